@@ -1,0 +1,520 @@
+"""Every way in which xnatsync can fail, as one tree.
+
+Each class carries what a person and a program need: a stable code, an exit code, the disposition that tells the engine
+what to do about it, and a piece of advice that names the command or the setting that resolves it.
+
+XnatsyncError
+├── ConfigError ............... XS-CONFIG               the configuration is wrong
+│   ├── Usage ................. XS-USAGE                the command line is not understood
+│   ├── Declined .............. XS-DECLINED             a step that needs a person's yes did not get it
+│   ├── RouteUnknown .......... XS-ROUTE-UNKNOWN        no such route, server or thing is configured
+│   └── NothingFound .......... XS-NOTHING-FOUND        the ledger knows nothing by that name
+├── AccessError
+│   ├── CredentialsMissing .... XS-AUTH-MISSING         no password was configured for this server
+│   ├── CredentialsRefused .... XS-AUTH-REFUSED         the server refused user and password
+│   ├── LoginLost ............. XS-AUTH-LOST            the login ended in mid-run and could not be renewed
+│   ├── AccessDenied .......... XS-ACCESS-DENIED        the account may not do this
+│   └── TlsRefused ............ XS-TLS-REFUSED          the server's certificate could not be verified
+├── ServerError
+│   ├── ServerUnreachable ..... XS-SERVER-UNREACHABLE   no connection
+│   ├── ServerUnwell .......... XS-SERVER-UNWELL        502, 503, 504, 429, or a proxy's page
+│   ├── ServerBusy ............ XS-SERVER-BUSY          locked, or in the middle of processing this session
+│   ├── ReadFailed ............ XS-READ-FAILED          a read was cut or failed; nothing changed
+│   ├── OutcomeUnknown ........ XS-OUTCOME-UNKNOWN      a write got no usable answer: it may have happened
+│   ├── ReplyStrange .......... XS-REPLY-STRANGE        an answer that no XNAT gives
+│   ├── NotThere .............. XS-NOT-THERE            the server has no such thing, or hides it
+│   └── RequestRefused ........ XS-REQUEST-REFUSED      the server will never accept this request
+├── DeliveryError
+│   ├── LabelUnusable ......... XS-LABEL-UNUSABLE       the header yields no usable subject or session label
+│   ├── SessionCollision ...... XS-SESSION-COLLISION    another study already has this session label
+│   ├── StudyElsewhere ........ XS-STUDY-ELSEWHERE      this study is already on the server under another label
+│   ├── ObjectsBroken ......... XS-OBJECTS-BROKEN       a dropped DICOM file is truncated or has no identity
+│   ├── ObjectsConflict ....... XS-OBJECTS-CONFLICT     two different objects claim one SOP Instance UID
+│   ├── ForeignContent ........ XS-FOREIGN-CONTENT      the server holds other content where ours belongs
+│   ├── PrearchiveOccupied .... XS-PREARCHIVE-OCCUPIED  somebody else's upload of this study waits in the prearchive
+│   ├── PrearchiveStuck ....... XS-PREARCHIVE-STUCK     the prearchive session is in CONFLICT or ERROR
+│   ├── Misrouted ............. XS-MISROUTED            the upload came out in another project
+│   ├── ObjectsMissing ........ XS-OBJECTS-MISSING      sent repeatedly, and the server still does not hold them
+│   ├── ObjectsExtra .......... XS-OBJECTS-EXTRA        our upload contains objects we did not send
+│   ├── ObjectsDiffer ......... XS-OBJECTS-DIFFER       what was fetched back is not what was sent
+│   └── Unverifiable .......... XS-UNVERIFIABLE         the required level cannot be proven on this server
+├── SourceError
+│   ├── SourceChanged ......... XS-SOURCE-CHANGED       the item changed after it had settled
+│   ├── SourceUnreadable ...... XS-SOURCE-UNREADABLE    a dropped file cannot be read
+│   ├── SourceDamaged ......... XS-SOURCE-DAMAGED       a dropped archive is damaged or dangerous
+│   └── FolderMissing ......... XS-FOLDER-MISSING       the drop folder is not there (unmounted?)
+├── DiskError
+│   ├── DiskFull .............. XS-DISK-FULL            no space left on our disk
+│   ├── PlaceTaken ............ XS-PLACE-TAKEN          something lies where a file was to be put: never overwritten
+│   └── DiskUnwell ............ XS-DISK-UNWELL          our disk is read-only or failing
+├── LedgerError
+│   ├── LedgerHeld ............ XS-LEDGER-HELD          another instance works with this ledger
+│   ├── LedgerDamaged ......... XS-LEDGER-DAMAGED       the file is not an intact ledger
+│   ├── LedgerNewer ........... XS-LEDGER-NEWER         the ledger was written by a newer xnatsync
+│   └── LedgerRemote .......... XS-LEDGER-REMOTE        the ledger lies on a network disk
+├── Stopped ................... XS-STOPPED              we were asked to stop; nothing was concluded
+└── Bug ....................... XS-BUG                  our own mistake
+    └── ImpossibleMove ........ XS-BUG-MOVE             a state machine was asked for an illegal move
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import ClassVar
+
+
+class Disposition(Enum):
+    """What the engine does about a failure."""
+
+    RETRY = "transient: try again with backoff"
+    PAUSE = "the whole server or disk is unwell: stop everything aimed at it, count no try"
+    LOOK = "it may have happened: observe before anything else"
+    REFUSED = "this content will never be accepted: again only if the content changes"
+    PERSON = "someone must act"
+    BUG = "we are wrong: stop this unit, keep the evidence"
+
+
+class Exit:
+    """The exit codes of every command."""
+
+    OK = 0
+    INTERNAL = 1
+    USAGE = 2
+    HELD = 3
+    DIFFERENT = 4
+    TEMPORARY = 5
+    DENIED = 6
+    HALTED = 7
+    LOCKED = 8
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class XnatsyncError(Exception):
+    """The root: `str(error)` says in a sentence what happened, without patient data or secrets."""
+
+    code: ClassVar[str] = "XS-ERROR"
+    exit_code: ClassVar[int] = Exit.INTERNAL
+    disposition: ClassVar[Disposition] = Disposition.BUG
+    advice: ClassVar[str] = "Please report this with the output of `xnatsync doctor`."
+
+    def __init__(
+        self, message: str, *, advice: str | None = None, http: int | None = None, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.http = http
+        self.retry_after_s = retry_after_s
+        self.remedy = advice or self.advice
+
+
+# --- configuration -----------------------------------------------------------------------------------------------
+
+
+class ConfigError(XnatsyncError):
+    """The configuration is wrong."""
+
+    code = "XS-CONFIG"
+    exit_code = Exit.USAGE
+    disposition = Disposition.PERSON
+    advice = "Correct the configuration file; `xnatsync config check` lists every problem with its line."
+
+
+class Usage(ConfigError):
+    """The command line is not understood."""
+
+    code = "XS-USAGE"
+    advice = "`xnatsync --help` lists the commands, `xnatsync COMMAND --help` the options of one."
+
+
+class Declined(ConfigError):
+    """A step that needs a person's yes did not get it; nothing was changed."""
+
+    code = "XS-DECLINED"
+    advice = "Say yes at the question, or give `--yes` where there is no terminal."
+
+
+class RouteUnknown(ConfigError):
+    """No such route or server is configured."""
+
+    code = "XS-ROUTE-UNKNOWN"
+    advice = "`xnatsync config show` lists the routes and servers that are configured."
+
+
+class NothingFound(ConfigError):
+    """The ledger knows nothing by that name."""
+
+    code = "XS-NOTHING-FOUND"
+    advice = "`xnatsync status` and `xnatsync history` list what the ledger knows."
+
+
+# --- access ------------------------------------------------------------------------------------------------------
+
+
+class AccessError(XnatsyncError):
+    """The account may not."""
+
+    exit_code = Exit.DENIED
+    disposition = Disposition.PERSON
+
+
+class CredentialsMissing(AccessError):
+    """No password was configured for this server."""
+
+    code = "XS-AUTH-MISSING"
+    advice = "Set XNATSYNC_<SERVER>_PASSWORD, `password_file` (mode 0600), or store it in the keyring."
+
+
+class CredentialsRefused(AccessError):
+    """The server refused user and password."""
+
+    code = "XS-AUTH-REFUSED"
+    advice = (
+        "Correct the user or the password of this server, then `xnatsync retry`. If they are right, the account may be "
+        "locked or have too many sessions: an administrator can end them."
+    )
+
+
+class LoginLost(AccessError):
+    """The login ended in mid-run and could not be renewed."""
+
+    code = "XS-AUTH-LOST"
+    exit_code = Exit.TEMPORARY
+    disposition = Disposition.RETRY
+    advice = "Nothing to do: it is tried again. If it repeats, another program is ending this account's sessions."
+
+
+class AccessDenied(AccessError):
+    """The account may not do this."""
+
+    code = "XS-ACCESS-DENIED"
+    advice = "Ask the project owner to make this account a member of the project, then `xnatsync retry`."
+
+
+class TlsRefused(AccessError):
+    """The server's certificate could not be verified."""
+
+    code = "XS-TLS-REFUSED"
+    advice = "Set `ca_file` of this server to the certificate authority that signed it, then `xnatsync doctor`."
+
+
+# --- the server --------------------------------------------------------------------------------------------------
+
+
+class ServerError(XnatsyncError):
+    """The server did not do what was asked."""
+
+    exit_code = Exit.TEMPORARY
+    disposition = Disposition.RETRY
+    advice = "Nothing to do: it is tried again by itself."
+
+
+class ServerUnreachable(ServerError):
+    """No connection to the server."""
+
+    code = "XS-SERVER-UNREACHABLE"
+    disposition = Disposition.PAUSE
+    advice = "Check the network and the server's URL with `xnatsync doctor`; work goes on by itself when it is back."
+
+
+class ServerUnwell(ServerError):
+    """The server, or the proxy before it, says that it cannot work now."""
+
+    code = "XS-SERVER-UNWELL"
+    disposition = Disposition.PAUSE
+    advice = "Nothing to do: work goes on by itself when the server is well again."
+
+
+class ServerBusy(ServerError):
+    """The server is locked on, or in the middle of processing, this session."""
+
+    code = "XS-SERVER-BUSY"
+
+
+class ReadFailed(ServerError):
+    """A read was cut or failed; nothing changed on the server."""
+
+    code = "XS-READ-FAILED"
+
+
+class OutcomeUnknown(ServerError):
+    """A write got no usable answer: it may or may not have happened."""
+
+    code = "XS-OUTCOME-UNKNOWN"
+    disposition = Disposition.LOOK
+    advice = "Nothing to do: the server is looked at before anything is sent again."
+
+
+class ReplyStrange(ServerError):
+    """An answer that no XNAT gives."""
+
+    code = "XS-REPLY-STRANGE"
+    advice = "Check with `xnatsync doctor` that the URL is that of an XNAT and that no proxy changes its answers."
+
+
+class NotThere(ServerError):
+    """The server has no such thing, or hides it from this account."""
+
+    code = "XS-NOT-THERE"
+    exit_code = Exit.HELD
+    disposition = Disposition.PERSON
+    advice = "Create it on the server or give this account access, then `xnatsync retry`."
+
+
+class RequestRefused(ServerError):
+    """The server will never accept this request."""
+
+    code = "XS-REQUEST-REFUSED"
+    exit_code = Exit.HELD
+    disposition = Disposition.REFUSED
+    advice = "Read the server's words; mend the data or the server's settings, then `xnatsync retry`."
+
+
+# --- delivery ----------------------------------------------------------------------------------------------------
+
+
+class DeliveryError(XnatsyncError):
+    """A session cannot be delivered as it is: a person decides."""
+
+    exit_code = Exit.HELD
+    disposition = Disposition.PERSON
+
+
+class LabelUnusable(DeliveryError):
+    """The header yields no usable subject or session label."""
+
+    code = "XS-LABEL-UNUSABLE"
+    advice = "Correct the identifier at the scanner and export again, or change `subject`/`session` of the route."
+
+
+class SessionCollision(DeliveryError):
+    """Another study already has this session label."""
+
+    code = "XS-SESSION-COLLISION"
+    advice = (
+        'Give the two studies different labels: change the `session` template, or set `collision = "suffix"`; '
+        "then `xnatsync retry`."
+    )
+
+
+class StudyElsewhere(DeliveryError):
+    """This study is already on the server under another label."""
+
+    code = "XS-STUDY-ELSEWHERE"
+    advice = "Rename the session on the server, or change the template so that both agree; then `xnatsync retry`."
+
+
+class ObjectsBroken(DeliveryError):
+    """A dropped DICOM file is truncated, or has no identity: it was not delivered, so its item is not filed."""
+
+    code = "XS-OBJECTS-BROKEN"
+    advice = "Export these objects again into the item, or take them out of it: the item is then looked at anew."
+
+
+class ObjectsConflict(DeliveryError):
+    """Two different objects claim one SOP Instance UID."""
+
+    code = "XS-OBJECTS-CONFLICT"
+    advice = "Take the wrong one out of the drop folder; what remains settles again and is delivered."
+
+
+class ForeignContent(DeliveryError):
+    """The server holds other content where ours belongs, and it is not ours to replace."""
+
+    code = "XS-FOREIGN-CONTENT"
+    advice = "Compare the two; remove the wrong one (on the server or in the drop folder), then `xnatsync retry`."
+
+
+class PrearchiveOccupied(DeliveryError):
+    """Somebody else's upload of this study waits in the prearchive: sending now would mix the two."""
+
+    code = "XS-PREARCHIVE-OCCUPIED"
+    advice = "Archive or delete that prearchive session on the server, then `xnatsync retry`."
+
+
+class PrearchiveStuck(DeliveryError):
+    """The prearchive session is in CONFLICT or ERROR."""
+
+    code = "XS-PREARCHIVE-STUCK"
+    advice = "Resolve it in the server's prearchive page, or `xnatsync dismiss --prearchive`; then `xnatsync retry`."
+
+
+class Misrouted(DeliveryError):
+    """The upload came out in another project than the one asked for."""
+
+    code = "XS-MISROUTED"
+    advice = "Check that the project exists and that this account may edit it; delete the stray prearchive session."
+
+
+class ObjectsMissing(DeliveryError):
+    """Sent repeatedly, and the server still does not hold them."""
+
+    code = "XS-OBJECTS-MISSING"
+    advice = "Look for a series import filter or a rejecting anonymisation script on the server, then `xnatsync retry`."
+
+
+class ObjectsExtra(DeliveryError):
+    """Our upload contains objects that we did not send."""
+
+    code = "XS-OBJECTS-EXTRA"
+    advice = "Someone sends the same study at the same time; archive it by hand on the server, then `xnatsync retry`."
+
+
+class ObjectsDiffer(DeliveryError):
+    """What was fetched back is not what was sent."""
+
+    code = "XS-OBJECTS-DIFFER"
+    advice = (
+        "Do not delete the source. Let the server's administrator examine the objects named, then `xnatsync retry`."
+    )
+
+
+class Unverifiable(DeliveryError):
+    """The required level cannot be proven on this server."""
+
+    code = "XS-UNVERIFIABLE"
+    advice = 'Choose a level the server can prove (`verify = "pixels"` or "names"), then `xnatsync retry`.'
+
+
+# --- the source --------------------------------------------------------------------------------------------------
+
+
+class SourceError(XnatsyncError):
+    """The dropped item is the problem."""
+
+    exit_code = Exit.HELD
+    disposition = Disposition.RETRY
+
+
+class SourceChanged(SourceError):
+    """The item changed after it had settled: it is looked at anew."""
+
+    code = "XS-SOURCE-CHANGED"
+    advice = "Nothing to do: it is taken again when it has been quiet for the settle time."
+
+
+class SourceUnreadable(SourceError):
+    """A dropped file cannot be read."""
+
+    code = "XS-SOURCE-UNREADABLE"
+    advice = "Give this account the right to read the file named, or copy it again."
+
+
+class SourceDamaged(SourceError):
+    """A dropped archive is damaged or dangerous; nothing of it was sent."""
+
+    code = "XS-SOURCE-DAMAGED"
+    disposition = Disposition.REFUSED
+    advice = "Export the archive again, or unpack it and drop the folder."
+
+
+class FolderMissing(SourceError):
+    """The drop folder is not there: perhaps its disk is not mounted."""
+
+    code = "XS-FOLDER-MISSING"
+    exit_code = Exit.HALTED
+    disposition = Disposition.PAUSE
+    advice = "Mount the disk or correct `folder`; nothing is concluded about what was in it."
+
+
+# --- our disk ----------------------------------------------------------------------------------------------------
+
+
+class DiskError(XnatsyncError):
+    """Our own disk is the problem."""
+
+    exit_code = Exit.TEMPORARY
+    disposition = Disposition.PAUSE
+
+
+class DiskFull(DiskError):
+    """No space is left on our disk."""
+
+    code = "XS-DISK-FULL"
+    advice = "Free some space; work goes on by itself."
+
+
+class PlaceTaken(DiskError):
+    """Something lies where a file was to be put; nothing was overwritten."""
+
+    code = "XS-PLACE-TAKEN"
+    exit_code = Exit.HELD
+    disposition = Disposition.RETRY
+    advice = "Nothing to do: another name is tried. If it repeats, move away what lies at the place named."
+
+
+class DiskUnwell(DiskError):
+    """Our disk is read-only or failing."""
+
+    code = "XS-DISK-UNWELL"
+    advice = "Check the disk and its permissions; work goes on by itself when it can be written again."
+
+
+# --- the ledger --------------------------------------------------------------------------------------------------
+
+
+class LedgerError(XnatsyncError):
+    """The ledger is the problem: nothing is done without it."""
+
+    exit_code = Exit.HALTED
+    disposition = Disposition.PAUSE
+
+
+class LedgerHeld(LedgerError):
+    """Another instance works with this ledger."""
+
+    code = "XS-LEDGER-HELD"
+    exit_code = Exit.LOCKED
+    advice = "Wait for the other instance, or stop it; `xnatsync status` works meanwhile."
+
+
+class LedgerDamaged(LedgerError):
+    """The file is not an intact ledger."""
+
+    code = "XS-LEDGER-DAMAGED"
+    disposition = Disposition.PERSON
+    advice = "Keep the file, restore the newest backup beside it (docs/ledger.md); never delete it."
+
+
+class LedgerNewer(LedgerError):
+    """The ledger was written by a newer xnatsync."""
+
+    code = "XS-LEDGER-NEWER"
+    exit_code = Exit.USAGE
+    disposition = Disposition.PERSON
+    advice = "Update xnatsync; an older one would misread this ledger."
+
+
+class LedgerRemote(LedgerError):
+    """The ledger lies on a network disk, where SQLite cannot keep its promises."""
+
+    code = "XS-LEDGER-REMOTE"
+    exit_code = Exit.USAGE
+    disposition = Disposition.PERSON
+    advice = "Set `[ledger] path` to a folder on a local disk."
+
+
+# --- a request to stop -------------------------------------------------------------------------------------------
+
+
+class Stopped(XnatsyncError):
+    """We were asked to stop in the middle of reading; nothing was concluded and nothing changed."""
+
+    code = "XS-STOPPED"
+    exit_code = Exit.INTERRUPTED
+    disposition = Disposition.RETRY
+    advice = "Nothing to do: it begins again with the next run."
+
+
+# --- ourselves ---------------------------------------------------------------------------------------------------
+
+
+class Bug(XnatsyncError):
+    """Our own mistake: the unit is stopped and the evidence kept."""
+
+    code = "XS-BUG"
+
+
+class ImpossibleMove(Bug):
+    """A state machine was asked for an illegal move."""
+
+    code = "XS-BUG-MOVE"

@@ -1,0 +1,90 @@
+"""What exactly an item was when it settled: the frozen intent that everything later is compared with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a file in an item is."""
+
+    DICOM = "dicom"  # an imaging object with its UIDs: it is delivered
+    OTHER = "other"  # anything else: travels by the route's `other` policy
+    BROKEN = "broken"  # DICOM that cannot be delivered as it is: its item is not filed, a person must see it
+    DUPLICATE = "duplicate"  # the same bytes as another object of this item: delivered once
+
+
+class Level(StrEnum):
+    """How strongly a target is known to hold something; each level includes the ones before it."""
+
+    COUNTS = "counts"
+    NAMES = "names"
+    PIXELS = "pixels"
+    BYTES = "bytes"
+
+    @property
+    def rank(self) -> int:
+        """Orders the levels."""
+        return list(Level).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectIdentity:
+    """What a DICOM object says of itself; no name or identifier of the patient is in it."""
+
+    sop_uid: str
+    sop_class: str
+    study_uid: str
+    series_uid: str
+    series_number: str = ""
+    modality: str = ""
+    transfer_syntax: str = ""
+    description: str = ""  # of the series
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestFile:
+    """One file of an item.  `path` is relative and POSIX; a member of an archive is named by its path in it."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    sha256: bytes
+    crc32: int
+    md5: bytes  # b"" for imaging objects: XNAT rewrites their heads, so it would never be compared
+    kind: Kind
+    reason: str = ""  # why it is not delivered, for people; "" for DICOM
+    identity: ObjectIdentity | None = None
+    pixels: bytes | None = (
+        None  # sha256 of the pixel data element's value; None when there is none or it was not asked for
+    )
+    pixel_bytes: int = 0  # length of that value as stored: no faithful copy of the object can be shorter
+    tags: Mapping[str, str] = field(default_factory=dict)  # header fields for templates and rules; never stored
+
+    @property
+    def key(self) -> str:
+        """Gives the key in the three trees: the SOP Instance UID of an object, else the path."""
+        return self.identity.sop_uid if self.identity is not None else self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """All files of an item, in the order in which they can be read fastest."""
+
+    files: tuple[ManifestFile, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Sums up all files."""
+        return sum(file.size for file in self.files)
+
+
+def manifest_digest(entries: Iterable[tuple[str, bytes]]) -> bytes:
+    """Digests (path, sha256) pairs, whatever their order: what a receipt vouches for."""
+    digest = hashlib.sha256()
+    for path, sha256 in sorted(entries):
+        digest.update(path.encode("utf-8", "surrogateescape") + b"\0" + sha256)
+    return digest.digest()

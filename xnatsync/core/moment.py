@@ -1,0 +1,30 @@
+"""Moments as the ledger writes them: UTC, ISO-8601, milliseconds; as text they sort as they follow each other."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from xnatsync.core.errors import LedgerDamaged
+
+
+def stamp(moment: datetime) -> str:
+    """Writes an aware moment as `2026-03-01T12:00:00.000Z`."""
+    if moment.tzinfo is None:
+        raise ValueError("a moment without a zone")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse(text: str) -> datetime:
+    """Reads what `stamp` wrote; LedgerDamaged when it is something else."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise LedgerDamaged("the ledger holds a moment that is none") from error
+    if moment.tzinfo is None:
+        raise LedgerDamaged("the ledger holds a moment without a zone")
+    return moment
+
+
+def later(text: str, seconds: float) -> str:
+    """Gives the moment so many seconds after another."""
+    return stamp(parse(text) + timedelta(seconds=seconds))

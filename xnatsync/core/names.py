@@ -1,0 +1,238 @@
+"""Names that XNAT accepts: labels of subjects and sessions, templates that make them from header fields, file names.
+
+A label that XNAT would change or refuse later is found here, before anything is sent (import.md §4.4).  No message of
+this module contains a header's value: it names the field.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from xnatsync.core.errors import LabelUnusable
+
+MAX_LABEL = 255  # characters: as wide as XNAT's text columns, and as long as the folder of that name may be called
+_CLEANED = str.maketrans(dict.fromkeys("`~@#$%^&*()+=[]{}|\\/?:;',.<> ", "_"))
+_VALID = re.compile(r"[A-Za-z0-9_-]+")
+_FIELD = re.compile(r"[A-Z][A-Za-z0-9]*|\([0-9A-Fa-f]{4},[0-9A-Fa-f]{4}\)")
+
+
+def clean_label(text: str) -> str:
+    """Replaces what XNAT replaces when it archives: its list of punctuation and the blank become `_` (import.md §4.4).
+
+    Everything else survives, so the result need not be valid: XNAT refuses `!`, `"`, accents and line ends on saving.
+    """
+    return text.translate(_CLEANED)
+
+
+def is_valid_label(text: str) -> bool:
+    """Tells whether XNAT saves a subject or session under this label as it is, and keeps all of it."""
+    return len(text) <= MAX_LABEL and _VALID.fullmatch(text) is not None
+
+
+def suffixed(label: str, number: int) -> str:
+    """Gives the label of the `number`-th study that wants it: `label_2`; shortened where it would grow too long."""
+    suffix = f"_{number}"
+    return label[: MAX_LABEL - len(suffix)] + suffix
+
+
+def member_name(sop_uid: str) -> str:
+    """Names a DICOM object inside an upload; XNAT keeps the name, so that a plain listing shows what arrived."""
+    return f"{stored_name(sop_uid)}.dcm"
+
+
+def stored_name(name: str) -> str:
+    r"""Predicts the name under which XNAT stores an uploaded member: its base name, `[^\w.-]` → `_` (import.md §4.6).
+
+    Never a step in a path: what would be empty or dots alone is made of underscores.
+    """
+    safe = re.sub(r"[^A-Za-z0-9_.-]", "_", name.rpartition("/")[2])
+    return safe if safe.strip(".") else "_" * max(1, len(safe))
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """One way to fill a place: a literal, or a header field, or what a regular expression finds in it."""
+
+    literal: str = ""
+    keyword: str = ""
+    pattern: re.Pattern[str] | None = None
+
+    def value(self, tags: Mapping[str, str]) -> str:
+        """Gives the text, "" when the field is missing, says nothing (`***`), or does not match."""
+        if not self.keyword:
+            return self.literal
+        text = tags.get(self.keyword, "").strip()
+        if self.pattern is not None:
+            found = self.pattern.search(text)
+            text = "" if found is None else (found.group(1) if self.pattern.groups else found.group()) or ""
+            text = text.strip()
+        return text if any(map(str.isalnum, text)) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """How to make a label from header fields: `{PatientID}_{Modality}_{StudyDate}`.
+
+    A part is fixed text, or alternatives of which the first that yields something counts: `{PatientID|StudyID|'anon'}`.
+    A regular expression picks a part of a field, its first group or else the whole match: `{PatientID:^([A-Z]+)-}`;
+    in it `|` stands inside a group or class, because outside it begins the next alternative.
+    """
+
+    text: str
+    parts: tuple[str | tuple[Pick, ...], ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Template:
+        """Reads a template; ValueError names the position (counted from 1) of what is wrong."""
+        parts: list[str | tuple[Pick, ...]] = []
+        at = 0
+        while at < len(text):
+            if text[at] == "{":
+                picks, at = _read_place(text, at + 1)
+                parts.append(picks)
+            elif text[at] == "}":
+                raise _wrong(at, "`}` without `{`")
+            else:
+                end = min(
+                    (found for found in (text.find("{", at), text.find("}", at)) if found >= 0), default=len(text)
+                )
+                _check_literal(text[at:end], at)
+                parts.append(text[at:end])
+                at = end
+        if not parts:
+            raise _wrong(0, "the template is empty")
+        return cls(text, tuple(parts))
+
+    @property
+    def keywords(self) -> frozenset[str]:
+        """Lists the header fields that are read."""
+        return frozenset(
+            pick.keyword for part in self.parts if not isinstance(part, str) for pick in part if pick.keyword
+        )
+
+    def render(self, tags: Mapping[str, str]) -> str:
+        """Makes the label; LabelUnusable when a field yields nothing or XNAT would not keep the result."""
+        label = clean_label("".join(part if isinstance(part, str) else _fill(part, tags) for part in self.parts))
+        fields = " or ".join(sorted(self.keywords)) or "the fixed text"
+        if len(label) > MAX_LABEL:
+            raise LabelUnusable(
+                f"{self.text} yields {len(label)} characters, and a label may have {MAX_LABEL}",
+                advice=f"Pick a part of {fields} with a regular expression, such as {{PatientID:^(.{{1,16}})}}.",
+            )
+        if not is_valid_label(label):
+            raise LabelUnusable(
+                f"{self.text} yields characters that XNAT refuses in a label (it takes A-Z a-z 0-9 _ -)",
+                advice=f"Correct {fields} at the scanner and export again, or change the template of the route.",
+            )
+        if not any(map(str.isalnum, label)):
+            raise LabelUnusable(f"{self.text} yields punctuation only")
+        return label
+
+
+def _fill(picks: tuple[Pick, ...], tags: Mapping[str, str]) -> str:
+    for pick in picks:
+        if value := pick.value(tags):
+            return value
+    raise LabelUnusable(
+        "; ".join(_why_nothing(pick, tags) for pick in picks if pick.keyword),
+        advice=(
+            "Correct the field at the scanner and export again, or give the template of the route another one to fall "
+            f"back on: {{{picks[0].keyword}|StudyID}}."
+        ),
+    )
+
+
+def _why_nothing(pick: Pick, tags: Mapping[str, str]) -> str:
+    text = tags.get(pick.keyword)
+    if text is None:
+        return f"the header has no {pick.keyword}"
+    if not text.strip():
+        return f"{pick.keyword} is empty"
+    if not any(map(str.isalnum, text)):
+        return f"{pick.keyword} is only punctuation"
+    pattern = pick.pattern.pattern if pick.pattern is not None else ""
+    return f"{pattern} finds nothing in {pick.keyword}"
+
+
+# --- reading a template ------------------------------------------------------------------------------------------
+
+
+def _wrong(at: int, what: str) -> ValueError:
+    return ValueError(f"at position {at + 1}: {what}")
+
+
+def _check_literal(text: str, at: int) -> None:
+    """Fixed text that XNAT would refuse is a mistake in the configuration, not in the data."""
+    for offset, char in enumerate(clean_label(text)):
+        if not _VALID.fullmatch(char):
+            raise _wrong(at + offset, f"XNAT refuses {char!r} in a label")
+
+
+def _read_place(text: str, at: int) -> tuple[tuple[Pick, ...], int]:
+    """Reads alternatives up to the closing brace; gives them and the position behind it."""
+    opened = at - 1
+    picks: list[Pick] = []
+    while True:
+        pick, at = _read_pick(text, at, opened)
+        picks.append(pick)
+        if at >= len(text):
+            raise _wrong(opened, "`{` is not closed")
+        if text[at] == "}":
+            return tuple(picks), at + 1
+        if text[at] != "|":
+            raise _wrong(at, "expected `|` or `}`")
+        at += 1
+
+
+def _read_pick(text: str, at: int, opened: int) -> tuple[Pick, int]:
+    if text.startswith("'", at):
+        end = text.find("'", at + 1)
+        if end < 0:
+            raise _wrong(at, "the quote is not closed")
+        if end == at + 1:
+            raise _wrong(at, "an empty text is never used")
+        _check_literal(text[at + 1 : end], at + 1)
+        return Pick(literal=text[at + 1 : end]), end + 1
+    field = _FIELD.match(text, at)
+    if field is None:
+        if at >= len(text):
+            raise _wrong(opened, "`{` is not closed")
+        raise _wrong(at, "expected a DICOM keyword such as PatientID, (gggg,eeee), or a 'text'")
+    end = field.end()
+    if not text.startswith(":", end):
+        return Pick(keyword=field.group()), end
+    start, end = end + 1, _end_of_pattern(text, end + 1)
+    if end >= len(text):
+        raise _wrong(opened, "`{` is not closed")
+    if start == end:
+        raise _wrong(start, "the regular expression is empty")
+    try:
+        return Pick(keyword=field.group(), pattern=re.compile(text[start:end])), end
+    except re.error as error:
+        raise _wrong(start + (error.pos or 0), f"not a regular expression: {error.msg}") from None
+
+
+def _end_of_pattern(text: str, at: int) -> int:
+    """Finds the `}` or `|` that ends a regular expression: the first outside its classes, groups and escapes."""
+    depth, in_class = 0, False
+    while at < len(text):
+        char = text[at]
+        if char == "\\":
+            at += 2
+            continue
+        if in_class:
+            in_class = char != "]"
+        elif char == "[":
+            in_class = True
+            at += text.startswith("^", at + 1)
+            at += text.startswith("]", at + 1)  # a bracket in first place is meant literally
+        elif char in "({":
+            depth += 1
+        elif depth == 0 and char in "}|":
+            return at
+        elif char in ")}":
+            depth -= 1
+        at += 1
+    return len(text)

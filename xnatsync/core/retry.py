@@ -1,0 +1,29 @@
+"""When is something tried again?  The wait grows, and is tied to the content: a change makes it due at once."""
+
+from __future__ import annotations
+
+import hashlib
+
+from xnatsync.core.errors import Disposition, XnatsyncError
+
+WAITS_S = (5.0, 25.0, 120.0, 600.0, 3600.0, 21600.0, 86400.0)
+PAUSES_S = (2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+TRIES_MAX = 12  # after so many transient failures of the same content a person is asked
+
+
+def backoff_s(tries: int, key: str) -> float:
+    """Gives the wait after the n-th failure (n from 1), spread by up to a fifth so that units do not march in step."""
+    wait = WAITS_S[min(max(tries, 1), len(WAITS_S)) - 1]
+    spread = int.from_bytes(hashlib.sha256(f"{key}/{tries}".encode()).digest()[:2], "big") / 65535
+    return wait * (0.9 + 0.2 * spread)
+
+
+def pause_s(failures: int, retry_after_s: float | None) -> float:
+    """Gives how long a server or disk is left alone; the server's own word counts, up to an hour."""
+    wait = PAUSES_S[min(max(failures, 1), len(PAUSES_S)) - 1]
+    return min(max(wait, retry_after_s or 0.0), 3600.0)
+
+
+def asks_person(error: XnatsyncError, tries: int) -> bool:
+    """Tells whether this failure waits for a person rather than for time."""
+    return error.disposition in {Disposition.PERSON, Disposition.REFUSED, Disposition.BUG} or tries > TRIES_MAX

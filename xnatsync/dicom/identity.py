@@ -1,0 +1,90 @@
+"""What an object says of itself, and the digest of its pixel data: equal before and after a server rewrote the head."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from xnatsync.core.manifest import ObjectIdentity
+from xnatsync.dicom.fields import CHARACTER_SET, text_of
+from xnatsync.dicom.head import Head, read_head
+
+SOP_CLASS, SOP_UID, STUDY_UID, SERIES_UID = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E
+SERIES_NUMBER, MODALITY, SERIES_DESCRIPTION = 0x00200011, 0x00080060, 0x0008103E
+IDENTITY_TAGS = frozenset(
+    {CHARACTER_SET, SOP_CLASS, SOP_UID, STUDY_UID, SERIES_UID, SERIES_NUMBER, MODALITY, SERIES_DESCRIPTION}
+)
+_UID = re.compile(r"[0-9]+(?:\.[0-9]+)+")
+_REQUIRED = (
+    (SOP_CLASS, "SOP Class UID"),
+    (SOP_UID, "SOP Instance UID"),
+    (STUDY_UID, "Study Instance UID"),
+    (SERIES_UID, "Series Instance UID"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PixelFacts:
+    """What proves that an object is ours, whatever happened to its head."""
+
+    sop_uid: str  # "" when the stream is not a DICOM object
+    transfer_syntax: str
+    pixels: bytes | None  # sha256 of the pixel data's value; None when the object has none
+    problem: str = ""  # why the stream is not one whole object: then it proves nothing
+
+
+def pixel_digest(chunks: Iterable[bytes]) -> PixelFacts:
+    """Reads a stream to its end, in constant memory, and digests the pixel data it carries.
+
+    Native pixel data counts as stored, without a byte that pads an odd number of samples; encapsulated pixel data
+    counts as its fragments joined, without item headers and offset table, which a server may write anew.
+    """
+    stream = iter(chunks)
+    head = read_head(stream, frozenset({SOP_UID}), hash_pixels=True)
+    for _ in stream:
+        pass
+    if head is None:
+        return PixelFacts("", "", None, "not a DICOM object")
+    sop_uid = value(head, SOP_UID)
+    problem = head.problem or ("" if is_uid(sop_uid) else "it has no SOP Instance UID")
+    return PixelFacts(sop_uid, head.transfer_syntax, None if problem else head.pixels, problem)
+
+
+def value(head: Head, tag: int, vr: str = "UI") -> str:
+    """Gives a value of the head as text, "" when it is absent; `vr` counts where the object does not say it."""
+    if tag not in head.values:
+        return ""
+    stored_vr, raw = head.values[tag]
+    return text_of(
+        raw, vr if stored_vr in {"", "UN"} else stored_vr, head.coding, head.values.get(CHARACTER_SET, ("", b""))[1]
+    )
+
+
+def is_uid(text: str) -> bool:
+    """Tells whether a text can be a UID: at most 64 digits and dots.  Leading zeros occur, and servers take them."""
+    return len(text) <= 64 and _UID.fullmatch(text) is not None
+
+
+def flaw(head: Head) -> str:
+    """Says why an object cannot be filed anywhere, "" when it can."""
+    uids = {name: value(head, tag) for tag, name in _REQUIRED}
+    if missing := [name for name, uid in uids.items() if not uid]:
+        return f"DICOM, but it has no {', no '.join(missing)}"
+    if wrong := [name for name, uid in uids.items() if not is_uid(uid)]:
+        return f"DICOM, but its {' and its '.join(wrong)} cannot be a UID"
+    return ""
+
+
+def identity_of(head: Head) -> ObjectIdentity:
+    """Collects what an object says of itself."""
+    return ObjectIdentity(
+        sop_uid=value(head, SOP_UID),
+        sop_class=value(head, SOP_CLASS),
+        study_uid=value(head, STUDY_UID),
+        series_uid=value(head, SERIES_UID),
+        series_number=value(head, SERIES_NUMBER, "IS").strip(),
+        modality=value(head, MODALITY, "CS").strip(),
+        transfer_syntax=head.transfer_syntax,
+        description=value(head, SERIES_DESCRIPTION, "LO").strip(),
+    )

@@ -1,0 +1,131 @@
+"""The files of an item, whatever it is: a folder, a single file, or an archive, each read once and in order."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from xnatsync.core.errors import SourceChanged, SourceError, SourceUnreadable
+from xnatsync.disk.archive import Part, members
+from xnatsync.disk.failures import their_file
+from xnatsync.disk.scan import changed_ns, look, named_archive
+from xnatsync.disk.spelling import real
+
+PIECE = 1 << 20  # bytes read at a time, and all that is ever held of a file
+_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NOFOLLOW", 0)  # a file that was replaced by a link is not followed
+    | getattr(os, "O_NONBLOCK", 0)  # and one replaced by a pipe does not keep us waiting
+    | getattr(os, "O_BINARY", 0)
+)
+
+_T = TypeVar("_T")
+
+
+def parts(path: Path) -> Generator[Part, None, None]:
+    """Lists the files of an item in the order in which they are read fastest, which is the same every time.
+
+    SourceUnreadable when something cannot be looked at, SourceChanged when it vanishes or changes, SourceDamaged for an
+    archive.
+    """
+    seen = look(path)
+    if seen is None:
+        raise SourceChanged(f"{path.name} is gone")
+    if unreadable := [problem for problem in seen.problems if problem.unreadable]:
+        raise SourceUnreadable(f"{unreadable[0].path}: {unreadable[0].reason}")
+    if is_archive(path):
+        yield from _archived(path)
+        return
+    single = not real(path).is_dir()
+    for file in seen.files:
+        place = path if single else path / file.path
+        yield Part(file.path, file.size, file.mtime_ns, _opener(place, file.path, (file.size, file.mtime_ns)))
+
+
+def is_archive(path: Path) -> bool:
+    """Tells whether an item is an archive: by its suffix, unless its content says that it is a DICOM object."""
+    if not named_archive(path.name) or not real(path).is_file():
+        return False
+    try:
+        with real(path).open("rb") as stream:
+            start = stream.read(132)
+    except OSError as error:
+        raise their_file(error, path.name) from error
+    return start[128:] != b"DICM" or start[:2] == b"PK"
+
+
+def pieces_of(path: Path, name: str, expected: tuple[int, int] | None = None) -> Iterator[bytes]:
+    """Reads a file to its end; SourceChanged when size or time are not as expected, or change while it is read."""
+    try:
+        handle = os.open(real(path), _FLAGS)
+    except OSError as error:
+        raise their_file(error, name) from error
+    try:
+        before = _stamp(handle, name)
+        if expected is not None and before != expected:
+            raise SourceChanged(f"{name} changed before it was read")
+        left = before[0] + 1  # one byte more than there should be shows that it grew
+        while piece := os.read(handle, min(left, PIECE)):
+            left -= len(piece)
+            if not left:
+                raise SourceChanged(f"{name} grew while it was read")
+            yield piece
+        if left != 1 or _stamp(handle, name) != before:
+            raise SourceChanged(f"{name} changed while it was read")
+    except OSError as error:
+        raise their_file(error, name) from error
+    finally:
+        os.close(handle)
+
+
+def _stamp(handle: int, name: str) -> tuple[int, int]:
+    seen = os.fstat(handle)
+    if not stat.S_ISREG(seen.st_mode):
+        raise SourceChanged(f"{name} is no longer a file")
+    return seen.st_size, changed_ns(seen)
+
+
+def _opener(path: Path, name: str, expected: tuple[int, int]) -> Callable[[], Iterator[bytes]]:
+    return lambda: pieces_of(path, name, expected)
+
+
+def _archived(path: Path) -> Iterator[Part]:
+    watch = _Watch(path)
+    for member in watch.over(lambda: members(real(path), path.name)):
+        yield Part(member.path, member.size, member.mtime_ns, partial(watch.over, member.open))
+    watch.check()
+
+
+class _Watch:
+    """Tells a damaged archive from one that is still being written: that one only has to be waited for."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._before = self._stamp()
+
+    def over(self, begin: Callable[[], Iterator[_T]]) -> Iterator[_T]:
+        """Passes on what is read from the archive, and translates what goes wrong."""
+        try:
+            yield from begin()
+        except SourceError:
+            self.check()
+            raise
+        except OSError as error:
+            raise their_file(error, self._path.name) from error
+
+    def check(self) -> None:
+        """Raises SourceChanged when the archive is no longer the file it was."""
+        if self._stamp() != self._before:
+            raise SourceChanged(f"{self._path.name} changed while it was read")
+
+    def _stamp(self) -> tuple[int, int]:
+        try:
+            seen = real(self._path).stat()
+        except OSError as error:
+            raise their_file(error, self._path.name) from error
+        return seen.st_size, seen.st_mtime_ns

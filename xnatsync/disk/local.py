@@ -1,0 +1,67 @@
+"""The local disk behind the port `Disk`: one door, and every room behind it is a module of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from xnatsync.core.manifest import ManifestFile
+from xnatsync.disk import atomic, manifest, scan, space
+from xnatsync.disk import stream as streaming
+from xnatsync.disk.failures import our_disk
+from xnatsync.disk.spelling import real
+from xnatsync.ports import DropEntry, ItemLook
+
+
+class LocalDisk:
+    """The disk of this machine.  Has no state, and any number of threads may use it."""
+
+    def entries(self, folder: Path) -> list[DropEntry]:
+        """Lists a folder's top level; see `scan.entries`."""
+        return scan.entries(folder)
+
+    def look(self, path: Path) -> ItemLook | None:
+        """Looks at an item without opening files; see `scan.look`."""
+        return scan.look(path)
+
+    def read_manifest(
+        self,
+        path: Path,
+        *,
+        tags: frozenset[str],
+        pixels: bool,
+        on_progress: Callable[[int, int], None] | None = None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> tuple[ManifestFile, ...]:
+        """Reads every file of an item once; see `manifest.read_manifest`."""
+        return manifest.read_manifest(path, tags=tags, pixels=pixels, on_progress=on_progress, stop=stop)
+
+    def stream(self, path: Path, files: Sequence[ManifestFile]) -> Iterator[tuple[ManifestFile, Iterator[bytes]]]:
+        """Streams files of an item as the manifest froze them; see `stream.stream`."""
+        return streaming.stream(path, files)
+
+    def move(self, source: Path, target: Path) -> None:
+        """Renames durably and never over something; see `atomic.move`."""
+        atomic.move(source, target)
+
+    def remove(self, path: Path) -> None:
+        """Removes one file durably; see `atomic.remove`."""
+        atomic.remove(path)
+
+    def prune(self, folder: Path) -> None:
+        """Removes empty folders; see `atomic.prune`."""
+        atomic.prune(folder)
+
+    def exists(self, path: Path) -> bool:
+        """Tells whether something is there, a dangling link too; DiskUnwell when that cannot be known."""
+        try:
+            real(path).lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise our_disk(error, f"looking at {path}") from error
+        return True
+
+    def same_device(self, one: Path, other: Path) -> bool:
+        """Tells whether a rename between the two can work; see `space.same_device`."""
+        return space.same_device(one, other)

@@ -1,0 +1,238 @@
+"""The outside world, as the engine sees it: five small interfaces, and the only things a test may replace.
+
+Every method that does something is one boundary: the process may die before or after it, and the engine must be able
+to tell by looking.  All failures are raised as classes of `xnatsync.core.errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from xnatsync.core.manifest import ManifestFile
+from xnatsync.core.remote import (
+    FileListing,
+    ImportReply,
+    ImportTarget,
+    PrearchiveSeen,
+    ProjectSeen,
+    ServerAbout,
+    SessionSeen,
+)
+
+
+class Clock(Protocol):
+    """Time.  `now` is wall time in UTC and may jump; `elapsed_s` never does; only `wait` lets time pass."""
+
+    def now(self) -> datetime:
+        """Gives the current UTC time."""
+        ...
+
+    def elapsed_s(self) -> float:
+        """Gives the seconds since some fixed moment."""
+        ...
+
+    def wait(self, seconds: float) -> bool:
+        """Waits; answers True when the wait was cut short because we are asked to stop."""
+        ...
+
+
+class Ids(Protocol):
+    """Unique names."""
+
+    def request_id(self) -> str:
+        """Gives a name for one request, unique for ever."""
+        ...
+
+
+class Notify(Protocol):
+    """The diary: one event with a stable code.  Never contains patient data (S8)."""
+
+    def event(self, code: str, text: str, **data: object) -> None:
+        """Reports one event."""
+        ...
+
+
+# --- disk --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DropEntry:
+    """A top-level entry of a drop folder."""
+
+    name: str
+    kind: str  # "folder", "file", "archive" (by its suffix .zip .tar .tar.gz .tgz), or "special": link, socket, device
+
+
+@dataclass(frozen=True, slots=True)
+class FileSeen:
+    """A file as a cheap look shows it."""
+
+    path: str  # relative, POSIX
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemSeen:
+    """Something is there and could not be read, or is of a kind that is never followed.  Never means absent."""
+
+    path: str
+    reason: str
+    unreadable: bool = False  # it may hold data: the item waits; False: a link or special file, never followed
+
+
+@dataclass(frozen=True, slots=True)
+class ItemLook:
+    """A cheap look at an item: names, sizes and times of its files on disk (an archive counts as one file)."""
+
+    files: tuple[FileSeen, ...]
+    problems: tuple[ProblemSeen, ...] = ()
+
+
+class Disk(Protocol):
+    """The local disk."""
+
+    def entries(self, folder: Path) -> list[DropEntry]:
+        """Lists a folder's top level, sorted; FolderMissing when it is not there or not a folder."""
+        ...
+
+    def look(self, path: Path) -> ItemLook | None:
+        """Looks at a file or a folder of any depth without opening files; None when it is absent."""
+        ...
+
+    def read_manifest(
+        self,
+        path: Path,
+        *,
+        tags: frozenset[str],
+        pixels: bool,
+        on_progress: Callable[[int, int], None] | None = None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> tuple[ManifestFile, ...]:
+        """Reads every file of an item (opening archives) once; `tags` are DICOM keywords wanted for templates.
+
+        `on_progress` is told files and bytes read so far; `stop` is asked between files.  Raises SourceUnreadable,
+        SourceDamaged, or SourceChanged when the item changes meanwhile.
+        """
+        ...
+
+    def stream(self, path: Path, files: Sequence[ManifestFile]) -> Iterator[tuple[ManifestFile, Iterator[bytes]]]:
+        """Streams files of an item in the order given (which must be the manifest's order), without a copy.
+
+        Raises SourceChanged as soon as a file's size or CRC is not the manifest's.
+        """
+        ...
+
+    def move(self, source: Path, target: Path) -> None:
+        """Renames within one file system, atomically and durably; never overwrites; creates the target's folder."""
+        ...
+
+    def remove(self, path: Path) -> None:
+        """Removes one file, durably."""
+        ...
+
+    def prune(self, folder: Path) -> None:
+        """Removes the empty folders below, and the folder itself when it is empty then; never a file."""
+        ...
+
+    def exists(self, path: Path) -> bool:
+        """Tells whether something is there (a dangling link counts)."""
+        ...
+
+    def same_device(self, one: Path, other: Path) -> bool:
+        """Tells whether a rename between two folders (or their nearest existing parents) can work."""
+        ...
+
+
+# --- XNAT --------------------------------------------------------------------------------------------------------
+
+
+class Xnat(Protocol):
+    """One XNAT server, seen as one user.  Addresses sessions by accession ID, so that nothing falls through."""
+
+    def close(self) -> None:
+        """Logs out; may be called twice."""
+        ...
+
+    def whoami(self) -> str:
+        """Gives the user name the server knows us by; CredentialsRefused when it knows none."""
+        ...
+
+    def about(self) -> ServerAbout:
+        """Gives the server's version and its clock."""
+        ...
+
+    def project(self, project: str) -> ProjectSeen | None:
+        """Looks a project up; None when it is absent or hidden from us."""
+        ...
+
+    def may_edit(self, project: str) -> bool | None:
+        """Tells whether we may edit a project (else an import lands elsewhere); None when the server does not say."""
+        ...
+
+    def sessions(
+        self, project: str, *, label: str | None = None, study_uid: str | None = None
+    ) -> tuple[SessionSeen, ...]:
+        """Lists imaging sessions of a project (shared ones included), by label or by Study Instance UID."""
+        ...
+
+    def session_files(self, session_id: str) -> FileListing:
+        """Lists every file of every scan of a session, with SOP Instance UIDs where a name does not tell them."""
+        ...
+
+    def resource_files(self, session_id: str, resource: str) -> FileListing:
+        """Lists the files of a session-level resource; none when there is no such resource."""
+        ...
+
+    def prearchive(self, project: str) -> tuple[PrearchiveSeen, ...]:
+        """Lists a project's prearchive rows."""
+        ...
+
+    def prearchive_files(self, uri: str) -> FileListing:
+        """Lists the files of a built prearchive session."""
+        ...
+
+    def prearchive_log(self, uri: str) -> str:
+        """Gives the newest log entry of a prearchive session, "" when there is none."""
+        ...
+
+    def import_zip(
+        self,
+        target: ImportTarget,
+        members: Iterable[tuple[str, ManifestFile, Iterator[bytes]]],
+        *,
+        size: int,
+        request_id: str,
+    ) -> ImportReply:
+        """Uploads one streamed zip into the prearchive without letting the server build or archive it.
+
+        `members` are (member name, file, content) in order; `size` is the exact size of the zip in bytes.
+        OutcomeUnknown when no usable answer came.
+        """
+        ...
+
+    def build(self, uri: str, *, request_id: str) -> None:
+        """Lets the server build a prearchive session, so that it can be listed."""
+        ...
+
+    def commit(self, uri: str, *, request_id: str) -> str:
+        """Archives a prearchive session, merging what is missing; gives the archive URI, "" when it stayed."""
+        ...
+
+    def delete_prearchive(self, uri: str, *, request_id: str) -> None:
+        """Deletes a prearchive session that we made."""
+        ...
+
+    def fetch_scans(self, session_id: str, scans: Sequence[str]) -> Iterator[tuple[str, str, str, Iterator[bytes]]]:
+        """Streams every file of the scans back: (scan, resource, name, content), each to be read in turn."""
+        ...
+
+    def put_file(
+        self, session_id: str, resource: str, name: str, content: Iterator[bytes], *, size: int, request_id: str
+    ) -> None:
+        """Stores one file in a session-level resource, never overwriting one that is there."""
+        ...
