@@ -1,0 +1,1 @@
+"""The REST client: the only part of the product that knows a URL of XNAT."""

@@ -1,0 +1,143 @@
+"""Fetches scans back as one streamed zip, parsed on the fly.
+
+Nothing is written to disk, and no file comes to its end unless its CRC was right.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from typing import Final
+
+import stream_unzip
+
+from xnatsync.core.errors import ReadFailed, ReplyStrange
+from xnatsync.core.remote import RemoteFile
+from xnatsync.xnat import listing, names, replies, wire
+from xnatsync.xnat.client import Client
+from xnatsync.xnat.wire import Call
+
+Fetched = tuple[str, str, str, Iterator[bytes]]
+
+PIECE_BYTES: Final = 1 << 20
+_SCANS_URL_MAX: Final = 4000  # characters of scan IDs in one URL; servers refuse lines of 8 kB
+# What packings that no XNAT writes (deflate64, bz2) make of rubbish is not always the library's own error.
+_BROKEN: Final = (stream_unzip.UnzipError, ValueError, LookupError, OverflowError, struct.error)
+_INNER: Final = re.compile(r"[^/]+/scans/([^/]+)/resources/([^/]+)/files/(.+)")
+
+
+def fetch_scans(client: Client, session_id: str, scans: Sequence[str]) -> Iterator[Fetched]:
+    """Streams every file of the scans: (scan, resource, name, content), each content to be read in turn.
+
+    ReadFailed when the stream is cut or damaged, ReplyStrange when it is no zip: always before the file concerned has
+    come to its end.  A file that the server lists and does not send is missing in what comes, as it is missing there.
+    """
+    if not scans:
+        return
+    places = Places(listing.scan_files(client, session_id), scans, lambda: _types(client, session_id))
+    for batch in _batches(scans):
+        yield from _fetch(client, wire.scans_zip(session_id, batch), places)
+
+
+class Places:
+    """Tells which scan a folder of the zip stands for: `4-T1_mpr` is scan 4, or perhaps scan `4-T1_mpr` (§7)."""
+
+    def __init__(self, files: Iterable[RemoteFile], wanted: Iterable[str], types: Callable[[], dict[str, str]]) -> None:
+        self._listed = {(file.scan, file.resource, file.name) for file in files}
+        self._scans = {scan for scan, _, _ in self._listed} | set(wanted)
+        self._wanted = frozenset(wanted)
+        self._types_of = types
+        self._types: dict[str, str] | None = None
+        self._seen: set[tuple[str, str, str]] = set()
+
+    def resolve(self, inner: str, what: str) -> tuple[str, str, str] | None:
+        """Gives (scan, resource, name) of a path in the zip; None when its scan was not asked for."""
+        found = _INNER.fullmatch(inner)
+        if found is None:
+            raise ReplyStrange(f"{what}: the zip holds a file outside of all scans")
+        folder, resource = found.group(1), names.segment(found.group(2), what)
+        name = names.relative_path(found.group(3), what)
+        place = self._scan(folder, resource, name, what), resource, name
+        if place in self._seen:
+            raise ReplyStrange(f"{what}: the zip holds the same file twice")
+        self._seen.add(place)
+        # A scan whose type is the ID of another one comes along unasked (hierarchy.md §3.6).
+        return place if place[0] in self._wanted else None
+
+    def _scan(self, folder: str, resource: str, name: str, what: str) -> str:
+        candidates = [scan for scan in self._scans if folder == scan or folder.startswith(f"{scan}-")]
+        if len(candidates) > 1:
+            candidates = [scan for scan in candidates if (scan, resource, name) in self._listed]
+        if len(candidates) > 1:
+            if self._types is None:
+                self._types = self._types_of()
+            candidates = [scan for scan in candidates if folder == _folder(scan, self._types.get(scan, ""))]
+        if len(candidates) != 1:
+            raise ReplyStrange(f"{what}: the zip holds a folder that cannot be told to be a scan's")
+        return candidates[0]
+
+
+def _fetch(client: Client, call: Call, places: Places) -> Iterator[Fetched]:
+    with closing(client.stream(call)) as stream:
+        try:
+            for inner, _, content in stream_unzip.stream_unzip(_checked(stream, call), chunk_size=PIECE_BYTES):
+                place = places.resolve(_decoded(inner, call), call.what)
+                pieces = _guarded(content, call)
+                if place is not None:
+                    yield (*place, pieces)
+                for _ in pieces:
+                    pass  # what the reader left unread is checked all the same
+        except _BROKEN as error:
+            raise _damage(error, call) from error
+
+
+def _checked(stream: Iterator[bytes], call: Call) -> Iterator[bytes]:
+    start = next(stream, b"")
+    if not start.startswith(b"PK"[: len(start)]) or not start:
+        raise ReplyStrange(f"{call.what}: the answer is not a zip")
+    yield start
+    yield from stream
+
+
+def _guarded(content: Iterator[bytes], call: Call) -> Iterator[bytes]:
+    try:
+        yield from content
+    except _BROKEN as error:
+        raise _damage(error, call) from error
+
+
+def _damage(error: Exception, call: Call) -> ReadFailed | ReplyStrange:
+    if isinstance(error, stream_unzip.TruncatedDataError):
+        return ReadFailed(f"{call.what}: the zip ends in the middle")
+    if isinstance(error, stream_unzip.IntegrityError | stream_unzip.UncompressError):
+        return ReadFailed(f"{call.what}: a file in the zip is damaged ({type(error).__name__})")
+    return ReplyStrange(f"{call.what}: the zip cannot be read ({type(error).__name__})")
+
+
+def _decoded(inner: bytes, call: Call) -> str:
+    try:
+        return inner.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ReplyStrange(f"{call.what}: the zip holds a name that is not UTF-8") from error
+
+
+def _folder(scan: str, kind: str) -> str:
+    return f"{scan}-{re.sub(r'[^A-Za-z0-9_]', '_', kind)}" if kind else scan
+
+
+def _types(client: Client, session_id: str) -> dict[str, str]:
+    return replies.scan_types(client.get(wire.scans(session_id)))
+
+
+def _batches(scans: Sequence[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    length = 0
+    for scan in scans:
+        if batch and length + len(scan) > _SCANS_URL_MAX:
+            yield batch
+            batch, length = [], 0
+        batch.append(scan)
+        length += 3 * len(scan) + 1
+    yield batch

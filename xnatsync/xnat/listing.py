@@ -1,0 +1,116 @@
+"""Looks at the archive: projects, sessions, files.  An absence is reported only where the parent was seen (§3.8)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from xnatsync.core.errors import AccessDenied, NotThere, ReadFailed, ReplyStrange
+from xnatsync.core.remote import FileListing, ProjectSeen, RemoteFile, SessionSeen
+from xnatsync.xnat import catalog, replies, wire
+from xnatsync.xnat.client import Client
+from xnatsync.xnat.replies import Reply
+from xnatsync.xnat.wire import Call
+
+DICOM_RESOURCES: Final = frozenset({"DICOM", "secondary"})
+_AUTO_ARCHIVE: Final = 4  # this code and those above archive by themselves (import.md §2.8)
+
+
+def project(client: Client, project_id: str) -> ProjectSeen | None:
+    """Looks a project up by ID or alias; None when it is absent or hidden."""
+    try:
+        found = replies.item_field(client.get(wire.project(project_id)), "ID")
+    except NotThere:
+        return None
+    try:
+        code = replies.number(client.get(wire.prearchive_code(found)))
+    except AccessDenied:
+        code = _AUTO_ARCHIVE  # what new projects start with; a reader need not be told
+    return ProjectSeen(found, auto_archive=code >= _AUTO_ARCHIVE)
+
+
+def may_edit(client: Client, project_id: str) -> bool | None:
+    """Tells whether we may edit a project: with less, an import lands somewhere else without a word (import.md §1.6).
+
+    None when the server does not say: an administrator may edit what no listing names as editable.
+    """
+    if project_id in replies.projects(client.get(wire.editable_projects()), "ID"):
+        return True
+    role = replies.role(client.get(wire.projects_with_roles()), project_id)
+    return False if role is not None and role.lower().startswith("collaborator") else None
+
+
+def sessions(client: Client, project_id: str, *, label: str | None, study_uid: str | None) -> tuple[SessionSeen, ...]:
+    """Lists imaging sessions, shared ones included; NotThere when the project is not to be seen."""
+    listed = replies.sessions(client.get(wire.sessions(project_id, label=label, study_uid=study_uid)), project_id)
+    # The server's filters may be wider than asked (wildcards, ignored keys): the last word is ours.
+    return tuple(
+        seen
+        for seen in listed
+        if (label is None or seen.label == label) and (study_uid is None or seen.study_uid == study_uid)
+    )
+
+
+def session_files(client: Client, session_id: str) -> FileListing:
+    """Lists every file of every scan: one request, and one for each DICOM resource whose names are not ours."""
+    files = scan_files(client, session_id)
+    foreign = {(file.scan, file.resource) for file in files if file.resource in DICOM_RESOURCES and not file.sop_uid}
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    complete = True
+    for scan, resource in sorted(foreign):
+        try:
+            found[scan, resource] = catalog.sop_uids(client.get(wire.catalog(session_id, scan, resource)))
+        except NotThere:
+            complete = False  # it was listed a moment ago: somebody is changing this session
+    return FileListing(tuple(_with_uid(file, found) for file in files), complete=complete)
+
+
+def scan_files(client: Client, session_id: str) -> tuple[RemoteFile, ...]:
+    """Lists every file of every scan in one request, with the UIDs that names tell.
+
+    XNAT answers 500 or 404 both to a session without scans and to one that is not there (§3.8): then its scans and, if
+    need be, the session itself are asked for.
+    """
+    refusal: NotThere | ReadFailed | None = None
+    files: tuple[RemoteFile, ...] = ()
+    try:
+        files = replies.files(client.get(wire.scan_files(session_id)))
+    except (NotThere, ReadFailed) as error:
+        if error.http not in {404, 500}:
+            raise
+        refusal = error
+    if not files and scans(client, session_id) and refusal is not None:
+        raise ReadFailed(f"the files of session {session_id} could not be listed", http=refusal.http) from refusal
+    if any(not file.scan for file in files):
+        raise ReplyStrange(f"listing the files of session {session_id}: a file outside of all scans is listed")
+    return files
+
+
+def scans(client: Client, session_id: str) -> tuple[str, ...]:
+    """Lists the IDs of a session's scans; NotThere when the session is not to be seen."""
+    return replies.scans(_of_session(client, session_id, wire.scans(session_id)))
+
+
+def resource_files(client: Client, session_id: str, resource: str) -> FileListing:
+    """Lists the files of a session-level resource; none when the session is there and has no such resource."""
+    files = replies.files(_of_session(client, session_id, wire.resource_files(session_id, resource)))
+    if not files:
+        replies.labels(_of_session(client, session_id, wire.resources(session_id)))
+    return FileListing(tuple(file for file in files if file.resource == resource and not file.scan))
+
+
+def _of_session(client: Client, session_id: str, call: Call) -> Reply:
+    """Reads something of a session; NotThere only if the session itself is not there, whatever XNAT answered (§3.8)."""
+    try:
+        return client.get(call)
+    except (NotThere, ReadFailed) as error:
+        if error.http in {404, 500}:
+            client.get(wire.session(session_id))  # raises NotThere when that is the reason
+        if isinstance(error, NotThere):
+            raise ReadFailed(str(error), http=error.http) from error
+        raise
+
+
+def _with_uid(file: RemoteFile, found: dict[tuple[str, str], dict[str, str]]) -> RemoteFile:
+    uids = found.get((file.scan, file.resource))
+    return file if uids is None else replace(file, sop_uid=uids.get(file.name, file.sop_uid))

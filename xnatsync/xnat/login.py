@@ -1,0 +1,215 @@
+"""The one login of a server and user: opened, proven, renewed and ended under one lock.
+
+Every login without a cookie makes a new session on the server, and too many of them lock the account out (hierarchy.md
+§2.1).  So all threads share one, a thread that finds it dead renews it only if no other thread has done so meanwhile,
+and refused credentials are not tried again for a while.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import httpx
+
+from xnatsync.core.errors import ConfigError, CredentialsRefused, LoginLost, ReplyStrange, XnatsyncError
+from xnatsync.xnat import failures, replies, wire
+from xnatsync.xnat.replies import Reply
+from xnatsync.xnat.wire import Call
+
+REFUSAL_REST_S: Final = 60.0  # XNAT locks an account after 20 failures; 8 workers must not use them up in a second
+
+_SESSION: Final = re.compile(r"[A-Za-z0-9._!~*-]{1,256}")
+_COOKIE: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,128})=([\x21-\x3a\x3c-\x7e]{0,2048})(?:;|$)")
+_OWN_COOKIES: Final = frozenset({"JSESSIONID", "SESSION_EXPIRATION_TIME"})
+
+
+class Exchange(Protocol):
+    """Sends one request as it is and reads the answer, without any judgement on the status."""
+
+    def __call__(self, call: Call, headers: Mapping[str, str]) -> Reply:
+        """Exchanges; transport failures are raised as classes of `core.errors`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """One login.  `cookie` is the whole Cookie header: one JSESSIONID, and what a load balancer set beside it."""
+
+    session: str
+    cookie: str
+    user: str
+
+    def __repr__(self) -> str:
+        """Hides the session: it is as good as the password."""
+        return f"Ticket(user={self.user!r})"
+
+
+class Login:
+    """Holds the ticket.  All methods may be called from any thread."""
+
+    def __init__(
+        self, user: str, password: str, exchange: Exchange, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        if ":" in user:
+            raise ConfigError("a user name cannot hold a colon")
+        self._user = user
+        self._basic = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
+        self._exchange = exchange
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._ticket: Ticket | None = None
+        self._proven_at = 0.0
+        self._ended = 0
+        self._failed: tuple[float, XnatsyncError] | None = None
+        self._sets_cookies = False
+
+    def ticket(self) -> Ticket:
+        """Gives the ticket, logging in when there is none; CredentialsRefused when the server will not have us."""
+        before = self._ended
+        with self._lock:
+            return self._ticket or self._sign_in(before)
+
+    def renew(self, spent: Ticket) -> Ticket:
+        """Gives a ticket that is not `spent`: the one another thread has got meanwhile, or a new one."""
+        before = self._ended
+        with self._lock:
+            if self._ticket is not None and self._ticket is not spent:
+                return self._ticket
+            self._ticket = None
+            return self._sign_in(before)
+
+    def forget(self, spent: Ticket) -> None:
+        """Drops a dead ticket, so that whoever comes next logs in again."""
+        with self._lock:
+            if self._ticket is spent:
+                self._ticket = None
+
+    def proven(self, ticket: Ticket) -> None:
+        """Notes that the server just knew us by this ticket."""
+        with self._lock:
+            if self._ticket is ticket:
+                self._proven_at = self._monotonic()
+
+    def is_fresh(self, ticket: Ticket, age_s: float) -> bool:
+        """Tells whether the server knew us by this ticket within the last `age_s` seconds."""
+        with self._lock:
+            return self._ticket is ticket and self._monotonic() - self._proven_at < age_s
+
+    def is_alive(self, ticket: Ticket) -> bool:
+        """Asks the server whether it still knows us by this ticket; an open site would answer as guest (§2.1)."""
+        reply = self._exchange(wire.auth(), {"Cookie": ticket.cookie})
+        if is_lost(reply):
+            return False
+        if reply.status != 200:
+            raise failures.from_status(
+                reply.status, reply.text, reply.call.verb, reply.call.what, headers=reply.headers
+            )
+        alive = replies.user(reply) == ticket.user
+        if alive:
+            self.proven(ticket)
+        return alive
+
+    def is_doubtful(self, ticket: Ticket, reply: Reply) -> bool:
+        """Tells whether the server opened another session for us: it does that when it no longer knows ours.
+
+        Then an open site serves us as guest, with less than we may see.  A server that sets the cookie at every answer
+        is found out once and believed from then on.
+        """
+        fresh = _cookies(reply.headers).get("JSESSIONID")
+        if fresh is None or fresh == ticket.session or self._sets_cookies:
+            return False
+        if self.is_alive(ticket):
+            self._sets_cookies = True
+            return False
+        return True
+
+    def leave(self) -> None:
+        """Ends the session on the server, as well as that can be done."""
+        with self._lock:
+            ticket, self._ticket = self._ticket, None
+        if ticket is not None:
+            with suppress(XnatsyncError):  # it ends by itself when it has been idle
+                self._exchange(wire.sign_out(), {"Cookie": ticket.cookie})
+
+    def _sign_in(self, before: int) -> Ticket:
+        """Logs in; `before` counts the attempts that had ended when the caller began to wait.
+
+        Who waited while another attempt failed shares its failure: a dead server would keep each thread in turn.
+        """
+        if self._failed is not None:
+            at, failure = self._failed
+            resting = isinstance(failure, CredentialsRefused) and self._monotonic() - at < REFUSAL_REST_S
+            if resting or self._ended > before:
+                raise failures.again(failure)
+        try:
+            self._ticket = self._fresh_ticket()
+        except XnatsyncError as error:
+            self._failed = (self._monotonic(), error)
+            raise
+        finally:
+            self._ended += 1
+        self._failed = None
+        self._proven_at = self._monotonic()
+        return self._ticket
+
+    def _fresh_ticket(self) -> Ticket:
+        reply = self._exchange(wire.sign_in(), {"Authorization": self._basic})
+        if reply.status == 401:
+            raise CredentialsRefused("the server refused user and password", http=401)
+        if reply.status in {404, 405} or (reply.status == 200 and failures.is_page(reply.text)):
+            raise ReplyStrange(f"there is no XNAT at this address (it answered {reply.status})", http=reply.status)
+        if reply.status != 200:
+            failure = failures.from_status(
+                reply.status, reply.text, reply.call.verb, reply.call.what, headers=reply.headers
+            )
+            raise failure
+        cookies = _cookies(reply.headers)
+        session = cookies.get("JSESSIONID") or reply.text.strip()
+        if not _SESSION.fullmatch(session):
+            raise ReplyStrange("logging in: the server named no session")
+        others = [f"{name}={value}" for name, value in cookies.items() if name not in _OWN_COOKIES]
+        cookie = "; ".join([f"JSESSIONID={session}", *others])
+        return Ticket(session, cookie, self._known_as(cookie))
+
+    def _known_as(self, cookie: str) -> str:
+        """Asks who we are: a site or a proxy that drops the credentials opens an anonymous session with 200."""
+        reply = self._exchange(wire.auth(), {"Cookie": cookie})
+        if is_lost(reply):
+            raise LoginLost("the server opened a session and did not know it a moment later", http=reply.status)
+        if reply.status != 200:
+            raise failures.from_status(
+                reply.status, reply.text, reply.call.verb, reply.call.what, headers=reply.headers
+            )
+        known = replies.user(reply)
+        if known == "guest" and self._user != "guest":
+            raise CredentialsRefused(
+                "the server took us for a guest although we gave user and password",
+                advice="Check that no proxy removes the Authorization header.",
+            )
+        return known
+
+
+def is_lost(reply: Reply) -> bool:
+    """Tells whether an answer says that nobody is logged in: 401, the way to the login page, or the page (§2.2)."""
+    if reply.status == 401:
+        return True
+    if 300 <= reply.status <= 399:
+        return "login.vm" in reply.headers.get("location", "").lower()
+    return reply.status == 200 and failures.is_page(reply.text[:64])
+
+
+def _cookies(headers: httpx.Headers) -> dict[str, str]:
+    return dict(_each_cookie(headers))
+
+
+def _each_cookie(headers: httpx.Headers) -> Iterator[tuple[str, str]]:
+    for line in headers.get_list("set-cookie"):
+        if (found := _COOKIE.match(line)) is not None:
+            yield found.group(1), found.group(2)

@@ -1,0 +1,165 @@
+"""One XNAT server, seen as one user: the implementation of the port `Xnat`.
+
+Nothing here but the wiring; the pages of XNAT's behaviour each part follows are named there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from xnatsync import __version__
+from xnatsync.core.manifest import ManifestFile
+from xnatsync.core.remote import (
+    FileListing,
+    ImportReply,
+    ImportTarget,
+    PrearchiveSeen,
+    ProjectSeen,
+    ServerAbout,
+    SessionSeen,
+)
+from xnatsync.xnat import about, listing, prearchive, replies, upload, wire
+from xnatsync.xnat.client import Client, Retries, Timeouts
+
+USER_AGENT = f"xnatsync/{__version__}"  # without "Mozilla": browsers are sent to a login page (hierarchy.md §2.2)
+
+
+class XnatServer:
+    """A server.  Thread-safe; one connection pool and one login for all threads; `close` logs out."""
+
+    def __init__(
+        self,
+        url: str,
+        user: str,
+        password: str,
+        *,
+        server_name: str,
+        verify: bool | str | Path = True,
+        timeouts: Timeouts | None = None,
+        retries: Retries | None = None,
+        stop: Callable[[], bool] = lambda: False,
+        user_agent: str = USER_AGENT,
+        pool: int = 16,
+    ) -> None:
+        self.name = server_name
+        self._timeouts = timeouts or Timeouts()
+        self.client = Client(
+            url,
+            user,
+            password,
+            verify=verify,
+            timeouts=self._timeouts,
+            retries=retries or Retries(),
+            stop=stop,
+            user_agent=user_agent,
+            pool=pool,
+        )
+
+    def __repr__(self) -> str:
+        """Names the server and nothing else."""
+        return f"XnatServer({self.name!r})"
+
+    def __enter__(self) -> Self:
+        """Gives itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Logs out."""
+        self.close()
+
+    def close(self) -> None:
+        """Logs out and closes the connections; may be called twice."""
+        self.client.close()
+
+    def whoami(self) -> str:
+        """Gives the user name the server knows us by (hierarchy.md §2.1)."""
+        return replies.user(self.client.get(wire.auth()))
+
+    def about(self) -> ServerAbout:
+        """Gives the server's version and its clock (hierarchy.md §2.3)."""
+        return about.about(self.client)
+
+    def project(self, project: str) -> ProjectSeen | None:
+        """Looks a project up; None when it is absent or hidden from us."""
+        return listing.project(self.client, project)
+
+    def may_edit(self, project: str) -> bool | None:
+        """Tells whether we may edit a project; None when the server does not say."""
+        return listing.may_edit(self.client, project)
+
+    def sessions(
+        self, project: str, *, label: str | None = None, study_uid: str | None = None
+    ) -> tuple[SessionSeen, ...]:
+        """Lists imaging sessions of a project, shared ones included, by label or by Study Instance UID."""
+        return listing.sessions(self.client, project, label=label, study_uid=study_uid)
+
+    def session_files(self, session_id: str) -> FileListing:
+        """Lists every file of every scan of a session, with SOP Instance UIDs."""
+        return listing.session_files(self.client, session_id)
+
+    def resource_files(self, session_id: str, resource: str) -> FileListing:
+        """Lists the files of a session-level resource; none when there is no such resource."""
+        return listing.resource_files(self.client, session_id, resource)
+
+    def prearchive(self, project: str) -> tuple[PrearchiveSeen, ...]:
+        """Lists a project's prearchive rows."""
+        return prearchive.rows(self.client, project)
+
+    def prearchive_files(self, uri: str) -> FileListing:
+        """Lists the files of a built prearchive session."""
+        return prearchive.files(self.client, uri)
+
+    def prearchive_log(self, uri: str) -> str:
+        """Gives the newest log entry of a prearchive session, "" when there is none."""
+        return prearchive.log(self.client, uri)
+
+    def import_zip(
+        self,
+        target: ImportTarget,
+        members: Iterable[tuple[str, ManifestFile, Iterator[bytes]]],
+        *,
+        size: int,
+        request_id: str,
+    ) -> ImportReply:
+        """Uploads one streamed zip into the prearchive without letting the server build or archive it."""
+        return upload.import_zip(
+            self.client, target, members, size=size, request_id=request_id, timeout_s=self._timeouts.import_s
+        )
+
+    def build(self, uri: str, *, request_id: str) -> None:
+        """Lets the server build a prearchive session."""
+        prearchive.build(self.client, uri, request_id=request_id, timeout_s=self._timeouts.work_s)
+
+    def commit(self, uri: str, *, request_id: str) -> str:
+        """Archives a prearchive session; gives the archive URI, "" when it stayed."""
+        return prearchive.commit(self.client, uri, request_id=request_id, timeout_s=self._timeouts.work_s)
+
+    def delete_prearchive(self, uri: str, *, request_id: str) -> None:
+        """Deletes a prearchive session that we made."""
+        prearchive.delete(self.client, uri, request_id=request_id, timeout_s=self._timeouts.work_s)
+
+    def fetch_scans(self, session_id: str, scans: Sequence[str]) -> Iterator[tuple[str, str, str, Iterator[bytes]]]:
+        """Streams every file of the scans back: (scan, resource, name, content), each to be read in turn."""
+        from xnatsync.xnat import download  # with what it unpacks zips, which no proof by names needs
+
+        return download.fetch_scans(self.client, session_id, scans)
+
+    def put_file(
+        self, session_id: str, resource: str, name: str, content: Iterator[bytes], *, size: int, request_id: str
+    ) -> None:
+        """Stores one file in a session-level resource, never overwriting one that is there."""
+        upload.put_file(
+            self.client,
+            session_id,
+            resource,
+            name,
+            content,
+            size=size,
+            request_id=request_id,
+            timeout_s=self._timeouts.import_s,
+        )

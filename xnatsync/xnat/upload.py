@@ -1,0 +1,107 @@
+"""Sends: one streamed zip into the prearchive, or one file into a resource.  Each is sent once."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from xnatsync.core.errors import Bug, ForeignContent, OutcomeUnknown, ReplyStrange, SourceChanged
+from xnatsync.core.manifest import ManifestFile
+from xnatsync.core.remote import ImportReply, ImportTarget
+from xnatsync.xnat import replies, wire
+from xnatsync.xnat.client import Body, Client
+from xnatsync.xnat.zipstream import zip_pieces
+
+_OK: Final = frozenset({200})
+_STORED: Final = frozenset({200, 201})
+
+
+def import_zip(
+    client: Client,
+    target: ImportTarget,
+    members: Iterable[tuple[str, ManifestFile, Iterator[bytes]]],
+    *,
+    size: int,
+    request_id: str,
+    timeout_s: float,
+) -> ImportReply:
+    """Uploads one zip by the DICOM-zip importer (import.md §1) and gives the places it names.
+
+    LoginLost means that nothing was stored.  An answer of 200 that cannot be understood is OutcomeUnknown: it happened.
+    """
+    pieces = _promised(zip_pieces(members), size)
+    reply = client.write(
+        wire.import_zip(target),
+        request_id=request_id,
+        body=Body(pieces, size, "application/zip"),
+        timeout_s=timeout_s,
+        done=_OK,
+    )
+    try:
+        return ImportReply(replies.destinations(reply))
+    except ReplyStrange as error:
+        raise OutcomeUnknown(str(error), http=reply.status) from error
+
+
+def put_file(
+    client: Client,
+    session_id: str,
+    resource: str,
+    name: str,
+    content: Iterator[bytes],
+    *,
+    size: int,
+    request_id: str,
+    timeout_s: float,
+) -> None:
+    """Stores one file without `overwrite`; ForeignContent when one of that name is there (hierarchy.md §6.1).
+
+    XNAT answers 200 to an account that may read but not edit, and stores nothing: only a listing proves it.
+    """
+    call = wire.stored_file(session_id, resource, name)
+    body = _raw(name, content, size) if size else _empty(name, content)
+    reply = client.write(call, request_id=request_id, body=body, timeout_s=timeout_s, done=_STORED)
+    try:
+        taken = replies.duplicates(reply)
+    except ReplyStrange as error:
+        raise OutcomeUnknown(str(error), http=reply.status) from error
+    if taken:
+        raise ForeignContent(f"{call.what}: a file of this name is already there")
+
+
+def _raw(name: str, content: Iterator[bytes], size: int) -> Body:
+    def counted() -> Iterator[bytes]:
+        left = size
+        for piece in content:
+            left -= len(piece)
+            if left < 0:
+                raise SourceChanged(f"{name} grew while it was sent")
+            yield piece
+        if left:
+            raise SourceChanged(f"{name} is {left} bytes shorter than it was")
+
+    return Body(counted(), size, "application/octet-stream")
+
+
+def _empty(name: str, content: Iterator[bytes]) -> Body:
+    """An empty file travels only in a form: XNAT takes an empty body for a missing one (hierarchy.md §6.1)."""
+    if any(content):
+        raise SourceChanged(f"{name} grew while it was sent")
+    mark = f"xnatsync-{uuid.uuid4().hex}"
+    form = (
+        f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="empty"\r\n'
+        f"Content-Type: application/octet-stream\r\n\r\n\r\n--{mark}--\r\n"
+    ).encode("ascii")
+    return Body(iter([form]), len(form), f"multipart/form-data; boundary={mark}")
+
+
+def _promised(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
+    left = size
+    for piece in pieces:
+        left -= len(piece)
+        if left < 0:
+            raise Bug("a zip came out longer than was computed")
+        yield piece
+    if left:
+        raise Bug("a zip came out shorter than was computed")

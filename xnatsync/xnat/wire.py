@@ -1,0 +1,269 @@
+"""Every URL this product asks an XNAT for, and nothing else.
+
+Sessions are addressed flat, by accession ID: those URLs fail loudly, while project-scoped ones fall through to the
+parent's data with 200 (hierarchy.md §3.8).  Descriptions carry no label, because labels are made of patient IDs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+from urllib.parse import quote
+
+from xnatsync.core.errors import Bug, RequestRefused
+from xnatsync.core.remote import ImportTarget
+from xnatsync.xnat import names
+from xnatsync.xnat.failures import Verb
+
+Query = tuple[tuple[str, str], ...]
+
+_JSON: Final[Query] = (("format", "json"),)
+_PLAIN: Final = re.compile(r"[A-Za-z0-9._/-]+")
+_UNFILTERABLE: Final = re.compile(r"[,*%&<>'\"]")
+_SESSION_COLUMNS: Final = "ID,label,project,subject_label,xsiType,UID"
+
+
+class Due(Enum):
+    """What the answer must be."""
+
+    JSON = "json"
+    TEXT = "text"
+    XML = "xml"
+    ZIP = "zip"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, and how to speak of it: `what` goes into messages and holds no label."""
+
+    verb: Verb
+    method: str
+    path: str
+    what: str
+    query: Query = ()
+    due: Due = Due.JSON
+
+    @property
+    def target(self) -> str:
+        """Gives path and query, encoded; keys keep their `:` and `/`, as XNAT wants them."""
+        if not self.query:
+            return self.path
+        pairs = (f"{quote(key, safe=':/')}={quote(value, safe=':/,')}" for key, value in self.query)
+        return f"{self.path}?{'&'.join(pairs)}"
+
+
+# --- the login ---------------------------------------------------------------------------------------------------
+
+
+def sign_in() -> Call:
+    """Opens a session; a login that is already there would not be checked again (hierarchy.md §2.1)."""
+    return Call(Verb.READ, "POST", "/data/JSESSION", "logging in", due=Due.TEXT)
+
+
+def sign_out() -> Call:
+    """Ends the session."""
+    return Call(Verb.READ, "DELETE", "/data/JSESSION", "logging out", due=Due.TEXT)
+
+
+def auth() -> Call:
+    """Asks who we are: the only proof that a login is alive (hierarchy.md §2.1, trap)."""
+    return Call(Verb.READ, "GET", "/data/auth", "asking who we are", due=Due.TEXT)
+
+
+def build_info() -> Call:
+    """The version, open to everybody (hierarchy.md §2.3)."""
+    return Call(Verb.READ, "GET", "/xapi/siteConfig/buildInfo", "asking for the version")
+
+
+# --- the archive -------------------------------------------------------------------------------------------------
+
+
+def project(project_id: str) -> Call:
+    """One project as an item (§4.1)."""
+    return _read(f"/data/projects/{_seg(project_id)}", f"looking up project {project_id}")
+
+
+def prearchive_code(project_id: str) -> Call:
+    """The project's way of archiving: a bare integer (import.md §2.8)."""
+    path = f"/data/projects/{_seg(project_id)}/prearchive_code"
+    return Call(Verb.READ, "GET", path, f"reading the prearchive setting of project {project_id}", due=Due.TEXT)
+
+
+def editable_projects() -> Call:
+    """The projects this account may edit (§3.2)."""
+    return _read("/data/projects", "listing the projects we may edit", ("restrict", "edit"))
+
+
+def projects_with_roles() -> Call:
+    """The projects this account may read, with its role in each (§3.2: another handler, lower-case columns)."""
+    return _read("/data/projects", "listing our roles in projects", ("accessible", "true"))
+
+
+def sessions(project_id: str, *, label: str | None, study_uid: str | None) -> Call:
+    """Imaging sessions of a project with those shared into it, which appear under their label here (§3.2)."""
+    filters: list[tuple[str, str]] = [("xsiType", "xnat:imageSessionData"), ("columns", _SESSION_COLUMNS)]
+    if label is not None and not _UNFILTERABLE.search(label):
+        filters.append(("label", label))
+    if study_uid is not None:
+        filters.append(("UID", study_uid))
+    path = f"/data/projects/{_seg(project_id)}/experiments"
+    return _read(path, f"listing sessions of project {project_id}", *filters)
+
+
+def session(session_id: str) -> Call:
+    """One session as an item (§4.1)."""
+    return _read(f"/data/experiments/{_seg(session_id)}", f"looking up session {session_id}")
+
+
+def scans(session_id: str) -> Call:
+    """The scans of a session (§3.2)."""
+    return _read(f"/data/experiments/{_seg(session_id)}/scans", f"listing the scans of session {session_id}")
+
+
+def scan_files(session_id: str) -> Call:
+    """Every file of every scan of a session, in one request (§3.6 E)."""
+    return _read(f"/data/experiments/{_seg(session_id)}/scans/ALL/files", f"listing the files of session {session_id}")
+
+
+def catalog(session_id: str, scan: str, resource: str) -> Call:
+    """The catalogue of a scan's resource: XML whatever `format` says (§5.1)."""
+    path = f"/data/experiments/{_seg(session_id)}/scans/{_seg(scan)}/resources/{_seg(resource)}"
+    what = f"reading the catalogue {resource} of scan {scan} of session {session_id}"
+    return Call(Verb.READ, "GET", path, what, due=Due.XML)
+
+
+def resources(session_id: str) -> Call:
+    """The session-level resources (§3.2)."""
+    return _read(f"/data/experiments/{_seg(session_id)}/resources", f"listing the resources of session {session_id}")
+
+
+def resource_files(session_id: str, resource: str) -> Call:
+    """The files of a session-level resource; none, with 200, when there is no such resource (§3.8)."""
+    path = f"/data/experiments/{_seg(session_id)}/resources/{_resource(resource)}/files"
+    return _read(path, f"listing the files of resource {resource} of session {session_id}")
+
+
+def scans_zip(session_id: str, scan_ids: Sequence[str]) -> Call:
+    """The files of some scans as one zip, which streams without a length (§7)."""
+    path = f"/data/experiments/{_seg(session_id)}/scans/{','.join(_seg(scan) for scan in scan_ids)}/files"
+    what = f"fetching {len(scan_ids)} scans of session {session_id}"
+    return Call(Verb.READ, "GET", path, what, (("format", "zip"),), Due.ZIP)
+
+
+def stored_file(session_id: str, resource: str, name: str) -> Call:
+    """The place of one file in a session-level resource, for PUT without `overwrite` (§6.1)."""
+    path = f"/data/experiments/{_seg(session_id)}/resources/{_resource(resource)}/files/{_file(name)}"
+    what = f"storing a file in resource {resource} of session {session_id}"
+    return Call(Verb.STORE, "PUT", path, what, due=Due.TEXT)
+
+
+# --- import and prearchive ---------------------------------------------------------------------------------------
+
+
+def import_zip(target: ImportTarget) -> Call:
+    """The upload: into the prearchive, built and archived by nobody but us (import.md §1.2); never with `overwrite`."""
+    query = (
+        ("import-handler", "DICOM-zip"),
+        ("inbody", "true"),
+        ("PROJECT_ID", target.project),
+        ("SUBJECT_ID", target.subject),
+        ("EXPT_LABEL", target.session),
+        ("prevent_auto_commit", "true"),
+        ("SOURCE", "uploader"),
+    )
+    what = f"uploading to project {target.project}"
+    return Call(Verb.IMPORT, "POST", "/data/services/import", what, query, Due.TEXT)
+
+
+def prearchive(project_id: str) -> Call:
+    """A project's prearchive rows (import.md §2.1)."""
+    return _read(f"/data/prearchive/projects/{_seg(project_id)}", f"listing the prearchive of project {project_id}")
+
+
+def prearchive_scans(uri: str) -> Call:
+    """The scans of a built prearchive session (import.md §2.4)."""
+    return _read(f"{_row(uri)}/scans", f"listing the scans of {_named(uri)}")
+
+
+def prearchive_resources(uri: str) -> Call:
+    """All resources of a built prearchive session (import.md §2.4)."""
+    return _read(f"{_row(uri)}/resources", f"listing the resources of {_named(uri)}")
+
+
+def prearchive_scan_resources(uri: str, scan: str) -> Call:
+    """The resources of one scan of a built prearchive session (import.md §2.4)."""
+    return _read(f"{_row(uri)}/scans/{_seg(scan)}/resources", f"listing the resources of scan {scan} of {_named(uri)}")
+
+
+def prearchive_files(uri: str, scan: str, resource: str) -> Call:
+    """The files of one scan's resource of a built prearchive session (import.md §2.4)."""
+    path = f"{_row(uri)}/scans/{_seg(scan)}/resources/{_seg(resource)}/files"
+    return _read(path, f"listing the files of scan {scan} of {_named(uri)}")
+
+
+def prearchive_log(uri: str) -> Call:
+    """The newest log entry of a prearchive session (import.md §2.3)."""
+    return Call(Verb.READ, "GET", f"{_row(uri)}/logs/last", f"reading the log of {_named(uri)}", due=Due.TEXT)
+
+
+def build(uri: str) -> Call:
+    """Build now (import.md §2.3)."""
+    return Call(Verb.BUILD, "POST", _row(uri), f"building {_named(uri)}", (("action", "build"),), Due.TEXT)
+
+
+def commit(uri: str) -> Call:
+    """Build and archive now, in a manual project too; merges, and refuses duplicates (import.md §2.3)."""
+    query = (("action", "commit"), ("AA", "true"), ("SOURCE", "uploader"))
+    return Call(Verb.COMMIT, "POST", _row(uri), f"archiving {_named(uri)}", query, Due.TEXT)
+
+
+def delete_prearchive(uri: str) -> Call:
+    """Remove a prearchive session (import.md §2.3)."""
+    return Call(Verb.DELETE, "DELETE", _row(uri), f"deleting {_named(uri)}", due=Due.TEXT)
+
+
+# --- parts -------------------------------------------------------------------------------------------------------
+
+
+def _read(path: str, what: str, *query: tuple[str, str]) -> Call:
+    return Call(Verb.READ, "GET", path, what, (*query, *_JSON))
+
+
+def _seg(name: str) -> str:
+    # XNAT does not decode labels in paths (hierarchy.md §1.6): what needs encoding cannot be addressed, and gets a 404.
+    if not name or name in {".", ".."}:
+        raise Bug("an empty name cannot be part of an address")
+    return quote(name, safe="")
+
+
+def _resource(label: str) -> str:
+    if label.isdigit():
+        raise Bug("a resource label of digits only would be taken for a resource ID (hierarchy.md §5.1)")
+    return _seg(label)
+
+
+def _file(name: str) -> str:
+    """Encodes a file's path so that XNAT stores exactly this name (hierarchy.md §6.4)."""
+    if _PLAIN.fullmatch(name):
+        return name
+    if " " in name or "+" in name:
+        return quote(name, safe="/")  # %20 or %2B make XNAT decode the whole path
+    raise RequestRefused(
+        "XNAT would store this file under another name: it holds characters other than letters, digits, `.`, `_`, `-`",
+        advice="Rename the file, or pack it in an archive.",
+    )
+
+
+def _row(uri: str) -> str:
+    if names.prearchive_uri(uri, "the ledger") != uri:
+        raise Bug("this is no prearchive session's address")
+    return "/data" + quote(uri, safe="/")
+
+
+def _named(uri: str) -> str:
+    """Names a prearchive session by project and time; its folder is a label, which stays out of messages."""
+    _, _, _, project_id, moment, *_ = uri.split("/")
+    return f"prearchive session {project_id}/{moment}"
