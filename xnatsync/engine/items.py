@@ -1,0 +1,269 @@
+"""One step of an item: seen → settled → verified → done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from xnatsync.core.errors import ObjectsBroken, SourceChanged, SourceUnreadable, XnatsyncError
+from xnatsync.core.group import Study, attach, group
+from xnatsync.core.manifest import Kind, ManifestFile
+from xnatsync.core.moment import parse
+from xnatsync.core.settle import settles_at
+from xnatsync.core.wording import counted
+from xnatsync.engine.discover import present_look, print_of
+from xnatsync.engine.failing import fail_item, still_held
+from xnatsync.engine.filing import file_away
+from xnatsync.engine.release import unsure_s
+from xnatsync.engine.world import Due, Rest, Result, World
+from xnatsync.ledger.rows import FileRow, ItemRow, NewFile, NewUnit, UnitRow
+from xnatsync.ports import ItemLook, ProblemSeen
+from xnatsync.routes.drop import DropRoute, attached_names, member_names
+
+NO_DIGEST = bytes(32)
+REREAD_MAX = 5  # a disk that gives other bytes each time is a matter for a person
+
+
+def step_item(world: World, item: ItemRow) -> Result:
+    """Brings an item one step further, with at most one outside effect; never raises an XnatsyncError."""
+    route = world.routes[item.route]
+    try:
+        held = still_held(item, world.now())
+        if held is not None:
+            if not _changed_meanwhile(world, route, item):
+                return held
+            world.ledger.release_item(item.id)
+            item = world.ledger.item(item.id)
+        match item.phase:
+            case "seen":
+                return _seen(world, route, item)
+            case "settled" | "left":
+                return _settled(world, route, item)
+            case "verified":
+                return file_away(world, route, item)
+            case _:
+                return Rest()
+    except XnatsyncError as error:
+        return fail_item(world, item, error)
+
+
+def _changed_meanwhile(world: World, route: DropRoute, item: ItemRow) -> bool:
+    """Whatever an item is held for, another content is another matter; so is one taken away unsent, or put back."""
+    if item.phase not in {"seen", "settled"}:
+        return False
+    look = present_look(world, route, route.source_path(item.place, item.path))
+    if look is None:
+        return item.phase == "seen"
+    put_back = item.phase == "settled" and item.code == SourceUnreadable.code
+    if put_back and not any(problem.unreadable for problem in look.problems):
+        return True
+    return print_of(look) != item.fingerprint
+
+
+def _seen(world: World, route: DropRoute, item: ItemRow) -> Result:
+    path = route.source_path(item.place, item.path)
+    look = _look(world, route, path)
+    if look is None:
+        world.ledger.forget_item(item.id)
+        return Rest()
+    if (changed := _touch(world, route, item, look)) is not None:
+        return changed
+    wait_s = (parse(settles_at(item.steady_at, route.settle_s, world.now())) - parse(world.now())).total_seconds()
+    if wait_s > 0:
+        world.progress.item(item, f"settles in {wait_s:.0f} s")
+        return Due(wait_s, "settling")
+    files = world.disk.read_manifest(
+        path,
+        tags=route.routing.keywords,
+        pixels=route.wants_pixels,
+        on_progress=lambda count, size_bytes: world.progress.read(item.id, count, size_bytes),
+        stop=world.stopping,
+    )
+    after = _look(world, route, path)
+    if after is None or (changed := _touch(world, route, item, after)) is not None:
+        return Due(route.settle_s, "it changed while it was read")
+    _write_manifest(world, route, item, files, look.problems)
+    return Due()
+
+
+def _look(world: World, route: DropRoute, path: Path) -> ItemLook | None:
+    look = present_look(world, route, path)
+    if look is not None and (unreadable := [problem for problem in look.problems if problem.unreadable]):
+        raise SourceUnreadable(f"{unreadable[0].path}: {unreadable[0].reason}")
+    return look
+
+
+def _touch(world: World, route: DropRoute, item: ItemRow, look: ItemLook) -> Result | None:
+    seen = print_of(look)
+    set_back = item.steady_at > world.now()  # the clock was: the wait begins anew, or it would last until then
+    if seen == item.fingerprint and not set_back:
+        return None
+    size_bytes = sum(file.size for file in look.files)
+    world.ledger.touch_item(item.id, seen, len(look.files), size_bytes, world.now())
+    return Due(route.settle_s, "it still changes")
+
+
+def _write_manifest(
+    world: World, route: DropRoute, item: ItemRow, files: Sequence[ManifestFile], problems: Sequence[ProblemSeen]
+) -> None:
+    """Freezes the manifest and plans the units, in one transaction."""
+    studies = group(files, route.routing, route.collision)
+    rows = _rows(route, item, files, studies) + [
+        _never_read(problem, len(files) + n) for n, problem in enumerate(problems)
+    ]
+    now = world.now()
+    with world.ledger.write():
+        if not studies and not any(file.kind is Kind.BROKEN for file in files):
+            reason = "it is empty" if not rows else "nothing in it is a DICOM object"
+            world.ledger.leave_item(item.id, rows, reason, now)
+            level = "info" if route.other == "ignore" else "warning"
+            world.note(item, "item.left", f"item {item.id} stays where it is: {reason}", level=level)
+        else:
+            units = world.ledger.settle_item(item.id, rows, [_new_unit(route, study) for study in studies], now)
+            for unit, study in zip(units, studies, strict=True):
+                if (error := study.error) is not None:
+                    world.ledger.hold_unit(
+                        unit.id,
+                        hold="person",
+                        code=error.code,
+                        detail=str(error),
+                        advice=error.remedy,
+                        retry_at=None,
+                        tries=0,
+                    )
+            world.note(
+                item,
+                "item.settled",
+                f"item {item.id} settled: {counted(len(rows), 'file')}, {counted(len(units), 'study')}",
+            )
+    world.progress.item(world.ledger.item(item.id), "settled")
+
+
+def _new_unit(route: DropRoute, study: Study) -> NewUnit:
+    target = route.target(study.project, study.session) if study.session else f"{route.server}//{study.study_uid}"
+    return NewUnit(
+        server=route.server,
+        project=study.project,
+        subject=study.subject,
+        session=study.session,
+        study_uid=study.study_uid,
+        target=target,
+        files=len(study.files),
+        bytes=sum(file.size for file in study.files),
+    )
+
+
+def _rows(route: DropRoute, item: ItemRow, files: Sequence[ManifestFile], studies: Sequence[Study]) -> list[NewFile]:
+    index = {study.study_uid: number for number, study in enumerate(studies)}
+    members: dict[str, str] = {}
+    for study in studies:
+        members |= member_names(study.files, route.member_names)
+    owners: dict[str, str] = {}
+    if route.other == "attach":
+        owners = attach([file for file in files if file.kind is Kind.OTHER], studies)
+        members |= {path: f"{item.id}/{name}" for path, name in attached_names(owners).items()}
+    owners |= {
+        file.path: file.identity.study_uid
+        for file in files
+        if file.identity is not None and file.kind in {Kind.DICOM, Kind.DUPLICATE}
+    }
+    return [
+        _row(file, position, index.get(owners.get(file.path, "")), members.get(file.path, ""), route)
+        for position, file in enumerate(files)
+    ]
+
+
+def _row(file: ManifestFile, position: int, unit: int | None, member: str, route: DropRoute) -> NewFile:
+    identity = file.identity
+    reason = file.reason
+    if file.kind is Kind.OTHER and route.other == "ignore":
+        reason = f"{reason}; ignored, as the route says"
+    if file.kind is Kind.OTHER and unit is not None:
+        reason = f"{reason}; attached to the session as {route.attach_to}/{member}"
+    return NewFile(
+        path=file.path,
+        position=position,
+        size=file.size,
+        mtime_ns=file.mtime_ns,
+        sha256=file.sha256,
+        crc32=file.crc32,
+        md5=file.md5,
+        kind=file.kind.value,
+        reason=reason,
+        unit=unit,
+        key=file.key,
+        member=member,
+        series_uid=identity.series_uid if identity is not None else "",
+        series_number=identity.series_number if identity is not None else "",
+        modality=identity.modality if identity is not None else "",
+        sop_class=identity.sop_class if identity is not None else "",
+        transfer_syntax=identity.transfer_syntax if identity is not None else "",
+        pixels=file.pixels,
+        pixel_bytes=file.pixel_bytes,
+    )
+
+
+def _never_read(problem: ProblemSeen, position: int) -> NewFile:
+    """A link or a special file: it is listed with its reason, and it has no content of its own."""
+    return NewFile(
+        path=problem.path,
+        position=position,
+        size=0,
+        mtime_ns=0,
+        sha256=NO_DIGEST,
+        crc32=0,
+        md5=bytes(16),
+        kind=Kind.OTHER.value,
+        reason=problem.reason,
+        unit=None,
+        key=problem.path,
+        member="",
+    )
+
+
+def _settled(world: World, route: DropRoute, item: ItemRow) -> Result:
+    """Waits for its units; goes back to `seen` when the source is no longer what the manifest says."""
+    units = world.ledger.units(item_id=item.id)
+    broken = world.ledger.files(item.id, kind=Kind.BROKEN.value) if item.phase == "settled" else []
+    if units and not broken and all(unit.phase in {"verified", "closed"} for unit in units):
+        with world.ledger.write():
+            world.ledger.move_item(item.id, "verified", world.now())
+            world.note(item, "item.verified", f"item {item.id}: every session is proven")
+        world.progress.item(world.ledger.item(item.id), "verified")
+        return Due()
+    look = _look(world, route, route.source_path(item.place, item.path))
+    if look is None:
+        if item.phase == "left":
+            world.ledger.forget_item(item.id, world.now())
+            return Rest()
+        raise SourceUnreadable(
+            f"{item.path} is gone from the drop folder before everything of it was delivered",
+            advice=f"Put it back, or `xnatsync dismiss {item.id}`.",
+        )
+    seen = print_of(look)
+    if seen == item.fingerprint and not _to_be_read_again(world, item, units):
+        if broken:
+            raise _are_broken(broken)
+        return Rest()
+    if (wait_s := unsure_s(world.ledger, item.id, world.now())) > 0:
+        return Due(wait_s, "it changed; an upload without an answer may still arrive")
+    size_bytes = sum(file.size for file in look.files)
+    with world.ledger.write():
+        world.ledger.reset_item(item.id, seen, len(look.files), size_bytes, world.now())
+        world.note(item, "item.changed", f"item {item.id} changed and is looked at anew")
+    return Due(route.settle_s, "it changed")
+
+
+def _to_be_read_again(world: World, item: ItemRow, units: Sequence[UnitRow]) -> bool:
+    """Tells whether a file was not what the manifest says, though names, sizes and times are: but not for ever."""
+    if not any(unit.code == SourceChanged.code for unit in units):
+        return False
+    return len(world.ledger.units(item_id=item.id, living=False)) < len(units) * REREAD_MAX
+
+
+def _are_broken(files: Sequence[FileRow]) -> ObjectsBroken:
+    """Nothing of the rest waits for them, but the item is not filed as if it were complete."""
+    first = files[0]
+    return ObjectsBroken(
+        f"not to be delivered: {counted(len(files), 'DICOM file')}, the first is {first.path}: {first.reason}"
+    )

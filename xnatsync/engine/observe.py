@@ -1,0 +1,99 @@
+"""One look at the server for one unit: as few requests as its phase needs, and none that changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xnatsync.core.errors import NotThere
+from xnatsync.core.remote import PrearchiveSeen, PrearchiveState, ProjectSeen, SessionSeen
+from xnatsync.core.situation import ServerView
+from xnatsync.core.tree import EMPTY, Node, Problem, Tree
+from xnatsync.engine.world import World
+from xnatsync.ledger.rows import FileRow, UnitRow
+from xnatsync.ports import Xnat
+from xnatsync.routes.drop import source_tree, target_tree
+
+
+def observe(world: World, unit: UnitRow, files: Sequence[FileRow]) -> ServerView:
+    """Sees what the server holds of this unit's study and of its label."""
+    server = world.server(unit.server)
+    planned = unit.phase == "planned"
+    project = server.project(unit.project) if planned else ProjectSeen(unit.project, auto_archive=False)
+    if project is None:  # whatever else is asked of it would be answered as if a right were lacking
+        return ServerView(None, None, (), frozenset(), None, None, (), None)
+    prearchive = server.prearchive(unit.project)
+    rows = [
+        row
+        for row in prearchive
+        if row.study_uid == unit.study_uid or (row.project == unit.project and row.name == unit.session)
+    ]
+    own = _own(world, unit, rows)
+    sessions = _sessions(server, unit)
+    holder = next((session for session in sessions if session.study_uid == unit.study_uid), None)
+    members = {file.member: file.key for file in files if file.kind == "dicom"}
+    staged = _staged(server, own, members)
+    stuck = own is not None and own.state in {PrearchiveState.CONFLICT, PrearchiveState.ERROR}
+    return ServerView(
+        project=project,
+        may_edit=server.may_edit(unit.project) if planned else None,
+        sessions=sessions,
+        claimed=world.ledger.claimed_sessions(unit.server, unit.project, unit.study_uid),
+        archive=target_tree(server.session_files(holder.id), members) if holder is not None else None,
+        row=own,
+        strangers=tuple(row for row in rows if row is not own),
+        staged=staged,
+        log=server.prearchive_log(own.uri) if own is not None and stuck else "",
+        labels=_labels(server, unit, sessions, rows) | {row.name for row in prearchive},
+        kin=EMPTY if staged is None or set(staged) <= set(members.values()) else _kin(world, unit),
+    )
+
+
+def _sessions(server: Xnat, unit: UnitRow) -> tuple[SessionSeen, ...]:
+    found = {session.id: session for session in server.sessions(unit.project, study_uid=unit.study_uid)}
+    found |= {session.id: session for session in server.sessions(unit.project, label=unit.session)}
+    return tuple(found[key] for key in sorted(found))
+
+
+def _labels(
+    server: Xnat, unit: UnitRow, sessions: Sequence[SessionSeen], rows: Sequence[PrearchiveSeen]
+) -> frozenset[str]:
+    """Lists every label of the project, but only where another study has ours: a free one may have to be found."""
+    taken = any(session.label == unit.session and session.study_uid != unit.study_uid for session in sessions)
+    taken = taken or any(row.name == unit.session and row.study_uid != unit.study_uid for row in rows)
+    return frozenset(session.label for session in server.sessions(unit.project)) if taken else frozenset()
+
+
+def _own(world: World, unit: UnitRow, rows: Sequence[PrearchiveSeen]) -> PrearchiveSeen | None:
+    """Finds our prearchive row: one that we know by its URI, or one that was not there before we first sent.
+
+    The second covers the crash between the server's answer and our writing it down.
+    """
+    known = world.ledger.prearchive_uris(unit.server, unit.project, unit.study_uid)
+    before = world.ledger.strangers_before(unit.server, unit.project, unit.study_uid)
+    candidates = [
+        row
+        for row in rows
+        if row.study_uid == unit.study_uid
+        and (row.uri in known or (before is not None and row.uri not in before and row.name == unit.session))
+    ]
+    candidates.sort(key=lambda row: (row.uri == unit.prearchive, row.uri))
+    return candidates[-1] if candidates else None
+
+
+def _staged(server: Xnat, own: PrearchiveSeen | None, members: dict[str, str]) -> Tree | None:
+    if own is None or own.state is not PrearchiveState.READY:
+        return None
+    try:
+        return target_tree(server.prearchive_files(own.uri), members)
+    except NotThere:  # it has just been archived, deleted or begun to receive: the next look tells
+        return None
+
+
+def _kin(world: World, unit: UnitRow) -> Tree:
+    """Gives what other living items want to send of the same study to the same session."""
+    nodes: dict[str, Node | Problem] = {}
+    for other in world.ledger.units(route=unit.route):
+        if other.id != unit.id and (other.target, other.study_uid) == (unit.target, unit.study_uid):
+            files = world.ledger.files(other.item_id, unit_id=other.id)
+            nodes |= dict(source_tree(file for file in files if file.kind == "dicom").items())
+    return Tree(nodes.values(), complete=True)

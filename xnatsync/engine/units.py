@@ -1,0 +1,121 @@
+"""One step of a unit: planned → sent → landed → verified."""
+
+from __future__ import annotations
+
+from xnatsync.core.decide import Again, Build, Commit, Landed, Relabel, Send, Stop, Wait, decide
+from xnatsync.core.errors import XnatsyncError
+from xnatsync.core.manifest import Kind
+from xnatsync.core.plan import BaseNode, BaseState
+from xnatsync.core.remote import PrearchiveSeen
+from xnatsync.core.situation import Wish
+from xnatsync.engine.failing import fail_unit, still_held
+from xnatsync.engine.observe import observe
+from xnatsync.engine.perform import build, commit, lease_taken, send
+from xnatsync.engine.prove import prove
+from xnatsync.engine.world import Due, Rest, Result, World, last_attempt
+from xnatsync.ledger.rows import FileRow, UnitRow
+from xnatsync.routes.drop import DropRoute, source_tree
+
+
+def step_unit(world: World, unit: UnitRow) -> Result:
+    """Brings a unit one step further, with at most one outside effect; never raises an XnatsyncError."""
+    held = still_held(unit, world.now())
+    if held is not None:
+        return held
+    if unit.phase not in {"planned", "sent", "landed"}:
+        return Rest()
+    if (busy := lease_taken(world, unit)) is not None:
+        return busy
+    try:
+        route = world.routes[unit.route]
+        files = world.ledger.files(unit.item_id, unit_id=unit.id)
+        if unit.phase == "landed":
+            return prove(world, route, unit, files)
+        return _deliver(world, route, unit, files)
+    except XnatsyncError as error:
+        return fail_unit(world, unit, error)
+
+
+def base_of(world: World, unit: UnitRow) -> dict[str, BaseNode]:
+    """The merge base of a unit's target."""
+    return {
+        key: BaseNode(key, _STATES[entry.state], entry.source_sha256.hex())
+        for key, entry in world.ledger.entries(unit.route, unit.target).items()
+    }
+
+
+_STATES = {"sent": BaseState.SENT, "verified": BaseState.VERIFIED}
+
+
+def wish_of(world: World, route: DropRoute, unit: UnitRow) -> Wish:
+    """What a unit wants, in the words of the pure core."""
+    item = world.ledger.item(unit.item_id)
+    return Wish(
+        unit.project,
+        unit.subject,
+        unit.session,
+        unit.study_uid,
+        route.destination,
+        route.collision,
+        where=f"study {unit.study_uid} (in {item.path})",
+    )
+
+
+def _deliver(world: World, route: DropRoute, unit: UnitRow, files: list[FileRow]) -> Result:
+    view = observe(world, unit, files)
+    source = source_tree(file for file in files if file.kind == Kind.DICOM)  # attachments follow the archiving
+    last = last_attempt(world.ledger.attempts(unit.id))
+    wish = wish_of(world, route, unit)
+    match decide(wish, unit.phase, unit.sends, last, view, source, base_of(world, unit), world.now()):
+        case Wait(seconds, why):
+            world.progress.unit(unit, why)
+            return Due(seconds, why)
+        case Stop(error):
+            raise error
+        case Relabel(session, why):
+            theirs = any(seen.study_uid == unit.study_uid and seen.label == session for seen in view.sessions)
+            return _relabel(world, route, unit, session, why, new=not theirs)
+        case Send(keys):
+            return send(world, route, unit, files, frozenset(keys), view)
+        case Build(uri):
+            return build(world, route, unit, uri)
+        case Commit(uri):
+            return commit(world, route, unit, uri)
+        case Landed(session_id, leftover):
+            return _land(world, unit, session_id, leftover, view.row)
+        case Again(why):
+            return _again(world, unit, why)
+
+
+def _relabel(world: World, route: DropRoute, unit: UnitRow, session: str, why: str, *, new: bool) -> Result:
+    """Takes another label; a new number only if no other study of ours took it since the server was looked at."""
+    with world.ledger.write():
+        if new and session in world.ledger.claimed_sessions(unit.server, unit.project, unit.study_uid):
+            return Due()
+        world.ledger.relabel_unit(unit.id, session, route.target(unit.project, session))
+        world.note(unit, "unit.relabelled", f"unit {unit.id} is delivered under another label")
+    world.progress.unit(world.ledger.unit(unit.id), f"session {session}: {why}")
+    return Due()
+
+
+def _land(world: World, unit: UnitRow, session_id: str | None, leftover: str, row: PrearchiveSeen | None) -> Result:
+    """Notes where it landed; a row may be known from the listing alone: an earlier item's, or that of a lost reply."""
+    with world.ledger.write():
+        if (busy := lease_taken(world, unit)) is not None:
+            return busy
+        if session_id is None and row is not None:
+            world.ledger.set_unit(unit.id, prearchive=row.uri)
+        world.ledger.move_unit(unit.id, "landed", world.now(), session_id=session_id)
+        world.note(unit, "unit.landed", f"unit {unit.id}: everything is listed where it belongs")
+        if leftover:
+            text = f"unit {unit.id}: the archive holds everything, and our upload still lies in the prearchive"
+            world.note(unit, "prearchive.leftover", text, level="warning")
+    world.progress.unit(world.ledger.unit(unit.id), "landed; the proof follows")
+    return Due()
+
+
+def _again(world: World, unit: UnitRow, why: str) -> Result:
+    with world.ledger.write():
+        world.ledger.move_unit(unit.id, "planned", world.now())
+        world.note(unit, "unit.again", f"unit {unit.id} is planned anew: {why}", level="warning")
+    return Due()

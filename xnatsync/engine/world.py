@@ -1,0 +1,119 @@
+"""Everything the engine works with, in one place: the ports, the ledger, the routes of this run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from xnatsync.core.errors import XnatsyncError
+from xnatsync.core.moment import later, stamp
+from xnatsync.core.situation import LastAttempt
+from xnatsync.ledger.ledger import Ledger
+from xnatsync.ledger.rows import AttemptRow, ItemRow, UnitRow
+from xnatsync.ports import Clock, Disk, Ids, Xnat
+from xnatsync.routes.drop import DropRoute
+
+
+class Progress(Protocol):
+    """Who watches: told of everything a person would like to see while it happens.  Never decides anything."""
+
+    def item(self, item: ItemRow, note: str) -> None:
+        """An item came to a new point."""
+        ...
+
+    def unit(self, unit: UnitRow, note: str) -> None:
+        """A unit came to a new point."""
+        ...
+
+    def read(self, item_id: int, files: int, size_bytes: int) -> None:
+        """So much of an item has been read."""
+        ...
+
+    def sent(self, unit_id: int, size_bytes: int) -> None:
+        """So many more bytes of a unit went out."""
+        ...
+
+    def fetched(self, unit_id: int, size_bytes: int) -> None:
+        """So many more bytes of a unit came back for the proof."""
+        ...
+
+
+class Silent:
+    """Nobody watches."""
+
+    def item(self, item: ItemRow, note: str) -> None:
+        """Ignored."""
+
+    def unit(self, unit: UnitRow, note: str) -> None:
+        """Ignored."""
+
+    def read(self, item_id: int, files: int, size_bytes: int) -> None:
+        """Ignored."""
+
+    def sent(self, unit_id: int, size_bytes: int) -> None:
+        """Ignored."""
+
+    def fetched(self, unit_id: int, size_bytes: int) -> None:
+        """Ignored."""
+
+
+def last_attempt(attempts: Sequence[AttemptRow]) -> LastAttempt | None:
+    """The newest outside effect of a unit; one that was never closed counts as unknown."""
+    if not attempts:
+        return None
+    newest = max(attempts, key=lambda attempt: attempt.id)
+    return LastAttempt(newest.effect, newest.outcome or "unknown", newest.began_at, newest.quiet_at)
+
+
+@dataclass(slots=True)
+class World:
+    """The ports, the ledger and the routes of one run."""
+
+    ledger: Ledger
+    disk: Disk
+    clock: Clock
+    ids: Ids
+    server: Callable[[str], Xnat]
+    routes: Mapping[str, DropRoute]
+    run_id: int
+    progress: Progress
+    stopping: Callable[[], bool]
+    restless: dict[int, tuple[str, str]] = field(default_factory=dict)  # verified items that changed: looks, since when
+
+    def now(self) -> str:
+        """The current time as the ledger writes it."""
+        return stamp(self.clock.now())
+
+    def note(self, about: ItemRow | UnitRow, code: str, text: str, level: str = "info") -> None:
+        """Writes a line in the diary.  `text` names items and units by number, never by path or label (S8)."""
+        item_id, unit_id = (about.item_id, about.id) if isinstance(about, UnitRow) else (about.id, None)
+        self.ledger.event(code, text, level=level, now=self.now(), route=about.route, item_id=item_id, unit_id=unit_id)
+
+    def in_seconds(self, seconds: float) -> str:
+        """A moment from now, as the ledger writes it."""
+        return later(self.now(), seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Step this key again after so many seconds."""
+
+    seconds: float = 0.0
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """This key needs no further step until something else happens: it is finished, or waits for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """A whole server or disk is unwell: leave everything aimed at it alone for a while."""
+
+    what: str
+    error: XnatsyncError
+
+
+Result = Due | Rest | Paused

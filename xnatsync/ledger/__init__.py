@@ -1,0 +1,1 @@
+"""The ledger: what was seen, what was tried, what was proven.  The only place that knows SQL."""

@@ -1,0 +1,234 @@
+"""Items and their manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+from xnatsync.core.errors import Bug, NothingFound
+from xnatsync.core.phases import advance_item
+from xnatsync.ledger.connection import Connection, Value
+from xnatsync.ledger.rows import FileRow, Hold, ItemRow, NewFile, NewUnit, UnitRow
+
+ITEM = ", ".join(field.name for field in fields(ItemRow))
+UNIT = ", ".join(field.name for field in fields(UnitRow))
+FILE = (
+    "f.item_id, f.path, f.position, f.size, f.mtime_ns, f.sha256, f.crc32, f.md5, f.kind, f.reason, f.unit_id, f.key, "
+    "f.member, coalesce(s.uid, ''), coalesce(s.number, ''), coalesce(s.modality, ''), coalesce(s.sop_class, ''), "
+    "coalesce(s.syntax, ''), f.pixels, f.pixel_bytes from file f left join series s on s.id = f.series_id"
+)
+LIVING = "phase not in ('done', 'dismissed')"
+
+
+class Items(Connection):
+    """What the ledger knows of items."""
+
+    def new_item(
+        self, route: str, place: str, path: str, fingerprint: str, files: int, size_bytes: int, now: str
+    ) -> ItemRow:
+        """Writes down a thing that was not there before."""
+        with self.write():
+            number = self._insert(
+                "item", route=route, place=place, path=path, fingerprint=fingerprint, phase="seen", files=files,
+                bytes=size_bytes, seen_at=now, steady_at=now, moved_at=now,
+            )  # fmt: skip
+            return self.item(number)
+
+    def item(self, item_id: int) -> ItemRow:
+        """Gives an item; NothingFound when there is none."""
+        row = self._one(ItemRow, f"select {ITEM} from item where id = ?", [item_id])
+        if row is None:
+            raise NothingFound(f"there is no item {item_id}")
+        return row
+
+    def has_item(self, item_id: int) -> bool:
+        """Tells whether an item is known."""
+        return bool(self._scalar("select exists (select 1 from item where id = ?)", [item_id]))
+
+    def items(self, route: str | None = None, *, living: bool = True, limit: int | None = None) -> list[ItemRow]:
+        """Lists items, the oldest first; with a limit, the newest so many."""
+        conditions, values = ["1"], list[Value]()
+        if route is not None:
+            conditions.append("route = ?")
+            values.append(route)
+        if living:
+            conditions.append(LIVING)
+        where = " and ".join(conditions)
+        values.append(-1 if limit is None else limit)
+        found = self._all(ItemRow, f"select {ITEM} from item where {where} order by id desc limit ?", values)
+        return found[::-1]
+
+    def find_item(self, route: str, place: str, path: str) -> ItemRow | None:
+        """Finds the living item of that name."""
+        sql = f"select {ITEM} from item where route = ? and place = ? and path = ? and {LIVING}"
+        return self._one(ItemRow, sql, [route, place, path])
+
+    def latest_item(self, route: str, place: str, path: str) -> ItemRow | None:
+        """Finds the newest item of that name, living or not."""
+        sql = f"select {ITEM} from item where route = ? and place = ? and path = ? order by id desc limit 1"
+        return self._one(ItemRow, sql, [route, place, path])
+
+    def touch_item(self, item_id: int, fingerprint: str, files: int, size_bytes: int, now: str) -> None:
+        """Notes that an item looks different: it is steady from now on."""
+        with self.write():
+            self._run(
+                "update item set fingerprint = ?, files = ?, bytes = ?, steady_at = ? where id = ?",
+                [fingerprint, files, size_bytes, now, item_id],
+            )
+
+    def forget_item(self, item_id: int, now: str | None = None) -> None:
+        """Forgets an item that is gone and that nobody counts on; one with a history is kept as dismissed.
+
+        Such a one loses its fingerprint: whoever puts the same thing back means a new item, however like it looks.
+        """
+        with self.write():
+            item = self.item(item_id)
+            if item.phase not in {"seen", "left"}:
+                raise Bug(f"item {item_id} is {item.phase} and cannot be forgotten")
+            if item.phase == "left" or self._scalar("select exists (select 1 from unit where item_id = ?)", [item_id]):
+                self._set_phase(item, "dismissed", now or item.moved_at)
+                self._run("update item set fingerprint = '' where id = ?", [item_id])
+                return
+            self._run("delete from item where id = ?", [item_id])
+
+    def settle_item(self, item_id: int, files: Sequence[NewFile], units: Sequence[NewUnit], now: str) -> list[UnitRow]:
+        """Freezes the manifest and plans the units, all or nothing."""
+        with self.write():
+            item = self.item(item_id)
+            ids = [self._new_unit(item, unit, now) for unit in units]
+            self._write_files(item_id, files, ids)
+            self._set_phase(item, "settled", now)
+            return [self._unit(number) for number in ids]
+
+    def leave_item(self, item_id: int, files: Sequence[NewFile], reason: str, now: str) -> None:
+        """Freezes the manifest of an item in which nothing is to be delivered; it stays where it is."""
+        with self.write():
+            item = self.item(item_id)
+            self._write_files(item_id, files, [])
+            self._set_phase(item, "left", now)
+            self._run("update item set detail = ? where id = ?", [reason, item_id])
+
+    def reset_item(self, item_id: int, fingerprint: str, files: int, size_bytes: int, now: str) -> None:
+        """Takes an item back to `seen` because its source changed; what was planned for it is dismissed."""
+        with self.write():
+            item = self.item(item_id)
+            self._dismiss_units(item_id, now)
+            self._close_units(item_id, now)
+            self._set_phase(item, "seen", now)
+            self._run("delete from file where item_id = ?", [item_id])
+            if fingerprint != item.fingerprint:
+                self.touch_item(item_id, fingerprint, files, size_bytes, now)
+
+    def move_item(self, item_id: int, phase: str, now: str, filed_as: str | None = None) -> None:
+        """Moves an item on; `filed_as` tells where it was filed."""
+        with self.write():
+            self._set_phase(self.item(item_id), phase, now)
+            if filed_as is not None:
+                self._run("update item set filed_as = ? where id = ?", [filed_as, item_id])
+
+    def hold_item(
+        self, item_id: int, *, hold: Hold, code: str, detail: str, advice: str, retry_at: str | None, tries: int
+    ) -> None:
+        """Holds an item, for a time or for a person."""
+        with self.write():
+            self._run(
+                "update item set hold = ?, code = ?, detail = ?, advice = ?, retry_at = ?, tries = ? where id = ?",
+                [hold, code, detail, advice, retry_at, tries, item_id],
+            )
+
+    def release_item(self, item_id: int) -> None:
+        """Releases an item: it is stepped again, and its tries are forgotten."""
+        with self.write():
+            self._run(RELEASE.format(table="item"), [item_id])
+
+    def dismiss_item(self, item_id: int, now: str) -> None:
+        """Gives an item up, with what was planned for it; its source is not touched."""
+        with self.write():
+            item = self.item(item_id)
+            self._dismiss_units(item_id, now)
+            self._close_units(item_id, now)
+            self._set_phase(item, "dismissed", now)
+
+    def files(self, item_id: int, kind: str | None = None, unit_id: int | None = None) -> list[FileRow]:
+        """Lists the manifest in the order in which it is read fastest."""
+        conditions, values = ["f.item_id = ?"], list[Value]([item_id])
+        if kind is not None:
+            conditions.append("f.kind = ?")
+            values.append(kind)
+        if unit_id is not None:
+            conditions.append("f.unit_id = ?")
+            values.append(unit_id)
+        return self._all(FileRow, f"select {FILE} where {' and '.join(conditions)} order by f.position", values)
+
+    def file_counts(self, item_id: int) -> dict[str, tuple[int, int]]:
+        """Counts the manifest by kind: files and bytes."""
+        rows = self._fetch("select kind, count(*), sum(size) from file where item_id = ? group by kind", [item_id])
+        return {str(kind): (int(count), int(size)) for kind, count, size in rows}
+
+    # --- inner parts ---------------------------------------------------------------------------------------------
+
+    def _set_phase(self, item: ItemRow, phase: str, now: str) -> None:
+        to = advance_item(item.phase, phase)
+        self._run(
+            "update item set phase = ?, moved_at = ?, hold = null, code = null, detail = null, advice = null, "
+            "retry_at = null, tries = 0 where id = ?",
+            [to, now, item.id],
+        )
+
+    def _dismiss_units(self, item_id: int, now: str) -> None:
+        self._run(
+            "update unit set phase = 'dismissed', moved_at = ?, hold = null, code = null, detail = null, "
+            "advice = null, retry_at = null where item_id = ? and phase in ('planned', 'staged', 'sent', 'landed')",
+            [now, item_id],
+        )
+
+    def _close_units(self, item_id: int, now: str) -> None:
+        """Ends what was proven: its receipt holds, whatever becomes of the item."""
+        self._run(
+            "update unit set phase = 'closed', moved_at = ? where item_id = ? and phase = 'verified'", [now, item_id]
+        )
+
+    def _unit(self, unit_id: int) -> UnitRow:
+        row = self._one(UnitRow, f"select {UNIT} from unit where id = ?", [unit_id])
+        if row is None:
+            raise NothingFound(f"there is no unit {unit_id}")
+        return row
+
+    def _new_unit(self, item: ItemRow, unit: NewUnit, now: str) -> int:
+        return self._insert(
+            "unit", item_id=item.id, route=item.route, server=unit.server, project=unit.project, subject=unit.subject,
+            session=unit.session, study_uid=unit.study_uid, target=unit.target, phase="planned", files=unit.files,
+            bytes=unit.bytes, planned_at=now, moved_at=now,
+        )  # fmt: skip
+
+    def _write_files(self, item_id: int, files: Sequence[NewFile], units: Sequence[int]) -> None:
+        series: dict[tuple[str, ...], int] = {}
+        for file in files:
+            if file.series_uid and (found := _series_of(file)) not in series:
+                series[found] = self._series(found)
+        rows = [
+            (
+                item_id, file.position, file.path, file.size, file.mtime_ns, file.sha256, file.crc32, file.md5,
+                file.kind, file.reason, units[file.unit] if file.unit is not None else None, file.key, file.member,
+                series.get(_series_of(file)), file.pixels, file.pixel_bytes,
+            )
+            for file in files
+        ]  # fmt: skip
+        self._insert_rows("file", rows)
+
+    def _series(self, facts: tuple[str, ...]) -> int:
+        sql = "select id from series where uid = ? and number = ? and modality = ? and sop_class = ? and syntax = ?"
+        known = self._scalar(sql, facts)
+        if known is not None:
+            return int(known)
+        uid, number, modality, sop_class, syntax = facts
+        return self._insert("series", uid=uid, number=number, modality=modality, sop_class=sop_class, syntax=syntax)
+
+
+RELEASE = (
+    "update {table} set hold = null, code = null, detail = null, advice = null, retry_at = null, tries = 0 where id = ?"
+)
+
+
+def _series_of(file: NewFile) -> tuple[str, ...]:
+    return file.series_uid, file.series_number, file.modality, file.sop_class, file.transfer_syntax

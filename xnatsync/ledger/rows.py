@@ -1,0 +1,204 @@
+"""The rows of the ledger as frozen facts.  Times are UTC ISO-8601 text with milliseconds, as stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Hold = Literal["retry", "person"]
+Outcome = Literal["ok", "refused", "failed", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRow:
+    """One dropped thing."""
+
+    id: int
+    route: str
+    place: str  # "drop": in the drop folder; "custody": strangers that were found in a custody box
+    path: str  # relative to that place
+    fingerprint: str
+    phase: str
+    hold: Hold | None
+    code: str | None
+    detail: str | None
+    advice: str | None
+    retry_at: str | None
+    tries: int
+    files: int
+    bytes: int
+    seen_at: str
+    steady_at: str  # the fingerprint has been unchanged since
+    moved_at: str  # last change of phase
+    filed_as: str | None  # where it was filed, relative to the done folder
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """One file of an item's manifest."""
+
+    item_id: int
+    path: str
+    position: int  # the order in which the item can be read
+    size: int
+    mtime_ns: int
+    sha256: bytes
+    crc32: int
+    md5: bytes
+    kind: str  # dicom | other | duplicate
+    reason: str
+    unit_id: int | None  # the unit that delivers it (also of an attached file, and of a duplicate's twin)
+    key: str  # SOP Instance UID, or path
+    member: str  # the name it travels under
+    series_uid: str
+    series_number: str
+    modality: str
+    sop_class: str
+    transfer_syntax: str
+    pixels: bytes | None
+    pixel_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """A file of a manifest that is about to be written; `unit` is an index into the units written with it."""
+
+    path: str
+    position: int
+    size: int
+    mtime_ns: int
+    sha256: bytes
+    crc32: int
+    md5: bytes
+    kind: str
+    reason: str
+    unit: int | None
+    key: str
+    member: str
+    series_uid: str = ""
+    series_number: str = ""
+    modality: str = ""
+    sop_class: str = ""
+    transfer_syntax: str = ""
+    pixels: bytes | None = None
+    pixel_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NewUnit:
+    """A unit that is about to be written."""
+
+    server: str
+    project: str
+    subject: str
+    session: str
+    study_uid: str
+    target: str
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnitRow:
+    """One indivisible delivery: one imaging session of one item to one server."""
+
+    id: int
+    item_id: int
+    route: str
+    server: str
+    project: str
+    subject: str
+    session: str
+    study_uid: str
+    target: str  # server/project/session: what one writer at a time may write to
+    phase: str
+    hold: Hold | None
+    code: str | None
+    detail: str | None
+    advice: str | None
+    retry_at: str | None
+    tries: int
+    sends: int  # how often the server acknowledged an upload since a person last released it
+    files: int
+    bytes: int
+    prearchive: str | None  # URI of the prearchive row this unit made
+    session_id: str | None  # accession ID, once seen in the archive
+    planned_at: str
+    moved_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """The write-ahead trace of one outside effect."""
+
+    id: int
+    unit_id: int
+    run_id: int
+    effect: str  # import | build | commit | attach
+    request_id: str
+    began_at: str
+    ended_at: str | None
+    outcome: Outcome | None
+    http: int | None
+    code: str | None
+    detail: str | None
+    quiet_at: str  # until then a late effect of it may still land
+    before: tuple[str, ...]  # prearchive URIs of this study that were there before: those are not ours
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """One key of the synced tree: the merge base."""
+
+    key: str
+    state: str  # "sent": whatever lies there may be our own half-done work; "verified"
+    source_size: int
+    source_sha256: bytes
+    target_size: int | None
+    target_digest: str
+    unit_id: int
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptRow:
+    """Proof that a target held everything a unit sent."""
+
+    id: int
+    unit_id: int
+    level: str
+    place: str  # archive | prearchive
+    expected: int
+    held: int
+    manifest: bytes
+    evidence: str  # JSON
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One line of the diary."""
+
+    id: int
+    at: str
+    level: str  # info | warning | error
+    code: str
+    text: str
+    route: str | None
+    run_id: int | None
+    item_id: int | None
+    unit_id: int | None
+    data: str | None  # JSON
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One pass, by whomever it was asked for."""
+
+    id: int
+    cause: str
+    pid: int
+    started_at: str
+    ended_at: str | None
+    outcome: str | None
+    counts: str
