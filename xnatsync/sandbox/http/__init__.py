@@ -1,0 +1,1 @@
+"""The model behind real sockets: the engine rules of Restlet, Spring and Tomcat that clients meet."""

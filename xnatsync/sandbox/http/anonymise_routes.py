@@ -1,0 +1,116 @@
+"""`/xapi/anonymize`: the scripts of the site and of projects, and whether they run (import.md §2.9)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, json_answer, text
+from xnatsync.sandbox.http.router import Routes
+from xnatsync.sandbox.model import anonymise, projectscript
+from xnatsync.sandbox.model.objects import Project
+from xnatsync.sandbox.model.site import Site
+
+_SITE_FLAG = "enableSitewideAnonymizationScript"
+_SITE_SCRIPT = "sitewideAnonymizationScript"
+
+
+@dataclass(frozen=True, slots=True)
+class _Scripts:
+    site: Site
+
+    def show_default(self, request: Request, match: Match) -> Response:
+        """Shows the script a new site has."""
+        return text(anonymise.DEFAULT_SITE_SCRIPT)
+
+    def show_site(self, request: Request, match: Match) -> Response:
+        """Shows the site's script."""
+        return text(self.site.settings.text(_SITE_SCRIPT) or anonymise.DEFAULT_SITE_SCRIPT)
+
+    def put_site(self, request: Request, match: Match) -> Response:
+        """Replaces the site's script."""
+        _admin(request)
+        with self.site.lock:
+            self.site.settings.update({_SITE_SCRIPT: _script(request)})
+            self.site.save_site()
+        return Response()
+
+    def site_enabled(self, request: Request, match: Match) -> Response:
+        """Tells whether the site's script runs."""
+        return json_answer(self.site.settings.flag(_SITE_FLAG))
+
+    def enable_site(self, request: Request, match: Match) -> Response:
+        """Switches the site's script by the query parameter `enable`; the body is not looked at."""
+        _admin(request)
+        with self.site.lock:
+            self.site.settings.update({_SITE_FLAG: _enable(request)})
+            self.site.save_site()
+        return Response()
+
+    def show_project(self, request: Request, match: Match) -> Response:
+        """Shows a project's script; 204 while none is enabled."""
+        project = self._project(request, match, "read")
+        script = projectscript.script_of(self.site, project.id)
+        return text(script) if script else Response(204)
+
+    def put_project(self, request: Request, match: Match) -> Response:
+        """Replaces a project's script, which enables it."""
+        project = self._project(request, match, "delete")
+        with self.site.lock:
+            projectscript.store(self.site, project.id, _script(request), request.user.login)
+            project.anonymise = True
+            self.site.save(project)
+            self.site.save_site()
+        return Response()
+
+    def project_enabled(self, request: Request, match: Match) -> Response:
+        """Tells whether a project's script runs."""
+        return json_answer(self._project(request, match, "read").anonymise)
+
+    def enable_project(self, request: Request, match: Match) -> Response:
+        """Switches a project's script."""
+        project = self._project(request, match, "delete")
+        with self.site.lock:
+            project.anonymise = _enable(request)
+            self.site.save(project)
+        return Response()
+
+    def _project(self, request: Request, match: Match, right: str) -> Project:
+        project = self.site.projects.get(match.values["PROJECT_ID"])
+        if project is None:
+            raise Refusal(500, "Unknown project.")
+        if not self.site.can(request.user, project.id, right):
+            raise Refusal(403)
+        return project
+
+
+def _admin(request: Request) -> None:
+    if not request.user.admin:
+        raise Refusal(403)
+
+
+def _script(request: Request) -> str:
+    body = request.body.read().decode("utf-8", "replace")
+    if request.content_type == "application/json" and body.startswith('"'):
+        return str(json.loads(body))
+    return body
+
+
+def _enable(request: Request) -> bool:
+    if request.content_type != "application/json":
+        raise Refusal(415)
+    return request.param("enable", "true").lower() == "true"
+
+
+def attach(routes: Routes, site: Site) -> None:
+    """Adds the routes."""
+    scripts, project = _Scripts(site), "/xapi/anonymize/projects/{PROJECT_ID}"
+    routes.add("GET", "/xapi/anonymize/default", scripts.show_default)
+    routes.add("GET", "/xapi/anonymize/site", scripts.show_site)
+    routes.add("PUT", "/xapi/anonymize/site", scripts.put_site)
+    routes.add("GET", "/xapi/anonymize/site/enabled", scripts.site_enabled)
+    routes.add("PUT", "/xapi/anonymize/site/enabled", scripts.enable_site)
+    routes.add("GET", project, scripts.show_project)
+    routes.add("PUT", project, scripts.put_project)
+    routes.add("GET", f"{project}/enabled", scripts.project_enabled)
+    routes.add("PUT", f"{project}/enabled", scripts.enable_project)

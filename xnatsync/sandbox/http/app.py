@@ -1,0 +1,75 @@
+"""All routes of the sandbox, in one list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from xnatsync.sandbox.http import (
+    accounts_routes,
+    anonymise_routes,
+    archive_routes,
+    cache_routes,
+    config_routes,
+    customfield_routes,
+    dicomdump_routes,
+    direct_routes,
+    experiment_routes,
+    file_routes,
+    header_routes,
+    import_routes,
+    item_routes,
+    listing_routes,
+    member_routes,
+    overview_routes,
+    prearchive_routes,
+    project_routes,
+    refresh_routes,
+    resource_routes,
+    scan_routes,
+    schema_routes,
+    search_routes,
+    site_routes,
+    subject_routes,
+    user_routes,
+    workflow_routes,
+)
+from xnatsync.sandbox.http.router import Routes
+from xnatsync.sandbox.model.site import Site
+
+ATTACH: tuple[Callable[[Routes, Site], None], ...] = (
+    accounts_routes.attach,
+    site_routes.attach,
+    project_routes.attach,
+    subject_routes.attach,
+    experiment_routes.attach,
+    scan_routes.attach,
+    resource_routes.attach,
+    file_routes.attach,
+    cache_routes.attach,
+    config_routes.attach,
+    customfield_routes.attach,
+    member_routes.attach,
+    refresh_routes.attach,
+    user_routes.attach,
+    workflow_routes.attach,
+    listing_routes.attach,
+    item_routes.attach,
+    schema_routes.attach,
+    search_routes.attach,
+    overview_routes.attach,
+    import_routes.attach,
+    prearchive_routes.attach,
+    archive_routes.attach,
+    direct_routes.attach,
+    anonymise_routes.attach,
+    dicomdump_routes.attach,
+    header_routes.attach,
+)
+
+
+def build_routes(site: Site) -> Routes:
+    """Builds the table of routes for a site."""
+    routes = Routes()
+    for attach in ATTACH:
+        attach(routes, site)
+    return routes

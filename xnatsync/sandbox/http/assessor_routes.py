@@ -1,0 +1,95 @@
+"""Creating, changing and deleting image assessors (hierarchy.md §4.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, text
+from xnatsync.sandbox.http.loading import load_values, model_errors
+from xnatsync.sandbox.http.sharing_routes import delete_or_unshare, put_share
+from xnatsync.sandbox.model.creation import create_assessor, touch_up
+from xnatsync.sandbox.model.hierarchy import find_assessor, find_experiment
+from xnatsync.sandbox.model.objects import Experiment
+from xnatsync.sandbox.model.schema import is_a
+from xnatsync.sandbox.model.sharing import rename
+from xnatsync.sandbox.model.site import Site
+from xnatsync.sandbox.model.writing import Values, apply
+
+
+@dataclass(frozen=True, slots=True)
+class AssessorWriter:
+    """The writing methods of `…/assessors[/{EXPT_ID}]`."""
+
+    site: Site
+
+    def post(self, request: Request, match: Match) -> Response:
+        """Creates an assessor from XML; answers its URL."""
+        values = load_values(request)
+        with self.site.lock:
+            session = self._session(request, match)
+            stored = self._store(request, session, None, values.fields.get("label", ""), values)
+        url = f"{self.site.settings.text('siteUrl')}/data/experiments/{session.id}/assessors/{stored.id}"
+        answer = text(url)
+        answer.headers["Location"] = url
+        return answer
+
+    def put(self, request: Request, match: Match) -> Response:
+        """Creates (201) or changes (200) an assessor; with `label=` on an existing one it only renames."""
+        if match.tail.startswith("/projects/"):
+            return put_share(self.site, request, self._find(request, match), match.tail)
+        values = load_values(request)
+        with self.site.lock:
+            session = self._session(request, match)
+            existing = find_assessor(session, match.values["EXPT_ID"])
+            label = request.param("label")
+            if existing is not None and label:
+                self._may(request, session, "edit")
+                with model_errors():
+                    rename(self.site, existing, label, project_id=existing.project)
+                self.site.save(session)
+                return Response()
+            stored = self._store(request, session, existing, label or match.values["EXPT_ID"], values)
+        return text(stored.id, 200 if existing is not None else 201)
+
+    def delete(self, request: Request, match: Match) -> Response:
+        """Deletes an assessor."""
+        return delete_or_unshare(self.site, request, self._find(request, match), match)
+
+    def _store(
+        self, request: Request, session: Experiment, existing: Experiment | None, label: str, values: Values
+    ) -> Experiment:
+        if existing is None:
+            if not values.xsi_type or not label:
+                raise Refusal(417, "Need PUT Contents")
+            self._may(request, session, "create")
+            with model_errors():
+                stored = create_assessor(self.site, session, label, values.xsi_type, request.user)
+        else:
+            self._may(request, session, "edit")
+            stored = existing
+            if values.xsi_type and not is_a(existing.xsi_type, values.xsi_type):
+                raise Refusal(409, "Specified xsiType differs from existing xsiType")
+        values.fields.pop("imageSession_ID", None)
+        if apply(values, stored, replace=request.flag("allowDataDeletion")) and existing is not None:
+            self.site.changed(stored)
+        touch_up(self.site, session)
+        return stored
+
+    def _session(self, request: Request, match: Match) -> Experiment:
+        session = find_experiment(self.site, match.values.get("PROJECT_ID"), match.values["ASSESSED_ID"])
+        if session is None or not self.site.can_read(request.user, session):
+            raise Refusal(404, "Unable to find the specified experiment.")
+        return session
+
+    def _find(self, request: Request, match: Match) -> Experiment:
+        with self.site.lock:
+            found = find_assessor(self._session(request, match), match.values["EXPT_ID"])
+        if found is None:
+            raise Refusal(404, "Unable to find the specified experiment.")
+        return found
+
+    def _may(self, request: Request, session: Experiment, right: str) -> None:
+        if not self.site.can(request.user, session.project, right):
+            raise Refusal(
+                403, f"Specified user account has insufficient {right} privileges for experiments in this project."
+            )

@@ -1,0 +1,123 @@
+"""The config service: small documents of tools, per site and per project, with versions (import.md §6.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, text
+from xnatsync.sandbox.http.negotiation import listing_response
+from xnatsync.sandbox.http.router import Routes
+from xnatsync.sandbox.model.hierarchy import find_project
+from xnatsync.sandbox.model.site import Site
+
+_COLUMNS = ("tool", "path", "project", "user", "create_date", "reason", "contents", "unversioned", "version", "status")
+
+
+def attach(routes: Routes, site: Site) -> None:
+    """Adds the routes."""
+    shelf = _Shelf(site)
+    for root in ("/config", "/projects/{PROJECT_ID}/config"):
+        routes.add("GET", root, shelf.tools)
+        routes.add("GET", f"{root}/{{TOOL}}", shelf.get)
+        routes.add("PUT", f"{root}/{{TOOL}}", shelf.put)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    site: Site
+
+    def tools(self, request: Request, match: Match) -> Response:
+        """Lists the tools that keep something here."""
+        prefix = f"{self._project(request, match, 'read')}/"
+        names = {
+            key.removeprefix(prefix).partition("/")[0] for key in self.site.record.configs if key.startswith(prefix)
+        }
+        return listing_response(request, [{"tool": name} for name in sorted(names)])
+
+    def get(self, request: Request, match: Match) -> Response:
+        """Shows a document as a table row, or its bare contents."""
+        with self.site.lock:
+            key = self._key(request, match, "read")
+            if not match.tail.strip("/"):
+                found = [item for name, item in self.site.record.configs.items() if name.startswith(f"{key}/")]
+                return listing_response(request, [_row(item) for item in found])
+            document = self.site.record.configs.get(key)
+            if document is None:
+                return _absent(request)
+            versions = cast("list[dict[str, object]]", document["history"])
+            if request.param("action") == "getHistory":
+                return listing_response(request, [_row(item) for item in (*versions, document)])
+            if wanted := request.param("version"):
+                document = next((item for item in (*versions, document) if str(item["version"]) == wanted), None)
+                if document is None:
+                    return _absent(request)
+            if request.flag("contents"):
+                if document["status"] == "disabled":
+                    return _absent(request)
+                return text(str(document["contents"]))
+            return listing_response(request, [_row(document)])
+
+    def put(self, request: Request, match: Match) -> Response:
+        """Stores a new version, or switches a document on or off."""
+        status = request.param("status")
+        if status not in {"", "enabled", "disabled"}:
+            raise Refusal(400, f"Invalid status {status}")
+        contents = None if status and request.length == 0 else request.body.read().decode("utf-8", "replace")
+        with self.site.lock:
+            key = self._key(request, match, "delete")
+            before = self.site.record.configs.get(key)
+            if before is None and contents is None:
+                raise Refusal(404, "Config not found for the tool and path.")
+            history: list[object] = []
+            version = 1
+            if before is not None:
+                history = cast("list[object]", before["history"])
+                version = cast("int", before["version"])
+                if not request.flag("unversioned") and contents not in {None, before["contents"]}:
+                    history = [*history, {name: value for name, value in before.items() if name != "history"}]
+                    version += 1
+            project, tool, path = key.split("/", 2)
+            self.site.record.configs[key] = {
+                "tool": tool,
+                "path": path,
+                "project": project,
+                "user": request.user.login,
+                "create_date": self.site.now_text(),
+                "reason": request.param("reason"),
+                "contents": contents if contents is not None else (before or {}).get("contents", ""),
+                "unversioned": request.flag("unversioned"),
+                "version": version,
+                "status": status or "enabled",
+                "history": history,
+            }
+            self.site.save_site()
+        return Response(200 if before is not None else 201)
+
+    def _key(self, request: Request, match: Match, right: str) -> str:
+        project, path = self._project(request, match, right), match.tail.strip("/")
+        return f"{project}/{match.values['TOOL']}/{path}" if path else f"{project}/{match.values['TOOL']}"
+
+    def _project(self, request: Request, match: Match, right: str) -> str:
+        name = match.values.get("PROJECT_ID")
+        if name is None:
+            if right != "read" and not request.user.admin:
+                raise Refusal(403)
+            return ""
+        project = find_project(self.site, name)
+        if project is None or not self.site.can(request.user, project.id, "read"):
+            raise Refusal(404)
+        if not self.site.can(request.user, project.id, right):
+            raise Refusal(403)
+        return project.id
+
+
+def _row(document: Mapping[str, object]) -> dict[str, str]:
+    return {name: str(document.get(name, "")) for name in _COLUMNS}
+
+
+def _absent(request: Request) -> Response:
+    if request.flag("accept-not-found"):
+        return Response(204)
+    raise Refusal(404, "Config not found for the tool and path.")

@@ -1,0 +1,215 @@
+"""Listings of projects, subjects, experiments, scans, assessors and resources (hierarchy.md §3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import unquote_plus
+
+from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, escaped
+from xnatsync.sandbox.http.negotiation import LIST_VARIANTS, listing_response, negotiated_format
+from xnatsync.sandbox.http.project_table import is_filtered_listing, project_table
+from xnatsync.sandbox.http.recent import recent_rows
+from xnatsync.sandbox.http.router import Routes
+from xnatsync.sandbox.model import listing
+from xnatsync.sandbox.model.columns import Unjoinable
+from xnatsync.sandbox.model.filters import BadFilter
+from xnatsync.sandbox.model.hierarchy import find_experiment, find_project, find_subject
+from xnatsync.sandbox.model.objects import Experiment, Project
+from xnatsync.sandbox.model.query import Query
+from xnatsync.sandbox.model.schema import is_a
+from xnatsync.sandbox.model.selection import selected
+from xnatsync.sandbox.model.site import Site
+
+SCOPED = "/projects/{PROJECT_ID}/subjects/{SUBJECT_ID}/experiments"
+_CONTROL = frozenset({"format", "columns", "limit", "offset", "sortBy", "sortOrder", "xsiType", "XNAT_CSRF"})
+
+
+def attach(routes: Routes, site: Site) -> None:
+    """Adds the routes."""
+    lists = _Lists(site)
+    routes.add("GET", "/projects", lists.projects)
+    for template in ("/subjects", "/projects/{PROJECT_ID}/subjects"):
+        routes.add("GET", template, lists.subjects)
+    for template in ("/projects/{PROJECT_ID}/experiments", SCOPED):
+        routes.add("GET", template, lists.project_experiments)
+    routes.add("GET", "/experiments", lists.experiments)
+    for template in ("/experiments", SCOPED):
+        routes.add("GET", f"{template}/{{EXPT_ID}}/scans", lists.scans)
+        routes.add("GET", f"{template}/{{ASSESSED_ID}}/assessors", lists.assessors)
+        routes.add("GET", f"{template}/{{EXPT_ID}}/reconstructions", lists.reconstructions)
+    for template in resource_parents():
+        routes.add("GET", f"{template}/resources", lists.resources)
+
+
+def resource_parents() -> tuple[str, ...]:
+    """Gives the templates below which resources and files are listed; a project's scans are not among them (§1.4)."""
+    sessions = ("/experiments", SCOPED)
+    assessors = tuple(f"{each}/{{ASSESSED_ID}}/assessors/{{EXPT_ID}}" for each in sessions)
+    return (
+        "/projects/{PROJECT_ID}",
+        "/subjects/{SUBJECT_ID}",
+        "/projects/{PROJECT_ID}/subjects/{SUBJECT_ID}",
+        "/projects/{PROJECT_ID}/experiments/{EXPT_ID}",
+        *(f"{each}/{{EXPT_ID}}" for each in sessions),
+        *(f"{each}/{{EXPT_ID}}/scans/{{SCAN_ID}}" for each in sessions),
+        *assessors,
+        *(f"{each}/{way}" for each in assessors for way in ("out", "in")),
+    )
+
+
+def query_of(request: Request, root: str, *, pageable: bool = False) -> Query:
+    """Reads columns, filters and paging from a query string; a bad `limit` or `offset` is a 500 (§3.3)."""
+    paged = pageable and (request.has("limit") or request.has("offset"))
+    columns = [name for name in unquote_plus(request.param("columns")).split(",") if name]
+    return Query(
+        root=root,
+        xsi_type=request.param("xsiType"),
+        columns=columns,
+        defaults=listing.DEFAULTS[root],
+        filters=[(key, escaped(value)) for key, value in request.query if key not in _CONTROL],
+        limit=_number(request, "limit", 100) if paged else None,
+        offset=(_number(request, "offset", 0) or 0) if paged else 0,
+        paged=paged,
+    )
+
+
+def _number(request: Request, name: str, default: int) -> int | None:
+    text = request.param(name)
+    if text == "*":
+        return None
+    try:
+        return int(text) if text else default
+    except ValueError:
+        raise Refusal(500, f'For input string: "{text}"') from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Lists:
+    site: Site
+
+    def projects(self, request: Request, _: Match) -> Response:
+        """Lists projects; some parameters switch to the other handler with its lower-case columns."""
+        if is_filtered_listing(request):
+            negotiated_format(request, LIST_VARIANTS)
+            with self.site.lock:
+                rows = project_table(self.site, request)
+            return listing_response(request, rows, title="Projects")
+        right = request.param("restrict") if request.param("restrict") in {"edit", "delete"} else "read"
+        query = query_of(request, "project")
+        return self._answer(request, query, lambda: listing.projects(self.site, request.user, query, right))
+
+    def subjects(self, request: Request, match: Match) -> Response:
+        """Lists subjects of the site or of a project."""
+        project = self._project(request, match) if "PROJECT_ID" in match.values else None
+        query = query_of(request, "subject", pageable=True)
+        where = project.id if project else None
+        return self._answer(request, query, lambda: listing.subjects(self.site, request.user, query, where))
+
+    def project_experiments(self, request: Request, match: Match) -> Response:
+        """Lists the experiments of a project or a subject; a query that cannot be built gives 200 without a body."""
+        project = self._project(request, match, "Unable to identify project")
+        subject = None
+        if "SUBJECT_ID" in match.values:
+            with self.site.lock:
+                subject = find_subject(self.site, project.id, match.values["SUBJECT_ID"])
+            if subject is None:
+                raise Refusal(404, f"Unable to identify subject {match.values['SUBJECT_ID']}")
+        query = query_of(request, "experiment", pageable=True)
+
+        def rows() -> tuple[list[str], listing.Rows]:
+            return listing.project_experiments(self.site, request.user, query, project.id, subject)
+
+        try:
+            return self._answer(request, query, rows)
+        except _QueryFailed:
+            fmt = negotiated_format(request, LIST_VARIANTS)
+            return Response(
+                headers={"Content-Type": {"json": "application/json", "csv": "text/csv"}.get(fmt, "text/xml")}
+            )
+
+    def experiments(self, request: Request, _: Match) -> Response:
+        """Lists experiments of the site."""
+        if request.has("recent"):
+            with self.site.lock:
+                rows = recent_rows(self.site, request)
+            return listing_response(request, rows, title="Recent experiments")
+        query = query_of(request, "experiment", pageable=True)
+        title = "Matching experiments"
+        return self._answer(request, query, lambda: listing.experiments(self.site, request.user, query), title)
+
+    def scans(self, request: Request, match: Match) -> Response:
+        """Lists the scans of a session; a wrong parent is a 500, and a 404 only below a right subject (§3.8)."""
+        session = self._session(request, match, match.values["EXPT_ID"])
+        query = query_of(request, "scan")
+        uri = f"/data/experiments/{session.id}"
+        if "SUBJECT_ID" in match.values:
+            uri = f"/data/projects/{match.values['PROJECT_ID']}/subjects/{session.subject}/experiments/{session.id}"
+        return self._answer(request, query, lambda: listing.scans(self.site, session, query, uri))
+
+    def assessors(self, request: Request, match: Match) -> Response:
+        """Lists the image assessors of a session."""
+        session = self._session(request, match, match.values["ASSESSED_ID"])
+        query = query_of(request, "assessor")
+        return self._answer(request, query, lambda: listing.assessors(self.site, request.user, session, query))
+
+    def reconstructions(self, request: Request, match: Match) -> Response:
+        """Lists reconstructions, which no session of the sandbox has."""
+        self._session(request, match, match.values["EXPT_ID"])
+        return listing_response(request, [], columns=("ID", "type", "baseScanType"))
+
+    def resources(self, request: Request, match: Match) -> Response:
+        """Lists resources with their stored counts; wrong parents fall through to their own parents (§3.8)."""
+        negotiated_format(request, LIST_VARIANTS)
+        with self.site.lock:
+            held = selected(self.site, request.user, match.values, everything=request.flag("all"))
+            rows = [each.row() for each in held] if held is not None else None
+        if rows is None:
+            raise Refusal(404)
+        return listing_response(request, rows, title="Resources", columns=_RESOURCE_COLUMNS)
+
+    def _answer(
+        self,
+        request: Request,
+        query: Query,
+        rows: Callable[[], tuple[list[str], listing.Rows]],
+        title: str = "",
+    ) -> Response:
+        negotiated_format(request, LIST_VARIANTS)
+        try:
+            names, found = rows()
+        except (Unjoinable, BadFilter) as error:
+            raise _QueryFailed(500, f"Unable to build the query: {error}") from error
+        return listing_response(request, found, title=title, total=not query.paged, columns=names)
+
+    def _project(self, request: Request, match: Match, message: str = "Unable to identify project") -> Project:
+        with self.site.lock:
+            project = find_project(self.site, match.values["PROJECT_ID"])
+        if project is None or not self.site.can(request.user, project.id, "read"):
+            raise Refusal(404, f"{message} {match.values['PROJECT_ID']}")
+        return project
+
+    def _session(self, request: Request, match: Match, reference: str) -> Experiment:
+        with self.site.lock:
+            project = None
+            if "PROJECT_ID" in match.values:
+                project = find_project(self.site, match.values["PROJECT_ID"])
+                if project is None:
+                    raise Refusal(500)
+            found = find_experiment(self.site, project.id if project else None, reference)
+            if found is None or not self.site.can_read(request.user, found):
+                # without a project in the URL the real constructor dereferences a null project
+                raise Refusal(404 if project else 500, f"Unable to find {reference}" if project else "")
+        if not is_a(found.xsi_type, "xnat:imageSessionData"):
+            raise Refusal(500)
+        return found
+
+
+class _QueryFailed(Refusal):
+    """The query could not be built: 500, or for experiments of a project an empty 200."""
+
+
+_RESOURCE_COLUMNS = (
+    *("xnat_abstractresource_id", "label", "element_name", "category", "cat_id", "cat_desc"),
+    *("file_count", "file_size", "tags", "content", "format"),
+)

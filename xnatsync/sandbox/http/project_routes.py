@@ -1,0 +1,157 @@
+"""Creating, changing and deleting projects (hierarchy.md §4.3, import.md §6.4, §2.8)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, text
+from xnatsync.sandbox.http.loading import load_values, model_errors
+from xnatsync.sandbox.http.router import Routes
+from xnatsync.sandbox.model.creation import check_project_names, create_project
+from xnatsync.sandbox.model.deletion import delete_project
+from xnatsync.sandbox.model.hierarchy import find_project
+from xnatsync.sandbox.model.objects import Project
+from xnatsync.sandbox.model.site import Site
+from xnatsync.sandbox.model.writing import Values, apply
+
+_ACCESS = ("private", "protected", "public")
+
+
+def attach(routes: Routes, site: Site) -> None:
+    """Adds the routes."""
+    writer = _Writer(site)
+    routes.add("POST", "/projects", writer.post)
+    routes.add("PUT", "/projects/{PROJECT_ID}", writer.put)
+    routes.add("POST", "/projects/{PROJECT_ID}", writer.put)
+    routes.add("DELETE", "/projects/{PROJECT_ID}", writer.delete)
+    routes.add("GET", "/projects/{PROJECT_ID}/accessibility", writer.show_accessibility)
+    routes.add("PUT", "/projects/{PROJECT_ID}/accessibility/{LEVEL}", writer.put_accessibility)
+    for name in ("prearchive_code", "quarantine_code", "current_arc"):
+        routes.add("GET", f"/projects/{{PROJECT_ID}}/{name}", writer.show_setting)
+    for name in ("prearchive_code", "quarantine_code", "current_arc", "scan_type_mapping"):
+        routes.add("PUT", f"/projects/{{PROJECT_ID}}/{name}/{{VALUE}}", writer.put_setting)
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    site: Site
+
+    def post(self, request: Request, _: Match) -> Response:
+        """Creates a project from XML; answers its URL."""
+        values = load_values(request, "xnat:projectData")
+        project_id = values.fields.get("ID", "")
+        if not project_id:
+            raise Refusal(417, "Requires XNAT ProjectData ID")
+        with self.site.lock:
+            if project_id in self.site.projects:
+                raise Refusal(409, "Project already exists.")
+            self._write(request, project_id, values)
+        url = f"{self.site.settings.text('siteUrl')}/data/projects/{project_id}"
+        answer = text(url)
+        answer.headers["Location"] = url
+        return answer
+
+    def put(self, request: Request, match: Match) -> Response:
+        """Creates or changes a project."""
+        project_id = match.values["PROJECT_ID"]
+        with self.site.lock:
+            known = find_project(self.site, project_id)
+        if match.tail.strip("/") and known is not None:
+            raise Refusal(400, f"Unsupported path {match.tail}")
+        values = load_values(request, "xnat:projectData")
+        if values.fields.get("ID", project_id) not in {project_id, known.id if known else project_id}:
+            raise Refusal(417, "Project ID in the document differs from that of the URL.")
+        with self.site.lock:
+            self._write(request, known.id if known else project_id, values)
+        return Response()
+
+    def delete(self, request: Request, match: Match) -> Response:
+        """Deletes a project with everything it owns."""
+        with self.site.lock, model_errors():
+            project = self._project(request, match)
+            if not self.site.can(request.user, project.id, "delete"):
+                raise Refusal(403, "User account doesn't have permission to delete this project.")
+            if self.site.settings.flag("security.prevent-data-deletion"):
+                raise Refusal(403, "User account doesn't have permission to delete this project.")
+            delete_project(self.site, project, remove_files=request.flag("removeFiles"))
+        return Response()
+
+    def show_accessibility(self, request: Request, match: Match) -> Response:
+        """Tells how visible a project is."""
+        with self.site.lock:
+            return text(self._project(request, match).accessibility)
+
+    def put_accessibility(self, request: Request, match: Match) -> Response:
+        """Changes how visible a project is."""
+        level = match.values["LEVEL"]
+        with self.site.lock:
+            project = self._project(request, match)
+            self._may_edit(request, project, "delete")
+            self._set_accessibility(project, level)
+            self.site.save(project)
+        return Response()
+
+    def show_setting(self, request: Request, match: Match) -> Response:
+        """Tells a setting as bare text."""
+        name = request.path.rstrip("/").rpartition("/")[2]
+        with self.site.lock:
+            project = self._project(request, match)
+            values = {"prearchive_code": project.prearchive_code, "quarantine_code": project.quarantine_code}
+            return text(str(values.get(name, project.fields.get("current_arc", "arc001"))))
+
+    def _write(self, request: Request, project_id: str, values: Values) -> None:
+        site, project = self.site, self.site.projects.get(project_id)
+        names = [values.fields.get(key, "") for key in ("secondary_ID", "name")] + values.aliases
+        with model_errors():
+            check_project_names(site, project_id, names)
+            if project is None:
+                if not request.user.admin and (
+                    request.user.guest or not site.settings.flag("uiAllowNonAdminProjectCreation")
+                ):
+                    raise Refusal(403, "User account doesn't have permission to create projects.")
+                project = create_project(site, project_id, request.user)
+            else:
+                self._may_edit(request, project, "delete")
+            if apply(values, project):
+                site.changed(project)
+        if access := request.param("accessibility"):
+            self._set_accessibility(project, access)
+        site.save(project)
+
+    def _set_accessibility(self, project: Project, level: str) -> None:
+        if level not in _ACCESS:
+            raise Refusal(400, f"Unknown accessibility {level}")
+        if level != "private" and not self.site.settings.flag("securityAllowNonPrivateProjects"):
+            raise Refusal(403, "Non-private projects are not allowed on this site.")
+        project.accessibility = level
+
+    def put_setting(self, request: Request, match: Match) -> Response:
+        """Changes a setting: `/prearchive_code/4` (import.md §2.8)."""
+        name, value = request.path.rstrip("/").split("/")[-2], match.values["VALUE"]
+        with self.site.lock:
+            project = find_project(self.site, match.values["PROJECT_ID"])
+            if project is None:
+                raise Refusal(404, "Unable to find the specified experiment.")
+            self._may_edit(request, project, "delete")
+            code = {"true": 1, "false": 0}.get(value, int(value) if re.fullmatch(r"-?\d+", value) else None)
+            if name in {"prearchive_code", "quarantine_code"}:
+                if code is None:
+                    raise Refusal(400, f"Unsupported value {value}")
+                if name == "prearchive_code" and code and not self.site.settings.flag("project.allow-auto-archive"):
+                    raise Refusal(403, "Auto-archiving is not allowed on this site.")
+                setattr(project, name, code)
+            else:
+                project.fields[name] = value
+            self.site.save(project)
+        return Response()
+
+    def _project(self, request: Request, match: Match) -> Project:
+        project = find_project(self.site, match.values["PROJECT_ID"])
+        if project is None or not self.site.can(request.user, project.id, "read"):
+            raise Refusal(404, "Unable to find the specified experiment.")
+        return project
+
+    def _may_edit(self, request: Request, project: Project, right: str) -> None:
+        if not self.site.can(request.user, project.id, right):  # what owners alone may do
+            raise Refusal(403, "User account doesn't have permission to edit this project.")

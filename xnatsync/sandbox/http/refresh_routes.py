@@ -1,0 +1,83 @@
+"""`POST /data/services/refresh/catalog` and its /xapi twin (import.md §6.1)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response
+from xnatsync.sandbox.http.loading import model_errors
+from xnatsync.sandbox.http.router import Routes
+from xnatsync.sandbox.model.files import refresh
+from xnatsync.sandbox.model.resources import named, place_of
+from xnatsync.sandbox.model.selection import Held, selected
+from xnatsync.sandbox.model.site import Site
+
+_OPERATIONS = {"append", "delete", "checksum", "populateStats"}
+_URI = re.compile(
+    r"(?:/data|/REST)?(?:/archive)?(?:/projects/(?P<PROJECT_ID>[^/]+))?(?:/subjects/(?P<SUBJECT_ID>[^/]+))?"
+    r"(?:/experiments/(?P<EXPT_ID>[^/]+))?(?:/scans/(?P<SCAN_ID>[^/]+))?(?:/assessors/(?P<ASSESSOR_ID>[^/]+))?"
+    r"(?:/resources/(?P<RESOURCE_ID>[^/]+))?(?:/files)?/?"
+)
+
+
+def attach(routes: Routes, site: Site) -> None:
+    """Adds the routes."""
+    service = _Refresh(site)
+    routes.add("POST", "/services/refresh/catalog", service.post)
+    for method in ("PUT", "POST"):
+        routes.add(method, "/xapi/archive/catalogs/refresh", service.xapi)
+        routes.add(method, "/xapi/archive/catalogs/refresh/{OPERATIONS}", service.xapi)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refresh:
+    site: Site
+
+    def post(self, request: Request, _: Match) -> Response:
+        """Refreshes the catalogues of `resource`, as often as it is given; only the query string counts."""
+        wanted = {name for key, value in request.query if key == "options" for name in value.split(",")}
+        wanted |= {name for name in _OPERATIONS if request.flag(name)}
+        resources = [value for key, value in request.query if key == "resource"]
+        if not resources:
+            raise Refusal(400, "Please specify a resource.")
+        self._refresh(request, resources, self._operations(wanted))
+        return Response()
+
+    def xapi(self, request: Request, match: Match) -> Response:
+        """Refreshes the catalogues of a JSON list of URIs."""
+        uris = request.json()
+        if not isinstance(uris, list):
+            raise Refusal(400, "A list of resources is expected.")
+        lowered = {name.lower(): name for name in _OPERATIONS}
+        wanted = {
+            lowered[name.lower()] for name in match.values.get("OPERATIONS", "").split(",") if name.lower() in lowered
+        }
+        self._refresh(request, [str(uri) for uri in uris], self._operations(wanted))
+        return Response()
+
+    def _operations(self, wanted: set[str]) -> set[str]:
+        """Gives what to do: all when nothing is named, checksums then only if the site wants them."""
+        if chosen := wanted & _OPERATIONS:
+            return chosen
+        return _OPERATIONS if self.site.settings.flag("checksums") else _OPERATIONS - {"checksum"}
+
+    def _refresh(self, request: Request, uris: list[str], operations: set[str]) -> None:
+        with self.site.lock, model_errors():
+            targets = [(place_of(self.site, held), held.resource) for uri in uris for held in self._held(request, uri)]
+            for place, _ in targets:
+                if not self.site.can(request.user, place.owner, "edit"):
+                    raise Refusal(403, "User account doesn't have permission to modify this resource.")
+        for place, resource in targets:
+            refresh(self.site, place, resource, operations)
+
+    def _held(self, request: Request, uri: str) -> list[Held]:
+        match = _URI.fullmatch(uri)
+        ids = {name: value for name, value in match.groupdict().items() if value} if match else {}
+        if not ids:
+            raise Refusal(400, f"Invalid resource URI: {uri}")
+        resource = ids.pop("RESOURCE_ID", "")
+        held = selected(self.site, request.user, ids, everything=True)
+        if held is None:
+            raise Refusal(404, f"Unable to find {uri}")
+        return named(self.site, held, resource) if resource else held

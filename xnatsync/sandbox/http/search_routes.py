@@ -1,0 +1,231 @@
+"""Searches: posted, cached and paged, saved, and what can be searched (hierarchy.md §3.7)."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+
+from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response
+from xnatsync.sandbox.http.negotiation import LIST_VARIANTS, listing_response, negotiated_format
+from xnatsync.sandbox.http.router import Routes
+from xnatsync.sandbox.model.schema import document_types, is_a
+from xnatsync.sandbox.model.site import Site
+from xnatsync.sandbox.model.storedsearch import (
+    BadSearch,
+    Found,
+    StoredSearch,
+    default_search,
+    display_fields,
+    parse_search,
+    run,
+)
+from xnatsync.sandbox.model.tables import Row, sorted_rows
+
+
+@dataclass(slots=True)
+class SavedSearch:
+    """A search somebody keeps; it is its owner's, or everybody's when an administrator saved it."""
+
+    id: str
+    owner: str
+    document: str
+    description: str
+    root: str
+    shared: bool = False
+
+
+@dataclass(slots=True)
+class _Snapshot:
+    owner: str
+    root: str
+    found: Found
+
+
+def attach(routes: Routes, site: Site) -> None:
+    """Adds the routes."""
+    kept = site.documents.register(SavedSearch, "searches", lambda item: item.id)
+    searches = _Searches(site, {item.id: item for item in kept})
+    routes.add("POST", "/search", searches.post)
+    routes.add("GET", "/search/elements", searches.elements)
+    routes.add("GET", "/search/elements/{TYPE}", searches.fields)
+    routes.add("GET", "/search/saved", searches.list_saved)
+    routes.add("GET", "/search/saved/{SEARCH_ID}", searches.show_saved)
+    routes.add("PUT", "/search/saved/{SEARCH_ID}", searches.put_saved)
+    routes.add("DELETE", "/search/saved/{SEARCH_ID}", searches.delete_saved)
+    routes.add("GET", "/search/saved/{SEARCH_ID}/results", searches.run_saved)
+    routes.add("GET", "/search/{CACHED_ID}", searches.cached)
+
+
+@dataclass(slots=True)
+class _Searches:
+    site: Site
+    saved: dict[str, SavedSearch]
+    snapshots: dict[str, _Snapshot] = field(default_factory=dict)
+
+    def post(self, request: Request, _: Match) -> Response:
+        """Runs a posted search; `cache=true` keeps the table for paging."""
+        negotiated_format(request, LIST_VARIANTS)
+        search = self._parsed(request.body.read())
+        return self._answer(request, search, cache=request.flag("cache"))
+
+    def cached(self, request: Request, match: Match) -> Response:
+        """Gives a page of a kept table: sorted as a whole, then cut; gone, or somebody else's, is a 410."""
+        with self.site.lock:
+            snapshot = self.snapshots.get(match.values["CACHED_ID"])
+        if snapshot is None or snapshot.owner != request.user.login:
+            raise Refusal(410)
+        rows: list[Row] = list(snapshot.found.rows)
+        if sort_by := request.param("sortBy"):
+            rows = sorted_rows(rows, sort_by, request.param("sortOrder").upper() == "DESC")
+        total = str(len(rows))
+        try:
+            offset = int(request.param("offset") or 0)
+            limit = int(request.param("limit") or len(rows))
+        except ValueError as error:
+            raise Refusal(500, str(error)) from error
+        extra = {"ID": match.values["CACHED_ID"], "totalRecords": total, "rootElementName": snapshot.root}
+        page = rows[offset : offset + limit]
+        return listing_response(request, page, total=False, described=snapshot.found.columns, extra=extra)
+
+    def elements(self, request: Request, _: Match) -> Response:
+        """Lists the types that can be searched."""
+        rows = [
+            {
+                "ELEMENT_NAME": each.name,
+                "SINGULAR": each.root,
+                "PLURAL": f"{each.root}s",
+                "SECURED": "true",
+                "COUNT": str(self._count(each.name)),
+            }
+            for each in document_types()
+            if _searchable(each.name)
+        ]
+        return listing_response(request, rows)
+
+    def fields(self, request: Request, match: Match) -> Response:
+        """Lists the display fields of a type."""
+        name = match.values["TYPE"]
+        try:
+            names = display_fields(name)
+        except BadSearch as error:
+            raise Refusal(404, str(error)) from error
+        rows = [
+            {
+                "FIELD_ID": identifier,
+                "HEADER": identifier.replace("_", " ").title(),
+                "SUMMARY": f"{name}.{identifier}",
+                "TYPE": "string",
+                "REQUIRES_VALUE": "false",
+                "DESC": "",
+                "ELEMENT_NAME": name,
+                "SRC": "0",
+            }
+            for identifier in names
+        ]
+        return listing_response(request, rows)
+
+    def list_saved(self, request: Request, _: Match) -> Response:
+        """Lists the searches the caller may use."""
+        with self.site.lock:
+            rows = [
+                {
+                    "id": each.id,
+                    "root_element_name": each.root,
+                    "brief_description": each.description,
+                    "description": each.description,
+                    "secure": "true",
+                    "tag": "",
+                }
+                for each in self.saved.values()
+                if self._may_use(request, each)
+            ]
+        return listing_response(request, rows)
+
+    def show_saved(self, request: Request, match: Match) -> Response:
+        """Shows a search: XML only."""
+        if request.param("format") not in {"", "xml", "text/xml"}:
+            raise Refusal(404)
+        return Response(headers={"Content-Type": "text/xml"}, body=self._saved(request, match).document.encode())
+
+    def put_saved(self, request: Request, match: Match) -> Response:
+        """Keeps a search under an id."""
+        document = request.body.read()
+        search = self._parsed(document)
+        identifier = match.values["SEARCH_ID"]
+        with self.site.lock:
+            known = self.saved.get(identifier)
+            if known is not None and known.owner != request.user.login and not request.user.admin:
+                raise Refusal(403)
+            self.saved[identifier] = SavedSearch(
+                identifier, request.user.login, search.document, search.description, search.root, request.user.admin
+            )
+            self.site.save(self.saved[identifier])
+        return Response()
+
+    def delete_saved(self, request: Request, match: Match) -> Response:
+        """Removes a search; an unknown one is a success too."""
+        with self.site.lock:
+            known = self.saved.get(match.values["SEARCH_ID"])
+            if known is not None:
+                if known.owner != request.user.login and not request.user.admin:
+                    raise Refusal(403)
+                del self.saved[known.id]
+                self.site.forget(known)
+        return Response()
+
+    def run_saved(self, request: Request, match: Match) -> Response:
+        """Runs a saved search, or with `@type` the default listing of a type."""
+        negotiated_format(request, LIST_VARIANTS)
+        identifier = match.values["SEARCH_ID"]
+        if identifier.startswith("@"):
+            try:
+                search = default_search(identifier[1:])
+            except BadSearch as error:
+                raise Refusal(404, str(error)) from error
+        else:
+            search = self._parsed(self._saved(request, match).document.encode())
+        return self._answer(request, search, cache=False)
+
+    def _answer(self, request: Request, search: StoredSearch, *, cache: bool) -> Response:
+        try:
+            found = run(self.site, request.user, search)
+        except BadSearch as error:
+            raise Refusal(500, str(error)) from error
+        extra = {"rootElementName": search.root}
+        if cache:
+            identifier = f"_{request.user.login}_{secrets.token_hex(8)}"
+            with self.site.lock:
+                self.snapshots[identifier] = _Snapshot(request.user.login, search.root, found)
+            extra["ID"] = identifier
+        names = [each["key"] for each in found.columns]
+        return listing_response(request, found.rows, columns=names, described=found.columns, extra=extra)
+
+    def _parsed(self, document: bytes) -> StoredSearch:
+        try:
+            return parse_search(document)
+        except BadSearch as error:
+            raise Refusal(500, str(error)) from error
+
+    def _saved(self, request: Request, match: Match) -> SavedSearch:
+        with self.site.lock:
+            found = self.saved.get(match.values["SEARCH_ID"])
+        if found is None:
+            raise Refusal(404)
+        if not self._may_use(request, found):
+            raise Refusal(403)
+        return found
+
+    def _may_use(self, request: Request, search: SavedSearch) -> bool:
+        return search.shared or request.user.admin or search.owner == request.user.login
+
+    def _count(self, name: str) -> int:
+        with self.site.lock:
+            if name == "xnat:projectData":
+                return len(self.site.projects)
+            if name == "xnat:subjectData":
+                return len(self.site.subjects)
+            return sum(item.xsi_type == name for item in self.site.experiments.values())
+
+
+def _searchable(name: str) -> bool:
+    return any(is_a(name, kind) for kind in ("xnat:projectData", "xnat:subjectData", "xnat:experimentData"))

@@ -1,0 +1,59 @@
+"""Where a value lives: from XNAT's paths (`xnat:mrSessionData/fields/field[name=x]/field`) to the stored keys."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from xnatsync.sandbox.model.schema import element, field_of
+
+_VARIABLE = re.compile(r"^(?:fields|variables)/(?:field|variable)\[(?:@?name)=([^\]]+)\](?:/(field|variable|name))?$")
+_CONDITION = re.compile(r"\[[^\]]*\]")
+_INVESTIGATOR = {
+    "pi/firstname": "pi_firstname",
+    "pi/lastname": "pi_lastname",
+    "investigator/firstname": "pi_firstname",
+    "investigator/lastname": "pi_lastname",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The place of one value: the type it was addressed with, and either a stored key or a custom variable's name."""
+
+    element: str  # as written, e.g. xnat:mrSessionData; "" when the path had no type
+    key: str  # key of `fields` (or ID, label, project, subject_ID); "" for a custom variable
+    variable: str = ""
+
+
+def locate(xpath: str) -> Place:
+    """Splits a path as clients send it; a path without a type is taken relative to the item.
+
+    Demographics of a subject are stored by their bare name (`gender`), investigators as `pi_firstname` and
+    `pi_lastname`, everything else by its path in the schema's own spelling (`parameters/tr`, `scanner/model`).
+    """
+    head, slash, rest = xpath.partition("/")
+    name, path = (head, rest) if ":" in head and slash else ("", xpath)
+    if match := _VARIABLE.match(path):
+        return Place(name, "", match.group(1).strip("'\""))
+    return Place(name, stored_key(name, _CONDITION.sub("", path)))
+
+
+def stored_key(name: str, path: str) -> str:
+    """Gives the key under which the model keeps a field of a type."""
+    lowered = path.lower()
+    if lowered in _INVESTIGATOR:
+        return _INVESTIGATOR[lowered]
+    if lowered.startswith("demographics/"):
+        name, path = "xnat:demographicData", path[len("demographics/") :]
+    found = field_of(name, path) or field_of(name, path.lower())
+    return found.path if found else path
+
+
+def known_field(name: str, path: str) -> bool:
+    """Tells whether a type declares a field; unknown types are taken at their word."""
+    if element(name) is None:
+        return True
+    if path.lower().startswith("demographics/"):
+        name, path = "xnat:demographicData", path[len("demographics/") :]
+    return field_of(name, path.lower()) is not None or field_of(name, path) is not None

@@ -1,0 +1,57 @@
+"""Reading an archived session's fields from its DICOM files again, and its scan types (import.md §6.3, §7.2)."""
+
+from __future__ import annotations
+
+from xnatsync.sandbox.model import scanfields, scantypes
+from xnatsync.sandbox.model.creation import touch_up
+from xnatsync.sandbox.model.dicomhead import NotDicomError
+from xnatsync.sandbox.model.objects import Experiment, Scan
+from xnatsync.sandbox.model.received import Seen, read_head
+from xnatsync.sandbox.model.site import Site
+
+
+def pull_from_headers(site: Site, session: Experiment, *, overwrite: bool = False) -> None:
+    """Fills the fields of a session and its scans from the files; nothing existing is replaced without `overwrite`."""
+    first: dict[str, str] = {}
+    for scan in list(session.scans.values()):
+        found = _facts(site, scan)
+        if found is None:
+            continue
+        facts, frames = found
+        first = {**facts, **first}
+        with site.lock:
+            _fill(scan.fields, scanfields.scan_fields(facts, scan.xsi_type, frames), overwrite=overwrite)
+    with site.lock:
+        _fill(session.fields, scanfields.session_fields(first), overwrite=overwrite)
+        site.changed(session)
+        touch_up(site, session)
+
+
+def fix_scan_types(site: Site, session: Experiment) -> None:
+    """Gives scans without a type the one scans of their description have in the project, else the description."""
+    with site.lock:
+        scantypes.apply_history(site, session)
+        for scan in session.scans.values():
+            if not scan.fields.get("type"):
+                scan.fields["type"] = scan.fields.get("series_description", "")
+        site.changed(session)
+        touch_up(site, session)
+
+
+def _facts(site: Site, scan: Scan) -> tuple[dict[str, str], int] | None:
+    """Gives the facts of a scan's first readable object, and the number of its files."""
+    resource = scan.resources.get("DICOM") or scan.resources.get("secondary")
+    if resource is None:
+        return None
+    for path in sorted(resource.entries):
+        try:
+            return Seen(read_head(site.store, f"{resource.folder}/{path}"), {}).facts(), len(resource.entries)
+        except (NotDicomError, FileNotFoundError):
+            continue
+    return None
+
+
+def _fill(fields: dict[str, str], found: dict[str, str], *, overwrite: bool) -> None:
+    for name, value in found.items():
+        if overwrite or not fields.get(name):
+            fields[name] = value

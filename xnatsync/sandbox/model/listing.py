@@ -1,0 +1,189 @@
+"""Which items each listing holds, and its default columns (hierarchy.md §3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import TypeVar
+
+from xnatsync.sandbox.model.accounts import User
+from xnatsync.sandbox.model.joins import Joined, Plan
+from xnatsync.sandbox.model.objects import Experiment, Stamps, Subject
+from xnatsync.sandbox.model.query import Query, compiled, rows_of
+from xnatsync.sandbox.model.schema import is_a
+from xnatsync.sandbox.model.site import Site
+
+Rows = Iterator[dict[str, str]]
+T = TypeVar("T", Subject, Experiment)
+
+DEFAULTS = {
+    "project": ("ID", "secondary_ID", "name", "description", "pi_firstname", "pi_lastname"),
+    "subject": ("ID", "project", "label", "insert_date", "insert_user"),
+    "experiment": ("ID", "project", "date", "xsiType", "label", "insert_date"),
+    "scan": ("xnat_imagescandata_id", "ID", "type", "quality", "xsiType", "note", "series_description"),
+    "assessor": ("ID", "project", "label", "date", "xsiType", "insert_date", "session_ID", "session_label"),
+}
+
+
+def projects(site: Site, user: User, query: Query, right: str = "read") -> tuple[list[str], Rows]:
+    """Lists the projects a user has a right to: an administrator has every right (`allDataOverride` adds nothing)."""
+    plan = compiled(query)
+    with site.lock:
+        shown = [item for item in site.projects.values() if site.can(user, item.id, right)]
+    roots = (Joined(project=item, uri=f"/data/projects/{item.id}") for item in shown)
+    return plan.names, rows_of(plan, roots, site.lock, paging=query)
+
+
+def subjects(site: Site, user: User, query: Query, project: str | None = None) -> tuple[list[str], Rows]:
+    """Lists subjects; in a project those shared into it too, under their label there but with their own project."""
+    plan = compiled(query)
+    with site.lock:
+        found = _as_stored(item for item in site.subjects.values() if project is None or _is_in(item, project))
+        if plan.plan.experiments:
+            _gather_experiments(site, user, plan.plan)
+    roots = (
+        Joined(
+            project=site.projects.get(item.project),
+            subject=item,
+            shown_label=_label_in(item, project),
+            uri=f"/data/subjects/{item.id}",
+        )
+        for item in found
+    )
+    return plan.names, rows_of(plan, roots, site.lock, paging=query, allowed=_readable(site, user))
+
+
+def project_experiments(
+    site: Site, user: User, query: Query, project: str, subject: Subject | None = None
+) -> tuple[list[str], Rows]:
+    """Lists the subject assessors of a project or of a subject; shared ones under label and project of the share."""
+    wanted = query.xsi_type or "xnat:subjectAssessorData"
+    plan = compiled(replace(query, xsi_type=wanted))
+    with site.lock:
+        found = _as_stored(
+            item
+            for item in site.experiments.values()
+            if _is_in(item, project) and (subject is None or item.subject == subject.id) and is_a(item.xsi_type, wanted)
+        )
+    roots = (
+        replace(
+            _experiment_root(site, item),
+            shown_label=_label_in(item, project),
+            shown_project=project if item.project != project else "",
+        )
+        for item in found
+    )
+    return plan.names, rows_of(plan, roots, site.lock, paging=query, allowed=_readable(site, user))
+
+
+def experiments(site: Site, user: User, query: Query) -> tuple[list[str], Rows]:
+    """Lists experiments of the whole site, image assessors included, under label and project of their owner."""
+    wanted = query.xsi_type or "xnat:experimentData"
+    assessor = is_a(wanted, "xnat:imageAssessorData")
+    extra: tuple[str, ...] = ()
+    if is_a(wanted, "xnat:subjectAssessorData"):
+        extra = ("subject_ID", "subject_label")
+    elif assessor:
+        extra = ("session_ID", "session_label")
+    plan = compiled(replace(query, root="assessor" if assessor else "experiment", defaults=(*query.defaults, *extra)))
+    with site.lock:
+        roots = [_experiment_root(site, item) for item in site.experiments.values() if is_a(item.xsi_type, wanted)]
+        roots += [
+            _assessor_root(site, session, item)
+            for session in site.experiments.values()
+            for item in session.assessors.values()
+            if is_a(item.xsi_type, wanted)
+        ]
+        roots.sort(key=lambda row: _touched(row.experiment.stamps) if row.experiment else "")
+    return plan.names, rows_of(plan, roots, site.lock, paging=query, allowed=_readable(site, user))
+
+
+def scans(site: Site, session: Experiment, query: Query, uri: str) -> tuple[list[str], Rows]:
+    """Lists the scans of a session; filters are ignored but for the type (§3.2)."""
+    plan = compiled(replace(query, filters=()))
+    wanted = query.xsi_type or "xnat:imageScanData"
+    with site.lock:
+        shown = [item for item in session.scans.values() if is_a(item.xsi_type, wanted)]
+    roots = (Joined(experiment=session, scan=item, uri=f"{uri}/scans/{item.id}") for item in shown)
+    return plan.names, rows_of(plan, roots, site.lock, paging=query)
+
+
+def assessors(site: Site, user: User, session: Experiment, query: Query) -> tuple[list[str], Rows]:
+    """Lists the image assessors of a session."""
+    wanted = query.xsi_type or "xnat:imageAssessorData"
+    plan = compiled(query)
+    with site.lock:
+        shown = [item for item in session.assessors.values() if is_a(item.xsi_type, wanted)]
+        roots = [_assessor_root(site, session, item) for item in shown]
+    return plan.names, rows_of(plan, roots, site.lock, paging=query, allowed=_readable(site, user))
+
+
+def search_roots(site: Site, user: User, name: str, plan: Plan) -> Iterator[Joined]:
+    """Gives the rows of a type a search begins with, of all projects, only those the user may read (§3.7)."""
+    allowed = _readable(site, user)
+    if is_a(name, "xnat:projectData"):
+        found = [Joined(project=item) for item in site.projects.values() if site.can(user, item.id, "read")]
+    elif is_a(name, "xnat:subjectData"):
+        found = [Joined(project=site.projects.get(item.project), subject=item) for item in site.subjects.values()]
+        if plan.experiments:
+            _gather_experiments(site, user, plan)
+    elif is_a(name, "xnat:imageAssessorData"):
+        sessions = list(site.experiments.values())
+        pairs = [(session, item) for session in sessions for item in session.assessors.values()]
+        found = [_assessor_root(site, session, item) for session, item in pairs if is_a(item.xsi_type, name)]
+    else:
+        found = [_experiment_root(site, item) for item in site.experiments.values() if is_a(item.xsi_type, name)]
+    return (row for row in found if allowed(row))
+
+
+def _experiment_root(site: Site, item: Experiment) -> Joined:
+    return Joined(
+        project=site.projects.get(item.project),
+        subject=site.subjects.get(item.subject),
+        experiment=item,
+        uri=f"/data/experiments/{item.id}",
+    )
+
+
+def _assessor_root(site: Site, session: Experiment, item: Experiment) -> Joined:
+    return replace(_experiment_root(site, item), session=session, subject=site.subjects.get(session.subject))
+
+
+def _is_in(item: Subject | Experiment, project: str) -> bool:
+    return item.project == project or project in item.shares
+
+
+def _label_in(item: Subject | Experiment, project: str | None) -> str:
+    if project is None or item.project == project:
+        return ""
+    return item.shares.get(project, "") or item.id
+
+
+def _readable(site: Site, user: User) -> Callable[[Joined], bool]:
+    known: dict[tuple[str, ...], bool] = {}
+
+    def allowed(row: Joined) -> bool:
+        item = row.experiment or row.subject
+        if item is None:
+            return True
+        homes = (item.project, *item.shares)
+        if homes not in known:
+            known[homes] = site.can_any(user, homes, "read")
+        return known[homes]
+
+    return allowed
+
+
+def _gather_experiments(site: Site, user: User, plan: Plan) -> None:
+    for item in site.experiments.values():
+        if site.can_read(user, item):
+            plan.below.setdefault(item.subject, []).append(item)
+
+
+def _as_stored(items: Iterable[T]) -> list[T]:
+    """Orders items as the database's heap does without ORDER BY: a row that was updated moves to the end (§3.3)."""
+    return sorted(items, key=lambda item: _touched(item.stamps))
+
+
+def _touched(stamps: Stamps) -> str:
+    return stamps.last_modified or stamps.insert_date

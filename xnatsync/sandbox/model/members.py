@@ -1,0 +1,58 @@
+"""Who belongs to a project, in which role (import.md §6.5)."""
+
+from __future__ import annotations
+
+from xnatsync.sandbox.model.accounts import User
+from xnatsync.sandbox.model.objects import Project
+from xnatsync.sandbox.model.site import Site
+
+_DISPLAY = {"owner": "Owners", "member": "Members", "collaborator": "Collaborators"}
+
+
+def role_of(project: Project, group: str) -> str:
+    """Gives the role a group stands for: its id `P_member`, or its display name; "" for an unknown one."""
+    for role, display in _DISPLAY.items():
+        if group in {f"{project.id}_{role}", display, display.removesuffix("s"), role}:
+            return role
+    return ""
+
+
+def groups_of(site: Site, login: str) -> list[str]:
+    """Lists the groups of a user."""
+    return [f"{project.id}_{role}" for project in site.projects.values() if (role := project.members.get(login))]
+
+
+def join_group(site: Site, project: Project, group: str, login: str) -> bool:
+    """Gives a user a role, in place of any other; False when there is no such group."""
+    role = role_of(project, group)
+    if role:
+        project.members[login] = role
+        site.save(project)
+    return bool(role)
+
+
+def leave_group(site: Site, project: Project, group: str, login: str) -> bool:
+    """Takes a role from a user; False when there is no such group."""
+    role = role_of(project, group)
+    if role and project.members.get(login) == role:
+        del project.members[login]
+        site.save(project)
+    return bool(role)
+
+
+def member_rows(site: Site, project: Project) -> list[dict[str, str]]:
+    """Gives the rows of a project's user table."""
+    rows = []
+    for login, role in project.members.items():
+        user = site.accounts.get(login) or User(login)
+        rows.append(
+            {
+                "GROUP_ID": f"{project.id}_{role}",
+                "displayname": _DISPLAY[role],
+                "login": login,
+                "firstname": user.firstname,
+                "lastname": user.lastname,
+                "email": user.email,
+            }
+        )
+    return rows

@@ -1,0 +1,78 @@
+"""The project's own anonymisation script, run at archive over the files in the prearchive (import.md §2.9)."""
+
+from __future__ import annotations
+
+from xnatsync.sandbox.model import anonymise, dicomstream, received
+from xnatsync.sandbox.model.creation import ModelError
+from xnatsync.sandbox.model.dicomhead import STOP
+from xnatsync.sandbox.model.received import Content, Received, Seen
+from xnatsync.sandbox.model.site import Site
+
+_PART = ".anonymised"
+
+
+def config_key(project: str) -> str:
+    """Gives where a project's script is kept among the configurations."""
+    return f"{project}/anon/script"
+
+
+def stored_script(site: Site, project: str) -> str:
+    """Gives the script a project has, enabled or not; "" when it never got one."""
+    return str(site.record.configs.get(config_key(project), {}).get("contents", ""))
+
+
+def store(site: Site, project: str, script: str, login: str) -> None:
+    """Keeps a project's script where the config service shows it: tool `anon`, path `script`."""
+    before = site.record.configs.get(config_key(project))
+    known = before.get("version") if before is not None else 0
+    document: dict[str, object] = {
+        "tool": "anon",
+        "path": "script",
+        "project": project,
+        "user": login,
+        "create_date": site.now_text(),
+        "reason": "",
+        "contents": script,
+        "unversioned": False,
+        "version": (known if isinstance(known, int) else 0) + 1,
+        "status": "enabled",
+        "history": [],
+    }
+    site.record.configs[config_key(project)] = document
+
+
+def script_of(site: Site, project: str) -> str:
+    """Gives the script to run for a project; "" when it is not enabled."""
+    found = site.projects.get(project)
+    if found is None or not found.anonymise:
+        return ""
+    return stored_script(site, project) or anonymise.DEFAULT_PROJECT_SCRIPT
+
+
+def apply(site: Site, folder: str, content: Content, script: str, names: anonymise.Names) -> None:
+    """Runs a script over all objects of a session; those it rejects are removed."""
+    for item in list(content.objects.values()):
+        try:
+            _rewrite(site, folder, content, item, script, names)
+        except anonymise.RejectedError:
+            site.store.delete(f"{folder}/{item.path}")
+            with site.lock:
+                content.forget(item.path)
+        except anonymise.ScriptError as error:
+            raise ModelError(500, f"Anonymization failed: {error}") from error
+    content.session = None
+    if not content.objects:
+        raise ModelError(500, "The session is empty after anonymization.")
+
+
+def _rewrite(site: Site, folder: str, content: Content, item: Received, script: str, names: anonymise.Names) -> None:
+    store, path = site.store, f"{folder}/{item.path}"
+    opened = dicomstream.opened(received.chunks(store, path), max(STOP, anonymise.highest_tag(script) + 1))
+    changes = anonymise.changes(script, opened.head, names)
+    if changes:
+        size, digest = store.write(f"{path}{_PART}", opened.written(changes), digest=site.settings.flag("checksums"))
+        store.delete(path)
+        store.move(f"{path}{_PART}", path)
+        seen = Seen(opened.head, changes)
+        with site.lock:
+            content.note(received.received(seen, item.folder, item.name, size, digest), seen)

@@ -1,0 +1,124 @@
+"""The fields of sessions and scans, from DICOM (import.md §4.8); names are those of XNAT's schema."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+_DATE: Final = re.compile(r"(\d{4})[.:-]?(\d{2})[.:-]?(\d{2})")
+_TIME: Final = re.compile(r"(\d{2}):?(\d{2})?:?(\d{2})?")
+
+Facts = Mapping[str, str]
+
+_MR: Final = {
+    "coil": "coil",
+    "field_strength": "fieldStrength",
+    "tr": "parameters/tr",
+    "te": "parameters/te",
+    "ti": "parameters/ti",
+    "flip": "parameters/flip",
+    "sequence_name": "parameters/sequence",
+    "image_type": "parameters/imageType",
+    "scanning_sequence": "parameters/scanSequence",
+    "sequence_variant": "parameters/seqVariant",
+    "scan_options": "parameters/scanOptions",
+    "acquisition_type": "parameters/acqType",
+    "pixel_bandwidth": "parameters/pixelBandwidth",
+}
+
+
+def date(text: str) -> str:
+    """Gives a DICOM date as XNAT writes it: 2018-09-18; nothing for what is no date."""
+    match = _DATE.match(text)
+    return "-".join(match.groups()) if match else ""
+
+
+def time(text: str) -> str:
+    """Gives a DICOM time as XNAT writes it: 12:05:03."""
+    match = _TIME.match(text)
+    return ":".join(part or "00" for part in match.groups()) if match else ""
+
+
+def session_fields(facts: Facts) -> dict[str, str]:
+    """Gives a session's fields from the facts of its first series."""
+    fields = {
+        "date": date(facts.get("study_date", "")),
+        "time": time(facts.get("study_time", "")),
+        "UID": facts.get("study_uid", ""),
+        "acquisition_site": facts.get("institution", ""),
+        "session_type": facts.get("study_description", ""),
+        "scanner": facts.get("station", ""),
+        "scanner/manufacturer": facts.get("manufacturer", ""),
+        "scanner/model": facts.get("model", ""),
+        "operator": facts.get("operator", ""),
+        "dcmAccessionNumber": facts.get("accession", ""),
+        "study_id": facts.get("study_id", ""),
+        "dcmPatientId": facts.get("patient_id", ""),
+        "dcmPatientName": facts.get("patient_name", ""),
+        "dcmPatientBirthDate": date(facts.get("birth_date", "")),
+        "dcmPatientWeight": facts.get("weight", ""),
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def session_variables(facts: Facts) -> dict[str, str]:
+    """Gives the custom variables a session gets from DICOM."""
+    comments = facts.get("study_comments", "")
+    return {"studyComments": comments} if comments else {}
+
+
+def scan_fields(facts: Facts, xsi_type: str, frames: int) -> dict[str, str]:
+    """Gives a scan's fields from the facts of its series and the sum of its frames."""
+    description = facts.get("series_description", "")
+    fields = {
+        "type": description,
+        "quality": "usable",
+        "UID": facts.get("series_uid", ""),
+        "series_description": description,
+        "modality": facts.get("modality", ""),
+        "frames": str(frames),
+        "scanner": facts.get("station", ""),
+        "scanner/manufacturer": facts.get("manufacturer", ""),
+        "scanner/model": facts.get("model", ""),
+        "operator": facts.get("operator", ""),
+        "startTime": time(facts.get("series_time", "") or facts.get("acquisition_time", "")),
+        "start_date": date(facts.get("series_date", "") or facts.get("acquisition_date", "")),
+        "requestedProcedureDescription": facts.get("requested_procedure", ""),
+        "protocolName": facts.get("protocol", ""),
+        "bodyPartExamined": facts.get("body_part", ""),
+    }
+    if xsi_type == "xnat:mrScanData":
+        fields |= _mr_fields(facts)
+    return {name: value for name, value in fields.items() if value}
+
+
+def _mr_fields(facts: Facts) -> dict[str, str]:
+    fields = {name: facts.get(fact, "") for fact, name in _MR.items()}
+    spacing = facts.get("pixel_spacing", "").split("\\")
+    if len(spacing) > 1:
+        fields["parameters/voxelRes/x"], fields["parameters/voxelRes/y"] = _number(spacing[0]), _number(spacing[1])
+        fields["parameters/voxelRes/z"] = _number(facts.get("slice_thickness", ""))
+    fields["parameters/fov/x"], fields["parameters/fov/y"] = facts.get("columns", ""), facts.get("rows", "")
+    fields["parameters/orientation"] = _orientation(facts.get("orientation", ""))
+    for name in ("parameters/tr", "parameters/te", "parameters/ti", "parameters/flip", "fieldStrength"):
+        fields[name] = _number(fields.get(name, ""))
+    return fields
+
+
+def _number(text: str) -> str:
+    """Gives a decimal string as a Java double prints it: 2300.0."""
+    try:
+        return str(float(text.split("\\", maxsplit=1)[0]))
+    except ValueError:
+        return ""
+
+
+def _orientation(cosines: str) -> str:
+    """Names the plane whose normal is nearest: Sag, Cor or Tra."""
+    try:
+        row, column = (tuple(map(float, cosines.split("\\")[at : at + 3])) for at in (0, 3))
+        normal = [abs(row[at - 2] * column[at - 1] - row[at - 1] * column[at - 2]) for at in (0, 1, 2)]
+    except (ValueError, IndexError):
+        return ""
+    return ("Sag", "Cor", "Tra")[normal.index(max(normal))]

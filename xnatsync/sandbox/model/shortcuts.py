@@ -1,0 +1,76 @@
+"""The short names of columns and filters, per root, and the paths they stand for (hierarchy.md §3.2, §3.4)."""
+
+from __future__ import annotations
+
+_EXPERIMENT = "xnat:experimentData"
+_SESSION = "xnat:imageSessionData"
+_SCAN = "xnat:imageScanData"
+_SUBJECT = "xnat:subjectData"
+_PROJECT = "xnat:projectData"
+
+_META = {
+    "insert_date": "meta/insert_date",
+    "insert_user": "meta/insert_user/login",
+    "last_modified": "meta/last_modified",
+}
+_INVESTIGATOR = {"pi_firstname": "investigator/firstname", "pi_lastname": "investigator/lastname"}
+_DEMOGRAPHICS = (
+    *("dob", "yob", "age", "gender", "handedness", "ses", "education", "educationDesc", "race", "ethnicity"),
+    *("weight", "height", "gestational_age", "post_menstrual_age", "birth_weight"),
+)
+_VALIDATION = {f"validation_{name}": f"validation/{name}" for name in ("method", "status", "date", "notes")}
+
+
+def _under(element: str, *maps: dict[str, str], names: str = "") -> dict[str, str]:
+    paths = {name: name for name in names.split()}
+    for each in maps:
+        paths |= each
+    return {name: f"{element}/{path}" for name, path in paths.items()}
+
+
+SHORTCUTS: dict[str, dict[str, str]] = {
+    "experiment": {
+        **_under(_EXPERIMENT, _INVESTIGATOR, _VALIDATION, _META, names="ID visit_id visit protocol date time note"),
+        **_under(_EXPERIMENT, names="project label xsiType"),
+        "subject_ID": f"{_SUBJECT}/ID",
+        "subject_label": f"{_SUBJECT}/label",
+        "subject_project": f"{_SUBJECT}/project",
+        "session_ID": f"{_SESSION}/ID",
+        "session_label": f"{_SESSION}/label",
+        "session_project": f"{_SESSION}/project",
+        **_under(
+            _SESSION, names="scanner operator dcmAccessionNumber dcmPatientId dcmPatientName session_type modality UID"
+        ),
+        **_under("xnat:mrSessionData", names="coil fieldStrength marker stabilization"),
+        **_under("xnat:petSessionData", names="studyType patientID patientName"),
+        **{f"tracer_{name}": f"xnat:petSessionData/tracer/{name}" for name in ("name", "startTime", "dose", "isotope")},
+    },
+    "subject": {
+        **_under(_SUBJECT, _INVESTIGATOR, _META, names="ID project label group src"),
+        **{name: f"{_SUBJECT}/demographics/{name}" for name in _DEMOGRAPHICS},
+    },
+    "scan": {
+        **_under(
+            _SCAN, _VALIDATION, _META, names="ID type UID note quality condition series_description documentation"
+        ),
+        **_under(_SCAN, names="scanner modality frames xnat_imagescandata_id xsiType"),
+        "scanTime": "xnat:petScanData/parameters/scanTime",
+        **_under("xnat:mrScanData", names="coil fieldStrength marker stabilization"),
+    },
+    "project": {
+        **_under(_PROJECT, _META, names="ID secondary_ID name description keywords"),
+        "alias": f"{_PROJECT}/aliases/alias",
+        "pi_firstname": f"{_PROJECT}/PI/firstname",
+        "pi_lastname": f"{_PROJECT}/PI/lastname",
+        "note": f"{_PROJECT}/fields/field[name=note]/field",
+    },
+}
+SHORTCUTS["assessor"] = SHORTCUTS["experiment"]
+
+ROOT_ELEMENTS = {
+    "project": _PROJECT,
+    "subject": _SUBJECT,
+    "experiment": _EXPERIMENT,
+    "scan": _SCAN,
+    "assessor": "xnat:imageAssessorData",
+}

@@ -1,0 +1,157 @@
+"""Reads one value from a row of a join, as text; "" where there is nothing (hierarchy.md §3.1, §3.9)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import attrgetter
+
+from xnatsync.sandbox.model.catalog import catalog_name
+from xnatsync.sandbox.model.joins import Joined
+from xnatsync.sandbox.model.objects import Experiment, Project, Resource, Scan, Stamps, Subject
+from xnatsync.sandbox.model.schema import element, is_a
+
+Value = Callable[[Joined], str]
+_PARTS: dict[str, Callable[[Joined], Project | Subject | Experiment | Scan | None]] = {
+    name: attrgetter(name) for name in ("project", "subject", "session", "experiment", "assessor", "scan")
+}
+
+OWN_COLUMNS = frozenset(
+    {"id", "label", "project", "subject_id", "name", "secondary_id", "xsitype", "xnat_imagescandata_id"}
+    | {"image_session_id", "extension_item/element_name"}
+)
+
+
+def catalog_path(resource: Resource, scan_id: str = "") -> str:
+    """Gives the absolute path on the server that an item's `URI` of a resource shows (§4.1)."""
+    return f"/data/xnat/{resource.folder}/{catalog_name(resource, scan_id)}"
+
+
+RESOURCE_COLUMNS: dict[str, Callable[[Resource], str]] = {
+    "label": lambda item: item.label,
+    "format": lambda item: item.format,
+    "content": lambda item: item.content,
+    "description": lambda item: item.description,
+    "uri": catalog_path,
+    "file_count": lambda item: "" if item.file_count is None else str(item.file_count),
+    "file_size": lambda item: "" if item.file_size is None else str(item.file_size),
+    "xnat_abstractresource_id": lambda item: str(item.id),
+    "tags/tag": lambda item: item.tags,
+    "note": lambda item: "",
+}
+
+
+def resource(part: str, key: str) -> Value:
+    """Reads a column of a joined resource."""
+    if key == "uri":
+        return _scan_catalog if part == "file" else _own_catalog
+    read = RESOURCE_COLUMNS[key]
+    get: Callable[[Joined], Resource | None] = attrgetter(part)
+
+    def value(row: Joined) -> str:
+        found = get(row)
+        return read(found) if found is not None else ""
+
+    return value
+
+
+def _scan_catalog(row: Joined) -> str:
+    return catalog_path(row.file, row.scan.id) if row.file and row.scan else ""
+
+
+def _own_catalog(row: Joined) -> str:
+    return catalog_path(row.resource) if row.resource else ""
+
+
+def member(part: str, at: int) -> Value:
+    """Reads one half of a joined pair: a variable's name or value, a share's project or label."""
+    get: Callable[[Joined], tuple[str, str] | None] = attrgetter(part)
+
+    def value(row: Joined) -> str:
+        found = get(row)
+        return found[at] if found is not None else ""
+
+    return value
+
+
+def variable(owner: str, name: str) -> Value:
+    """Reads one custom variable by its name."""
+    get = _PARTS[owner]
+
+    def value(row: Joined) -> str:
+        item = get(row)
+        if isinstance(item, (Subject, Experiment)):
+            return item.variables.get(name, "")
+        return item.fields.get(name, "") if isinstance(item, Project) else ""
+
+    return value
+
+
+def plain(owner: str, name: str, key: str) -> Value:
+    """Reads a field of one part of the row; a part of another type than the path's has none."""
+    get = _PARTS[owner]
+    special = _SPECIAL.get((owner, key)) or _SPECIAL.get(("", key))
+    checked = owner in {"experiment", "assessor", "scan", "session"}
+    concrete = _concrete(name)
+
+    def value(row: Joined) -> str:
+        item = get(row)
+        if item is None or (checked and not isinstance(item, (Project, Subject)) and not is_a(item.xsi_type, name)):
+            return ""
+        if special is not None:
+            return special(row, item)
+        if key.startswith("meta/"):
+            return stamp(item.stamps, key, concrete=concrete)
+        return item.fields.get(key, "")
+
+    return value
+
+
+def stamp(stamps: Stamps, key: str, *, concrete: bool) -> str:
+    """Reads a stamp; `last_modified` of types with documents is the bubbled one, of others the row's own (§3.9)."""
+    if key == "meta/insert_date":
+        return stamps.insert_date
+    if key == "meta/insert_user/login":
+        return stamps.insert_user
+    return stamps.bubbled if concrete else stamps.last_modified
+
+
+def _concrete(name: str) -> bool:
+    found = element(name)
+    return found is not None and bool(found.root)
+
+
+def _label(row: Joined, item: object) -> str:
+    return row.shown_label or getattr(item, "label", "")
+
+
+def _subject_label(row: Joined, item: object) -> str:
+    # in a listing of experiments the shown label is the experiment's, not the subject's
+    return (row.shown_label if row.experiment is None else "") or getattr(item, "label", "")
+
+
+def _project(row: Joined, item: object) -> str:
+    return row.shown_project or getattr(item, "project", "")
+
+
+def _own(name: str) -> Callable[[Joined, object], str]:
+    return lambda _row, item: str(getattr(item, name))
+
+
+_SPECIAL: dict[tuple[str, str], Callable[[Joined, object], str]] = {
+    ("", "id"): _own("id"),
+    ("", "label"): _own("label"),
+    ("", "project"): _own("project"),
+    ("", "xsitype"): _own("xsi_type"),
+    ("", "extension_item/element_name"): _own("xsi_type"),
+    ("experiment", "subject_id"): _own("subject"),
+    ("experiment", "label"): _label,
+    ("experiment", "project"): _project,
+    ("subject", "xsitype"): lambda _row, _item: "xnat:subjectData",
+    ("subject", "label"): _subject_label,
+    ("project", "name"): _own("name"),
+    ("project", "secondary_id"): _own("secondary_id"),
+    ("project", "aliases/alias"): lambda _row, item: ",".join(getattr(item, "aliases", ())),
+    ("scan", "xnat_imagescandata_id"): _own("key"),
+    ("scan", "project"): lambda row, _item: row.experiment.project if row.experiment else "",
+    ("scan", "image_session_id"): lambda row, _item: row.experiment.id if row.experiment else "",
+}
