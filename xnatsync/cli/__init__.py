@@ -1,0 +1,12 @@
+"""The command line.  Importing it is cheap: whatever a command needs is imported when it runs."""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Runs the program with the arguments of the process; never returns."""
+    import sys
+
+    from xnatsync.cli.program import run
+
+    sys.exit(run())

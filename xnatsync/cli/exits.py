@@ -1,0 +1,77 @@
+"""Every way out of the program: errors become words, a code and advice on stderr, and the exit code of their class."""
+
+from __future__ import annotations
+
+import signal
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from xnatsync.cli.jsonout import document, error_fields
+from xnatsync.cli.lines import Block, Line, Tone
+from xnatsync.cli.shell import Shell
+from xnatsync.core.errors import Bug, Exit, XnatsyncError
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived where nothing had to be brought to an end."""
+
+
+def error_blocks(error: XnatsyncError) -> list[Block]:
+    """Says an error to a person: what happened, its code, what to do."""
+    first, *rest = str(error).splitlines() or [""]
+    return [
+        Line(f"error: {first}  [{error.code}]", Tone.BAD),
+        *(Line(text, indent=2) for text in rest),
+        Line(f"what to do: {error.remedy}", indent=2, hang=12),
+    ]
+
+
+def leave(shell: Shell, error: XnatsyncError) -> int:
+    """Tells of an error in the form that was asked for; gives its exit code."""
+    if shell.is_json:
+        shell.screen.document(document(shell.command, {"error": error_fields(error)}))
+    shell.screen.complain(error_blocks(error))
+    return error.exit_code
+
+
+def leave_bug(shell: Shell, error: Exception) -> int:
+    """Tells of our own mistake.  An unknown exception's message may hold anything, so it is shown only under `-v`."""
+    place = traceback.extract_tb(error.__traceback__)
+    where = f" in {Path(place[-1].filename).name}, line {place[-1].lineno}" if place else ""
+    trace = "".join(traceback.format_exception(error))
+    if shell.verbose:
+        shell.screen.complain(Line(text) for text in trace.splitlines())
+    if shell.log_file is not None:
+        from xnatsync.report.log import open_log
+
+        with open_log(shell.log_file) as log:
+            log.bug(trace)
+    return leave(shell, Bug(f"unexpected {type(error).__name__}{where}; `-v` shows the whole trace"))
+
+
+@contextmanager
+def terminated_by_signal() -> Iterator[None]:
+    """Lets SIGTERM end whatever runs, in order: files are closed, and the exit code says what happened."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise Terminated
+
+    try:
+        former = signal.signal(signal.SIGTERM, end)
+    except ValueError:  # not in the main thread: whoever started us there handles signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+
+def by_signal(received: list[int], otherwise: int) -> int:
+    """Gives the exit code of a run that a signal may have cut short."""
+    if not received:
+        return otherwise
+    return Exit.TERMINATED if received[0] == signal.SIGTERM else Exit.INTERRUPTED

@@ -1,0 +1,72 @@
+"""`status`, `history` and `why`: what the ledger knows.  They only read, and work while another instance runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from xnatsync.cli.options import OutputOption
+from xnatsync.cli.shell import Shell
+from xnatsync.core.errors import Exit
+
+_HISTORY = 40
+_HISTORY_MAX = 100_000
+
+
+def register(program: typer.Typer) -> None:
+    """Adds the commands of this module."""
+    program.command()(status)
+    program.command()(history)
+    program.command()(why)
+
+
+def status(
+    ctx: typer.Context,
+    route: Annotated[str | None, typer.Argument(metavar="[ROUTE]", show_default=False, help="One route only.")] = None,
+    output: OutputOption = None,
+) -> int:
+    """Show what is under way, and what is held and why."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("status", output)
+    from xnatsync.cli.overview import status_blocks, status_fields
+    from xnatsync.service.status import overview
+
+    seen = overview(shell.config(), route)
+    shell.show(status_blocks(seen), status_fields(seen))
+    return Exit.OK
+
+
+def history(
+    ctx: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, max=_HISTORY_MAX, help="How many of the newest events.")] = _HISTORY,
+    output: OutputOption = None,
+) -> int:
+    """Show the diary: what happened, when, to which item."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("history", output)
+    from xnatsync.cli.overview import history_blocks, history_fields
+    from xnatsync.service.status import diary
+
+    seen = diary(shell.config(), limit)
+    shell.show(history_blocks(seen), history_fields(seen))
+    return Exit.OK
+
+
+def why(
+    ctx: typer.Context,
+    what: Annotated[
+        str,
+        typer.Argument(metavar="PATH|UID|SESSION|#ITEM", help="A dropped path, a DICOM UID, a session, #12 or u7."),
+    ],
+    output: OutputOption = None,
+) -> int:
+    """Tell the whole story of something that was dropped."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("why", output)
+    from xnatsync.cli.tale import why_blocks, why_fields
+    from xnatsync.service.story import tell
+
+    tale = tell(shell.config(), what)
+    shell.show(why_blocks(tale), why_fields(tale))
+    return Exit.OK

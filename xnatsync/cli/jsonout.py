@@ -1,0 +1,28 @@
+"""Machine-readable output: exactly one document on stdout, which says by `schema` what it is.
+
+Fields are described in docs/json.md, and only ever added.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from xnatsync.core.errors import XnatsyncError
+
+VERSION = 1
+
+
+def document(command: str, fields: Mapping[str, object]) -> str:
+    """Writes the document of a command.  ASCII only, so that odd file names survive every pipe."""
+    return json.dumps({"schema": f"xnatsync/{command}/{VERSION}", **fields}, indent=2)
+
+
+def error_fields(error: XnatsyncError) -> dict[str, object]:
+    """Describes an error."""
+    return {
+        "code": error.code,
+        "message": str(error),
+        "advice": error.remedy,
+        "exit_code": error.exit_code,
+    }

@@ -1,0 +1,66 @@
+"""What a report consists of before it is printed: lines and tables, without any idea of terminals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Tone(Enum):
+    """How a line is meant; a terminal shows it as a colour, anything else ignores it."""
+
+    PLAIN = ""
+    HEAD = "bold"
+    GOOD = "green"
+    WARN = "yellow"
+    BAD = "red"
+    DIM = "dim"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line; when it is too long it goes on below itself, `hang` columns further in than it began."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+    indent: int = 0
+    hang: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under headings; the last column takes the room that is left and wraps inside itself."""
+
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    tones: Sequence[Tone] = ()  # one for each row, or none at all
+    indent: int = 0
+    right: frozenset[int] = frozenset()  # columns of numbers
+
+
+Block = Line | Table
+
+
+def size(size_bytes: int) -> str:
+    """Writes a number of bytes for people: `0 B`, `950 B`, `1.5 MB`; powers of 1000, as disks are sold."""
+    if size_bytes < 1000:
+        return f"{size_bytes} B"
+    amount = float(size_bytes)
+    for unit in ("kB", "MB", "GB", "TB"):
+        amount /= 1000
+        if amount < 999.95:
+            return f"{amount:.1f} {unit}"
+    return f"{amount / 1000:.1f} PB"
+
+
+def span(seconds: float) -> str:
+    """Writes a length of time for people: `4 s`, `2 min 10 s`, `3 h 5 min`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        minutes, rest = divmod(whole, 60)
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, rest = divmod(whole // 60, 60)
+    return f"{hours} h {rest} min" if rest else f"{hours} h"

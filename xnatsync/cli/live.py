@@ -1,0 +1,73 @@
+"""Progress on stderr: a line that moves on a terminal, one plain line for each change of phase elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from xnatsync.cli.lines import Line, Tone, size, span
+from xnatsync.cli.render import Screen, printable
+from xnatsync.report.progress import Meter, Note, Snapshot
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_BAR = 28  # columns
+_NOTES_MAX = 6
+_PER_SECOND = 8
+
+
+@contextmanager
+def watching(screen: Screen) -> Iterator[Meter]:
+    """Shows the progress of the run inside the block."""
+    if not screen.is_live:
+        yield Meter(lambda note: screen.say(_plain(note)))
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(stderr=True, no_color=not screen.has_colour, highlight=False)
+    meter = Meter()
+    with Live(
+        get_renderable=lambda: _drawn(meter.snapshot()), console=console, refresh_per_second=_PER_SECOND, transient=True
+    ):
+        yield meter
+
+
+def _plain(note: Note) -> Line:
+    tone = Tone.BAD if note.hold == "person" else Tone.WARN if note.hold == "retry" else Tone.DIM
+    return Line(f"{note.name}: {note.text}", tone)
+
+
+def headline(seen: Snapshot) -> str:
+    """Says in one line how far a run is."""
+    if seen.goal_bytes == 0:
+        return f"reading: {seen.read_files} files, {size(seen.read_bytes)}" if seen.read_files else "looking"
+    parts = [f"{size(seen.sent_bytes)} of {size(seen.goal_bytes)} sent"]
+    if seen.fetched_bytes:
+        parts.append(f"{size(seen.fetched_bytes)} fetched back")
+    if seen.rate_bytes_s:
+        parts.append(f"{size(round(seen.rate_bytes_s))}/s")
+    if seen.eta_s is not None:
+        parts.append(f"{span(seen.eta_s)} left")
+    return ", ".join(parts)
+
+
+def bar(seen: Snapshot) -> str:
+    """Draws the share that was sent."""
+    share = seen.sent_bytes / seen.goal_bytes if seen.goal_bytes else 0.0
+    full = round(share * _BAR)
+    return "━" * full + "╌" * (_BAR - full)
+
+
+def _drawn(seen: Snapshot) -> RenderableType:
+    from rich.console import Group
+    from rich.text import Text
+
+    lines = [Text.assemble((bar(seen), "green"), " ", headline(seen), no_wrap=True, overflow="ellipsis")]
+    lines += [
+        Text(f"  {printable(f'{note.name}: {note.text}')}", style="dim", no_wrap=True, overflow="ellipsis")
+        for note in seen.notes[-_NOTES_MAX:]
+    ]
+    return Group(*lines)

@@ -1,0 +1,18 @@
+"""Options that mean the same after every command."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from xnatsync.cli.shell import Output
+
+OutputOption = Annotated[
+    Output | None, typer.Option("--output", "-o", help="For people (table) or for programs (json).")
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Nothing but the result and errors.")]
+RoutesArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[ROUTE]...", show_default=False, help="Routes; all, if none is named.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

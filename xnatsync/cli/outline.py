@@ -1,0 +1,142 @@
+"""What a plan says, for people and for programs: per session a sigil, counts and bytes.
+
+`+` sent whole · `~` only what is missing is sent, or it is under way · `=` the server holds everything
+`-` not delivered · `!` held
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, assert_never
+
+from xnatsync.cli.exits import error_blocks
+from xnatsync.cli.jsonout import error_fields
+from xnatsync.cli.lines import Block, Line, Tone, size
+from xnatsync.cli.summary import file_fields, hold_blocks, item_fields, undelivered_blocks, unit_fields
+from xnatsync.core.wording import counted
+
+if TYPE_CHECKING:
+    from xnatsync.service.planning import ItemPlan, PlanReport, UnitPlan
+
+NOTHING_CHANGED = "This is a plan: nothing was changed."
+_TONES = {"+": Tone.GOOD, "~": Tone.WARN, "=": Tone.DIM, "!": Tone.BAD, "-": Tone.DIM}
+
+
+def plan_blocks(report: PlanReport) -> Iterator[Block]:
+    """Tells a person what a run would do."""
+    for part in report.items:
+        yield Line(
+            f"{part.item.path}  #{part.item.id} of route {part.item.route}: "
+            f"{counted(part.item.files, 'file')}, {size(part.item.bytes)}",
+            Tone.HEAD,
+        )
+        for unit in part.units:
+            yield from _unit_blocks(unit)
+        yield from undelivered_blocks(part.others, indent=2)
+        yield from hold_blocks(part.item, f"#{part.item.id}", indent=2)
+    for error in report.errors:
+        yield from error_blocks(error)
+    yield Line(_closing(report), Tone.HEAD)
+    yield Line(NOTHING_CHANGED)
+
+
+def plan_fields(report: PlanReport, exit_code: int) -> dict[str, object]:
+    """The same for programs."""
+    return {
+        "exit_code": exit_code,
+        "changed": False,
+        "totals": _totals(report),
+        "items": [_item_fields(part) for part in report.items],
+        "errors": [error_fields(error) for error in report.errors],
+    }
+
+
+def _totals(report: PlanReport) -> dict[str, int]:
+    units = [unit for part in report.items for unit in part.units]
+    return {
+        "send_objects": sum(unit.send_files for unit in units),
+        "send_bytes": sum(unit.send_bytes for unit in units),
+        "sessions": len(units),
+        "held": sum(sigil(unit)[0] == "!" for unit in units) + sum(part.item.hold == "person" for part in report.items),
+        "not_delivered": sum(len(part.others) for part in report.items),
+    }
+
+
+def _closing(report: PlanReport) -> str:
+    totals = _totals(report)
+    if not report.items and not report.errors:
+        return "nothing to do"
+    parts = [
+        f"{counted(totals['sessions'], 'session')}",
+        f"{counted(totals['send_objects'], 'object')} ({size(totals['send_bytes'])}) to send",
+    ]
+    parts += [f"{totals['held']} held"] if totals["held"] else []
+    parts += [f"{counted(totals['not_delivered'], 'file')} not delivered"] if totals["not_delivered"] else []
+    return ", ".join(parts)
+
+
+def _unit_blocks(part: UnitPlan) -> Iterator[Block]:
+    unit = part.unit
+    mark, words = sigil(part)
+    where = f"session {unit.session} of {unit.project}" if unit.session else f"study {unit.study_uid}"
+    yield Line(f"{mark} {where}: {words}", _TONES[mark], indent=2)
+    if part.step is None:
+        yield from hold_blocks(unit, f"u{unit.id}", indent=4)
+        return
+    from xnatsync.core.decide import Stop
+
+    if isinstance(part.step, Stop):
+        error = part.step.error
+        yield Line(f"! {error}  [{error.code}]", Tone.BAD, indent=4)
+        yield Line(f"what to do: {error.remedy}", indent=6, hang=12)
+
+
+def sigil(part: UnitPlan) -> tuple[str, str]:
+    """Gives the sigil of a session and says in words what would happen to it next."""
+    from xnatsync.core.decide import Again, Build, Commit, Landed, Relabel, Send, Stop, Wait
+
+    sending = f"{counted(part.send_files, 'object')}, {size(part.send_bytes)}"
+    match part.step:
+        case None:
+            return ("!", "held for a person") if part.unit.hold == "person" else ("=", part.unit.phase)
+        case Stop():
+            return "!", "would be held for a person"
+        case Send() if part.held_files:
+            return "~", f"{sending} to send, {part.held_files} are there already"
+        case Send():
+            return "+", f"{sending} to send"
+        case Landed():
+            return "=", "everything is there; the proof follows"
+        case Relabel(session, why):
+            return "~", f"would be delivered as session {session}: {why}"
+        case Build() | Commit():
+            return "~", "everything was sent; it would be proven and archived"
+        case Wait(_, why):
+            return "~", f"waits: {why}"
+        case Again(why):
+            return "~", f"would be planned anew: {why}"
+        case _ as never:
+            assert_never(never)
+
+
+def _item_fields(part: ItemPlan) -> dict[str, object]:
+    return {
+        **item_fields(part.item),
+        "units": [_unit_fields(unit) for unit in part.units],
+        "not_delivered": [file_fields(file) for file in part.others],
+    }
+
+
+def _unit_fields(part: UnitPlan) -> dict[str, object]:
+    from xnatsync.core.decide import Stop
+
+    mark, words = sigil(part)
+    return {
+        **unit_fields(part.unit),
+        "sigil": mark,
+        "next": words,
+        "send_objects": part.send_files,
+        "send_bytes": part.send_bytes,
+        "there_objects": part.held_files,
+        "error": error_fields(part.step.error) if isinstance(part.step, Stop) else None,
+    }

@@ -1,0 +1,118 @@
+"""`status` and `history`, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from xnatsync.cli.lines import Block, Line, Table, Tone, size
+from xnatsync.cli.summary import hold_blocks, item_fields, state_of, unit_fields
+from xnatsync.core.wording import counted
+from xnatsync.ledger.rows import RunRow
+
+if TYPE_CHECKING:
+    from xnatsync.service.status import DiaryLine, Overview, RouteStanding
+
+_LEVELS = {"info": Tone.PLAIN, "warning": Tone.WARN, "error": Tone.BAD}
+
+
+def status_blocks(seen: Overview) -> Iterator[Block]:
+    """Tells a person how things stand."""
+    if not seen.routes:
+        yield Line("no route is configured and the ledger is empty")
+    for route in seen.routes:
+        yield from _route(route)
+    if seen.last_run is not None:
+        run = seen.last_run
+        end = f"ended {run.ended_at}: {run.outcome}" if run.ended_at else "not ended (under way, or killed)"
+        yield Line(f"last run: began {run.started_at}, {end}", Tone.DIM)
+
+
+def _route(route: RouteStanding) -> Iterator[Block]:
+    yield Line(f"{route.name}  {route.folder or '(no longer configured)'}", Tone.HEAD)
+    if not route.counts:
+        yield Line("nothing was dropped yet", indent=2)
+    for part in route.counts:
+        yield Line(f"{part.phase}: {counted(part.items, 'item')}, {size(part.bytes)}", indent=2)
+    for standing in route.standing:
+        word, tone = state_of(standing.item, standing.units)
+        yield Line(f"{standing.item.path}  #{standing.item.id}: {word}", tone, indent=2)
+        yield from hold_blocks(standing.item, f"#{standing.item.id}", indent=4)
+        for unit in standing.units:
+            yield from hold_blocks(unit, f"u{unit.id}", indent=4)
+    if route.more:
+        yield Line(f"and {route.more} more under way", Tone.DIM, indent=2)
+
+
+def status_fields(seen: Overview) -> dict[str, object]:
+    """The same for programs."""
+    return {
+        "routes": [
+            {
+                "name": route.name,
+                "folder": route.folder,
+                "phases": {part.phase: {"items": part.items, "bytes": part.bytes} for part in route.counts},
+                "held": sum(standing.is_held for standing in route.standing),
+                "items": [
+                    {**item_fields(standing.item), "units": [unit_fields(unit) for unit in standing.units]}
+                    for standing in route.standing
+                ],
+                "more": route.more,
+            }
+            for route in seen.routes
+        ],
+        "last_run": _run_fields(seen.last_run) if seen.last_run is not None else None,
+    }
+
+
+def _run_fields(run: RunRow) -> dict[str, object]:
+    return {
+        "id": run.id,
+        "cause": run.cause,
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+        "outcome": run.outcome,
+    }
+
+
+def history_blocks(lines: Sequence[DiaryLine]) -> Iterator[Block]:
+    """Tells a person what happened, the oldest first."""
+    if not lines:
+        yield Line("nothing has happened yet")
+        return
+    yield Table(
+        ("when", "item", "code", "what"),
+        [
+            (
+                line.event.at[:19].replace("T", " "),
+                f"#{line.event.item_id}" if line.event.item_id is not None else "",
+                line.event.code,
+                f"{line.event.text} ({line.path})" if line.path else line.event.text,
+            )
+            for line in lines
+        ],
+        [_LEVELS[line.event.level] for line in lines],
+    )
+
+
+def history_fields(lines: Sequence[DiaryLine]) -> dict[str, object]:
+    """The same for programs."""
+    return {
+        "events": [
+            {
+                "id": line.event.id,
+                "at": line.event.at,
+                "level": line.event.level,
+                "code": line.event.code,
+                "text": line.event.text,
+                "route": line.event.route,
+                "run": line.event.run_id,
+                "item": line.event.item_id,
+                "unit": line.event.unit_id,
+                "path": line.path,
+                "data": json.loads(line.event.data) if line.event.data is not None else None,
+            }
+            for line in lines
+        ]
+    }

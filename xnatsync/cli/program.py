@@ -1,0 +1,119 @@
+"""The program: the tree of commands, the global options, and the one place where everything ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xnatsync.cli import configuration, demo, health, inspect, resolve, sandbox, sync
+from xnatsync.cli.exits import Terminated, leave, leave_bug, terminated_by_signal
+from xnatsync.cli.options import OutputOption
+from xnatsync.cli.shell import Output, Shell
+from xnatsync.core.errors import Exit, Usage, XnatsyncError
+
+# Newer versions of typer carry click inside: its exceptions are found through the one that typer exports.
+_CLICK_EXCEPTION = typer.BadParameter.__mro__[2]
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Runs the program and gives its exit code; never raises."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    shell = Shell(output=_output_wanted(given))
+    try:
+        with terminated_by_signal():
+            return _run(given, shell)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except Terminated:
+        return Exit.TERMINATED
+
+
+def _run(given: list[str], shell: Shell) -> int:
+    try:
+        result = typer.main.get_command(build())(args=given, prog_name="xnatsync", standalone_mode=False, obj=shell)
+        sys.stdout.flush()
+    except XnatsyncError as error:
+        return leave(shell, error)
+    except BrokenPipeError:  # whoever read our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.INTERRUPTED
+    except typer.Abort:
+        return Exit.INTERRUPTED
+    except Exception as error:  # the second supervisor: nothing leaves this program as a bare trace
+        if isinstance(error, _CLICK_EXCEPTION):
+            return leave(shell, _usage(error))
+        return leave_bug(shell, error)
+    return result if isinstance(result, int) else Exit.OK
+
+
+def build() -> typer.Typer:
+    """Builds the tree of commands."""
+    program = typer.Typer(
+        name="xnatsync",
+        help="Brings imaging data to XNAT, proves that it arrived, and keeps the receipt.",
+        epilog="Exit codes: 0 done, 2 usage or configuration, 3 something is held, 5 temporary, 6 denied, 7 halted for "
+        "safety, 8 another instance is at work.",
+        rich_markup_mode=None,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        no_args_is_help=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    program.callback(invoke_without_command=True)(_options)
+    for module in (demo, sync, inspect, resolve, configuration, health, sandbox):
+        module.register(program)
+    return program
+
+
+def _options(
+    ctx: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", envvar="XNATSYNC_CONFIG", help="The configuration file."),
+    ] = None,
+    output: OutputOption = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing but the result and errors.")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours (as does NO_COLOR).")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Write the log to stderr.")] = False,
+    log_file: Annotated[
+        Path | None,
+        typer.Option("--log-file", metavar="FILE", help="Append the log to this file, as JSON lines."),
+    ] = None,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and end.")] = False,
+) -> None:
+    shell = ctx.ensure_object(Shell)
+    shell.config_file, shell.quiet, shell.colour = config, quiet, not no_color
+    shell.output = output or shell.output  # which may have been seen further on, after the command
+    shell.verbose, shell.log_file = verbose, log_file
+    shell.refresh()
+    if version:
+        from xnatsync import __version__
+
+        shell.screen.document(f"xnatsync {__version__}")
+        raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        shell.screen.document(ctx.get_help())
+        raise typer.Exit
+
+
+def _usage(error: Exception) -> Usage:
+    """Turns what the parser says into one of our errors; names the command whose help tells more."""
+    words = error.format_message() if hasattr(error, "format_message") else str(error)
+    ctx = getattr(error, "ctx", None)
+    if ctx is None:
+        return Usage(words)
+    return Usage(words, advice=f"`{ctx.command_path} --help` tells how to use it.")
+
+
+def _output_wanted(given: Sequence[str]) -> Output:
+    """Looks ahead for the form of the output, so that even a usage error is told in it."""
+    for word, following in zip_longest(given, given[1:]):
+        if word in {"-ojson", "--output=json"} or (word in {"-o", "--output"} and following == "json"):
+            return Output.JSON
+    return Output.TABLE

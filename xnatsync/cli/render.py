@@ -1,0 +1,141 @@
+"""The only module that prints.  Results go to stdout, talk and errors to stderr.
+
+Colours and live displays only on a terminal (`NO_COLOR` and `--no-color` are honoured); everything else gets plain,
+aligned text of a fixed width, so that output in a file, a mail or a test is the same everywhere.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import textwrap
+import unicodedata
+from collections.abc import Iterable, Iterator
+from typing import TextIO
+
+from xnatsync.cli.lines import Block, Line, Table, Tone
+
+PLAIN_WIDTH = 100  # columns where there is no terminal
+_NARROWEST = 40
+# Control, format, surrogate and private characters, and two odd line ends: escaped, so that they are seen.
+_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+
+
+class Screen:
+    """Where a command speaks: stdout for what was asked, stderr for everything else."""
+
+    def __init__(self, *, colour: bool = True, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self._colour = colour and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+    def result(self, blocks: Iterable[Block]) -> None:
+        """Prints what was asked for."""
+        self._write(sys.stdout, blocks)
+
+    def document(self, text: str) -> None:
+        """Prints a machine-readable document, exactly as it is."""
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    def say(self, *blocks: Block | str) -> None:
+        """Prints talk; nothing under `--quiet`."""
+        if not self.quiet:
+            self._write(sys.stderr, (Line(block) if isinstance(block, str) else block for block in blocks))
+
+    def complain(self, blocks: Iterable[Block]) -> None:
+        """Prints an error; also under `--quiet`."""
+        self._write(sys.stderr, blocks)
+
+    def ask(self, question: str) -> bool:
+        """Asks on the terminal; only `y` and `yes` mean yes."""
+        sys.stderr.write(f"{printable(question)} [y/N] ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().casefold() in {"y", "yes"}
+
+    @property
+    def can_ask(self) -> bool:
+        """Tells whether a person sits at the other end."""
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
+    @property
+    def is_live(self) -> bool:
+        """Tells whether stderr can show something that moves."""
+        return not self.quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+    @property
+    def has_colour(self) -> bool:
+        """Tells whether colours are wanted."""
+        return self._colour
+
+    def _write(self, stream: TextIO, blocks: Iterable[Block]) -> None:
+        terminal = stream.isatty()
+        width = max(_NARROWEST, shutil.get_terminal_size().columns if terminal else PLAIN_WIDTH)
+        colour = terminal and self._colour
+        text = "".join(_painted(line, tone, colour) + "\n" for line, tone in _layout(blocks, width))
+        encoding = stream.encoding or "utf-8"
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
+
+
+def _layout(blocks: Iterable[Block], width: int) -> Iterator[tuple[str, Tone]]:
+    for block in blocks:
+        if isinstance(block, Line):
+            yield from _line(block, width)
+        else:
+            yield from _table(block, width)
+
+
+def _line(line: Line, width: int) -> Iterator[tuple[str, Tone]]:
+    first, later = " " * line.indent, " " * (line.indent + line.hang)
+    for part in _wrap(printable(line.text), width, first, later) or [""]:
+        yield part, line.tone
+
+
+def _table(table: Table, width: int) -> Iterator[tuple[str, Tone]]:
+    rows = [tuple(printable(cell) for cell in row) for row in table.rows]
+    widths = [max(map(len, column)) for column in zip(table.headings, *rows, strict=True)]
+    before = table.indent + sum(widths[:-1]) + 2 * (len(widths) - 1)
+    last = max(width - before, 20)
+    tones = [Tone.HEAD, *(table.tones or [Tone.PLAIN] * len(rows))]
+    for row, tone in zip([table.headings, *rows], tones, strict=True):
+        cells = [
+            cell.rjust(widths[number]) if number in table.right else cell.ljust(widths[number])
+            for number, cell in enumerate(row[:-1])
+        ]
+        ends = _wrap(row[-1], last, "", "") or [""]
+        if len(row) - 1 in table.right:
+            ends = [end.rjust(widths[-1]) for end in ends]
+        yield (" " * table.indent + "  ".join([*cells, ends[0]])).rstrip(), tone
+        for end in ends[1:]:
+            yield " " * before + end, tone
+
+
+def _wrap(text: str, width: int, first: str, later: str) -> list[str]:
+    """Breaks at blanks only: a path or a UID is never torn, so that it can be copied."""
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=first,
+        subsequent_indent=later,
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+        replace_whitespace=False,
+        expand_tabs=False,
+    )
+
+
+def printable(text: str) -> str:
+    """Escapes what would not be seen: a file's name or a server's words must not steer the terminal."""
+    return "".join(
+        char if unicodedata.category(char) not in _UNSEEN else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def _painted(text: str, tone: Tone, colour: bool) -> str:
+    if not colour or tone is Tone.PLAIN or not text.strip():
+        return text
+    from rich.style import Style
+
+    return Style.parse(tone.value).render(text)

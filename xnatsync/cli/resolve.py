@@ -1,0 +1,69 @@
+"""`retry` and `dismiss`: what a person decides about something that is held."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from xnatsync.cli.options import OutputOption, QuietOption, YesOption
+from xnatsync.cli.shell import Shell
+from xnatsync.core.errors import Exit
+
+
+def register(program: typer.Typer) -> None:
+    """Adds the commands of this module."""
+    program.command()(retry)
+    program.command()(dismiss)
+
+
+def retry(
+    ctx: typer.Context,
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", show_default=False, help="Items (#12) or units (u7).")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Everything that is held, as with no name.")] = False,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Release what is held: the next `sync` tries again."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("retry", output, quiet)
+    from xnatsync.cli.verdicts import retry_blocks, retry_fields
+    from xnatsync.service.resolve import release
+
+    released = release(shell.config(), tuple(ids or ()), everything=everything)
+    shell.show(retry_blocks(released), retry_fields(released))
+    return Exit.OK
+
+
+def dismiss(
+    ctx: typer.Context,
+    id_: Annotated[str, typer.Argument(metavar="ID", help="An item (#12).")],
+    prearchive: Annotated[
+        bool, typer.Option("--prearchive", help="Delete also what we left in the server's prearchive.")
+    ] = False,
+    yes: YesOption = False,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Give an item up; its files stay where they are."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("dismiss", output, quiet)
+    from xnatsync.cli.verdicts import dismiss_blocks, dismiss_fields, dismiss_question
+    from xnatsync.core.errors import Declined
+    from xnatsync.service.app import App
+    from xnatsync.service.resolve import dismiss as give_up
+    from xnatsync.service.resolve import prospect
+
+    app = App(shell.config())
+    what = prospect(app, id_)
+    if not yes:
+        if not shell.screen.can_ask:
+            raise Declined(f"item #{what.item.id} would be dismissed, and nobody is there to be asked")
+        shell.screen.say(*dismiss_question(what, prearchive=prearchive))
+        if not shell.screen.ask(f"Dismiss item #{what.item.id}?"):
+            raise Declined(f"item #{what.item.id} stays as it is")
+    done = give_up(app, what.item.id, prearchive=prearchive)
+    shell.show(dismiss_blocks(done), dismiss_fields(done))
+    return Exit.OK

@@ -1,0 +1,45 @@
+"""`sandbox`: a stand-in XNAT on this machine, to try things on."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xnatsync.cli.shell import Shell
+from xnatsync.core.errors import Exit
+
+
+def register(program: typer.Typer) -> None:
+    """Adds the command of this module."""
+    program.command()(sandbox)
+
+
+def sandbox(
+    ctx: typer.Context,
+    root: Annotated[Path, typer.Option(metavar="DIR", help="The folder that keeps its state.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port on 127.0.0.1; 0 for any that is free.")] = 0,
+    user: Annotated[str, typer.Option(metavar="NAME", help="The administrator's login.")] = "admin",
+    password: Annotated[
+        str, typer.Option(metavar="WORD", envvar="XNATSYNC_SANDBOX_PASSWORD", help="The administrator's password.")
+    ] = "admin",  # noqa: S107 - of a stand-in that only this machine can reach
+) -> int:
+    """Serve a stand-in XNAT on this machine."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("sandbox", None)
+    from xnatsync.core.errors import Usage
+    from xnatsync.sandbox.serve import serve
+    from xnatsync.service.clock import stop_on_signals
+
+    stop = threading.Event()
+    with stop_on_signals(stop):
+        try:
+            serve(root, port, user, password, lambda url: shell.screen.document(f"ready {url}"), stop)
+        except OSError as error:
+            raise Usage(
+                f"the sandbox cannot serve on port {port} from {root}: {error.strerror}",
+                advice="Choose a free port (`--port 0` finds one) and a folder that can be written.",
+            ) from error
+    return Exit.OK

@@ -1,0 +1,66 @@
+"""What every command shares: the global options, the screen, and the way in which a result leaves the program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xnatsync.cli.jsonout import document
+from xnatsync.cli.lines import Block
+from xnatsync.cli.render import Screen
+
+if TYPE_CHECKING:
+    from xnatsync.config.model import Config
+
+
+class Output(StrEnum):
+    """The form of a result."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+@dataclass(slots=True)
+class Shell:
+    """The settings of one call.  `command` is the name under which its document is described."""
+
+    config_file: Path | None = None
+    output: Output = Output.TABLE
+    quiet: bool = False
+    colour: bool = True
+    verbose: bool = False
+    log_file: Path | None = None
+    command: str = "error"
+    screen: Screen = field(default_factory=Screen)
+
+    def begin(self, command: str, output: Output | None, quiet: bool = False) -> None:
+        """Takes note of what is running; options given after the command win over those before it."""
+        self.command = command
+        self.output = output or self.output
+        self.quiet = self.quiet or quiet
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Makes the screen follow the options."""
+        self.screen = Screen(colour=self.colour, quiet=self.quiet)
+
+    @property
+    def is_json(self) -> bool:
+        """Tells whether a program reads the result."""
+        return self.output is Output.JSON
+
+    def show(self, blocks: Iterable[Block], fields: Mapping[str, object]) -> None:
+        """Prints the result in the form that was asked for."""
+        if self.is_json:
+            self.screen.document(document(self.command, fields))
+        else:
+            self.screen.result(blocks)
+
+    def config(self) -> Config:
+        """Reads the configuration; ConfigError names every problem in it."""
+        from xnatsync.config.load import default_path, load
+
+        return load(self.config_file if self.config_file is not None else default_path())

@@ -1,0 +1,52 @@
+"""Where the demonstration speaks: the terminal, with the same words and the same progress as the real commands."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from xnatsync.cli.lines import Line, Tone
+from xnatsync.cli.live import watching
+from xnatsync.cli.render import Screen
+from xnatsync.cli.summary import sync_blocks
+from xnatsync.cli.tale import why_blocks
+
+if TYPE_CHECKING:
+    from xnatsync.engine.world import Progress
+    from xnatsync.service.story import Tale
+    from xnatsync.service.sync import SyncReport
+
+
+class Stage:
+    """Shows what the demonstration does."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+
+    def chapter(self, text: str) -> None:
+        """Begins a part."""
+        self._screen.result([Line(""), Line(text, Tone.HEAD)])
+
+    def say(self, text: str) -> None:
+        """Says a sentence."""
+        self._screen.result([Line(text, indent=2)])
+
+    def good(self, text: str) -> None:
+        """Says that something went as it should."""
+        self._screen.result([Line(f"✓ {text}", Tone.GOOD, indent=2)])
+
+    def bad(self, text: str) -> None:
+        """Says that something did not."""
+        self._screen.result([Line(f"✗ {text}", Tone.BAD, indent=2)])
+
+    def report(self, report: SyncReport) -> None:
+        """Shows how a run went, as `sync` does."""
+        self._screen.result(sync_blocks(report))
+
+    def tale(self, tale: Tale) -> None:
+        """Tells a story, as `why` does."""
+        self._screen.result(why_blocks(tale))
+
+    def progress(self) -> AbstractContextManager[Progress]:
+        """Shows the progress of a run."""
+        return watching(self._screen)

@@ -1,0 +1,212 @@
+"""What a run did, for people and for programs: what arrived where, what was not delivered and why, what is held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from xnatsync.cli.exits import error_blocks
+from xnatsync.cli.jsonout import error_fields
+from xnatsync.cli.lines import Block, Line, Tone, size
+from xnatsync.core.wording import counted
+from xnatsync.ledger.rows import FileRow, ItemRow, UnitRow
+
+if TYPE_CHECKING:
+    from xnatsync.service.sync import ItemReport, SyncReport, UnitReport
+
+_PATHS_SHOWN = 3  # of each reason; JSON has all
+_ENDED = {"done", "left", "dismissed"}
+
+
+def sync_blocks(report: SyncReport) -> Iterator[Block]:
+    """Tells a person how a run went."""
+    for part in report.items:
+        yield from _item_blocks(part)
+    for error in report.errors:
+        yield from error_blocks(error)
+    yield Line(_closing(report), Tone.HEAD)
+
+
+def sync_fields(report: SyncReport) -> dict[str, object]:
+    """The same for programs."""
+    return {
+        "exit_code": report.exit_code,
+        "interrupted": report.interrupted,
+        "items": [item_report_fields(part) for part in report.items],
+        "errors": [error_fields(error) for error in report.errors],
+    }
+
+
+def _closing(report: SyncReport) -> str:
+    items = report.items
+    if not items and not report.errors:
+        return "nothing to do"
+    done = sum(part.item.phase == "done" for part in items)
+    held = sum(report.is_held(part) for part in items)
+    left = sum(part.item.phase == "left" for part in items)
+    waiting = sum(part.item.phase not in _ENDED and not report.is_held(part) for part in items)
+    objects = sum(unit.receipt.held for part in items for unit in part.units if unit.receipt is not None)
+    parts = [f"{counted(done, 'item')} done ({counted(objects, 'object')} proven)"]
+    parts += [f"{held} held"] if held else []
+    parts += [f"{waiting} not finished yet"] if waiting else []
+    parts += [f"{left} without DICOM"] if left else []
+    parts += [f"{counted(len(report.errors), 'error')}"] if report.errors else []
+    return ", ".join(parts) + (" (interrupted: run it again to go on)" if report.interrupted else "")
+
+
+# --- one item ----------------------------------------------------------------------------------------------------
+
+
+def _item_blocks(part: ItemReport) -> Iterator[Block]:
+    item = part.item
+    word, tone = state_of(item, [unit.unit for unit in part.units])
+    filed = f", filed as {item.filed_as}" if item.filed_as else ""
+    yield Line(f"{item.path}  #{item.id} of route {item.route}: {word}{filed}", tone)
+    for unit in part.units:
+        yield from _unit_blocks(unit)
+    yield from undelivered_blocks(part.others, indent=2)
+    yield from hold_blocks(item, f"#{item.id}", indent=2)
+
+
+def state_of(item: ItemRow, units: Sequence[UnitRow]) -> tuple[str, Tone]:
+    """Says in a word or two where an item is."""
+    if item.hold == "person" or any(unit.hold == "person" for unit in units if unit.phase != "dismissed"):
+        return "held for a person", Tone.BAD
+    match item.phase:
+        case "done":
+            return "done", Tone.GOOD
+        case "left":
+            return "nothing to deliver, it stays where it is", Tone.WARN
+        case "dismissed":
+            return "dismissed", Tone.DIM
+        case _:
+            retry = item.hold == "retry" or any(unit.hold == "retry" for unit in units)
+            return f"{item.phase}, {'tried again later' if retry else 'not finished yet'}", Tone.WARN
+
+
+def _unit_blocks(part: UnitReport) -> Iterator[Block]:
+    unit, receipt = part.unit, part.receipt
+    if receipt is None:
+        yield Line(f"{'!' if unit.hold else ' '} {_where(unit)}: {unit.phase}", indent=2)
+        yield from hold_blocks(unit, f"u{unit.id}", indent=4)
+        return
+    place = f" as {unit.session_id}" if unit.session_id else ""
+    yield Line(
+        f"= {_where(unit)}: {receipt.held} of {counted(receipt.expected, 'object')} in the {receipt.place}{place}, "
+        f"{size(unit.bytes)}, proven by {receipt.level} (receipt {receipt.id})",
+        indent=2,
+    )
+
+
+def _where(unit: UnitRow) -> str:
+    if not unit.session:
+        return f"study {unit.study_uid}"
+    return f"session {unit.session} of {unit.project}"
+
+
+def hold_blocks(row: ItemRow | UnitRow, name: str, indent: int) -> Iterator[Block]:
+    """Says why something does not move, and the command that resolves it."""
+    if row.hold is None:
+        return
+    yield Line(f"! {row.detail or 'held'}  [{row.code}]", Tone.BAD if row.hold == "person" else Tone.WARN, indent)
+    if row.hold == "retry":
+        yield Line(f"tried again by itself after {row.retry_at}", indent=indent + 2)
+        return
+    yield Line(f"what to do: {row.advice or ''}", indent=indent + 2, hang=12)
+    yield Line(f"then: xnatsync retry {name}    (or give it up: xnatsync dismiss {_item_name(row)})", indent=indent + 2)
+
+
+def _item_name(row: ItemRow | UnitRow) -> str:
+    return f"#{row.id}" if isinstance(row, ItemRow) else f"#{row.item_id}"
+
+
+def undelivered_blocks(files: Iterable[FileRow], indent: int) -> Iterator[Block]:
+    """Lists the files that were not delivered, by reason."""
+    reasons: dict[str, list[str]] = {}
+    for file in files:
+        reasons.setdefault(file.reason or file.kind, []).append(file.path)
+    for reason, paths in reasons.items():
+        more = f" and {len(paths) - _PATHS_SHOWN} more" if len(paths) > _PATHS_SHOWN else ""
+        yield Line(f"- {counted(len(paths), 'file')}: {reason}: {', '.join(paths[:_PATHS_SHOWN])}{more}", indent=indent)
+
+
+# --- for programs ------------------------------------------------------------------------------------------------
+
+
+def item_report_fields(part: ItemReport) -> dict[str, object]:
+    """One item with everything of it."""
+    return {
+        **item_fields(part.item),
+        "units": [unit_report_fields(unit) for unit in part.units],
+        "not_delivered": [file_fields(file) for file in part.others],
+    }
+
+
+def item_fields(item: ItemRow) -> dict[str, object]:
+    """The facts of an item."""
+    return {
+        "id": item.id,
+        "route": item.route,
+        "place": item.place,
+        "path": item.path,
+        "phase": item.phase,
+        **hold_fields(item, f"#{item.id}"),
+        "files": item.files,
+        "bytes": item.bytes,
+        "seen_at": item.seen_at,
+        "moved_at": item.moved_at,
+        "filed_as": item.filed_as,
+    }
+
+
+def unit_report_fields(part: UnitReport) -> dict[str, object]:
+    """The facts of a unit with its receipt."""
+    receipt = part.receipt
+    return {
+        **unit_fields(part.unit),
+        "receipt": None
+        if receipt is None
+        else {
+            "id": receipt.id,
+            "level": receipt.level,
+            "place": receipt.place,
+            "expected": receipt.expected,
+            "held": receipt.held,
+            "at": receipt.at,
+        },
+    }
+
+
+def unit_fields(unit: UnitRow) -> dict[str, object]:
+    """The facts of a unit."""
+    return {
+        "id": unit.id,
+        "server": unit.server,
+        "project": unit.project,
+        "subject": unit.subject,
+        "session": unit.session,
+        "session_id": unit.session_id,
+        "study_uid": unit.study_uid,
+        "phase": unit.phase,
+        **hold_fields(unit, f"u{unit.id}"),
+        "objects": unit.files,
+        "bytes": unit.bytes,
+        "prearchive": unit.prearchive,
+    }
+
+
+def hold_fields(row: ItemRow | UnitRow, name: str) -> dict[str, object]:
+    """Why something does not move, and the command that resolves it."""
+    return {
+        "hold": row.hold,
+        "code": row.code,
+        "detail": row.detail,
+        "advice": row.advice,
+        "retry_at": row.retry_at,
+        "command": f"xnatsync retry {name}" if row.hold == "person" else None,
+    }
+
+
+def file_fields(file: FileRow) -> dict[str, object]:
+    """A file that was not delivered."""
+    return {"path": file.path, "bytes": file.size, "kind": file.kind, "reason": file.reason}

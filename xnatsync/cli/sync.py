@@ -1,0 +1,134 @@
+"""`sync` and `plan`: bring the drop folders to their servers, or say what that would do."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xnatsync.cli.options import OutputOption, QuietOption, RoutesArgument
+from xnatsync.cli.shell import Shell
+
+if TYPE_CHECKING:
+    from xnatsync.engine.world import Progress
+    from xnatsync.report.log import Log
+
+_WORKERS = 2
+_WORKERS_MAX = 16
+
+
+def register(program: typer.Typer) -> None:
+    """Adds the commands of this module."""
+    program.command()(sync)
+    program.command()(plan)
+
+
+def sync(
+    ctx: typer.Context,
+    routes: RoutesArgument = None,
+    settle: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="How long an item must have been quiet, instead of the route's `settle`."),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, max=_WORKERS_MAX, help="How many items and sessions are worked on at once.")
+    ] = _WORKERS,
+    patience: Annotated[
+        str, typer.Option(metavar="TIME", help="How long to wait for settling, a busy server or a retry.")
+    ] = "2m",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan instead, and change nothing.")] = False,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Bring what is in the drop folders to its server.
+
+    Everything is proven there, and then filed.
+    """
+    shell = ctx.ensure_object(Shell)
+    if dry_run:
+        return _plan(shell, routes or (), output, quiet)
+    shell.begin("sync", output, quiet)
+    settle_s = None if settle is None else _seconds("--settle", settle)
+    patience_s = _seconds("--patience", patience)
+    from xnatsync.cli.exits import by_signal
+    from xnatsync.cli.summary import sync_blocks, sync_fields
+    from xnatsync.service import sync as service
+    from xnatsync.service.app import App
+    from xnatsync.service.clock import stop_on_signals
+
+    stop = threading.Event()
+    app = App(shell.config(), stop)
+    with stop_on_signals(stop) as received, watched(shell) as (progress, log):
+        report = service.sync(
+            app,
+            routes or (),
+            progress=progress,
+            settle_s=settle_s,
+            workers=workers,
+            patience_s=patience_s,
+            on_bug=log.bug,
+        )
+    code = by_signal(received, report.exit_code)
+    shell.show(sync_blocks(report), {**sync_fields(report), "exit_code": code})
+    return code
+
+
+def plan(
+    ctx: typer.Context, routes: RoutesArgument = None, output: OutputOption = None, quiet: QuietOption = False
+) -> int:
+    """Show what `sync` would do, and change nothing."""
+    return _plan(ctx.ensure_object(Shell), routes or (), output, quiet)
+
+
+def _plan(shell: Shell, routes: list[str] | tuple[str, ...], output: OutputOption, quiet: bool) -> int:
+    shell.begin("plan", output, quiet)
+    from xnatsync.cli.exits import by_signal
+    from xnatsync.cli.outline import plan_blocks, plan_fields
+    from xnatsync.service import planning
+    from xnatsync.service.app import App
+    from xnatsync.service.clock import stop_on_signals
+
+    stop = threading.Event()
+    app = App(shell.config(), stop)
+    with stop_on_signals(stop) as received, watched(shell) as (progress, _):
+        report = planning.plan(app, routes, progress=progress)
+    code = by_signal(received, max((error.exit_code for error in report.errors), default=0))
+    shell.show(plan_blocks(report), plan_fields(report, code))
+    return code
+
+
+@contextmanager
+def watched(shell: Shell) -> Iterator[tuple[Progress, Log]]:
+    """Shows progress, and keeps a log where one is wanted: on stderr with `-v`, in a file with `--log-file`."""
+    from xnatsync.cli.live import watching
+    from xnatsync.report.log import Log, open_log
+    from xnatsync.report.progress import Several
+
+    if not shell.verbose and shell.log_file is None:
+        with watching(shell.screen) as meter:
+            yield meter, Log(_nowhere())
+        return
+    with open_log(shell.log_file) as log:
+        if shell.log_file is None:
+            yield log, log  # lines that move and lines of a log would tear each other apart
+            return
+        with watching(shell.screen) as meter:
+            yield Several([meter, log]), log
+
+
+def _nowhere() -> io.StringIO:
+    return io.StringIO()
+
+
+def _seconds(option: str, text: str) -> float:
+    from xnatsync.config.words import seconds
+    from xnatsync.core.errors import Usage
+
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise Usage(f"{option}: {error}") from error

@@ -1,0 +1,132 @@
+"""What only shows when the parts are seen together: names that meet nothing, folders that meet each other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from xnatsync.config.lines import Key
+from xnatsync.config.model import DropConfig, LedgerConfig, ServerConfig
+from xnatsync.config.problems import Problem, problem_at
+from xnatsync.config.secrets import variable
+from xnatsync.core.names import Template
+
+
+def crossed(
+    text: str, ledger: LedgerConfig, servers: Mapping[str, ServerConfig], routes: Mapping[str, DropConfig]
+) -> Iterator[Problem]:
+    """Checks those parts against each other that are right in themselves."""
+    for name, server in servers.items():
+        yield from _server(text, name, server)
+    yield from _variables(text, servers)
+    for name, route in routes.items():
+        yield from _fields(text, name, route)
+        yield from _folder(text, name, route, ledger)
+        for server_name, server in servers.items():
+            yield from _exposed(text, name, route, server_name, server)
+        for other, rival in routes.items():
+            if other != name:
+                yield from _rivals(text, name, route, other, rival)
+
+
+def _server(text: str, name: str, server: ServerConfig) -> Iterator[Problem]:
+    key: Key = ("servers", name)
+    if server.url.startswith("http://") and not server.is_local:
+        words = "http:// sends the password and the data in the clear: use https://"
+        yield problem_at(text, (*key, "url"), words, warning=True)
+    if server.tls == "insecure":
+        yield problem_at(text, (*key, "tls"), "the server's certificate is not verified", warning=True)
+        if server.ca_file is not None:
+            words = 'is of no use with tls = "insecure": leave that out'
+            yield problem_at(text, (*key, "ca_file"), words, warning=True)
+
+
+def _variables(text: str, names: Iterable[str]) -> Iterator[Problem]:
+    """Two servers must not read one password."""
+    first: dict[str, str] = {}
+    for name in sorted(names):
+        other = first.setdefault(variable(name, "PASSWORD"), name)
+        if other != name:
+            words = f"reads the same variable {variable(name, 'PASSWORD')} as server {other}: rename one"
+            yield problem_at(text, ("servers", name), words)
+
+
+def _fields(text: str, name: str, route: DropConfig) -> Iterator[Problem]:
+    """A keyword that DICOM does not have would never match anything."""
+    above: Key = ("routes", name)
+    for key, template in (("subject", route.subject), ("session", route.session)):
+        yield from _keywords(text, (*above, key), Template.parse(template).keywords)
+    for number, rule in enumerate(route.rules):
+        at: Key = (*above, "rules", number)
+        for keyword in rule.when:
+            yield from _keywords(text, (*at, "when", keyword), frozenset({keyword}))
+        for key, part in (("subject", rule.subject), ("session", rule.session)):
+            if part is not None:
+                yield from _keywords(text, (*at, key), Template.parse(part).keywords)
+
+
+def _keywords(text: str, key: Key, keywords: frozenset[str]) -> Iterator[Problem]:
+    from xnatsync.dicom.fields import field_named
+
+    for keyword in sorted(keywords):
+        try:
+            field_named(keyword)
+        except ValueError:
+            yield problem_at(text, key, f"{keyword} is not a DICOM keyword{_meant(keyword)}")
+
+
+def _meant(keyword: str) -> str:
+    import difflib
+
+    from pydicom.datadict import keyword_dict
+
+    close = difflib.get_close_matches(keyword, keyword_dict, n=1, cutoff=0.7)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+# --- folders -----------------------------------------------------------------------------------------------------
+
+
+def _folder(text: str, name: str, route: DropConfig, ledger: LedgerConfig) -> Iterator[Problem]:
+    key: Key = ("routes", name, "folder")
+    folder = _real(route.folder)
+    if _holds(folder, _real(ledger.path)):
+        yield problem_at(text, key, f"the ledger {ledger.path} lies in it and would be taken for something dropped")
+    done = _real(route.done_folder)
+    if _holds(folder, done) and done.parent != folder:
+        words = f"{route.done_folder} lies deeper in the drop folder than it looks: it would be sent again"
+        yield problem_at(text, ("routes", name, "done"), words)
+    if folder == folder.parent or _holds(folder, _real(_home())):
+        yield problem_at(text, key, "holds the home folder of this account: everything in it would be sent away")
+
+
+def _exposed(text: str, name: str, route: DropConfig, server_name: str, server: ServerConfig) -> Iterator[Problem]:
+    """A drop folder is sent away, whatever lies in it."""
+    if server.password_file is not None and _holds(_real(route.folder), _real(server.password_file)):
+        words = f"lies in the drop folder of route {name}: the password would be sent away"
+        yield problem_at(text, ("servers", server_name, "password_file"), words)
+
+
+def _rivals(text: str, name: str, route: DropConfig, other: str, rival: DropConfig) -> Iterator[Problem]:
+    above: Key = ("routes", name)
+    if _holds(_real(rival.folder), _real(route.folder)):
+        words = f"is, or lies in, the folder of route {other}: both would take its items"
+        yield problem_at(text, (*above, "folder"), words)
+    elif _holds(_real(rival.folder), _real(route.done_folder)):
+        words = f"{route.done_folder} lies in the folder of route {other}, which would send it again"
+        yield problem_at(text, (*above, "done"), words)
+
+
+def _home() -> Path:
+    """The home folder; a name that nothing lies below where an account has none."""
+    return Path(os.path.expanduser("~"))  # noqa: PTH111 - `Path.home` fails without one
+
+
+def _real(path: Path) -> Path:
+    """Follows links as far as the path exists, so that two spellings of one folder are seen to be one."""
+    return Path(os.path.realpath(path))
+
+
+def _holds(folder: Path, inner: Path) -> bool:
+    return inner.is_relative_to(folder)

@@ -1,0 +1,62 @@
+"""The configuration as it takes effect: every default visible, no secret in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from xnatsync.config.model import Config, DropConfig
+from xnatsync.config.words import duration
+
+_DURATIONS = {"settle", "quiet", "timeout", "long_timeout"}
+
+
+def as_dict(config: Config) -> dict[str, Any]:
+    """Gives the effective configuration as plain data, durations as words."""
+    data = config.model_dump() | {"routes": {name: _effective(route) for name, route in config.routes.items()}}
+    shown: dict[str, Any] = _plain(data)
+    return shown
+
+
+def as_toml(config: Config) -> str:
+    """Gives the effective configuration as TOML that can be loaded again."""
+    data = as_dict(config)
+    lines = _table("ledger", data["ledger"])
+    for group in ("servers", "routes"):
+        for name, table in data[group].items():
+            lines += _table(f"{group}.{name}", table)
+    return "\n".join(lines).strip() + "\n"
+
+
+def route_digest(route: DropConfig) -> str:
+    """Digests a route's settings as they take effect: a change of it releases what is held for a person."""
+    return hashlib.sha256(json.dumps(_plain(_effective(route)), sort_keys=True).encode()).hexdigest()
+
+
+def _effective(route: DropConfig) -> dict[str, Any]:
+    return route.model_dump() | {"done": route.done_folder, "verify": route.level}
+
+
+def _plain(value: Any, key: str = "") -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(part, name) for name, part in value.items() if part is not None}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    if isinstance(value, Path):
+        return str(value)
+    return duration(value) if key in _DURATIONS else value
+
+
+def _table(name: str, table: Mapping[str, Any]) -> list[str]:
+    return ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(part)}" for key, part in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(part) for part in value) + "]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # TOML allows no other control bare

@@ -1,0 +1,1 @@
+"""What a run tells: progress while it goes on, and the log."""

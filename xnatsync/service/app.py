@@ -1,0 +1,188 @@
+"""The application: one configuration, its ledger, its servers, its routes, put together in one place."""
+
+from __future__ import annotations
+
+import platform
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from xnatsync import __version__
+from xnatsync.config.model import Config, DropConfig, ServerConfig
+from xnatsync.config.secrets import credentials
+from xnatsync.config.show import route_digest
+from xnatsync.core.errors import RouteUnknown
+from xnatsync.core.group import Routing, Rule
+from xnatsync.core.manifest import Level
+from xnatsync.core.moment import stamp
+from xnatsync.core.names import Template
+from xnatsync.disk.local import LocalDisk
+from xnatsync.engine.release import wake
+from xnatsync.engine.world import Progress, World
+from xnatsync.ledger.ledger import Ledger
+from xnatsync.ledger.lock import hold
+from xnatsync.ledger.open import copy_in_memory, open_ledger
+from xnatsync.ports import Clock, Disk, Ids, Xnat
+from xnatsync.routes.drop import DropRoute
+from xnatsync.service.clock import RandomIds, SystemClock
+from xnatsync.xnat.client import Timeouts
+from xnatsync.xnat.server import XnatServer
+
+
+class App:
+    """Builds what a command needs.  The four `make_` methods are the ports: the only things a test replaces."""
+
+    def __init__(self, config: Config, stop: threading.Event | None = None) -> None:
+        self.config = config
+        self.stop = stop or threading.Event()
+        self._servers: dict[str, Xnat] = {}
+        self._lock = threading.Lock()
+
+    # --- ports ---------------------------------------------------------------------------------------------------
+
+    def make_disk(self) -> Disk:
+        """The local disk."""
+        return LocalDisk()
+
+    def make_clock(self) -> Clock:
+        """The system's clock."""
+        return SystemClock(self.stop)
+
+    def make_ids(self) -> Ids:
+        """Random names."""
+        return RandomIds()
+
+    def make_server(self, name: str, config: ServerConfig) -> Xnat:
+        """A client for a server, with the credentials that belong to its URL."""
+        login = credentials(name, config)
+        return XnatServer(
+            config.base_url,
+            login.user,
+            login.password,
+            server_name=name,
+            verify=False if config.tls == "insecure" else config.ca_file or True,
+            timeouts=Timeouts(read_s=config.timeout, import_s=config.long_timeout, work_s=config.long_timeout),
+            stop=self.stop.is_set,
+            pool=config.connections,
+        )
+
+    def make_ledger(self) -> Ledger:
+        """The ledger, writable."""
+        return open_ledger(self.config.ledger.path)
+
+    # --- parts ---------------------------------------------------------------------------------------------------
+
+    def server(self, name: str) -> Xnat:
+        """Gives the one client of a server, made at its first use."""
+        with self._lock:
+            if name not in self._servers:
+                self._servers[name] = self.make_server(name, self.config.servers[name])
+            return self._servers[name]
+
+    def close(self) -> None:
+        """Logs out everywhere."""
+        for server in self._servers.values():
+            server.close()
+        self._servers.clear()
+
+    def routes(self, names: Sequence[str] = (), settle_s: float | None = None) -> dict[str, DropRoute]:
+        """Gives the routes named, or all; RouteUnknown for a name that is not configured."""
+        if unknown := [name for name in names if name not in self.config.routes]:
+            raise RouteUnknown(f"no route is called {', '.join(unknown)}")
+        chosen = names or list(self.config.routes)
+        return {name: drop_route(name, self.config.routes[name], settle_s) for name in chosen}
+
+    @contextmanager
+    def world(
+        self, routes: dict[str, DropRoute], progress: Progress, cause: str, ledger: Ledger | None = None
+    ) -> Iterator[World]:
+        """Opens the ledger for one run of these routes, and for this process alone."""
+        with hold(self.config.ledger.path):
+            ledger = ledger or self.make_ledger()
+            clock = self.make_clock()
+            try:
+                yield self._world(ledger, clock, routes, cause, progress)
+            finally:
+                self.close()
+                ledger.close()
+
+    @contextmanager
+    def rehearsal(self, routes: dict[str, DropRoute], progress: Progress) -> Iterator[World]:
+        """The same world on a copy of the ledger in memory: whatever is written there is forgotten."""
+        ledger = copy_in_memory(self.config.ledger.path)
+        clock = self.make_clock()
+        try:
+            yield self._world(ledger, clock, routes, "command", progress)
+        finally:
+            self.close()
+            ledger.close()
+
+    def _world(
+        self, ledger: Ledger, clock: Clock, routes: dict[str, DropRoute], cause: str, progress: Progress
+    ) -> World:
+        """Begins a run; a route whose settings changed lets go of what it held, in the transaction that notes it."""
+        now = stamp(clock.now())
+        run_id = ledger.start_run(cause, _pid(), _boot(), __version__, now)
+        for name in routes:
+            with ledger.write():
+                if ledger.remember_route(name, "drop", route_digest(self.config.routes[name]), now):
+                    wake(ledger, name, now)
+        return World(
+            ledger=ledger,
+            disk=self.make_disk(),
+            clock=clock,
+            ids=self.make_ids(),
+            server=self.server,
+            routes=routes,
+            run_id=run_id,
+            progress=progress,
+            stopping=self.stop.is_set,
+        )
+
+
+def drop_route(name: str, config: DropConfig, settle_s: float | None = None) -> DropRoute:
+    """Turns the configuration of a route into the engine's settings."""
+    return DropRoute(
+        name=name,
+        folder=Path(config.folder),
+        done=Path(config.done_folder),
+        server=config.server,
+        routing=Routing(
+            project=config.project,
+            subject=Template.parse(config.subject),
+            session=Template.parse(config.session),
+            rules=tuple(
+                Rule(
+                    when=dict(rule.when),
+                    project=rule.project,
+                    subject=Template.parse(rule.subject) if rule.subject is not None else None,
+                    session=Template.parse(rule.session) if rule.session is not None else None,
+                )
+                for rule in config.rules
+            ),
+        ),
+        settle_s=config.settle if settle_s is None else settle_s,
+        destination=config.destination,
+        after=config.after,
+        level=Level(config.level),
+        collision=config.collision,
+        other=config.other,
+        attach_to=config.attach_to,
+        member_names=config.member_names,
+        streams=config.streams,
+        quiet_s=config.quiet,
+        ignore=tuple(config.ignore),
+    )
+
+
+def _pid() -> int:
+    import os
+
+    return os.getpid()
+
+
+def _boot() -> str:
+    """Names this boot of the machine where that is known, so that a recycled pid is not taken for a living run."""
+    path = Path("/proc/sys/kernel/random/boot_id")
+    return path.read_text().strip() if path.exists() else platform.node()

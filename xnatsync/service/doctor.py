@@ -1,0 +1,194 @@
+"""Every check at once: what a person would find out one after the other, and what to do about each."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from xnatsync.core.errors import AccessDenied, DiskFull, DiskUnwell, FolderMissing, NotThere, XnatsyncError
+from xnatsync.core.wording import counted
+
+if TYPE_CHECKING:
+    from xnatsync.config.load import Problem
+    from xnatsync.config.model import Config, DropConfig, ServerConfig
+    from xnatsync.service.app import App
+
+FREE_BYTES = 100_000_000  # less room than this for the ledger is worth a warning
+SKEW_S = 300.0  # clocks that differ by more confuse people who compare logs; nothing else depends on them
+
+State = Literal["ok", "warning", "problem"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding."""
+
+    name: str  # what was looked at: `server prod`, `route prisma`
+    state: State
+    text: str
+    code: str | None = None
+    advice: str | None = None
+    exit_code: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """All findings, in the order in which they were made."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 when nothing is a problem, else the gravest code."""
+        return max((check.exit_code for check in self.checks), default=0)
+
+
+def examine(config_file: Path | None) -> Checks:
+    """Looks at everything.  Reads only; nothing is changed here or on a server."""
+    from xnatsync.config.load import check, default_path
+    from xnatsync.service.app import App
+
+    try:
+        config, warnings = check(config_file if config_file is not None else default_path())
+    except XnatsyncError as error:
+        return Checks((_problem("configuration", error),))
+    app = App(config)
+    try:
+        return Checks((*map(_warning, warnings), *_checks(app, config)))
+    finally:
+        app.close()
+
+
+def _warning(problem: Problem) -> Check:
+    return Check("configuration", "warning", f"line {problem.line}: {problem.key}: {problem.text}")
+
+
+def _checks(app: App, config: Config) -> Iterator[Check]:
+    yield Check(
+        "configuration", "ok", f"{counted(len(config.servers), 'server')}, {counted(len(config.routes), 'route')}"
+    )
+    yield from _ledger(config)
+    for name, server in config.servers.items():
+        yield from _server(app, name, server)
+    for name, route in config.routes.items():
+        yield from _folders(app, name, route)
+
+
+def _problem(name: str, error: XnatsyncError) -> Check:
+    return Check(name, "problem", str(error), error.code, error.remedy, error.exit_code)
+
+
+# --- here --------------------------------------------------------------------------------------------------------
+
+
+def _ledger(config: Config) -> Iterator[Check]:
+    from xnatsync.disk.space import free_bytes, nearest
+    from xnatsync.service.status import reading
+
+    path = config.ledger.path
+    try:
+        with reading(config) as ledger:
+            if ledger is None:
+                place = nearest(path.parent)
+                if not os.access(place, os.W_OK):
+                    raise DiskUnwell(f"{path} is not there yet, and nothing can be written in {place}")
+                yield Check("ledger", "ok", f"{path} is made by the first run")
+            else:
+                ledger.examine()
+                items = sum(count for count, _ in ledger.phase_counts().values())
+                yield Check("ledger", "ok", f"{path} is intact and knows {counted(items, 'item')}")
+        free = free_bytes(path.parent)
+    except XnatsyncError as error:
+        yield _problem("ledger", error)
+        return
+    if free < FREE_BYTES:
+        yield _problem("ledger", DiskFull(f"only {free} bytes are free where the ledger is"))
+
+
+def _folders(app: App, name: str, route: DropConfig) -> Iterator[Check]:
+    what = f"route {name}"
+    folder, done = Path(route.folder), Path(route.done_folder)
+    try:
+        if not folder.is_dir():
+            raise FolderMissing(f"{folder} is not there, or is not a folder")
+        if not os.access(folder, os.R_OK | os.X_OK):
+            raise DiskUnwell(
+                f"{folder} cannot be read by this account", advice="Give this account the right to read it."
+            )
+        entries = len(app.make_disk().entries(folder))
+        if route.after == "keep":
+            yield Check(what, "ok", f"{folder} can be read: {counted(entries, 'entry')}, which stay there")
+            return
+        for place in (folder, _nearest(done)):
+            if not os.access(place, os.W_OK | os.X_OK):
+                raise DiskUnwell(
+                    f"{place} cannot be written by this account",
+                    advice='Give this account the right to write there, or set `after = "keep"`.',
+                )
+        if not app.make_disk().same_device(folder, done):
+            raise DiskUnwell(
+                f"{done} is on another file system than {folder}: filing is a rename and cannot cross",
+                advice="Set `done` to a folder on the file system of the drop folder.",
+            )
+    except XnatsyncError as error:
+        yield _problem(what, error)
+        return
+    yield Check(
+        what, "ok", f"{folder} can be read and written: {counted(entries, 'entry')}; {done} is on the same file system"
+    )
+
+
+def _nearest(path: Path) -> Path:
+    from xnatsync.disk.space import nearest
+
+    return nearest(path)
+
+
+# --- there -------------------------------------------------------------------------------------------------------
+
+
+def _server(app: App, name: str, config: ServerConfig) -> Iterator[Check]:
+    what = f"server {name}"
+    try:
+        server = app.server(name)
+        user = server.whoami()
+        began = time.time()
+        about = server.about()
+        skew_s = about.clock - (began + time.time()) / 2 if about.clock is not None else 0.0
+    except XnatsyncError as error:
+        yield _problem(what, error)
+        return
+    yield Check(what, "ok", f"{config.url} is XNAT {about.version or 'of unknown version'}, logged in as {user}")
+    if abs(skew_s) > SKEW_S:
+        yield Check(
+            what, "warning", f"its clock differs from ours by {skew_s:.0f} s", advice="Synchronise both with NTP."
+        )
+    for project in sorted(_projects(app, name)):
+        yield _project(app, name, project)
+
+
+def _projects(app: App, server: str) -> set[str]:
+    routes = [route for route in app.config.routes.values() if route.server == server]
+    named = {route.project for route in routes if route.project is not None}
+    return named | {rule.project for route in routes for rule in route.rules}
+
+
+def _project(app: App, name: str, project: str) -> Check:
+    what = f"project {project} on {name}"
+    server = app.server(name)
+    try:
+        seen = server.project(project)
+        if seen is None:
+            raise NotThere(f"{project} is not on the server, or this account may not see it")
+        may_edit = server.may_edit(project)
+        if may_edit is False:
+            raise AccessDenied("this account may read it, but not add to it")
+    except XnatsyncError as error:
+        return _problem(what, error)
+    if may_edit is None:
+        return Check(what, "warning", "it is there; the server does not say whether this account may add to it")
+    return Check(what, "ok", "it is there and may be edited")

@@ -1,0 +1,112 @@
+"""The real plan: the production steps on a copy of the ledger, up to the first outside effect of each unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from xnatsync.core.decide import Send, Step, Stop, decide
+from xnatsync.core.errors import SessionCollision, XnatsyncError
+from xnatsync.engine.discover import discover
+from xnatsync.engine.items import step_item
+from xnatsync.engine.observe import observe
+from xnatsync.engine.units import base_of, wish_of
+from xnatsync.engine.world import Progress, World, last_attempt
+from xnatsync.ledger.rows import FileRow, ItemRow, UnitRow
+from xnatsync.routes.drop import source_tree
+from xnatsync.service.app import App
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPlan:
+    """What would happen to one session next."""
+
+    unit: UnitRow
+    step: Step | None  # None: it waits for a person already
+    send_files: int
+    send_bytes: int
+    held_files: int  # objects the server holds already
+
+
+@dataclass(frozen=True, slots=True)
+class ItemPlan:
+    """What would happen to one item."""
+
+    item: ItemRow
+    units: tuple[UnitPlan, ...]
+    others: tuple[FileRow, ...]
+
+
+@dataclass(slots=True)
+class PlanReport:
+    """The plan of a run.  Nothing was changed, neither here nor on a server."""
+
+    items: list[ItemPlan] = field(default_factory=list)
+    errors: list[XnatsyncError] = field(default_factory=list)
+
+
+def plan(app: App, names: Sequence[str], *, progress: Progress) -> PlanReport:
+    """Plans the named routes (all, if none is named); settling is taken as over."""
+    routes = {name: replace(route, settle_s=0.0) for name, route in app.routes(names).items()}
+    report = PlanReport()
+    with app.rehearsal(routes, progress) as world:
+        for route in routes.values():
+            try:
+                items = discover(world, route)
+            except XnatsyncError as error:
+                report.errors.append(error)
+                continue
+            planned = [_plan_item(world, item) for item in items]
+            report.items += _without_rivals(planned) if route.collision == "hold" else planned
+    return report
+
+
+def _plan_item(world: World, item: ItemRow) -> ItemPlan:
+    if item.phase in {"seen", "left"} and item.hold != "person":
+        step_item(world, item)
+        if world.ledger.has_item(item.id) and world.ledger.item(item.id).phase == "seen":
+            step_item(world, world.ledger.item(item.id))
+    item = world.ledger.item(item.id)
+    units = tuple(_plan_unit(world, unit) for unit in world.ledger.units(item_id=item.id))
+    others = [file for file in world.ledger.files(item.id) if file.kind != "dicom"]
+    return ItemPlan(item, units, tuple(others))
+
+
+def _without_rivals(items: Sequence[ItemPlan]) -> list[ItemPlan]:
+    """Of two studies that are to be sent to one session one will be held: the plan says so before anything is sent."""
+    first: dict[str, tuple[ItemRow, UnitRow]] = {}
+    return [replace(part, units=tuple(_or_held(unit, part.item, first) for unit in part.units)) for part in items]
+
+
+def _or_held(part: UnitPlan, item: ItemRow, first: dict[str, tuple[ItemRow, UnitRow]]) -> UnitPlan:
+    unit = part.unit
+    if not isinstance(part.step, Send):
+        return part
+    other, rival = first.setdefault(unit.target, (item, unit))
+    if rival.study_uid == unit.study_uid:
+        return part
+    error = SessionCollision(
+        f"study {unit.study_uid} (in {item.path}) and study {rival.study_uid} (in {other.path}) both want the session "
+        f"{rival.session}; the one that comes second is held"
+    )
+    return UnitPlan(unit, Stop(error), 0, 0, 0)
+
+
+def _plan_unit(world: World, unit: UnitRow) -> UnitPlan:
+    files = world.ledger.files(unit.item_id, unit_id=unit.id)
+    if unit.hold == "person" or unit.phase not in {"planned", "sent"}:
+        return UnitPlan(unit, None, 0, 0, 0)
+    route = world.routes[unit.route]
+    source = source_tree(file for file in files if file.kind == "dicom")
+    try:
+        view = observe(world, unit, files)
+        last = last_attempt(world.ledger.attempts(unit.id))
+        step: Step = decide(
+            wish_of(world, route, unit), unit.phase, unit.sends, last, view, source, base_of(world, unit), world.now()
+        )
+    except XnatsyncError as error:
+        step = Stop(error)
+    keys = set(step.keys) if isinstance(step, Send) else set()
+    sending = [file for file in files if file.kind == "dicom" and file.key in keys]
+    held = len(source) - len(sending) if isinstance(step, Send) else 0
+    return UnitPlan(unit, step, len(sending), sum(file.size for file in sending), held)

@@ -1,0 +1,137 @@
+"""What the ledger says about now and about before.  Only read: it works beside a running instance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from xnatsync.core.errors import RouteUnknown
+from xnatsync.ledger.rows import EventRow, ItemRow, RunRow, UnitRow
+
+if TYPE_CHECKING:
+    from xnatsync.config.model import Config
+    from xnatsync.ledger.ledger import Ledger
+
+LISTED_MAX = 200  # items under way or held that are shown one by one
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An item that has not come to its end, with its units."""
+
+    item: ItemRow
+    units: tuple[UnitRow, ...]
+
+    @property
+    def is_held(self) -> bool:
+        """Tells whether it waits for a person."""
+        return self.item.hold == "person" or any(unit.hold == "person" for unit in self.units)
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseCount:
+    """So many items of a route are in a phase."""
+
+    phase: str
+    items: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RouteStanding:
+    """A route: how many items in which phase, and what is still under way."""
+
+    name: str
+    folder: str | None  # None: no longer configured
+    counts: tuple[PhaseCount, ...]
+    standing: tuple[Standing, ...]
+    more: int  # items under way that are not listed in `standing`
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """All routes, and the last run."""
+
+    routes: tuple[RouteStanding, ...]
+    last_run: RunRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class DiaryLine:
+    """One event, with the path of the item it is about."""
+
+    event: EventRow
+    path: str | None
+
+
+@contextmanager
+def reading(config: Config) -> Iterator[Ledger | None]:
+    """Opens the ledger for reading; None when there is none yet."""
+    from xnatsync.ledger.open import open_ledger
+
+    if not config.ledger.path.exists():
+        yield None
+        return
+    ledger = open_ledger(config.ledger.path, read_only=True)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def overview(config: Config, route: str | None = None) -> Overview:
+    """Tells how every route stands, or one; RouteUnknown when neither configuration nor ledger knows it."""
+    with reading(config) as ledger:
+        phases = ledger.phase_counts() if ledger is not None else {}
+        known = sorted({*config.routes, *(name for name, _, _ in phases)})
+        if route is not None and route not in known:
+            raise RouteUnknown(f"no route is called {route}")
+        names = known if route is None else [route]
+        runs = ledger.runs(1) if ledger is not None else []
+        return Overview(
+            tuple(_route(config, ledger, name, phases) for name in names),
+            runs[0] if runs else None,
+        )
+
+
+def _route(
+    config: Config, ledger: Ledger | None, name: str, phases: dict[tuple[str, str, str], tuple[int, int]]
+) -> RouteStanding:
+    totals: dict[str, list[int]] = {}
+    for (route, phase, _), (items, size_bytes) in phases.items():
+        if route == name:
+            total = totals.setdefault(phase, [0, 0])
+            total[0] += items
+            total[1] += size_bytes
+    living = ledger.items(route=name) if ledger is not None else []
+    standing = [_standing(ledger, item) for item in living] if ledger is not None else []
+    standing.sort(key=lambda part: not part.is_held)
+    folder = str(config.routes[name].folder) if name in config.routes else None
+    return RouteStanding(
+        name,
+        folder,
+        tuple(PhaseCount(phase, items, size_bytes) for phase, (items, size_bytes) in sorted(totals.items())),
+        tuple(standing[:LISTED_MAX]),
+        max(0, len(standing) - LISTED_MAX),
+    )
+
+
+def _standing(ledger: Ledger, item: ItemRow) -> Standing:
+    return Standing(item, tuple(ledger.units(item_id=item.id)))
+
+
+def diary(config: Config, limit: int) -> tuple[DiaryLine, ...]:
+    """Gives the newest events, the oldest of them first."""
+    with reading(config) as ledger:
+        if ledger is None:
+            return ()
+        paths: dict[int, str | None] = {}
+        lines = []
+        for event in ledger.events(limit=limit):
+            number = event.item_id
+            if number is not None and number not in paths:
+                paths[number] = ledger.item(number).path if ledger.has_item(number) else None
+            lines.append(DiaryLine(event, paths.get(number) if number is not None else None))
+        return tuple(lines)

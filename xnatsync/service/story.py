@@ -1,0 +1,257 @@
+"""The whole story of something that was dropped, in sentences, from the ledger alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from xnatsync.core.errors import NothingFound
+from xnatsync.core.wording import counted
+from xnatsync.disk.spelling import shown
+from xnatsync.ledger.rows import AttemptRow, EventRow, FileRow, ItemRow, ReceiptRow, UnitRow
+from xnatsync.service.status import reading
+
+if TYPE_CHECKING:
+    from xnatsync.config.model import Config
+    from xnatsync.ledger.ledger import Ledger
+
+STORIES_MAX = 5  # items of that name that are told, the newest first
+_PATHS_SHOWN = 5
+_EFFECTS = {
+    "import": "sent {detail}",
+    "build": "asked the server to build what it had received, to list it before it is archived",
+    "commit": "asked the server to archive it",
+    "attach": "attached {detail}",
+}
+_TOLD_BY_ROWS = {"unit.verified"}  # the receipt tells it better than the diary
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence of a story."""
+
+    at: str | None
+    text: str
+    kind: str  # seen | settled | content | aside | planned | sent | landed | proven | filed | held | note
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One item, from its arrival to its end or to where it stands."""
+
+    item: ItemRow
+    sentences: tuple[Sentence, ...]
+    next_steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tale:
+    """The answer to `why`: what was asked for, and the stories it belongs to, the newest first."""
+
+    asked: str
+    stories: tuple[Story, ...]
+    more: int
+
+
+def tell(config: Config, what: str) -> Tale:
+    """Tells everything about a path, a UID, a session, `#12` or `u7`; NothingFound when the ledger knows none."""
+    what = shown(what)
+    with reading(config) as ledger:
+        if ledger is None:
+            raise NothingFound("there is no ledger yet: nothing was ever synchronised")
+        items = _find(ledger, what)
+        if not items:
+            raise NothingFound(f"the ledger knows nothing called {what}")
+        return Tale(
+            what,
+            tuple(_story(ledger, item, what) for item in items[:STORIES_MAX]),
+            max(0, len(items) - STORIES_MAX),
+        )
+
+
+def _find(ledger: Ledger, what: str) -> list[ItemRow]:
+    if re.fullmatch(r"[uU][0-9]+", what):
+        return [ledger.item(ledger.unit(int(what[1:])).item_id)]
+    return ledger.find(what)
+
+
+def _story(ledger: Ledger, item: ItemRow, what: str) -> Story:
+    files = ledger.files(item.id)
+    units = ledger.units(item_id=item.id, living=False)
+    events = ledger.events(item_id=item.id)
+    sentences = [
+        *_asked_file(files, units, what),
+        _seen(item),
+        *_settled(item, files, units, events),
+        *_asides(files),
+        *(sentence for unit in units for sentence in _unit(ledger, unit, events)),
+        *_item_events(events),
+        *_end(item),
+    ]
+    return Story(item, tuple(sentences), tuple(_next_steps(item, units)))
+
+
+# --- the item ----------------------------------------------------------------------------------------------------
+
+
+def _asked_file(files: Iterable[FileRow], units: Iterable[UnitRow], what: str) -> Iterator[Sentence]:
+    """When one file was asked for, the story begins with it."""
+    tail = what.rstrip("/").replace("\\", "/")
+    sessions = {unit.id: unit for unit in units}
+    for file in files:
+        if not (tail in {file.key, file.path} or tail.endswith("/" + file.path)):
+            continue
+        unit = sessions.get(file.unit_id) if file.unit_id is not None else None
+        if file.kind == "dicom" and unit is not None:
+            text = f"{file.path} is the DICOM object {file.key}: it travels as {file.member} to {_place(unit)}."
+        else:
+            text = f"{file.path} is not delivered by itself: {file.reason}."
+        yield Sentence(None, text, "aside")
+
+
+def _seen(item: ItemRow) -> Sentence:
+    where = "the drop folder" if item.place == "drop" else "custody, where strangers had been found"
+    return Sentence(
+        item.seen_at,
+        f"{item.path} was seen in {where} of route {item.route}: "
+        f"{counted(item.files, 'file')} on disk, {item.bytes} bytes.",
+        "seen",
+    )
+
+
+def _settled(item: ItemRow, files: list[FileRow], units: list[UnitRow], events: list[EventRow]) -> Iterator[Sentence]:
+    if item.phase == "seen":
+        yield Sentence(item.steady_at, "It has not changed since, and is waited for until it is quiet.", "settled")
+        return
+    at = next((event.at for event in reversed(events) if event.code in {"item.settled", "item.left"}), None)
+    objects = [file for file in files if file.kind == "dicom"]
+    living = [unit for unit in units if unit.phase != "dismissed"]
+    series = {file.series_uid for file in objects}
+    found = [
+        f"{counted(len(objects), 'DICOM object')} in {counted(len(series), 'series', 'series')}",
+        f"of {counted(len({unit.study_uid for unit in living}), 'study')}",
+    ]
+    if not objects:
+        found = ["no DICOM object"]
+    yield Sentence(at, "It settled: nothing had changed for the settle time, and every file of it was read.", "settled")
+    others = len(files) - len(objects)
+    rest = f", and {counted(others, 'file')} that do not travel as objects" if others else ""
+    yield Sentence(at, f"In it were {' '.join(found)}{rest}.", "content")
+
+
+def _asides(files: Iterable[FileRow]) -> Iterator[Sentence]:
+    reasons: dict[str, list[str]] = {}
+    for file in files:
+        if file.kind != "dicom":
+            reasons.setdefault(file.reason, []).append(file.path)
+    for reason, paths in reasons.items():
+        more = f" and {len(paths) - _PATHS_SHOWN} more" if len(paths) > _PATHS_SHOWN else ""
+        yield Sentence(None, f"Not delivered ({reason}): {', '.join(paths[:_PATHS_SHOWN])}{more}.", "aside")
+
+
+def _item_events(events: Iterable[EventRow]) -> Iterator[Sentence]:
+    for event in events:
+        if event.unit_id is None and event.code in {"item.changed", "item.dismissed", "custody.strangers", "item.left"}:
+            yield Sentence(event.at, f"{event.text[:1].upper()}{event.text[1:]}.", "note")
+
+
+def _end(item: ItemRow) -> Iterator[Sentence]:
+    if item.phase == "done":
+        words = (
+            f"It was filed under the done folder as {item.filed_as}."
+            if item.filed_as
+            else "It is done; the source lies where it was dropped, or was removed, as the route says."
+        )
+        yield Sentence(item.moved_at, words, "filed")
+    elif item.hold is not None:
+        yield _held(item, "It")
+
+
+# --- a unit ------------------------------------------------------------------------------------------------------
+
+
+def _unit(ledger: Ledger, unit: UnitRow, events: list[EventRow]) -> Iterator[Sentence]:
+    receipt = ledger.receipt(unit.id)
+    yield Sentence(
+        unit.planned_at,
+        f"Study {unit.study_uid} was planned as {_place(unit)} (u{unit.id}): "
+        f"{counted(unit.files, 'object')}, {unit.bytes} bytes."
+        + (" That plan was given up." if unit.phase == "dismissed" else ""),
+        "planned",
+    )
+    told = [*(_attempt(attempt) for attempt in ledger.attempts(unit.id)), *_unit_events(unit, events)]
+    yield from sorted(told, key=lambda sentence: sentence.at or "")
+    if receipt is not None:
+        yield _proven(unit, receipt)
+    if unit.hold is not None:
+        yield _held(unit, "This session")
+    elif unit.phase in {"planned", "sent", "landed"}:
+        yield Sentence(unit.moved_at, f"It is {unit.phase}, and goes on with the next run.", "note")
+
+
+def _place(unit: UnitRow) -> str:
+    if not unit.session:
+        return f"a session of project {unit.project}" if unit.project else "a session that has no name yet"
+    return f"session {unit.session} of subject {unit.subject} in project {unit.project} on {unit.server}"
+
+
+def _attempt(attempt: AttemptRow) -> Sentence:
+    ok = attempt.outcome == "ok"
+    done = _EFFECTS[attempt.effect].format(detail=attempt.detail if ok and attempt.detail else "objects")
+    http = f", HTTP {attempt.http}" if attempt.http else ""
+    match attempt.outcome:
+        case "ok":
+            answer = "the server agreed"
+        case "unknown":
+            answer = f"no usable answer came ({attempt.detail or 'cut short'}); it was looked at before anything else"
+        case "refused" | "failed":
+            answer = f"the server {attempt.outcome} it{http}: {attempt.detail} [{attempt.code}]"
+            if attempt.outcome == "failed":
+                answer = f"it failed{http}: {attempt.detail} [{attempt.code}]"
+        case None:
+            answer = "no answer yet"
+    return Sentence(attempt.began_at, f"We {done}; {answer}. (request {attempt.request_id})", "sent")
+
+
+def _unit_events(unit: UnitRow, events: list[EventRow]) -> Iterator[Sentence]:
+    for event in events:
+        if event.unit_id == unit.id and event.code not in _TOLD_BY_ROWS and not event.text.endswith("is held"):
+            if event.code == "unit.landed":
+                yield Sentence(event.at, "The server listed everything where it belongs.", "landed")
+                continue
+            code = f" [{event.code}]" if event.code.startswith("XS-") else ""
+            yield Sentence(event.at, f"{event.text[:1].upper()}{event.text[1:]}{code}.", "note")
+
+
+def _proven(unit: UnitRow, receipt: ReceiptRow) -> Sentence:
+    where = f"as {unit.session_id}" if unit.session_id else f"at {unit.prearchive}"
+    return Sentence(
+        receipt.at,
+        f"Receipt {receipt.id}: {receipt.held} of {counted(receipt.expected, 'object')} proven at level "
+        f"{receipt.level} in the {receipt.place} {where}.",
+        "proven",
+    )
+
+
+def _held(row: ItemRow | UnitRow, who: str) -> Sentence:
+    until = f"until {row.retry_at}, then it is tried again" if row.hold == "retry" else "for a person"
+    return Sentence(None, f"{who} is held {until}: {row.detail} [{row.code}].", "held")
+
+
+# --- what to do --------------------------------------------------------------------------------------------------
+
+
+def _next_steps(item: ItemRow, units: Iterable[UnitRow]) -> Iterator[str]:
+    held = [unit for unit in units if unit.hold == "person" and unit.phase != "dismissed"]
+    for row, name in [(item, f"#{item.id}")] if item.hold == "person" else []:
+        yield f"{row.advice} Then: xnatsync retry {name}"
+    for unit in held:
+        yield f"{unit.advice} Then: xnatsync retry u{unit.id}"
+    if held or item.hold == "person":
+        yield f"Or give it up, leaving its files where they are: xnatsync dismiss #{item.id}"
+    elif item.phase == "left":
+        yield f"Nothing: it holds no DICOM object. Take it away, or dismiss it with xnatsync dismiss #{item.id}"
+    elif item.phase not in {"done", "dismissed"}:
+        yield "Nothing: `xnatsync sync` goes on with it."

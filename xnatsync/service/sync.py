@@ -1,0 +1,124 @@
+"""One-shot: bring everything that is in the drop folders now to its server, and report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from xnatsync.core.errors import Disposition, Exit, XnatsyncError
+from xnatsync.engine.discover import discover
+from xnatsync.engine.dispatcher import Dispatcher
+from xnatsync.engine.recover import recover
+from xnatsync.engine.world import Progress, World
+from xnatsync.ledger.rows import FileRow, ItemRow, ReceiptRow, UnitRow
+from xnatsync.service.app import App
+
+PATIENCE_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class UnitReport:
+    """How one session fared."""
+
+    unit: UnitRow
+    receipt: ReceiptRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemReport:
+    """How one item fared, and which of its files were not delivered, each with its reason."""
+
+    item: ItemRow
+    units: tuple[UnitReport, ...]
+    others: tuple[FileRow, ...]
+
+
+@dataclass(slots=True)
+class SyncReport:
+    """What a run did and what it left."""
+
+    items: list[ItemReport] = field(default_factory=list)
+    errors: list[XnatsyncError] = field(default_factory=list)  # about whole routes, servers, disks
+    interrupted: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """0 only when nothing is held, failed, or still to be done."""
+        if self.errors:
+            gravest = max(self.errors, key=lambda error: (error.disposition is Disposition.PERSON, error.exit_code))
+            return gravest.exit_code
+        if any(self.is_held(report) for report in self.items):
+            return Exit.HELD
+        open_items = [report for report in self.items if report.item.phase not in {"done", "left", "dismissed"}]
+        return Exit.TEMPORARY if open_items or self.interrupted else Exit.OK
+
+    @staticmethod
+    def is_held(report: ItemReport) -> bool:
+        """Tells whether an item waits for a person."""
+        return report.item.hold == "person" or any(part.unit.hold == "person" for part in report.units)
+
+
+def sync(
+    app: App,
+    names: Sequence[str],
+    *,
+    progress: Progress,
+    settle_s: float | None = None,
+    workers: int = 2,
+    patience_s: float = PATIENCE_S,
+    on_bug: Callable[[str], None] = lambda trace: None,
+) -> SyncReport:
+    """Runs the named routes (all, if none is named) until nothing more can be done now."""
+    routes = app.routes(names, settle_s)
+    report = SyncReport()
+    with app.world(routes, progress, cause="command") as world:
+        recover(world)
+        patience_s = max([patience_s, *(route.settle_s * 2 for route in routes.values())])
+        dispatcher = Dispatcher(world, workers, patience_s, on_bug)
+        touched = _discover(world, dispatcher, report)
+        dispatcher.run()
+        report.errors += [pause.error for pause in dispatcher.pauses.values()]
+        report.interrupted = world.stopping()
+        report.items = [report_item(world, item_id) for item_id in touched_items(world, touched)]
+        outcome = "interrupted" if report.interrupted else "ok" if report.exit_code == Exit.OK else "partial"
+        world.ledger.end_run(world.run_id, outcome, counts(report), world.now())
+    return report
+
+
+def _discover(world: World, dispatcher: Dispatcher, report: SyncReport) -> list[int]:
+    touched: list[int] = []
+    for route in world.routes.values():
+        try:
+            items = discover(world, route)
+        except XnatsyncError as error:
+            report.errors.append(error)
+            continue
+        for item in items:
+            dispatcher.add(item)
+            touched.append(item.id)
+    return touched
+
+
+def touched_items(world: World, before: Sequence[int]) -> list[int]:
+    """Lists the items of this run: those it began with, and strangers that became items meanwhile."""
+    living = [item.id for name in world.routes for item in world.ledger.items(route=name)]
+    return sorted({number for number in [*before, *living] if world.ledger.has_item(number)})
+
+
+def report_item(world: World, item_id: int) -> ItemReport:
+    """Reads back how an item fared."""
+    ledger = world.ledger
+    units = tuple(UnitReport(unit, ledger.receipt(unit.id)) for unit in ledger.units(item_id=item_id, living=False))
+    shown = [part for part in units if part.unit.phase != "dismissed"]
+    others = [file for file in ledger.files(item_id) if file.kind != "dicom"]
+    return ItemReport(ledger.item(item_id), tuple(shown), tuple(others))
+
+
+def counts(report: SyncReport) -> dict[str, int]:
+    """What the run row remembers."""
+    return {
+        "items": len(report.items),
+        "done": sum(part.item.phase == "done" for part in report.items),
+        "held": sum(SyncReport.is_held(part) for part in report.items),
+        "left": sum(part.item.phase == "left" for part in report.items),
+    }
