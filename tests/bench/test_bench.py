@@ -1,0 +1,101 @@
+"""The benchmarks run, and what they show without a clock holds: memory, temporary files, complete proofs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+pytestmark = [
+    pytest.mark.bench,
+    pytest.mark.skipif(shutil.which("curl") is None, reason="curl is what everything is compared with"),
+    pytest.mark.skipif(sys.platform == "win32", reason="os.wait4 tells what a process has used"),
+]
+
+
+def report_of(script: str, *arguments: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, str(HERE / script), "--json", *arguments],
+        capture_output=True, text=True, timeout=300, cwd=HERE.parents[1], env=_environment(),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def _environment() -> dict[str, str]:
+    sys.path.insert(0, str(HERE))
+    from processes import environment
+
+    sys.path.remove(str(HERE))
+    return environment()
+
+
+def test_an_upload_is_compared_with_curl_and_writes_no_temporary_file(tmp_path: Path) -> None:
+    """Both contestants run, ours to a receipt, and it opens no file for writing but its ledger."""
+    seen = report_of("bench_upload.py", "--objects", "24", "--rounds", "1", "--big-mb", "0", "--folder", str(tmp_path))
+
+    compared = seen["compare"]
+    assert compared["objects"] == 24
+    assert set(compared["median_s"]) == {"ours", "curl", "curl, archived"}
+    assert all(seconds > 0 for seconds in compared["median_s"].values())
+    assert compared["other_files_written"] == []
+    assert compared["left_in_tmpdir"] == []
+    assert compared["requests"] > 0
+
+
+def test_the_slow_line_carries_a_whole_upload(tmp_path: Path) -> None:
+    """With a line of 1 Gbit/s before the server, everything arrives all the same."""
+    seen = report_of(
+        "bench_upload.py",
+        "--objects",
+        "24",
+        "--rounds",
+        "1",
+        "--big-mb",
+        "0",
+        "--mbit",
+        "1000",
+        "--folder",
+        str(tmp_path),
+    )
+
+    assert seen["compare"]["mbit"] == 1000
+
+
+def test_a_big_session_is_filed_and_its_memory_is_told(tmp_path: Path) -> None:
+    """The session is moved to `done`, and the peak memory is that of the whole process."""
+    seen = report_of("bench_upload.py", "--objects", "0", "--big-mb", "8", "--folder", str(tmp_path))
+
+    assert 7e6 < seen["big"]["bytes"] < 9e6
+    assert 10 < seen["big"]["peak_mb"] < 200
+
+
+def test_the_sandbox_is_compared_with_plain_servers(tmp_path: Path) -> None:
+    """All rates are measured, alone and in parallel."""
+    seen = report_of(
+        "bench_sandbox.py", "--megabytes", "4", "--parallel", "2", "--rounds", "1", "--folder", str(tmp_path)
+    )
+
+    assert len(seen["mb_per_s"]) == 10
+    assert all(rate > 0 for rate in seen["mb_per_s"].values())
+
+
+def test_a_temporary_file_would_be_seen(tmp_path: Path) -> None:
+    """The audit that finds no temporary file finds one that is written."""
+    (tmp_path / "drop").mkdir()
+    config, log = tmp_path / "c.toml", tmp_path / "other.log"
+    config.write_text(
+        f'[ledger]\npath = "{tmp_path}/ledger.db"\n[servers.s]\nurl = "http://127.0.0.1:9"\nuser = "u"\n'
+        f'[routes.r]\nkind = "drop"\nfolder = "{tmp_path}/drop"\nserver = "s"\nproject = "P"\n'
+    )
+    command = [sys.executable, str(HERE / "audited.py"), "--config", str(config), "--log-file", str(log), "sync"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=_environment())
+
+    assert f"wrote {log}" in done.stdout

@@ -1,0 +1,169 @@
+"""`doctor` finds what is wrong, all of it at once, each with its advice."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+
+import pytest
+
+from cli_world import World
+from xnatsync.sandbox.http.faults import Fault
+
+
+def states(box: World) -> tuple[int, dict[str, tuple[str, str | None]]]:
+    ran = box.run("doctor", "-o", "json")
+    return ran.code, {check["name"]: (check["state"], check["code"]) for check in ran.document["checks"]}
+
+
+def test_all_is_well(box: World) -> None:
+    """In a sound world every check is ok, and doctor changes nothing."""
+    ran = box.run("doctor")
+
+    assert ran.code == 0
+    assert "everything is well" in ran.out
+    assert "is XNAT 1." in ran.out
+    assert "logged in as admin" in ran.out
+    assert [box.drop] == list(box.root.glob("drop"))
+    assert not list(box.drop.iterdir())
+    assert not list(box.root.glob("ledger.db*"))
+
+
+def test_everything_is_found_at_once(box: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong password and a missing folder are found in one go; the exit code is the gravest."""
+    monkeypatch.setenv("XNATSYNC_BOX_PASSWORD", "wrong")
+    box.drop.rename(box.root / "elsewhere")
+
+    code, found = states(box)
+
+    assert code == 7
+    assert found["server box"] == ("problem", "XS-AUTH-REFUSED")
+    assert found["route scanner"] == ("problem", "XS-FOLDER-MISSING")
+    assert found["ledger"] == ("ok", None)
+
+
+def test_a_wrong_configuration_ends_it(box: World) -> None:
+    """Without a configuration nothing else can be looked at."""
+    box.configure(route='colour = "red"')
+
+    code, found = states(box)
+
+    assert (code, found) == (2, {"configuration": ("problem", "XS-CONFIG")})
+
+
+def test_a_missing_password_is_found(box: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No password anywhere: 6."""
+    monkeypatch.delenv("XNATSYNC_BOX_PASSWORD")
+
+    code, found = states(box)
+
+    assert (code, found["server box"]) == (6, ("problem", "XS-AUTH-MISSING"))
+
+
+def test_an_unreachable_server_is_found(box: World) -> None:
+    """Nothing listens there: 5."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    box.configure(url=f"http://127.0.0.1:{port}")
+
+    code, found = states(box)
+
+    assert (code, found["server box"]) == (5, ("problem", "XS-SERVER-UNREACHABLE"))
+
+
+def test_a_missing_project_is_found(box: World) -> None:
+    """A project that is not there: 3."""
+    box.configure(project="NOWHERE")
+
+    code, found = states(box)
+
+    assert (code, found["project NOWHERE on box"]) == (3, ("problem", "XS-NOT-THERE"))
+
+
+def test_a_project_that_may_only_be_read_is_found(box: World) -> None:
+    """A collaborator cannot add to a project: 6, before anything is uploaded and misrouted."""
+    site = box.server.site
+    site.accounts.add("reader", "a-password-of-the-test", admin=False)
+    site.projects["DEMO"].members["reader"] = "collaborator"
+    box.config.write_text(box.config.read_text(encoding="utf-8").replace('"admin"', '"reader"'), encoding="utf-8")
+
+    code, found = states(box)
+
+    assert (code, found["project DEMO on box"]) == (6, ("problem", "XS-ACCESS-DENIED"))
+
+
+def test_a_clock_that_is_wrong_is_a_warning(box: World) -> None:
+    """A server whose clock is an hour off is worth a warning, and no failure."""
+
+    true = box.server.site.clock
+    box.server.site.clock = lambda: true() - 3600
+
+    ran = box.run("doctor")
+
+    assert ran.code == 0
+    assert re.search(r"its clock differs from ours by -360[01] s", " ".join(ran.out.split()))
+
+
+def test_a_server_that_does_not_tell_its_version_is_no_problem(box: World) -> None:
+    """Strange build information is not taken for a version."""
+    box.server.faults.add(Fault("GET", "buildInfo", "body", body="{}"))
+
+    ran = box.run("doctor")
+
+    assert ran.code == 0
+    assert "is XNAT of unknown version" in ran.out
+
+
+def test_a_damaged_ledger_is_found(box: World) -> None:
+    """A ledger whose bytes were changed is found, and not touched."""
+    box.study("good")
+    box.run("sync")
+    ledger = box.root / "ledger.db"
+    spoiled = b"not a database at all" + ledger.read_bytes()[21:]
+    ledger.write_bytes(spoiled)
+
+    code, found = states(box)
+
+    assert (code, found["ledger"]) == (7, ("problem", "XS-LEDGER-DAMAGED"))
+    assert spoiled == ledger.read_bytes()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_found(box: World) -> None:
+    """Filing needs the right to write in the drop folder."""
+    box.drop.chmod(0o500)
+    try:
+        code, found = states(box)
+    finally:
+        box.drop.chmod(0o700)
+
+    assert (code, found["route scanner"]) == (5, ("problem", "XS-DISK-UNWELL"))
+
+
+def test_another_file_system_for_done_is_found(box: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Filing is a rename: a done folder on another file system is found before the first item is."""
+    monkeypatch.setattr("xnatsync.disk.local.LocalDisk.same_device", lambda *_: False)
+
+    code, found = states(box)
+
+    assert (code, found["route scanner"]) == (5, ("problem", "XS-DISK-UNWELL"))
+
+
+def test_little_room_is_found(box: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hardly any room for the ledger: 5."""
+    monkeypatch.setattr("xnatsync.disk.space.free_bytes", lambda *_: 1000)
+
+    code, _ = states(box)
+
+    assert code == 5
+
+
+def test_a_route_that_keeps_needs_no_right_to_write(box: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under `keep` nothing is written in the drop folder, so nothing about writing is asked."""
+    box.configure(route='after = "keep"')
+    monkeypatch.setattr("xnatsync.disk.local.LocalDisk.same_device", lambda *_: False)
+
+    code, found = states(box)
+
+    assert (code, found["route scanner"]) == (0, ("ok", None))

@@ -1,0 +1,229 @@
+"""`retry` and `dismiss` do what a person decided, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from cli_world import World
+from xnatsync.cli.render import Screen
+from xnatsync.sandbox.http.faults import Fault
+
+
+def writes(box: World) -> int:
+    return sum(entry["method"] != "GET" and "JSESSION" not in str(entry["path"]) for entry in box.server.log)
+
+
+def held(box: World) -> int:
+    """Drops a study that is held because it has no label, beside one that is delivered."""
+    box.study("good")
+    box.study("unnamed", "", seed=2)
+    assert box.run("sync", "--workers", "1").code == 3
+    return next(item["id"] for item in box.run("status", "-o", "json").document["routes"][0]["items"])
+
+
+def test_a_label_that_was_mended_is_applied_anew(box: World) -> None:
+    """After the template was changed, the session that had no label is planned anew and delivered."""
+    held(box)
+    box.configure(route="session = \"{PatientID|'anon'}_{StudyDate}\"\nsubject = \"{PatientID|'anon'}\"")
+
+    retry = box.run("retry", "u2")
+    ran = box.run("sync")
+
+    assert retry.code == 0
+    assert "u2 (unnamed) is read and planned anew; it was held by XS-LABEL-UNUSABLE" in retry.out
+    assert ran.code == 0, ran.out
+    assert "session anon_20260302 of DEMO: 4 of 4 objects" in ran.out
+
+
+@pytest.mark.parametrize("name", ["#2", "2", "u2", "U2"])
+def test_it_is_named_by_item_or_unit(name: str, box: World) -> None:
+    """An item is `#2` or `2`, a unit `u2`."""
+    assert held(box) == 2
+
+    released = box.run("retry", name, "-o", "json").document["released"]
+
+    assert [(part["item"], part["code"], part["was_held"]) for part in released] == [(2, "XS-LABEL-UNUSABLE", True)]
+
+
+def test_all_releases_everything(box: World) -> None:
+    """`--all` releases everything that is held, and says how much."""
+    held(box)
+    box.study("nameless", "", seed=3)
+    box.run("sync")
+
+    ran = box.run("retry", "--all")
+
+    assert "2 holds released; `xnatsync sync` tries again" in ran.out
+
+
+def test_without_a_change_it_is_held_again(box: World) -> None:
+    """A retry alone mends nothing: the next run holds it for the same reason."""
+    held(box)
+    box.run("retry", "--all")
+
+    ran = box.run("sync")
+
+    assert ran.code == 3
+    assert "[XS-LABEL-UNUSABLE]" in ran.out
+
+
+def test_what_is_not_held_is_said_to_be_so(box: World) -> None:
+    """Releasing something that is not held changes nothing and says so."""
+    held(box)
+
+    ran = box.run("retry", "#1")
+
+    assert ran.code == 0
+    assert "#1 (good) was not held" in ran.out
+    assert "0 holds released\n" in ran.out
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["x"], 2), (["u99"], 2), (["#1", "--all"], 2), (["²"], 2)])
+def test_a_wrong_name_releases_nothing(arguments: list[str], code: int, box: World) -> None:
+    """No such name, or a name beside --all: 2, and everything is as it was."""
+    held(box)
+    before = box.run("status", "-o", "json").document
+
+    ran = box.run("retry", *arguments)
+
+    assert code == ran.code
+    assert before == box.run("status", "-o", "json").document
+
+
+def test_one_wrong_name_releases_none_of_them(box: World) -> None:
+    """Several names are released together or not at all."""
+    held(box)
+
+    ran = box.run("retry", "u2", "u99")
+
+    assert ran.code == 2
+    assert box.run("status", "-o", "json").document["routes"][0]["held"] == 1
+
+
+def test_retry_asks_the_server_nothing(box: World) -> None:
+    """Releasing is a matter of the ledger alone."""
+    held(box)
+    before = len(box.server.log)
+
+    box.run("retry", "--all")
+
+    assert before == len(box.server.log)
+
+
+# --- dismiss -----------------------------------------------------------------------------------------------------
+
+
+def test_a_dismissed_item_is_left_where_it_is(box: World) -> None:
+    """Dismissed: its files are untouched, it is not held any more, and the next run does nothing about it."""
+    number = held(box)
+
+    ran = box.run("dismiss", f"#{number}", "--yes")
+
+    assert ran.code == 0
+    assert "unnamed  #2 is dismissed; its files stay where they are" in ran.out
+    assert len(list((box.drop / "unnamed").rglob("*.dcm"))) == 4
+    before = writes(box)
+    again = box.run("sync", "-q")
+    assert (0, before) == (again.code, writes(box))
+
+
+def test_without_a_terminal_it_needs_yes(box: World) -> None:
+    """Where nobody can be asked, nothing is given up without `--yes`."""
+    number = held(box)
+
+    ran = box.run("dismiss", f"#{number}")
+
+    assert ran.code == 2
+    assert "[XS-DECLINED]" in ran.err
+    assert box.run("status", "-o", "json").document["routes"][0]["held"] == 1
+
+
+@pytest.mark.parametrize(("answer", "code", "still_held"), [(True, 0, 0), (False, 2, 1)])
+def test_on_a_terminal_it_asks(
+    answer: bool, code: int, still_held: int, box: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The person is told what is given up, and asked; only yes means yes."""
+    number = held(box)
+    monkeypatch.setattr(Screen, "can_ask", True)
+    monkeypatch.setattr("sys.stdin", Answers("y\n" if answer else "\n"))
+
+    ran = box.run("dismiss", f"#{number}")
+
+    assert code == ran.code
+    assert "will not be delivered any more" in ran.err
+    assert "Dismiss item #2? [y/N]" in ran.err
+    assert still_held == box.run("status", "-o", "json").document["routes"][0]["held"]
+
+
+class Answers:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def readline(self) -> str:
+        return self.text
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_proven_item_cannot_be_dismissed(box: World) -> None:
+    """What is done is not given up."""
+    held(box)
+
+    ran = box.run("dismiss", "#1", "--yes")
+
+    assert ran.code == 2
+    assert "item #1 is done: there is nothing to give up" in ran.err
+
+
+def stuck(box: World) -> str:
+    """A study whose archiving is refused: it stays in the prearchive, made by us."""
+    box.study("good")
+    box.server.faults.add(Fault("POST", "action=build", "status", times=1000, status=403))
+    assert box.run("sync").code == 3, box.run("status").out
+    unit = box.run("status", "-o", "json").document["routes"][0]["items"][0]["units"][0]
+    assert unit["prearchive"]
+    return str(unit["prearchive"])
+
+
+def test_what_we_left_in_the_prearchive_can_be_deleted(box: World) -> None:
+    """`--prearchive` deletes the prearchive session that our upload made."""
+    uri = stuck(box)
+
+    ran = box.run("dismiss", "#1", "--prearchive", "--yes")
+
+    assert ran.code == 0, ran.err
+    assert f"deleted on the server: {uri}" in ran.out
+    assert prearchive_count(box) == 0
+
+
+def test_without_asking_the_prearchive_is_left_alone(box: World) -> None:
+    """Without `--prearchive` the session stays there, and that is said."""
+    uri = stuck(box)
+
+    ran = box.run("dismiss", "#1", "--yes")
+
+    assert f"still on the server: {uri}" in ran.out
+    assert prearchive_count(box) == 1
+
+
+def test_a_refused_deletion_gives_nothing_up(box: World) -> None:
+    """When the server does not delete, the item stays as it is."""
+    stuck(box)
+    box.server.faults.add(Fault("DELETE", "/prearchive/", "status", times=1000, status=403))
+
+    ran = box.run("dismiss", "#1", "--prearchive", "--yes")
+
+    assert ran.code == 6
+    assert box.run("status", "-o", "json").document["routes"][0]["held"] == 1
+
+
+def prearchive_count(box: World) -> int:
+    from xnatsync.config.load import load
+    from xnatsync.service.app import App
+
+    app = App(load(box.config))
+    try:
+        return len(app.server("box").prearchive("DEMO"))
+    finally:
+        app.close()

@@ -1,0 +1,114 @@
+"""The program starts fast, and every command is helped and documented."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import typer
+
+from cli_world import REPOSITORY
+from xnatsync import __version__
+from xnatsync.cli.program import build, run
+
+HEAVY = {"pydicom", "httpx", "pydantic", "sqlite_utils", "rich", "stream_unzip", "multipart"}
+START = """
+import sys
+import xnatsync.cli
+from xnatsync.cli.program import run
+assert run(["--help"]) == 0
+print("loaded:", *sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def commands() -> Iterator[tuple[str, ...]]:
+    tree = typer.main.get_command(build())
+    for name, command in tree.commands.items():  # type: ignore[attr-defined]
+        if hasattr(command, "commands"):
+            yield from ((name, below) for below in command.commands)
+        else:
+            yield (name,)
+
+
+ALL = sorted(commands())
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """Importing the command line and building its help imports none of the heavy libraries."""
+    done = subprocess.run([sys.executable, "-c", START], capture_output=True, text=True, timeout=60, cwd=REPOSITORY)
+
+    loaded = set(done.stdout.splitlines()[-1].split()[1:])
+    assert done.returncode == 0, done.stderr
+    assert "typer" in loaded
+    assert set() == loaded & HEAVY
+
+
+def test_the_check_for_heavy_imports_sees_one() -> None:
+    """The same check fails when one of them is imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import xnatsync.config.model\n" + START], capture_output=True, text=True, timeout=60,
+        cwd=REPOSITORY,
+    )  # fmt: skip
+
+    assert "pydantic" in set(done.stdout.splitlines()[-1].split()) & HEAVY
+
+
+@pytest.mark.parametrize("command", ALL, ids=" ".join)
+def test_every_command_has_help(command: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    """`COMMAND --help` explains the command and each of its options."""
+    code = run([*command, "--help"])
+
+    text = capsys.readouterr().out
+    assert code == 0
+    assert f"Usage: xnatsync {' '.join(command)}" in text
+    assert len(text.split("\n\n")[1].strip()) > 20
+
+
+@pytest.mark.parametrize("command", ALL, ids=" ".join)
+def test_every_command_is_documented(command: tuple[str, ...]) -> None:
+    """docs/commands.md has a section for each command, and names each of its own options."""
+    page = (REPOSITORY / "docs" / "commands.md").read_text(encoding="utf-8")
+    tree = typer.main.get_command(build())
+    for name in command:
+        tree = tree.commands[name]  # type: ignore[attr-defined]
+
+    section = page.split(f"\n## {command[0]}\n")[1].split("\n## ")[0]
+
+    assert f"xnatsync {' '.join(command)}" in section
+    for option in (name for part in tree.params for name in part.opts if name.startswith("--")):
+        assert option in section or f"`{option}`" in page.split("\n## demo\n")[0], option
+
+
+def test_the_page_documents_no_command_that_is_not_there() -> None:
+    """Every section of docs/commands.md after the first belongs to a command."""
+    page = (REPOSITORY / "docs" / "commands.md").read_text(encoding="utf-8")
+
+    sections = [line.removeprefix("## ") for line in page.splitlines() if line.startswith("## ")]
+
+    assert sorted({command[0] for command in ALL}) == sorted(sections[1:])
+
+
+def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--version` says name and version."""
+    code = run(["--version"])
+
+    assert (0, f"xnatsync {__version__}\n") == (code, capsys.readouterr().out)
+
+
+def test_without_a_command_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """`xnatsync` alone shows the commands."""
+    code = run([])
+
+    assert code == 0
+    assert "Commands:" in capsys.readouterr().out
+
+
+def test_it_runs_as_a_module() -> None:
+    """`python -m xnatsync` is the program."""
+    done = subprocess.run(
+        [sys.executable, "-m", "xnatsync", "--version"], capture_output=True, text=True, timeout=60, cwd=REPOSITORY
+    )
+
+    assert (0, f"xnatsync {__version__}\n") == (done.returncode, done.stdout)

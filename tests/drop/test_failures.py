@@ -1,0 +1,100 @@
+"""A server that misbehaves in the middle: the end state is the same, nothing is lost, doubled or archived twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from drop_world import DropWorld, only, uids, unit_of
+
+IMPORT, BUILD, COMMIT = "/data/services/import", "action=build", "action=commit"
+LISTING = "/prearchive/projects/P1|/data/experiments|/data/projects/P1"
+
+
+def _commits(world: DropWorld) -> int:
+    return sum(
+        entry["method"] == "POST"
+        and "action=commit" in str(entry["query"])
+        and str(entry["status"]) in {"301", "200", "303"}
+        for entry in world.server.log
+    )
+
+
+def _arrives(world: DropWorld, **more: Any) -> None:
+    sent = uids(world.study())
+
+    report = world.sync(**more)
+
+    part = unit_of(only(report))
+    assert report.exit_code == 0, (report.errors, part.unit)
+    assert world.archived("SUB1_MR_20260301") == sent
+    assert part.receipt is not None
+    assert part.receipt.held == len(sent)
+    assert world.in_drop() == set()
+    assert not world.site.prearchive.rows
+
+
+@pytest.mark.parametrize("where", [IMPORT, BUILD, COMMIT])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 401},
+        {"kind": "status", "status": 503, "headers": {"Retry-After": "1"}},
+        {"kind": "status", "status": 502},
+        {"kind": "login_page"},
+        {"kind": "cut_request", "bytes": 1000},
+        {"kind": "cut_response"},
+        {"kind": "lost_reply"},
+    ],
+    ids=lambda fault: f"{fault['kind']}{fault.get('status', '')}",
+)
+def test_a_write_that_fails_once_ends_in_the_same_state(world: DropWorld, where: str, fault: dict[str, Any]) -> None:
+    struck = world.fault("POST", where, **fault)
+
+    _arrives(world)
+
+    assert struck.hits == 1
+    assert len(world.site.experiments) == 1
+
+
+@pytest.mark.parametrize("fault", ["login_page", "cut_response", "lost_reply"])
+@pytest.mark.parametrize("after", range(8))
+def test_a_read_that_fails_once_ends_in_the_same_state(world: DropWorld, fault: Any, after: int) -> None:
+    struck = world.fault("GET", LISTING, fault, after=after)
+
+    _arrives(world)
+
+    assert struck.hits == 1
+
+
+def test_a_lost_reply_to_the_archiving_is_not_asked_twice(world: DropWorld) -> None:
+    struck = world.fault("POST", COMMIT, "lost_reply")
+
+    _arrives(world)
+
+    assert struck.hits == 1
+    assert sum("action=commit" in str(entry["query"]) for entry in world.server.log) == 1
+
+
+def test_a_wrong_password_is_told_once_and_holds_nothing(world: DropWorld) -> None:
+    world.study()
+    world.monkeypatch.setenv("XNATSYNC_S_PASSWORD", "wrong")
+
+    report = world.sync()
+
+    assert report.exit_code == 6
+    assert [error.code for error in report.errors] == ["XS-AUTH-REFUSED"]
+    world.monkeypatch.setenv("XNATSYNC_S_PASSWORD", "secret")
+    assert world.sync().exit_code == 0
+
+
+def test_a_server_that_is_away_is_temporary_and_counts_no_try(world: DropWorld) -> None:
+    world.study()
+    world.server.stop()
+
+    report = world.sync(patience_s=0.5)
+
+    assert report.exit_code == 5
+    assert unit_of(only(report)).unit.tries == 0
+    assert unit_of(only(report)).unit.hold is None

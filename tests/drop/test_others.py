@@ -1,0 +1,231 @@
+"""What is not DICOM: kept with the item, attached to the session, or expected; always listed, never overwritten."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from drop_pieces import LABEL, elsewhere, quick_sync
+from drop_world import DropWorld, only, unit_of
+
+
+def _attached(world: DropWorld, label: str = LABEL, resource: str = "ATTACHED") -> dict[str, bytes]:
+    """The attached files as the server gives them back."""
+    session = world.session(label)
+    assert session is not None
+    listed = world.get(f"/data/experiments/{session.id}/resources/{resource}/files?format=json").json()
+    uris = [row["URI"] for row in listed["ResultSet"]["Result"]]
+    return {uri.split("/files/", 1)[1]: world.get(uri).content for uri in uris}
+
+
+def _clutter(folder: Path) -> dict[str, bytes]:
+    files = {
+        "README.txt": b"read me",
+        "sub folder/notes (1).txt": b"notes",
+        "sub folder/Grüße.pdf": b"%PDF-1.4 " + bytes(range(256)),
+        "scan_catalog.xml": b"<catalog/>",
+        "empty.log": b"",
+        "data.bin": bytes(200_000),
+    }
+    for name, data in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return files
+
+
+@pytest.mark.parametrize("other", ["keep", "ignore"])
+def test_clutter_is_filed_with_its_item_and_listed(world: DropWorld, other: str) -> None:
+    world.configure(other=other)
+    world.study("exam")
+    files = _clutter(world.folder / "exam")
+
+    report = world.sync()
+
+    assert report.exit_code == 0
+    listed = {file.path: file.reason for file in only(report).others}
+    assert set(listed) == set(files)
+    assert all(listed.values())
+    assert {f"exam/{name}" for name in files} <= world.filed()
+    session = world.session(LABEL)
+    assert session is not None
+    assert not session.resources
+
+
+def test_attached_files_arrive_byte_for_byte(world: DropWorld) -> None:
+    world.configure(other="attach")
+    world.study("exam")
+    files = _clutter(world.folder / "exam")
+
+    report = world.sync()
+
+    assert report.exit_code == 0, report
+    stored = _attached(world)
+    assert sorted(stored.values()) == sorted(files.values())
+    assert len(stored) == len(files)
+    receipt = unit_of(only(report)).receipt
+    assert receipt is not None
+    assert receipt.expected == 5 + len(files)
+    assert {f"exam/{name}" for name in files} <= world.filed()
+
+
+def test_files_of_one_name_from_two_items_of_a_study_do_not_collide(world: DropWorld) -> None:
+    world.configure(other="attach")
+    files = elsewhere(world, series=(2, 2))
+    for name, part in (("one", files[:2]), ("two", files[2:])):
+        for file in part:
+            target = world.folder / name / file.name
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(file.read_bytes())
+        (world.folder / name / "README.txt").write_text(f"of part {name}")
+
+    report = quick_sync(world)
+
+    assert report.exit_code == 0, report
+    assert sorted(_attached(world).values()) == [b"of part one", b"of part two"]
+
+
+def test_the_same_name_in_other_spellings_does_not_collide(world: DropWorld) -> None:
+    """Names that become the same in XNAT's alphabet."""
+    world.configure(other="attach")
+    world.study("exam")
+    data = {"a b.txt": b"1", "a_b.txt": b"2", "a+b.txt": b"3", "ä.txt": b"4", "ö.txt": b"5", "A_B.txt": b"6"}
+    for name, text in data.items():
+        (world.folder / "exam" / name).write_bytes(text)
+    there = len([path for path in (world.folder / "exam").iterdir() if path.is_file()])
+
+    assert world.sync().exit_code == 0
+    assert len(_attached(world)) == there
+
+
+def test_what_somebody_put_into_the_resource_is_not_overwritten(world: DropWorld) -> None:
+    """The name an attached file would have is taken: what is there stays, and the difference is told."""
+    import httpx
+
+    world.configure(other="attach")
+    world.study("exam")
+    (world.folder / "exam" / "README.txt").write_text("ours")
+
+    def occupy() -> None:
+        session = world.session(LABEL)
+        assert session is not None
+        url = f"{world.server.url}/data/experiments/{session.id}/resources/ATTACHED/files/1/README.txt?inbody=true"
+        httpx.put(url, content=b"theirs", auth=("agent", "secret"), timeout=60).raise_for_status()
+
+    world.after("POST", "action=commit", occupy)
+
+    report = world.sync(patience_s=0.5)
+
+    assert list(_attached(world).values()) == [b"theirs"]
+    assert report.exit_code == 3, report
+    assert unit_of(only(report)).unit.code in {"XS-OBJECTS-DIFFER", "XS-FOREIGN-CONTENT"}
+    assert world.in_drop() == {"exam"}
+
+
+def test_attached_files_of_an_item_that_is_dropped_again_are_not_stored_twice(world: DropWorld) -> None:
+    """The second item attaches its own copy under its own number; nothing of the first is touched."""
+    world.configure(other="attach")
+    world.study("exam")
+    (world.folder / "exam" / "README.txt").write_text("one")
+    assert world.sync().exit_code == 0
+    first = _attached(world)
+    world.study("exam")
+    (world.folder / "exam" / "README.txt").write_text("two")
+
+    report = world.sync()
+
+    assert report.exit_code == 0
+    assert first.items() <= _attached(world).items()
+    assert sorted(_attached(world).values()) == [b"one", b"two"]
+
+
+def test_a_file_is_attached_to_the_study_of_its_folder_and_kept_when_there_is_none(world: DropWorld) -> None:
+    world.configure(other="attach")
+    world.study("cd/a", patient="SUB1", seed=1)
+    world.study("cd/b", patient="SUB2", seed=2)
+    (world.folder / "cd/a/note.txt").write_text("of a")
+    (world.folder / "cd/b/note.txt").write_text("of b")
+    (world.folder / "cd/top.txt").write_text("of neither")
+
+    report = world.sync()
+
+    assert report.exit_code == 0
+    assert list(_attached(world, "SUB1_MR_20260301").values()) == [b"of a"]
+    assert list(_attached(world, "SUB2_MR_20260301").values()) == [b"of b"]
+    assert {f.path: "attached" in f.reason for f in only(report).others} == {
+        "a/note.txt": True,
+        "b/note.txt": True,
+        "top.txt": False,
+    }
+    assert "cd/top.txt" in world.filed()
+
+
+@pytest.mark.parametrize("fault", ["lost_reply", "cut_request", "cut_response"])
+def test_an_attachment_whose_upload_fails_arrives_all_the_same(world: DropWorld, fault: str) -> None:
+    world.configure(other="attach")
+    world.study("exam")
+    files = _clutter(world.folder / "exam")
+    struck = world.fault("PUT", "/files/", fault, bytes=1000)
+
+    report = quick_sync(world)
+
+    assert struck.hits == 1
+    assert report.exit_code == 0, report
+    assert sorted(hashlib.sha256(data).digest() for data in _attached(world).values()) == sorted(
+        hashlib.sha256(data).digest() for data in files.values()
+    )
+
+
+def test_clutter_alone_is_never_sent(world: DropWorld) -> None:
+    """There is no session to attach it to."""
+    world.configure(other="attach")
+    (world.folder / "notes").mkdir()
+    files = _clutter(world.folder / "notes")
+
+    report = world.sync()
+
+    assert (report.exit_code, only(report).item.phase) == (0, "left")
+    assert {file.path for file in only(report).others} == set(files)
+    assert world.writes() == [("PUT", "/data/projects/P1")]
+    assert world.in_drop() == {"notes"}
+
+
+@pytest.mark.parametrize("size", [12, 4], ids=["changed", "truncated"])
+def test_an_attachment_that_the_server_stored_damaged_is_caught(world: DropWorld, size: int) -> None:
+    """The server's own catalogue says so: its digest is that of what it stored."""
+    world.configure(other="attach")
+    world.study("exam")
+    (world.folder / "exam" / "README.txt").write_text("the original")
+    damaged = b"the 0riginal"[:size]
+
+    def damage() -> None:
+        session = world.session(LABEL)
+        assert session is not None
+        for entry in session.resources["ATTACHED"].entries.values():
+            entry.digest, entry.size = hashlib.md5(damaged, usedforsecurity=False).hexdigest(), len(damaged)
+
+    world.after("PUT", "/files/", damage)
+
+    report = world.sync()
+
+    assert (report.exit_code, unit_of(only(report)).unit.code) == (3, "XS-OBJECTS-DIFFER")
+    assert unit_of(only(report)).receipt is None
+    assert world.in_drop() == {"exam"}
+
+
+def test_a_server_that_tells_no_digests_cannot_prove_an_attachment(world: DropWorld) -> None:
+    """No digest is never a proof: the item is held with what to do about it, the session itself is there."""
+    world.configure(other="attach")
+    files = world.study("exam")
+    (world.folder / "exam" / "README.txt").write_text("the original")
+    world.site.settings.values["checksums"] = False
+
+    report = world.sync()
+
+    unit = unit_of(only(report)).unit
+    assert (report.exit_code, unit.code) == (3, "XS-UNVERIFIABLE")
+    assert len(world.archived(LABEL)) == len(files)
+    world.configure(other="keep")
+    assert world.sync().exit_code == 0

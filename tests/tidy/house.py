@@ -1,0 +1,317 @@
+"""The house rules as functions over source text, so that each can be shown a planted violation.
+
+Every check takes a module's dotted name and its text and gives its findings as sentences; none is a finding.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "xnatsync"
+
+LINES_MAX, FUNCTION_MAX = 400, 60
+CATALOGUES = {"xnatsync.core.errors"}  # one long list of things of a kind is still one idea
+EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc", "tools", "shared"}
+
+# Who may import whom (architecture §3), the package itself always included.
+LAYERS: dict[str, set[str]] = {
+    "core": set(),
+    "ports": {"core"},
+    "dicom": {"core"},
+    "disk": {"core", "ports", "dicom"},
+    "ledger": {"core", "disk"},
+    "xnat": {"core", "ports"},
+    "config": {"core", "dicom"},
+    "routes": {"core", "ledger"},
+    "engine": {"core", "ports", "dicom", "ledger", "xnat", "routes"},
+    "report": {"core", "ledger", "engine"},
+    "service": {"core", "ports", "dicom", "disk", "ledger", "xnat", "config", "routes", "engine", "report", "sandbox"},
+    "cli": {"core", "dicom", "ledger", "config", "engine", "report", "service", "sandbox"},
+    "sandbox": set(),  # it judges the product, so it shares nothing with it
+    "__main__": {"cli"},
+    "": set(),
+}
+PURE = {
+    *("__future__", "collections", "dataclasses", "datetime", "enum", "fnmatch", "hashlib", "math", "pathlib", "re"),
+    *("types", "typing"),
+}
+
+SUPERVISORS = {  # the only places where any exception whatever is caught and not raised again
+    "xnatsync.engine.dispatcher": {"_step"},
+    "xnatsync.cli.program": {"_run"},
+    # The stand-in server answers 500 or writes a log entry where XNAT's own catch-alls do.
+    "xnatsync.sandbox.http.import_routes": None,
+    "xnatsync.sandbox.http.multipart": None,
+    "xnatsync.sandbox.http.server": None,
+    "xnatsync.sandbox.model.importer": None,
+    "xnatsync.sandbox.model.operations": None,
+    "xnatsync.sandbox.model.rebuilder": None,
+}
+THREADS = re.compile(r"xnatsync\.(engine\.(dispatcher|perform)|service\..+|sandbox\..+|cli\.live)")
+URLS = re.compile(r"xnatsync\.(xnat|sandbox)\..+|xnatsync\.service\.scenery")  # scenery plays a person at the sandbox
+ADDRESS = re.compile(
+    r"(^|[^\w.])/?(data|xapi|REST)/(projects|subjects|experiments|services|prearchive|archive|user|config|JSESSION|auth)\b"
+)
+SQL = re.compile(
+    r"(?is)\s*(select\s.+\sfrom\s|insert\s+(or\s+\w+\s+)?into\s|update\s+\w+\s+set\s|delete\s+from\s|vacuum\b|pragma\s+\w"
+    r"|create\s+(unique\s+)?(table|index|trigger)\s|begin\s+(immediate|exclusive|deferred)\b)"
+)
+
+
+def modules() -> Iterator[tuple[str, str]]:
+    """The product's modules: dotted name and text."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path.read_text(encoding="utf-8")
+
+
+def package_of(name: str) -> str:
+    """The first part below `xnatsync`: a package, or one of the modules beside the packages."""
+    return name.split(".")[1] if "." in name else ""
+
+
+# --- layers ------------------------------------------------------------------------------------------------------
+
+
+def imported(text: str) -> Iterator[str]:
+    """Every module that is imported, wherever in the text."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports are banned"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def layer_findings(name: str, text: str) -> list[str]:
+    """Imports against the direction of the layers."""
+    own = package_of(name)
+    found = []
+    for target in imported(text):
+        if target.split(".")[0] != "xnatsync" or target in {"xnatsync", "xnatsync.__version__"}:
+            continue
+        other = package_of(target)
+        if other != own and other not in LAYERS.get(own, set()):
+            found.append(f"{name} imports {target}: {own or 'the package'} must not know {other}")
+    return found
+
+
+def purity_findings(name: str, text: str) -> list[str]:
+    """Imports of the pure core that could reach the outside world."""
+    if package_of(name) != "core":
+        return []
+    found = []
+    for target in imported(text):
+        top = target.split(".")[0]
+        if top == "xnatsync":
+            continue
+        if top not in PURE or (top == "pathlib" and target != "pathlib.PurePosixPath"):
+            found.append(f"{name} imports {target}: the core does no I/O")
+    return found
+
+
+# --- shape -------------------------------------------------------------------------------------------------------
+
+
+def shape_findings(name: str, text: str) -> list[str]:
+    """Modules that are no noun of the domain or too long; functions that do not fit a screen."""
+    found = []
+    if EMPTY_NAMES & set(name.split(".")):
+        found.append(f"{name} is named after nothing")
+    if text.count("\n") > LINES_MAX and name not in CATALOGUES:
+        found.append(f"{name} has {text.count(chr(10))} lines; {LINES_MAX} are allowed")
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            if length > FUNCTION_MAX:
+                found.append(f"{name}.{node.name} has {length} lines; {FUNCTION_MAX} are allowed")
+    return found
+
+
+def docstring_findings(name: str, text: str) -> list[str]:
+    """Public names that do not say what they are or promise."""
+    tree = ast.parse(text)
+    found = [] if ast.get_docstring(tree) else [f"{name} has no docstring"]
+
+    def visit(node: ast.Module | ast.ClassDef, path: str) -> None:
+        for child in node.body:
+            if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                continue
+            if child.name.startswith("_"):
+                continue
+            if not ast.get_docstring(child):
+                found.append(f"{path}.{child.name} has no docstring")
+            if isinstance(child, ast.ClassDef):
+                visit(child, f"{path}.{child.name}")
+
+    visit(tree, name)
+    return found
+
+
+# --- habits ------------------------------------------------------------------------------------------------------
+
+
+def except_findings(name: str, text: str) -> list[str]:
+    """Handlers that swallow any exception, outside the named supervisors.  One that ends by raising again is none."""
+    found = []
+    allowed = SUPERVISORS.get(name, set())
+    for function, handler in _handlers(ast.parse(text), ""):
+        broad = handler.type is None or any(
+            isinstance(part, ast.Name) and part.id in {"Exception", "BaseException"} for part in ast.walk(handler.type)
+        )
+        last = handler.body[-1]
+        swallows = broad and not (isinstance(last, ast.Raise) and last.exc is None)
+        if swallows and allowed is not None and function not in allowed:
+            found.append(f"{name}.{function} line {handler.lineno} catches everything")
+    return found
+
+
+def _handlers(node: ast.AST, function: str) -> Iterator[tuple[str, ast.ExceptHandler]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ExceptHandler):
+            yield function, child
+        inner = child.name if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) else function
+        yield from _handlers(child, inner)
+
+
+def texts(text: str) -> Iterator[tuple[int, str]]:
+    """Every string of a module that is not a docstring, with its line; of an f-string, its fixed parts."""
+    tree = ast.parse(text)
+    documents = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documents:
+            yield node.lineno, node.value
+
+
+def sql_findings(name: str, text: str) -> list[str]:
+    """SQL outside the ledger."""
+    if package_of(name) == "ledger":
+        return []
+    return [f"{name} line {line} holds SQL" for line, value in texts(text) if SQL.match(value)]
+
+
+def url_findings(name: str, text: str) -> list[str]:
+    """XNAT's addresses outside the client and the sandbox."""
+    if URLS.fullmatch(name):
+        return []
+    return [f"{name} line {line} holds a URL" for line, value in texts(text) if ADDRESS.search(value)]
+
+
+def print_findings(name: str, text: str) -> list[str]:
+    """Printing, and writing to the standard streams, outside the one module that does it."""
+    if name == "xnatsync.cli.render":
+        return []
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            if called == "print" or re.search(r"(stdout|stderr)(\.buffer)?\.write(lines)?$", called):
+                found.append(f"{name} line {node.lineno} prints")
+    return found
+
+
+def thread_findings(name: str, text: str) -> list[str]:
+    """Threads and processes that are started outside the places that stop them."""
+    if THREADS.fullmatch(name):
+        return []
+    starters = {"Thread", "Timer", "ThreadPoolExecutor", "ProcessPoolExecutor", "Process", "Popen"}
+    return [
+        f"{name} line {node.lineno} starts a thread or process"
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in starters
+    ]
+
+
+# --- the whole tree ----------------------------------------------------------------------------------------------
+
+MACHINE = re.compile(
+    r"(?<![\w.:])(/(?:work|root|Users|workspace)/[\w.-]+|/home/(?!a/|you/|xnat/)[\w.-]+/|[A-Z]:\\{1,2}Users\b)"
+)
+SKIPPED = {".git", ".venv", "__pycache__", "build", "dist"}
+
+
+def tree_texts() -> Iterator[tuple[str, str]]:
+    """Every text file of the checkout, apart from what tools leave there."""
+    for path in sorted(ROOT.rglob("*")):
+        parts = path.relative_to(ROOT).parts
+        left_by_tools = any(part in SKIPPED or part.endswith((".egg-info", "_cache")) for part in parts)
+        if left_by_tools or parts[0] == ".hypothesis" or not path.is_file():
+            continue
+        try:
+            yield "/".join(parts), path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+
+
+def machine_findings(name: str, text: str) -> list[str]:
+    """Paths of somebody's own machine."""
+    return [f"{name} names {found}" for found in MACHINE.findall(text)]
+
+
+def link_findings(name: str, text: str, documents: Mapping[str, str], exists: frozenset[str]) -> list[str]:
+    """Links of a page that lead nowhere: to a missing file, or to a heading that no page has."""
+    found = []
+    folder = Path(name).parent
+    for target in re.findall(r"\]\(([^)\s]+)\)", _without_code(text)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        goal = name if not path else _normal(folder / path)
+        if goal not in exists:
+            found.append(f"{name} links to {target}, which is not there")
+        elif anchor and anchor not in {_anchor(title) for title in _headings(documents.get(goal, ""))}:
+            found.append(f"{name} links to {target}, and there is no such heading")
+    return found
+
+
+def _normal(path: Path) -> str:
+    parts: list[str] = []
+    for part in path.as_posix().split("/"):
+        if part == "..":
+            parts = parts[:-1]
+        elif part not in {"", "."}:
+            parts.append(part)
+    return "/".join(parts)
+
+
+def _without_code(text: str) -> str:
+    return re.sub(r"(?ms)^```.*?^```|`[^`\n]*`", "", text)
+
+
+def _headings(text: str) -> list[str]:
+    return re.findall(r"(?m)^#+ +(.+)$", re.sub(r"(?ms)^```.*?^```", "", text))
+
+
+def _anchor(title: str) -> str:
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+# --- the tree of errors ------------------------------------------------------------------------------------------
+
+DRAWN = re.compile(r"^(?P<indent>[│├└─ ]*)(?P<name>[A-Z]\w+)(?: \.+ (?P<code>XS-[A-Z-]+) +\S.*)?$")
+
+
+def drawn_tree(document: str) -> dict[str, tuple[str, str]]:
+    """Reads the tree that a docstring draws: class → (its parent, its code or "")."""
+    tree: dict[str, tuple[str, str]] = {}
+    above: list[tuple[int, str]] = []
+    for line in document.splitlines():
+        shape = DRAWN.match(line)
+        if shape is None:
+            continue
+        depth = len(shape["indent"])
+        while above and above[-1][0] >= depth:
+            above.pop()
+        tree[shape["name"]] = (above[-1][1] if above else "", shape["code"] or "")
+        above.append((depth, shape["name"]))
+    return tree

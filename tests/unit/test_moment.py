@@ -1,0 +1,46 @@
+"""Moments are text that sorts as time passes; nothing without a zone gets in."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from xnatsync.core.moment import later, parse, stamp
+
+NOON = "2026-03-01T12:00:00.000Z"
+
+
+def test_a_moment_is_written_in_utc_with_milliseconds() -> None:
+    """Wherever the machine stands, the ledger reads the same; microseconds are cut, not rounded up into the future."""
+    berlin = timezone(timedelta(hours=1))
+
+    assert stamp(datetime(2026, 3, 1, 13, 0, 0, 999, berlin)) == NOON
+
+
+def test_what_is_written_is_read_back() -> None:
+    """Nothing is lost but what was not written."""
+    assert parse(NOON) == datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert stamp(parse(NOON)) == NOON
+
+
+def test_a_moment_without_a_zone_is_refused() -> None:
+    """A naive time would be taken for local time somewhere."""
+    with pytest.raises(ValueError, match="zone"):
+        stamp(datetime(2026, 3, 1))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(0, NOON), (0.5, "2026-03-01T12:00:00.500Z"), (-1, "2026-03-01T11:59:59.000Z")]
+)
+def test_later_adds_seconds(seconds: float, expected: str) -> None:
+    """Fractions and the past included."""
+    assert later(NOON, seconds) == expected
+
+
+def test_text_sorts_as_time_passes() -> None:
+    """So that SQL may compare moments as text, over the end of a minute, a day and a year."""
+    steps = [later("2025-12-31T23:59:59.000Z", seconds) for seconds in (0, 0.001, 0.999, 1, 61, 86_400)]
+
+    assert steps == sorted(steps)
+    assert len(set(steps)) == len(steps)
