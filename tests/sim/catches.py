@@ -1,0 +1,154 @@
+"""Planted bugs: each is one thing that the engine could have got wrong, done wrong for the length of a history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+from sim.invariants import Violation
+from sim.world import History
+from xnatsync.core import decide as deciding
+from xnatsync.core.errors import Disposition
+from xnatsync.core.manifest import Level
+from xnatsync.core.tree import Node, Tree
+from xnatsync.engine import failing, filing, items, observe, perform, prove, units
+from xnatsync.engine.world import Rest
+from xnatsync.ledger.units import Units
+
+
+def believes_the_200() -> list[Any]:
+    """What the server acknowledged is taken for stored: nothing is looked for in its listings."""
+    real = prove.target_tree
+
+    def believing(listing: Any, members: Mapping[str, str]) -> Tree:
+        seen = real(listing, members)
+        claimed = [Node(key, 1 << 30, 0, {}) for key in members.values() if key not in seen]
+        return Tree([*seen.values(), *claimed], complete=True)
+
+    return [patch.object(prove, "target_tree", believing), patch.object(observe, "target_tree", believing)]
+
+
+def compares_names_only() -> list[Any]:
+    """Pixels were asked for, names are compared, and the receipt says pixels."""
+    real = prove.examine
+
+    def by_name(source: Tree, target: Tree, level: Level, place: Any) -> Any:
+        found = real(source, target, Level.NAMES, place)
+        if found.receipt is not None:
+            object.__setattr__(found.receipt, "level", level)
+        return found
+
+    return [patch.object(prove, "examine", by_name)]
+
+
+def files_without_looking_again() -> list[Any]:
+    """Whatever is in the custody box is taken for what was proven."""
+    return [patch.object(filing, "_judge", lambda *_: ("",))]
+
+
+def has_no_merge_base() -> list[Any]:
+    """Nothing is known of what was sent before: two trees are compared instead of three."""
+    return [patch.object(units, "base_of", lambda world, unit: {})]
+
+
+def takes_every_row_for_its_own() -> list[Any]:
+    """What lay in the prearchive before we sent anything is forgotten."""
+    return [patch.object(Units, "strangers_before", lambda *_: frozenset())]
+
+
+def takes_no_lease() -> list[Any]:
+    """Nobody asks whether another unit writes to this target."""
+    return [patch.object(units, "lease_taken", lambda *_: None), patch.object(perform, "lease_taken", lambda *_: None)]
+
+
+def takes_a_lost_reply_for_a_failure() -> list[Any]:
+    """No answer is written down as "it failed"."""
+    real = perform._note
+
+    def failed(world: Any, attempt: Any, error: Any, outcome: str, route: Any) -> None:
+        real(world, attempt, error, "failed" if outcome == "unknown" else outcome, route)  # type: ignore[arg-type]
+
+    return [patch.object(perform, "_note", failed)]
+
+
+def takes_unknown_for_final() -> list[Any]:
+    """What got no answer is given to a person at once."""
+    real = failing.fail_unit
+
+    def given_up(world: Any, unit: Any, error: Any) -> Any:
+        if error.disposition is Disposition.LOOK:
+            world.ledger.hold_unit(
+                unit.id, hold="person", code=error.code, detail=str(error), advice=error.remedy, retry_at=None, tries=1
+            )
+            return Rest()
+        return real(world, unit, error)
+
+    return [patch.object(units, "fail_unit", given_up)]
+
+
+def has_no_quiet_time() -> list[Any]:
+    """After a request without an answer the target is written to again at once."""
+    return [patch.object(deciding, "quiet_s", lambda *_: 0.0)]
+
+
+def resets_early() -> list[Any]:
+    """A changed item is planned anew while an upload of its former content may still land."""
+    patches = [patch.object(items, "unsure_s", lambda *_: 0.0)]
+    if hasattr(perform, "_former_upload"):
+        patches.append(patch.object(perform, "_former_upload", lambda *_: None))
+    return patches
+
+
+def judges_on_an_incomplete_listing() -> list[Any]:
+    """What a listing does not show is taken for missing, even where it says that it is not whole."""
+    real = observe.target_tree
+
+    def whole(listing: Any, members: Mapping[str, str]) -> Tree:
+        return real(replace(listing, complete=True), members)
+
+    return [patch.object(observe, "target_tree", whole), patch.object(prove, "target_tree", whole)]
+
+
+BUGS: dict[str, Callable[[], list[Any]]] = {
+    bug.__name__: bug
+    for bug in (
+        believes_the_200, compares_names_only, files_without_looking_again, has_no_merge_base,
+        takes_every_row_for_its_own, takes_no_lease, takes_a_lost_reply_for_a_failure, takes_unknown_for_final,
+        has_no_quiet_time, resets_early, judges_on_an_incomplete_listing,
+    )
+}  # fmt: skip
+
+
+@contextmanager
+def planted(bug: str) -> Iterator[None]:
+    """Plants a bug, and takes it out again."""
+    patches = BUGS[bug]()
+    for one in patches:
+        one.start()
+    try:
+        yield
+    finally:
+        for one in patches:
+            one.stop()
+
+
+def fails(seed: int, bug: str | None, masked: frozenset[tuple[str, int]] = frozenset()) -> tuple[str, History] | None:
+    """Plays a seed, with a bug or without; tells the broken promise, None when all are kept."""
+    history = History(seed, masked=masked)
+    try:
+        with planted(bug) if bug is not None else nullcontext():
+            history.play()
+    except Violation as violation:
+        return str(violation), history
+    return None
+
+
+def caught_at(bug: str, seeds: range) -> tuple[int, str, History] | None:
+    """The first seed that catches a bug, and by which promise."""
+    for seed in seeds:
+        if (found := fails(seed, bug)) is not None:
+            return seed, *found
+    return None

@@ -1,0 +1,78 @@
+"""What goes wrong, and when: each kind of fault has a rate drawn for the seed and a counter of its own.
+
+The n-th draw of a kind depends on seed, kind and n alone.  So one fault can be masked while all others stay as they
+were, which is what makes a failing history shrinkable; one generator for everything would shift them all.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from hashlib import blake2b
+from random import Random
+
+# Swarm: in most histories many kinds are absent, in some a few are everywhere.
+RATES = (0.0, 0.0, 0.02, 0.1, 0.3)
+
+# What is drawn at every boundary must be rarer than what is drawn for each call: SHARE of the drawn rate counts.
+SERVER_READS = ("503", "500", "401", "login page", "cut", "stale", "short", "slow", "refused")
+SERVER_WRITES = (
+    "503", "500", "401", "login page", "cut", "reply lost", "delayed", "lost", "lost in limbo", "twice", "conflict",
+    "busy", "slow", "dropped", "truncated", "refused",
+)  # fmt: skip
+DISK = ("eio", "enospc", "unreadable", "exdev")
+LEDGER = ("ledger busy", "ledger full", "ledger io")
+BOUNDARY = ("crash", "power cut", "clock jump", "act", "worker")
+SHARE = {
+    "crash": 0.08, "power cut": 0.04, "clock jump": 0.03, "act": 0.15, "worker": 0.7, "ledger busy": 0.12,
+    "ledger full": 0.04, "ledger io": 0.04, "refused": 0.1, "exdev": 0.5, "unreadable": 0.1, "eio": 0.5, "503": 0.15,
+    "500": 0.15, "401": 0.15, "login page": 0.2, "cut": 0.3, "slow": 0.5, "short": 2.0, "truncated": 0.6,
+}  # fmt: skip
+KINDS = tuple(dict.fromkeys((*SERVER_READS, *SERVER_WRITES, *DISK, *LEDGER, *BOUNDARY)))
+
+Fired = tuple[str, int, str]  # kind, number of its draw, where
+
+
+class Faults:
+    """The faults of one history.  `masked` are (kind, n) that do not fire; `only` restricts the kinds."""
+
+    def __init__(
+        self, seed: int, masked: frozenset[tuple[str, int]] = frozenset(), only: frozenset[str] | None = None
+    ) -> None:
+        self.seed = seed
+        self.masked = masked
+        self.on = True
+        self.counts: Counter[str] = Counter()
+        self.fired: list[Fired] = []
+        self.offered: set[tuple[str, str]] = set()
+        self.rates = {
+            kind: self.random("rate " + kind, 0).choice(RATES) * SHARE.get(kind, 1.0)
+            if only is None or kind in only
+            else 0.0
+            for kind in KINDS
+        }
+
+    def random(self, kind: str, number: int) -> Random:
+        """A generator that depends on nothing but seed, kind and number."""
+        return Random(f"{self.seed}/{kind}/{number}")
+
+    def next(self, kind: str) -> Random:
+        """The next draw of a kind that always happens: choices of people, orders, names."""
+        self.counts[kind] += 1
+        return self.random(kind, self.counts[kind])
+
+    def fires(self, kind: str, where: str, more: float = 1.0) -> Random | None:
+        """Draws once; gives a generator for the details when the fault happens here, else None."""
+        rate = self.rates[kind]
+        if not self.on or not rate:
+            return None
+        self.counts[kind] += 1
+        number = self.counts[kind]
+        drawn = int.from_bytes(blake2b(f"{self.seed}/{kind}/{number}".encode(), digest_size=8).digest()) / 2**64
+        if drawn >= rate * more or (kind, number) in self.masked:
+            return None
+        self.fired.append((kind, number, where))
+        return self.random(kind, number)
+
+
+class Crash(BaseException):
+    """The process is gone.  No handler of the product may swallow it."""

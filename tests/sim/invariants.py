@@ -1,0 +1,278 @@
+"""The judge: what must be true whatever happens.  It knows the truth of disk and server, not what the ledger says."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sim import content
+from sim.disk import is_object
+from xnatsync.core import errors
+from xnatsync.core.errors import Disposition, XnatsyncError
+from xnatsync.core.manifest import Kind, Level, ManifestFile
+from xnatsync.core.retry import TRIES_MAX
+from xnatsync.dicom.identity import pixel_digest
+from xnatsync.ledger.rows import UnitRow
+
+if TYPE_CHECKING:
+    from sim.world import History
+    from xnatsync.sandbox.model.prearchive import Row
+
+_PIXELS: dict[bytes, bytes | None] = {}
+
+
+class Violation(AssertionError):
+    """A promise was broken.  `promise` is its name in docs/guarantees.md."""
+
+    def __init__(self, promise: str, story: str) -> None:
+        super().__init__(f"{promise}: {story}")
+        self.promise = promise
+
+
+def _disposition(code: str) -> Disposition | None:
+    return _BY_CODE.get(code)
+
+
+def _classes(kind: type[XnatsyncError]) -> list[type[XnatsyncError]]:
+    return [kind, *(found for child in kind.__subclasses__() for found in _classes(child))]
+
+
+_BY_CODE = {kind.code: kind.disposition for kind in _classes(errors.XnatsyncError)}
+
+
+class Judge:
+    """Looks at every effect as it happens, and at everything after each tick."""
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        self.vouched: dict[bytes, Level] = {}  # contents whose server was seen, by us, to hold them at a level
+        self.hidden: set[str] = set()  # keys that an incomplete listing did not show in this step
+        self.checks: Counter[str] = Counter()
+
+    def broken(self, promise: str, story: str) -> None:
+        raise Violation(promise, story)
+
+    # --- the truth -----------------------------------------------------------------------------------------------
+
+    def holds(self, data: bytes, level: Level) -> bool:
+        """Tells whether the server really holds an object at a level."""
+        ours = content.facts(data)
+        assert ours is not None
+        prearchive = self.history.route.destination == "prearchive"
+        for uid, stored in self.history.server.objects(ours.study_uid, prearchive=prearchive):
+            if uid != ours.sop_uid or len(stored) < max(ours.floor, 1):
+                continue
+            if level is Level.NAMES or _pixels(stored) == ours.pixels:
+                return True
+        return False
+
+    # --- effects on the disk -------------------------------------------------------------------------------------
+
+    def before_move(self, source: Path, target: Path) -> None:
+        """S1, S2: only what is proven is filed, and nothing else is ever moved but into custody."""
+        disk, route = self.history.disk, self.history.route
+        self.checks["move"] += 1
+        if target.is_relative_to(route.custody):
+            if not source.is_relative_to(route.folder):
+                self.broken("S1", f"{source} was taken into custody")
+            return
+        if not (target.is_relative_to(route.done) and source.is_relative_to(route.custody)):
+            self.broken("S1", f"{source} was moved to {target}")
+        for name in disk.below(source):
+            data = disk.files[name].data
+            if content.sha(data) in self.history.torn:
+                continue
+            if not self._is_vouched(name, data, self.history.proof_level):
+                self.broken("S1", f"{name} was filed although its server does not hold it")
+            if not name.endswith(".zip") and not self._in_manifest(data):
+                self.broken("S2", f"{name} was filed and no manifest has its digest")
+
+    def before_remove(self, path: Path) -> None:
+        """S1: only what its server holds pixel by pixel is ever removed."""
+        self.checks["remove"] += 1
+        data = self.history.disk.files[str(path)].data
+        if self.history.route.after != "delete" or not path.is_relative_to(self.history.route.custody):
+            self.broken("S4", f"{path} was removed")
+        for inner in self._objects(str(path), data):
+            if not is_object(inner) and self.vouched.get(content.sha(inner)) is not Level.BYTES:
+                self.broken("S1", f"{path} was removed, and its server does not hold it")
+        if not self._is_vouched(str(path), data, Level.PIXELS):
+            self.broken("S1", f"{path} was removed, and its server does not hold its pixels")
+
+    def _objects(self, name: str, data: bytes) -> list[bytes]:
+        return [inner for _, inner in content.members(data)] if name.endswith(".zip") else [data]
+
+    def _is_vouched(self, name: str, data: bytes, level: Level) -> bool:
+        objects = [inner for inner in self._objects(name, data) if is_object(inner)]
+        return all(
+            (held := self.vouched.get(content.sha(inner))) is not None and held.rank >= level.rank for inner in objects
+        )
+
+    def _in_manifest(self, data: bytes) -> bool:
+        return bool(self.history.question("select count(*) from file where sha256 = ?", content.sha(data)))
+
+    # --- effects on the server -----------------------------------------------------------------------------------
+
+    def writes_to(self, target: tuple[str, str]) -> None:
+        """S5: one writer at a time, and none while an effect without an answer may still land."""
+        self.checks["write"] += 1
+        if target in self.history.in_flight:
+            self.broken("S5", f"two writers at {target[1]}")
+        for pending in self.history.server.pending:
+            if pending.target == target and pending.jumps == self.history.jumps:
+                self.broken("S5", f"a {pending.what} without an answer may still land on {target[1]}")
+
+    def before_object(self, file: ManifestFile) -> None:
+        """S7: what an incomplete listing does not show is not known to be missing."""
+        self.checks["object"] += 1
+        data = self.history.known.get(file.sha256)
+        ours = content.facts(data) if data is not None else None
+        if ours is not None and ours.sop_uid in self.hidden and self.holds(data, Level.NAMES):  # type: ignore[arg-type]
+            self.broken("S7", "an object was sent because an incomplete listing did not show it")
+
+    def acts_on(self, row: Row, *, archives: bool) -> None:
+        """S3: nothing but rows that we sent something to is ever archived.
+
+        One of our study that appears after we began to send is taken for ours until it is built, which shows what is
+        in it; one that was there before never is.
+        """
+        before = self.history.questions(
+            "select a.before from attempt a join unit u on u.id = a.unit_id "
+            "where a.effect = 'import' and u.study_uid = ?",
+            row.tag,
+        )
+        known = not before or any(row.uri in json.loads(uris) for (uris,) in before)
+        if row.uri not in self.history.server.ours and (archives or known):
+            self.broken("S3", f"{row.uri} was uploaded by somebody else, and we act on it")
+
+    def after_effect(self, before: dict[str, tuple[bytes, float]]) -> None:
+        """S3: what is in the archive stays as it is, and what others uploaded stays somewhere."""
+        self.checks["effect"] += 1
+        after = self.history.server.site.store._files
+        for path, (data, _) in before.items():
+            if path.startswith("archive/") and (path not in after or after[path][0] is not data):
+                self.broken("S3", f"{path} in the archive was overwritten or deleted")
+        foreign = self.history.server.foreign
+        if foreign:
+            kept = {content.sha(data) for data, _ in after.values()}
+            lost = {content.sha(data) for data, _ in before.values()} & foreign - kept
+            if lost:
+                self.broken("S3", "what somebody else uploaded was overwritten or deleted")
+
+    # --- proofs --------------------------------------------------------------------------------------------------
+
+    def before_receipt(self, unit_id: int, level: Level) -> dict[bytes, Level]:
+        """S9: a receipt says the truth at the moment at which it is written; gives what it vouches for."""
+        self.checks["receipt"] += 1
+        vouched: dict[bytes, Level] = {}
+        for row in self.history.ledger.files(self.history.ledger.unit(unit_id).item_id, unit_id=unit_id):
+            data = self.history.known.get(row.sha256)
+            if data is None:
+                if row.sha256 not in self.history.torn:
+                    self.broken("S9", f"{row.path} is in a manifest and nobody ever dropped it")
+                continue
+            if row.kind == Kind.DICOM and not self.history.touched and not self.holds(data, level):
+                self.broken("S9", f"a receipt at level {level} for {row.path}, which the server does not hold")
+            if row.kind == Kind.OTHER and not self.history.touched and not self._stored(data):
+                self.broken("S9", f"a receipt for the attached file {row.path}, which the server does not hold")
+            vouched[row.sha256] = level if row.kind in {Kind.DICOM, Kind.DUPLICATE} else Level.BYTES
+        return vouched
+
+    def _stored(self, data: bytes) -> bool:
+        return any(
+            self.history.server.read(f"{resource.folder}/{entry.path}") == data
+            for session in self.history.server.sessions()
+            for resource in session.resources.values()
+            for entry in resource.entries.values()
+        )
+
+    # --- after each tick -----------------------------------------------------------------------------------------
+
+    def after_tick(self) -> None:
+        """What the ledger must never say."""
+        self.checks["tick"] += 1
+        rows = self.history.questions(
+            "select 'unit', id, hold, code, tries, detail, advice from unit where code is not null "
+            "union all select 'item', id, hold, code, tries, detail, advice from item where code is not null"
+        )
+        for kind, number, hold, code, tries, detail, advice in rows:
+            if str(code).startswith("XS-BUG"):
+                self.broken("BUG", f"{kind} {number}: {detail}")
+            if hold == "person":
+                self._is_for_a_person(f"{kind} {number}", code, tries, detail, advice)
+        twice = self.history.questions(
+            "select target from unit where phase in ('sent', 'landed') group by target having count(*) > 1"
+        )
+        if twice:
+            self.broken("S5", f"two units write to {twice[0][0]}")
+
+    def _is_for_a_person(self, name: str, code: str, tries: int, detail: str, advice: str) -> None:
+        """L1: a hold has code, reason and advice, and waits for a person only when time does not help."""
+        if not (code and detail and advice):
+            self.broken("L1", f"{name} is held without a reason or advice")
+        final = _disposition(code) in {Disposition.PERSON, Disposition.REFUSED}
+        if not final and tries <= TRIES_MAX:
+            self.broken("L1", f"{name} was given up after {tries} tries: {code}")
+
+    def blames_nobody(self, unit: UnitRow) -> None:
+        """A unit that says that others' content is in its way is right: it was not our own half-done work."""
+        earlier = self.history.question(
+            "select count(*) from entry e join file f on f.unit_id = ? and f.key = e.key "
+            "where e.target = ? and (e.state = 'verified' or e.source_sha256 <> f.sha256)", unit.id, unit.target,
+        )  # fmt: skip
+        if unit.code == errors.ForeignContent.code and not self.history.server.foreign and not earlier:
+            self.broken("L1", f"unit {unit.id} blames foreign content, and nobody else ever uploaded any")
+
+    # --- at the very end -----------------------------------------------------------------------------------------
+
+    def nothing_is_forgotten(self) -> None:
+        """S1, L1: every file that still lies in the drop folder or in custody belongs to an item the ledger knows."""
+        disk, route = self.history.disk, self.history.route
+        known = self.history.questions(
+            "select place, path, phase from item where phase <> 'done' or ?", route.after == "keep"
+        )
+        places = {str(route.source_path(place, path)) for place, path, _ in known}
+        for name in disk.below(route.folder):
+            if Path(name).is_relative_to(route.done):
+                continue
+            if not any(name == place or name.startswith(f"{place}/") for place in places):
+                self.broken("S1", f"{name} lies there and the ledger has forgotten it")
+
+    def everything_is_somewhere(self) -> None:
+        """S1: an object that nobody took away is on the disk, or its server was proven to hold its pixels."""
+        on_disk = {
+            content.sha(inner)
+            for name, file in self.history.disk.files.items()
+            for inner in self._inside(name, file.data)
+        }
+        for digest, data in self.history.known.items():
+            gone = digest not in on_disk and digest not in self.history.given_up
+            if gone and is_object(data) and self.vouched.get(digest, Level.COUNTS).rank < Level.PIXELS.rank:
+                self.broken("S1", "an object is nowhere any more")
+
+    def _inside(self, name: str, data: bytes) -> list[bytes]:
+        try:
+            return self._objects(name, data)
+        except Exception:  # a torn archive
+            return [data]
+
+    def nothing_secret_is_told(self) -> None:
+        """S8: neither the patient's name nor the password is in any text of the ledger."""
+        for table, columns in (
+            ("event", ("text", "data")), ("item", ("detail", "advice")), ("unit", ("detail", "advice")),
+            ("attempt", ("detail",)), ("receipt", ("evidence",)), ("file", ("reason",)),
+        ):  # fmt: skip
+            for column in columns:
+                told = f"instr({column}, 'Geheimnis') + instr({column}, 'Greta') > 0"
+                found = self.history.question(f"select count(*) from {table} where {told}")
+                if found:
+                    self.broken("S8", f"a secret is in {table}.{column}")
+
+
+def _pixels(data: bytes) -> bytes | None:
+    digest = content.sha(data)
+    if digest not in _PIXELS:
+        _PIXELS[digest] = pixel_digest(iter([data])).pixels
+    return _PIXELS[digest]
