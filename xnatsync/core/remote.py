@@ -76,6 +76,7 @@ class FileListing:
 
     files: tuple[RemoteFile, ...]
     complete: bool = True
+    refused: tuple[tuple[str, str, str], ...] = ()  # (scan, resource, why): names nobody may write to a disk
 
 
 @dataclass(frozen=True, slots=True)

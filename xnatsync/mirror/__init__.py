@@ -1,0 +1,1 @@
+"""Trees of files in agreement with a project's resources: mirrors, and pushes the other way."""
