@@ -75,6 +75,32 @@ def test_a_folder_that_is_unmounted_in_mid_run_loses_nothing(
     assert world.in_drop() == set()
 
 
+def test_an_item_whose_disk_is_away_while_it_is_filed_stays_held_until_the_disk_is_back(world: DropWorld) -> None:
+    """An empty mount point is no proof: run after run it is held and nothing is written; then it goes on at once."""
+    sent = uids(world.study())
+    aside = world.root / "unmounted"
+
+    def unmount(_path: Any) -> None:
+        world.folder.rename(aside)
+        world.folder.mkdir()
+
+    meddled_sync(world, Meddled("move", unmount))
+    before = len(world.server.log)
+
+    for _ in range(2):
+        report = quick_sync(world)
+        assert report.exit_code == 5
+        item = only(report).item
+        assert (item.phase, item.hold, item.code) == ("verified", "retry", "XS-SOURCE-GONE")
+        assert world.writes(before) == []
+        assert list(world.folder.iterdir()) == []
+    world.folder.rmdir()
+    aside.rename(world.folder)
+    report = quick_sync(world, patience_s=0.0)
+    assert report.exit_code == 0, report
+    assert len(world.filed()) == len(sent)
+
+
 def test_one_missing_folder_does_not_keep_another_route(world: DropWorld) -> None:
     other = world.root / "other"
     sent = uids(world.study())

@@ -213,7 +213,7 @@ def test_an_item_that_vanishes_after_it_was_read_is_held_and_goes_when_it_is_put
     report = world.sync(patience_s=0.1)
 
     assert report.exit_code != 0
-    assert only(report).item.code == "XS-SOURCE-UNREADABLE"
+    assert only(report).item.code == "XS-SOURCE-GONE"
     assert imports(world) == []
     aside.rename(world.folder / "exam")
     world.configure(project="P1")

@@ -576,9 +576,16 @@ class History:
                 self._dismiss(item)
                 return
             match code:
-                case errors.SourceUnreadable.code if item.phase == "verified":
+                case errors.SourceGone.code if item.phase == "verified":
                     self.disk.has_own_folder = True  # as the advice says
-                case errors.SessionCollision.code | errors.SourceUnreadable.code | errors.Unverifiable.code:
+                case errors.SourceUnreadable.code if item.phase == "verified":
+                    pass  # it can be read again
+                case (
+                    errors.SessionCollision.code
+                    | errors.SourceGone.code
+                    | errors.SourceUnreadable.code
+                    | errors.Unverifiable.code
+                ):
                     self._dismiss(item)
                     return
                 case errors.ObjectsBroken.code | errors.SourceDamaged.code:

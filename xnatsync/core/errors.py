@@ -41,6 +41,7 @@ XnatsyncError
 ├── SourceError
 │   ├── SourceChanged ......... XS-SOURCE-CHANGED       the item changed after it had settled
 │   ├── SourceUnreadable ...... XS-SOURCE-UNREADABLE    a dropped file cannot be read
+│   ├── SourceGone ............ XS-SOURCE-GONE          a dropped item is gone before its end
 │   ├── SourceDamaged ......... XS-SOURCE-DAMAGED       a dropped archive is damaged or dangerous
 │   └── FolderMissing ......... XS-FOLDER-MISSING       the drop folder is not there (unmounted?)
 ├── DiskError
@@ -397,6 +398,13 @@ class SourceUnreadable(SourceError):
 
     code = "XS-SOURCE-UNREADABLE"
     advice = "Give this account the right to read the file named, or copy it again."
+
+
+class SourceGone(SourceError):
+    """An item is gone before its end: it was taken away, or its disk is not mounted."""
+
+    code = "XS-SOURCE-GONE"
+    advice = "Put it back, or mount its disk: it goes on at once; or `xnatsync dismiss` it."
 
 
 class SourceDamaged(SourceError):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from xnatsync.core.errors import SourceChanged, SourceUnreadable
+from xnatsync.core.errors import SourceChanged, SourceGone
 from xnatsync.core.manifest import Kind, Level
 from xnatsync.core.moment import parse
 from xnatsync.core.settle import settles_at
@@ -69,12 +69,22 @@ def _present(world: World, route: DropRoute, path: Path) -> ItemLook | None:
     Without its disk the folder may be an empty mount point, in which nothing was ever taken away.
     """
     look = world.disk.look(path)
-    if look is None and all(entry.name != OWN_FOLDER for entry in world.disk.entries(route.folder)):
-        raise SourceUnreadable(
+    if look is None and not _own_folder_is_there(world, route):
+        raise SourceGone(
             f"{path} is gone, and so is {OWN_FOLDER}: perhaps the disk is not mounted",
             advice=f"Mount the disk. If the item was taken away, make the folder {route.folder / OWN_FOLDER}.",
         )
     return look
+
+
+def is_back(world: World, route: DropRoute, item: ItemRow) -> bool:
+    """Tells whether filing can go on with an item that was gone: it is there, or it is certain that it is not."""
+    source = route.source_path(item.place, item.path)
+    return world.disk.exists(source) or _own_folder_is_there(world, route)
+
+
+def _own_folder_is_there(world: World, route: DropRoute) -> bool:
+    return any(entry.name == OWN_FOLDER for entry in world.disk.entries(route.folder))
 
 
 def _take_into_custody(

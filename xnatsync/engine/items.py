@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from xnatsync.core.errors import ObjectsBroken, SourceChanged, SourceUnreadable, XnatsyncError
+from xnatsync.core.errors import ObjectsBroken, SourceChanged, SourceGone, SourceUnreadable, XnatsyncError
 from xnatsync.core.group import Study, attach, group
 from xnatsync.core.manifest import Kind, ManifestFile
 from xnatsync.core.moment import parse
@@ -13,7 +13,7 @@ from xnatsync.core.settle import settles_at
 from xnatsync.core.wording import counted
 from xnatsync.engine.discover import present_look, print_of
 from xnatsync.engine.failing import fail_item, still_held
-from xnatsync.engine.filing import file_away
+from xnatsync.engine.filing import file_away, is_back
 from xnatsync.engine.release import unsure_s
 from xnatsync.engine.world import Due, Rest, Result, World
 from xnatsync.ledger.rows import FileRow, ItemRow, NewFile, NewUnit, UnitRow
@@ -49,12 +49,14 @@ def step_item(world: World, item: ItemRow) -> Result:
 
 def _changed_meanwhile(world: World, route: DropRoute, item: ItemRow) -> bool:
     """Whatever an item is held for, another content is another matter; so is one taken away unsent, or put back."""
+    if item.phase == "verified":
+        return item.code == SourceGone.code and is_back(world, route, item)
     if item.phase not in {"seen", "settled"}:
         return False
     look = present_look(world, route, route.source_path(item.place, item.path))
     if look is None:
         return item.phase == "seen"
-    put_back = item.phase == "settled" and item.code == SourceUnreadable.code
+    put_back = item.phase == "settled" and item.code in {SourceGone.code, SourceUnreadable.code}
     if put_back and not any(problem.unreadable for problem in look.problems):
         return True
     return print_of(look) != item.fingerprint
@@ -236,7 +238,7 @@ def _settled(world: World, route: DropRoute, item: ItemRow) -> Result:
         if item.phase == "left":
             world.ledger.forget_item(item.id, world.now())
             return Rest()
-        raise SourceUnreadable(
+        raise SourceGone(
             f"{item.path} is gone from the drop folder before everything of it was delivered",
             advice=f"Put it back, or `xnatsync dismiss {item.id}`.",
         )
