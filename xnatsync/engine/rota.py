@@ -1,0 +1,217 @@
+"""Who steps next: one thread hands out due keys to N workers.
+
+What a key is, and which keys may not be stepped beside each other, is said by whoever makes a rota: a dispatcher of
+items and units, or a mirror's of owners.
+"""
+
+from __future__ import annotations
+
+import heapq
+import queue
+import traceback
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+from xnatsync.core.errors import Bug, Exit, XnatsyncError
+from xnatsync.core.retry import pause_s
+from xnatsync.engine.failing import OF_THE_SERVER
+from xnatsync.engine.world import Due, Paused, Rest, Result
+from xnatsync.ports import Clock
+
+Key = tuple[str, int]  # ("item" | "unit" | "owner", id)
+BLOCKED_S = 0.05  # how soon a blocked key is looked at again while something else is at work
+
+
+class Running(Protocol):
+    """What a rota needs of a world."""
+
+    @property
+    def clock(self) -> Clock:
+        """Time."""
+        ...
+
+    @property
+    def stopping(self) -> Callable[[], bool]:
+        """Tells whether we are asked to stop."""
+        ...
+
+
+@dataclass(slots=True)
+class Pause:
+    """A server or disk that is left alone."""
+
+    until: float
+    failures: int
+    error: XnatsyncError
+    for_good: bool = False  # credentials: no further try in this run
+
+
+class Rota(ABC):
+    """Steps keys until nothing is due within the caller's patience.
+
+    `patience_s` bounds how long it waits for time to pass (a retry, a paused server, settling) with nothing else to do.
+    """
+
+    def __init__(self, world: Running, workers: int, patience_s: float, on_bug: Callable[[str], None]) -> None:
+        self.running = world
+        self.workers = workers
+        self.patience_s = patience_s
+        self.on_bug = on_bug
+        self.due: dict[Key, float] = {}
+        self.busy: set[Key] = set()
+        self.pauses: dict[str, Pause] = {}
+        self.waiting: dict[Key, str] = {}
+        self.order: list[tuple[float, Key]] = []  # a heap; entries that `due` contradicts are stale
+
+    # --- what a kind of key says of itself -------------------------------------------------------------------------
+
+    @abstractmethod
+    def step(self, key: Key) -> Result:
+        """Brings a key one step further."""
+
+    @abstractmethod
+    def aims(self, key: Key) -> Iterable[str]:
+        """Lists the servers and routes a key needs well: `server NAME`, `route NAME`."""
+
+    @abstractmethod
+    def rivals(self, key: Key) -> Iterable[Key]:
+        """Lists the keys that may not be stepped beside this one."""
+
+    @abstractmethod
+    def hold_bug(self, key: Key, bug: Bug) -> None:
+        """Holds a key that met a mistake of ours."""
+
+    @abstractmethod
+    def follow(self, key: Key) -> None:
+        """Wakes what a step makes due besides itself."""
+
+    # --- the work --------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Runs to the end; answers when nothing more can be done now, or a stop is asked for."""
+        done: queue.SimpleQueue[tuple[Key, Result]] = queue.SimpleQueue()
+        with ThreadPoolExecutor(max_workers=self.workers, thread_name_prefix="step") as pool:
+            while not self.running.stopping():
+                for key in self._ready():
+                    self.busy.add(key)
+                    pool.submit(self._step, key, done)
+                if self.busy:
+                    self._await(done)
+                    continue
+                wait_s = self._next_s()
+                if wait_s is None or wait_s > self.patience_s or self.running.clock.wait(wait_s):
+                    break
+            while self.busy:
+                self._take(*done.get())
+
+    def _await(self, done: queue.SimpleQueue[tuple[Key, Result]]) -> None:
+        """Waits for a step to end, or, when a worker is free, until something else is due."""
+        free = len(self.busy) < self.workers
+        wait_s = self._next_s() if free else None
+        try:
+            self._take(*done.get(timeout=None if wait_s is None else max(wait_s, BLOCKED_S)))
+        except queue.Empty:
+            return
+
+    def put(self, key: Key, moment: float) -> None:
+        """Makes a key due at a moment; an earlier moment that was set before no longer counts."""
+        self.due[key] = moment
+        heapq.heappush(self.order, (moment, key))
+
+    def _ready(self) -> list[Key]:
+        """Takes what is due off the heap, as much as there are free workers; what is blocked goes back."""
+        now = self._now()
+        ready: list[Key] = []
+        blocked: list[Key] = []
+        while self.order and self.order[0][0] <= now and len(self.busy) + len(ready) < self.workers:
+            moment, key = heapq.heappop(self.order)
+            if self.due.get(key) != moment or key in ready or key in blocked:
+                continue  # it was put off, or is taken already
+            if key in self.busy or self._blocked(key, ready, now):
+                blocked.append(key)
+                continue
+            ready.append(key)
+            del self.due[key]
+        for key in blocked:
+            self.put(key, self.due[key])
+        return ready
+
+    def _blocked(self, key: Key, ready: list[Key], now: float) -> bool:
+        """A key is not stepped beside its rivals, nor anything aimed at what is paused."""
+        taken = {*self.busy, *ready}
+        if taken and not taken.isdisjoint(self.rivals(key)):
+            return True
+        if not self.pauses:
+            return False
+        for aim in self.aims(key):
+            pause = self.pauses.get(aim)
+            if pause is not None and (pause.for_good or pause.until > now):
+                self.due[key] = pause.until
+                return True
+        return False
+
+    def _step(self, key: Key, done: queue.SimpleQueue[tuple[Key, Result]]) -> None:
+        """One of the two supervisors: whatever goes wrong inside a step is held as a bug, and the rest goes on."""
+        try:
+            result = self.step(key)
+        except XnatsyncError as error:
+            result = Paused("the ledger", error)
+        except Exception as error:
+            self.on_bug(traceback.format_exc())
+            result = self._hold_bug(key, error)
+        done.put((key, result))
+
+    def _hold_bug(self, key: Key, error: Exception) -> Result:
+        kind, number = key
+        try:
+            self.hold_bug(key, Bug(f"{type(error).__name__} in a step of {kind} {number}"))
+        except XnatsyncError as refused:
+            return Paused("the ledger", refused)
+        return Rest()
+
+    def _take(self, key: Key, result: Result) -> None:
+        self.busy.discard(key)
+        self.waiting.pop(key, None)
+        match result:
+            case Due(seconds, why):
+                self.put(key, self._now() + seconds if seconds > 0 else 0.0)
+                if seconds > 0:
+                    self.waiting[key] = why
+            case Paused(what, error):
+                self._pause(what, error)
+                self.put(key, self.pauses[what].until)
+                self.waiting[key] = str(error)
+            case Rest():
+                pass
+        if not isinstance(result, Paused):
+            self.follow(key)
+
+    def wake(self, key: Key) -> None:
+        """Makes a key due now, unless it is at work or has its own moment."""
+        if key not in self.busy and key not in self.due:
+            self.put(key, 0.0)
+
+    def _pause(self, what: str, error: XnatsyncError) -> None:
+        failures = self.pauses[what].failures + 1 if what in self.pauses else 1
+        for_good = isinstance(error, OF_THE_SERVER) or error.exit_code in {Exit.HALTED, Exit.LOCKED}
+        wait_s = pause_s(failures, error.retry_after_s)
+        until = float("inf") if for_good else self._now() + wait_s
+        self.pauses[what] = Pause(until, failures, error, for_good)
+
+    def well(self, what: str) -> None:
+        """A step that reached the server ends its pause."""
+        if what in self.pauses and not self.pauses[what].for_good and self.pauses[what].until <= self._now():
+            del self.pauses[what]
+
+    def _next_s(self) -> float | None:
+        """Tells in how many seconds the next key is due; None when none is."""
+        while self.order and self.due.get(self.order[0][1]) != self.order[0][0]:
+            heapq.heappop(self.order)
+        return max(0.0, self.order[0][0] - self._now()) if self.order else None
+
+    def _now(self) -> float:
+        """Seconds that only ever grow: a clock that jumps must neither hurry nor stall anybody."""
+        return self.running.clock.elapsed_s()
