@@ -50,6 +50,7 @@ class Judge:
         self.vouched: dict[bytes, Level] = {}  # contents whose server was seen, by us, to hold them at a level
         self.hidden: set[str] = set()  # keys that an incomplete listing did not show in this step
         self.checks: Counter[str] = Counter()
+        self.judged_at = -1
 
     def broken(self, promise: str, story: str) -> None:
         raise Violation(promise, story)
@@ -193,6 +194,9 @@ class Judge:
     def after_tick(self) -> None:
         """What the ledger must never say."""
         self.checks["tick"] += 1
+        if self.judged_at == self.history.raw.total_changes:
+            return  # nothing was written since
+        self.judged_at = self.history.raw.total_changes
         rows = self.history.questions(
             "select 'unit', id, hold, code, tries, detail, advice from unit where code is not null "
             "union all select 'item', id, hold, code, tries, detail, advice from item where code is not null"

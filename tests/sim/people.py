@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from random import Random
 from typing import TYPE_CHECKING
 
 from sim import content
+from sim.faults import Chance
 from xnatsync.core.remote import ImportTarget
 from xnatsync.sandbox.model import deletion, operations
 from xnatsync.sandbox.model.accounts import User
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 PERSON, PROJECT = User("person", admin=True), "P1"
 NAMES = ("exam1", "exam2", "exam3")
-Act = Callable[["History", Random], str | None]
+Act = Callable[["History", Chance], str | None]
 
 
 # --- at the drop folder ------------------------------------------------------------------------------------------
 
 
-def drop(history: History, chance: Random) -> str | None:
+def drop(history: History, chance: Chance) -> str | None:
     """Copies a study, or a part of it, into the folder; a slow copy takes a while."""
     study = content.studies()[chance.choice((0, 0, 0, 1, 2))]
     things = [thing for thing in study if chance.random() < 0.85] or [study[0]]
@@ -53,7 +53,7 @@ def _as(data: bytes, version: int) -> bytes:
     return content.edited(data, version) if version else data
 
 
-def add_late(history: History, chance: Random) -> str | None:
+def add_late(history: History, chance: Chance) -> str | None:
     """A late object arrives in a folder that is there."""
     folders = sorted({Path(name).parts[2] for name in history.dropped_files() if len(Path(name).parts) > 3})
     if not folders:
@@ -63,7 +63,7 @@ def add_late(history: History, chance: Random) -> str | None:
     return "a late object"
 
 
-def edit(history: History, chance: Random) -> str | None:
+def edit(history: History, chance: Chance) -> str | None:
     """Overwrites an object with another picture of the same size."""
     names = [name for name in history.dropped_files() if name.endswith(".dcm")]
     if not names:
@@ -76,7 +76,7 @@ def edit(history: History, chance: Random) -> str | None:
     return name
 
 
-def take_away(history: History, chance: Random) -> str | None:
+def take_away(history: History, chance: Chance) -> str | None:
     """Takes a whole item out of the folder."""
     names = sorted({Path(name).parts[2] for name in history.dropped_files()})
     if not names:
@@ -86,7 +86,7 @@ def take_away(history: History, chance: Random) -> str | None:
     return name
 
 
-def take_one(history: History, chance: Random) -> str | None:
+def take_one(history: History, chance: Chance) -> str | None:
     """Takes a single file out of an item."""
     names = history.dropped_files()
     if not names:
@@ -96,7 +96,7 @@ def take_one(history: History, chance: Random) -> str | None:
     return name
 
 
-def clear_done(history: History, chance: Random) -> str | None:
+def clear_done(history: History, chance: Chance) -> str | None:
     """Takes away what was filed."""
     names = history.disk.below(history.route.done)
     if not names:
@@ -105,7 +105,7 @@ def clear_done(history: History, chance: Random) -> str | None:
     return "a filed file is taken"
 
 
-def unmount(history: History, chance: Random) -> str | None:
+def unmount(history: History, chance: Chance) -> str | None:
     """The drop folder's disk goes, and comes back some time later."""
     if not history.disk.mounted:
         return None
@@ -115,7 +115,7 @@ def unmount(history: History, chance: Random) -> str | None:
     return "leaves an empty mount point" if history.disk.leaves_mount_point else "nothing is left"
 
 
-def mount_over_done(history: History, chance: Random) -> str | None:
+def mount_over_done(history: History, chance: Chance) -> str | None:
     """Somebody mounts another disk over the done folder, for a while."""
     if history.disk.done_elsewhere:
         return None
@@ -127,14 +127,14 @@ def mount_over_done(history: History, chance: Random) -> str | None:
 # --- on the server -----------------------------------------------------------------------------------------------
 
 
-def change_password(history: History, chance: Random) -> str | None:
+def change_password(history: History, chance: Chance) -> str | None:
     """An administrator sets another password; the configuration follows later."""
     history.server.password = f"{content.PASSWORD}{chance.randrange(10)}"
     history.at(chance.randrange(1_000, 400_000), history.configure_password)
     return "the password changed"
 
 
-def push(history: History, chance: Random) -> str | None:
+def push(history: History, chance: Chance) -> str | None:
     """Somebody else uploads the same study, under the same or another label, with the same or other pictures."""
     number = chance.choice((0, 0, 1, 2))
     things = [thing for thing in content.studies()[number] if chance.random() < 0.5]
@@ -154,7 +154,7 @@ def push(history: History, chance: Random) -> str | None:
     return f"{len(things)} objects of study {number} as {label}, {'archived' if archived else 'in the prearchive'}"
 
 
-def archive(history: History, chance: Random) -> str | None:
+def archive(history: History, chance: Chance) -> str | None:
     """Somebody archives a row in the web interface."""
     rows = history.server.rows()
     if not rows:
@@ -175,7 +175,7 @@ def _archive(history: History, uri: str) -> None:
         return
 
 
-def delete_row(history: History, chance: Random) -> str | None:
+def delete_row(history: History, chance: Chance) -> str | None:
     """Somebody deletes a row in the web interface."""
     rows = history.server.rows()
     if not rows:
@@ -189,7 +189,7 @@ def delete_row(history: History, chance: Random) -> str | None:
     return row.uri
 
 
-def delete_session(history: History, chance: Random) -> str | None:
+def delete_session(history: History, chance: Chance) -> str | None:
     """Somebody deletes a session from the archive."""
     sessions = history.server.sessions()
     if not sessions:
@@ -200,7 +200,7 @@ def delete_session(history: History, chance: Random) -> str | None:
     return session.label
 
 
-def finish(history: History, chance: Random) -> str | None:
+def finish(history: History, chance: Chance) -> str | None:
     """The server gets round to what it has taken."""
     if not history.server.pending:
         return None

@@ -117,6 +117,8 @@ class SimServer:
 
     def tick(self) -> None:
         """Does what has become due."""
+        if not self.pending:
+            return
         for one in [one for one in self.pending if one.due_ms <= self.history.clock.ms]:
             self.pending.remove(one)
             self.history.log(f"server: {one.what} takes effect")

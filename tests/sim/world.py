@@ -14,16 +14,14 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
-from functools import lru_cache
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from random import Random
 from typing import Any, Self
 
-from sim import content, people
+from sim import content, people, slate
 from sim.clock import SimClock, SimIds
 from sim.disk import SimDisk, is_object
-from sim.faults import Crash, Faults
+from sim.faults import Chance, Crash, Faults
 from sim.invariants import Judge, Violation
 from sim.server import PROJECT, SimServer, SimXnat
 from xnatsync.core import errors
@@ -39,9 +37,8 @@ from xnatsync.engine.recover import recover
 from xnatsync.engine.release import release_unit, unsure_s
 from xnatsync.engine.units import step_unit
 from xnatsync.engine.world import Paused, Result, Silent, World
-from xnatsync.ledger.connection import Values
+from xnatsync.ledger.connection import Row, Values
 from xnatsync.ledger.ledger import Ledger
-from xnatsync.ledger.open import copy_in_memory
 from xnatsync.ledger.rows import ItemRow, ReceiptRow, UnitRow
 from xnatsync.routes.drop import DropRoute
 from xnatsync.sandbox.model import deletion, operations
@@ -74,35 +71,62 @@ class InlinePool:
         return future
 
 
-@lru_cache(maxsize=1)
-def _empty_ledger() -> sqlite3.Connection:
-    return copy_in_memory(Path("/nowhere/at/all"))._raw
-
-
 class SimLedger(Ledger):
     """The ledger: boundaries before and after each transaction, and what can go wrong with its disk."""
 
     def __init__(self, raw: sqlite3.Connection, history: History) -> None:
         super().__init__(raw)
         self.history = history
+        self.read: dict[Any, list[Any]] = {}
+        self.read_at = -1
+
+    # What was read is remembered until something is written or undone: nobody else can change this ledger.
+
+    def _all(self, make: Callable[..., Row], sql: str, values: Values = ()) -> list[Row]:
+        if isinstance(values, dict):
+            return super()._all(make, sql, values)
+        if self.read_at != self._raw.total_changes:
+            self.read.clear()
+            self.read_at = self._raw.total_changes
+        key = (make, sql, *values)
+        found = self.read.get(key)
+        if found is None:
+            found = self.read[key] = super()._all(make, sql, values)
+        return found.copy()
+
+    def forget(self) -> None:
+        """Something was undone: what was read meanwhile is no longer so."""
+        self.read_at = -1
+
+    def _undo(self, mark: str) -> None:
+        self.forget()
+        super()._undo(mark)
+
+    def _commit(self) -> None:
+        try:
+            super()._commit()
+        except BaseException:
+            self.forget()
+            raise
+
+    def write(self) -> AbstractContextManager[None]:
+        return self._outermost() if self._depth == 0 else super().write()
 
     @contextmanager
-    def write(self) -> Iterator[None]:
-        outermost = self._depth == 0
-        if outermost:
-            self.history.boundary("ledger.write")
-            if self.history.faults.fires("ledger busy", "ledger.write"):
-                raise LedgerHeld("another process is writing to the ledger")
+    def _outermost(self) -> Iterator[None]:
+        self.history.boundary("ledger.write")
+        if self.history.faults.fires("ledger busy", "ledger.write"):
+            raise LedgerHeld("another process is writing to the ledger")
         with super().write():
             yield
-        if outermost:
-            self.history.boundary("ledger.write, committed")
+        self.history.boundary("ledger.write, committed")
 
     def _run(self, sql: str, values: Values = ()) -> sqlite3.Cursor:
         if self._depth and sql.startswith(("insert", "update", "delete", "commit")):
             if self.history.faults.fires("ledger full", "ledger.write"):
                 if self._raw.in_transaction:
                     self._raw.execute("rollback")  # as SQLite does by itself
+                    self.forget()
                 raise DiskFull("the ledger cannot grow: no space left on its disk")
             if self.history.faults.fires("ledger io", "ledger.write"):
                 raise DiskUnwell("the ledger cannot be written: disk I/O error")
@@ -125,7 +149,7 @@ class SimLedger(Ledger):
 class Inline(Dispatcher):
     """The production dispatcher without its threads."""
 
-    def pick(self, chance: Random) -> Key | None:
+    def pick(self, chance: Chance) -> Key | None:
         """One of the keys that are ready; the others stay so."""
         ready = self._ready()
         if not ready:
@@ -133,7 +157,7 @@ class Inline(Dispatcher):
         key = chance.choice(sorted(ready))
         for other in ready:
             if other != key:
-                self._put(other, 0.0)
+                self.put(other, 0.0)
         self.busy.add(key)
         return key
 
@@ -194,15 +218,14 @@ class History:
         self.server = SimServer(self, anonymises=chance.random() < 0.5, checksums=chance.random() < 0.8)
         self.password = self.server.password
         self.judge = Judge(self)
-        self.raw = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        _empty_ledger().backup(self.raw)
-        self.raw.execute("pragma foreign_keys = on")
+        self.slate = slate.take()
+        self.raw = self.slate.raw
         self.ledger = SimLedger(self.raw, self)
         self.dispatcher: Inline | None = None
         self.ticks = ticks if ticks is not None else chance.choice((40, 60, 80, 120))
         self.script = script
 
-    def _route(self, chance: Random, given: dict[str, Any]) -> DropRoute:
+    def _route(self, chance: Chance, given: dict[str, Any]) -> DropRoute:
         folder = Path("/drop")
         after = chance.choice(("move", "move", "move", "delete", "keep"))
         level = Level.PIXELS if after == "delete" else chance.choice((Level.NAMES, Level.NAMES, Level.PIXELS))
@@ -244,9 +267,10 @@ class History:
             self.calm_down()
         finally:
             perform.ThreadPoolExecutor = original  # type: ignore[misc]
+            slate.give_back(self.slate)
         return self
 
-    def acting(self, act: people.Act, chance: Random) -> Callable[[], None]:
+    def acting(self, act: people.Act, chance: Chance) -> Callable[[], None]:
         def run() -> None:
             self.log(f"people: {act.__name__}: {act(self, chance)}")
 
@@ -353,6 +377,7 @@ class History:
         self.log("killed")
         if self.raw.in_transaction:
             self.raw.execute("rollback")
+            self.ledger.forget()
         self.in_flight.clear()
         self.depth = 0
         self.alive = False

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from xnatsync.core.errors import SourceChanged, SourceGone
@@ -157,7 +158,7 @@ def _choose_goal(
             if look is not None and _only_ours(look, files) and not _paths(look) & _paths(here):
                 return goal
     again = (_goal(route, item, f"{name}.{item.id}.{number}") for number in range(2, COPIES_MAX))
-    return next((goal for goal in (plain, numbered, *again) if not world.disk.exists(goal)), numbered)
+    return next((goal for goal in chain((plain, numbered), again) if not world.disk.exists(goal)), numbered)
 
 
 def _only_ours(look: ItemLook, files: Sequence[FileRow]) -> bool:
