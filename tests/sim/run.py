@@ -7,11 +7,13 @@ held and for what, and for each failing seed the few faults that matter.  Exit c
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from sim.catches import BUGS, caught_at, fails
 from sim.faults import DISK, KINDS, LEDGER, SERVER_READS, SERVER_WRITES
@@ -20,6 +22,7 @@ from sim.shrink import shrink
 from sim.world import History
 
 BLOCK = 50
+HANGS_S = 60  # of the processor; a history takes a fraction of a second
 READS = ("project", "may_edit", "sessions", "session_files", "resource_files", "prearchive", "prearchive_files",
          "prearchive_log", "fetch_scans", "fetch_scans, within")  # fmt: skip
 WRITES = ("import_zip", "build", "commit", "put_file")
@@ -61,18 +64,38 @@ class Figures:
         for name in ("fired", "checks", "marks", "held"):
             getattr(self, name).update(getattr(other, name))
 
+    def summary(self, took_s: float) -> str:
+        """A line for somebody who waits."""
+        return (
+            f"{self.histories} histories in {took_s:.0f} s: {self.histories / took_s:.0f} a second; "
+            f"{self.steps} steps, {self.crashes} kills, {sum(self.fired.values())} faults and acts, "
+            f"{len(self.failed)} failed"
+        )
+
+    def told(self, took_s: float) -> str:
+        """Everything."""
+        lines = ["", self.summary(took_s)]
+        for title, counter in (("checks", self.checks), ("diary", self.marks), ("asked of a person", self.held)):
+            lines.append(f"{title}: " + ", ".join(f"{name} {count}" for name, count in counter.most_common()))
+        failed = ", ".join(str(seed) for seed, _ in self.failed) or "none"
+        return "\n".join([*lines, table(self.fired), "", f"failed: {failed}"])
+
 
 def batch(first: int, last: int) -> Figures:
     """Plays the seeds from `first` up to, and without, `last`."""
     figures = Figures()
+    signal.signal(signal.SIGVTALRM, _endless)
     for seed in range(first, last):
         history = History(seed)
+        signal.setitimer(signal.ITIMER_VIRTUAL, HANGS_S)
         try:
             history.play()
         except Violation as violation:
             figures.failed.append((seed, str(violation)))
         except Exception as error:
             figures.failed.append((seed, f"{type(error).__name__}: {error}"))
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         figures.histories += 1
         figures.steps += history.steps
         figures.crashes += history.crashes
@@ -81,6 +104,10 @@ def batch(first: int, last: int) -> Figures:
         figures.marks.update(history.marks)
         figures.held.update(history.held)
     return figures
+
+
+def _endless(*_: object) -> NoReturn:
+    raise AssertionError(f"no end after {HANGS_S} seconds of work")
 
 
 def table(fired: Counter[tuple[str, str]]) -> str:
@@ -114,27 +141,30 @@ def main() -> int:
     asked.add_argument("--bug", choices=sorted(BUGS), help="with --seed: plant this bug")
     asked.add_argument("--catches", action="store_true", help="which seed catches which planted bug")
     asked.add_argument("--workers", type=int, default=1)
+    asked.add_argument("--every", type=int, default=10_000, help="tell all figures after so many histories")
     given = asked.parse_args()
     if given.seed is not None:
         return _one(given.seed, given.bug)
     if given.catches:
         return _catches()
     first, last = (int(part) for part in given.seeds.split("-"))
+    return _many(range(first, last), given.workers, given.every)
+
+
+def _many(seeds: range, workers: int, every: int) -> int:
+    """Plays them, and tells figures and failing seeds as it goes: whoever cuts it short has those all the same."""
     begun, figures = time.monotonic(), Figures()
-    starts = range(first, last, BLOCK)
-    with ProcessPoolExecutor(max_workers=given.workers) as pool:
-        for part in pool.map(batch, starts, [min(start + BLOCK, last) for start in starts]):
+    starts = seeds[::BLOCK]
+    with ProcessPoolExecutor(max_workers=workers) as pool:
+        for part in pool.map(batch, starts, [min(start + BLOCK, seeds.stop) for start in starts]):
             figures.add(part)
             for seed, story in part.failed:
                 print(f"seed {seed}: {story}", flush=True)
-    took = time.monotonic() - begun
-    print(f"\n{figures.histories} histories in {took:.0f} s: {figures.histories / took:.0f} a second")
-    print(f"{figures.steps} steps, {figures.crashes} kills, {sum(figures.fired.values())} faults and acts")
-    print("checks: " + ", ".join(f"{name} {count}" for name, count in sorted(figures.checks.items())))
-    print("diary: " + ", ".join(f"{name} {count}" for name, count in figures.marks.most_common()))
-    print("asked of a person: " + ", ".join(f"{name} {count}" for name, count in figures.held.most_common()))
-    print(table(figures.fired))
-    print(f"\n{len(figures.failed)} failed")
+            if figures.histories % every < BLOCK and figures.histories < len(seeds):
+                print(figures.told(time.monotonic() - begun), flush=True)
+            elif figures.histories % 1_000 < BLOCK:
+                print(figures.summary(time.monotonic() - begun), flush=True)
+    print(figures.told(time.monotonic() - begun), flush=True)
     return 1 if figures.failed else 0
 
 
