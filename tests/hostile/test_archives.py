@@ -12,9 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from draws import examples
 from fuzz import seeds, targets
 from hostile.oracle import Caught, judged
 from hostile.wicked import CLIMBING, LONG, NAMES, RESERVED, tar_of, zip_of
@@ -24,7 +25,7 @@ from xnatsync.disk import archive as limits
 from xnatsync.disk import tars, zips
 from xnatsync.disk.local import LocalDisk
 
-QUICK = settings(max_examples=120, deadline=None)
+QUICK = examples(120)
 
 
 def read(path: Path, content: bytes) -> tuple[ManifestFile, ...] | SourceDamaged:
@@ -124,7 +125,7 @@ def _changed(content: bytes, changes: list[tuple[int, int]]) -> bytes:
 # --- the own reader of tars --------------------------------------------------------------------------------------
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(
     st.dictionaries(
         st.text(st.characters(codec="utf-8", exclude_characters="\0\\:"), min_size=1, max_size=300),

@@ -6,9 +6,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from draws import examples
 from fuzz import seeds, targets
 from hostile.oracle import Caught, judged
 from hostile.wicked import NAMES
@@ -17,7 +18,7 @@ from xnatsync.config.problems import SHOWN_MAX, ConfigInvalid
 from xnatsync.config.secrets import credentials
 from xnatsync.core.errors import ConfigError, CredentialsMissing
 
-QUICK = settings(max_examples=150, deadline=None)
+QUICK = examples(150)
 KEYS = st.sampled_from(
     ["url", "user", "timeout", "folder", "server", "project", "subject", "session", "settle", "ignore", "rules", "when"]
 )
@@ -95,7 +96,7 @@ def test_thousands_of_problems_are_told_in_fifty_lines(tmp_path: Path) -> None:
     assert ended.problems[-1].line == seeds.CONFIG.count(b"\n") + 5000
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.binary(max_size=80))
 def test_any_password_file_ends_well(content: bytes) -> None:
     """Read as one line of text, or refused without a word of what is in it."""

@@ -7,17 +7,18 @@ import zlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cli_world import World
+from draws import examples
 from fuzz import seeds, targets
 from hostile.oracle import Caught, judged
 from xnatsync.core.manifest import Kind
 from xnatsync.dicom.classify import Classifier
 from xnatsync.disk.local import LocalDisk
 
-QUICK = settings(max_examples=150, deadline=None)
+QUICK = examples(150)
 
 
 @QUICK
@@ -45,7 +46,7 @@ def test_any_bytes_end_well(rest: bytes, start: bytes) -> None:
     targets.dicom(start + rest)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.text(max_size=30), st.binary(max_size=60))
 def test_any_character_set_ends_well(terms: str, value: bytes) -> None:
     """What no character set can read holds U+FFFD, of which no label is made."""

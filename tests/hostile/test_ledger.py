@@ -8,9 +8,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from draws import examples
 from fuzz import targets
 from hostile.oracle import judged
 from unit.ledger_example import fresh, proven, raw, settled
@@ -116,14 +117,14 @@ def test_what_a_reader_meets_is_damage_and_its_text_stays_where_it_is(
     assert isinstance(read(path, how), LedgerDamaged)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.integers(0, 2**24 - 1), st.integers(0, 255)), max_size=12))
 def test_any_bytes_may_be_damaged(damage: list[tuple[int, int]]) -> None:
     """Whichever they are, opening and reading end in rows or in an error that says so."""
     targets.ledgers(b"".join(place.to_bytes(3, "big") + bytes([byte]) for place, byte in damage))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.integers(0, 200_000), st.binary(max_size=300))
 def test_any_length_may_be_missing(length: int, tail: bytes) -> None:
     """Cut anywhere, with rubbish behind it."""

@@ -13,9 +13,10 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from draws import examples
 from fuzz import seeds, targets
 from hostile.oracle import Caught, judged
 from hostile.wicked import CLIMBING, LONG, NAMES, RESERVED, STEERING
@@ -25,7 +26,7 @@ from xnatsync.core.remote import ImportTarget
 from xnatsync.xnat import catalog, failures, replies
 from xnatsync.xnat.replies import Reply
 
-QUICK = settings(max_examples=150, deadline=None)
+QUICK = examples(150)
 VALUES = st.one_of(
     NAMES,
     st.none(),

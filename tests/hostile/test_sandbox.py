@@ -9,14 +9,15 @@ import zipfile
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from draws import examples
 from fuzz import sandbox_target, targets
 from hostile.oracle import judged
 from hostile.wicked import NAMES, tar_of, zip_of
 
-QUICK = settings(max_examples=60, deadline=None)
+QUICK = examples(60)
 SHAPES = st.integers(0, 13)
 
 

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cli_world import PASSWORD, World, plain_environment
+from draws import examples
 from hostile.oracle import Caught
 from hostile.wicked import LONG, STEERING
 from xnatsync.cli.lines import Line, Table
@@ -48,7 +49,7 @@ class _Terminal(io.StringIO):
 TEXTS = st.one_of(st.sampled_from([*STEERING, *LONG, EVIL]), st.text(max_size=60))
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(TEXTS, TEXTS)
 def test_no_text_reaches_the_screen_raw(one: str, other: str) -> None:
     """In lines, tables, talk, errors and questions, on a terminal and elsewhere."""
@@ -67,7 +68,7 @@ def test_no_text_reaches_the_screen_raw(one: str, other: str) -> None:
     calm(terminal.getvalue())
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(TEXTS, TEXTS)
 def test_no_text_reaches_the_moving_lines_raw(name: str, text: str) -> None:
     """The library that draws them lets escapes through."""

@@ -6,16 +6,12 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from xnatsync.core.manifest import Kind, ManifestFile, ObjectIdentity
 from xnatsync.core.remote import PrearchiveSeen, PrearchiveState, ProjectSeen, SessionSeen
 from xnatsync.core.situation import LastAttempt, ServerView, Wish
 from xnatsync.core.tree import Node, Tree
-
-settings.register_profile("xnatsync", deadline=None)  # a busy machine is no failure
-settings.load_profile("xnatsync")
 
 NOON = "2026-03-01T12:00:00.000Z"
 PROJECT, SUBJECT, SESSION, STUDY, OTHER = "P", "S1", "S1_MR", "1.2.3", "9.8.7"

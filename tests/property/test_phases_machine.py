@@ -8,10 +8,11 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from draws import examples
 from unit.ledger_example import NOW, a_file, a_study, concluded, fresh, seen, sent
 from xnatsync.core.errors import Bug, ImpossibleMove
 from xnatsync.core.phases import ITEM_MOVES, UNIT_MOVES, ItemPhase, UnitPhase, advance_item, advance_unit
@@ -194,7 +195,5 @@ class LedgerLife(RuleBasedStateMachine):
         assert self.ledger.database.execute("pragma foreign_key_check").fetchall() == []
 
 
-LedgerLife.TestCase.settings = settings(
-    max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
-)
+LedgerLife.TestCase.settings = examples(150, stateful_step_count=40, suppress_health_check=list(HealthCheck))
 TestLedgerLife = LedgerLife.TestCase

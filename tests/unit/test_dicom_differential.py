@@ -209,7 +209,7 @@ def meta_length(data: bytes) -> int:
     return 12 + int(struct.unpack("<L", data[140:144])[0])
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(objects(), st.integers(1, 700))
 def test_made_up_objects_read_as_they_were_written(made: tuple[Dataset, bytes], size: int) -> None:
     """Any coding, nesting and lengths, with or without preamble and meta group, in pieces of any size."""
@@ -225,7 +225,7 @@ def test_made_up_objects_read_as_they_were_written(made: tuple[Dataset, bytes], 
     assert reading.pixel_bytes == len(dataset.PixelData)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(objects(), st.data())
 def test_an_object_cut_anywhere_is_never_deliverable(made: tuple[Dataset, bytes], data: st.DataObject) -> None:
     """One byte less than everything is not an object: it must never count as delivered.
@@ -239,7 +239,6 @@ def test_an_object_cut_anywhere_is_never_deliverable(made: tuple[Dataset, bytes]
     assert reading.kind is not Kind.DICOM or padded, len(kept)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=400), st.sampled_from([b"", b"\x08\x00", b"\x08\x00\x16\x00UI", bytes(128) + b"DICM"]))
 def test_any_bytes_are_classified_without_a_crash(data: bytes, start: bytes) -> None:
     """Whatever was dropped gets a kind and a reason."""
@@ -247,7 +246,7 @@ def test_any_bytes_are_classified_without_a_crash(data: bytes, start: bytes) -> 
     assert reading.kind is Kind.DICOM or reading.reason
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(objects(), st.data())
 def test_a_flipped_byte_never_crashes_the_walk(made: tuple[Dataset, bytes], data: st.DataObject) -> None:
     """Damage may change what is read, or be noticed; it is never an unknown exception."""

@@ -102,3 +102,18 @@ def test_an_upload_without_an_answer_outlives_the_unit_it_was_made_for(ledger: L
     assert again.study_uid == unit.study_uid
     assert ledger.unsure_until(again) == LATER
     assert ledger.unsure_until(unit) is None  # it knows of its own
+
+
+def test_what_is_only_under_way_is_told_from_what_has_no_answer(ledger: Ledger) -> None:
+    """Another item of the study asks again soon after the one, and waits out the quiet time after the other."""
+    (unit,) = settled(ledger)
+    (other,) = settled(ledger, "visit2")
+    assert not ledger.is_sending_beside(other)
+
+    attempt = sent(ledger, unit)
+
+    assert ledger.is_sending_beside(other)
+    assert not ledger.is_sending_beside(unit)
+    ledger.close_attempt(attempt.id, outcome="unknown", now=NOW)
+    assert not ledger.is_sending_beside(other)
+    assert ledger.unsure_until(other) == LATER

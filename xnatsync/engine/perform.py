@@ -87,9 +87,14 @@ def lease_taken(world: World, unit: UnitRow) -> Due | Rest | None:
 
 
 def _former_upload(world: World, unit: UnitRow) -> Due | None:
-    """An upload without an answer outlives the unit it was made for: what was planned anew waits for it as well."""
+    """An upload without an answer outlives the unit it was made for: what was planned anew waits for it as well.
+
+    One of which the answer is only on its way, for another item of the study, is asked about again soon.
+    """
     until = world.ledger.unsure_until(unit) if unit.phase == "planned" else None
     wait_s = (parse(until) - parse(world.now())).total_seconds() if until is not None else 0.0
+    if wait_s > LOOK_AGAIN_S and world.ledger.is_sending_beside(unit):
+        return Due(LOOK_AGAIN_S, "another item of this study is being sent")
     return Due(wait_s, "an upload without an answer may still arrive") if wait_s > 0 else None
 
 

@@ -77,6 +77,14 @@ class Units(Items):
         found = self._scalar(sql, [unit.id, unit.server, unit.project, unit.study_uid])
         return None if found is None else str(found)
 
+    def is_sending_beside(self, unit: UnitRow) -> bool:
+        """Tells whether something of this study is under way for another unit at this moment."""
+        sql = (
+            "select count(*) from attempt a join unit u on u.id = a.unit_id where a.ended_at is null and u.id <> ? "
+            "and u.server = ? and u.project = ? and u.study_uid = ?"
+        )
+        return bool(self._scalar(sql, [unit.id, unit.server, unit.project, unit.study_uid]))
+
     def move_unit(self, unit_id: int, phase: str, now: str, *, session_id: str | None = None) -> None:
         """Moves a unit on; what held it is forgotten, and its tries are when it has come to its goal.
 
