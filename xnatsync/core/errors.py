@@ -44,6 +44,14 @@ XnatsyncError
 │   ├── SourceGone ............ XS-SOURCE-GONE          a dropped item is gone before its end
 │   ├── SourceDamaged ......... XS-SOURCE-DAMAGED       a dropped archive is damaged or dangerous
 │   └── FolderMissing ......... XS-FOLDER-MISSING       the drop folder is not there (unmounted?)
+├── MirrorError
+│   ├── TreeEdited ............ XS-TREE-EDITED          a file of the tree was edited here
+│   ├── TreeForeign ........... XS-TREE-FOREIGN         the tree holds another file where the server's belongs
+│   ├── MirrorReplaced ........ XS-MIRROR-REPLACED      the server replaced a file, and `add` overwrites nothing
+│   ├── MaxDelete ............. XS-MAX-DELETE           more would be removed than `max_delete` allows
+│   ├── NameHostile ........... XS-NAME-HOSTILE         the server holds a name that this tree cannot hold
+│   ├── NameClash ............. XS-NAME-CLASH           two things of the server belong at one path of the tree
+│   └── ContentDiffers ........ XS-CONTENT-DIFFERS      what came is not what the server lists
 ├── DiskError
 │   ├── DiskFull .............. XS-DISK-FULL            no space left on our disk
 │   ├── PlaceTaken ............ XS-PLACE-TAKEN          something lies where a file was to be put: never overwritten
@@ -422,6 +430,77 @@ class FolderMissing(SourceError):
     exit_code = Exit.HALTED
     disposition = Disposition.PAUSE
     advice = "Mount the disk or correct `folder`; nothing is concluded about what was in it."
+
+
+# --- mirrors and pushes ------------------------------------------------------------------------------------------
+
+
+class MirrorError(XnatsyncError):
+    """A tree and the server disagree: nothing is overwritten or removed until a person has decided."""
+
+    exit_code = Exit.HELD
+    disposition = Disposition.PERSON
+
+
+class TreeEdited(MirrorError):
+    """A file of the tree is not what was agreed: it was edited here, and is not overwritten."""
+
+    code = "XS-TREE-EDITED"
+    advice = (
+        "Move your version away (`xnatsync mirror restore` gives back the agreed one), or put it on the server: "
+        "it goes on by itself when both agree."
+    )
+
+
+class TreeForeign(MirrorError):
+    """The tree holds another file where one of the server's belongs, and we did not put it there."""
+
+    code = "XS-TREE-FOREIGN"
+    advice = "Move it away or rename it; the server's file comes with the next `xnatsync sync`."
+
+
+class MirrorReplaced(MirrorError):
+    """The server replaced a file; a route with the policy `add` overwrites nothing."""
+
+    code = "XS-MIRROR-REPLACED"
+    advice = 'Move the old file away to have the new one, or set `policy = "replica"`: the trash keeps the old one.'
+
+
+class MaxDelete(MirrorError):
+    """One run would remove more than it may; nothing of the route was removed."""
+
+    code = "XS-MAX-DELETE"
+    exit_code = Exit.HALTED
+    advice = (
+        "See with `xnatsync plan` what would be removed. If it is right, raise `max_delete` of the route; "
+        "if not, find out who removed it on the server."
+    )
+
+
+class NameHostile(MirrorError):
+    """The server holds a name that cannot be written to this tree."""
+
+    code = "XS-NAME-HOSTILE"
+    advice = "Rename it on the server, or leave it out with the route's selection (`files = ['!pattern']`)."
+
+
+class NameClash(MirrorError):
+    """Two things of the server belong at one path of the tree, or at two that differ in case alone."""
+
+    code = "XS-NAME-CLASH"
+    advice = "Rename one of them on the server, or change `layout` of the route so that their paths differ."
+
+
+class ContentDiffers(MirrorError):
+    """What came is not what the server lists; it was thrown away."""
+
+    code = "XS-CONTENT-DIFFERS"
+    exit_code = Exit.TEMPORARY
+    disposition = Disposition.RETRY
+    advice = (
+        "Nothing to do: it is fetched again. If it repeats, the server's catalog is out of date or its disk is "
+        "damaged: its administrator can refresh the catalog."
+    )
 
 
 # --- our disk ----------------------------------------------------------------------------------------------------
