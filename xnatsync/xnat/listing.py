@@ -88,18 +88,18 @@ def scan_files(client: Client, session_id: str) -> tuple[RemoteFile, ...]:
 
 def scans(client: Client, session_id: str) -> tuple[str, ...]:
     """Lists the IDs of a session's scans; NotThere when the session is not to be seen."""
-    return replies.scans(_of_session(client, session_id, wire.scans(session_id)))
+    return replies.scans(of_session(client, session_id, wire.scans(session_id)))
 
 
 def resource_files(client: Client, session_id: str, resource: str) -> FileListing:
     """Lists the files of a session-level resource; none when the session is there and has no such resource."""
-    files = replies.files(_of_session(client, session_id, wire.resource_files(session_id, resource)))
+    files = replies.files(of_session(client, session_id, wire.resource_files(session_id, resource)))
     if not files:
-        replies.labels(_of_session(client, session_id, wire.resources(session_id)))
+        replies.labels(of_session(client, session_id, wire.resources(session_id)))
     return FileListing(tuple(file for file in files if file.resource == resource and not file.scan))
 
 
-def _of_session(client: Client, session_id: str, call: Call) -> Reply:
+def of_session(client: Client, session_id: str, call: Call) -> Reply:
     """Reads something of a session; NotThere only if the session itself is not there, whatever XNAT answered (§3.8)."""
     try:
         return client.get(call)

@@ -82,13 +82,32 @@ def rows(reply: Reply, columns: Iterable[str]) -> list[Row]:
 
 def item_field(reply: Reply, name: str) -> str:
     """Reads one field of a single item (hierarchy.md §4.1)."""
-    document = _json(reply)
-    items = document.get("items") if isinstance(document, dict) else None
-    first = items[0] if isinstance(items, list) and len(items) == 1 else None
-    fields = first.get("data_fields") if isinstance(first, dict) else None
+    fields = _item(reply).get("data_fields")
     if not isinstance(fields, dict) or name not in fields:
         raise ReplyStrange(f"{reply.call.what}: the answer is not an item with the field {name}")
     return names.text(fields[name], reply.call.what)
+
+
+def item_fields(reply: Reply) -> Row:
+    """Reads all fields of a single item."""
+    fields = _item(reply).get("data_fields")
+    if not isinstance(fields, dict):
+        raise ReplyStrange(f"{reply.call.what}: the answer is an item without fields")
+    return fields
+
+
+def item_type(reply: Reply) -> str:
+    """Reads the type of a single item, such as `xnat:mrSessionData`; "" when it tells none."""
+    meta = _item(reply).get("meta")
+    return names.text(meta.get("xsi:type"), reply.call.what) if isinstance(meta, dict) else ""
+
+
+def experiment_id(uri: object, what: str) -> str:
+    """Reads the accession ID from the address of a listed session."""
+    found = _EXPERIMENT_URI.fullmatch(names.text(uri, what))
+    if found is None:
+        raise ReplyStrange(f"{what}: a session without an address is listed")
+    return names.segment(found.group(1), what)
 
 
 def number(reply: Reply) -> int:
@@ -116,22 +135,17 @@ def role(reply: Reply, project_id: str) -> str | None:
 def sessions(reply: Reply, project_id: str) -> tuple[SessionSeen, ...]:
     """Reads imaging sessions.  The URI is the key: the ID column changes its name with what is asked (§3.4)."""
     what = reply.call.what
-    seen = []
-    for row in rows(reply, ("label", "URI")):
-        uri = _EXPERIMENT_URI.fullmatch(names.text(row["URI"], what))
-        if uri is None:
-            raise ReplyStrange(f"{what}: a session without an address is listed")
-        seen.append(
-            SessionSeen(
-                id=names.segment(uri.group(1), what),
-                project=_column(row, what, "project") or project_id,
-                label=names.text(row["label"], what),
-                subject=_column(row, what, "subject_label", "xnat:subjectdata/label"),
-                study_uid=_column(row, what, "UID", "xnat:imagesessiondata/uid"),
-                xsi_type=_column(row, what, "xsiType"),
-            )
+    return tuple(
+        SessionSeen(
+            id=experiment_id(row["URI"], what),
+            project=_column(row, what, "project") or project_id,
+            label=names.text(row["label"], what),
+            subject=_column(row, what, "subject_label", "xnat:subjectdata/label"),
+            study_uid=_column(row, what, "UID", "xnat:imagesessiondata/uid"),
+            xsi_type=_column(row, what, "xsiType"),
         )
-    return tuple(seen)
+        for row in rows(reply, ("label", "URI"))
+    )
 
 
 def files(reply: Reply) -> tuple[RemoteFile, ...]:
@@ -150,7 +164,7 @@ def files(reply: Reply) -> tuple[RemoteFile, ...]:
                 scan=names.segment(scan, what) if scan else "",
                 resource=names.segment(row["collection"] or number_, what),
                 name=name,
-                size=_size(row["Size"], what),
+                size=amount(row["Size"], what),
                 digest=digest if _MD5.fullmatch(digest) else "",
                 sop_uid=names.sop_uid_of(name.rpartition("/")[2]),
             )
@@ -191,7 +205,7 @@ def prearchive_files(reply: Reply, scan: str, resource: str) -> tuple[RemoteFile
     for row in rows(reply, ("Name", "Size")):
         name = names.relative_path(row["Name"], what)
         uid = names.sop_uid_of(name.rpartition("/")[2])
-        seen.append(RemoteFile(scan, resource, name, _size(row["Size"], what), sop_uid=uid))
+        seen.append(RemoteFile(scan, resource, name, amount(row["Size"], what), sop_uid=uid))
     return tuple(seen)
 
 
@@ -236,6 +250,15 @@ def duplicates(reply: Reply) -> Sequence[str]:
     return [names.text(name, reply.call.what) for name in listed]
 
 
+def _item(reply: Reply) -> Row:
+    document = _json(reply)
+    items = document.get("items") if isinstance(document, dict) else None
+    first = items[0] if isinstance(items, list) and len(items) == 1 else None
+    if not isinstance(first, dict):
+        raise ReplyStrange(f"{reply.call.what}: the answer is not an item")
+    return first
+
+
 def _json(reply: Reply) -> object:
     try:
         document: object = json.loads(reply.text)
@@ -251,7 +274,8 @@ def _column(row: Row, what: str, *aliases: str) -> str:
     raise ReplyStrange(f"{what}: the listing lacks the column {aliases[0]}")
 
 
-def _size(value: object, what: str) -> int | None:
+def amount(value: object, what: str) -> int | None:
+    """Reads a count or a size; None when the server left it empty."""
     said = names.text(value, what)
     if not said:
         return None

@@ -24,6 +24,9 @@ _JSON: Final[Query] = (("format", "json"),)
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._/-]+")
 _UNFILTERABLE: Final = re.compile(r"[,*%&<>'\"]")
 _SESSION_COLUMNS: Final = "ID,label,project,subject_label,xsiType,UID"
+_HELD_COLUMNS: Final = "ID,label,project,subject_label,subject_ID,date,xsiType,modality"
+_SCAN_COLUMNS: Final = "ID,type,quality,xsiType,note,series_description,frames"
+SCAN_ID_COLUMN: Final = "xnat:imagescandata/id"  # answers under this very key (hierarchy.md §3.4)
 
 
 class Due(Enum):
@@ -111,6 +114,36 @@ def sessions(project_id: str, *, label: str | None, study_uid: str | None) -> Ca
         filters.append(("UID", study_uid))
     path = f"/data/projects/{_seg(project_id)}/experiments"
     return _read(path, f"listing sessions of project {project_id}", *filters)
+
+
+def projects() -> Call:
+    """The projects this account can read (§3.2)."""
+    return _read("/data/projects", "listing projects")
+
+
+def subjects(project_id: str) -> Call:
+    """The subjects of a project with those shared into it (§3.2)."""
+    return _read(f"/data/projects/{_seg(project_id)}/subjects", f"listing the subjects of project {project_id}")
+
+
+def held_sessions(project_id: str, *, with_scans: bool = False) -> Call:
+    """Imaging sessions as a person wants to see them; with one row for each of their scans, if asked for (§3.5)."""
+    columns = f"{_HELD_COLUMNS},{SCAN_ID_COLUMN}" if with_scans else _HELD_COLUMNS
+    query = (("xsiType", "xnat:imageSessionData"), ("columns", columns))
+    path = f"/data/projects/{_seg(project_id)}/experiments"
+    return _read(path, f"listing sessions of project {project_id}", *query)
+
+
+def held_scans(session_id: str) -> Call:
+    """The scans of a session as a person wants to see them (§3.4)."""
+    path = f"/data/experiments/{_seg(session_id)}/scans"
+    return _read(path, f"listing the scans of session {session_id}", ("columns", _SCAN_COLUMNS))
+
+
+def scan_resources(session_id: str, scan: str) -> Call:
+    """The resources of one scan, and of scans whose type is its ID (§3.6)."""
+    path = f"/data/experiments/{_seg(session_id)}/scans/{_seg(scan)}/resources"
+    return _read(path, f"listing the resources of scan {scan} of session {session_id}")
 
 
 def session(session_id: str) -> Call:

@@ -1,0 +1,68 @@
+"""What a person asks a server for: projects, subjects, sessions, scans and resources, as its listings show them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectHeld:
+    """A project that this account can read."""
+
+    id: str
+    name: str = ""
+    secondary_id: str = ""
+    pi: str = ""  # family name of the principal investigator
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectHeld:
+    """A subject of a project, or one shared into it under the label it has there."""
+
+    id: str  # accession ID
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionHeld:
+    """An imaging session.  `project` and `label` are those under which it was asked for, where it is shared."""
+
+    id: str  # accession ID
+    label: str
+    project: str
+    subject: str = ""  # label; "" when only the accession ID is known
+    subject_id: str = ""
+    date: str = ""  # YYYY-MM-DD
+    modality: str = ""  # MR, PET, CT, ...
+    xsi_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanHeld:
+    """A scan of a session."""
+
+    id: str
+    type: str = ""
+    series_description: str = ""
+    quality: str = ""
+    frames: str = ""
+    note: str = ""
+    xsi_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceHeld:
+    """A resource of a session or a scan; counts and sizes are None where the server never computed them."""
+
+    label: str
+    format: str = ""
+    content: str = ""
+    files: int | None = None
+    size: int | None = None  # bytes
+
+
+def modality_of(xsi_type: str) -> str:
+    """Gives the modality that a session's type names: `xnat:mrSessionData` is MR; "" when it names none."""
+    kind = xsi_type.rpartition(":")[2]
+    return kind.removesuffix("SessionData").upper() if kind.endswith("SessionData") else ""

@@ -1,0 +1,37 @@
+"""The projects that an account can read."""
+
+from __future__ import annotations
+
+from xnatsync.core.holdings import ProjectHeld
+from xnatsync.xnat import names, replies, wire
+from xnatsync.xnat.client import Client
+
+
+def listed(client: Client) -> tuple[ProjectHeld, ...]:
+    """Lists them in the order of their IDs (hierarchy.md §3.2)."""
+    call = wire.projects()
+    rows = replies.rows(client.get(call), ("ID", "secondary_ID", "name", "description", "pi_lastname"))
+    held = [
+        ProjectHeld(
+            id=names.segment(row["ID"], call.what),
+            name=names.text(row["name"], call.what),
+            secondary_id=names.text(row["secondary_ID"], call.what),
+            pi=names.text(row["pi_lastname"], call.what),
+            description=names.words(str(row["description"] or "")),
+        )
+        for row in rows
+    ]
+    return tuple(sorted(held, key=lambda project: project.id))
+
+
+def one(client: Client, project_id: str) -> ProjectHeld:
+    """Looks one up by ID or alias; NotThere when it is absent or hidden."""
+    call = wire.project(project_id)
+    fields = replies.item_fields(client.get(call))
+    return ProjectHeld(
+        id=names.segment(fields.get("ID"), call.what),
+        name=names.text(fields.get("name"), call.what),
+        secondary_id=names.text(fields.get("secondary_ID"), call.what),
+        pi=names.text(fields.get("pi/lastname", fields.get("PI/lastname")), call.what),
+        description=names.words(str(fields.get("description") or "")),
+    )

@@ -1,0 +1,41 @@
+"""The resources of a session, or of one of its scans."""
+
+from __future__ import annotations
+
+from xnatsync.core.errors import NotThere
+from xnatsync.core.holdings import ResourceHeld
+from xnatsync.xnat import listing, names, replies, wire
+from xnatsync.xnat.client import Client
+from xnatsync.xnat.replies import Row
+
+
+def of_session(client: Client, session_id: str) -> tuple[ResourceHeld, ...]:
+    """Lists a session's own resources; NotThere when the session is not to be seen (hierarchy.md §3.2)."""
+    call = wire.resources(session_id)
+    rows = replies.rows(listing.of_session(client, session_id, call), ("label",))
+    return tuple(sorted((_held(row, call.what) for row in rows), key=lambda resource: resource.label))
+
+
+def of_scan(client: Client, session_id: str, scan: str) -> tuple[ResourceHeld, ...]:
+    """Lists the resources of one scan; NotThere when there is no such scan.
+
+    XNAT takes a scan's ID for a type too and then answers for several scans: the others' rows are left out (§3.6).
+    """
+    if scan not in listing.scans(client, session_id):
+        raise NotThere(
+            f"session {session_id} has no scan {scan}", advice=f"`xnatsync scan list -E {session_id}` lists its scans."
+        )
+    call = wire.scan_resources(session_id, scan)
+    rows = replies.rows(client.get(call), ("label", "cat_id"))
+    held = (_held(row, call.what) for row in rows if names.text(row["cat_id"], call.what) == scan)
+    return tuple(sorted(held, key=lambda resource: resource.label))
+
+
+def _held(row: Row, what: str) -> ResourceHeld:
+    return ResourceHeld(
+        label=names.segment(row["label"] or row.get("xnat_abstractresource_id"), what),
+        format=names.text(row.get("format"), what),
+        content=names.text(row.get("content"), what),
+        files=replies.amount(row.get("file_count"), what),
+        size=replies.amount(row.get("file_size"), what),
+    )

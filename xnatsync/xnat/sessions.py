@@ -1,0 +1,92 @@
+"""The imaging sessions of a project, and one session by what a person calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from xnatsync.core.errors import NotThere
+from xnatsync.core.holdings import SessionHeld, modality_of
+from xnatsync.xnat import names, replies, wire
+from xnatsync.xnat.client import Client
+from xnatsync.xnat.replies import Row
+
+
+def listed(client: Client, project_id: str) -> tuple[SessionHeld, ...]:
+    """Lists them by label, with those shared into the project; NotThere when it is absent or hidden."""
+    call = wire.held_sessions(project_id)
+    rows = replies.rows(client.get(call), ("label", "URI"))
+    return _sorted(_held(row, project_id, call.what) for row in rows)
+
+
+def scan_counts(client: Client, project_id: str) -> dict[SessionHeld, int]:
+    """Counts the scans of each session of a project in one request, whatever its size (hierarchy.md §3.5)."""
+    call = wire.held_sessions(project_id, with_scans=True)
+    found: dict[str, tuple[SessionHeld, set[str]]] = {}
+    for row in replies.rows(client.get(call), ("label", "URI", wire.SCAN_ID_COLUMN)):
+        held = _held(row, project_id, call.what)
+        _, scans = found.setdefault(held.id, (held, set()))
+        if row[wire.SCAN_ID_COLUMN]:
+            scans.add(names.segment(row[wire.SCAN_ID_COLUMN], call.what))
+    return {held: len(scans) for held, scans in found.values()}
+
+
+def one(client: Client, name: str, project_id: str | None) -> SessionHeld:
+    """Finds a session by its label or accession ID in a project, or by its accession ID alone.
+
+    A label wins over an ID.  NotThere when there is none; labels mean nothing without a project (hierarchy.md §4.2).
+    """
+    if project_id is None:
+        return by_id(client, name)
+    seen = listed(client, project_id)
+    for key in ("label", "id"):
+        for held in seen:
+            if getattr(held, key) == name:
+                return held
+    raise NotThere(
+        f"project {project_id} has no session {name}",
+        advice=f"`xnatsync session list -P {project_id}` lists its sessions.",
+    )
+
+
+def by_id(client: Client, session_id: str) -> SessionHeld:
+    """Looks a session up by its accession ID, in whatever project it is."""
+    call = wire.session(session_id)
+    try:
+        reply = client.get(call)
+    except NotThere as error:
+        raise NotThere(
+            f"there is no session {session_id}, or it is hidden from this account",
+            http=error.http,
+            advice="Name its project with -P: without one, only accession IDs (XNAT_E00001) are found, not labels.",
+        ) from error
+    fields = replies.item_fields(reply)
+    kind = replies.item_type(reply)
+    return SessionHeld(
+        id=names.segment(fields.get("ID"), call.what),
+        label=names.text(fields.get("label"), call.what),
+        project=names.text(fields.get("project"), call.what),
+        subject_id=names.text(fields.get("subject_ID"), call.what),
+        date=names.text(fields.get("date"), call.what),
+        modality=names.text(fields.get("modality"), call.what) or modality_of(kind),
+        xsi_type=kind,
+    )
+
+
+def _held(row: Row, project_id: str, what: str) -> SessionHeld:
+    """The address is the key: the ID column changes its name with what is asked (hierarchy.md §3.4)."""
+    kind = names.text(row.get("xsiType"), what)
+    return SessionHeld(
+        id=replies.experiment_id(row["URI"], what),
+        label=names.text(row["label"], what),
+        project=names.text(row.get("project"), what) or project_id,
+        subject=names.text(row.get("subject_label"), what),
+        subject_id=names.text(row.get("subject_ID"), what),
+        date=names.text(row.get("date"), what),
+        modality=names.text(row.get("modality"), what) or modality_of(kind),
+        xsi_type=kind,
+    )
+
+
+def _sorted(held: Iterable[SessionHeld]) -> tuple[SessionHeld, ...]:
+    unique = {session.id: session for session in held}
+    return tuple(sorted(unique.values(), key=lambda session: (session.label, session.id)))
