@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from xnatsync.config.load import ConfigInvalid, Problem, check, default_path, load
-from xnatsync.config.model import Config, DropConfig, LedgerConfig, Part, RuleConfig, ServerConfig
+from xnatsync.config.model import Config, DefaultsConfig, DropConfig, LedgerConfig, Part, RuleConfig, ServerConfig
 from xnatsync.config.show import as_dict, as_toml, route_digest
 from xnatsync.core.errors import ConfigError, Exit
 
@@ -102,12 +102,13 @@ def test_the_full_example_tells_the_true_defaults() -> None:
         assert "none" in text[text.index(line) : text.index(line) + 400]
 
 
-@pytest.mark.parametrize("model", [LedgerConfig, ServerConfig, DropConfig, RuleConfig])
+@pytest.mark.parametrize("model", [LedgerConfig, DefaultsConfig, ServerConfig, DropConfig, RuleConfig])
 def test_every_key_is_documented(model: type[Part]) -> None:
     """docs/configuration.md has an entry for each key, under the heading of its table."""
     text = (ROOT / "docs" / "configuration.md").read_text()
     heading = {
         LedgerConfig: "## [ledger]",
+        DefaultsConfig: "## [defaults]",
         ServerConfig: "## [servers.NAME]",
         DropConfig: '## [routes.NAME], kind = "drop"',
         RuleConfig: "### rules",

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from xnatsync.config.checks import crossed
 from xnatsync.config.lines import Key
-from xnatsync.config.model import COMING, Config, DropConfig, LedgerConfig, ServerConfig
+from xnatsync.config.model import COMING, Config, DefaultsConfig, DropConfig, LedgerConfig, ServerConfig
 from xnatsync.config.problems import ConfigInvalid, Problem, problem_at, problems_of, suggestion, unknown
 from xnatsync.core.errors import ConfigError
 
@@ -86,15 +86,16 @@ class _Reading:
             if key not in Config.model_fields:
                 self._say((key,), unknown(key, list(Config.model_fields)))
         ledger = self._part(("ledger",), LedgerConfig, data.get("ledger", {}))
+        defaults = self._part(("defaults",), DefaultsConfig, data.get("defaults", {}))
         servers = {name: self._part(key, ServerConfig, table) for name, key, table in self._tables(data, "servers")}
         known = frozenset(servers)
         routes = {name: self._route(key, table, known) for name, key, table in self._tables(data, "routes")}
         good_servers = {name: server for name, server in servers.items() if server is not None}
         good_routes = {name: route for name, route in routes.items() if route is not None}
         self.problems += crossed(self.text, ledger or LedgerConfig(), good_servers, good_routes)
-        if any(not problem.warning for problem in self.problems) or ledger is None:
+        if any(not problem.warning for problem in self.problems) or ledger is None or defaults is None:
             return None
-        return Config(ledger=ledger, servers=good_servers, routes=good_routes)
+        return Config(ledger=ledger, defaults=defaults, servers=good_servers, routes=good_routes)
 
     def _tables(self, data: Mapping[str, Any], group: str) -> Iterator[tuple[str, Key, Any]]:
         tables = data.get(group, {})

@@ -113,11 +113,18 @@ class LedgerConfig(Part):
     )
 
 
+class DefaultsConfig(Part):
+    """`[defaults]`"""
+
+    project: Name | None = None
+
+
 class ServerConfig(Part):
     """`[servers.NAME]`"""
 
     url: str
     user: str | None = None
+    project: Name | None = None
     password_file: Folder | None = None
     ca_file: Folder | None = None
     tls: Literal["verified", "insecure"] = "verified"
@@ -251,5 +258,6 @@ class Config(Part):
     """The whole file."""
 
     ledger: LedgerConfig = Field(default_factory=LedgerConfig)
+    defaults: DefaultsConfig = Field(default_factory=DefaultsConfig)
     servers: dict[Name, ServerConfig] = Field(default_factory=dict)
     routes: dict[Name, DropConfig] = Field(default_factory=dict)

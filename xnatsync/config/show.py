@@ -25,6 +25,8 @@ def as_toml(config: Config) -> str:
     """Gives the effective configuration as TOML that can be loaded again."""
     data = as_dict(config)
     lines = _table("ledger", data["ledger"])
+    if data["defaults"]:
+        lines += _table("defaults", data["defaults"])
     for group in ("servers", "routes"):
         for name, table in data[group].items():
             lines += _table(f"{group}.{name}", table)
