@@ -35,6 +35,7 @@ class Owner:
     date: str = ""  # of the session, YYYY-MM-DD
     modality: str = ""
     stamp: str = ""  # insert and change times as the server wrote them: compared for equality alone, never with a clock
+    home: str = ""  # the project that owns it, when it is shared into this one; "" = this one
 
     @property
     def key(self) -> tuple[str, str]:
@@ -75,3 +76,4 @@ class Inventory:
     project: str
     owners: dict[Owner, tuple[ResourceSeen, ...]]  # owners without resources are there with none
     complete: bool = True
+    refused: tuple[tuple[str, str], ...] = ()  # (accession ID or "", why): names that nobody may write to a disk

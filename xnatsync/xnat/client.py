@@ -8,6 +8,7 @@ followed, so no password and no data goes to an address that was not configured.
 from __future__ import annotations
 
 import random
+import re
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -38,6 +39,7 @@ PROOF_AGE_S: Final = 60.0  # before a write, the login must have been seen alive
 STALL_WINDOW_S: Final = 300.0
 STALL_BYTES: Final = 64 << 10  # fewer bytes than this in a window is no progress
 
+_CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _FORGETFUL: Final = "the server forgets a login as soon as it is made"
 
 Answer = TypeVar("Answer")
@@ -116,10 +118,13 @@ class Client:
         assert not call.verb.writes
         return self._patiently(lambda: self._read(call))
 
-    def stream(self, call: Call) -> Generator[bytes, None, None]:
-        """Reads an answer piece by piece; a cut or stalled one raises ReadFailed in the middle."""
+    def stream(self, call: Call, *, offset: int = 0) -> Generator[bytes, None, None]:
+        """Reads an answer piece by piece; a cut or stalled one raises ReadFailed in the middle.
+
+        With an offset, only what is behind it is asked for: ReplyStrange when the server sends anything else.
+        """
         assert not call.verb.writes
-        opened = self._patiently(lambda: self._opened(call))
+        opened = self._patiently(lambda: self._opened(call, offset))
         try:
             with _translated(call):
                 yield opened.start
@@ -188,16 +193,20 @@ class Client:
         self.login.proven(ticket)
         return reply
 
-    def _opened(self, call: Call) -> _Opened:
+    def _opened(self, call: Call, offset: int) -> _Opened:
         """Opens a stream and looks at its beginning: a login page with 200 must not be taken for a file."""
         ticket = self.login.ticket()
         for is_last in (False, True):
-            opened = self._begin(call, ticket)
+            opened = self._begin(call, ticket, offset)
             reply = Reply(call, opened.response.status_code, opened.start, opened.response.headers)
-            if reply.status == 200 and not is_lost(reply):
+            if reply.status == (206 if offset else 200) and not is_lost(reply):
+                if offset:
+                    _check_range(opened.response, call, offset)
                 self.login.proven(ticket)
                 return opened
             opened.response.close()
+            if offset and reply.status in {200, 416} and not is_lost(reply):
+                raise ReplyStrange(f"{call.what}: the server does not go on where we were", http=reply.status)
             if not is_lost(reply):
                 raise _refusal(reply)
             if not is_last:
@@ -205,12 +214,13 @@ class Client:
         self.login.forget(ticket)
         raise LoginLost(f"{call.what}: {_FORGETFUL}", http=reply.status)
 
-    def _begin(self, call: Call, ticket: Ticket) -> _Opened:
-        request = self._request(call, {"Cookie": ticket.cookie, "Accept-Encoding": "identity"})
+    def _begin(self, call: Call, ticket: Ticket, offset: int) -> _Opened:
+        ranged = {"Range": f"bytes={offset}-"} if offset else {}
+        request = self._request(call, {"Cookie": ticket.cookie, "Accept-Encoding": "identity", **ranged})
         with _translated(call):
             response = self._sent(request)
             try:
-                if response.status_code != 200:
+                if response.status_code not in {200, 206}:
                     return _Opened(response, self._drained(response, call), iter(()))
                 pieces = response.iter_bytes()
                 return _Opened(response, next(pieces, b""), pieces)
@@ -288,7 +298,7 @@ class Client:
         stalled = OutcomeUnknown if call.verb.writes else ReadFailed
         since, moved = time.monotonic(), 0
         for piece in pieces:
-            if self._stop() and (call.due is Due.ZIP or call.verb in {Verb.IMPORT, Verb.STORE}):
+            if self._stop() and (call.due in {Due.ZIP, Due.FILE} or call.verb in {Verb.IMPORT, Verb.STORE}):
                 raise stalled(f"{call.what}: interrupted by a request to stop")
             yield piece
             moved += len(piece)
@@ -304,6 +314,14 @@ def _translated(call: Call) -> Iterator[None]:
         yield
     except failures.HTTPX_FAILURES as error:
         raise failures.from_transport(error, call.verb, call.what) from error
+
+
+def _check_range(response: httpx.Response, call: Call, offset: int) -> None:
+    """Lets through exactly what was asked for: everything from the offset to the end."""
+    found = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
+    if found is None or int(found[1]) != offset or (found[3] != "*" and int(found[2]) + 1 != int(found[3])):
+        response.close()
+        raise ReplyStrange(f"{call.what}: the server sent another part than the one asked for", http=206)
 
 
 def _refusal(reply: Reply) -> XnatsyncError:

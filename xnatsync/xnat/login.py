@@ -202,6 +202,8 @@ def is_lost(reply: Reply) -> bool:
         return True
     if 300 <= reply.status <= 399:
         return "login.vm" in reply.headers.get("location", "").lower()
+    if "content-disposition" in reply.headers:
+        return False  # a stored web page: XNAT names every file it sends (§6.5), and no login page
     return reply.status == 200 and failures.is_page(reply.text[:64])
 
 

@@ -22,7 +22,7 @@ Query = tuple[tuple[str, str], ...]
 
 _JSON: Final[Query] = (("format", "json"),)
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._/-]+")
-_UNFILTERABLE: Final = re.compile(r"[,*%&<>'\"]")
+UNFILTERABLE: Final = re.compile(r"[,*%&<>'\"]")
 _SESSION_COLUMNS: Final = "ID,label,project,subject_label,xsiType,UID"
 _HELD_COLUMNS: Final = "ID,label,project,subject_label,subject_ID,date,xsiType,modality"
 _SCAN_COLUMNS: Final = "ID,type,quality,xsiType,note,series_description,frames"
@@ -36,6 +36,7 @@ class Due(Enum):
     TEXT = "text"
     XML = "xml"
     ZIP = "zip"
+    FILE = "file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,109 +87,109 @@ def build_info() -> Call:
 
 def project(project_id: str) -> Call:
     """One project as an item (§4.1)."""
-    return _read(f"/data/projects/{_seg(project_id)}", f"looking up project {project_id}")
+    return read(f"/data/projects/{seg(project_id)}", f"looking up project {project_id}")
 
 
 def prearchive_code(project_id: str) -> Call:
     """The project's way of archiving: a bare integer (import.md §2.8)."""
-    path = f"/data/projects/{_seg(project_id)}/prearchive_code"
+    path = f"/data/projects/{seg(project_id)}/prearchive_code"
     return Call(Verb.READ, "GET", path, f"reading the prearchive setting of project {project_id}", due=Due.TEXT)
 
 
 def editable_projects() -> Call:
     """The projects this account may edit (§3.2)."""
-    return _read("/data/projects", "listing the projects we may edit", ("restrict", "edit"))
+    return read("/data/projects", "listing the projects we may edit", ("restrict", "edit"))
 
 
 def projects_with_roles() -> Call:
     """The projects this account may read, with its role in each (§3.2: another handler, lower-case columns)."""
-    return _read("/data/projects", "listing our roles in projects", ("accessible", "true"))
+    return read("/data/projects", "listing our roles in projects", ("accessible", "true"))
 
 
 def sessions(project_id: str, *, label: str | None, study_uid: str | None) -> Call:
     """Imaging sessions of a project with those shared into it, which appear under their label here (§3.2)."""
     filters: list[tuple[str, str]] = [("xsiType", "xnat:imageSessionData"), ("columns", _SESSION_COLUMNS)]
-    if label is not None and not _UNFILTERABLE.search(label):
+    if label is not None and not UNFILTERABLE.search(label):
         filters.append(("label", label))
     if study_uid is not None:
         filters.append(("UID", study_uid))
-    path = f"/data/projects/{_seg(project_id)}/experiments"
-    return _read(path, f"listing sessions of project {project_id}", *filters)
+    path = f"/data/projects/{seg(project_id)}/experiments"
+    return read(path, f"listing sessions of project {project_id}", *filters)
 
 
 def projects() -> Call:
     """The projects this account can read (§3.2)."""
-    return _read("/data/projects", "listing projects")
+    return read("/data/projects", "listing projects")
 
 
 def subjects(project_id: str) -> Call:
     """The subjects of a project with those shared into it (§3.2)."""
-    return _read(f"/data/projects/{_seg(project_id)}/subjects", f"listing the subjects of project {project_id}")
+    return read(f"/data/projects/{seg(project_id)}/subjects", f"listing the subjects of project {project_id}")
 
 
 def held_sessions(project_id: str, *, with_scans: bool = False) -> Call:
     """Imaging sessions as a person wants to see them; with one row for each of their scans, if asked for (§3.5)."""
     columns = f"{_HELD_COLUMNS},{SCAN_ID_COLUMN}" if with_scans else _HELD_COLUMNS
     query = (("xsiType", "xnat:imageSessionData"), ("columns", columns))
-    path = f"/data/projects/{_seg(project_id)}/experiments"
-    return _read(path, f"listing sessions of project {project_id}", *query)
+    path = f"/data/projects/{seg(project_id)}/experiments"
+    return read(path, f"listing sessions of project {project_id}", *query)
 
 
 def held_scans(session_id: str) -> Call:
     """The scans of a session as a person wants to see them (§3.4)."""
-    path = f"/data/experiments/{_seg(session_id)}/scans"
-    return _read(path, f"listing the scans of session {session_id}", ("columns", _SCAN_COLUMNS))
+    path = f"/data/experiments/{seg(session_id)}/scans"
+    return read(path, f"listing the scans of session {session_id}", ("columns", _SCAN_COLUMNS))
 
 
 def scan_resources(session_id: str, scan: str) -> Call:
     """The resources of one scan, and of scans whose type is its ID (§3.6)."""
-    path = f"/data/experiments/{_seg(session_id)}/scans/{_seg(scan)}/resources"
-    return _read(path, f"listing the resources of scan {scan} of session {session_id}")
+    path = f"/data/experiments/{seg(session_id)}/scans/{seg(scan)}/resources"
+    return read(path, f"listing the resources of scan {scan} of session {session_id}")
 
 
 def session(session_id: str) -> Call:
     """One session as an item (§4.1)."""
-    return _read(f"/data/experiments/{_seg(session_id)}", f"looking up session {session_id}")
+    return read(f"/data/experiments/{seg(session_id)}", f"looking up session {session_id}")
 
 
 def scans(session_id: str) -> Call:
     """The scans of a session (§3.2)."""
-    return _read(f"/data/experiments/{_seg(session_id)}/scans", f"listing the scans of session {session_id}")
+    return read(f"/data/experiments/{seg(session_id)}/scans", f"listing the scans of session {session_id}")
 
 
 def scan_files(session_id: str) -> Call:
     """Every file of every scan of a session, in one request (§3.6 E)."""
-    return _read(f"/data/experiments/{_seg(session_id)}/scans/ALL/files", f"listing the files of session {session_id}")
+    return read(f"/data/experiments/{seg(session_id)}/scans/ALL/files", f"listing the files of session {session_id}")
 
 
 def catalog(session_id: str, scan: str, resource: str) -> Call:
     """The catalogue of a scan's resource: XML whatever `format` says (§5.1)."""
-    path = f"/data/experiments/{_seg(session_id)}/scans/{_seg(scan)}/resources/{_seg(resource)}"
+    path = f"/data/experiments/{seg(session_id)}/scans/{seg(scan)}/resources/{seg(resource)}"
     what = f"reading the catalogue {resource} of scan {scan} of session {session_id}"
     return Call(Verb.READ, "GET", path, what, due=Due.XML)
 
 
 def resources(session_id: str) -> Call:
     """The session-level resources (§3.2)."""
-    return _read(f"/data/experiments/{_seg(session_id)}/resources", f"listing the resources of session {session_id}")
+    return read(f"/data/experiments/{seg(session_id)}/resources", f"listing the resources of session {session_id}")
 
 
 def resource_files(session_id: str, resource: str) -> Call:
     """The files of a session-level resource; none, with 200, when there is no such resource (§3.8)."""
-    path = f"/data/experiments/{_seg(session_id)}/resources/{_resource(resource)}/files"
-    return _read(path, f"listing the files of resource {resource} of session {session_id}")
+    path = f"/data/experiments/{seg(session_id)}/resources/{_resource(resource)}/files"
+    return read(path, f"listing the files of resource {resource} of session {session_id}")
 
 
 def scans_zip(session_id: str, scan_ids: Sequence[str]) -> Call:
     """The files of some scans as one zip, which streams without a length (§7)."""
-    path = f"/data/experiments/{_seg(session_id)}/scans/{','.join(_seg(scan) for scan in scan_ids)}/files"
+    path = f"/data/experiments/{seg(session_id)}/scans/{','.join(seg(scan) for scan in scan_ids)}/files"
     what = f"fetching {len(scan_ids)} scans of session {session_id}"
     return Call(Verb.READ, "GET", path, what, (("format", "zip"),), Due.ZIP)
 
 
 def stored_file(session_id: str, resource: str, name: str) -> Call:
     """The place of one file in a session-level resource, for PUT without `overwrite` (§6.1)."""
-    path = f"/data/experiments/{_seg(session_id)}/resources/{_resource(resource)}/files/{_file(name)}"
+    path = f"/data/experiments/{seg(session_id)}/resources/{_resource(resource)}/files/{file_path(name)}"
     what = f"storing a file in resource {resource} of session {session_id}"
     return Call(Verb.STORE, "PUT", path, what, due=Due.TEXT)
 
@@ -213,28 +214,28 @@ def import_zip(target: ImportTarget) -> Call:
 
 def prearchive(project_id: str) -> Call:
     """A project's prearchive rows (import.md §2.1)."""
-    return _read(f"/data/prearchive/projects/{_seg(project_id)}", f"listing the prearchive of project {project_id}")
+    return read(f"/data/prearchive/projects/{seg(project_id)}", f"listing the prearchive of project {project_id}")
 
 
 def prearchive_scans(uri: str) -> Call:
     """The scans of a built prearchive session (import.md §2.4)."""
-    return _read(f"{_row(uri)}/scans", f"listing the scans of {_named(uri)}")
+    return read(f"{_row(uri)}/scans", f"listing the scans of {_named(uri)}")
 
 
 def prearchive_resources(uri: str) -> Call:
     """All resources of a built prearchive session (import.md §2.4)."""
-    return _read(f"{_row(uri)}/resources", f"listing the resources of {_named(uri)}")
+    return read(f"{_row(uri)}/resources", f"listing the resources of {_named(uri)}")
 
 
 def prearchive_scan_resources(uri: str, scan: str) -> Call:
     """The resources of one scan of a built prearchive session (import.md §2.4)."""
-    return _read(f"{_row(uri)}/scans/{_seg(scan)}/resources", f"listing the resources of scan {scan} of {_named(uri)}")
+    return read(f"{_row(uri)}/scans/{seg(scan)}/resources", f"listing the resources of scan {scan} of {_named(uri)}")
 
 
 def prearchive_files(uri: str, scan: str, resource: str) -> Call:
     """The files of one scan's resource of a built prearchive session (import.md §2.4)."""
-    path = f"{_row(uri)}/scans/{_seg(scan)}/resources/{_seg(resource)}/files"
-    return _read(path, f"listing the files of scan {scan} of {_named(uri)}")
+    path = f"{_row(uri)}/scans/{seg(scan)}/resources/{seg(resource)}/files"
+    return read(path, f"listing the files of scan {scan} of {_named(uri)}")
 
 
 def prearchive_log(uri: str) -> Call:
@@ -261,11 +262,13 @@ def delete_prearchive(uri: str) -> Call:
 # --- parts -------------------------------------------------------------------------------------------------------
 
 
-def _read(path: str, what: str, *query: tuple[str, str]) -> Call:
+def read(path: str, what: str, *query: tuple[str, str]) -> Call:
+    """A request for JSON."""
     return Call(Verb.READ, "GET", path, what, (*query, *_JSON))
 
 
-def _seg(name: str) -> str:
+def seg(name: str) -> str:
+    """Encodes one part of a path."""
     # XNAT does not decode labels in paths (hierarchy.md §1.6): what needs encoding cannot be addressed, and gets a 404.
     if not name or name in {".", ".."}:
         raise Bug("an empty name cannot be part of an address")
@@ -275,10 +278,10 @@ def _seg(name: str) -> str:
 def _resource(label: str) -> str:
     if label.isdigit():
         raise Bug("a resource label of digits only would be taken for a resource ID (hierarchy.md §5.1)")
-    return _seg(label)
+    return seg(label)
 
 
-def _file(name: str) -> str:
+def file_path(name: str) -> str:
     """Encodes a file's path so that XNAT stores exactly this name (hierarchy.md §6.4)."""
     if _PLAIN.fullmatch(name):
         return name
