@@ -1,7 +1,7 @@
 """One suite for the port `Xnat`: what every XNAT must do for the engine to be right.
 
-It runs on the sandbox, over real sockets, as an administrator and as a plain member of the project.  To run it on a
-real XNAT as well, name one that may be written to:
+It runs on the sandbox's model in this process, as the simulation sees it; on the sandbox over real sockets, as an
+administrator and as a plain member of the project; and on a real XNAT, if one is named that may be written to:
 
     XNATSYNC_TEST_SERVER=https://xnat.example.org XNATSYNC_TEST_USER=… XNATSYNC_TEST_PASSWORD=… \
     XNATSYNC_TEST_PROJECT=SCRATCH pytest tests/contract
@@ -18,6 +18,7 @@ import os
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -27,7 +28,15 @@ import pytest
 from pydicom.data import get_testdata_file
 from pydicom.uid import generate_uid
 
-from xnatsync.core.errors import CredentialsRefused, ForeignContent, NotThere, RequestRefused
+from contract.model_world import ModelWorld
+from xnatsync.core.errors import (
+    AccessDenied,
+    CredentialsRefused,
+    ForeignContent,
+    NotThere,
+    RequestRefused,
+    XnatsyncError,
+)
 from xnatsync.core.manifest import Kind, ManifestFile
 from xnatsync.core.remote import ImportReply, ImportTarget, PrearchiveSeen, PrearchiveState, SessionSeen
 from xnatsync.ports import Xnat
@@ -44,19 +53,31 @@ Seen = TypeVar("Seen")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A server to try, and who we are there."""
+    """A server to try, who we are there, and how to get in with a password."""
 
-    url: str
     user: str
     password: str
     project: str
+    connect: Callable[[str], Xnat]
 
 
-@pytest.fixture(scope="module", params=["sandbox-admin", "sandbox-member", *(["server"] if REAL else [])])
+def _over_http(url: str, user: str, password: str, project: str) -> Place:
+    return Place(user, password, project, lambda word: XnatServer(url, user, word, server_name="contract"))
+
+
+WORLDS = ["model", "sandbox-admin", "sandbox-member", *(["server"] if REAL else [])]
+
+
+@pytest.fixture(scope="module", params=WORLDS)
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     if request.param == "server":
         names = ("XNATSYNC_TEST_USER", "XNATSYNC_TEST_PASSWORD", "XNATSYNC_TEST_PROJECT")
-        yield Place(REAL, *(os.environ[name] for name in names))
+        yield _over_http(REAL, *(os.environ[name] for name in names))
+        return
+    if request.param == "model":
+        model = ModelWorld()
+        yield Place(model.user, model.password, model.project, model.connect)
+        model.close()
         return
     root = tmp_path_factory.mktemp("sandbox")
     site = Site.on_disk(root)
@@ -65,13 +86,13 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     site.projects["P1"] = Project("P1", stamps=site.stamp(admin), members={"mia": "member"})
     with SandboxServer(site, 0, root) as server:
         member = request.param == "sandbox-member"
-        yield Place(server.url, *(("mia", "secret") if member else ("admin", "admin")), "P1")
+        yield _over_http(server.url, *(("mia", "secret") if member else ("admin", "admin")), "P1")
     site.close()
 
 
 @pytest.fixture(scope="module")
 def server(place: Place) -> Iterator[Xnat]:
-    with XnatServer(place.url, place.user, place.password, server_name="contract") as server:
+    with closing(place.connect(place.password)) as server:
         yield server
 
 
@@ -142,6 +163,11 @@ def eventually(look: Callable[[], Seen | None]) -> Seen:
 @pytest.fixture(scope="module")
 def delivered(server: Xnat, place: Place) -> tuple[Study, SessionSeen]:
     """A study in the archive, for tests that only look."""
+    return deliver(server, place)
+
+
+def deliver(server: Xnat, place: Place) -> tuple[Study, SessionSeen]:
+    """Brings a study to the archive."""
     study = Study(place.project)
     (uri,) = study.send(server).uris
     server.build(uri, request_id=generate_uid())
@@ -159,11 +185,18 @@ def test_it_knows_us(server: Xnat, place: Place) -> None:
 
 def test_it_refuses_a_wrong_password(place: Place) -> None:
     """At once, and not as a lost login."""
-    with (
-        XnatServer(place.url, place.user, "wrong", server_name="contract") as stranger,
-        pytest.raises(CredentialsRefused),
-    ):
-        stranger.whoami()
+    with closing(place.connect("wrong")) as stranger:
+        for look in (stranger.whoami, lambda: stranger.project(place.project)):
+            with pytest.raises(CredentialsRefused):
+                look()
+
+
+def test_it_tells_its_version(server: Xnat) -> None:
+    """And its clock, if at all, as seconds that could be now."""
+    about = server.about()
+
+    assert about.version[:1].isdigit()
+    assert about.clock is None or abs(about.clock - time.time()) < 86_400
 
 
 def test_a_project_is_seen_and_one_that_is_not_there_is_none(server: Xnat, place: Place) -> None:
@@ -176,14 +209,44 @@ def test_a_project_is_seen_and_one_that_is_not_there_is_none(server: Xnat, place
 
 
 def test_it_does_not_deny_a_right_that_we_have(server: Xnat, place: Place) -> None:
-    """The account may edit the project; what is not known is never said to be refused."""
+    """The account may edit the project; what is not known is never said to be refused, nor to be allowed."""
     assert server.may_edit(place.project) is not False
+    assert server.may_edit(f"NONE{place.project}") is not True
 
 
 def test_the_sessions_of_an_absent_project_are_not_none(server: Xnat, place: Place) -> None:
     """Nor is its prearchive empty."""
     with pytest.raises(NotThere):
         server.sessions(f"NONE{place.project}")
+    with pytest.raises((NotThere, AccessDenied)):
+        server.prearchive(f"NONE{place.project}")
+
+
+def test_what_nobody_delivered_is_not_found(server: Xnat, place: Place, delivered: tuple[Study, SessionSeen]) -> None:
+    """By its label, by its study, nor by the label of the one with the study of the other."""
+    _, session = delivered
+
+    assert server.sessions(place.project, label=f"{session.label}_X") == ()
+    assert server.sessions(place.project, study_uid=generate_uid()) == ()
+    assert server.sessions(place.project, label=session.label, study_uid=generate_uid()) == ()
+    assert session in server.sessions(place.project)
+
+
+def test_what_is_gone_cannot_be_acted_on(server: Xnat, place: Place) -> None:
+    """A prearchive row that is not there, or no more: NotThere, never a success."""
+    study = Study(place.project, numbers=(4,), per_series=1)
+    (archived_uri,) = study.send(server).uris
+    server.build(archived_uri, request_id=generate_uid())
+    server.commit(archived_uri, request_id=generate_uid())
+    archived(server, study)
+
+    for uri in (f"/prearchive/projects/{place.project}/20200101_000000000/NONE", archived_uri):
+        for act in (server.build, server.commit):
+            with pytest.raises(NotThere):
+                act(uri, request_id=generate_uid())
+        with pytest.raises(NotThere):
+            server.prearchive_files(uri)
+        assert server.prearchive_log(uri) == ""
 
 
 # --- a delivery --------------------------------------------------------------------------------------------------
@@ -262,9 +325,86 @@ def test_fetching_may_be_given_up(server: Xnat, delivered: tuple[Study, SessionS
 
 def test_a_session_that_is_not_there_is_not_empty(server: Xnat) -> None:
     """Neither its scans nor its resources."""
-    for look in (server.session_files, lambda session: server.resource_files(session, "NOTES")):
+    for look in (
+        server.session_files,
+        lambda session: server.resource_files(session, "NOTES"),
+        lambda session: list(server.fetch_scans(session, ["4"])),
+        lambda session: server.put_file(session, "NOTES", "x", iter([b"x"]), size=1, request_id=generate_uid()),
+    ):
         with pytest.raises(NotThere):
             look("XNAT_E99999999")
+
+
+def test_a_scan_that_is_not_there_is_not_empty(server: Xnat, delivered: tuple[Study, SessionSeen]) -> None:
+    """Nothing came back, and that is no answer; asked for nothing, it gives nothing."""
+    _, session = delivered
+
+    with pytest.raises(XnatsyncError):
+        list(server.fetch_scans(session.id, ["no such scan"]))
+    assert list(server.fetch_scans(session.id, [])) == []
+
+
+def test_an_object_that_is_sent_twice_is_there_once(server: Xnat, place: Place) -> None:
+    """An upload may be repeated as long as its row waits, before it is built and after; it is the same row."""
+    study = Study(place.project, numbers=(4,))
+
+    (uri,) = study.send(server).uris
+    assert study.send(server).uris == (uri,)
+    server.build(uri, request_id=generate_uid())
+    assert study.send(server, list(study.objects)[:1]).uris == (uri,)
+    server.build(uri, request_id=generate_uid())
+
+    assert settled(server, study).state is PrearchiveState.READY
+    assert sorted(file.sop_uid for file in server.prearchive_files(uri).files) == sorted(study.objects)
+    server.delete_prearchive(uri, request_id=generate_uid())
+
+
+def test_one_study_under_two_labels_is_two_rows(server: Xnat, place: Place) -> None:
+    """Each is listed under the label and subject it was sent to."""
+    study = Study(place.project, numbers=(4,), per_series=1)
+    other = ImportTarget(place.project, study.target.subject, f"{study.target.session}_B")
+
+    (uri,), (other_uri,) = study.send(server).uris, study.send(server, target=other).uris
+
+    rows = {row.uri: row for row in server.prearchive(place.project) if row.study_uid == study.uid}
+    assert {uri: rows[uri].name, other_uri: rows[other_uri].name} == {
+        uri: study.target.session, other_uri: other.session,
+    }  # fmt: skip
+    assert {row.subject for row in rows.values()} == {study.target.subject}
+    for gone in rows:
+        server.delete_prearchive(gone, request_id=generate_uid())
+
+
+def test_another_study_is_never_merged_into_a_session(
+    server: Xnat, place: Place, delivered: tuple[Study, SessionSeen]
+) -> None:
+    """Under the same label: refused, with a reason in the log, and the session is as it was."""
+    first, session = delivered
+    before = server.session_files(session.id)
+    study = Study(place.project, numbers=(4,), per_series=1)
+    (uri,) = study.send(server, target=first.target).uris
+    server.build(uri, request_id=generate_uid())
+
+    with pytest.raises(RequestRefused):
+        server.commit(uri, request_id=generate_uid())
+
+    assert settled(server, study).state in {PrearchiveState.CONFLICT, PrearchiveState.ERROR}
+    assert server.prearchive_log(uri)
+    assert server.session_files(session.id) == before
+    assert server.sessions(place.project, study_uid=study.uid) == ()
+    server.delete_prearchive(uri, request_id=generate_uid())
+
+
+def test_sizes_and_digests_are_those_of_what_is_stored(server: Xnat, delivered: tuple[Study, SessionSeen]) -> None:
+    """Of what comes back, that is: XNAT may have changed headers, but it may not be wrong about its own files."""
+    _, session = delivered
+    listed = {(file.scan, file.name): file for file in server.session_files(session.id).files}
+
+    for scan, resource, name, content in server.fetch_scans(session.id, ["4"]):
+        data = b"".join(content)
+        file = listed[scan, name]
+        assert (file.resource, file.size) == (resource, len(data))
+        assert file.digest in {"", hashlib.md5(data).hexdigest()}
 
 
 def test_late_objects_are_merged_into_the_archived_session(server: Xnat, place: Place) -> None:

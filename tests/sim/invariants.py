@@ -133,6 +133,10 @@ class Judge:
         if ours is not None and ours.sop_uid in self.hidden and self.holds(data, Level.NAMES):  # type: ignore[arg-type]
             self.broken("S7", "an object was sent because an incomplete listing did not show it")
 
+    def before_delete(self, uri: str) -> None:
+        """S3: a route deletes nothing on the server."""
+        self.broken("S3", f"{uri} was to be deleted")
+
     def acts_on(self, row: Row, *, archives: bool) -> None:
         """S3: nothing but rows that we sent something to is ever archived.
 

@@ -175,9 +175,11 @@ class SimXnat:
         """Nothing to log out of."""
 
     def whoami(self) -> str:
-        return "agent"
+        self._known()
+        return AGENT.login
 
     def about(self) -> ServerAbout:
+        self._known()
         return ServerAbout("1.9.0", None)
 
     def project(self, project: str) -> ProjectSeen | None:
@@ -186,12 +188,13 @@ class SimXnat:
 
     def may_edit(self, project: str) -> bool | None:
         self._read("may_edit")
-        return True
+        return True if project in self.server.site.projects else None
 
     def sessions(
         self, project: str, *, label: str | None = None, study_uid: str | None = None
     ) -> tuple[SessionSeen, ...]:
         stale = self._read("sessions")
+        self._has(project)
         return tuple(
             SessionSeen(
                 one.id, one.project, one.label, self.server.site.subjects[one.subject].label,
@@ -227,6 +230,8 @@ class SimXnat:
 
     def prearchive(self, project: str) -> tuple[PrearchiveSeen, ...]:
         stale = self._read("prearchive")
+        if project not in self.server.site.projects:
+            raise from_status(403, "", Verb.READ, f"the prearchive of project {project}")
         return tuple(
             PrearchiveSeen(
                 row.uri, row.project or "Unassigned", row.name, row.subject, row.tag,
@@ -261,6 +266,8 @@ class SimXnat:
     def fetch_scans(self, session_id: str, scans: Sequence[str]) -> Iterator[tuple[str, str, str, Iterator[bytes]]]:
         self._read("fetch_scans")
         session = self._session(session_id)
+        if scans and not session.scans.keys() & set(scans):
+            raise from_status(500, "", Verb.READ, f"fetching scans of session {session_id}")
         for scan in [session.scans[name] for name in scans if name in session.scans]:
             for resource in list(scan.resources.values()):
                 for entry in list(resource.entries.values()):
@@ -412,7 +419,10 @@ class SimXnat:
         return result
 
     def delete_prearchive(self, uri: str, *, request_id: str) -> None:
-        raise AssertionError("the engine deletes nothing")
+        self.history.judge.before_delete(uri)
+        self._known()
+        if (row := self.server.row_of(uri)) is not None:
+            operations.delete(self.server.site, row)
 
     def put_file(
         self, session_id: str, resource: str, name: str, chunks: Iterator[bytes], *, size: int, request_id: str
@@ -444,7 +454,7 @@ class SimXnat:
         """Passes the boundary and what can go wrong; True when the answer is an old one."""
         where = f"xnat.{method}"
         self.history.boundary(where)
-        self._known(Verb.READ)
+        self._known()
         faults = self.history.faults
         if faults.fires("503", where):
             raise from_status(503, "", Verb.READ, "reading")
@@ -460,7 +470,7 @@ class SimXnat:
             self.history.clock.ms += chance.randrange(30_000)
         return method in {"sessions", "session_files", "prearchive"} and faults.fires("stale", where) is not None
 
-    def _known(self, verb: Verb) -> None:
+    def _known(self) -> None:
         if self.password != self.server.password:
             raise CredentialsRefused("the server refused user and password", http=401)
 
@@ -469,7 +479,7 @@ class SimXnat:
         """A write: the boundaries around it, what is refused before it happens, and the fate of the rest."""
         where, history = f"xnat.{method}", self.history
         history.boundary(where)
-        self._known(verb)
+        self._known()
         history.writes += 1
         faults = history.faults
         if faults.fires("503", where):
@@ -518,6 +528,10 @@ class SimXnat:
 
     def _young(self, key: str) -> bool:
         return self.history.clock.ms - self.server.born.get(key, -LAG_MS) < LAG_MS
+
+    def _has(self, project: str) -> None:
+        if project not in self.server.site.projects:
+            raise from_status(404, "", Verb.READ, f"project {project}")
 
     def _session(self, session_id: str) -> Experiment:
         session = self.server.site.experiments.get(session_id)

@@ -1,0 +1,52 @@
+"""The in-process world of the contract: the simulation's own server, on the sandbox's model, with nothing that fails.
+
+What the simulation proves rests on this server being one: so it has to answer the same questions as one over sockets.
+"""
+
+from __future__ import annotations
+
+from sim import slate
+from sim.invariants import Judge
+from sim.server import AGENT, PROJECT, SimXnat
+from sim.world import History
+from xnatsync.core.manifest import ManifestFile
+from xnatsync.sandbox.model.prearchive import Row
+
+USER = AGENT.login
+
+
+class Easy(Judge):
+    """Knows no engine, so nothing that it may not do."""
+
+    def before_object(self, file: ManifestFile) -> None:
+        """Whatever is sent may be sent."""
+
+    def acts_on(self, row: Row, *, archives: bool) -> None:
+        """Whatever is acted on."""
+
+    def writes_to(self, target: tuple[str, str]) -> None:
+        """Whenever."""
+
+    def after_effect(self, before: dict[str, tuple[bytes, float]]) -> None:
+        """With whatever effect."""
+
+    def before_delete(self, uri: str) -> None:
+        """And may be deleted."""
+
+
+class ModelWorld:
+    """One such server with one project."""
+
+    def __init__(self) -> None:
+        self._history = History(0, only=frozenset())
+        self._history.judge = Easy(self._history)
+        self.server = self._history.server
+        self.project, self.user, self.password = PROJECT, USER, self._history.password
+
+    def connect(self, password: str) -> SimXnat:
+        """The port, for whoever knows, or does not know, the password."""
+        return SimXnat(self.server, password)
+
+    def close(self) -> None:
+        """Gives back what it borrowed."""
+        slate.give_back(self._history.slate)
