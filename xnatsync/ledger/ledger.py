@@ -1,4 +1,4 @@
-"""The ledger as a whole: routes, runs, the diary and the questions people ask, on top of items and units."""
+"""The ledger as a whole: routes, runs, the diary and the questions people ask, on top of items, units and mirrors."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from xnatsync.disk.failures import our_disk
 from xnatsync.ledger.connection import Value
 from xnatsync.ledger.items import ITEM
 from xnatsync.ledger.items import LIVING as LIVING_ITEM
+from xnatsync.ledger.mirrors import Mirrors
 from xnatsync.ledger.rows import EventRow, ItemRow, RunRow
 from xnatsync.ledger.units import Units
 
@@ -21,7 +22,7 @@ EVENT = ", ".join(field.name for field in fields(EventRow))
 RUN = ", ".join(field.name for field in fields(RunRow))
 
 
-class Ledger(Units):
+class Ledger(Units, Mirrors):
     """What was seen, what was tried, what was proven."""
 
     # --- routes and runs -----------------------------------------------------------------------------------------

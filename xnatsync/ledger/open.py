@@ -39,7 +39,11 @@ def open_ledger(path: Path, *, read_only: bool = False) -> Ledger:
     _refuse_remote(path)
     _refuse_orphaned_log(path)
     if read_only:
-        return Ledger(_reader(path))
+        raw = _reader(path)
+        if _is_current(raw):
+            return Ledger(raw)
+        raw.close()
+        return copy_in_memory(path)  # of an older version: only a writer brings the file itself up to date
     _create(path)
     with _translated():
         raw = _connect(path, "mode=rw")

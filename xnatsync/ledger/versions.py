@@ -1,0 +1,211 @@
+"""What lies and lay in a tree: the living versions are the merge base, all of them together the history."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+
+from xnatsync.core.errors import Bug
+from xnatsync.ledger.connection import Connection, Value
+from xnatsync.ledger.tree_rows import Difference, NewVersion, PlacedVersion, VersionRow
+
+VERSION = ", ".join(field.name for field in fields(VersionRow))
+BEGIN = ", ".join(field.name for field in fields(NewVersion))
+COPIED = "scan, label, name, route, size, sha256, md5, mtime_ns, origin"
+
+
+class Versions(Connection):
+    """What the ledger knows of the files of trees."""
+
+    # --- the merge base ------------------------------------------------------------------------------------------
+
+    def living(self, route: str) -> list[tuple[str, tuple[int, int]]]:
+        """Gives path and (size, mtime in ns) of everything that should lie in a tree, in no order."""
+        sql = "select path, size, mtime_ns from version where route = ? and until is null"
+        return [(path, (size, mtime_ns)) for path, size, mtime_ns in self._fetch(sql, [route])]
+
+    def has_living(self, route: str) -> bool:
+        """Tells whether anything should lie in a tree."""
+        sql = "select exists (select 1 from version where route = ? and until is null)"
+        return bool(self._scalar(sql, [route]))
+
+    def living_of(self, owner_id: int) -> list[VersionRow]:
+        """Lists what lies in the tree of one owner, by path."""
+        sql = f"select {VERSION} from version where owner_id = ? and until is null order by path"
+        return self._all(VersionRow, sql, [owner_id])
+
+    def find_living(self, route: str, path: str) -> VersionRow | None:
+        """Finds what should lie at a path."""
+        sql = f"select {VERSION} from version where route = ? and path = ? and until is null"
+        return self._one(VersionRow, sql, [route, path])
+
+    def change_versions(
+        self, begun: Sequence[NewVersion], ended: Iterable[tuple[int, str]], now: str, run_id: int | None
+    ) -> None:
+        """Ends versions, by number and reason (see `Ended`), and begins others, all or nothing.
+
+        Bug when one that is to end is not living, or when one is to begin where another is.
+        """
+        with self.write():
+            for number, why in ended:
+                sql = "update version set until = ?, ended = ? where id = ? and until is null"
+                if self._run(sql, [now, why, number]).rowcount != 1:
+                    raise Bug(f"version {number} is not living and cannot end")
+            self._insert_rows(
+                f"version ({BEGIN}, since, run_id)", [(*_values(version), now, run_id) for version in begun]
+            )
+
+    def touch_versions(self, mtimes_ns: Mapping[int, int]) -> None:
+        """Notes another time of files whose content is still what it was, so that they need not be read again."""
+        with self.write():
+            self._run_many(
+                "update version set mtime_ns = ? where id = ? and until is null",
+                ((mtime_ns, number) for number, mtime_ns in mtimes_ns.items()),
+            )
+
+    def move_versions(
+        self,
+        route: str,
+        source: str,
+        target: str,
+        now: str,
+        run_id: int | None,
+        owners: Mapping[int, int] | None = None,
+    ) -> int:
+        """Follows a folder (or file) of the tree that was renamed; gives how many files were in it.
+
+        What is living at or below `source` ends as moved and begins at the same place below `target`.  `owners` says
+        which owners are others from now on, as for a session that went to another project.
+        """
+        where, values = _below(source)
+        with self.write():
+            rows = self._fetch(
+                f"select id from version where route = ? and until is null and {where}", [route, *values]
+            )
+            ids = json.dumps([row[0] for row in rows])
+            self._run(
+                "update version set until = ?, ended = 'moved' where id in (select value from json_each(?))", [now, ids]
+            )
+            self._run(
+                f"insert into version (owner_id, path, {COPIED}, since, run_id) "
+                "select coalesce((select value from json_each(:owners) where key = cast(owner_id as text)), owner_id), "
+                f":target || substr(path, :length), {COPIED}, :now, :run "
+                "from version where id in (select value from json_each(:ids))",
+                {
+                    "owners": json.dumps({str(old): new for old, new in (owners or {}).items()}),
+                    "target": target,
+                    "length": len(source) + 1,
+                    "now": now,
+                    "run": run_id,
+                    "ids": ids,
+                },
+            )
+            return len(rows)
+
+    # --- the trash -----------------------------------------------------------------------------------------------
+
+    def announce_trash(self, places: Mapping[int, str]) -> None:
+        """Notes where in the trash the bytes of versions are going to be, before they are brought there."""
+        with self.write():
+            self._run_many(
+                "update version set trash = ? where id = ?", ((place, number) for number, place in places.items())
+            )
+
+    def trash_older_than(self, route: str, moment: str) -> dict[int, str]:
+        """Lists what ended before a moment and lies in the trash: number of the version -> place in the trash."""
+        sql = "select id, trash from version where route = ? and until < ? and trash is not null order by until, id"
+        return {int(number): str(place) for number, place in self._fetch(sql, [route, moment])}
+
+    def forget_trash(self, ids: Iterable[int]) -> None:
+        """Notes that the bytes of ended versions are no longer in the trash."""
+        with self.write():
+            self._run_many(
+                "update version set trash = null where id = ? and until is not null", ((number,) for number in ids)
+            )
+
+    # --- the past ------------------------------------------------------------------------------------------------
+
+    def versions_at(self, route: str, moment: str, prefix: str = "") -> list[PlacedVersion]:
+        """Lists by path what lay at a moment in the tree, or below a folder of it, and where those bytes are today.
+
+        Bytes that were moved, or that came again, are found by their digest.
+        """
+        rows = self._at(route, moment, prefix)
+        lost = [row for row in rows if row.until is not None and row.trash is None]
+        places = self._places(route) if lost else {}
+        return [_placed(row, places) for row in rows]
+
+    def differences(self, route: str, before: str, after: str, prefix: str = "") -> list[Difference]:
+        """Lists by path what was another content at a later moment than at an earlier one."""
+        old, new = self._only_at(route, before, after, prefix), self._only_at(route, after, before, prefix)
+        return [
+            Difference(path, old.get(path), new.get(path))
+            for path in sorted(old.keys() | new.keys())
+            if path not in old or path not in new or old[path].sha256 != new[path].sha256
+        ]
+
+    def versions_of(self, route: str, path: str) -> list[VersionRow]:
+        """Lists all that ever lay at a path, the oldest first."""
+        sql = f"select {VERSION} from version where route = ? and path = ?"
+        found = self._all(VersionRow, f"{sql} and until is not null order by id", [route, path])
+        return found + self._all(VersionRow, f"{sql} and until is null", [route, path])
+
+    # --- inner parts ---------------------------------------------------------------------------------------------
+
+    def _at(self, route: str, moment: str, prefix: str) -> list[VersionRow]:
+        where, values = _below(prefix)
+        head = f"select {VERSION} from version where route = ? and since <= ? and {where}"
+        sql = f"{head} and until is null union all {head} and until is not null and until > ?"
+        found = self._latest(sql, [route, moment, *values, route, moment, *values, moment])
+        return sorted(found.values(), key=lambda row: row.path)
+
+    def _only_at(self, route: str, moment: str, other: str, prefix: str) -> dict[str, VersionRow]:
+        """Finds what was living at one moment and not at the other."""
+        where, values = _below(prefix)
+        head = f"select {VERSION} from version where route = ? and since <= ? and {where}"
+        sql = (
+            f"{head} and until is null and since > ? "
+            f"union all {head} and until is not null and until > ? and not (since <= ? and until > ?)"
+        )
+        return self._latest(sql, [route, moment, *values, other, route, moment, *values, moment, other, other])
+
+    def _latest(self, sql: str, values: Sequence[Value]) -> dict[str, VersionRow]:
+        """Gives one version for each path: a clock that was set back may have let two overlap."""
+        found: dict[str, VersionRow] = {}
+        for row in self._all(VersionRow, sql, values):
+            if row.path not in found or found[row.path].id < row.id:
+                found[row.path] = row
+        return found
+
+    def _places(self, route: str) -> dict[bytes, tuple[str, str]]:
+        """Finds where each content is, in the tree if it can be."""
+        trash = "select sha256, trash from version where route = ? and until is not null and trash is not null"
+        places = {bytes(digest): ("trash", str(place)) for digest, place in self._fetch(trash, [route])}
+        tree = "select sha256, path from version where route = ? and until is null"
+        return places | {bytes(digest): ("tree", str(path)) for digest, path in self._fetch(tree, [route])}
+
+
+def _values(version: NewVersion) -> tuple[Value, ...]:
+    return (
+        version.owner_id, version.scan, version.label, version.name, version.route, version.path, version.size,
+        version.sha256, version.md5, version.mtime_ns, version.origin,
+    )  # fmt: skip
+
+
+def _below(prefix: str) -> tuple[str, list[Value]]:
+    """A condition on paths: the prefix itself, or below it as a folder.  `0` is what follows the slash."""
+    if not prefix:
+        return "path >= ?", [""]
+    return "(path = ? or (path >= ? and path < ?))", [prefix, f"{prefix}/", f"{prefix}0"]
+
+
+def _placed(row: VersionRow, places: Mapping[bytes, tuple[str, str]]) -> PlacedVersion:
+    if row.until is None:
+        return PlacedVersion(row, "tree", row.path)
+    if row.trash is not None:
+        return PlacedVersion(row, "trash", row.trash)
+    where, place = places.get(row.sha256, ("", ""))
+    if where == "tree":
+        return PlacedVersion(row, "tree", place)
+    return PlacedVersion(row, "trash", place) if where else PlacedVersion(row, "nowhere", "")
