@@ -42,7 +42,7 @@ LAYERS: dict[str, set[str]] = {
 }
 PURE = {
     *("__future__", "collections", "dataclasses", "datetime", "enum", "fnmatch", "hashlib", "math", "pathlib", "re"),
-    *("types", "typing"),
+    *("types", "typing", "unicodedata"),
 }
 
 SUPERVISORS = {  # the only places where any exception whatever is caught and not raised again

@@ -48,6 +48,7 @@ XnatsyncError
 │   ├── TreeEdited ............ XS-TREE-EDITED          a file of the tree was edited here
 │   ├── TreeForeign ........... XS-TREE-FOREIGN         the tree holds another file where the server's belongs
 │   ├── MirrorReplaced ........ XS-MIRROR-REPLACED      the server replaced a file, and `add` overwrites nothing
+│   ├── MirrorGone ............ XS-MIRROR-GONE          the server no longer has a file that the tree keeps
 │   ├── MaxDelete ............. XS-MAX-DELETE           more would be removed than `max_delete` allows
 │   ├── NameHostile ........... XS-NAME-HOSTILE         the server holds a name that this tree cannot hold
 │   ├── NameClash ............. XS-NAME-CLASH           two things of the server belong at one path of the tree
@@ -464,6 +465,14 @@ class MirrorReplaced(MirrorError):
 
     code = "XS-MIRROR-REPLACED"
     advice = 'Move the old file away to have the new one, or set `policy = "replica"`: the trash keeps the old one.'
+
+
+class MirrorGone(MirrorError):
+    """The server no longer has a file; a route with the policy `add` keeps it, and only tells."""
+
+    code = "XS-MIRROR-GONE"
+    disposition = Disposition.RETRY
+    advice = 'Nothing to do: it is kept. Remove it here, or set `policy = "replica"`: the trash keeps it for a while.'
 
 
 class MaxDelete(MirrorError):
