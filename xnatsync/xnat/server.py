@@ -5,12 +5,13 @@ Nothing here but the wiring; the pages of XNAT's behaviour each part follows are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from xnatsync import __version__
+from xnatsync.core.inventory import Inventory, Owner, OwnerKind, ResourceKey
 from xnatsync.core.manifest import ManifestFile
 from xnatsync.core.remote import (
     FileListing,
@@ -21,7 +22,19 @@ from xnatsync.core.remote import (
     ServerAbout,
     SessionSeen,
 )
-from xnatsync.xnat import about, listing, prearchive, replies, upload, wire
+from xnatsync.xnat import (
+    about,
+    inventory,
+    listing,
+    metadata,
+    owner_files,
+    prearchive,
+    replies,
+    resource_download,
+    resource_upload,
+    upload,
+    wire,
+)
 from xnatsync.xnat.client import Client, Retries, Timeouts
 
 USER_AGENT = f"xnatsync/{__version__}"  # without "Mozilla": browsers are sent to a login page (hierarchy.md §2.2)
@@ -163,3 +176,51 @@ class XnatServer:
             request_id=request_id,
             timeout_s=self._timeouts.import_s,
         )
+
+    # --- the port Archive ----------------------------------------------------------------------------------------
+
+    def inventory(self, project: str, kinds: frozenset[OwnerKind]) -> Inventory:
+        """Lists a project with the sessions shared into it in a few requests, whatever its size."""
+        return inventory.inventory(self.client, project, kinds)
+
+    def owner_files(self, owners: Sequence[Owner]) -> Mapping[Owner, FileListing]:
+        """Lists the files of all resources of some owners, batched; an owner that is gone is missing."""
+        return owner_files.owner_files(self.client, owners)
+
+    def fetch_resources(
+        self, owner: Owner, resources: Sequence[ResourceKey]
+    ) -> Iterator[tuple[ResourceKey, str, Iterator[bytes]]]:
+        """Streams every file of some resources as few zips: (resource, name, content), each to be read in turn."""
+        return resource_download.fetch_resources(self.client, owner, resources)
+
+    def fetch_file(self, owner: Owner, resource: ResourceKey, name: str, *, offset: int = 0) -> Iterator[bytes]:
+        """Streams one file from an offset on."""
+        return resource_download.fetch_file(self.client, owner, resource, name, offset=offset)
+
+    def put_resource_file(
+        self,
+        owner: Owner,
+        resource: ResourceKey,
+        name: str,
+        content: Iterator[bytes],
+        *,
+        size: int,
+        overwrite: bool,
+        request_id: str,
+    ) -> None:
+        """Stores one file byte-exact; PlaceTaken when it is there and `overwrite` is not asked for."""
+        resource_upload.put_resource_file(
+            self.client,
+            owner,
+            resource,
+            name,
+            content,
+            size=size,
+            overwrite=overwrite,
+            request_id=request_id,
+            timeout_s=self._timeouts.import_s,
+        )
+
+    def metadata(self, owner: Owner) -> bytes:
+        """Gives the XML of a project, subject or session."""
+        return metadata.metadata(self.client, owner)

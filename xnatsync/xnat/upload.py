@@ -60,7 +60,7 @@ def put_file(
     XNAT answers 200 to an account that may read but not edit, and stores nothing: only a listing proves it.
     """
     call = wire.stored_file(session_id, resource, name)
-    body = _raw(name, content, size) if size else _empty(name, content)
+    body = body_of(name, content, size)
     reply = client.write(call, request_id=request_id, body=body, timeout_s=timeout_s, done=_STORED)
     try:
         taken = replies.duplicates(reply)
@@ -68,6 +68,11 @@ def put_file(
         raise OutcomeUnknown(str(error), http=reply.status) from error
     if taken:
         raise ForeignContent(f"{call.what}: a file of this name is already there")
+
+
+def body_of(name: str, content: Iterator[bytes], size: int) -> Body:
+    """Makes the body that stores one file; SourceChanged while it is sent, when the content has another length."""
+    return _raw(name, content, size) if size else _empty(name, content)
 
 
 def _raw(name: str, content: Iterator[bytes], size: int) -> Body:

@@ -1,0 +1,350 @@
+"""Lists a whole project in a few requests: sessions, scans and resources with their counts (hierarchy.md §3.5, §3.6 A).
+
+Four requests for any project, one more where sessions are shared in, and one each for the resources of subjects and of
+the project itself where they are wanted.  An empty listing says nothing before the project was seen (§3.8).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from xnatsync.core.errors import NotThere, ReadFailed, ReplyStrange, RequestRefused
+from xnatsync.core.inventory import Inventory, Owner, OwnerKind, ResourceKey, ResourceSeen
+from xnatsync.xnat import addresses, names, replies
+from xnatsync.xnat.addresses import RESOURCE_FIELDS, SCAN_COLUMNS, SCAN_FILE, SESSION_FILE, SHARE, SUBJECT_FILE
+from xnatsync.xnat.client import Client
+from xnatsync.xnat.replies import Reply, Row
+
+_EXPERIMENT: Final = "/experiments/"
+_SUBJECT: Final = "/subjects/"
+_SESSION_DATA: Final = "sessiondata"
+_MODALITIES: Final = {"OTHERDICOM": "OT", "XCV": "XC", "DX3DCRANIOFACIAL": "DX"}  # where the type is not the modality
+_COUNT_MAX: Final = 18  # digits
+
+
+def inventory(client: Client, project: str, kinds: frozenset[OwnerKind]) -> Inventory:
+    """Lists a project; NotThere when it is absent or hidden.
+
+    A server that does not join the resources of sessions or subjects to their listing is asked for them owner by owner.
+    """
+    item = client.get(addresses.owner(OwnerKind.PROJECT, project))
+    draft = _Draft(names.segment(replies.item_field(item, "ID"), item.call.what))
+    if OwnerKind.SUBJECT in kinds:
+        _subjects(client, draft)
+    if OwnerKind.SESSION in kinds:
+        _own_sessions(client, draft)
+        _shared_sessions(client, draft, with_subjects=OwnerKind.SUBJECT in kinds)
+    if OwnerKind.PROJECT in kinds:
+        owner = Owner(OwnerKind.PROJECT, draft.project, draft.project, stamp=_item_stamp(item))
+        draft.add(owner)
+        _of_one(client, draft, owner)
+    return draft.inventory()
+
+
+def modality_of(xsi_type: str) -> str:
+    """Tells the modality by a session's type: xnat:mrSessionData is MR; "" where the type tells none."""
+    local = xsi_type.rpartition(":")[2]
+    if not local.lower().endswith(_SESSION_DATA):
+        return ""
+    word = local[: -len(_SESSION_DATA)].upper()
+    return "" if word == "IMAGE" else _MODALITIES.get(word, word)
+
+
+@dataclass(slots=True)
+class _Draft:
+    """An inventory in the making.  A name is looked at once, however many rows repeat it."""
+
+    project: str
+    owners: dict[str, Owner] = field(default_factory=dict)
+    resources: dict[str, dict[ResourceKey, ResourceSeen]] = field(default_factory=dict)
+    refused: dict[tuple[str, str], None] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)  # accession IDs of owners with a hostile name
+    _segments: dict[object, str] = field(default_factory=dict)
+    _texts: dict[object, str] = field(default_factory=dict)
+
+    def add(self, owner: Owner) -> None:
+        """Adds an owner, with no resources yet."""
+        self.owners[owner.id] = owner
+        self.resources.setdefault(owner.id, {})
+
+    def refuse(self, owner_id: str, error: ReplyStrange) -> None:
+        """Leaves something out because of its name, and remembers that it did."""
+        self.refused[owner_id, str(error)] = None
+
+    def segment(self, value: object, what: str) -> str:
+        """Looks at a name that becomes a part of a path."""
+        known = self._segments.get(value) if isinstance(value, str) else None
+        if known is None:
+            known = names.segment(value, what)
+            self._segments[value] = known
+        return known
+
+    def text(self, value: object, what: str) -> str:
+        """Looks at a text; one with control characters counts as none, because nothing depends on it."""
+        known = self._texts.get(value) if isinstance(value, str) else None
+        if known is None:
+            try:
+                known = names.text(value, what)
+            except ReplyStrange:
+                known = ""
+            if isinstance(value, str):
+                self._texts[value] = known
+        return known
+
+    def inventory(self) -> Inventory:
+        """Gives what was found."""
+        return Inventory(
+            self.project,
+            {
+                owner: tuple(seen for _, seen in sorted(self.resources[owner.id].items()))
+                for owner in self.owners.values()
+            },
+            complete=not self.refused,
+            refused=tuple(self.refused),
+        )
+
+
+# --- sessions ----------------------------------------------------------------------------------------------------
+
+
+def _own_sessions(client: Client, draft: _Draft) -> None:
+    reply = client.get(addresses.project_sessions(draft.project))
+    wanted = ("URI", "label", "xsiType", *SCAN_COLUMNS)
+    for row in replies.rows(reply, wanted):
+        if _project(row) == draft.project:  # the server's filter may be wider than asked
+            _session_row(draft, row, reply.call.what, own_resources=False)
+    sessions = [owner for owner in draft.owners.values() if owner.kind is OwnerKind.SESSION]
+    joined = _joined_resources(client, draft, sessions) if sessions else True
+    for owner in () if joined else sessions:
+        _of_one(client, draft, owner)
+
+
+def _joined_resources(client: Client, draft: _Draft, sessions: Iterable[Owner]) -> bool:
+    """Takes the sessions' own resources from one listing; False when the server cannot join them."""
+    reply = _joined(lambda: client.get(addresses.project_session_resources(draft.project)), SESSION_FILE)
+    if reply is None:
+        return False
+    there = {owner.id for owner in sessions}
+    what = reply.call.what
+    for row in replies.rows(reply, ("URI",)):
+        session = _id_of(draft, row, _EXPERIMENT, what)
+        if session in there:
+            _resource(draft, session, row, SESSION_FILE, "", what)
+    return True
+
+
+def _shared_sessions(client: Client, draft: _Draft, *, with_subjects: bool) -> None:
+    """Adds what other projects share into this one, under the labels it has here (§3.2)."""
+    joined = _joined(lambda: client.get(addresses.shared_sessions(draft.project, resources=True)), SESSION_FILE)
+    reply = joined or client.get(addresses.shared_sessions(draft.project, resources=False))
+    what = reply.call.what
+    before = set(draft.owners)
+    for row in replies.rows(reply, ("URI", "label", "xsiType", SHARE + "project", SHARE + "label", *SCAN_COLUMNS)):
+        if row[SHARE + "project"] == draft.project and _project(row) != draft.project:
+            _session_row(draft, row, what, own_resources=joined is not None)
+    shared = [owner for owner in draft.owners.values() if owner.id not in before]
+    if not shared:
+        return
+    known = {owner.id: owner.subject for owner in draft.owners.values() if owner.kind is OwnerKind.SUBJECT}
+    labels = known if with_subjects else _subject_labels(client, draft)
+    for owner in shared:
+        draft.owners[owner.id] = replace(owner, subject=labels.get(owner.subject_id, owner.subject))
+        if joined is None:
+            _of_one(client, draft, owner)
+
+
+def _session_row(draft: _Draft, row: Row, what: str, *, own_resources: bool) -> None:
+    session = _id_of(draft, row, _EXPERIMENT, what)
+    if session in draft.lost:
+        return
+    if session not in draft.owners:
+        try:
+            draft.add(_session(draft, row, session, what))
+        except ReplyStrange as error:
+            draft.lost.add(session)
+            draft.refuse(session, error)
+            return
+    if row["xnat:imagescandata/id"]:
+        _scan_resource(draft, session, row, what)
+    if own_resources:
+        _resource(draft, session, row, SESSION_FILE, "", what)
+
+
+def _session(draft: _Draft, row: Row, session: str, what: str) -> Owner:
+    home = _project(row)
+    shared = row.get(SHARE + "project") == draft.project
+    xsi_type = draft.text(row["xsiType"], what)
+    return Owner(
+        OwnerKind.SESSION,
+        draft.project,
+        session,
+        subject=draft.segment(_either(row, "subject_label", "xnat:subjectdata/label"), what),
+        subject_id=draft.segment(_either(row, "subject_ID", "xnat:imagesessiondata/subject_id"), what),
+        session=draft.segment((row.get(SHARE + "label") or session) if shared else row["label"], what),
+        xsi_type=xsi_type,
+        date=draft.text(_either(row, "date"), what),
+        modality=modality_of(xsi_type),
+        stamp=_stamp(draft, row, what),
+        home="" if home == draft.project else draft.segment(home, what),
+    )
+
+
+def _scan_resource(draft: _Draft, session: str, row: Row, what: str) -> None:
+    if not row[SCAN_FILE + "label"]:
+        return
+    try:
+        scan = draft.segment(row["xnat:imagescandata/id"], what)
+    except ReplyStrange as error:
+        draft.refuse(session, error)
+        return
+    _resource(draft, session, row, SCAN_FILE, scan, what)
+
+
+def _resource(draft: _Draft, owner_id: str, row: Row, prefix: str, scan: str, what: str) -> None:
+    """Adds the resource a row tells of, if any; rows that repeat it change nothing."""
+    label = row[prefix + "label"]
+    if not label:
+        return
+    try:
+        key = ResourceKey(scan, draft.segment(label, what))
+    except ReplyStrange as error:
+        draft.refuse(owner_id, error)
+        return
+    kept = draft.resources[owner_id]
+    seen = _seen(draft, key, row, prefix, what)
+    before = kept.setdefault(key, seen)
+    if before != seen:  # two resources of one label: which files are whose, nobody can tell
+        kept[key] = replace(before, id=f"{before.id}+{seen.id}", files=None, size=None)
+
+
+def _seen(draft: _Draft, key: ResourceKey, row: Row, prefix: str, what: str) -> ResourceSeen:
+    more = (
+        {
+            "scan_type": draft.text(row["xnat:imagescandata/type"], what),
+            "scan_description": draft.text(row["xnat:imagescandata/series_description"], what),
+            "quality": draft.text(row["xnat:imagescandata/quality"], what),
+        }
+        if key.scan
+        else {}
+    )
+    return ResourceSeen(
+        key,
+        id=draft.text(row[prefix + "xnat_abstractresource_id"], what),
+        files=_count(row[prefix + "file_count"]),
+        size=_count(row[prefix + "file_size"]),
+        **more,
+    )
+
+
+# --- subjects and the project ------------------------------------------------------------------------------------
+
+
+def _subjects(client: Client, draft: _Draft) -> None:
+    ask = addresses.project_subjects
+    joined = _joined(lambda: client.get(ask(draft.project, resources=True)), SUBJECT_FILE)
+    reply = joined or client.get(ask(draft.project, resources=False))
+    what = reply.call.what
+    for row in replies.rows(reply, ("URI", "label")):
+        subject = _id_of(draft, row, _SUBJECT, what)
+        if subject in draft.lost:
+            continue
+        if subject not in draft.owners:
+            try:
+                draft.add(_subject(draft, row, subject, what))
+            except ReplyStrange as error:
+                draft.lost.add(subject)
+                draft.refuse(subject, error)
+                continue
+        if joined is not None:
+            _resource(draft, subject, row, SUBJECT_FILE, "", what)
+    if joined is None:
+        for owner in [owner for owner in draft.owners.values() if owner.kind is OwnerKind.SUBJECT]:
+            _of_one(client, draft, owner)
+
+
+def _subject(draft: _Draft, row: Row, subject: str, what: str) -> Owner:
+    home = _project(row) or draft.project
+    return Owner(
+        OwnerKind.SUBJECT,
+        draft.project,
+        subject,
+        subject=draft.segment(row["label"], what),
+        subject_id=subject,
+        stamp=_stamp(draft, row, what),
+        home="" if home == draft.project else draft.segment(home, what),
+    )
+
+
+def _subject_labels(client: Client, draft: _Draft) -> dict[str, str]:
+    """Gives the labels subjects have in this project; one with a hostile label is left out."""
+    reply = client.get(addresses.project_subjects(draft.project, resources=False))
+    found = {}
+    for row in replies.rows(reply, ("URI", "label")):
+        try:
+            subject = _id_of(draft, row, _SUBJECT, reply.call.what)
+            found[subject] = draft.segment(row["label"], reply.call.what)
+        except ReplyStrange:
+            continue
+    return found
+
+
+def _of_one(client: Client, draft: _Draft, owner: Owner) -> None:
+    """Takes one owner's own resources from its own listing; an owner that is gone meanwhile is left out."""
+    try:
+        reply = client.get(addresses.owner_resources(owner.kind, owner.id))
+    except NotThere:
+        del draft.owners[owner.id], draft.resources[owner.id]
+        return
+    for row in replies.rows(reply, RESOURCE_FIELDS):
+        _resource(draft, owner.id, row, "", "", reply.call.what)
+
+
+# --- cells -------------------------------------------------------------------------------------------------------
+
+
+def _joined(ask: Callable[[], Reply], prefix: str) -> Reply | None:
+    """Asks for a listing with joined resources; None when the server cannot join them (§3.4: 400, 500, no column)."""
+    try:
+        reply = ask()
+    except (ReadFailed, RequestRefused) as error:
+        if error.http not in {400, 500}:
+            raise
+        return None
+    listed = replies.rows(reply, ())
+    return None if listed and not all(prefix + name in listed[0] for name in RESOURCE_FIELDS) else reply
+
+
+def _id_of(draft: _Draft, row: Row, before: str, what: str) -> str:
+    """Gives the accession ID out of the row's address: the ID column changes its name with what is asked (§3.4)."""
+    uri = row["URI"]
+    if not isinstance(uri, str) or before not in uri:
+        raise ReplyStrange(f"{what}: an entry without an address is listed")
+    return draft.segment(uri.rpartition("/")[2], what)
+
+
+def _project(row: Row) -> object:
+    return row.get("project", "")
+
+
+def _either(row: Row, *columns: str) -> object:
+    return next((row[column] for column in columns if column in row), "")
+
+
+def _stamp(draft: _Draft, row: Row, what: str) -> str:
+    return f"{draft.text(row.get('insert_date', ''), what)}|{draft.text(row.get('last_modified', ''), what)}"
+
+
+def _item_stamp(reply: Reply) -> str:
+    """Stamps an item that shows no times of its own by what it says."""
+    fields = replies.item_fields(reply)
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _count(value: object) -> int | None:
+    """Reads a number; None when the server never counted, or wrote something else: then it is looked at closely."""
+    said = value if isinstance(value, str) else str(value)
+    return int(said) if said.isascii() and said.isdigit() and len(said) <= _COUNT_MAX else None
