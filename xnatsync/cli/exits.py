@@ -31,7 +31,7 @@ def error_blocks(error: XnatsyncError) -> list[Block]:
 
 def leave(shell: Shell, error: XnatsyncError) -> int:
     """Tells of an error in the form that was asked for; gives its exit code."""
-    if shell.is_json:
+    if shell.is_json and not shell.lists:
         shell.screen.document(document(shell.command, {"error": error_fields(error)}))
     shell.screen.complain(error_blocks(error))
     return error.exit_code

@@ -6,7 +6,7 @@ Fields are described in docs/json.md, and only ever added.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from xnatsync.core.errors import XnatsyncError
 
@@ -16,6 +16,11 @@ VERSION = 1
 def document(command: str, fields: Mapping[str, object]) -> str:
     """Writes the document of a command.  ASCII only, so that odd file names survive every pipe."""
     return json.dumps({"schema": f"xnatsync/{command}/{VERSION}", **fields}, indent=2)
+
+
+def array(rows: Sequence[Mapping[str, object]]) -> str:
+    """Writes a listing of an XNAT's things: an array of objects without an envelope, as scripts for xnatctl want it."""
+    return json.dumps(rows, indent=2)
 
 
 def error_fields(error: XnatsyncError) -> dict[str, object]:

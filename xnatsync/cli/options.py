@@ -12,6 +12,15 @@ OutputOption = Annotated[
     Output | None, typer.Option("--output", "-o", help="For people (table) or for programs (json).")
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Nothing but the result and errors.")]
+ProfileOption = Annotated[
+    str | None, typer.Option("--profile", "-p", metavar="NAME", help="A server of the configuration.")
+]
+ProjectOption = Annotated[
+    str | None, typer.Option("--project", "-P", metavar="ID", help="The project; else the configured default.")
+]
+SessionOption = Annotated[
+    str, typer.Option("--experiment", "-E", metavar="ID|LABEL", help="Accession ID, or with a project a label.")
+]
 RoutesArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[ROUTE]...", show_default=False, help="Routes; all, if none is named.")
 ]

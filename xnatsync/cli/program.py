@@ -11,12 +11,30 @@ from typing import Annotated
 
 import typer
 
-from xnatsync.cli import configuration, demo, health, inspect, resolve, sandbox, sync
+from xnatsync.cli import (
+    account,
+    configuration,
+    demo,
+    health,
+    inspect,
+    project,
+    resolve,
+    resource,
+    sandbox,
+    scan,
+    session,
+    subject,
+    sync,
+)
 from xnatsync.cli.exits import Terminated, leave, leave_bug, terminated_by_signal
 from xnatsync.cli.options import OutputOption
 from xnatsync.cli.shell import Output, Shell
 from xnatsync.core.errors import Exit, Usage, XnatsyncError
 
+_MODULES = (
+    *(demo, sync, inspect, resolve, configuration, health, sandbox),
+    *(account, project, subject, session, scan, resource),
+)
 # Newer versions of typer carry click inside: its exceptions are found through the one that typer exports.
 _CLICK_EXCEPTION = typer.BadParameter.__mro__[2]
 
@@ -66,7 +84,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     program.callback(invoke_without_command=True)(_options)
-    for module in (demo, sync, inspect, resolve, configuration, health, sandbox):
+    for module in _MODULES:
         module.register(program)
     return program
 

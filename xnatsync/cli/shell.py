@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xnatsync.cli.jsonout import document
-from xnatsync.cli.lines import Block
-from xnatsync.cli.render import Screen
+from xnatsync.cli.jsonout import array, document
+from xnatsync.cli.lines import Block, Line, Table, Tone
+from xnatsync.cli.render import Screen, printable
 
 if TYPE_CHECKING:
     from xnatsync.config.model import Config
@@ -34,11 +34,12 @@ class Shell:
     verbose: bool = False
     log_file: Path | None = None
     command: str = "error"
+    lists: bool = False  # the result is a bare array of rows: then stdout holds nothing when the command fails
     screen: Screen = field(default_factory=Screen)
 
-    def begin(self, command: str, output: Output | None, quiet: bool = False) -> None:
+    def begin(self, command: str, output: Output | None, quiet: bool = False, *, lists: bool = False) -> None:
         """Takes note of what is running; options given after the command win over those before it."""
-        self.command = command
+        self.command, self.lists = command, lists
         self.output = output or self.output
         self.quiet = self.quiet or quiet
         self.refresh()
@@ -59,8 +60,24 @@ class Shell:
         else:
             self.screen.result(blocks)
 
+    def show_rows(self, rows: Sequence[Mapping[str, object]], columns: Mapping[str, str], key: str = "id") -> None:
+        """Prints a listing: an array of objects, a table of the columns (key -> heading), or the keys alone (`-q`)."""
+        if self.is_json:
+            self.screen.document(array(rows))
+        elif self.quiet:
+            for row in rows:
+                self.screen.document(printable(str(row[key])))
+        else:
+            self.screen.result([_table(rows, columns)] if rows else [Line("there is none", Tone.DIM)])
+
     def config(self) -> Config:
         """Reads the configuration; ConfigError names every problem in it."""
         from xnatsync.config.load import default_path, load
 
         return load(self.config_file if self.config_file is not None else default_path())
+
+
+def _table(rows: Sequence[Mapping[str, object]], columns: Mapping[str, str]) -> Table:
+    cells = [["" if row[key] is None else str(row[key]) for key in columns] for row in rows]
+    numbers = {n for n, key in enumerate(columns) if all(isinstance(row[key], int | None) for row in rows)}
+    return Table(list(columns.values()), cells, right=frozenset(numbers))

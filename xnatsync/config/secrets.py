@@ -44,7 +44,7 @@ def credentials(server_name: str, server: ServerConfig) -> Credentials:
         return Credentials(server.base_url, user, password, "environment")
     if server.password_file is not None:
         return Credentials(server.base_url, user, _from_file(server.password_file), "password_file")
-    if password := _from_keyring(server.base_url, user):
+    if password := stored(server.base_url, user):
         return Credentials(server.base_url, user, password, "keyring")
     raise CredentialsMissing(
         f"no password was found for server {server_name}: neither in the environment, nor a `password_file`, "
@@ -93,7 +93,7 @@ def _closed_to(path: Path) -> int:
     return 0o037 if credentials_folder and path.parent == Path(credentials_folder) else 0o077
 
 
-def _from_keyring(url: str, user: str) -> str | None:
+def stored(url: str, user: str) -> str | None:
     """Asks the keyring under the server's URL, so that a changed URL never gets another server's password.
 
     A keyring that is locked or broken has no password for us; the error that follows says that it was asked.

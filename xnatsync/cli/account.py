@@ -1,0 +1,59 @@
+"""`whoami` and `auth login`: as whom, and where."""
+
+from __future__ import annotations
+
+import typer
+
+from xnatsync.cli.lines import Line
+from xnatsync.cli.options import OutputOption, ProfileOption, QuietOption
+from xnatsync.cli.shell import Shell
+from xnatsync.core.errors import Exit
+
+
+def register(program: typer.Typer) -> None:
+    """Adds the commands of this module."""
+    program.command()(whoami)
+    group = typer.Typer(help="The account on a server.", rich_markup_mode=None, no_args_is_help=True)
+    group.callback()(lambda: None)
+    group.command()(login)
+    program.add_typer(group, name="auth")
+
+
+def whoami(
+    ctx: typer.Context, profile: ProfileOption = None, output: OutputOption = None, quiet: QuietOption = False
+) -> int:
+    """Say as whom the server knows us, and which server that is."""
+    return _known(ctx.ensure_object(Shell), "whoami", profile, output, quiet)
+
+
+def login(
+    ctx: typer.Context, profile: ProfileOption = None, output: OutputOption = None, quiet: QuietOption = False
+) -> int:
+    """Try the configured user and password.
+
+    Every command logs in by itself and out again: nothing is kept, so nothing expires.
+    """
+    return _known(ctx.ensure_object(Shell), "auth-login", profile, output, quiet)
+
+
+def _known(shell: Shell, command: str, profile: str | None, output: OutputOption, quiet: bool) -> int:
+    shell.begin(command, output, quiet)
+    from xnatsync.service.profile import choose, connected
+
+    chosen = choose(shell.config_file, profile)
+    with connected(chosen) as server:
+        known = server.whoami()
+    fields = {
+        "username": known,
+        "server": chosen.login.url,
+        "profile": chosen.name,
+        "default_project": chosen.project,
+        "auth_mode": chosen.login.source,
+    }
+    words = {**fields, "default_project": chosen.project or "none", "password from": chosen.login.source}
+    del words["auth_mode"]
+    lines = (
+        [Line(known)] if shell.quiet else [Line(f"{word.replace('_', ' ')}: {text}") for word, text in words.items()]
+    )
+    shell.show(lines, fields)
+    return Exit.OK

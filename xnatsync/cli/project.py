@@ -1,0 +1,55 @@
+"""`project list` and `project show`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from xnatsync.cli.options import OutputOption, ProfileOption, QuietOption
+from xnatsync.cli.shell import Shell
+from xnatsync.core.errors import Exit
+
+
+def register(program: typer.Typer) -> None:
+    """Adds the commands of this module."""
+    group = typer.Typer(help="The projects of a server.", rich_markup_mode=None, no_args_is_help=True)
+    group.command(name="list")(list_projects)
+    group.command()(show)
+    program.add_typer(group, name="project")
+
+
+def list_projects(
+    ctx: typer.Context, profile: ProfileOption = None, output: OutputOption = None, quiet: QuietOption = False
+) -> int:
+    """List the projects that this account can read."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("project-list", output, quiet, lists=True)
+    from xnatsync.cli.nouns import project_row
+    from xnatsync.service import holdings
+    from xnatsync.service.profile import choose, connected
+
+    with connected(choose(shell.config_file, profile)) as server:
+        rows = [project_row(held) for held in holdings.projects_of(server)]
+    shell.show_rows(rows, {"id": "id", "name": "name", "pi": "investigator", "description": "description"})
+    return Exit.OK
+
+
+def show(
+    ctx: typer.Context,
+    project: Annotated[str, typer.Argument(metavar="PROJECT", show_default=False)],
+    profile: ProfileOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Show a project and how much is in it."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("project-show", output, quiet)
+    from xnatsync.cli.nouns import project_blocks, project_fields
+    from xnatsync.service import holdings
+    from xnatsync.service.profile import choose, connected
+
+    with connected(choose(shell.config_file, profile)) as server:
+        seen = holdings.project_view(server, project)
+    shell.show(project_blocks(seen), project_fields(seen))
+    return Exit.OK

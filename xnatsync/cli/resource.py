@@ -1,0 +1,46 @@
+"""`resource list` and `resource download`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from xnatsync.cli.options import OutputOption, ProfileOption, ProjectOption, QuietOption
+from xnatsync.cli.shell import Shell
+from xnatsync.core.errors import Exit
+
+SessionArgument = Annotated[str, typer.Argument(metavar="SESSION", show_default=False)]
+ScanOption = Annotated[str | None, typer.Option("--scan", metavar="ID", help="Of this scan, not of the session.")]
+
+
+def register(program: typer.Typer) -> None:
+    """Adds the commands of this module."""
+    group = typer.Typer(help="The resources of a session or a scan.", rich_markup_mode=None, no_args_is_help=True)
+    group.callback()(lambda: None)
+    group.command(name="list")(list_resources)
+    program.add_typer(group, name="resource")
+
+
+def list_resources(
+    ctx: typer.Context,
+    session: SessionArgument,
+    scan: ScanOption = None,
+    project: ProjectOption = None,
+    profile: ProfileOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """List the resources of a session, or of one of its scans."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("resource-list", output, quiet, lists=True)
+    from xnatsync.cli.nouns import RESOURCE_COLUMNS, resource_row
+    from xnatsync.service import holdings
+    from xnatsync.service.profile import choose, connected
+
+    chosen = choose(shell.config_file, profile)
+    with connected(chosen) as server:
+        found = holdings.session_named(server, chosen, session, project)
+        held = holdings.resources_of(server, found, scan)
+    shell.show_rows([resource_row(each) for each in held], RESOURCE_COLUMNS, key="label")
+    return Exit.OK

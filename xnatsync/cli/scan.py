@@ -1,0 +1,40 @@
+"""`scan list` and `scan download`."""
+
+from __future__ import annotations
+
+import typer
+
+from xnatsync.cli.options import OutputOption, ProfileOption, ProjectOption, QuietOption, SessionOption
+from xnatsync.cli.shell import Shell
+from xnatsync.core.errors import Exit
+
+
+def register(program: typer.Typer) -> None:
+    """Adds the commands of this module."""
+    group = typer.Typer(help="The scans of a session.", rich_markup_mode=None, no_args_is_help=True)
+    group.callback()(lambda: None)
+    group.command(name="list")(list_scans)
+    program.add_typer(group, name="scan")
+
+
+def list_scans(
+    ctx: typer.Context,
+    experiment: SessionOption,
+    project: ProjectOption = None,
+    profile: ProfileOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """List the scans of a session."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("scan-list", output, quiet, lists=True)
+    from xnatsync.cli.nouns import SCAN_COLUMNS, scan_row
+    from xnatsync.service import holdings
+    from xnatsync.service.profile import choose, connected
+
+    chosen = choose(shell.config_file, profile)
+    with connected(chosen) as server:
+        found = holdings.session_named(server, chosen, experiment, project)
+        rows = [scan_row(held) for held in holdings.scans_of(server, found)]
+    shell.show_rows(rows, SCAN_COLUMNS)
+    return Exit.OK

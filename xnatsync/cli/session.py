@@ -1,0 +1,68 @@
+"""`session list`, `session show` and `session download`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from xnatsync.cli.options import OutputOption, ProfileOption, ProjectOption, QuietOption, SessionOption
+from xnatsync.cli.shell import Shell
+from xnatsync.core.errors import Exit
+
+
+def register(program: typer.Typer) -> None:
+    """Adds the commands of this module."""
+    group = typer.Typer(help="The imaging sessions of a project.", rich_markup_mode=None, no_args_is_help=True)
+    group.command(name="list")(list_sessions)
+    group.command()(show)
+    program.add_typer(group, name="session")
+
+
+def list_sessions(
+    ctx: typer.Context,
+    project: ProjectOption = None,
+    subject: Annotated[
+        str | None, typer.Option("--subject", "-S", metavar="LABEL|ID", help="Only those of this subject.")
+    ] = None,
+    modality: Annotated[str | None, typer.Option(metavar="NAME", help="Only those of this modality: MR, PET.")] = None,
+    profile: ProfileOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """List the imaging sessions of a project, with those shared into it."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("session-list", output, quiet, lists=True)
+    from xnatsync.cli.nouns import SESSION_COLUMNS, session_row
+    from xnatsync.service import holdings
+    from xnatsync.service.profile import choose, connected
+
+    chosen = choose(shell.config_file, profile)
+    wanted = chosen.project_or_default(project)
+    with connected(chosen) as server:
+        rows = [session_row(held) for held in holdings.sessions_of(server, wanted, subject, modality)]
+    shell.show_rows(rows, SESSION_COLUMNS)
+    return Exit.OK
+
+
+def show(
+    ctx: typer.Context,
+    experiment: SessionOption,
+    project: ProjectOption = None,
+    profile: ProfileOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Show a session with its scans and resources."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("session-show", output, quiet)
+    from xnatsync.cli.nouns import session_blocks, session_fields
+    from xnatsync.service import holdings
+    from xnatsync.service.profile import choose, connected
+
+    chosen = choose(shell.config_file, profile)
+    with connected(chosen) as server:
+        found = holdings.session_named(server, chosen, experiment, project)
+        seen = holdings.session_view(server, found)
+    shell.show(session_blocks(seen), session_fields(seen))
+    return Exit.OK
