@@ -51,7 +51,7 @@ def files_without_looking_again() -> list[Any]:
 
 def has_no_merge_base() -> list[Any]:
     """Nothing is known of what was sent before: two trees are compared instead of three."""
-    return [patch.object(units, "base_of", lambda world, unit: {})]
+    return [patch.object(units, "base_of", lambda *_: {})]
 
 
 def takes_every_row_for_its_own() -> list[Any]:

@@ -73,6 +73,11 @@ def packed(things: tuple[tuple[str, bytes], ...]) -> bytes:
     return sink.getvalue()
 
 
+def is_archive(data: bytes) -> bool:
+    """Tells an archive by its content: filed beside one of the same name, it has another ending."""
+    return data.startswith(b"PK")
+
+
 @cache
 def members(data: bytes) -> tuple[tuple[str, bytes], ...]:
     """The files of a zip archive."""

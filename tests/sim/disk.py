@@ -83,10 +83,10 @@ class SimDisk:
             if self.history.clock.ms - file.written_ms < FLUSH_MS and chance.random() < 0.5:
                 fate = chance.random()
                 if fate < 0.4:
-                    self.history.lose(file.data, name)
+                    self.history.lose(file.data)
                     del self.files[name]
                 elif fate < 0.8:
-                    self.history.lose(file.data, name)
+                    self.history.lose(file.data)
                     file.data = file.data[: chance.randrange(len(file.data) + 1)]
                     self.history.torn.add(content.sha(file.data))
                     self.history.known[content.sha(file.data)] = file.data

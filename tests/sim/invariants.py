@@ -85,9 +85,9 @@ class Judge:
             data = disk.files[name].data
             if content.sha(data) in self.history.torn:
                 continue
-            if not self._is_vouched(name, data, self.history.proof_level):
+            if not self._is_vouched(data, self.history.proof_level):
                 self.broken("S1", f"{name} was filed although its server does not hold it")
-            if not name.endswith(".zip") and not self._in_manifest(data):
+            if not content.is_archive(data) and not self._in_manifest(data):
                 self.broken("S2", f"{name} was filed and no manifest has its digest")
 
     def before_remove(self, path: Path) -> None:
@@ -96,17 +96,17 @@ class Judge:
         data = self.history.disk.files[str(path)].data
         if self.history.route.after != "delete" or not path.is_relative_to(self.history.route.custody):
             self.broken("S4", f"{path} was removed")
-        for inner in self._objects(str(path), data):
+        for inner in self._objects(data):
             if not is_object(inner) and self.vouched.get(content.sha(inner)) is not Level.BYTES:
                 self.broken("S1", f"{path} was removed, and its server does not hold it")
-        if not self._is_vouched(str(path), data, Level.PIXELS):
+        if not self._is_vouched(data, Level.PIXELS):
             self.broken("S1", f"{path} was removed, and its server does not hold its pixels")
 
-    def _objects(self, name: str, data: bytes) -> list[bytes]:
-        return [inner for _, inner in content.members(data)] if name.endswith(".zip") else [data]
+    def _objects(self, data: bytes) -> list[bytes]:
+        return [inner for _, inner in content.members(data)] if content.is_archive(data) else [data]
 
-    def _is_vouched(self, name: str, data: bytes, level: Level) -> bool:
-        objects = [inner for inner in self._objects(name, data) if is_object(inner)]
+    def _is_vouched(self, data: bytes, level: Level) -> bool:
+        objects = [inner for inner in self._objects(data) if is_object(inner)]
         return all(
             (held := self.vouched.get(content.sha(inner))) is not None and held.rank >= level.rank for inner in objects
         )
@@ -250,19 +250,15 @@ class Judge:
 
     def everything_is_somewhere(self) -> None:
         """S1: an object that nobody took away is on the disk, or its server was proven to hold its pixels."""
-        on_disk = {
-            content.sha(inner)
-            for name, file in self.history.disk.files.items()
-            for inner in self._inside(name, file.data)
-        }
+        on_disk = {content.sha(inner) for file in self.history.disk.files.values() for inner in self._inside(file.data)}
         for digest, data in self.history.known.items():
             gone = digest not in on_disk and digest not in self.history.given_up
             if gone and is_object(data) and self.vouched.get(digest, Level.COUNTS).rank < Level.PIXELS.rank:
                 self.broken("S1", "an object is nowhere any more")
 
-    def _inside(self, name: str, data: bytes) -> list[bytes]:
+    def _inside(self, data: bytes) -> list[bytes]:
         try:
-            return self._objects(name, data)
+            return self._objects(data)
         except Exception:  # a torn archive
             return [data]
 

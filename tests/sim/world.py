@@ -200,6 +200,7 @@ class History:
         self.held: Counter[str] = Counter()  # what a person was asked when faults had stopped
         self.known: dict[bytes, bytes] = {}  # every content that anybody ever dropped
         self.torn: set[bytes] = set()
+        self.stamps: dict[tuple[str, int, int], bytes] = {}  # what had a path, a size and an old time first
         self.given_up: set[bytes] = set()  # contents that people took away or overwrote, or that a power cut took
         self.events: list[tuple[int, int, Callable[[], None]]] = []
         self.touched = False  # somebody acted on the server during this step
@@ -435,9 +436,14 @@ class History:
         if not self.disk.mounted:
             return
         place = self.route.folder / path
+        if (
+            mtime_ns is not None
+            and self.stamps.setdefault((str(place), len(data), mtime_ns // self.disk.grain_ns), data) != data
+        ):
+            mtime_ns = None  # another content with the very same old time: what nobody could notice is not promised
         if str(place) in self.disk.files:
             self.give_up(place)
-        self.learn(data, *(inner for _, inner in (content.members(data) if place.suffix == ".zip" else ())))
+        self.learn(data, *(inner for _, inner in (content.members(data) if content.is_archive(data) else ())))
         self.disk.put(place, data, mtime_ns)
 
     def later(self, wait_ms: int, path: Path, data: bytes, mtime_ns: int | None) -> None:
@@ -450,13 +456,13 @@ class History:
     def give_up(self, path: Path) -> None:
         """A person removes or overwrites something."""
         for name in self.disk.below(path):
-            self.lose(self.disk.files[name].data, name)
+            self.lose(self.disk.files[name].data)
         self.disk.take_away(path)
 
-    def lose(self, data: bytes, name: str) -> None:
+    def lose(self, data: bytes) -> None:
         """Takes note of a content that is gone, and not through us."""
         self.given_up.add(content.sha(data))
-        if name.endswith(".zip"):
+        if content.is_archive(data):
             try:
                 self.given_up |= {content.sha(inner) for _, inner in content.members(data)}
             except Exception:  # torn before
@@ -641,7 +647,7 @@ class History:
             data = self.disk.files[name].data
             try:
                 whole = (
-                    is_object(data) or name.endswith((".txt",)) or bool(name.endswith(".zip") and content.members(data))
+                    is_object(data) or name.endswith(".txt") or bool(content.is_archive(data) and content.members(data))
                 )
             except Exception:  # a torn archive
                 whole = False
@@ -652,7 +658,7 @@ class History:
         seen: dict[str, bytes] = {}
         for name in self.disk.below(self.route.source_path(item.place, item.path)):
             data = self.disk.files[name].data
-            known = content.facts(data) if not name.endswith(".zip") else None
+            known = content.facts(data) if not content.is_archive(data) else None
             if known is not None and seen.setdefault(known.sop_uid, data) != data:
                 self.give_up(Path(name))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from xnatsync.core.errors import SourceGone
 from xnatsync.core.settle import fingerprint
 from xnatsync.engine.world import World
 from xnatsync.ledger.rows import ItemRow
@@ -34,11 +35,27 @@ def print_of(look: ItemLook) -> str:
 
 
 def present_look(world: World, route: DropRoute, path: Path) -> ItemLook | None:
-    """Looks at an item; None only while the drop folder itself is there.  FolderMissing: nothing is concluded."""
+    """Looks at an item; None only while the drop folder itself is there.  FolderMissing: nothing is concluded.
+
+    SourceGone: an item in custody is not there, and neither is our own folder.
+    """
     look = world.disk.look(path)
-    if look is None:
-        world.disk.entries(route.folder)
+    if look is None and not own_folder_is_there(world, route) and path.is_relative_to(route.custody):
+        raise away(route, path)
     return look
+
+
+def own_folder_is_there(world: World, route: DropRoute) -> bool:
+    """Tells whether our own folder is in the drop folder: it is never removed, so without it the disk is another."""
+    return any(entry.name == OWN_FOLDER for entry in world.disk.entries(route.folder))
+
+
+def away(route: DropRoute, path: Path) -> SourceGone:
+    """What is said of a thing that is gone together with our own folder: perhaps from an empty mount point."""
+    return SourceGone(
+        f"{path} is gone, and so is {OWN_FOLDER}: perhaps the disk is not mounted",
+        advice=f"Mount the disk. If the item was taken away, make the folder {route.folder / OWN_FOLDER}.",
+    )
 
 
 def _first_seen(world: World, route: DropRoute, name: str) -> None:

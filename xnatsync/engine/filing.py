@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
-from xnatsync.core.errors import SourceChanged, SourceGone
+from xnatsync.core.errors import SourceChanged
 from xnatsync.core.manifest import Kind, Level
 from xnatsync.core.moment import parse
 from xnatsync.core.settle import settles_at
 from xnatsync.core.wording import counted
-from xnatsync.engine.discover import print_of
+from xnatsync.engine.discover import away, own_folder_is_there, print_of
 from xnatsync.engine.world import Due, Rest, Result, World
 from xnatsync.ledger.rows import FileRow, ItemRow
 from xnatsync.ports import ItemLook
-from xnatsync.routes.drop import OWN_FOLDER, DropRoute
+from xnatsync.routes.drop import DropRoute
 
 RACY_NS = 2_000_000_000  # the coarsest time stamp of a file system in use (FAT): younger files are read again
 COPIES_MAX = 100  # so often the same item may be put back on the day on which it is filed
@@ -70,22 +70,15 @@ def _present(world: World, route: DropRoute, path: Path) -> ItemLook | None:
     Without its disk the folder may be an empty mount point, in which nothing was ever taken away.
     """
     look = world.disk.look(path)
-    if look is None and not _own_folder_is_there(world, route):
-        raise SourceGone(
-            f"{path} is gone, and so is {OWN_FOLDER}: perhaps the disk is not mounted",
-            advice=f"Mount the disk. If the item was taken away, make the folder {route.folder / OWN_FOLDER}.",
-        )
+    if look is None and not own_folder_is_there(world, route):
+        raise away(route, path)
     return look
 
 
 def is_back(world: World, route: DropRoute, item: ItemRow) -> bool:
     """Tells whether filing can go on with an item that was gone: it is there, or it is certain that it is not."""
     source = route.source_path(item.place, item.path)
-    return world.disk.exists(source) or _own_folder_is_there(world, route)
-
-
-def _own_folder_is_there(world: World, route: DropRoute) -> bool:
-    return any(entry.name == OWN_FOLDER for entry in world.disk.entries(route.folder))
+    return world.disk.exists(source) or own_folder_is_there(world, route)
 
 
 def _take_into_custody(

@@ -53,10 +53,13 @@ def _changed_meanwhile(world: World, route: DropRoute, item: ItemRow) -> bool:
         return item.code == SourceGone.code and is_back(world, route, item)
     if item.phase not in {"seen", "settled"}:
         return False
-    look = present_look(world, route, route.source_path(item.place, item.path))
+    try:
+        look = present_look(world, route, route.source_path(item.place, item.path))
+    except SourceGone:  # still: nothing changed about that
+        return False
     if look is None:
         return item.phase == "seen"
-    put_back = item.phase == "settled" and item.code in {SourceGone.code, SourceUnreadable.code}
+    put_back = item.code == SourceGone.code or (item.phase == "settled" and item.code == SourceUnreadable.code)
     if put_back and not any(problem.unreadable for problem in look.problems):
         return True
     return print_of(look) != item.fingerprint

@@ -7,7 +7,7 @@ from xnatsync.core.errors import XnatsyncError
 from xnatsync.core.manifest import Kind
 from xnatsync.core.plan import BaseNode, BaseState
 from xnatsync.core.remote import PrearchiveSeen
-from xnatsync.core.situation import Wish
+from xnatsync.core.situation import ServerView, Wish
 from xnatsync.engine.failing import fail_unit, still_held
 from xnatsync.engine.observe import observe
 from xnatsync.engine.perform import build, commit, lease_taken, send
@@ -36,11 +36,12 @@ def step_unit(world: World, unit: UnitRow) -> Result:
         return fail_unit(world, unit, error)
 
 
-def base_of(world: World, unit: UnitRow) -> dict[str, BaseNode]:
-    """The merge base of a unit's target."""
+def base_of(world: World, route: DropRoute, unit: UnitRow, view: ServerView) -> dict[str, BaseNode]:
+    """The merge base of the session that holds the unit's study, which may have another label than the unit wants."""
+    label = next((seen.label for seen in view.sessions if seen.study_uid == unit.study_uid), unit.session)
     return {
         key: BaseNode(key, _STATES[entry.state], entry.source_sha256.hex())
-        for key, entry in world.ledger.entries(unit.route, unit.target).items()
+        for key, entry in world.ledger.entries(unit.route, route.target(unit.project, label)).items()
     }
 
 
@@ -66,7 +67,7 @@ def _deliver(world: World, route: DropRoute, unit: UnitRow, files: list[FileRow]
     source = source_tree(file for file in files if file.kind == Kind.DICOM)  # attachments follow the archiving
     last = last_attempt(world.ledger.attempts(unit.id))
     wish = wish_of(world, route, unit)
-    match decide(wish, unit.phase, unit.sends, last, view, source, base_of(world, unit), world.now()):
+    match decide(wish, unit.phase, unit.sends, last, view, source, base_of(world, route, unit, view), world.now()):
         case Wait(seconds, why):
             world.progress.unit(unit, why)
             return Due(seconds, why)

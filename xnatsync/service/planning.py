@@ -102,7 +102,14 @@ def _plan_unit(world: World, unit: UnitRow) -> UnitPlan:
         view = observe(world, unit, files)
         last = last_attempt(world.ledger.attempts(unit.id))
         step: Step = decide(
-            wish_of(world, route, unit), unit.phase, unit.sends, last, view, source, base_of(world, unit), world.now()
+            wish_of(world, route, unit),
+            unit.phase,
+            unit.sends,
+            last,
+            view,
+            source,
+            base_of(world, route, unit, view),
+            world.now(),
         )
     except XnatsyncError as error:
         step = Stop(error)

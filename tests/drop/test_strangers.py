@@ -1,0 +1,47 @@
+"""What comes into a custody box while its item is filed: an item of its own, which nobody else would find again."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from drop_pieces import LABEL, Meddled, QuickClock, elsewhere, meddled_sync, quick_sync
+from drop_world import DropWorld, uids
+
+
+@pytest.mark.parametrize("away", ["unmounted", "taken"])
+def test_strangers_in_custody_are_given_up_only_when_they_are_certainly_gone(world: DropWorld, away: str) -> None:
+    """An empty mount point proves nothing: they are delivered when the disk is back; taken away, they are forgotten."""
+    sent = uids(world.study(uid="2.25.99"))
+    late = elsewhere(world, "late", series=(1,), first=7, uid="2.25.99", seed=7)
+
+    def come(box: Path) -> None:
+        shutil.copy(late[0], box / "late.dcm")
+
+    world.configure(settle="60s")
+    disk = Meddled("move", come, nth=2)
+    aside = world.root / "unmounted"
+    clock = QuickClock(threading.Event())
+
+    def unmount(_seconds: float) -> None:
+        if disk.struck and not aside.exists():  # the strangers are an item now, and settle
+            world.folder.rename(aside)
+            world.folder.mkdir()
+
+    clock.on_wait = unmount
+    meddled_sync(world, disk, clock, patience_s=100.0)
+    with world.ledger() as ledger:
+        assert [(item.code, item.hold) for item in ledger.items()] == [("XS-SOURCE-GONE", "retry")]
+    shutil.rmtree(world.folder)
+    aside.rename(world.folder)
+    if away == "taken":
+        shutil.rmtree(next(world.folder.rglob("late.dcm")).parent)
+
+    report = quick_sync(world, clock)
+
+    assert report.exit_code == 0, report
+    assert world.in_drop() == set()
+    assert world.archived(LABEL) == sent | (uids(late[:1]) if away == "unmounted" else set())
