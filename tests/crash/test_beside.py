@@ -1,4 +1,4 @@
-"""Commands and signals beside a running `sync`: it is seen at work, not disturbed, and what would is refused: exit 8."""
+"""Commands and signals beside a running `sync`: it is seen at work, undisturbed, and what would is refused: exit 8."""
 
 from __future__ import annotations
 
