@@ -118,6 +118,10 @@ class TreeDisk(Protocol):
         """
         ...
 
+    def stat(self, root: Path, path: str) -> tuple[int, int] | None:
+        """Gives size in bytes and mtime in ns of one file; None when no plain file is there."""
+        ...
+
     def read(self, root: Path, path: str, *, stop: Callable[[], bool] = lambda: False) -> Content:
         """Reads one file through; SourceChanged when it changes meanwhile or is gone, SourceUnreadable."""
         ...
@@ -152,6 +156,13 @@ class TreeDisk(Protocol):
         """Gives a file a second name in the trash (a link, or a copy where there are none); it stays in its place.
 
         May be repeated: a trash place that holds the same file already is as wanted.
+        """
+        ...
+
+    def copy(self, root: Path, path: str, target: str) -> None:
+        """Gives a file a second name in the tree, as `keep` does in the trash: an edit that must make way is kept so.
+
+        PlaceTaken when something else is there.
         """
         ...
 

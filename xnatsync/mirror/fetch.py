@@ -1,0 +1,121 @@
+"""Brings files of one owner into staging: many small ones as few zips, big ones alone, an interrupted one resumed.
+
+Nothing leaves staging unless it has the size and the digest that the listing states.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from xnatsync.core.errors import ContentDiffers, ReplyStrange, Stopped
+from xnatsync.core.inventory import Owner, ResourceKey
+from xnatsync.core.sides import ServerFile
+from xnatsync.core.wording import counted
+from xnatsync.mirror.world import TreeWorld
+from xnatsync.routes.mirror import MirrorRoute
+from xnatsync.tree_ports import Archive, Content
+
+SINGLE_MAX: Final = 3  # so few small files are fetched one by one
+WORTH_A_ZIP: Final = 0.5  # the share of a resource's bytes that must be wanted: the rest would come in vain
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A file in staging that is what the server listed."""
+
+    file: ServerFile
+    name: str  # in staging
+    content: Content
+
+
+class Fetcher:
+    """Fetches for one owner of one route."""
+
+    def __init__(self, world: TreeWorld, route: MirrorRoute, owner_id: int, owner: Owner) -> None:
+        self._world, self._route = world, route
+        self._owner_id, self._owner = owner_id, owner
+        self._archive: Archive = world.archive(route.server)
+
+    def fetch(self, wanted: Sequence[ServerFile], listed: Sequence[ServerFile]) -> Iterator[Staged]:
+        """Stages what is wanted; ContentDiffers when something did not come, or came as something else."""
+        singles, zipped = self._shared_out(wanted, listed)
+        for file in singles:
+            self._go_on()
+            yield self._alone(file)
+        if zipped:
+            yield from self._as_zips(zipped)
+
+    def _shared_out(
+        self, wanted: Sequence[ServerFile], listed: Sequence[ServerFile]
+    ) -> tuple[list[ServerFile], dict[ResourceKey, list[ServerFile]]]:
+        """Decides what comes alone and which resources come whole."""
+        singles = [file for file in wanted if (file.size or 0) >= self._route.big_file]
+        small: dict[ResourceKey, list[ServerFile]] = {}
+        for file in wanted:
+            if (file.size or 0) < self._route.big_file:
+                small.setdefault(file.key, []).append(file)
+        totals: dict[ResourceKey, int] = {}
+        for file in listed:
+            totals[file.key] = totals.get(file.key, 0) + (file.size or 0)
+        if sum(map(len, small.values())) <= SINGLE_MAX:
+            return singles + [file for files in small.values() for file in files], {}
+        zipped: dict[ResourceKey, list[ServerFile]] = {}
+        for key, files in small.items():
+            if len(files) > 1 and sum(file.size or 0 for file in files) >= WORTH_A_ZIP * totals[key]:
+                zipped[key] = files
+            else:
+                singles += files
+        return singles, zipped
+
+    def _as_zips(self, resources: dict[ResourceKey, list[ServerFile]]) -> Iterator[Staged]:
+        waiting = {(key, file.name): file for key, files in resources.items() for file in files}
+        for key, name, content in self._archive.fetch_resources(self._owner, list(resources)):
+            file = waiting.pop((key, name), None)
+            if file is None:
+                continue  # held already, or not selected
+            self._go_on()
+            yield self._checked(file, self._stage(file, content, append=False))
+        if waiting:
+            raise ContentDiffers(f"{counted(len(waiting), 'file')} of owner {self._owner_id} did not come with the zip")
+
+    def _alone(self, file: ServerFile) -> Staged:
+        """Fetches one file, from where an interrupted try ended when the server's digest says it is still the same."""
+        root, name = self._route.folder, self._name(file)
+        have = self._world.disk.staged_size(root, name) if file.md5 and file.size is not None else 0
+        if have and file.size is not None and have < file.size:
+            try:
+                return self._checked(file, self._stage(file, self._stream(file, have), append=True))
+            except (ReplyStrange, ContentDiffers):
+                self._world.disk.clear_staging(root, name)  # anew, whole
+        return self._checked(file, self._stage(file, self._stream(file, 0), append=False))
+
+    def _stream(self, file: ServerFile, offset: int) -> Iterator[bytes]:
+        return self._archive.fetch_file(self._owner, file.key, file.name, offset=offset)
+
+    def _stage(self, file: ServerFile, content: Iterator[bytes], *, append: bool) -> Content:
+        return self._world.disk.stage(self._route.folder, self._name(file), self._counted(content), append=append)
+
+    def _checked(self, file: ServerFile, content: Content) -> Staged:
+        if (file.size is not None and content.size != file.size) or (file.md5 and content.md5 != file.md5):
+            self._world.disk.clear_staging(self._route.folder, self._name(file))
+            raise ContentDiffers(
+                f"a file of owner {self._owner_id} came with {content.size} bytes and is not what the server lists"
+            )
+        return Staged(file, self._name(file), content)
+
+    def _name(self, file: ServerFile) -> str:
+        """Names it in staging: another content on the server is another name, so nothing is resumed with it."""
+        told = f"{file.key.scan}\n{file.key.label}\n{file.name}\n{file.md5}"
+        return f"{self._owner_id}-{hashlib.sha256(told.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
+
+    def _counted(self, content: Iterator[bytes]) -> Iterator[bytes]:
+        for piece in content:
+            self._world.progress.fetched(self._owner_id, len(piece))
+            yield piece
+
+    def _go_on(self) -> None:
+        if self._world.stopping():
+            raise Stopped("asked to stop")

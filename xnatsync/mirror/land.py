@@ -1,0 +1,116 @@
+"""Puts staged files in their places, some at a time: flushed, renamed, then written down.
+
+A reader sees the old or the new content at each path, never a part.  After a crash in between, the file in its place
+is what the server holds and not what was agreed: the next look finds both sides equal and writes it down.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from xnatsync.core.agreement import Fetch
+from xnatsync.core.errors import PlaceTaken
+from xnatsync.core.sides import ContentLike, ServerFile
+from xnatsync.ledger.tree_rows import Ended, NewVersion
+from xnatsync.mirror.fetch import Staged
+from xnatsync.mirror.world import TreeWorld
+from xnatsync.routes.mirror import MirrorRoute
+
+FILES_AT_ONCE: Final = 512  # of which a crash makes us look again
+BYTES_AT_ONCE: Final = 512 << 20
+
+Tree = Mapping[str, tuple[int, int]]  # path -> size in bytes and mtime in ns, as it was when it was decided
+
+
+@dataclass(slots=True)
+class Landed:
+    """What came of some landings."""
+
+    counts: Counter[str] = field(default_factory=Counter)  # "new", "restored", "replaced": files
+    size: int = 0
+    refused: list[tuple[Staged, PlaceTaken]] = field(default_factory=list)  # something appeared in their places
+
+
+class Landing:
+    """Lands files of one owner, each as its `Fetch` says."""
+
+    def __init__(self, world: TreeWorld, route: MirrorRoute, owner_id: int, tree: Tree) -> None:
+        self._world, self._route, self._owner_id = world, route, owner_id
+        self._tree = tree
+        self.done = Landed()
+
+    def land(self, staged: Iterable[tuple[Fetch, Staged]]) -> None:
+        """Lands everything that comes, and what came before an error, before it goes on upwards."""
+        batch: list[tuple[Fetch, Staged]] = []
+        size = 0
+        try:
+            for step, one in staged:
+                batch.append((step, one))
+                size += one.content.size
+                if len(batch) >= FILES_AT_ONCE or size >= BYTES_AT_ONCE:
+                    full, batch, size = batch, [], 0
+                    self._batch(full)
+        finally:
+            if batch:
+                self._batch(batch)
+
+    def _batch(self, batch: Sequence[tuple[Fetch, Staged]]) -> None:
+        world, root = self._world, self._route.folder
+        world.disk.flush(root, [one.name for _, one in batch])
+        kept = self._keep_old([step for step, _ in batch if step.copy or step.why == "replaced"])
+        begun: list[NewVersion] = []
+        ended: list[tuple[int, Ended]] = []
+        for step, one in batch:
+            version = self._place(one, replace=step.file.path in kept)
+            if version is not None:
+                begun.append(version)
+                self.done.counts[step.why] += 1
+                if step.base is not None:
+                    ended.append((step.base.version_id, "edited" if step.copy else "replaced"))
+        world.disk.settle_folders(root, sorted({version.path.rpartition("/")[0] for version in begun}))
+        world.ledger.change_versions(begun, ended, world.now(), world.run_id)
+        self.done.size += sum(version.size for version in begun)
+
+    def _keep_old(self, replacing: Sequence[Fetch]) -> frozenset[str]:
+        """Gives what is replaced its second name first: in the trash, announced; an edit beside its place.
+
+        Gives the paths that may be replaced: not those at which something else lies than a moment ago.
+        """
+        world, root = self._world, self._route.folder
+        same = [step for step in replacing if self._tree.get(step.file.path) == world.disk.stat(root, step.file.path)]
+        places: dict[int, str] = {}
+        for step in same:
+            if step.copy:
+                world.disk.copy(root, step.file.path, step.copy)
+            elif step.base is not None:
+                places[step.base.version_id] = trash_place(world.now(), step.base.version_id, step.file.path)
+        if places:
+            world.ledger.announce_trash(places)
+        for step in same:
+            if not step.copy and step.base is not None:
+                world.disk.keep(root, step.file.path, places[step.base.version_id])
+        return frozenset(step.file.path for step in same)
+
+    def _place(self, one: Staged, *, replace: bool) -> NewVersion | None:
+        try:
+            mtime_ns = self._world.disk.land(self._route.folder, one.name, one.file.path, replace=replace)
+        except PlaceTaken as error:
+            self.done.refused.append((one, error))
+            return None
+        return new_version(self._owner_id, self._route.name, one.file, one.content, mtime_ns)
+
+
+def new_version(owner_id: int, route: str, file: ServerFile, content: ContentLike, mtime_ns: int) -> NewVersion:
+    """What the ledger remembers of a file that is in its place."""
+    return NewVersion(
+        owner_id, file.key.scan, file.key.label, file.name, route, file.path,
+        content.size, content.sha256, content.md5, mtime_ns, "server",
+    )  # fmt: skip
+
+
+def trash_place(now: str, version_id: int, path: str) -> str:
+    """Where in the trash a version goes: by day, and by its own number, so that nothing there is ever replaced."""
+    return f"{now[:10]}/{version_id}/{path.rpartition('/')[2]}"

@@ -1,0 +1,64 @@
+"""What the server no longer has goes to the trash, at the very end of a run and under the rail; and old trash goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from xnatsync.core.errors import MaxDelete, XnatsyncError
+from xnatsync.core.moment import later
+from xnatsync.core.rail import max_delete
+from xnatsync.core.sides import BaseFile
+from xnatsync.core.wording import counted
+from xnatsync.mirror.land import trash_place
+from xnatsync.mirror.survey import Survey
+from xnatsync.mirror.world import TreeWorld
+from xnatsync.routes.mirror import MirrorRoute
+
+
+def remove(
+    world: TreeWorld,
+    survey: Survey,
+    removals: Mapping[int, Sequence[BaseFile]],
+    ends: Mapping[int, Callable[[], None]],
+) -> None:
+    """Moves to the trash what all steps of a run found gone; MaxDelete, and nothing moved, when it is too much."""
+    route = survey.route
+    many = sum(map(len, removals.values()))
+    if many and not max_delete(many, survey.tree_files, route.max_delete):
+        raise MaxDelete(
+            f"route {route.name} would remove {counted(many, 'file')} of {survey.tree_files}; "
+            f"its max_delete is {route.max_delete}: none was removed"
+        )
+    for number, files in removals.items():
+        if world.stopping():
+            return
+        _remove(world, route, number, files)
+        ends[number]()
+
+
+def _remove(world: TreeWorld, route: MirrorRoute, number: int, files: Sequence[BaseFile]) -> None:
+    """Announced first: what is not written down as removed afterwards is in the trash or still in its place."""
+    places = {base.version_id: trash_place(world.now(), base.version_id, base.path) for base in files}
+    world.ledger.announce_trash(places)
+    removed = []
+    for base in files:
+        if world.disk.stat(route.folder, base.path) == (base.size, base.mtime_ns):
+            world.disk.discard(route.folder, base.path, places[base.version_id])
+            removed.append(base.version_id)
+    with world.ledger.write():
+        world.ledger.change_versions([], [(number, "removed") for number in removed], world.now(), world.run_id)
+    world.tally(route.name).add("removed", len(removed))
+
+
+def empty_old_trash(world: TreeWorld, route: MirrorRoute) -> None:
+    """Forgets what has been in the trash longer than the route keeps it."""
+    old = world.ledger.trash_older_than(route.name, later(world.now(), -route.trash_keep_s))
+    if not old:
+        return
+    try:
+        world.disk.empty_trash(route.folder, sorted(old.values()))
+    except XnatsyncError as error:
+        world.note(route.name, error.code, "the trash could not be emptied", level="warning")
+        return
+    world.ledger.forget_trash(old)
+    world.tally(route.name).add("forgotten", len(old))

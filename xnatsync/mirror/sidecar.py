@@ -1,0 +1,58 @@
+"""The metadata beside the files: `session.xml`, `subject.xml`, `project.xml`, as the server writes them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from xnatsync.core.agreement import Fetch, agree
+from xnatsync.core.inventory import Owner, ResourceKey
+from xnatsync.core.sides import ServerFile
+from xnatsync.ledger.tree_rows import OwnerRow
+from xnatsync.mirror.fetch import Staged
+from xnatsync.mirror.land import Landing, new_version
+from xnatsync.mirror.parts import Parts
+from xnatsync.mirror.world import TreeWorld
+from xnatsync.routes.mirror import METADATA, MirrorRoute
+
+
+def bring_metadata(
+    world: TreeWorld, route: MirrorRoute, row: OwnerRow, owner: Owner, placed: Owner, parts: Parts
+) -> int:
+    """Fetches an owner's metadata when they may have changed; gives how many places had changed meanwhile.
+
+    They are ours to keep current under both policies: the version before goes to the trash.
+    """
+    path = route.layout.sidecar(placed) if route.metadata else None
+    if path is None or _is_current(row, owner, path, parts):
+        return 0
+    name = path.rpartition("/")[2]
+    staged_as = f"{row.id}-metadata"
+    xml = world.archive(route.server).metadata(owner)
+    content = world.disk.stage(route.folder, staged_as, iter([xml]))
+    file = ServerFile(ResourceKey("", METADATA), name, path, content.size, content.md5)
+    answer = agree(replace(parts.metadata, server=(file,)), policy="replica")
+    parts.troubles += answer.troubles
+    with world.ledger.write():
+        world.ledger.touch_versions({base.version_id: mtime_ns for base, mtime_ns in answer.touched})
+        world.ledger.change_versions(
+            [new_version(row.id, route.name, step.file, step.content, step.mtime_ns) for step in answer.adopt],
+            [(step.base.version_id, "replaced") for step in answer.adopt if step.base is not None],
+            world.now(),
+            world.run_id,
+        )
+    if not answer.fetch:
+        world.disk.clear_staging(route.folder, staged_as)
+        return 0
+    landing = Landing(world, route, row.id, parts.tree)
+    steps: list[tuple[Fetch, Staged]] = [(step, Staged(file, staged_as, content)) for step in answer.fetch]
+    landing.land(steps)
+    world.tally(route.name).add("metadata", len(answer.fetch))
+    return len(landing.done.refused)
+
+
+def _is_current(row: OwnerRow, owner: Owner, path: str, parts: Parts) -> bool:
+    """The stamp is the one agreed, and the file lies there as it was written."""
+    known = [base for base in parts.metadata.base if base.path == path]
+    if row.stamp != owner.stamp or not owner.stamp or not known:
+        return False
+    return parts.tree.get(path) == (known[0].size, known[0].mtime_ns)

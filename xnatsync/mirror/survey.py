@@ -1,0 +1,134 @@
+"""One look at both sides of a mirror, and what follows: which owners have to be looked at file by file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from xnatsync.core.errors import FolderMissing
+from xnatsync.core.inventory import Inventory, Owner, ResourceKey, ResourceSeen
+from xnatsync.core.moment import later
+from xnatsync.ledger.tree_rows import OwnerRow
+from xnatsync.mirror.world import TreeWorld
+from xnatsync.routes.mirror import SENTINEL, MirrorRoute
+from xnatsync.tree_ports import TreeLook
+
+Wanted = dict[ResourceKey, ResourceSeen]
+
+
+@dataclass(slots=True)
+class Survey:
+    """What one run of one route found."""
+
+    route: MirrorRoute
+    owners: dict[int, Owner] = field(default_factory=dict)  # the ledger's number -> as the server shows it now
+    wanted: dict[int, Wanted] = field(default_factory=dict)
+    listed: dict[int, frozenset[ResourceKey]] = field(default_factory=dict)  # everything it has, wanted or not
+    due: dict[int, str] = field(default_factory=dict)  # owners to step, and why
+    gone: list[OwnerRow] = field(default_factory=list)  # a complete inventory no longer names them
+    complete: bool = True
+    tree_files: int = 0
+
+
+def survey(world: TreeWorld, route: MirrorRoute) -> Survey:
+    """Looks at the server in a few requests and at the whole tree once.
+
+    FolderMissing when the tree should hold files and is not the one we know: an unmounted disk.
+    """
+    check_tree(world, route)
+    archive = world.archive(route.server)
+    inventories = [archive.inventory(project, route.selection.kinds) for project in route.projects]
+    look = world.disk.look_tree(route.folder)
+    found = Survey(route, complete=all(inventory.complete for inventory in inventories), tree_files=len(look.files))
+    rows = _rows(world, route, inventories, found)
+    _changed_on_the_server(world, route, rows, found)
+    _changed_in_the_tree(world, route, look, found)
+    _gone(world, route, inventories, found)
+    return found
+
+
+def check_tree(world: TreeWorld, route: MirrorRoute) -> None:
+    """Makes sure that the folder is the tree we know; a new one is marked when nothing of ours should be there."""
+    if world.disk.sentinel(route.folder) == SENTINEL:
+        return
+    if world.ledger.has_living(route.name):
+        raise FolderMissing(
+            f"{route.folder} does not hold what route {route.name} keeps there: its mark .xnatsync/sentinel is missing",
+            advice="Mount the disk. If the tree was moved, move its folder .xnatsync along; nothing was changed.",
+        )
+    world.disk.mark(route.folder, SENTINEL)
+
+
+def _rows(
+    world: TreeWorld, route: MirrorRoute, inventories: list[Inventory], found: Survey
+) -> list[tuple[OwnerRow, Owner]]:
+    wanted = [
+        (owner, resources)
+        for inventory in inventories
+        for owner, resources in inventory.owners.items()
+        if route.selection.wants_owner(owner)
+    ]
+    known = world.ledger.ensure_owners(route.name, [owner for owner, _ in wanted], world.now())
+    pairs = []
+    for row, (owner, resources) in zip(known, wanted, strict=True):
+        found.owners[row.id] = owner
+        found.wanted[row.id] = {seen.key: seen for seen in resources if route.selection.wants_resource(owner, seen)}
+        found.listed[row.id] = frozenset(seen.key for seen in resources)
+        pairs.append((row, owner))
+    return pairs
+
+
+def _changed_on_the_server(
+    world: TreeWorld, route: MirrorRoute, rows: list[tuple[OwnerRow, Owner]], found: Survey
+) -> None:
+    agreed = world.ledger.resource_stamps(route.name)
+    oldest = later(world.now(), -route.recheck_s)
+    for row, owner in rows:
+        why = _why_due(row, owner, found.wanted[row.id], agreed.get(row.id, {}), oldest, route)
+        if why:
+            found.due[row.id] = why
+
+
+def _why_due(
+    row: OwnerRow,
+    owner: Owner,
+    wanted: Wanted,
+    agreed: Mapping[ResourceKey, str],
+    oldest: str,
+    route: MirrorRoute,
+) -> str:
+    """Says why an owner is looked at file by file, "" when nothing asks for it."""
+    if row.phase != "agreed" or row.agreed_at is None:
+        return "new"
+    if row.hold is not None:
+        return "was held"
+    if (row.subject, row.session) != (owner.subject, owner.session):
+        return "renamed"
+    if agreed.keys() != wanted.keys():
+        return "resources were added or removed"
+    if any(not seen.stamp or agreed[key] != seen.stamp for key, seen in wanted.items()):
+        return "changed on the server"
+    if route.metadata and row.stamp != owner.stamp:
+        return "its metadata changed"
+    return "not listed for long" if row.agreed_at < oldest else ""
+
+
+def _changed_in_the_tree(world: TreeWorld, route: MirrorRoute, look: TreeLook, found: Survey) -> None:
+    """Compares names, sizes and times with what was agreed; what is in the tree alone belongs to others."""
+    for path, facts in world.ledger.living(route.name):
+        if look.files.get(path) != facts:
+            version = world.ledger.find_living(route.name, path)
+            if version is not None and version.owner_id in found.owners:
+                found.due.setdefault(version.owner_id, "changed in the tree")
+
+
+def _gone(world: TreeWorld, route: MirrorRoute, inventories: list[Inventory], found: Survey) -> None:
+    """Finds the owners that a complete inventory no longer names, whatever is selected of it now."""
+    named = {
+        (inventory.project, *owner.key): inventory.complete for inventory in inventories for owner in inventory.owners
+    }
+    whole = {inventory.project for inventory in inventories if inventory.complete}
+    kinds = {kind.value for kind in route.selection.kinds}
+    for row in world.ledger.owners(route.name, phases=("known", "agreed")):
+        if row.project in whole and row.kind in kinds and (row.project, row.kind, row.server_id) not in named:
+            found.gone.append(row)
