@@ -7,27 +7,38 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from xnatsync.config.lines import Key
-from xnatsync.config.model import DropConfig, LedgerConfig, ServerConfig
+from xnatsync.config.model import DropConfig, LedgerConfig, MirrorConfig, PushConfig, RouteConfig, ServerConfig
 from xnatsync.config.problems import Problem, problem_at
 from xnatsync.config.secrets import variable
 from xnatsync.core.names import Template
 
+Tree = MirrorConfig | PushConfig
+
 
 def crossed(
-    text: str, ledger: LedgerConfig, servers: Mapping[str, ServerConfig], routes: Mapping[str, DropConfig]
+    text: str, ledger: LedgerConfig, servers: Mapping[str, ServerConfig], routes: Mapping[str, RouteConfig]
 ) -> Iterator[Problem]:
     """Checks those parts against each other that are right in themselves."""
     for name, server in servers.items():
         yield from _server(text, name, server)
     yield from _variables(text, servers)
-    for name, route in routes.items():
+    drops = {name: route for name, route in routes.items() if isinstance(route, DropConfig)}
+    trees = {name: route for name, route in routes.items() if not isinstance(route, DropConfig)}
+    for name, route in drops.items():
         yield from _fields(text, name, route)
         yield from _folder(text, name, route, ledger)
         for server_name, server in servers.items():
             yield from _exposed(text, name, route, server_name, server)
-        for other, rival in routes.items():
+        for other, rival in drops.items():
             if other != name:
                 yield from _rivals(text, name, route, other, rival)
+    for name, tree in trees.items():
+        yield from _tree(text, name, tree, ledger, servers)
+        for other, drop in drops.items():
+            yield from _dropped(text, name, tree, other, drop)
+        for other, neighbour in trees.items():
+            if other != name:
+                yield from _neighbours(text, name, tree, other, neighbour)
 
 
 def _server(text: str, name: str, server: ServerConfig) -> Iterator[Problem]:
@@ -116,6 +127,61 @@ def _rivals(text: str, name: str, route: DropConfig, other: str, rival: DropConf
     elif _holds(_real(rival.folder), _real(route.done_folder)):
         words = f"{route.done_folder} lies in the folder of route {other}, which would send it again"
         yield problem_at(text, (*above, "done"), words)
+
+
+# --- trees -------------------------------------------------------------------------------------------------------
+
+
+def _tree(
+    text: str, name: str, route: Tree, ledger: LedgerConfig, servers: Mapping[str, ServerConfig]
+) -> Iterator[Problem]:
+    key: Key = ("routes", name, "folder")
+    folder = _real(route.folder)
+    if _holds(folder, _real(ledger.path)):
+        yield problem_at(text, key, f"the ledger {ledger.path} lies in it: keep it outside of the tree")
+    if folder == folder.parent or _holds(folder, _real(_home())):
+        yield problem_at(text, key, "holds the home folder of this account: name a folder of its own")
+    for server_name, server in servers.items():
+        if server.password_file is not None and _holds(folder, _real(server.password_file)):
+            words = f"lies in the tree of route {name}, among what others read or what is sent"
+            yield problem_at(text, ("servers", server_name, "password_file"), words)
+
+
+def _dropped(text: str, name: str, tree: Tree, other: str, drop: DropConfig) -> Iterator[Problem]:
+    """What a mirror brings must not be taken for something dropped, nor what is filed for a part of the tree."""
+    key: Key = ("routes", name, "folder")
+    folder, incoming, done = _real(tree.folder), _real(drop.folder), _real(drop.done_folder)
+    if _holds(incoming, folder) or _holds(folder, incoming):
+        words = f"and the drop folder of route {other} lie in each other: what lies in the tree would be sent away"
+        yield problem_at(text, key, words)
+    elif _holds(done, folder) or _holds(folder, done):
+        words = f"and {drop.done_folder}, where route {other} files what it delivered, lie in each other"
+        yield problem_at(text, key, words)
+
+
+def _neighbours(text: str, name: str, tree: Tree, other: str, neighbour: Tree) -> Iterator[Problem]:
+    """A push may share the tree of a mirror, if both mean the same by it."""
+    key: Key = ("routes", name, "folder")
+    mine, theirs = _real(tree.folder), _real(neighbour.folder)
+    if mine != theirs:
+        if _holds(theirs, mine):
+            words = f"lies in the folder of route {other}: each would take the other's files for its own"
+            yield problem_at(text, key, words)
+    elif tree.kind == neighbour.kind and (tree.kind == "mirror" or _aim(tree) == _aim(neighbour)):
+        yield problem_at(text, key, f"is that of route {other} too: two of a kind would undo each other's work")
+    elif tree.kind == "push" and neighbour.kind == "mirror":
+        if tree.server != neighbour.server or not set(tree.all_projects) <= set(neighbour.all_projects):
+            words = (
+                f"is the tree of route {other}, which mirrors another project: there a push sends back, nowhere else"
+            )
+            yield problem_at(text, key, words)
+        elif tree.tree_layout.templates != neighbour.tree_layout.templates:
+            words = f"must be that of route {other}, which keeps the same tree"
+            yield problem_at(text, ("routes", name, "layout"), words)
+
+
+def _aim(route: Tree) -> tuple[str, tuple[str, ...]]:
+    return route.server, route.all_projects
 
 
 def _home() -> Path:

@@ -14,7 +14,17 @@ from pydantic import BaseModel, ValidationError
 
 from xnatsync.config.checks import crossed
 from xnatsync.config.lines import Key
-from xnatsync.config.model import COMING, Config, DefaultsConfig, DropConfig, LedgerConfig, ServerConfig
+from xnatsync.config.model import (
+    COMING,
+    Config,
+    DefaultsConfig,
+    DropConfig,
+    LedgerConfig,
+    MirrorConfig,
+    PushConfig,
+    RouteConfig,
+    ServerConfig,
+)
 from xnatsync.config.problems import ConfigInvalid, Problem, problem_at, problems_of, suggestion, unknown
 from xnatsync.core.errors import ConfigError
 
@@ -22,6 +32,9 @@ __all__ = ["ConfigInvalid", "Problem", "check", "default_path", "load"]
 
 TEXT_MAX = 1 << 20  # characters
 _DOTTED = re.compile(r"(?:[A-Za-z0-9_-]{1,64}\.){100}")  # tomllib's time grows with the square of the dots
+
+KINDS = ("drop", "mirror", "push")
+_KINDS = '"drop", "mirror" or "push"'
 
 Part = TypeVar("Part", bound=BaseModel)
 
@@ -91,7 +104,7 @@ class _Reading:
         known = frozenset(servers)
         routes = {name: self._route(key, table, known) for name, key, table in self._tables(data, "routes")}
         good_servers = {name: server for name, server in servers.items() if server is not None}
-        good_routes = {name: route for name, route in routes.items() if route is not None}
+        good_routes: dict[str, RouteConfig] = {name: route for name, route in routes.items() if route is not None}
         self.problems += crossed(self.text, ledger or LedgerConfig(), good_servers, good_routes)
         if any(not problem.warning for problem in self.problems) or ledger is None or defaults is None:
             return None
@@ -108,7 +121,7 @@ class _Reading:
             else:
                 self._say((group, name), "a name is made of A-Z a-z 0-9 _ -")
 
-    def _route(self, key: Key, table: Any, servers: frozenset[str]) -> DropConfig | None:
+    def _route(self, key: Key, table: Any, servers: frozenset[str]) -> RouteConfig | None:
         """Only the kind tells which keys a route has."""
         server = table.get("server") if isinstance(table, dict) else None
         if isinstance(server, str) and server not in servers:
@@ -116,11 +129,18 @@ class _Reading:
             self._say((*key, "server"), f"no server is called {server}{hint}")
         kind = table.get("kind") if isinstance(table, dict) else None
         if kind in COMING:
-            self._say((*key, "kind"), f'"{kind}" is not in this version: only "drop" is')
+            self._say((*key, "kind"), f'"{kind}" is not in this version: {_KINDS} are')
             return None
-        if isinstance(kind, str) and kind != "drop":
-            self._say((*key, "kind"), f"there is no such kind{suggestion(kind, ['drop', *COMING])}")
+        if isinstance(kind, str) and kind not in KINDS:
+            self._say((*key, "kind"), f"there is no such kind{suggestion(kind, [*KINDS, *COMING])}")
             return None
+        if isinstance(table, dict) and not isinstance(kind, str):
+            self._say((*key, "kind"), f"must be {_KINDS}" if "kind" in table else "this key is required")
+            return None
+        if kind == "mirror":
+            return self._part(key, MirrorConfig, table)
+        if kind == "push":
+            return self._part(key, PushConfig, table)
         return self._part(key, DropConfig, table)
 
     def _part(self, key: Key, model: type[Part], table: Any) -> Part | None:

@@ -9,100 +9,27 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StrictInt,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, StrictInt, field_validator, model_validator
 
-from xnatsync.config.words import seconds
-from xnatsync.core.names import Template, is_valid_label
+from xnatsync.config.trees import LayoutConfig, MirrorConfig, PushConfig
+from xnatsync.config.values import Folder, Keyword, Name, Part, Resource, Seconds, TemplateText, quarrel, waiting
 
-COMING = ("mirror", "push", "transfer")  # kinds that a later version knows
-MOST_S = 31 * 86400.0
+__all__ = [
+    "COMING",
+    "Config",
+    "DefaultsConfig",
+    "DropConfig",
+    "LayoutConfig",
+    "LedgerConfig",
+    "MirrorConfig",
+    "Part",
+    "PushConfig",
+    "RouteConfig",
+    "RuleConfig",
+    "ServerConfig",
+]
 
-_NAME = re.compile(r"[A-Za-z0-9_-]+")
-_KEYWORD = re.compile(r"[A-Z][A-Za-z0-9]*|\([0-9A-Fa-f]{4},[0-9A-Fa-f]{4}\)")
-
-
-def _duration(value: object) -> float:
-    match value:
-        case str():
-            found = seconds(value)
-        case _:
-            raise ValueError('write a duration in quotes and with its unit, such as "60s"')
-    if found > MOST_S:
-        raise ValueError("at most 31d")
-    return found
-
-
-def _waiting(value: float) -> float:
-    if value < 1:
-        raise ValueError("at least 1s: less would give up before the server can answer")
-    return value
-
-
-def _path(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        path = Path(value).expanduser()
-    except RuntimeError:
-        raise ValueError("it begins with ~, and there is no such home folder") from None
-    if not path.is_absolute():  # what stands here instead may be a password: it is not repeated
-        raise ValueError("must be an absolute path, or begin with ~/: a service has no folder of its own to begin from")
-    if "\0" in value:
-        raise ValueError("a path cannot hold a zero byte")
-    return path
-
-
-def _template(value: str) -> str:
-    Template.parse(value)
-    return value
-
-
-def _label(value: str) -> str:
-    if not is_valid_label(value):
-        raise ValueError(f"{value!r} is not a label that XNAT accepts: A-Z a-z 0-9 _ -")
-    return value
-
-
-def _resource(value: str) -> str:
-    if value.isdigit():
-        raise ValueError("must not be a number: XNAT would take it for the number of a resource")
-    return _label(value)
-
-
-def _name(value: str) -> str:
-    if not _NAME.fullmatch(value):
-        raise ValueError(f"{value!r} cannot be a name here: A-Z a-z 0-9 _ -")
-    return value
-
-
-def _keyword(value: str) -> str:
-    if not _KEYWORD.fullmatch(value):
-        raise ValueError(f"{value!r} is not a DICOM keyword such as StationName, nor (gggg,eeee)")
-    return value
-
-
-Seconds = Annotated[float, BeforeValidator(_duration)]
-Folder = Annotated[Path, BeforeValidator(_path)]
-TemplateText = Annotated[str, AfterValidator(_template)]
-Resource = Annotated[str, AfterValidator(_resource)]
-Name = Annotated[str, AfterValidator(_name)]
-Keyword = Annotated[str, AfterValidator(_keyword)]
-
-
-class Part(BaseModel):
-    """A table of the file: unknown keys are refused, values are frozen, no input is repeated in an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+COMING = ("transfer",)  # kinds that a later version knows
 
 
 class LedgerConfig(Part):
@@ -128,8 +55,8 @@ class ServerConfig(Part):
     password_file: Folder | None = None
     ca_file: Folder | None = None
     tls: Literal["verified", "insecure"] = "verified"
-    timeout: Annotated[Seconds, AfterValidator(_waiting)] = 60.0
-    long_timeout: Annotated[Seconds, AfterValidator(_waiting)] = 3600.0
+    timeout: Annotated[Seconds, AfterValidator(waiting)] = 60.0
+    long_timeout: Annotated[Seconds, AfterValidator(waiting)] = 3600.0
     connections: Annotated[StrictInt, Field(ge=1, le=32)] = 4
 
     @field_validator("url")
@@ -249,9 +176,11 @@ class DropConfig(Part):
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         if self.quarrels:
-            words = "; ".join(f"{key}: {text}" for key, text in self.quarrels)
-            raise PydanticCustomError("quarrels", "{words}", {"words": words, "quarrels": self.quarrels})
+            raise quarrel(self.quarrels)
         return self
+
+
+RouteConfig = Annotated[DropConfig | MirrorConfig | PushConfig, Field(discriminator="kind")]
 
 
 class Config(Part):
@@ -260,4 +189,14 @@ class Config(Part):
     ledger: LedgerConfig = Field(default_factory=LedgerConfig)
     defaults: DefaultsConfig = Field(default_factory=DefaultsConfig)
     servers: dict[Name, ServerConfig] = Field(default_factory=dict)
-    routes: dict[Name, DropConfig] = Field(default_factory=dict)
+    routes: dict[Name, RouteConfig] = Field(default_factory=dict)
+
+    @property
+    def drop_routes(self) -> dict[str, DropConfig]:
+        """The routes of the kind `drop`."""
+        return {name: route for name, route in self.routes.items() if isinstance(route, DropConfig)}
+
+    @property
+    def tree_routes(self) -> dict[str, MirrorConfig | PushConfig]:
+        """The routes that keep a tree: the kinds `mirror` and `push`."""
+        return {name: route for name, route in self.routes.items() if not isinstance(route, DropConfig)}

@@ -27,6 +27,8 @@ _WANTED = {
     "dict_type": "must be a table: { key = value }",
     "model_type": "must be a table of keys",
     "path_type": "must be a path, in quotes",
+    "bool_type": "must be true or false, without quotes",
+    "bool_parsing": "must be true or false, without quotes",
     "missing": "this key is required",
 }
 
@@ -80,7 +82,7 @@ def problems_of(text: str, above: Key, model: type[BaseModel], error: Validation
         key = (*above, *(part for part in found["loc"] if part != "[key]"))
         if found["type"] == "quarrels":
             for name, words in found["ctx"]["quarrels"]:
-                yield problem_at(text, (*key, name), words)
+                yield problem_at(text, (*key, *name.split(".")), words)
         else:
             yield problem_at(text, key, _words(key, above, model, found))
 
@@ -108,9 +110,10 @@ def _words(key: Key, above: Key, model: type[BaseModel], error: Mapping[str, Any
 
 
 def _model_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel]:
-    """Finds the model of a table inside a part: only lists of tables are nested."""
+    """Finds the model of a table inside a part: tables, and lists of tables."""
     for name in (part for part in path if isinstance(part, str)):
-        for inner in getattr(model.model_fields[name].annotation, "__args__", ()):
+        annotation = model.model_fields[name].annotation
+        for inner in (annotation, *getattr(annotation, "__args__", ())):
             if isinstance(inner, type) and issubclass(inner, BaseModel):
                 model = inner
     return model

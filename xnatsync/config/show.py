@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from xnatsync.config.model import Config, DropConfig
-from xnatsync.config.words import duration
+from xnatsync.config.model import Config, DropConfig, RouteConfig
+from xnatsync.config.words import duration, size
 
-_DURATIONS = {"settle", "quiet", "timeout", "long_timeout"}
+_DURATIONS = {"settle", "quiet", "timeout", "long_timeout", "trash_keep", "recheck"}
+_SIZES = {"big_file"}
 
 
 def as_dict(config: Config) -> dict[str, Any]:
@@ -33,12 +34,14 @@ def as_toml(config: Config) -> str:
     return "\n".join(lines).strip() + "\n"
 
 
-def route_digest(route: DropConfig) -> str:
+def route_digest(route: RouteConfig) -> str:
     """Digests a route's settings as they take effect: a change of it releases what is held for a person."""
     return hashlib.sha256(json.dumps(_plain(_effective(route)), sort_keys=True).encode()).hexdigest()
 
 
-def _effective(route: DropConfig) -> dict[str, Any]:
+def _effective(route: RouteConfig) -> dict[str, Any]:
+    if not isinstance(route, DropConfig):
+        return route.model_dump()
     return route.model_dump() | {"done": route.done_folder, "verify": route.level}
 
 
@@ -49,6 +52,8 @@ def _plain(value: Any, key: str = "") -> Any:
         return [_plain(part) for part in value]
     if isinstance(value, Path):
         return str(value)
+    if key in _SIZES:
+        return size(value)
     return duration(value) if key in _DURATIONS else value
 
 

@@ -87,11 +87,12 @@ class App:
         self._servers.clear()
 
     def routes(self, names: Sequence[str] = (), settle_s: float | None = None) -> dict[str, DropRoute]:
-        """Gives the routes named, or all; RouteUnknown for a name that is not configured."""
+        """Gives the drop routes among those named, or all; RouteUnknown for a name that is not configured."""
         if unknown := [name for name in names if name not in self.config.routes]:
             raise RouteUnknown(f"no route is called {', '.join(unknown)}")
         chosen = names or list(self.config.routes)
-        return {name: drop_route(name, self.config.routes[name], settle_s) for name in chosen}
+        drops = self.config.drop_routes
+        return {name: drop_route(name, drops[name], settle_s) for name in chosen if name in drops}
 
     @contextmanager
     def world(

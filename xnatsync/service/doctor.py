@@ -14,7 +14,7 @@ from xnatsync.core.wording import counted
 
 if TYPE_CHECKING:
     from xnatsync.config.load import Problem
-    from xnatsync.config.model import Config, DropConfig, ServerConfig
+    from xnatsync.config.model import Config, DropConfig, MirrorConfig, PushConfig, ServerConfig
     from xnatsync.service.app import App
 
 FREE_BYTES = 100_000_000  # less room than this for the ledger is worth a warning
@@ -74,8 +74,10 @@ def _checks(app: App, config: Config) -> Iterator[Check]:
     yield from _ledger(config)
     for name, server in config.servers.items():
         yield from _server(app, name, server)
-    for name, route in config.routes.items():
+    for name, route in config.drop_routes.items():
         yield from _folders(app, name, route)
+    for name, tree in config.tree_routes.items():
+        yield _tree(name, tree)
 
 
 def _problem(name: str, error: XnatsyncError) -> Check:
@@ -142,6 +144,19 @@ def _folders(app: App, name: str, route: DropConfig) -> Iterator[Check]:
     )
 
 
+def _tree(name: str, route: MirrorConfig | PushConfig) -> Check:
+    what, folder = f"route {name}", Path(route.folder)
+    rights = "read and written" if route.kind == "mirror" else "read"
+    try:
+        if not folder.is_dir():
+            raise FolderMissing(f"{folder} is not there, or is not a folder")
+        if not os.access(folder, os.R_OK | os.X_OK | (os.W_OK if route.kind == "mirror" else 0)):
+            raise DiskUnwell(f"{folder} cannot be {rights} by this account", advice="Give this account the right.")
+    except XnatsyncError as error:
+        return _problem(what, error)
+    return Check(what, "ok", f"{folder} can be {rights}")
+
+
 def _nearest(path: Path) -> Path:
     from xnatsync.disk.space import nearest
 
@@ -167,23 +182,32 @@ def _server(app: App, name: str, config: ServerConfig) -> Iterator[Check]:
         yield Check(
             what, "warning", f"its clock differs from ours by {skew_s:.0f} s", advice="Synchronise both with NTP."
         )
-    for project in sorted(_projects(app, name)):
-        yield _project(app, name, project)
+    written, read = _projects(app, name)
+    for project in sorted(written | read):
+        yield _project(app, name, project, write=project in written)
 
 
-def _projects(app: App, server: str) -> set[str]:
-    routes = [route for route in app.config.routes.values() if route.server == server]
-    named = {route.project for route in routes if route.project is not None}
-    return named | {rule.project for route in routes for rule in route.rules}
+def _projects(app: App, server: str) -> tuple[set[str], set[str]]:
+    """Gives the projects that are added to, and those that are read."""
+    drops = [route for route in app.config.drop_routes.values() if route.server == server]
+    written = {route.project for route in drops if route.project is not None}
+    written |= {rule.project for route in drops for rule in route.rules}
+    read: set[str] = set()
+    for route in app.config.tree_routes.values():
+        if route.server == server:
+            (written if route.kind == "push" else read).update(route.all_projects)
+    return written, read
 
 
-def _project(app: App, name: str, project: str) -> Check:
+def _project(app: App, name: str, project: str, *, write: bool) -> Check:
     what = f"project {project} on {name}"
     server = app.server(name)
     try:
         seen = server.project(project)
         if seen is None:
             raise NotThere(f"{project} is not on the server, or this account may not see it")
+        if not write:
+            return Check(what, "ok", "it is there and may be read")
         may_edit = server.may_edit(project)
         if may_edit is False:
             raise AccessDenied("this account may read it, but not add to it")

@@ -1,0 +1,152 @@
+"""Routes that keep a tree of files and a project in agreement: `mirror` brings, `push` sends."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal, Self
+
+from pydantic import StrictBool, model_validator
+
+from xnatsync.config.values import (
+    Cron,
+    Folder,
+    LongSeconds,
+    Name,
+    Part,
+    Removals,
+    Seconds,
+    Size,
+    quarrel,
+)
+from xnatsync.core.inventory import Owner, OwnerKind
+from xnatsync.core.layout import DEFAULTS, Layout
+from xnatsync.core.selection import KEYS, TIERS, Selection, Tier
+
+
+class LayoutConfig(Part):
+    """`layout` of a tree: where files lie in it."""
+
+    scan: str = DEFAULTS["scan"]
+    session: str = DEFAULTS["session"]
+    subject: str = DEFAULTS["subject"]
+    project: str = DEFAULTS["project"]
+    windows: StrictBool = False
+
+    def parse(self, project: str) -> Layout:
+        """Reads the templates; `project` is the only one of the route, or ""."""
+        texts: dict[Tier, str] = {tier: getattr(self, tier) for tier in TIERS if getattr(self, tier) != DEFAULTS[tier]}
+        return Layout.parse(texts, project=project, windows=self.windows)
+
+
+class TreeConfig(Part):
+    """What the routes that keep a tree have in common: the place, the layout, and the keys of the selection."""
+
+    server: str
+    folder: Folder
+    layout: LayoutConfig = LayoutConfig()
+    subjects: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
+    dates: tuple[str, ...] = ()
+    scans: tuple[str, ...] = ()
+    scan_types: tuple[str, ...] = ()
+    qualities: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    levels: tuple[Tier, ...] = TIERS
+    schedule: Cron | None = None
+
+    @property
+    def all_projects(self) -> tuple[str, ...]:
+        """The projects of the route."""
+        raise NotImplementedError
+
+    def selection(self, today: date | None = None) -> Selection:
+        """What of them the route takes; without a day, `last 30d` is still to be fixed by `Selection.on`."""
+        return Selection.parse(levels=self.levels, today=today, **{key: getattr(self, key) for key in KEYS})
+
+    @property
+    def tree_layout(self) -> Layout:
+        """Where files lie."""
+        projects = self.all_projects
+        return self.layout.parse(projects[0] if len(projects) == 1 else "")
+
+    def _broken(self) -> list[tuple[str, str]]:
+        """Lists keys whose words mean nothing: the key to change, and why."""
+        found = []
+        for key in (*KEYS, "levels"):
+            try:
+                Selection.parse(**{key: getattr(self, key)})
+            except ValueError as error:
+                found.append((key, str(error).removeprefix(f"{key}: ")))
+        try:
+            _ = self.tree_layout
+        except ValueError as error:
+            level, _, words = str(error).partition(": ")
+            found.append((f"layout.{level}", words))
+        return found
+
+
+class MirrorConfig(TreeConfig):
+    """`[routes.NAME]` with `kind = "mirror"`"""
+
+    kind: Literal["mirror"]
+    project: Name | None = None
+    projects: tuple[Name, ...] = ()
+    policy: Literal["add", "replica"] = "add"
+    max_delete: Removals = "10%"
+    trash_keep: LongSeconds = 30 * 86400.0
+    recheck: LongSeconds = 7 * 86400.0
+    metadata: StrictBool = True
+    big_file: Size = 64 * 10**6
+
+    @property
+    def all_projects(self) -> tuple[str, ...]:
+        """The projects of the route, each once."""
+        return (self.project,) if self.project is not None else tuple(dict.fromkeys(self.projects))
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        found = self._broken()
+        if (self.project is None) == (not self.projects):
+            found.append(("project", "say what is mirrored: either `project`, or `projects`"))
+        if self.metadata and not found:
+            found += [
+                (f"layout.{kind.value}", f"leaves no folder of its own for {kind.value}.xml: set metadata = false")
+                for kind in OwnerKind
+                if kind.value in self.levels and self.tree_layout.sidecar(_example(kind, self.all_projects[0])) is None
+            ]
+        if found:
+            raise quarrel(found)
+        return self
+
+
+class PushConfig(TreeConfig):
+    """`[routes.NAME]` with `kind = "push"`"""
+
+    kind: Literal["push"]
+    project: Name
+    resources: tuple[str, ...]  # never everything: what was mirrored would be sent back
+    create_resources: StrictBool = True
+    settle: Seconds = 60.0
+    quiet: Seconds = 60.0
+
+    @property
+    def all_projects(self) -> tuple[str, ...]:
+        """The one project of the route."""
+        return (self.project,)
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        found = self._broken()
+        if not self.resources:
+            found.append(("resources", "name the resources that are sent, such as QC"))
+        if found:
+            raise quarrel(found)
+        return self
+
+
+def _example(kind: OwnerKind, project: str) -> Owner:
+    """An owner with ordinary names."""
+    return Owner(kind, project, "X_E00001", "S1", "X_S00001", "S1_MR")
