@@ -41,7 +41,7 @@ from xnatsync.service.sync import sync
 
 PATIENCE_S = 20.0
 opening: Any = ledger_opening
-_INNER = ("make_folder", "_rename_exclusively", "_unlink", "_remove_if_empty", "sync_folder")
+_INNER = ("make_folder", "rename_exclusively", "_unlink", "_remove_if_empty", "sync_folder")
 
 
 class Boundaries:

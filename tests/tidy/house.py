@@ -56,7 +56,7 @@ SUPERVISORS = {  # the only places where any exception whatever is caught and no
     "xnatsync.sandbox.model.operations": None,
     "xnatsync.sandbox.model.rebuilder": None,
 }
-THREADS = re.compile(r"xnatsync\.(engine\.(rota|perform)|service\..+|sandbox\..+|cli\.live)")
+THREADS = re.compile(r"xnatsync\.(disk\.digests|engine\.(rota|perform)|service\..+|sandbox\..+|cli\.live)")
 URLS = re.compile(r"xnatsync\.(xnat|sandbox)\..+|xnatsync\.service\.scenery")  # scenery plays a person at the sandbox
 ADDRESS = re.compile(
     r"(^|[^\w.])/?(data|xapi|REST)/(projects|subjects|experiments|services|prearchive|archive|user|config|JSESSION|auth)\b"

@@ -27,7 +27,7 @@ def move(source: Path, target: Path) -> None:
     try:
         start.lstat()
         make_folder(end.parent)
-        _rename_exclusively(start, end)
+        rename_exclusively(start, end)
         sync_folder(end.parent)
         if start.parent != end.parent:
             sync_folder(start.parent)
@@ -107,7 +107,7 @@ def _remove_if_empty(folder: str) -> None:
             raise
 
 
-def _rename_exclusively(source: Path, target: Path) -> None:
+def rename_exclusively(source: Path, target: Path) -> None:
     """Renames, or raises FileExistsError and leaves both as they are."""
     if sys.platform == "win32":
         source.rename(target)  # there a rename never replaces

@@ -27,3 +27,11 @@ def real(path: Path) -> Path:
     if _SHOWN.search(text) is None or os.path.lexists(text):
         return path
     return Path(text.translate(_REAL))
+
+
+def respelled(folder: str, name: str) -> str:
+    """Gives the name that a shown one stands for in a folder; one that exists as it is spelled stands for itself."""
+    if name.isascii() or _SHOWN.search(name) is None or os.path.lexists(f"{folder}/{name}"):
+        return name
+    other = name.translate(_REAL)
+    return other if os.path.lexists(f"{folder}/{other}") else name

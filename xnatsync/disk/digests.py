@@ -1,0 +1,59 @@
+"""Two digests of one stream: the ledger's SHA-256, and the MD5 that XNAT's catalogs state.
+
+MD5 is the slower one nearly everywhere and lets other threads run meanwhile, so that a big file has it counted beside
+the reading and writing: measured, 1.4 times as fast as one after the other (tests/bench/bench_tree_look.py --digests).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from queue import Queue
+from types import TracebackType
+from typing import Self
+
+ALONE_BYTES = 16 << 20  # a smaller file is done before a thread has begun
+WAITING_MAX = 4  # pieces between the two threads: all the memory that it costs
+
+
+class Digests:
+    """Digests of what it is given, in order.  To be left like a file: its thread ends with it."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._sha256 = hashlib.sha256()
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._pieces: Queue[bytes | None] = Queue(WAITING_MAX)
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._end()
+
+    def update(self, piece: bytes) -> None:
+        """Takes the next piece."""
+        self.size += len(piece)
+        if self._thread is None and self.size > ALONE_BYTES:
+            self._thread = threading.Thread(target=self._beside, name="md5", daemon=True)
+            self._thread.start()
+        if self._thread is None:
+            self._md5.update(piece)
+        else:
+            self._pieces.put(piece)
+        self._sha256.update(piece)
+
+    def finish(self) -> tuple[bytes, str]:
+        """Gives SHA-256, and MD5 in lower-case hex; nothing can be added any more."""
+        self._end()
+        return self._sha256.digest(), self._md5.hexdigest()
+
+    def _beside(self) -> None:
+        while (piece := self._pieces.get()) is not None:
+            self._md5.update(piece)
+
+    def _end(self) -> None:
+        if self._thread is not None and self._thread.is_alive():
+            self._pieces.put(None)
+            self._thread.join()

@@ -1,0 +1,100 @@
+"""Bringing many files, or many folders, to the disk at once."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+
+from xnatsync.disk.atomic import sync_folder
+
+FEW = 3  # one by one costs no more than everything at once
+_TELLS_ERRORS = (5, 8)  # an older Linux writes everything too, and keeps quiet about what failed
+_MOUNTS = Path("/proc/self/mountinfo")
+
+
+def sync_files(places: Sequence[Path]) -> None:
+    """Brings the content of files to the disk; OSError when one of them did not get there.
+
+    On Linux one call for their whole file system takes the place of many: it waits for the disk once.
+    """
+    if len(places) > FEW and _sync_together(places[0]):
+        return
+    for place in places:
+        _sync_file(place)
+
+
+def sync_folders(places: Sequence[Path]) -> None:
+    """Brings the names in folders of one file system to the disk; one that is gone meanwhile is left out."""
+    if len(places) > FEW and _sync_together(places[0]):
+        return
+    for place in places:
+        try:
+            sync_folder(place)
+        except FileNotFoundError:
+            continue
+
+
+def _sync_file(place: Path) -> None:
+    handle = os.open(place, (os.O_RDWR if os.name == "nt" else os.O_RDONLY) | getattr(os, "O_CLOEXEC", 0))
+    try:
+        if not _full_sync(handle):
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _full_sync(handle: int) -> bool:
+    """Asks macOS to empty the drive's cache too; False where there is no such wish, or the disk does not know it."""
+    if sys.platform == "darwin":
+        import fcntl
+
+        try:
+            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+        except OSError:
+            return False
+        return True
+    return False
+
+
+def _sync_together(place: Path) -> bool:
+    """Writes everything of the file system of a place; False where that is not possible or not to be trusted."""
+    call = _syncfs()
+    if call is None:
+        return False
+    handle = os.open(place, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        if _passes_on(os.fstat(handle).st_dev):
+            return False
+        ctypes.set_errno(0)
+        if call(handle) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+    finally:
+        os.close(handle)
+    return True
+
+
+@cache
+def _syncfs() -> Callable[[int], int] | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    release = tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2] if part.isdecimal())
+    library = ctypes.CDLL(None, use_errno=True)
+    return library.syncfs if release >= _TELLS_ERRORS and hasattr(library, "syncfs") else None
+
+
+@cache
+def _passes_on(device: int) -> bool:
+    """Tells whether a file system is served by another program (FUSE), which does not hear of this call."""
+    number = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        mounts = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return True
+    return any(
+        line.split(" - ")[-1].startswith("fuse") for line in mounts.split("\n") if line.split(" ")[2:3] == [number]
+    )

@@ -1,0 +1,127 @@
+"""Staging: where files are written before they are renamed into their places in a tree."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from xnatsync.disk.digests import Digests
+from xnatsync.disk.durable import sync_files
+from xnatsync.disk.scan import changed_ns
+from xnatsync.disk.tree_paths import STAGING, Ways, failed, own_folder, remove_empty
+from xnatsync.tree_ports import Content
+
+PIECE = 1 << 20  # bytes written at a time, and all that is held of a file
+_FLAGS = (
+    os.O_RDWR
+    | os.O_CREAT
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+
+def stage(ways: Ways, root: Path, name: str, pieces: Iterator[bytes], *, append: bool) -> Content:
+    """Writes a new file, or goes on where an interrupted one ended; see `tree_ports.TreeDisk.stage`."""
+    try:
+        handle = _open(ways.own(root, STAGING, name, make=True), append=append)
+        try:
+            with Digests() as digests:
+                _again(handle, digests)
+                _write(handle, pieces, digests)
+                sha256, md5 = digests.finish()
+                return Content(digests.size, sha256, md5, changed_ns(os.fstat(handle)))
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise failed(root, error, f"writing {name} into staging") from error
+
+
+def staged_size(ways: Ways, root: Path, name: str) -> int:
+    """Tells how many bytes of an interrupted staging can be gone on with."""
+    try:
+        seen = ways.own(root, STAGING, name).lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    except OSError as error:
+        raise failed(root, error, f"looking at {name} in staging") from error
+    return seen.st_size if _is_ours_alone(seen) else 0
+
+
+def flush(ways: Ways, root: Path, names: Sequence[str]) -> None:
+    """Brings staged files to the disk."""
+    try:
+        sync_files([ways.own(root, STAGING, name) for name in names])
+    except OSError as error:
+        raise failed(root, error, "flushing staged files") from error
+
+
+def clear_staging(root: Path, prefix: str) -> None:
+    """Removes staged files whose names begin so; folders that are empty then go too."""
+    top = own_folder(root) / STAGING
+    try:
+        if top.is_symlink():
+            return
+        for folder, _, files in os.walk(top, topdown=False):
+            here = Path(folder)
+            for file in files:
+                if (here / file).relative_to(top).as_posix().startswith(prefix):
+                    (here / file).unlink(missing_ok=True)
+            if here != top:
+                remove_empty(here, top)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise failed(root, error, "clearing staging") from error
+
+
+def _open(place: Path, *, append: bool) -> int:
+    """Opens a file of which nobody else holds a name.
+
+    One that has a second name is in the tree already (a rename by hand was cut short there): writing to it would
+    change what lies in the tree.
+    """
+    try:
+        seen = place.lstat()
+    except FileNotFoundError:
+        pass
+    else:
+        if not append or not _is_ours_alone(seen):
+            place.unlink()
+    return os.open(place, _FLAGS, 0o666)
+
+
+def _is_ours_alone(seen: os.stat_result) -> bool:
+    return stat.S_ISREG(seen.st_mode) and seen.st_nlink == 1
+
+
+def _again(handle: int, digests: Digests) -> None:
+    """Reads what is there already, and leaves the file at its end."""
+    while piece := os.read(handle, PIECE):
+        digests.update(piece)
+
+
+def _write(handle: int, pieces: Iterator[bytes], digests: Digests) -> None:
+    """Writes everything that came, also when what comes ends with an error: a later try goes on from there."""
+    held: list[bytes] = []
+    size = 0
+    try:
+        for piece in pieces:
+            held.append(piece)
+            size += len(piece)
+            if size >= PIECE:
+                block, held, size = b"".join(held), [], 0
+                _put(handle, block, digests)
+    finally:
+        if held:
+            _put(handle, b"".join(held), digests)
+
+
+def _put(handle: int, block: bytes, digests: Digests) -> None:
+    written = os.write(handle, block)
+    while written < len(block):
+        written += os.write(handle, memoryview(block)[written:])
+    digests.update(block)

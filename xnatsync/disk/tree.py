@@ -1,0 +1,206 @@
+"""The tree of a mirror behind the port `TreeDisk`: one door, and every room behind it is a module of its own."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from xnatsync.core.errors import SourceChanged, Stopped
+from xnatsync.disk import space, staging, tree_look
+from xnatsync.disk import trash as _trash
+from xnatsync.disk.atomic import make_folder, rename_exclusively, sync_folder
+from xnatsync.disk.digests import Digests
+from xnatsync.disk.durable import sync_files, sync_folders
+from xnatsync.disk.failures import our_disk, their_file
+from xnatsync.disk.item import pieces_of
+from xnatsync.disk.scan import changed_ns
+from xnatsync.disk.tree_paths import SENTINEL, STAGING, Ways, failed, own_folder, refused
+from xnatsync.tree_ports import Content, TreeLook
+
+_RACES_MAX = 10  # folders that another thread removed because they were empty are made again
+
+
+class LocalTree:
+    """Trees on this machine's disks.  Any number of threads may use it."""
+
+    def __init__(self) -> None:
+        self._ways = Ways()
+
+    # --- is it ours? ---------------------------------------------------------------------------------------------
+
+    def sentinel(self, root: Path) -> str:
+        """Gives what `mark` wrote; "" when it is not there."""
+        try:
+            return (own_folder(root) / SENTINEL).read_text(encoding="utf-8", errors="replace")
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
+        except OSError as error:
+            raise our_disk(error, f"reading the sentinel of {root}") from error
+
+    def mark(self, root: Path, text: str) -> None:
+        """Makes the folder, and makes it ours, durably."""
+        own = own_folder(root)
+        begun = own / f"{SENTINEL}.new"
+        try:
+            make_folder(own)
+            begun.write_text(text, encoding="utf-8")
+            sync_files([begun])
+            begun.replace(own / SENTINEL)
+            sync_folder(own)
+        except OSError as error:
+            raise our_disk(error, f"marking {root}") from error
+
+    # --- looking and reading -------------------------------------------------------------------------------------
+
+    def look_tree(self, root: Path, below: Sequence[str] | None = None) -> TreeLook:
+        """Looks at all files, or at those of some folders; see `tree_look.look_tree`."""
+        return tree_look.look_tree(self._ways, root, below)
+
+    def read(self, root: Path, path: str, *, stop: Callable[[], bool] = lambda: False) -> Content:
+        """Reads one file through; SourceChanged, SourceUnreadable; Stopped when `stop` says so."""
+        place, seen = self._file(root, path)
+        expected = seen.st_size, changed_ns(seen)
+        with Digests() as digests:
+            for piece in pieces_of(place, path, expected):
+                if stop():
+                    raise Stopped(f"reading {path} was interrupted")
+                digests.update(piece)
+            sha256, md5 = digests.finish()
+        return Content(digests.size, sha256, md5, expected[1])
+
+    def open(self, root: Path, path: str, size: int) -> Iterator[bytes]:
+        """Streams one file of exactly this size; SourceChanged otherwise."""
+        place, seen = self._file(root, path)
+        if seen.st_size != size:
+            raise SourceChanged(f"{path} has {seen.st_size} bytes and no longer {size}")
+        return pieces_of(place, path, (size, changed_ns(seen)))
+
+    # --- staging -------------------------------------------------------------------------------------------------
+
+    def staged_size(self, root: Path, name: str) -> int:
+        """Tells how many bytes of an interrupted staging are there."""
+        return staging.staged_size(self._ways, root, name)
+
+    def stage(self, root: Path, name: str, pieces: Iterator[bytes], *, append: bool = False) -> Content:
+        """Writes a new file into staging, or goes on with one; see `staging.stage`."""
+        return staging.stage(self._ways, root, name, pieces, append=append)
+
+    def flush(self, root: Path, names: Sequence[str]) -> None:
+        """Brings staged files to the disk."""
+        staging.flush(self._ways, root, names)
+
+    def clear_staging(self, root: Path, prefix: str = "") -> None:
+        """Removes what an interrupted run left in staging."""
+        staging.clear_staging(root, prefix)
+
+    # --- places --------------------------------------------------------------------------------------------------
+
+    def land(self, root: Path, name: str, path: str, *, replace: bool) -> int:
+        """Renames a staged file to its place, atomically; gives its mtime in ns."""
+        try:
+            staged = self._ways.own(root, STAGING, name)
+            mtime_ns = changed_ns(staged.lstat())
+            place = self._making_way(root, path, lambda place: self._put(root, staged, place, path, replace=replace))
+            return changed_ns(place.lstat()) if os.name == "nt" else mtime_ns
+        except FileExistsError:
+            raise refused(path, "something is there already") from None
+        except (IsADirectoryError, NotADirectoryError):
+            raise refused(path, "a folder is where a file has to be, or a file where a folder has to be") from None
+        except OSError as error:
+            raise failed(root, error, f"putting {path} in its place") from error
+
+    def rename(self, root: Path, source: str, target: str) -> None:
+        """Moves a file or folder within the tree; PlaceTaken when something is there; SourceChanged when it is gone."""
+        if f"{target}/".startswith(f"{source}/"):
+            raise refused(target, f"{source!r} cannot be moved into itself")
+        try:
+            start = self._ways.find(root, source)
+            if not os.path.lexists(start):
+                raise SourceChanged(f"{source} is gone")
+            self._ways.check_exact(root, start, source)
+            end = self._making_way(root, target, lambda end: _rename(start, end))
+            self._settle(root, {end.parent})
+            _trash.prune_above(root, start)
+        except FileExistsError:
+            raise refused(target, f"something is there already: {source!r} was not moved over it") from None
+        except OSError as error:
+            raise failed(root, error, f"moving {source} to {target}") from error
+
+    def settle_folders(self, root: Path, folders: Sequence[str]) -> None:
+        """Brings the names in some folders to the disk, and the names of these folders, which may be new."""
+        try:
+            self._settle(root, {self._ways.find(root, folder) if folder else root for folder in folders})
+        except OSError as error:
+            raise failed(root, error, "flushing folders") from error
+
+    # --- the trash -----------------------------------------------------------------------------------------------
+
+    def keep(self, root: Path, path: str, trash: str) -> None:
+        """Gives a file a second name in the trash; see `trash.keep`."""
+        _trash.keep(self._ways, root, path, trash)
+
+    def discard(self, root: Path, path: str, trash: str) -> None:
+        """Moves a file to the trash; see `trash.discard`."""
+        _trash.discard(self._ways, root, path, trash)
+
+    def empty_trash(self, root: Path, trash: Sequence[str]) -> None:
+        """Removes some files from the trash for good."""
+        _trash.empty_trash(self._ways, root, trash)
+
+    def free_bytes(self, root: Path) -> int:
+        """Tells how much may still be written."""
+        return space.free_bytes(root)
+
+    # --- inner parts ---------------------------------------------------------------------------------------------
+
+    def _file(self, root: Path, path: str) -> tuple[Path, os.stat_result]:
+        try:
+            place = self._ways.find(root, path)
+            seen = place.lstat()
+        except OSError as error:
+            raise their_file(error, path) from error
+        if not stat.S_ISREG(seen.st_mode):
+            raise SourceChanged(f"{path} is no longer a file")
+        return place, seen
+
+    def _making_way(self, root: Path, path: str, act: Callable[[Path], None]) -> Path:
+        """Does something at a place whose folders are made for it, though another thread may be tidying them up."""
+        for left in reversed(range(_RACES_MAX)):
+            try:
+                place = self._ways.make(root, path)
+                act(place)
+            except FileNotFoundError:
+                if not left or not own_folder(root).is_dir():
+                    raise
+            else:
+                return place
+        raise AssertionError("the last try returns or raises")
+
+    def _put(self, root: Path, staged: Path, place: Path, path: str, *, replace: bool) -> None:
+        self._ways.check_exact(root, place, path)
+        if not replace:
+            rename_exclusively(staged, place)
+            return
+        try:
+            if not stat.S_ISREG(place.lstat().st_mode):
+                raise refused(path, "what is there is no plain file")
+        except FileNotFoundError:
+            pass
+        staged.replace(place)
+
+    def _settle(self, root: Path, places: set[Path]) -> None:
+        every = {root, *places}
+        for place in places:
+            every.update(above for above in place.parents if root in above.parents)
+        sync_folders(sorted(every, key=lambda folder: len(folder.parts), reverse=True))
+
+
+def _rename(start: Path, end: Path) -> None:
+    try:
+        rename_exclusively(start, end)
+    except FileExistsError:
+        if not start.samefile(end) or start.name == end.name:
+            raise
+        start.rename(end)  # only the case of its name changes, on a disk that takes both for one
