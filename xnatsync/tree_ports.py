@@ -12,7 +12,7 @@ from typing import Protocol
 
 from xnatsync.core.inventory import Inventory, Owner, OwnerKind, ResourceKey
 from xnatsync.core.remote import FileListing
-from xnatsync.ports import ProblemSeen
+from xnatsync.ports import ProblemSeen, Xnat
 
 
 class Archive(Protocol):
@@ -73,6 +73,10 @@ class Archive(Protocol):
     def metadata(self, owner: Owner) -> bytes:
         """Gives the XML of a project, subject or session (§4.1)."""
         ...
+
+
+class Server(Xnat, Archive, Protocol):
+    """One server with everything that any route asks of it."""
 
 
 # --- the tree of a mirror ------------------------------------------------------------------------------------------

@@ -42,21 +42,25 @@ def _plain(note: Note) -> Line:
 
 def headline(seen: Snapshot) -> str:
     """Says in one line how far a run is."""
+    if seen.goal_bytes == 0 and seen.fetch_bytes:
+        return ", ".join([f"{size(seen.fetched_bytes)} of {size(seen.fetch_bytes)} fetched", *_pace(seen)])
     if seen.goal_bytes == 0:
         return f"reading: {seen.read_files} files, {size(seen.read_bytes)}" if seen.read_files else "looking"
     parts = [f"{size(seen.sent_bytes)} of {size(seen.goal_bytes)} sent"]
     if seen.fetched_bytes:
         parts.append(f"{size(seen.fetched_bytes)} fetched back")
-    if seen.rate_bytes_s:
-        parts.append(f"{size(round(seen.rate_bytes_s))}/s")
-    if seen.eta_s is not None:
-        parts.append(f"{span(seen.eta_s)} left")
-    return ", ".join(parts)
+    return ", ".join([*parts, *_pace(seen)])
+
+
+def _pace(seen: Snapshot) -> list[str]:
+    parts = [f"{size(round(seen.rate_bytes_s))}/s"] if seen.rate_bytes_s else []
+    return [*parts, f"{span(seen.eta_s)} left"] if seen.eta_s is not None else parts
 
 
 def bar(seen: Snapshot) -> str:
-    """Draws the share that was sent."""
-    share = seen.sent_bytes / seen.goal_bytes if seen.goal_bytes else 0.0
+    """Draws the share that was sent, or fetched where nothing is sent."""
+    done, goal = (seen.sent_bytes, seen.goal_bytes) if seen.goal_bytes else (seen.fetched_bytes, seen.fetch_bytes)
+    share = min(1.0, done / goal) if goal else 0.0
     full = round(share * _BAR)
     return "━" * full + "╌" * (_BAR - full)
 

@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from xnatsync.core.errors import SourceChanged
@@ -23,21 +23,30 @@ _NO_LINKS = frozenset(
 
 def keep(ways: Ways, root: Path, path: str, trash: str) -> None:
     """Gives a file a second name in the trash; see `tree_ports.TreeDisk.keep`."""
+    _second_name(ways, root, path, trash, lambda: ways.own(root, TRASH, trash, make=True))
+
+
+def copy(ways: Ways, root: Path, path: str, target: str) -> None:
+    """Gives a file a second name in the tree; see `tree_ports.TreeDisk.copy`."""
+    _second_name(ways, root, path, target, lambda: ways.make(root, target))
+
+
+def _second_name(ways: Ways, root: Path, path: str, name: str, make: Callable[[], Path]) -> None:
     place = _file(ways, root, path)
     try:
-        second = ways.own(root, TRASH, trash, make=True)
+        second = make()
         try:
             os.link(place, second, follow_symlinks=False)
         except FileExistsError:
             if not _same(place, second, path):
-                raise refused(trash, "the trash holds another file there") from None
+                raise refused(name, "another file is there") from None
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
             _copy(ways, root, place, second, path)
         _settle_way(root, second)
     except OSError as error:
-        raise failed(root, error, f"keeping {path} in the trash") from error
+        raise failed(root, error, f"keeping {path} under a second name") from error
 
 
 def discard(ways: Ways, root: Path, path: str, trash: str) -> None:

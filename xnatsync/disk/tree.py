@@ -58,6 +58,16 @@ class LocalTree:
         """Looks at all files, or at those of some folders; see `tree_look.look_tree`."""
         return tree_look.look_tree(self._ways, root, below)
 
+    def stat(self, root: Path, path: str) -> tuple[int, int] | None:
+        """Gives size and mtime in ns of one file; None when no plain file is there."""
+        try:
+            seen = self._ways.find(root, path).lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise their_file(error, path) from error
+        return (seen.st_size, changed_ns(seen)) if stat.S_ISREG(seen.st_mode) else None
+
     def read(self, root: Path, path: str, *, stop: Callable[[], bool] = lambda: False) -> Content:
         """Reads one file through; SourceChanged, SourceUnreadable; Stopped when `stop` says so."""
         place, seen = self._file(root, path)
@@ -140,6 +150,10 @@ class LocalTree:
     def keep(self, root: Path, path: str, trash: str) -> None:
         """Gives a file a second name in the trash; see `trash.keep`."""
         _trash.keep(self._ways, root, path, trash)
+
+    def copy(self, root: Path, path: str, target: str) -> None:
+        """Gives a file a second name in the tree; see `trash.copy`."""
+        _trash.copy(self._ways, root, path, target)
 
     def discard(self, root: Path, path: str, trash: str) -> None:
         """Moves a file to the trash; see `trash.discard`."""

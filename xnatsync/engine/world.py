@@ -35,7 +35,15 @@ class Progress(Protocol):
         ...
 
     def fetched(self, unit_id: int, size_bytes: int) -> None:
-        """So many more bytes of a unit came back for the proof."""
+        """So many more bytes of a unit came back for the proof, or of an owner for the tree."""
+        ...
+
+    def owner(self, owner_id: int, name: str, note: str) -> None:
+        """An owner of a mirror came to a new point."""
+        ...
+
+    def goal(self, size_bytes: int) -> None:
+        """So many more bytes are to be fetched."""
         ...
 
 
@@ -55,6 +63,12 @@ class Silent:
         """Ignored."""
 
     def fetched(self, unit_id: int, size_bytes: int) -> None:
+        """Ignored."""
+
+    def owner(self, owner_id: int, name: str, note: str) -> None:
+        """Ignored."""
+
+    def goal(self, size_bytes: int) -> None:
         """Ignored."""
 
 

@@ -30,12 +30,13 @@ class Survey:
     tree_files: int = 0
 
 
-def survey(world: TreeWorld, route: MirrorRoute) -> Survey:
-    """Looks at the server in a few requests and at the whole tree once.
+def survey(world: TreeWorld, route: MirrorRoute, *, dry: bool = False) -> Survey:
+    """Looks at the server in a few requests and at the whole tree once; a dry one leaves the tree as it is.
 
     FolderMissing when the tree should hold files and is not the one we know: an unmounted disk.
     """
-    check_tree(world, route)
+    if check_tree(world, route) and not dry:
+        world.disk.mark(route.folder, SENTINEL)
     archive = world.archive(route.server)
     inventories = [archive.inventory(project, route.selection.kinds) for project in route.projects]
     look = world.disk.look_tree(route.folder)
@@ -47,16 +48,16 @@ def survey(world: TreeWorld, route: MirrorRoute) -> Survey:
     return found
 
 
-def check_tree(world: TreeWorld, route: MirrorRoute) -> None:
-    """Makes sure that the folder is the tree we know; a new one is marked when nothing of ours should be there."""
+def check_tree(world: TreeWorld, route: MirrorRoute) -> bool:
+    """Makes sure that the folder is the tree we know; True when it is new and nothing of ours should be there yet."""
     if world.disk.sentinel(route.folder) == SENTINEL:
-        return
+        return False
     if world.ledger.has_living(route.name):
         raise FolderMissing(
             f"{route.folder} does not hold what route {route.name} keeps there: its mark .xnatsync/sentinel is missing",
             advice="Mount the disk. If the tree was moved, move its folder .xnatsync along; nothing was changed.",
         )
-    world.disk.mark(route.folder, SENTINEL)
+    return True
 
 
 def _rows(

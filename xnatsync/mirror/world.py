@@ -25,8 +25,8 @@ class TreeProgress(Protocol):
         """So many more bytes are to be brought."""
         ...
 
-    def fetched(self, owner_id: int, size_bytes: int) -> None:
-        """So many more bytes of an owner came."""
+    def fetched(self, unit_id: int, size_bytes: int) -> None:
+        """So many more bytes came, of the owner of that number."""
         ...
 
 
@@ -39,7 +39,7 @@ class Unwatched:
     def goal(self, size_bytes: int) -> None:
         """Ignored."""
 
-    def fetched(self, owner_id: int, size_bytes: int) -> None:
+    def fetched(self, unit_id: int, size_bytes: int) -> None:
         """Ignored."""
 
 

@@ -58,6 +58,13 @@ class Log:
     def fetched(self, unit_id: int, size_bytes: int) -> None:
         """Too often for a log."""
 
+    def owner(self, owner_id: int, name: str, note: str) -> None:
+        """Notes that an owner of a mirror is at work: its number, never its name."""
+        self._line({"code": "owner.step", "owner": owner_id})
+
+    def goal(self, size_bytes: int) -> None:
+        """Too often for a log."""
+
     def _moved(self, kind: str, number: int, phase: str, hold: str | None, code: str | None) -> None:
         with self._lock:
             if self._last.get((kind, number)) == (phase, hold):

@@ -42,6 +42,7 @@ class Snapshot:
     sent_bytes: int
     goal_bytes: int  # what is to be sent, as far as it is known yet; never less than `sent_bytes`
     fetched_bytes: int
+    fetch_bytes: int  # what is to be fetched for mirrors, as far as it is known yet
     rate_bytes_s: float  # sent and fetched together
     eta_s: float | None  # None when it cannot be told
     notes: tuple[Note, ...]  # those at work, the newest last
@@ -63,6 +64,7 @@ class Meter:
         self._units: dict[int, tuple[str, int]] = {}  # phase and bytes
         self._sent: dict[int, int] = {}
         self._fetched = 0
+        self._to_fetch = 0
         self._samples: deque[tuple[float, int]] = deque(maxlen=_SAMPLES_MAX)
         self._notes: dict[tuple[str, int], Note] = {}
 
@@ -93,6 +95,15 @@ class Meter:
             self._fetched += size_bytes
             self._samples.append((self._monotonic(), size_bytes))
 
+    def owner(self, owner_id: int, name: str, note: str) -> None:
+        """An owner of a mirror came to a new point."""
+        self._note(Note("owner", owner_id, name, "", None, note))
+
+    def goal(self, size_bytes: int) -> None:
+        """So many more bytes are to be fetched."""
+        with self._lock:
+            self._to_fetch += size_bytes
+
     def snapshot(self) -> Snapshot:
         """Reads all counts at once."""
         with self._lock:
@@ -102,14 +113,17 @@ class Meter:
                 for unit, (phase, size) in self._units.items()
                 if phase in _TO_SEND
             )
+            goal = sent + open_bytes
+            open_bytes += max(0, self._to_fetch - self._fetched) if self._to_fetch else 0
             rate = self._rate()
             return Snapshot(
                 elapsed_s=self._monotonic() - self._began,
                 read_files=sum(files for files, _ in self._read.values()),
                 read_bytes=sum(size for _, size in self._read.values()),
                 sent_bytes=sent,
-                goal_bytes=sent + open_bytes,
+                goal_bytes=goal,
                 fetched_bytes=self._fetched,
+                fetch_bytes=self._to_fetch,
                 rate_bytes_s=rate,
                 eta_s=open_bytes / rate if rate > 0 and open_bytes else None,
                 notes=tuple(note for note in self._notes.values() if (note.kind, note.phase) not in _AT_REST),
@@ -162,3 +176,13 @@ class Several:
         """Passed on."""
         for watcher in self._watchers:
             watcher.fetched(unit_id, size_bytes)
+
+    def owner(self, owner_id: int, name: str, note: str) -> None:
+        """Passed on."""
+        for watcher in self._watchers:
+            watcher.owner(owner_id, name, note)
+
+    def goal(self, size_bytes: int) -> None:
+        """Passed on."""
+        for watcher in self._watchers:
+            watcher.goal(size_bytes)

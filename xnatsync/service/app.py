@@ -18,25 +18,27 @@ from xnatsync.core.manifest import Level
 from xnatsync.core.moment import stamp
 from xnatsync.core.names import Template
 from xnatsync.disk.local import LocalDisk
+from xnatsync.disk.tree import LocalTree
 from xnatsync.engine.release import wake
 from xnatsync.engine.world import Progress, World
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.lock import hold
 from xnatsync.ledger.open import copy_in_memory, open_ledger
-from xnatsync.ports import Clock, Disk, Ids, Xnat
+from xnatsync.ports import Clock, Disk, Ids
 from xnatsync.routes.drop import DropRoute
 from xnatsync.service.clock import RandomIds, SystemClock
+from xnatsync.tree_ports import Archive, Server, TreeDisk
 from xnatsync.xnat.client import Timeouts
 from xnatsync.xnat.server import XnatServer
 
 
 class App:
-    """Builds what a command needs.  The four `make_` methods are the ports: the only things a test replaces."""
+    """Builds what a command needs.  The `make_` methods are the ports: the only things a test replaces."""
 
     def __init__(self, config: Config, stop: threading.Event | None = None) -> None:
         self.config = config
         self.stop = stop or threading.Event()
-        self._servers: dict[str, Xnat] = {}
+        self._servers: dict[str, Server] = {}
         self._lock = threading.Lock()
 
     # --- ports ---------------------------------------------------------------------------------------------------
@@ -44,6 +46,10 @@ class App:
     def make_disk(self) -> Disk:
         """The local disk."""
         return LocalDisk()
+
+    def make_tree_disk(self) -> TreeDisk:
+        """The local disk, as mirrors see it."""
+        return LocalTree()
 
     def make_clock(self) -> Clock:
         """The system's clock."""
@@ -53,7 +59,7 @@ class App:
         """Random names."""
         return RandomIds()
 
-    def make_server(self, name: str, config: ServerConfig) -> Xnat:
+    def make_server(self, name: str, config: ServerConfig) -> Server:
         """A client for a server, with the credentials that belong to its URL."""
         login = credentials(name, config)
         return XnatServer(
@@ -73,7 +79,11 @@ class App:
 
     # --- parts ---------------------------------------------------------------------------------------------------
 
-    def server(self, name: str) -> Xnat:
+    def archive(self, name: str) -> Archive:
+        """Gives the same client, as mirrors see it."""
+        return self.server(name)
+
+    def server(self, name: str) -> Server:
         """Gives the one client of a server, made at its first use."""
         with self._lock:
             if name not in self._servers:

@@ -1,17 +1,18 @@
-"""One-shot: bring everything that is in the drop folders now to its server, and report."""
+"""One-shot: bring everything that is in the drop folders now to its server, mirrors into agreement, and report."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from xnatsync.core.errors import Disposition, Exit, XnatsyncError
+from xnatsync.core.errors import Exit, XnatsyncError
 from xnatsync.engine.discover import discover
 from xnatsync.engine.dispatcher import Dispatcher
 from xnatsync.engine.recover import recover
 from xnatsync.engine.world import Progress, World
 from xnatsync.ledger.rows import FileRow, ItemRow, ReceiptRow, UnitRow
 from xnatsync.service.app import App
+from xnatsync.service.mirroring import MirrorReport, exit_code_of, run_mirrors
 
 PATIENCE_S = 120.0
 
@@ -38,19 +39,21 @@ class SyncReport:
     """What a run did and what it left."""
 
     items: list[ItemReport] = field(default_factory=list)
+    mirrors: list[MirrorReport] = field(default_factory=list)
     errors: list[XnatsyncError] = field(default_factory=list)  # about whole routes, servers, disks
     interrupted: bool = False
 
     @property
     def exit_code(self) -> int:
         """0 only when nothing is held, failed, or still to be done."""
-        if self.errors:
-            gravest = max(self.errors, key=lambda error: (error.disposition is Disposition.PERSON, error.exit_code))
-            return gravest.exit_code
-        if any(self.is_held(report) for report in self.items):
+        errors = [*self.errors, *(error for report in self.mirrors for error in report.errors)]
+        if errors:
+            return exit_code_of(errors)
+        mirrors = {report.exit_code for report in self.mirrors}
+        if any(self.is_held(report) for report in self.items) or Exit.HELD in mirrors:
             return Exit.HELD
         open_items = [report for report in self.items if report.item.phase not in {"done", "left", "dismissed"}]
-        return Exit.TEMPORARY if open_items or self.interrupted else Exit.OK
+        return Exit.TEMPORARY if open_items or self.interrupted or mirrors - {Exit.OK} else Exit.OK
 
     @staticmethod
     def is_held(report: ItemReport) -> bool:
@@ -77,6 +80,11 @@ def sync(
         dispatcher = Dispatcher(world, workers, patience_s, on_bug)
         touched = _discover(world, dispatcher, report)
         dispatcher.run()
+        if not world.stopping():
+            report.mirrors = run_mirrors(
+                app, world.ledger, world.run_id, names,
+                progress=progress, workers=workers, patience_s=patience_s, on_bug=on_bug,
+            )  # fmt: skip
         report.errors += [pause.error for pause in dispatcher.pauses.values()]
         report.interrupted = world.stopping()
         report.items = [report_item(world, item_id) for item_id in touched_items(world, touched)]
@@ -121,4 +129,5 @@ def counts(report: SyncReport) -> dict[str, int]:
         "done": sum(part.item.phase == "done" for part in report.items),
         "held": sum(SyncReport.is_held(part) for part in report.items),
         "left": sum(part.item.phase == "left" for part in report.items),
+        **{f"{part.route}.{what}": many for part in report.mirrors for what, many in sorted(part.counts.items())},
     }

@@ -1,0 +1,20 @@
+"""A world with a mirror for every test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mirror_world import MirrorWorld
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: Any) -> Iterator[MirrorWorld]:
+    """One site, one project, one mirror."""
+    made = MirrorWorld(tmp_path, monkeypatch)
+    try:
+        yield made
+    finally:
+        made.close()

@@ -1,0 +1,76 @@
+"""What a run of a mirror would do: the same looks and the same decisions, and no effect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from xnatsync.core.agreement import Agreement, agree
+from xnatsync.core.errors import XnatsyncError
+from xnatsync.core.inventory import Owner, OwnerKind
+from xnatsync.core.rail import max_delete
+from xnatsync.ledger.tree_rows import OwnerRow
+from xnatsync.mirror.listings import Listings
+from xnatsync.mirror.parts import look
+from xnatsync.mirror.survey import Survey, survey
+from xnatsync.mirror.world import TreeWorld
+from xnatsync.routes.mirror import MirrorRoute
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerPlan:
+    """What would happen to one owner."""
+
+    owner: Owner
+    why: str
+    answer: Agreement
+    renamed: bool = False
+
+    @property
+    def bytes(self) -> int:
+        """How much would be fetched."""
+        return sum(step.file.size or 0 for step in self.answer.fetch)
+
+
+@dataclass(slots=True)
+class MirrorPlan:
+    """What would happen to a route.  Nothing was changed."""
+
+    route: MirrorRoute
+    owners: int = 0
+    steps: list[OwnerPlan] = field(default_factory=list)
+    errors: list[XnatsyncError] = field(default_factory=list)
+    over_the_rail: bool = False
+
+
+def plan(world: TreeWorld, route: MirrorRoute) -> MirrorPlan:
+    """Plans one route, on a ledger that forgets what is written into it."""
+    planned = MirrorPlan(route)
+    try:
+        found = survey(world, route, dry=True)
+        planned.owners = len(found.owners)
+        weights = {found.owners[number]: 1 for number in found.due}
+        listings = Listings(world.archive(route.server), weights)
+        for number, why in found.due.items():
+            planned.steps.append(_owner(world, found, listings, world.ledger.owner(number), why))
+        for row in found.gone:
+            planned.steps.append(_gone(world, found, row))
+        removals = sum(len(step.answer.trash) for step in planned.steps)
+        planned.over_the_rail = not max_delete(removals, found.tree_files, route.max_delete)
+    except XnatsyncError as error:
+        planned.errors.append(error)
+    return planned
+
+
+def _owner(world: TreeWorld, found: Survey, listings: Listings, row: OwnerRow, why: str) -> OwnerPlan:
+    owner = found.owners[row.id]
+    placed = replace(owner, subject=row.subject, session=row.session)
+    parts = look(world, found, row.id, placed, listings.take(owner))
+    answer = agree(parts.sides, policy=found.route.policy)
+    troubles = (*parts.troubles, *answer.troubles)
+    return OwnerPlan(owner, why, replace(answer, troubles=troubles), renamed=placed != owner)
+
+
+def _gone(world: TreeWorld, found: Survey, row: OwnerRow) -> OwnerPlan:
+    owner = Owner(OwnerKind(row.kind), row.project, row.server_id, subject=row.subject, session=row.session)
+    parts = look(world, found, row.id, owner, None)
+    return OwnerPlan(owner, "gone from the server", agree(parts.sides, policy=found.route.policy))

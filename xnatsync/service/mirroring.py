@@ -1,0 +1,149 @@
+"""Runs and plans of mirrors: from the configuration to a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xnatsync.config.model import MirrorConfig
+from xnatsync.config.show import route_digest
+from xnatsync.core.errors import Disposition, Exit, XnatsyncError
+from xnatsync.ledger.ledger import Ledger
+from xnatsync.ledger.tree_rows import MirrorCounts, TroubleRow
+from xnatsync.mirror.plan import MirrorPlan, plan
+from xnatsync.mirror.run import MirrorRun, run
+from xnatsync.mirror.world import TreeProgress, TreeWorld
+from xnatsync.routes.mirror import MirrorRoute
+
+if TYPE_CHECKING:
+    from xnatsync.service.app import App
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorReport:
+    """What a run of one mirror did, and how its tree stands now."""
+
+    route: str
+    folder: str
+    counts: Mapping[str, int]  # what the run did
+    due: int  # owners that were looked at file by file
+    owners: int  # that the route has on the server
+    standing: MirrorCounts
+    troubles: tuple[TroubleRow, ...]
+    errors: tuple[XnatsyncError, ...] = ()
+    unfinished: int = 0
+    interrupted: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """0 only when tree and server agree, as far as the policy goes."""
+        if self.errors:
+            return exit_code_of(self.errors)
+        if any(trouble.person for trouble in self.troubles) or self.standing.held:
+            return Exit.HELD
+        waits = self.unfinished or self.interrupted or self.counts.get("incomplete", 0)
+        return Exit.TEMPORARY if waits else Exit.OK
+
+
+def exit_code_of(errors: Sequence[XnatsyncError]) -> int:
+    """The exit code of the gravest of some errors."""
+    gravest = max(errors, key=lambda error: (error.disposition is Disposition.PERSON, error.exit_code))
+    return gravest.exit_code
+
+
+def run_mirrors(
+    app: App,
+    ledger: Ledger,
+    run_id: int,
+    names: Sequence[str],
+    *,
+    progress: TreeProgress,
+    workers: int,
+    patience_s: float,
+    on_bug: Callable[[str], None],
+) -> list[MirrorReport]:
+    """Runs the mirrors among the named routes, one after the other, on a ledger that is open for this run."""
+    world = tree_world(app, ledger, run_id, names, progress)
+    reports = []
+    for route in world.routes.values():
+        with ledger.write():
+            ledger.remember_route(route.name, "mirror", route_digest(app.config.routes[route.name]), world.now())
+        done = run(world, route, workers=workers, patience_s=patience_s, on_bug=on_bug)
+        reports.append(_report(ledger, done))
+        if world.stopping():
+            break
+    return reports
+
+
+def plan_mirrors(
+    app: App, ledger: Ledger, run_id: int, names: Sequence[str], progress: TreeProgress
+) -> list[MirrorPlan]:
+    """Plans the mirrors among the named routes; `ledger` is a copy that is forgotten."""
+    world = tree_world(app, ledger, run_id, names, progress)
+    plans = []
+    for route in world.routes.values():
+        with ledger.write():
+            ledger.remember_route(route.name, "mirror", route_digest(app.config.routes[route.name]), world.now())
+        plans.append(plan(world, route))
+    return plans
+
+
+def tree_world(app: App, ledger: Ledger, run_id: int, names: Sequence[str], progress: TreeProgress) -> TreeWorld:
+    """The world of the mirrors among the named routes; of all, if none is named."""
+    clock = app.make_clock()
+    today = clock.now().date()
+    chosen = names or list(app.config.routes)
+    routes = {
+        name: mirror_route(name, config, today)
+        for name in chosen
+        if isinstance(config := app.config.routes[name], MirrorConfig)
+    }
+    return TreeWorld(
+        ledger=ledger,
+        disk=app.make_tree_disk(),
+        clock=clock,
+        ids=app.make_ids(),
+        archive=app.archive,
+        routes=routes,
+        run_id=run_id,
+        progress=progress,
+        stopping=app.stop.is_set,
+    )
+
+
+def mirror_route(name: str, config: MirrorConfig, today: date) -> MirrorRoute:
+    """Turns the configuration of a mirror into the engine's settings."""
+    return MirrorRoute(
+        name=name,
+        server=config.server,
+        projects=config.all_projects,
+        folder=Path(config.folder),
+        layout=config.tree_layout,
+        selection=config.selection(today),
+        policy=config.policy,
+        max_delete=config.max_delete,
+        recheck_s=config.recheck,
+        trash_keep_s=config.trash_keep,
+        metadata=config.metadata,
+        big_file=config.big_file,
+    )
+
+
+def _report(ledger: Ledger, done: MirrorRun) -> MirrorReport:
+    name = done.route.name
+    found = done.survey
+    return MirrorReport(
+        route=name,
+        folder=str(done.route.folder),
+        counts=done.counts,
+        due=len(found.due) + len(found.gone) if found is not None else 0,
+        owners=len(found.owners) if found is not None else 0,
+        standing=ledger.mirror_counts(name).get(name, MirrorCounts()),
+        troubles=tuple(ledger.troubles(name)),
+        errors=tuple(done.errors),
+        unfinished=done.unfinished,
+        interrupted=done.interrupted,
+    )
