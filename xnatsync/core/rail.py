@@ -11,7 +11,8 @@ LEAST_REMOVALS: Final = 10  # a percentage never means fewer
 def removals_allowed(files: int, rule: int | str) -> int:
     """Gives how many files one run may remove of a tree of so many; ValueError when the rule is none.
 
-    A rule is a number, which counts as it is, or a percentage such as `10%`, which never means fewer than 10.
+    A rule is a number, which counts as it is, or a percentage such as `10%`, which never means fewer than 10,
+    but for `0%`.
     """
     if isinstance(rule, int):
         if rule < 0:
@@ -21,7 +22,7 @@ def removals_allowed(files: int, rule: int | str) -> int:
     if percent is None or float(percent[1]) > 100:
         raise ValueError(f'{rule!r} is no rule: write a number, such as 50, or a percentage, such as "10%"')
     thousandths = round(float(percent[1]) * 1000)
-    return max(LEAST_REMOVALS, files * thousandths // 100_000)
+    return max(LEAST_REMOVALS, files * thousandths // 100_000) if thousandths else 0
 
 
 def max_delete(count_removals: int, count_files: int, rule: int | str = "10%") -> bool:
