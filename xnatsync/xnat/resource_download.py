@@ -7,7 +7,7 @@ right.  A file whose name could harm is never given, wherever it stands in a zip
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Final
 
@@ -36,10 +36,10 @@ def fetch_resources(client: Client, owner: Owner, resources: Sequence[ResourceKe
     scans = frozenset(key.scan for key in wanted if key.scan)
     folders = _Folders(client, owner, scans)
     seen: set[tuple[ResourceKey, str]] = set()
-    for call, of_scans in _calls(owner, wanted):
+    for call, asked in _calls(owner, wanted):
         for inner, content in _members(client, owner, call):
-            place = _place(inner, call, owner, folders if of_scans else None)
-            if place is None or place[0] not in wanted:
+            place = _place(inner, call, owner, folders if any(key.scan for key in asked) else None)
+            if place is None or place[0] not in asked:
                 continue  # came along unasked, or has a name that nobody may write
             if place in seen:
                 raise ReplyStrange(f"{call.what}: the same file came twice")
@@ -100,14 +100,16 @@ def _is_aside(category: object) -> bool:
 # --- which zips --------------------------------------------------------------------------------------------------
 
 
-def _calls(owner: Owner, wanted: Iterable[ResourceKey]) -> Iterator[tuple[Call, bool]]:
-    """Gives the fewest zips that hold what is wanted and nothing else, and whether each is one of scans."""
-    own = frozenset(key.label for key in wanted if not key.scan)
+def _calls(owner: Owner, wanted: frozenset[ResourceKey]) -> Iterator[tuple[Call, frozenset[ResourceKey]]]:
+    """Gives few zips that together hold what is wanted, and what is to be taken from each."""
+    own = frozenset(key for key in wanted if not key.scan)
     if own:
-        yield addresses.resources_zip(owner.kind, owner.id, (), _labels(own)), False
-    for scans, labels in _groups([key for key in wanted if key.scan]):
+        yield addresses.resources_zip(owner.kind, owner.id, (), _labels({key.label for key in own})), own
+    for scans, labels in _groups(wanted - own):
         for batch in _batches(scans):
-            yield addresses.resources_zip(owner.kind, owner.id, batch, labels), True
+            asked = frozenset(ResourceKey(scan, label) for scan in batch for label in labels)
+            among = ["ALL"] if any(map(_is_many, batch)) else batch
+            yield addresses.resources_zip(owner.kind, owner.id, among, _labels(labels)), asked & wanted
 
 
 def _groups(keys: Iterable[ResourceKey]) -> list[tuple[list[str], list[str]]]:
@@ -119,24 +121,21 @@ def _groups(keys: Iterable[ResourceKey]) -> list[tuple[list[str], list[str]]]:
         of_label.setdefault(key.label, set()).add(key.scan)
     by_labels: dict[tuple[str, ...], list[str]] = {}
     for scan in sorted(of_scan):
-        by_labels.setdefault(tuple(_labels(of_scan[scan])), []).append(scan)
+        by_labels.setdefault(tuple(sorted(of_scan[scan])), []).append(scan)
     by_scans: dict[tuple[str, ...], list[str]] = {}
     for label in sorted(of_label):
         by_scans.setdefault(tuple(sorted(of_label[label])), []).append(label)
-    if len(by_scans) < len(by_labels) and all(map(addresses.is_plain, of_label)):
+    if len(by_scans) < len(by_labels):
         return [(list(scans), labels) for scans, labels in by_scans.items()]
     return [(scans, list(labels)) for labels, scans in by_labels.items()]
 
 
-def _labels(labels: Iterable[str]) -> list[str]:
-    """Gives the labels for an address; none, which means all, when one cannot stand in it."""
+def _labels(labels: Collection[str]) -> list[str]:
+    """Gives the labels for an address; none, which means all, when one cannot stand in it (§1.6)."""
     return sorted(labels) if all(map(addresses.is_plain, labels)) else []
 
 
 def _batches(scans: Sequence[str]) -> Iterator[list[str]]:
-    if any(map(_is_many, scans)):
-        yield ["ALL"]
-        return
     batch: list[str] = []
     length = 0
     for scan in scans:
@@ -173,6 +172,7 @@ class _Folders:
 
     def __init__(self, client: Client, owner: Owner, wanted: frozenset[str]) -> None:
         self._client, self._owner, self._wanted = client, owner, wanted
+        self._exactly = any(map(_is_many, wanted))  # then scans come along that were not asked for, without a type too
         self._types: dict[str, str] | None = None
         self._known: dict[str, str | None] = {}
 
@@ -180,7 +180,7 @@ class _Folders:
         """Gives the scan; None when it is none of those asked for: one whose type is an ID comes along (§3.6)."""
         if folder not in self._known:
             found = [scan for scan in self._wanted if _may_be(folder, scan)]
-            if len(found) > 1:
+            if len(found) > 1 or (found and self._exactly):
                 if self._types is None:
                     self._types = replies.scan_types(self._client.get(wire.scans(self._owner.id)))
                 found = [scan for scan in found if folder == _folder(scan, self._types.get(scan, ""))]
