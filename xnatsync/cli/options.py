@@ -21,6 +21,8 @@ ProjectOption = Annotated[
 SessionOption = Annotated[
     str, typer.Option("--experiment", "-E", metavar="ID|LABEL", help="Accession ID, or with a project a label.")
 ]
+SessionArgument = Annotated[str, typer.Argument(metavar="SESSION", show_default=False)]
+ScanOption = Annotated[str | None, typer.Option("--scan", metavar="ID", help="Of this scan, not of the session.")]
 RoutesArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[ROUTE]...", show_default=False, help="Routes; all, if none is named.")
 ]

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
-from xnatsync.cli.options import OutputOption, ProfileOption, ProjectOption, QuietOption
+from xnatsync.cli import download
+from xnatsync.cli.options import (
+    OutputOption,
+    ProfileOption,
+    ProjectOption,
+    QuietOption,
+    ScanOption,
+    SessionArgument,
+)
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
-
-SessionArgument = Annotated[str, typer.Argument(metavar="SESSION", show_default=False)]
-ScanOption = Annotated[str | None, typer.Option("--scan", metavar="ID", help="Of this scan, not of the session.")]
 
 
 def register(program: typer.Typer) -> None:
     """Adds the commands of this module."""
     group = typer.Typer(help="The resources of a session or a scan.", rich_markup_mode=None, no_args_is_help=True)
-    group.callback()(lambda: None)
     group.command(name="list")(list_resources)
+    group.command(name="download")(download.resource)
     program.add_typer(group, name="resource")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from xnatsync.cli import download
 from xnatsync.cli.options import OutputOption, ProfileOption, ProjectOption, QuietOption, SessionOption
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
@@ -12,8 +13,8 @@ from xnatsync.core.errors import Exit
 def register(program: typer.Typer) -> None:
     """Adds the commands of this module."""
     group = typer.Typer(help="The scans of a session.", rich_markup_mode=None, no_args_is_help=True)
-    group.callback()(lambda: None)
     group.command(name="list")(list_scans)
+    group.command(name="download")(download.scan)
     program.add_typer(group, name="scan")
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from xnatsync.cli import download
 from xnatsync.cli.options import OutputOption, ProfileOption, ProjectOption, QuietOption, SessionOption
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
@@ -16,6 +17,7 @@ def register(program: typer.Typer) -> None:
     group = typer.Typer(help="The imaging sessions of a project.", rich_markup_mode=None, no_args_is_help=True)
     group.command(name="list")(list_sessions)
     group.command()(show)
+    group.command(name="download")(download.session)
     program.add_typer(group, name="session")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xnatsync.core.errors import NotThere
+from xnatsync.core.errors import NotThere, Usage
 from xnatsync.core.holdings import ProjectHeld, ResourceHeld, ScanHeld, SessionHeld, SubjectHeld
 from xnatsync.service.profile import Profile
 from xnatsync.xnat import projects, resources, scans, sessions, subjects
@@ -44,6 +44,21 @@ def resources_of(server: XnatServer, session: SessionHeld, scan: str | None) -> 
     if scan is None:
         return resources.of_session(server.client, session.id)
     return resources.of_scan(server.client, session.id, scan)
+
+
+def scans_named(server: XnatServer, session: SessionHeld, text: str) -> frozenset[str] | None:
+    """Reads `1,2,3`; None for `*`, which means all.  NotThere when one of them is not in the session."""
+    wanted = frozenset(part.strip() for part in text.split(",") if part.strip())
+    if wanted == {"*"}:
+        return None
+    if not wanted:
+        raise Usage("no scan was named", advice="Give -s 1,2,3, or -s '*' for all.")
+    if strangers := wanted - {scan.id for scan in scans.listed(server.client, session.id)}:
+        raise NotThere(
+            f"session {session.id} has no scan {', '.join(sorted(strangers))}",
+            advice=f"`xnatsync scan list -E {session.id}` lists its scans.",
+        )
+    return wanted
 
 
 def session_named(server: XnatServer, profile: Profile, name: str, project: str | None) -> SessionHeld:

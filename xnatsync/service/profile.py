@@ -20,6 +20,7 @@ from xnatsync.core.errors import ConfigError, CredentialsMissing, RouteUnknown, 
 from xnatsync.xnat.client import Timeouts
 from xnatsync.xnat.server import XnatServer
 
+Server = XnatServer
 ENVIRONMENT = "environment"
 _FAMILIES = (("XNATSYNC_URL", "XNATSYNC_USER", "XNATSYNC_PASSWORD"), ("XNAT_URL", "XNAT_USER", "XNAT_PASS"))
 

@@ -1,0 +1,182 @@
+"""`session download`, `scan download` and `resource download`: one order, one report."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xnatsync.cli.options import (
+    OutputOption,
+    ProfileOption,
+    ProjectOption,
+    QuietOption,
+    ScanOption,
+    SessionArgument,
+    SessionOption,
+)
+from xnatsync.cli.shell import Shell
+from xnatsync.core.errors import Usage
+
+if TYPE_CHECKING:
+    from xnatsync.core.holdings import SessionHeld
+    from xnatsync.service.download import Order
+    from xnatsync.service.profile import Server
+
+    MakeOrder = Callable[[Server, SessionHeld], Order]
+
+_WORKERS_MAX = 32
+
+OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="The session's folder is made in here.")]
+NameOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The name of the session's folder; else what -E says.")
+]
+UnzipOption = Annotated[
+    bool | None, typer.Option("--unzip/--no-unzip", help="Files in folders instead of zips.", show_default=False)
+]
+CleanupOption = Annotated[bool, typer.Option("--cleanup/--no-cleanup", help="With --unzip: keep no zips.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite files that this program did not write.")]
+DryOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be fetched, and write nothing.")]
+
+
+def session(
+    ctx: typer.Context,
+    experiment: SessionOption,
+    project: ProjectOption = None,
+    out: OutOption = Path(),
+    name: NameOption = None,
+    workers: Annotated[
+        int, typer.Option("--workers", "-w", min=1, max=_WORKERS_MAX, help="Scans at once; more than 1 unpacks.")
+    ] = 1,
+    include_resources: Annotated[
+        bool, typer.Option("--include-resources", help="The session's own resources too.")
+    ] = False,
+    unzip: UnzipOption = None,
+    cleanup: CleanupOption = True,
+    force: ForceOption = False,
+    dry_run: DryOption = False,
+    profile: ProfileOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Download all scans of a session.
+
+    Every file is compared with what the server lists before it gets its name.  A second run fetches what is missing
+    or has changed.
+    """
+    shell = ctx.ensure_object(Shell)
+    shell.begin("session-download", output, quiet)
+    folder = _folder(out, name or experiment)
+
+    def order(server: Server, held: SessionHeld) -> Order:
+        from xnatsync.core.fetching import Wish
+        from xnatsync.service.download import Order
+
+        return Order(
+            Wish(own=include_resources),
+            folder,
+            unpacked=unzip if unzip is not None else workers > 1,
+            keep_zips=not cleanup,
+            workers=workers,
+            force=force,
+            dry_run=dry_run,
+        )
+
+    return _download(shell, profile, experiment, project, order)
+
+
+def scan(
+    ctx: typer.Context,
+    experiment: SessionOption,
+    scans: Annotated[str, typer.Option("--scans", "-s", metavar="1,2|'*'", help="The scans, or '*' for all.")],
+    project: ProjectOption = None,
+    label: Annotated[
+        str | None, typer.Option("--resource", "-r", metavar="LABEL", help="Only resources of this label.")
+    ] = None,
+    out: OutOption = Path(),
+    name: NameOption = None,
+    unzip: UnzipOption = None,
+    cleanup: CleanupOption = True,
+    force: ForceOption = False,
+    dry_run: DryOption = False,
+    profile: ProfileOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Download some scans of a session."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("scan-download", output, quiet)
+    folder = _folder(out, name or experiment)
+
+    def order(server: Server, held: SessionHeld) -> Order:
+        from xnatsync.core.fetching import Wish
+        from xnatsync.service.download import Order
+        from xnatsync.service.holdings import scans_named
+
+        wish = Wish(scans_named(server, held, scans), label=label)
+        return Order(wish, folder, unpacked=bool(unzip), keep_zips=not cleanup, force=force, dry_run=dry_run)
+
+    return _download(shell, profile, experiment, project, order)
+
+
+def resource(
+    ctx: typer.Context,
+    experiment: SessionArgument,
+    label: Annotated[str, typer.Argument(metavar="LABEL", show_default=False)],
+    file: Annotated[Path, typer.Option("--file", "-f", metavar="FILE", help="The zip to write.")],
+    scan: ScanOption = None,
+    project: ProjectOption = None,
+    force: ForceOption = False,
+    dry_run: DryOption = False,
+    profile: ProfileOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Download one resource of a session, or of one of its scans, as a zip."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("resource-download", output, quiet)
+    if file.is_dir():
+        raise Usage(f"--file {file} is a folder", advice="Name the zip to write, such as ./dicoms.zip.")
+
+    def order(server: Server, held: SessionHeld) -> Order:
+        from xnatsync.core.fetching import Wish
+        from xnatsync.service.download import Order
+        from xnatsync.service.holdings import scans_named
+
+        scans = scans_named(server, held, scan) if scan is not None else None
+        wish = Wish(scans, only_own=scan is None, label=label)
+        return Order(wish, file.parent, single=file, force=force, dry_run=dry_run)
+
+    return _download(shell, profile, experiment, project, order)
+
+
+def _folder(out: Path, name: str) -> Path:
+    if name in {".", ".."} or "/" in name or "\\" in name:
+        raise Usage(f"{name!r} cannot be the name of a folder", advice="Give a plain name with --name.")
+    return out / name
+
+
+def _download(shell: Shell, profile: str | None, experiment: str, project: str | None, make_order: MakeOrder) -> int:
+    from xnatsync.cli.exits import by_signal, error_blocks
+    from xnatsync.cli.fetched import download_blocks, download_fields
+    from xnatsync.cli.gauging import gauging
+    from xnatsync.service.clock import stop_on_signals
+    from xnatsync.service.download import download
+    from xnatsync.service.holdings import session_named
+    from xnatsync.service.profile import choose, connected
+
+    stop = threading.Event()
+    chosen = choose(shell.config_file, profile)
+    with stop_on_signals(stop) as received, connected(chosen, stop, workers=_WORKERS_MAX) as server:
+        held = session_named(server, chosen, experiment, project)
+        order = make_order(server, held)
+        with gauging(shell.screen) as gauge:
+            report = download(server, held, order, gauge=gauge, stopping=stop.is_set)
+    code = by_signal(received, report.exit_code)
+    for error in report.errors:
+        shell.screen.complain(error_blocks(error))
+    shell.show(download_blocks(report), download_fields(report, code))
+    return code

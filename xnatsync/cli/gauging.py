@@ -1,0 +1,59 @@
+"""The progress of a download on stderr: a line that moves on a terminal; elsewhere only what is worth a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from xnatsync.cli.lines import Line, Tone, size, span
+from xnatsync.cli.render import Screen, printable
+from xnatsync.report.gauge import Gauge, Reading
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+_BAR = 28  # columns
+_PER_SECOND = 8
+
+
+@contextmanager
+def gauging(screen: Screen) -> Iterator[Gauge]:
+    """Shows how far the download inside the block is."""
+    if not screen.is_live:
+        yield Gauge(lambda text: screen.say(Line(text, Tone.DIM)))
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(stderr=True, no_color=not screen.has_colour, highlight=False)
+    gauge = Gauge(lambda text: console.print(printable(text), style="dim", markup=False))
+    with Live(
+        get_renderable=lambda: _drawn(gauge.reading()), console=console, refresh_per_second=_PER_SECOND, transient=True
+    ):
+        yield gauge
+
+
+def headline(seen: Reading) -> str:
+    """Says in one line how far a download is."""
+    if not seen.goal_files:
+        return "looking"
+    parts = [f"{seen.files} of {seen.goal_files} files", f"{size(max(seen.bytes, 0))} of {size(seen.goal_bytes)}"]
+    if seen.rate_bytes_s > 0:
+        parts.append(f"{size(round(seen.rate_bytes_s))}/s")
+    if seen.eta_s is not None:
+        parts.append(f"{span(seen.eta_s)} left")
+    return ", ".join(parts)
+
+
+def bar(seen: Reading) -> str:
+    """Draws the share that came."""
+    share = min(1.0, max(0.0, seen.bytes / seen.goal_bytes)) if seen.goal_bytes else 0.0
+    full = round(share * _BAR)
+    return "━" * full + "╌" * (_BAR - full)
+
+
+def _drawn(seen: Reading) -> Text:
+    from rich.text import Text
+
+    return Text.assemble((bar(seen), "green"), " ", headline(seen), no_wrap=True, overflow="ellipsis")
