@@ -42,10 +42,10 @@ class Snapshot:
     sent_bytes: int
     goal_bytes: int  # what is to be sent, as far as it is known yet; never less than `sent_bytes`
     fetched_bytes: int
-    fetch_bytes: int  # what is to be fetched for mirrors, as far as it is known yet
     rate_bytes_s: float  # sent and fetched together
     eta_s: float | None  # None when it cannot be told
     notes: tuple[Note, ...]  # those at work, the newest last
+    fetch_bytes: int = 0  # what is to be fetched for mirrors, as far as it is known yet
 
 
 class Meter:
