@@ -36,14 +36,10 @@ def _second_name(ways: Ways, root: Path, path: str, name: str, make: Callable[[]
     try:
         second = make()
         try:
-            os.link(place, second, follow_symlinks=False)
+            _link(ways, root, place, second, path)
         except FileExistsError:
             if not _same(place, second, path):
                 raise refused(name, "another file is there") from None
-        except OSError as error:
-            if error.errno not in _NO_LINKS:
-                raise
-            _copy(ways, root, place, second, path)
         _settle_way(root, second)
     except OSError as error:
         raise failed(root, error, f"keeping {path} under a second name") from error
@@ -124,6 +120,17 @@ def _digest(place: Path, name: str) -> bytes:
     for piece in pieces_of(place, name):
         digest.update(piece)
     return digest.digest()
+
+
+def _link(ways: Ways, root: Path, place: Path, second: Path, path: str) -> None:
+    try:
+        os.link(place, second, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(second):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
+        _copy(ways, root, place, second, path)
 
 
 def _copy(ways: Ways, root: Path, place: Path, second: Path, path: str) -> None:
