@@ -13,6 +13,7 @@ import typer
 
 from xnatsync.cli import (
     account,
+    audit,
     configuration,
     demo,
     health,
@@ -33,7 +34,7 @@ from xnatsync.core.errors import Exit, Usage, XnatsyncError
 
 _MODULES = (
     *(demo, sync, inspect, resolve, configuration, health, sandbox),
-    *(account, project, subject, session, scan, resource),
+    *(account, project, subject, session, scan, resource, audit),
 )
 # Newer versions of typer carry click inside: its exceptions are found through the one that typer exports.
 _CLICK_EXCEPTION = typer.BadParameter.__mro__[2]

@@ -7,6 +7,7 @@ XnatsyncError
 ├── ConfigError ............... XS-CONFIG               the configuration is wrong
 │   ├── Usage ................. XS-USAGE                the command line is not understood
 │   ├── Declined .............. XS-DECLINED             a step that needs a person's yes did not get it
+│   ├── ListInvalid ........... XS-LIST-INVALID         a manifest or schedule given to `audit` is not usable
 │   ├── RouteUnknown .......... XS-ROUTE-UNKNOWN        no such route, server or thing is configured
 │   └── NothingFound .......... XS-NOTHING-FOUND        the ledger knows nothing by that name
 ├── AccessError
@@ -49,6 +50,7 @@ XnatsyncError
 │   ├── TreeForeign ........... XS-TREE-FOREIGN         the tree holds another file where the server's belongs
 │   ├── MirrorReplaced ........ XS-MIRROR-REPLACED      the server replaced a file, and `add` overwrites nothing
 │   ├── MirrorGone ............ XS-MIRROR-GONE          the server no longer has a file that the tree keeps
+│   ├── PushGone .............. XS-PUSH-GONE            somebody deleted on the server what a push had put there
 │   ├── MaxDelete ............. XS-MAX-DELETE           more would be removed than `max_delete` allows
 │   ├── NameHostile ........... XS-NAME-HOSTILE         the server holds a name that this tree cannot hold
 │   ├── NameClash ............. XS-NAME-CLASH           two things of the server belong at one path of the tree
@@ -141,6 +143,13 @@ class Declined(ConfigError):
 
     code = "XS-DECLINED"
     advice = "Say yes at the question, or give `--yes` where there is no terminal."
+
+
+class ListInvalid(ConfigError):
+    """A manifest or a schedule given to `audit` is not usable; the message names file and line."""
+
+    code = "XS-LIST-INVALID"
+    advice = "Correct the file; `xnatsync audit --init FILE` writes one that is right."
 
 
 class RouteUnknown(ConfigError):
@@ -473,6 +482,13 @@ class MirrorGone(MirrorError):
     code = "XS-MIRROR-GONE"
     disposition = Disposition.RETRY
     advice = 'Nothing to do: it is kept. Remove it here, or set `policy = "replica"`: the trash keeps it for a while.'
+
+
+class PushGone(MirrorError):
+    """What a push put on the server was deleted there by somebody; it is not put back without being asked."""
+
+    code = "XS-PUSH-GONE"
+    advice = "Remove it here as well; or rename it, if it shall be sent again."
 
 
 class MaxDelete(MirrorError):

@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from types import FrameType
 
 
@@ -29,6 +29,11 @@ class SystemClock:
     def wait(self, seconds: float) -> bool:
         """Waits; answers True when a stop was asked for meanwhile."""
         return self._stop.wait(seconds)
+
+
+def today() -> date:
+    """Gives the day where we are: schedules are written in local days."""
+    return datetime.now(UTC).astimezone().date()
 
 
 class RandomIds:
