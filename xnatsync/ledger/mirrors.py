@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from xnatsync.ledger.audits import Audits
 from xnatsync.ledger.deeds import Deeds
 from xnatsync.ledger.owners import Owners
 from xnatsync.ledger.tree_rows import MirrorCounts
 from xnatsync.ledger.versions import Versions
 
 
-class Mirrors(Owners, Versions, Deeds):
+class Mirrors(Owners, Versions, Deeds, Audits):
     """What was agreed between trees and servers."""
 
     def mirror_counts(self, route: str | None = None) -> dict[str, MirrorCounts]:

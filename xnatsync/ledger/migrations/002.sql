@@ -130,3 +130,4 @@ create trigger deed_kept before delete on deed begin select raise(abort, 'deeds 
 alter table audit add column route text;                            -- of what was verified
 alter table audit add column owner_id integer references owner(id);   -- null: a unit, or a thing that no owner has
 create index audit_run on audit (run_id, verdict);
+create index audit_last on audit (route, unit_id, owner_id, level, id) where key is null;   -- what was verified longest ago?

@@ -1,0 +1,242 @@
+"""`verify`: the same look at both sides as a run takes, and no effect; what is found is told and written down."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from xnatsync import __version__
+from xnatsync.config.model import MirrorConfig, PushConfig
+from xnatsync.core.errors import Disposition, Exit, RouteUnknown, Stopped, XnatsyncError
+from xnatsync.core.manifest import Level
+from xnatsync.core.sampling import Sample, Scope, pick
+from xnatsync.core.verification import (
+    DIFFERENCES,
+    Depth,
+    Finding,
+    Looked,
+    Tally,
+    Target,
+    Verdict,
+    VerifyReport,
+)
+from xnatsync.engine.world import Progress
+from xnatsync.ledger.ledger import Ledger
+from xnatsync.ledger.lock import hold
+from xnatsync.mirror.world import TreeWorld, Unwatched
+from xnatsync.routes.mirror import MirrorRoute
+from xnatsync.service.app import App, drop_route
+from xnatsync.service.mirroring import mirror_route
+from xnatsync.service.verifying import Examiner, Looking
+from xnatsync.service.verifying_drops import Drops
+from xnatsync.service.verifying_trees import Trees
+
+_AHEAD = 2  # targets that wait for each worker: enough to be busy, few enough to forget
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person asks of `verify`.  No level: that of each route."""
+
+    level: Level | None = None
+    sample: Sample | None = None
+    scope: Scope = field(default_factory=Scope)
+    strict: bool = False
+    repair: bool = False
+    rehearse: bool = False  # say what would be repaired, and repair nothing
+    workers: int = 2
+
+
+def verify(app: App, names: Sequence[str], asked: Asked, *, progress: Progress) -> VerifyReport:
+    """Verifies the named routes (all, if none is named).
+
+    Nothing is changed but the ledger's own notes of what was seen; with `repair`, what is wrong is made due.
+    """
+    if unknown := [name for name in names if name not in app.config.routes]:
+        raise RouteUnknown(f"no route is called {', '.join(unknown)}")
+    chosen = tuple(dict.fromkeys(names or app.config.routes))
+    path = app.config.ledger.path
+    report = VerifyReport(ledger=str(path), strict=asked.strict, routes=chosen, rehearsed=asked.rehearse)
+    if not path.exists():  # nothing was ever brought anywhere
+        return report
+    with _looking(app, progress) as looking:
+        report.run_id, report.began_at = looking.run_id, looking.now()
+        began_s = looking.clock.elapsed_s()
+        for name in chosen:
+            if looking.stopping():
+                break
+            _Run(looking, asked, report).route(_examiner(app, looking, asked, name), name)
+        report.interrupted = looking.stopping()
+        report.ended_at, report.elapsed_s = looking.now(), looking.clock.elapsed_s() - began_s
+        counts = {verdict.value: count for verdict, count in report.counts.items()}
+        looking.ledger.end_run(
+            looking.run_id, _outcome(report), {"targets": len(report.summaries)} | counts, looking.now()
+        )
+    return report
+
+
+def _outcome(report: VerifyReport) -> str:
+    if report.interrupted:
+        return "interrupted"
+    code = report.exit_code
+    return "ok" if code == Exit.OK else "halted" if code == Exit.HALTED else "partial"
+
+
+@contextmanager
+def _looking(app: App, progress: Progress) -> Iterator[Looking]:
+    """Opens the ledger for one run, and for this process alone; routes stay as the last run knew them."""
+    with hold(app.config.ledger.path):
+        ledger = app.make_ledger()
+        try:
+            clock = app.make_clock()
+            looking = Looking(
+                ledger,
+                app.make_disk(),
+                app.make_tree_disk(),
+                clock,
+                app.server,
+                app.archive,
+                0,
+                progress,
+                app.stop.is_set,
+            )
+            looking.run_id = _begin(ledger, looking.now())
+            yield looking
+            looking.flush()
+        finally:
+            app.close()
+            ledger.close()
+
+
+def _begin(ledger: Ledger, now: str) -> int:
+    import os
+
+    return ledger.start_run("command", os.getpid(), platform.node(), __version__, now)
+
+
+# --- which examiner ----------------------------------------------------------------------------------------------
+
+
+def _examiner(app: App, looking: Looking, asked: Asked, name: str) -> Examiner:
+    config = app.config.routes[name]
+    if not isinstance(config, MirrorConfig | PushConfig):
+        return Drops(looking, drop_route(name, config), asked.level, repairing=asked.repair)
+    today = looking.clock.now().date()
+    route = mirror_route(name, config, today) if isinstance(config, MirrorConfig) else _push_route(name, config)
+    world = TreeWorld(
+        looking.ledger, looking.trees, looking.clock, app.make_ids(), app.archive, {name: route}, looking.run_id,
+        Unwatched(), looking.stopping,
+    )  # fmt: skip
+    sharing = [
+        other
+        for other, part in app.config.routes.items()
+        if isinstance(part, MirrorConfig | PushConfig) and part.folder == config.folder
+    ]
+    return Trees(looking, world, route, asked.level, repairing=asked.repair, sharing=sharing)
+
+
+def _push_route(name: str, config: PushConfig) -> MirrorRoute:
+    """A push keeps the same owners, versions and trees, the other way round."""
+    return MirrorRoute(
+        name, config.server, config.all_projects, Path(config.folder), config.tree_layout, config.selection(),
+        metadata=False,
+    )  # fmt: skip
+
+
+# --- one route ---------------------------------------------------------------------------------------------------
+
+
+class _Run:
+    """Verifies one route, some targets at a time; what concerns its whole server or disk ends it."""
+
+    def __init__(self, looking: Looking, asked: Asked, report: VerifyReport) -> None:
+        self.looking, self.asked, self.report = looking, asked, report
+        self.halted = False
+
+    def route(self, examiner: Examiner, name: str) -> None:
+        """Verifies what is asked of it."""
+        try:
+            known = [target for target in examiner.targets() if self.asked.scope.takes(target)]
+            chosen = pick(known, self._last(examiner, name, known), self.asked.sample)
+            self.report.known += len(known)
+            self.report.chosen += len(chosen)
+            examiner.prepare(chosen)
+            self._all(examiner, chosen)
+            if self.asked.sample is None and self.asked.scope == Scope() and not self._stops:
+                for looked in examiner.aside():
+                    self._take(examiner, looked)
+        except Stopped:
+            self.report.interrupted = True
+        except XnatsyncError as error:
+            self.report.errors.append(error)
+
+    @property
+    def _stops(self) -> bool:
+        return self.halted or self.looking.stopping()
+
+    def _last(self, examiner: Examiner, name: str, known: Sequence[Target]) -> dict[Target, int]:
+        """Tells how late each target was last verified, at least as deeply as it is now; never: it is not there."""
+        if self.asked.sample is None:
+            return {}
+        late: dict[int, int] = {}
+        for kind, number, level, when in self.looking.ledger.last_verified(name):
+            depth = Depth.parse(level)
+            if kind == examiner.kind and depth is not None and depth.covers(examiner.depth):
+                late[number] = max(when, late.get(number, -1))
+        return {target: min(late.get(number, -1) for number in target.ids) for target in known if target.ids}
+
+    def _all(self, examiner: Examiner, targets: Sequence[Target]) -> None:
+        waiting: set[Future[Looked | None]] = set()
+        with ThreadPoolExecutor(self.asked.workers, thread_name_prefix="verify") as pool:
+            for target in targets:
+                if self._stops:
+                    break
+                waiting.add(pool.submit(self._one, examiner, target))
+                if len(waiting) >= self.asked.workers * _AHEAD:
+                    waiting = self._taken(examiner, waiting)
+            while waiting:
+                waiting = self._taken(examiner, waiting)
+
+    def _taken(self, examiner: Examiner, waiting: set[Future[Looked | None]]) -> set[Future[Looked | None]]:
+        done, rest = wait(waiting, return_when=FIRST_COMPLETED)
+        for future in done:
+            if (looked := future.result()) is not None:
+                self._take(examiner, looked)
+        return set(rest)
+
+    def _one(self, examiner: Examiner, target: Target) -> Looked | None:
+        if self._stops:
+            return None
+        try:
+            return examiner.examine(target)
+        except Stopped:
+            return None
+        except XnatsyncError as error:
+            if error.disposition is Disposition.PAUSE or error.exit_code in {Exit.DENIED, Exit.HALTED, Exit.INTERNAL}:
+                self._halt(error)
+                return None
+            return unlooked(target, examiner.depth, str(error))
+
+    def _halt(self, error: XnatsyncError) -> None:
+        if not self.halted:
+            self.halted = True
+            self.report.errors.append(error)
+
+    def _take(self, examiner: Examiner, looked: Looked) -> None:
+        self.report.add(looked)
+        self.looking.audit(looked, examiner.kind)
+        wrong = DIFFERENCES | {Verdict.EXTRA}
+        if self.asked.repair and any(found.verdict in wrong for found in looked.findings):
+            self.report.repairs += examiner.mend(looked, rehearse=self.asked.rehearse)
+
+
+def unlooked(target: Target, depth: Depth, why: str) -> Looked:
+    """What is said of a target that could not be looked at."""
+    return Looked(
+        target, depth, server=Tally(target.files),
+        findings=(Finding("server", Verdict.UNVERIFIABLE, None, why, max(target.files, 1)),),
+    )  # fmt: skip

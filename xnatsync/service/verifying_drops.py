@@ -1,0 +1,134 @@
+"""Verifies what a drop route delivered: manifest and receipt against the server, and against the filed copy."""
+
+from __future__ import annotations
+
+from xnatsync.core.errors import AccessDenied, NotThere, ReadFailed, ReplyStrange, ServerBusy
+from xnatsync.core.manifest import Level
+from xnatsync.core.verification import Depth, Finding, Looked, Repair, Tally, Target, Verdict
+from xnatsync.core.wording import counted
+from xnatsync.ledger.rows import UnitRow
+from xnatsync.routes.drop import DropRoute, is_attached, target_tree
+from xnatsync.service.filed_copies import Copy, examine_copy
+from xnatsync.service.redelivery import redeliver
+from xnatsync.service.session_comparison import Comparison, Place, Sent
+from xnatsync.service.verifying import Looking
+
+_PASSING = (ReadFailed, ReplyStrange, ServerBusy)  # one session could not be looked at; the server may be well
+
+
+class Drops:
+    """Verifies one drop route."""
+
+    kind = "unit"
+
+    def __init__(self, looking: Looking, route: DropRoute, level: Level | None, *, repairing: bool) -> None:
+        self.looking, self.route = looking, route
+        read = level is None or level.rank >= Level.PIXELS.rank or repairing  # what is put back must be known whole
+        self.depth = Depth(level or route.level, Level.BYTES if read else level or Level.NAMES)
+
+    def targets(self) -> list[Target]:
+        """Lists the sessions to which something was proven to have been delivered."""
+        groups: dict[tuple[str, str, str], Target] = {}
+        for unit in self.looking.ledger.units(route=self.route.name, living=False):
+            if unit.phase not in {"verified", "closed"}:
+                continue
+            key = (unit.target, unit.study_uid, unit.session_id or unit.prearchive or "")
+            before = groups.get(key)
+            groups[key] = Target(
+                self.route.name, unit.server, unit.project, unit.subject, unit.session, unit.session_id or "",
+                (*(before.ids if before is not None else ()), unit.id),
+                unit.files + (before.files if before is not None else 0),
+            )  # fmt: skip
+        return list(groups.values())
+
+    def prepare(self, chosen: list[Target]) -> None:
+        """Nothing: each session is listed by itself."""
+
+    def aside(self) -> list[Looked]:
+        """Nothing: what is in the drop folder is on its way."""
+        return []
+
+    def examine(self, target: Target) -> Looked:
+        """Compares one session, as listed and if need be fetched, and the filed copies of what was sent there."""
+        ledger = self.looking.ledger
+        units = tuple(ledger.unit(number) for number in target.ids)
+        files = {unit.id: ledger.files(unit.item_id, unit_id=unit.id) for unit in units}
+        receipts = {unit.id: row for unit in units if (row := ledger.receipt(unit.id)) is not None}
+        sent = Sent(units, files, receipts, ledger.entries(self.route.name, units[0].target))
+        copies = [self._copy(unit, sent) for unit in units]
+        local = sum((copy.tally for copy in copies), Tally())
+        pixels = {key: digest for copy in copies for key, digest in copy.pixels.items()}
+        server, findings = self._server(sent, pixels)
+        findings += [finding for copy in copies for finding in copy.findings]
+        return Looked(target, self.depth, server, local, tuple(findings))
+
+    def mend(self, looked: Looked, *, rehearse: bool) -> list[Repair]:
+        """Puts filed copies back whose objects the server lost; see `redelivery`."""
+        return redeliver(self.looking, self.route, looked, rehearse=rehearse)
+
+    # --- our side ------------------------------------------------------------------------------------------------
+
+    def _copy(self, unit: UnitRow, sent: Sent) -> Copy:
+        item = self.looking.ledger.item(unit.item_id)
+        if item.phase != "done":
+            return Copy()
+        files = list(sent.files[unit.id])
+        if unit.id == min(other.id for other in self.looking.ledger.units(item_id=item.id, living=False)):
+            files += [file for file in self.looking.ledger.files(item.id) if file.unit_id is None]
+        files.sort(key=lambda file: file.position)
+        if self.route.after == "delete":
+            files = [file for file in files if file.unit_id is None]
+        pixels = self.depth.server.rank >= Level.PIXELS.rank
+        return examine_copy(self.looking, self.route, item, files, self.depth.local, pixels=pixels)
+
+    # --- the server's side ---------------------------------------------------------------------------------------
+
+    def _server(self, sent: Sent, pixels: dict[str, str]) -> tuple[Tally, list[Finding]]:
+        expected = sum(len(sent.source(unit)) for unit in sent.units)
+        try:
+            place = self._find(sent.units[0])
+            if self.depth.server is Level.COUNTS:
+                return self._counted(sent, place)
+            return Comparison(self.looking, self.route, sent, place, self.depth.server, pixels).result()
+        except NotThere as error:
+            return self._whole(expected, Verdict.MISSING, str(error))
+        except AccessDenied as error:
+            return self._whole(expected, Verdict.UNVERIFIABLE, f"this account may not read it: {error}")
+        except _PASSING as error:
+            return self._whole(expected, Verdict.UNVERIFIABLE, str(error))
+
+    def _whole(self, expected: int, verdict: Verdict, detail: str) -> tuple[Tally, list[Finding]]:
+        return Tally(expected), [Finding("server", verdict, None, detail, expected)]
+
+    def _find(self, unit: UnitRow) -> Place:
+        """Finds the study where it landed, or where it went since; NotThere when the server has lost it.
+
+        A project that is hidden from us says nothing about what is in it: ReadFailed.
+        """
+        server = self.looking.server(unit.server)
+        if unit.session_id is not None:
+            try:
+                return Place(server.session_files(unit.session_id), unit.session_id)
+            except NotThere:
+                if server.project(unit.project) is None:
+                    raise ReadFailed(f"the project {unit.project} is not there, or hidden from this account") from None
+        holders = server.sessions(unit.project, study_uid=unit.study_uid)
+        if len(holders) == 1:
+            return Place(server.session_files(holders[0].id), holders[0].id)
+        if holders:
+            raise ReadFailed(f"the study is on the server more than once: {counted(len(holders), 'session')}")
+        if unit.session_id is None and unit.prearchive is not None:
+            return Place(server.prearchive_files(unit.prearchive), None)
+        raise NotThere(f"session {unit.session} ({unit.session_id}) is no longer there, nor is its study elsewhere")
+
+    def _counted(self, sent: Sent, place: Place) -> tuple[Tally, list[Finding]]:
+        wanted = {key for unit in sent.units for key in sent.source(unit) if not is_attached(key)}
+        held = len(target_tree(place.listing, sent.members))
+        if held >= len(wanted):
+            return Tally(len(wanted), len(wanted)), []
+        absent = len(wanted) - held
+        complete = place.listing.complete
+        verdict = Verdict.MISSING if complete else Verdict.UNVERIFIABLE
+        detail = f"the server lists {counted(held, 'object')} of {len(wanted)}"
+        detail += "" if complete else ", and its listing is not complete"
+        return Tally(len(wanted), held), [Finding("server", verdict, None, detail, absent)]
