@@ -7,31 +7,37 @@ were, which is what makes a failing history shrinkable; one generator for everyt
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from struct import Struct
 from typing import TypeVar
+
+from sim import places
 
 One = TypeVar("One")
 
 # Swarm: in most histories many kinds are absent, in some a few are everywhere.
 RATES = (0.0, 0.0, 0.02, 0.1, 0.3)
 
+# In most histories one kind also has a spot, a method of a port at which it happens again and again.
+SPOT_RATE = 0.5
+
 # What is drawn at every boundary must be rarer than what is drawn for each call: SHARE of the drawn rate counts.
-SERVER_READS = ("503", "500", "401", "login page", "cut", "stale", "short", "slow", "refused")
-SERVER_WRITES = (
-    "503", "500", "401", "login page", "cut", "reply lost", "delayed", "lost", "lost in limbo", "twice", "conflict",
-    "busy", "slow", "dropped", "truncated", "refused",
-)  # fmt: skip
-DISK = ("eio", "enospc", "unreadable", "exdev")
-LEDGER = ("ledger busy", "ledger full", "ledger io")
 BOUNDARY = ("crash", "power cut", "clock jump", "act", "worker")
 SHARE = {
     "crash": 0.08, "power cut": 0.04, "clock jump": 0.03, "act": 0.15, "worker": 0.7, "ledger busy": 0.12,
     "ledger full": 0.04, "ledger io": 0.04, "refused": 0.1, "exdev": 0.5, "unreadable": 0.1, "eio": 0.5, "503": 0.15,
     "500": 0.15, "401": 0.15, "login page": 0.2, "cut": 0.3, "slow": 0.5, "short": 2.0, "truncated": 0.6,
+    "long delayed": 0.5, "doubled": 0.5,
 }  # fmt: skip
-KINDS = tuple(dict.fromkeys((*SERVER_READS, *SERVER_WRITES, *DISK, *LEDGER, *BOUNDARY)))
+KINDS = tuple(dict.fromkeys((*(fault for _, _, faults, _ in places.TABLES for fault in faults), *BOUNDARY)))
+# What few histories come to at all is met in more of them, and with less in its way.
+RARE = ("xnat.resource_files", "xnat.prearchive_log", "xnat.fetch_scans", "xnat.put_file", "xnat.commit", "disk.move",
+        "disk.remove", "disk.prune", "disk.exists")  # fmt: skip
+TIMES = {
+    **dict.fromkeys(RARE, 3), "xnat.put_file": 8, "xnat.resource_files": 5, "xnat.prearchive_log": 5, "ledger.write": 0,
+}  # fmt: skip
+SPOTS = tuple(cell for cell in places.possible() for _ in range(TIMES.get(cell[1], 1)))
 
 _EIGHT = Struct(">8Q")
 Fired = tuple[str, int, str]  # kind, number of its draw, where
@@ -73,13 +79,24 @@ class Chance:
 
 
 class Faults:
-    """The faults of one history.  `masked` are (kind, n) that do not fire; `only` restricts the kinds."""
+    """The faults of one history.
+
+    `masked` are (kind, n) that do not fire; `only` restricts the kinds; `forced` are faults that a story needs: (kind,
+    where) → the how-manieth call there fails; `spot` is where something happens again and again.
+    """
 
     def __init__(
-        self, seed: int, masked: frozenset[tuple[str, int]] = frozenset(), only: frozenset[str] | None = None
+        self,
+        seed: int,
+        masked: frozenset[tuple[str, int]] = frozenset(),
+        only: frozenset[str] | None = None,
+        forced: Mapping[places.Cell, int] | None = None,
+        spot: places.Cell | None = None,
     ) -> None:
         self.seed = seed
         self.masked = masked
+        self.only = only
+        self.forced = dict(forced or {})
         self.on = True
         self.counts: Counter[str] = Counter()
         self.fired: list[Fired] = []
@@ -90,6 +107,16 @@ class Faults:
             else 0.0
             for kind in KINDS
         }
+        self.spot = spot or self._spot()
+        if self.spot[1] in RARE:
+            self.rates = {kind: rate * 0.2 for kind, rate in self.rates.items()}
+        if self.spot[1] == "xnat.prearchive_log":  # it is read where archiving failed
+            self.rates["conflict"] = 0.7
+
+    def _spot(self) -> tuple[str, str]:
+        chance = self.random("spot", 0)
+        spot = chance.choice(SPOTS) if chance.random() < 0.6 else ("", "")
+        return spot if spot[0] in self.rates and self.only is None else ("", "")
 
     def random(self, kind: str, number: int) -> Chance:
         """Draws that depend on nothing but seed, kind and number."""
@@ -103,6 +130,11 @@ class Faults:
     def fires(self, kind: str, where: str, more: float = 1.0) -> Chance | None:
         """Draws once; gives further draws for the details when the fault happens here, else None."""
         rate = self.rates[kind]
+        if self.forced and (kind, where) in self.forced:
+            self.forced[kind, where] -= 1
+            rate = float(self.forced[kind, where] == 0)
+        elif kind == self.spot[0] and where == self.spot[1]:
+            rate = max(rate, SPOT_RATE)
         if not rate or not self.on:
             return None
         number = self.counts[kind] + 1

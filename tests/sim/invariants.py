@@ -85,7 +85,7 @@ class Judge:
             data = disk.files[name].data
             if content.sha(data) in self.history.torn:
                 continue
-            if not self._is_vouched(data, self.history.proof_level):
+            if not self._is_vouched(data, self.history.route.level):
                 self.broken("S1", f"{name} was filed although its server does not hold it")
             if not content.is_archive(data) and not self._in_manifest(data):
                 self.broken("S2", f"{name} was filed and no manifest has its digest")
@@ -122,7 +122,7 @@ class Judge:
         if target in self.history.in_flight:
             self.broken("S5", f"two writers at {target[1]}")
         for pending in self.history.server.pending:
-            if pending.target == target and pending.jumps == self.history.jumps:
+            if pending.target == target and pending.jumps == self.history.jumps:  # the long delayed ones have none
                 self.broken("S5", f"a {pending.what} without an answer may still land on {target[1]}")
 
     def before_object(self, file: ManifestFile) -> None:
@@ -228,9 +228,10 @@ class Judge:
         """A unit that says that others' content is in its way is right: it was not our own half-done work."""
         earlier = self.history.question(
             "select count(*) from entry e join file f on f.unit_id = ? and f.key = e.key "
-            "where e.target = ? and (e.state = 'verified' or e.source_sha256 <> f.sha256)", unit.id, unit.target,
+            "where e.state = 'verified' or e.source_sha256 <> f.sha256", unit.id,
         )  # fmt: skip
-        if unit.code == errors.ForeignContent.code and not self.history.server.foreign and not earlier:
+        server = self.history.server
+        if unit.code == errors.ForeignContent.code and not (server.foreign or server.latecomers or earlier):
             self.broken("L1", f"unit {unit.id} blames foreign content, and nobody else ever uploaded any")
 
     # --- at the very end -----------------------------------------------------------------------------------------

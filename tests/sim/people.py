@@ -12,6 +12,7 @@ from xnatsync.core.remote import ImportTarget
 from xnatsync.sandbox.model import deletion, operations
 from xnatsync.sandbox.model.accounts import User
 from xnatsync.sandbox.model.creation import ModelError
+from xnatsync.sandbox.model.merge import Rules
 
 if TYPE_CHECKING:
     from sim.world import History
@@ -189,6 +190,23 @@ def delete_row(history: History, chance: Chance) -> str | None:
     return row.uri
 
 
+def resolve_conflict(history: History, chance: Chance) -> str | None:
+    """Somebody resolves a conflict in the web interface: deletes the row, or lets it be merged all the same."""
+    rows = [row for row in history.server.rows() if row.status in {"CONFLICT", "ERROR"}]
+    if not rows:
+        return None
+    row = chance.choice(rows)
+    history.touched = True
+    try:
+        if chance.random() < 0.4:
+            operations.delete(history.server.site, row)
+        else:
+            history.server.archive(row, PERSON, Rules(override=True))
+    except ModelError as error:
+        return f"{row.uri}: refused: {error.message}"
+    return row.uri
+
+
 def delete_session(history: History, chance: Chance) -> str | None:
     """Somebody deletes a session from the archive."""
     sessions = history.server.sessions()
@@ -211,5 +229,5 @@ def finish(history: History, chance: Chance) -> str | None:
 
 ACTS: tuple[Act, ...] = (
     drop, drop, add_late, add_late, edit, take_away, take_one, clear_done, unmount, mount_over_done, change_password,
-    push, archive, delete_row, delete_session, finish, finish,
+    push, archive, delete_row, resolve_conflict, resolve_conflict, delete_session, finish, finish,
 )  # fmt: skip

@@ -15,31 +15,15 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from sim import places
 from sim.catches import BUGS, caught_at, fails
-from sim.faults import DISK, KINDS, LEDGER, SERVER_READS, SERVER_WRITES
 from sim.invariants import Violation
 from sim.shrink import shrink
 from sim.world import History
 
 BLOCK = 50
+FILL_SEEDS = 100  # so many histories are tried for an empty cell
 HANGS_S = 60  # of the processor; a history takes a fraction of a second
-READS = ("project", "may_edit", "sessions", "session_files", "resource_files", "prearchive", "prearchive_files",
-         "prearchive_log", "fetch_scans", "fetch_scans, within")  # fmt: skip
-WRITES = ("import_zip", "build", "commit", "put_file")
-DISK_METHODS = ("entries", "look", "read_manifest", "stream", "move", "remove", "prune", "exists")
-# Cells that stay empty, and why.
-EXPLAINED = {
-    ("stale", "other reads"): "only listings of the project and of an archived session can lag behind",
-    ("short", "other reads"): "only listings of files say whether they are whole",
-    ("conflict", "import_zip build put_file"): "a conflict is what the archive step finds",
-    ("dropped", "build commit put_file"): "an object is dropped on its way in",
-    ("truncated", "build put_file"): "a file is cut on its way in, or on its way into the archive",
-    ("delayed, twice", "put_file"): "drawn there, and played as lost and as done once",
-    ("unreadable", "other than look, entries"): "what cannot be read while it is opened is EIO",
-    ("eio", "entries look"): "there it is `unreadable`",
-    ("enospc", "other than move, remove, prune"): "nothing else writes to our disk",
-    ("exdev", "other than move"): "nothing else renames",
-}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -54,6 +38,27 @@ class Figures:
     marks: Counter[str] = field(default_factory=Counter)
     held: Counter[str] = field(default_factory=Counter)
     failed: list[tuple[int, str]] = field(default_factory=list)
+
+    def play(self, seed: int, spot: places.Cell | None = None) -> None:
+        """Plays one history; what breaks a promise, or never ends, is noted."""
+        history = History(seed, spot=spot)
+        signal.signal(signal.SIGVTALRM, _endless)
+        signal.setitimer(signal.ITIMER_VIRTUAL, HANGS_S)
+        try:
+            history.play()
+        except Violation as violation:
+            self.failed.append((seed, str(violation)))
+        except Exception as error:
+            self.failed.append((seed, f"{type(error).__name__}: {error}"))
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        self.histories += 1
+        self.steps += history.steps
+        self.crashes += history.crashes
+        self.fired.update((kind, where) for kind, _, where in history.faults.fired)
+        self.checks.update(history.judge.checks)
+        self.marks.update(history.marks)
+        self.held.update(history.held)
 
     def add(self, other: Figures) -> None:
         """Adds another batch."""
@@ -78,59 +83,31 @@ class Figures:
         for title, counter in (("checks", self.checks), ("diary", self.marks), ("asked of a person", self.held)):
             lines.append(f"{title}: " + ", ".join(f"{name} {count}" for name, count in counter.most_common()))
         failed = ", ".join(str(seed) for seed, _ in self.failed) or "none"
-        return "\n".join([*lines, table(self.fired), "", f"failed: {failed}"])
+        lines += ["at any boundary: " + places.anywhere(self.fired), "", places.table(self.fired), ""]
+        lines += [f"empty, and not explained: {fault} × {where}" for fault, where in places.empty(self.fired)]
+        return "\n".join([*lines, f"failed: {failed}"])
 
 
 def batch(first: int, last: int) -> Figures:
     """Plays the seeds from `first` up to, and without, `last`."""
     figures = Figures()
-    signal.signal(signal.SIGVTALRM, _endless)
     for seed in range(first, last):
-        history = History(seed)
-        signal.setitimer(signal.ITIMER_VIRTUAL, HANGS_S)
-        try:
-            history.play()
-        except Violation as violation:
-            figures.failed.append((seed, str(violation)))
-        except Exception as error:
-            figures.failed.append((seed, f"{type(error).__name__}: {error}"))
-        finally:
-            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        figures.histories += 1
-        figures.steps += history.steps
-        figures.crashes += history.crashes
-        figures.fired.update((kind, where) for kind, _, where in history.faults.fired)
-        figures.checks.update(history.judge.checks)
-        figures.marks.update(history.marks)
-        figures.held.update(history.held)
+        figures.play(seed)
     return figures
+
+
+def fill(figures: Figures) -> Figures:
+    """Plays histories that go for a cell of the table which chance has left empty, until something happens there."""
+    more = Figures()
+    for cell in places.empty(figures.fired):
+        for seed in range(FILL_SEEDS):
+            if not more.fired[cell]:
+                more.play(seed, cell)
+    return more
 
 
 def _endless(*_: object) -> NoReturn:
     raise AssertionError(f"no end after {HANGS_S} seconds of work")
-
-
-def table(fired: Counter[tuple[str, str]]) -> str:
-    """Fault by port method, as a table for people."""
-    lines = []
-    for title, prefix, kinds, methods in (
-        ("reads", "xnat.", SERVER_READS, READS),
-        ("writes", "xnat.", SERVER_WRITES, WRITES),
-        ("disk", "disk.", DISK, DISK_METHODS),
-        ("ledger", "ledger.", LEDGER, ("write",)),
-    ):
-        lines.append(f"\n{title:<12}" + "".join(f"{method[:14]:>15}" for method in methods))
-        lines += [
-            f"{kind:<12}" + "".join(f"{fired[kind, prefix + method] or '-':>15}" for method in methods)
-            for kind in kinds
-        ]
-    anywhere = [kind for kind in KINDS if kind not in {*SERVER_READS, *SERVER_WRITES, *DISK, *LEDGER}]
-    lines.append("\nat any boundary: " + ", ".join(
-        f"{kind} {sum(count for (one, _), count in fired.items() if one == kind)} times at "
-        f"{len({where for one, where in fired if one == kind})} places" for kind in anywhere
-    ))  # fmt: skip
-    lines += [f"empty: {kind} × {where}: {why}" for (kind, where), why in EXPLAINED.items()]
-    return "\n".join(lines)
 
 
 def main() -> int:
@@ -164,6 +141,7 @@ def _many(seeds: range, workers: int, every: int) -> int:
                 print(figures.told(time.monotonic() - begun), flush=True)
             elif figures.histories % 1_000 < BLOCK:
                 print(figures.summary(time.monotonic() - begun), flush=True)
+    figures.add(fill(figures))
     print(figures.told(time.monotonic() - begun), flush=True)
     return 1 if figures.failed else 0
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from sim import content, people
+from sim import content, people, places
 from xnatsync.core.errors import (
     CredentialsRefused,
     ForeignContent,
@@ -36,6 +36,7 @@ from xnatsync.sandbox.model.accounts import User
 from xnatsync.sandbox.model.archiver import Request, built_session
 from xnatsync.sandbox.model.creation import ModelError
 from xnatsync.sandbox.model.importer import Importer
+from xnatsync.sandbox.model.merge import Rules
 from xnatsync.sandbox.model.objects import Experiment, FileEntry, Project, Resource
 from xnatsync.sandbox.model.prearchive import Row
 from xnatsync.sandbox.model.site import Site
@@ -45,6 +46,7 @@ from xnatsync.xnat.names import sop_uid_of
 if TYPE_CHECKING:
     from sim.world import History
 
+Seen = TypeVar("Seen")
 PROJECT = "P1"
 LAG_MS = 8_000  # so long a listing may show the state before
 AGENT, PERSON = User("agent", admin=True), User("person", admin=True)
@@ -55,6 +57,7 @@ _STATES = {
     "CONFLICT": PrearchiveState.CONFLICT,
     "ERROR": PrearchiveState.ERROR,
 }
+STALE = places.ONLY["reads", "stale"][0]
 _SLOW = "The archive of it did not complete within the configured timeout interval."
 
 
@@ -82,6 +85,7 @@ class SimServer:
         self.born: dict[str, int] = {}  # when something could first be seen: rows, sessions, archived files
         self.ours: set[str] = set()  # rows that the engine sent to
         self.foreign: set[bytes] = set()  # contents that others stored
+        self.latecomers = False  # uploads of ours came after the time for which we wait
 
     # --- what is there -------------------------------------------------------------------------------------------
 
@@ -149,12 +153,12 @@ class SimServer:
             if ours:
                 self.ours.add(row.uri)
 
-    def archive(self, row: Row, user: User) -> Experiment:
+    def archive(self, row: Row, user: User, rules: Rules | None = None) -> Experiment:
         """Builds and archives."""
         if not operations.build(self.site, row):
             raise ModelError(409, "session document locked")
         known = set(self.site.store._files)
-        session = operations.archive(self.site, row, Request(user))
+        session = operations.archive(self.site, row, Request(user, rules or Rules()))
         self.born.setdefault(session.id, self.history.clock.ms)
         for path in set(self.site.store._files) - known:
             self.born[path] = self.history.clock.ms
@@ -195,7 +199,7 @@ class SimXnat:
     ) -> tuple[SessionSeen, ...]:
         stale = self._read("sessions")
         self._has(project)
-        return tuple(
+        found = tuple(
             SessionSeen(
                 one.id, one.project, one.label, self.server.site.subjects[one.subject].label,
                 one.fields.get("UID", ""), one.xsi_type,
@@ -206,6 +210,7 @@ class SimXnat:
             and (study_uid is None or one.fields.get("UID") == study_uid)
             and not (stale and self._young(one.id))
         )  # fmt: skip
+        return self._doubled("sessions", found)
 
     def session_files(self, session_id: str) -> FileListing:
         stale = self._read("session_files")
@@ -221,18 +226,20 @@ class SimXnat:
         return self._short("session_files", files)
 
     def resource_files(self, session_id: str, resource: str) -> FileListing:
-        self._read("resource_files")
+        stale = self._read("resource_files")
         found = self._session(session_id).resources.get(resource)
-        entries = found.entries.values() if found is not None else ()
-        return self._short(
-            "resource_files", [RemoteFile("", resource, entry.path, entry.size, entry.digest) for entry in entries]
-        )
+        files = [
+            RemoteFile("", resource, entry.path, entry.size, entry.digest)
+            for entry in (found.entries.values() if found is not None else ())
+            if not (stale and found is not None and self._young(f"{found.folder}/{entry.path}"))
+        ]
+        return self._short("resource_files", files)
 
     def prearchive(self, project: str) -> tuple[PrearchiveSeen, ...]:
         stale = self._read("prearchive")
         if project not in self.server.site.projects:
             raise from_status(403, "", Verb.READ, f"the prearchive of project {project}")
-        return tuple(
+        found = tuple(
             PrearchiveSeen(
                 row.uri, row.project or "Unassigned", row.name, row.subject, row.tag,
                 _STATES.get(row.status, PrearchiveState.WORKING), row.status, row.uploaded,
@@ -240,6 +247,7 @@ class SimXnat:
             for row in self.server.rows()
             if row.project == project and not (stale and self._young(row.uri))
         )  # fmt: skip
+        return self._doubled("prearchive", found)
 
     def prearchive_files(self, uri: str) -> FileListing:
         self._read("prearchive_files")
@@ -276,7 +284,7 @@ class SimXnat:
 
     def _pieces(self, data: bytes) -> Iterator[bytes]:
         yield data[: len(data) // 2]
-        if self.history.faults.fires("cut", "xnat.fetch_scans, within"):
+        if self.history.faults.fires("cut", "xnat.fetch_scans"):
             raise ReadFailed("fetching: the answer was cut")
         yield data[len(data) // 2 :]
 
@@ -292,7 +300,7 @@ class SimXnat:
     ) -> ImportReply:
         with self._write("import_zip", Verb.IMPORT, (target.project, target.session)) as fate:
             received: list[tuple[str, bytes]] = []
-            later = fate in {"delayed", "lost", "lost in limbo"}
+            later = fate in {"delayed", "long delayed", "lost", "lost in limbo"}
             importer = self.server.importer(AGENT, target)
             try:
                 for name, file, chunks in members:
@@ -307,7 +315,9 @@ class SimXnat:
                 self.server.note(importer.rows.values(), ours=True)
                 if fate == "delayed" and received:
                     self._later("import", target, lambda: self._arrive(target, received))
-            if fate in {"delayed", "lost", "cut"}:
+                if fate == "long delayed" and received:
+                    self._much_later(target, received)
+            if fate in {"delayed", "long delayed", "lost", "cut"}:
                 raise _unknown("no answer")
             if fate == "reply lost":
                 raise _unknown("the answer was lost")
@@ -433,20 +443,32 @@ class SimXnat:
             found = session.resources.get(resource)
             if found is not None and name in found.entries:
                 raise ForeignContent("a file of this name is already there")
+            if fate == "delayed":
+                target = ImportTarget(session.project, "", session.label)
+                self._later("attachment", target, lambda: self._stored(session, resource, name, data))
             if fate in {"lost", "delayed"}:
                 raise _unknown("the connection was reset")
             if fate == "lost in limbo":
                 return
+            if fate == "cut" or self.history.faults.fires("truncated", "xnat.put_file"):
+                data = data[: len(data) // 2]
             with self._untouched():
-                if fate == "cut":
-                    data = data[: len(data) // 2]
-                site = self.server.site
-                folder = f"{session.folder}/RESOURCES/{resource}"
-                size, digest = site.store.write(f"{folder}/{name}", [data], digest=site.settings.flag("checksums"))
-                kept = session.resources.setdefault(resource, Resource(site.next_key(), resource, folder))
-                kept.entries[name] = FileEntry(name, size, digest)
+                self._stored(session, resource, name, data)
+            if fate == "twice":
+                raise ForeignContent("a file of this name is already there")
             if fate in {"cut", "reply lost"}:
                 raise _unknown("no answer")
+
+    def _stored(self, session: Experiment, resource: str, name: str, data: bytes) -> None:
+        """Stores a file beside a session that is still there and has none of that name."""
+        site = self.server.site
+        folder = f"{session.folder}/RESOURCES/{resource}"
+        if session.id not in site.experiments or self.server.read(f"{folder}/{name}") is not None:
+            return
+        size, digest = site.store.write(f"{folder}/{name}", [data], digest=site.settings.flag("checksums"))
+        kept = session.resources.setdefault(resource, Resource(site.next_key(), resource, folder))
+        kept.entries[name] = FileEntry(name, size, digest)
+        self.server.born[f"{folder}/{name}"] = self.history.clock.ms
 
     # --- inner parts ---------------------------------------------------------------------------------------------
 
@@ -468,7 +490,7 @@ class SimXnat:
             raise ReadFailed("the answer was cut")
         if chance := faults.fires("slow", where):
             self.history.clock.ms += chance.randrange(30_000)
-        return method in {"sessions", "session_files", "prearchive"} and faults.fires("stale", where) is not None
+        return method in STALE and faults.fires("stale", where) is not None
 
     def _known(self) -> None:
         if self.password != self.server.password:
@@ -493,7 +515,7 @@ class SimXnat:
         if faults.fires("500", where):
             raise from_status(500, "", verb, "writing")
         fates = ["login page", "cut", "reply lost", "delayed", "lost", "lost in limbo", "twice"]
-        fates += ["conflict"] if verb is Verb.COMMIT else []
+        fates += ["conflict"] if verb is Verb.COMMIT else ["long delayed"] if verb is Verb.IMPORT else []
         fate = next((kind for kind in fates if faults.fires(kind, where)), "")
         if fate == "login page":  # it came instead of an answer: the write may have happened or not
             fate = faults.next("page").choice(["lost", "reply lost"])
@@ -526,6 +548,18 @@ class SimXnat:
             Pending(self.history.clock.ms + wait_ms, (target.project, target.session), what, act, self.history.jumps)
         )
 
+    def _much_later(self, target: ImportTarget, members: Sequence[tuple[str, bytes]]) -> None:
+        """After the time for which we wait: it is met like an upload of anybody else."""
+
+        def arrive() -> None:
+            self.server.receive(AGENT, target, members)
+            self.server.latecomers = True
+
+        wait_ms = int(self.history.faults.next("long delay").uniform(1.1, 6.0) * self.history.route.quiet_s * 1000)
+        self.server.pending.append(
+            Pending(self.history.clock.ms + wait_ms, (target.project, target.session), "late import", arrive, -1)
+        )
+
     def _young(self, key: str) -> bool:
         return self.history.clock.ms - self.server.born.get(key, -LAG_MS) < LAG_MS
 
@@ -546,7 +580,14 @@ class SimXnat:
             raise from_status(404, f"{uri} not found.", verb, f"acting on {uri}")
         return row
 
+    def _doubled(self, method: str, found: Sequence[Seen]) -> tuple[Seen, ...]:
+        """What a listing names twice, as the joins of a database do."""
+        if found and self.history.faults.fires("doubled", f"xnat.{method}"):
+            return (*found, *found)
+        return tuple(found)
+
     def _short(self, method: str, files: list[RemoteFile]) -> FileListing:
+        files = list(self._doubled(method, files))
         chance = self.history.faults.fires("short", f"xnat.{method}") if files else None
         if chance is None:
             return FileListing(tuple(files))

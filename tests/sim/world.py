@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from sim import content, people, slate
+from sim import content, people, places, slate
 from sim.clock import SimClock, SimIds
 from sim.disk import SimDisk, is_object
 from sim.faults import Chance, Crash, Faults
@@ -189,10 +189,12 @@ class History:
         script: Callable[[History], None] | None = None,
         order: int = 0,
         settings: Mapping[str, Any] | None = None,
+        forced: Mapping[places.Cell, int] | None = None,
+        spot: places.Cell | None = None,
     ) -> None:
         self.seed = seed
         self.order = order
-        self.faults = Faults(seed, masked, only)
+        self.faults = Faults(seed, masked, only, forced, spot)
         self.clock, self.ids = SimClock(), SimIds()
         self.trace: list[str] = []
         self.marks: Counter[str] = Counter()
@@ -214,7 +216,6 @@ class History:
         self.crashes = 0
         chance = self.faults.random("route", 0)
         self.route = self._route(chance, dict(settings or {}))
-        self.proof_level = self.route.level
         self.disk = SimDisk(self, self.route.folder, self.route.done, chance.choice((1, 1, 2_000_000_000)))
         self.server = SimServer(self, anonymises=chance.random() < 0.5, checksums=chance.random() < 0.8)
         self.password = self.server.password
@@ -248,7 +249,23 @@ class History:
             "member_names": "uid" if waits else chance.choice(("uid", "uid", "original")),
             "quiet_s": 60.0,
         }  # fmt: skip
-        return DropRoute(**{**values, **given})
+        return DropRoute(**{**values, **self._on_the_way_to(self.faults.spot[1]), **given})
+
+    def _on_the_way_to(self, where: str) -> dict[str, Any]:
+        """The settings without which a method is never called."""
+        match where:
+            case "xnat.put_file" | "xnat.resource_files":
+                return {"other": "attach", "destination": "archive", "member_names": "uid"}
+            case "xnat.fetch_scans":
+                return {"level": Level.PIXELS, "destination": "archive", "after": "delete"}
+            case "disk.remove":
+                return {"level": Level.PIXELS, "destination": "archive", "after": "delete"}
+            case "disk.move" | "disk.prune" | "disk.exists":
+                return {"after": "move"}
+            case "xnat.commit":
+                return {"destination": "archive"}
+            case _:
+                return {}
 
     # --- playing -------------------------------------------------------------------------------------------------
 
@@ -297,6 +314,8 @@ class History:
 
     def begin(self) -> None:
         """A process starts."""
+        if self.faults.on and self.faults.next("let go").random() < 0.25:
+            self.let_go()
         self.log("start")
         self.alive = True
         self.ledger = SimLedger(self.raw, self)
@@ -311,6 +330,20 @@ class History:
         recover(world)
         self.dispatcher = Inline(world, 64, PATIENCE_S, self.log)
         self.find()
+
+    def let_go(self) -> None:
+        """A person says `xnatsync retry` while nothing runs: whatever is held is tried again, mended or not."""
+        self.ledger = SimLedger(self.raw, self)
+        for item in self.ledger.held_items():
+            self.log(f"person: retry item {item.id}")
+            try:
+                if item.hold is not None:
+                    self.ledger.release_item(item.id)
+                for unit in self.ledger.units(item_id=item.id):
+                    if unit.hold is not None and self.ledger.unit(unit.id).phase != "dismissed":
+                        release_unit(self.ledger, self.ledger.item(item.id), unit, self.ledger_now())
+            except XnatsyncError as error:  # a ledger that fails, or a late upload that may still arrive
+                self.log(f"not now: {error.code}")
 
     def find(self) -> None:
         """Discovery; a folder that is not there ends the command."""

@@ -9,6 +9,7 @@ from xnatsync.core.decide import AGAIN_S
 from xnatsync.core.errors import (
     Bug,
     Disposition,
+    ForeignContent,
     NotThere,
     ObjectsDiffer,
     ReadFailed,
@@ -25,6 +26,7 @@ from xnatsync.core.situation import quiet_s
 from xnatsync.core.tree import Node, Tree
 from xnatsync.core.wording import counted
 from xnatsync.dicom.identity import pixel_digest
+from xnatsync.engine.failing import LOOK_AGAIN_S
 from xnatsync.engine.perform import as_manifest
 from xnatsync.engine.world import Due, Result, World, last_attempt
 from xnatsync.ledger.rows import FileRow, Outcome, UnitRow
@@ -61,8 +63,8 @@ def prove(world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileRow
         if last is not None and last.effect == "attach":
             if (rest_s := quiet_s(last, world.now())) > 0:
                 return Due(rest_s, "an attachment without an answer may still be stored")
-            if last.outcome == "ok" and parse(world.now()) < parse(later(last.began_at, AGAIN_S)):
-                raise ServerBusy(f"acknowledged and not listed: {counted(len(todo), 'attached file')}")
+            if last.outcome in {"ok", "refused"} and parse(world.now()) < parse(later(last.began_at, AGAIN_S)):
+                raise ServerBusy(f"said to be there and not listed: {counted(len(todo), 'attached file')}")
         return _attach(world, route, unit, files, todo)
     if place == "archive" and route.level.rank >= Level.PIXELS.rank:
         target = _fetched(world, unit, listing, target, members)
@@ -147,7 +149,11 @@ def _attached(world: World, route: DropRoute, unit: UnitRow, source: Tree) -> Tr
 
 
 def _attach(world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileRow], keys: Sequence[str]) -> Result:
-    """Stores files beside the session, one after the other, never over one that is there."""
+    """Stores files beside the session, one after the other, never over one that is there.
+
+    The first that is said to be there already may be ours, sent twice by something on the way: the next look tells.
+    """
+    ours_perhaps = not any(past.code == ForeignContent.code for past in world.ledger.attempts(unit.id))
     wanted = [file for file in files if file.kind == Kind.OTHER and attached_key(file.member) in set(keys)]
     attempt = world.ledger.open_attempt(
         unit.id, run_id=world.run_id, effect="attach", request_id=world.ids.request_id(), now=world.now(),
@@ -156,11 +162,14 @@ def _attach(world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileR
     try:
         _put(world, route, unit, wanted, attempt.request_id)
     except XnatsyncError as error:
-        outcome: Outcome = "unknown" if error.disposition is Disposition.LOOK else "failed"
+        there = isinstance(error, ForeignContent)
+        outcome: Outcome = "unknown" if error.disposition is Disposition.LOOK else "refused" if there else "failed"
         world.ledger.close_attempt(
             attempt.id, outcome=outcome, now=world.now(), http=error.http, code=error.code, detail=str(error),
             quiet_at=world.in_seconds(route.quiet_s) if outcome == "unknown" else None,
         )  # fmt: skip
+        if there and ours_perhaps:
+            return Due(LOOK_AGAIN_S, str(error))
         raise
     world.ledger.close_attempt(attempt.id, outcome="ok", now=world.now())
     return Due()
