@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpcore
 import pytest
 
 from unit.xnat_scripted import QUICK
@@ -113,3 +114,18 @@ def test_a_proxy_is_taken_from_the_environment_but_never_for_ourselves(monkeypat
     monkeypatch.setenv("https_proxy", "socks5://proxy.example.org")
     with pytest.raises(ConfigError, match="socks5"):
         connection.proxy_for("https://xnat.example.org")
+
+
+def test_sockets_are_read_in_large_pieces(tmp_path: Path) -> None:
+    """A file on a quick line comes in few pieces; should httpx read otherwise one day, this tells."""
+    seen: list[int] = []
+
+    class Stream(httpcore.MockStream):
+        def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+            seen.append(max_bytes)
+            return super().read(max_bytes, timeout)
+
+    stream = Stream([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", b"ok"])
+    with httpcore.HTTP11Connection(httpcore.Origin(b"http", b"x", 80), stream) as opened:
+        assert opened.request("GET", "http://x/").content == b"ok"
+    assert set(seen) == {connection.PIECE_BYTES}

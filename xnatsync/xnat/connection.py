@@ -9,10 +9,16 @@ import urllib.parse
 import urllib.request
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
+from typing import Final
 
+import httpcore
 import httpx
 
 from xnatsync.core.errors import ConfigError
+
+PIECE_BYTES: Final = 256 << 10  # read from a socket at once: pieces of 64 KiB, the default, cost half as much again
+
+httpcore.HTTP11Connection.READ_NUM_BYTES = PIECE_BYTES  # of the whole process; there is no setting for one connection
 
 
 def http_client(root: str, *, verify: bool | str | Path, user_agent: str, pool: int) -> httpx.Client:

@@ -128,15 +128,16 @@ class _Source:
         self.offset -= len(unused)
 
     def exactly(self, count: int) -> Iterator[bytes]:
-        """Passes so many bytes on, without copying whole pieces."""
+        """Passes so many bytes on; a whole piece is not copied, a part of one once."""
         while count:
-            piece = self.some()
-            if len(piece) > count:
-                self._piece, self._at = piece, count
-                self.offset -= len(piece) - count
-                piece = piece[:count]
-            count -= len(piece)
-            yield piece
+            while self._at >= len(self._piece):
+                self._piece, self._at = self._next(), 0
+            end = min(self._at + count, len(self._piece))
+            taken = self._piece if end - self._at == len(self._piece) else self._piece[self._at : end]
+            self._at = end
+            self.offset += len(taken)
+            count -= len(taken)
+            yield taken
 
     def at_end(self) -> bool:
         """Tells whether nothing follows."""
