@@ -430,9 +430,10 @@ def test_what_is_shown_can_be_loaded_and_means_the_same(path: Path, tmp_path: Pa
     again = load(written(tmp_path, shown))
 
     assert as_toml(again) == shown
-    for name, route in config.routes.items():
-        assert again.routes[name].done_folder == route.done_folder
-        assert again.routes[name].level == route.level
+    for name, route in config.drop_routes.items():
+        assert again.drop_routes[name].done_folder == route.done_folder
+        assert again.drop_routes[name].level == route.level
+    assert again.tree_routes == config.tree_routes
 
 
 def test_awkward_texts_survive_showing(tmp_path: Path) -> None:

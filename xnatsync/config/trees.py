@@ -115,7 +115,8 @@ class MirrorConfig(TreeConfig):
             found += [
                 (f"layout.{kind.value}", f"leaves no folder of its own for {kind.value}.xml: set metadata = false")
                 for kind in OwnerKind
-                if kind.value in self.levels and self.tree_layout.sidecar(_example(kind, self.all_projects[0])) is None
+                if kind in self.selection().kinds
+                and self.tree_layout.sidecar(_example(kind, self.all_projects[0])) is None
             ]
         if found:
             raise quarrel(found)
@@ -140,8 +141,11 @@ class PushConfig(TreeConfig):
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         found = self._broken()
-        if not self.resources:
-            found.append(("resources", "name the resources that are sent, such as QC"))
+        taken = [text for text in self.resources if not text.startswith("!")]
+        if not taken or any(not text.strip("*") for text in taken):
+            found.append(
+                ("resources", "name what is sent, such as QC: all of them would send back what a mirror brought")
+            )
         if found:
             raise quarrel(found)
         return self
