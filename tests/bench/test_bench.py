@@ -87,6 +87,15 @@ def test_the_sandbox_is_compared_with_plain_servers(tmp_path: Path) -> None:
     assert all(rate > 0 for rate in seen["mb_per_s"].values())
 
 
+def test_a_look_at_a_tree_is_compared_with_find(tmp_path: Path) -> None:
+    """Both see every file, and the ledger expects just those."""
+    seen = report_of("bench_tree_look.py", "--files", "300", "--rounds", "1", "--folder", str(tmp_path))
+
+    assert seen["found_by_find"] == seen["files"] == 300
+    assert set(seen["median_s"]) == {"find", "look", "living", "all of it"}
+    assert all(seconds > 0 for seconds in seen["median_s"].values())
+
+
 def test_a_temporary_file_would_be_seen(tmp_path: Path) -> None:
     """The audit that finds no temporary file finds one that is written."""
     (tmp_path / "drop").mkdir()

@@ -370,6 +370,26 @@ def test_what_was_kept_already_is_discarded_all_the_same(tree: TreeDisk, root: P
     assert in_trash(root) == {"t/a": b"1"}
 
 
+def test_every_name_on_the_way_into_the_trash_is_brought_to_the_disk(
+    tree: TreeDisk, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a new folder its parent too, else a power cut could take it; once known, it is not asked for again."""
+    synced: list[str] = []
+    for path in ("a", "b", "c"):
+        put(tree, root, path)
+    monkeypatch.setattr(trash, "sync_folder", lambda folder: synced.append(folder.relative_to(root).as_posix()))
+
+    tree.keep(root, "a", "day/1/x")
+    assert synced == [f"{OWN}/trash/day/1", f"{OWN}/trash/day", f"{OWN}/trash", OWN, "."]
+    synced.clear()
+    tree.keep(root, "b", "day/2/x")
+    assert synced == [f"{OWN}/trash/day/2", f"{OWN}/trash/day"]
+    tree.empty_trash(root, ["day/1/x", "day/2/x"])
+    synced.clear()
+    tree.keep(root, "c", "day/3/x")
+    assert synced == [f"{OWN}/trash/day/3", f"{OWN}/trash/day", f"{OWN}/trash", OWN, "."]
+
+
 def test_nothing_in_the_trash_is_replaced(tree: TreeDisk, root: Path) -> None:
     """Not even with as many bytes."""
     put(tree, root, "a", b"1")

@@ -40,7 +40,7 @@ def _second_name(ways: Ways, root: Path, path: str, name: str, make: Callable[[]
         except FileExistsError:
             if not _same(place, second, path):
                 raise refused(name, "another file is there") from None
-        _settle_way(root, second)
+        _settle_way(ways, root, second)
     except OSError as error:
         raise failed(root, error, f"keeping {path} under a second name") from error
 
@@ -58,10 +58,22 @@ def discard(ways: Ways, root: Path, path: str, trash: str) -> None:
             if not _same(place, second, path):
                 raise refused(trash, "the trash holds another file there") from None
             place.unlink()
-        _settle_way(root, second)
+        _settle_way(ways, root, second)
         prune_above(root, place)
     except OSError as error:
         raise failed(root, error, f"moving {path} to the trash") from error
+
+
+def find(ways: Ways, root: Path, trash: str) -> tuple[Path, os.stat_result]:
+    """Gives the place of a file in the trash and what it is; SourceChanged when no plain file is there."""
+    try:
+        place = ways.own(root, TRASH, trash)
+        seen = place.lstat()
+    except OSError as error:
+        raise their_file(error, trash) from error
+    if not stat.S_ISREG(seen.st_mode):
+        raise SourceChanged(f"{trash} in the trash is no longer a file")
+    return place, seen
 
 
 def empty_trash(ways: Ways, root: Path, trash: Sequence[str]) -> None:
@@ -79,6 +91,8 @@ def empty_trash(ways: Ways, root: Path, trash: Sequence[str]) -> None:
         sync_folders(sorted(left))
     except OSError as error:
         raise failed(root, error, "emptying the trash") from error
+    finally:
+        ways.unsettle()
 
 
 def prune_above(root: Path, place: Path) -> None:
@@ -86,12 +100,15 @@ def prune_above(root: Path, place: Path) -> None:
     sync_folders([remove_empty(place.parent, root)])
 
 
-def _settle_way(root: Path, place: Path) -> None:
-    """Brings the names on the way to something in the trash to the disk: they may all be new."""
+def _settle_way(ways: Ways, root: Path, place: Path) -> None:
+    """Brings a name in the trash to the disk, and those of the folders on its way that may be new."""
+    new: list[Path] = []
     for folder in place.parents:
         sync_folder(folder)
-        if folder == root:
-            return
+        if folder == root or ways.is_settled(folder):
+            break
+        new.append(folder)
+    ways.settle(new)
 
 
 def _file(ways: Ways, root: Path, path: str) -> Path:

@@ -77,11 +77,15 @@ def own_folder(root: Path) -> Path:
 
 
 class Ways:
-    """Finds places in trees.  Remembers which roots take `A` and `a` for one name; any thread may use it."""
+    """Finds places in trees; any thread may use it.
+
+    Remembers which roots take `A` and `a` for one name, and which folders of the trash are known to be on the disk.
+    """
 
     def __init__(self) -> None:
         self._folding: dict[str, bool] = {}
         self._listed: dict[str, frozenset[str]] = {}
+        self._settled: set[Path] = set()
 
     def find(self, root: Path, path: str) -> Path:
         """Gives the place of a path; PlaceTaken when a link is on the way.  Nothing needs to be there."""
@@ -109,6 +113,20 @@ class Ways:
             listed = self._listed[folder] = frozenset(entry.name for entry in found)
         if name not in listed:
             raise refused(path, "something lies there whose name differs in case or accents alone")
+
+    def is_settled(self, folder: Path) -> bool:
+        """Tells whether a folder's own name is known to be on the disk."""
+        return folder in self._settled
+
+    def settle(self, folders: Sequence[Path]) -> None:
+        """Notes that the names of folders are on the disk."""
+        if len(self._settled) > FOLDERS_MAX:
+            self._settled.clear()
+        self._settled.update(folders)
+
+    def unsettle(self) -> None:
+        """Forgets what is on the disk: folders were removed."""
+        self._settled.clear()
 
     def _walk(self, root: Path, base: str, way: Sequence[str], path: str, *, make: bool, ours: bool = False) -> Path:
         place = base
