@@ -144,7 +144,7 @@ def test_fixed_text_around_places_tells_templates_apart() -> None:
         own, scan = layout.path(SESSION, OWN, "f"), layout.path(SESSION, SCAN, "f")
         assert layout.folders(SESSION) == (own.removesuffix("/QC/f"), scan.removesuffix("/4/DICOM/f"))
         with pytest.raises(ValueError, match="same path"):
-            Layout.parse({**texts, "session": texts["session"].replace("ses", "SUB")})
+            Layout.parse({**texts, "session": texts["session"].replace("ses-", "SUB-").replace("_ses", "_SUB")})
 
 
 def test_one_project_needs_no_name_and_takes_no_other() -> None:
