@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from drop_world import DropWorld, _toml
-
 from xnatsync.engine.world import Silent
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.open import open_ledger
@@ -24,6 +23,7 @@ class MirrorWorld(DropWorld):
     """One site with project P1, and a mirror of it called `m` in the folder `tree`."""
 
     make_app: Callable[[Any], App] = App
+    number = ""  # of a session that a test is about
 
     def __init__(self, root: Path, monkeypatch: Any) -> None:
         self.tree = root / "tree"

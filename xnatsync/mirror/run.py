@@ -1,4 +1,4 @@
-"""One run of one mirror: survey, step what is due, remove at the very end."""
+"""One run of one mirror or push: survey, step what is due; what is to be removed goes at the very end."""
 
 from __future__ import annotations
 
@@ -8,20 +8,25 @@ from dataclasses import dataclass, field
 from xnatsync.core.errors import XnatsyncError
 from xnatsync.core.inventory import Owner
 from xnatsync.mirror.listings import Listings
+from xnatsync.mirror.push_step import PushStep
+from xnatsync.mirror.push_survey import push_survey
 from xnatsync.mirror.removal import empty_old_trash, remove
 from xnatsync.mirror.rota import OwnerRota
 from xnatsync.mirror.step import OwnerStep
 from xnatsync.mirror.survey import Survey, survey
 from xnatsync.mirror.world import TreeWorld
 from xnatsync.routes.mirror import MirrorRoute
+from xnatsync.routes.push import PushRoute
 
 
 @dataclass(slots=True)
-class MirrorRun:
-    """What a run of a mirror did and what it left."""
+class TreeRun:
+    """What a run of a mirror or a push did and what it left."""
 
-    route: MirrorRoute
-    survey: Survey | None = None
+    route: MirrorRoute | PushRoute
+    owners: int = 0  # that the route has on the server, as far as it was asked
+    due: int = 0  # that were looked at file by file
+    unplaced: tuple[tuple[str, str], ...] = ()  # files of a push that belong to nothing on the server, and why
     counts: dict[str, int] = field(default_factory=dict)
     errors: list[XnatsyncError] = field(default_factory=list)
     unfinished: int = 0  # owners that are still due
@@ -35,19 +40,15 @@ def run(
     workers: int,
     patience_s: float,
     on_bug: Callable[[str], None],
-) -> MirrorRun:
+) -> TreeRun:
     """Brings a tree into agreement with its projects, as far as can be done now."""
-    done = MirrorRun(route)
+    done = TreeRun(route)
     try:
-        found = done.survey = survey(world, route)
+        found = survey(world, route)
+        done.owners, done.due = len(found.owners), len(found.due) + len(found.gone)
         steps = OwnerStep(world, found, Listings(world.archive(route.server), _weights(found)))
         numbers = [*found.due, *(row.id for row in found.gone)]
-        rota = OwnerRota(world, workers, patience_s, on_bug, dict.fromkeys(numbers, steps.step))
-        rota.run()
-        done.unfinished = len(rota.due)
-        done.errors += [pause.error for pause in rota.pauses.values()]
-        done.interrupted = world.stopping()
-        if not (rota.due or done.errors or done.interrupted):
+        if _step_all(world, done, OwnerRota(world, workers, patience_s, on_bug, dict.fromkeys(numbers, steps.step))):
             remove(world, found, steps.removals, steps.ends)
             world.disk.clear_staging(route.folder)
         empty_old_trash(world, route)
@@ -55,6 +56,39 @@ def run(
         done.errors.append(error)
     done.counts = dict(world.tally(route.name).counts)
     return done
+
+
+def push(
+    world: TreeWorld,
+    route: PushRoute,
+    *,
+    workers: int,
+    patience_s: float,
+    on_bug: Callable[[str], None],
+) -> TreeRun:
+    """Brings to the server what the tree has and it has not, as far as can be done now."""
+    done = TreeRun(route)
+    try:
+        found = push_survey(world, route)
+        done.owners = done.due = len(found.owners)
+        done.unplaced = tuple(found.unplaced)
+        with world.ledger.write():
+            world.ledger.change_versions([], [(number, "removed") for number in found.ended], world.now(), world.run_id)
+        steps = PushStep(world, found)
+        _step_all(world, done, OwnerRota(world, workers, patience_s, on_bug, dict.fromkeys(found.owners, steps.step)))
+    except XnatsyncError as error:
+        done.errors.append(error)
+    done.counts = dict(world.tally(route.name).counts)
+    return done
+
+
+def _step_all(world: TreeWorld, done: TreeRun, rota: OwnerRota) -> bool:
+    """Steps what is due; True when everything came to its end."""
+    rota.run()
+    done.unfinished = len(rota.due)
+    done.errors += [pause.error for pause in rota.pauses.values()]
+    done.interrupted = world.stopping()
+    return not (rota.due or done.errors or done.interrupted)
 
 
 def _weights(found: Survey) -> dict[Owner, int]:

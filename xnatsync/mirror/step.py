@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from xnatsync.core.agreement import Agreement, Fetch, Trouble, agree
-from xnatsync.core.errors import DiskError, Disposition, SourceError, Stopped, XnatsyncError
+from xnatsync.core.errors import XnatsyncError
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
-from xnatsync.core.moment import later, parse
-from xnatsync.core.retry import asks_person, backoff_s
 from xnatsync.core.sides import BaseFile, ServerFile, Sides
 from xnatsync.core.wording import counted
-from xnatsync.engine.failing import LOOK_AGAIN_S, OF_THE_SERVER
-from xnatsync.engine.world import Due, Paused, Rest, Result
-from xnatsync.ledger.tree_rows import NewTrouble, OwnerRow
+from xnatsync.engine.failing import LOOK_AGAIN_S
+from xnatsync.engine.world import Due, Rest, Result
+from xnatsync.ledger.tree_rows import OwnerRow
 from xnatsync.mirror.fetch import Fetcher, Staged
+from xnatsync.mirror.holding import fail, hold_by, name_of, still_s
 from xnatsync.mirror.land import Landing, new_version
 from xnatsync.mirror.listings import Listings
 from xnatsync.mirror.moving import follow_labels
@@ -25,8 +23,6 @@ from xnatsync.mirror.parts import Parts, look
 from xnatsync.mirror.sidecar import bring_metadata
 from xnatsync.mirror.survey import Survey
 from xnatsync.mirror.world import TreeWorld
-
-TOLD_MAX: Final = 50  # troubles of one kind that are written down one by one for an owner; then their number
 
 
 @dataclass(slots=True)
@@ -42,20 +38,20 @@ class OwnerStep:
     def step(self, number: int) -> Result:
         """Brings an owner's part of the tree into agreement; never raises an XnatsyncError."""
         row = self.world.ledger.owner(number)
-        if (wait_s := _still_s(row, self.world.now())) > 0:
+        if (wait_s := still_s(row, self.world.now())) > 0:
             return Due(wait_s, f"tried again after {row.code}")
         try:
             if number in self.survey.owners:
                 return self._agree(row, self.survey.owners[number])
             return self._gone(row)
         except XnatsyncError as error:
-            return fail(self.world, self.survey, row, error)
+            return fail(self.world, self.survey.route, row, error)
 
     # --- the two ways ----------------------------------------------------------------------------------------------
 
     def _agree(self, row: OwnerRow, owner: Owner) -> Result:
         world = self.world
-        world.progress.owner(row.id, _name(owner), "looked at")
+        world.progress.owner(row.id, name_of(owner), "looked at")
         placed, troubles = follow_labels(world, self.survey.route, row, owner)
         parts = look(world, self.survey, row.id, placed, self.listings.take(owner))
         answer = agree(parts.sides, policy=self.survey.route.policy)
@@ -85,7 +81,7 @@ class OwnerStep:
             world.ledger.change_versions(
                 [], [(base.version_id, "removed") for base in answer.end], world.now(), world.run_id
             )
-            world.ledger.set_troubles(row.id, _told(answer.troubles), world.now())
+            hold_by(world, row, answer.troubles)
             if not answer.trash:
                 world.ledger.owner_gone(row.id, world.now())
         world.tally(route.name).add("gone")
@@ -123,7 +119,7 @@ class OwnerStep:
             return 0
         size = sum(step.file.size or 0 for step in answer.fetch)
         world.progress.goal(size)
-        world.progress.owner(row.id, _name(owner), f"bringing {counted(len(answer.fetch), 'file')}")
+        world.progress.owner(row.id, name_of(owner), f"bringing {counted(len(answer.fetch), 'file')}")
         landing = Landing(world, route, row.id, parts.tree)
         steps = {(step.file.key, step.file.name): step for step in answer.fetch}
         fetcher = Fetcher(world, route, row.id, owner)
@@ -153,33 +149,12 @@ class OwnerStep:
             with world.ledger.write():
                 if whole:
                     world.ledger.agree_owner(row.id, shown, resources, world.now())
-                self._hold(row, troubles)
+                hold_by(world, row, troubles)
 
-        with world.ledger.write():
-            world.ledger.set_troubles(row.id, _told(troubles), world.now())
-            if not answer.trash:
-                end()
+        if not answer.trash:
+            end()
         if answer.trash:
             self.removals[row.id], self.ends[row.id] = answer.trash, end
-
-    def _hold(self, row: OwnerRow, troubles: Sequence[Trouble]) -> None:
-        persons = [trouble for trouble in troubles if trouble.person]
-        if not persons:
-            self.world.ledger.release_owner(row.id)
-            return
-        first = persons[0]
-        more = f" (and {len(persons) - 1} more)" if len(persons) > 1 else ""
-        self.world.ledger.hold_owner(
-            row.id,
-            hold="person",
-            code=first.code,
-            detail=f"{first.path}: {first.detail}{more}",
-            advice=advice_of(first.code),
-            retry_at=None,
-            tries=0,
-        )
-        if row.code != first.code:
-            self.world.note(row.route, first.code, f"owner {row.id} waits for a person", level="error")
 
     def _resources(self, number: int, parts: Parts) -> dict[ResourceKey, tuple[str, int, int]]:
         files: Counter[ResourceKey] = Counter()
@@ -190,65 +165,6 @@ class OwnerStep:
         return {key: (seen.stamp, files[key], sizes[key]) for key, seen in self.survey.wanted[number].items()}
 
 
-def fail(world: TreeWorld, survey: Survey, row: OwnerRow, error: XnatsyncError) -> Result:
-    """Holds an owner, or pauses its server, or its route where our own disk is the matter."""
-    if isinstance(error, Stopped):
-        return Due(LOOK_AGAIN_S, str(error))
-    if error.disposition is Disposition.PAUSE or isinstance(error, OF_THE_SERVER):
-        ours = isinstance(error, DiskError | SourceError)
-        return Paused(f"route {row.route}" if ours else f"server {survey.route.server}", error)
-    tries = row.tries + 1
-    person = asks_person(error, tries)
-    wait_s = backoff_s(tries, f"owner {row.id}")
-    with world.ledger.write():
-        world.ledger.hold_owner(
-            row.id,
-            hold="person" if person else "retry",
-            code=error.code,
-            detail=str(error),
-            advice=error.remedy,
-            retry_at=None if person else later(world.now(), wait_s),
-            tries=tries,
-        )
-        level = "error" if person else "warning"
-        world.note(row.route, error.code, f"owner {row.id} is held", level=level)
-    return Rest() if person else Due(wait_s, str(error))
-
-
-def advice_of(code: str) -> str:
-    """The advice that goes with a code."""
-    from xnatsync.core import errors
-
-    for kind in vars(errors).values():
-        if isinstance(kind, type) and issubclass(kind, XnatsyncError) and kind.code == code:
-            return kind("").remedy
-    return ""
-
-
 def _paired(steps: dict[tuple[ResourceKey, str], Fetch], staged: Iterator[Staged]) -> Iterator[tuple[Fetch, Staged]]:
     for one in staged:
         yield steps[one.file.key, one.file.name], one
-
-
-def _told(troubles: Sequence[Trouble]) -> list[NewTrouble]:
-    """Writes down so many of each kind; of a session that is gone nobody wants ten thousand lines."""
-    told: list[NewTrouble] = []
-    many: Counter[str] = Counter()
-    for trouble in troubles:
-        many[trouble.code] += 1
-        if many[trouble.code] <= TOLD_MAX or trouble.person:
-            told.append(NewTrouble(trouble.path, trouble.code, trouble.detail, trouble.person))
-    for code, count in many.items():
-        if count > TOLD_MAX:
-            told.append(NewTrouble("", code, f"{counted(count, 'file')} in all", person=False))
-    return told
-
-
-def _name(owner: Owner) -> str:
-    return owner.session or owner.subject or owner.project
-
-
-def _still_s(row: OwnerRow, now: str) -> float:
-    if row.hold != "retry" or row.retry_at is None:
-        return 0.0
-    return (parse(row.retry_at) - parse(now)).total_seconds()

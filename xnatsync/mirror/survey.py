@@ -11,6 +11,7 @@ from xnatsync.core.moment import later
 from xnatsync.ledger.tree_rows import OwnerRow
 from xnatsync.mirror.world import TreeWorld
 from xnatsync.routes.mirror import SENTINEL, MirrorRoute
+from xnatsync.routes.push import PushRoute
 from xnatsync.tree_ports import TreeLook
 
 Wanted = dict[ResourceKey, ResourceSeen]
@@ -48,7 +49,7 @@ def survey(world: TreeWorld, route: MirrorRoute, *, dry: bool = False) -> Survey
     return found
 
 
-def check_tree(world: TreeWorld, route: MirrorRoute) -> bool:
+def check_tree(world: TreeWorld, route: MirrorRoute | PushRoute) -> bool:
     """Makes sure that the folder is the tree we know; True when it is new and nothing of ours should be there yet."""
     if world.disk.sentinel(route.folder) == SENTINEL:
         return False

@@ -11,6 +11,7 @@ from xnatsync.core.moment import later, stamp
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ports import Clock, Ids
 from xnatsync.routes.mirror import MirrorRoute
+from xnatsync.routes.push import PushRoute
 from xnatsync.tree_ports import Archive, TreeDisk
 
 
@@ -70,7 +71,7 @@ class TreeWorld:
     clock: Clock
     ids: Ids
     archive: Callable[[str], Archive]
-    routes: Mapping[str, MirrorRoute]
+    routes: Mapping[str, MirrorRoute | PushRoute]
     run_id: int
     progress: TreeProgress
     stopping: Callable[[], bool]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
@@ -29,4 +29,3 @@ class MirrorRoute:
     trash_keep_s: float = 30 * 86400.0
     metadata: bool = True
     big_file: int = 64 << 20  # bytes: from here on a file is fetched alone, and an interrupted one is resumed
-    pushes: bool = field(default=False, kw_only=True)

@@ -1,4 +1,4 @@
-"""Runs and plans of mirrors: from the configuration to a report."""
+"""Runs and plans of mirrors and pushes: from the configuration to a report."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xnatsync.config.model import MirrorConfig
+from xnatsync.config.model import MirrorConfig, PushConfig
 from xnatsync.config.show import route_digest
 from xnatsync.core.errors import Disposition, Exit, XnatsyncError
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.tree_rows import MirrorCounts, TroubleRow
 from xnatsync.mirror.plan import MirrorPlan, plan
-from xnatsync.mirror.run import MirrorRun, run
+from xnatsync.mirror.run import TreeRun, push, run
 from xnatsync.mirror.world import TreeProgress, TreeWorld
 from xnatsync.routes.mirror import MirrorRoute
+from xnatsync.routes.push import PushRoute
 
 if TYPE_CHECKING:
     from xnatsync.service.app import App
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MirrorReport:
-    """What a run of one mirror did, and how its tree stands now."""
+    """What a run of one mirror or push did, and how its tree stands now."""
 
     route: str
     folder: str
@@ -36,13 +37,15 @@ class MirrorReport:
     errors: tuple[XnatsyncError, ...] = ()
     unfinished: int = 0
     interrupted: bool = False
+    kind: str = "mirror"
+    unplaced: tuple[tuple[str, str], ...] = ()  # files of a push that belong to nothing on the server, and why
 
     @property
     def exit_code(self) -> int:
         """0 only when tree and server agree, as far as the policy goes."""
         if self.errors:
             return exit_code_of(self.errors)
-        if any(trouble.person for trouble in self.troubles) or self.standing.held:
+        if any(trouble.person for trouble in self.troubles) or self.standing.held or self.unplaced:
             return Exit.HELD
         waits = self.unfinished or self.interrupted or self.counts.get("incomplete", 0)
         return Exit.TEMPORARY if waits else Exit.OK
@@ -65,13 +68,20 @@ def run_mirrors(
     patience_s: float,
     on_bug: Callable[[str], None],
 ) -> list[MirrorReport]:
-    """Runs the mirrors among the named routes, one after the other, on a ledger that is open for this run."""
+    """Runs the mirrors and pushes among the named routes, one after the other, on a ledger open for this run.
+
+    Pushes go first: what they send, a mirror of the same tree then finds on both sides.
+    """
     world = tree_world(app, ledger, run_id, names, progress)
     reports = []
-    for route in world.routes.values():
+    for route in sorted(world.routes.values(), key=lambda route: isinstance(route, MirrorRoute)):
+        kind = "mirror" if isinstance(route, MirrorRoute) else "push"
         with ledger.write():
-            ledger.remember_route(route.name, "mirror", route_digest(app.config.routes[route.name]), world.now())
-        done = run(world, route, workers=workers, patience_s=patience_s, on_bug=on_bug)
+            ledger.remember_route(route.name, kind, route_digest(app.config.routes[route.name]), world.now())
+        if isinstance(route, MirrorRoute):
+            done = run(world, route, workers=workers, patience_s=patience_s, on_bug=on_bug)
+        else:
+            done = push(world, route, workers=workers, patience_s=patience_s, on_bug=on_bug)
         reports.append(_report(ledger, done))
         if world.stopping():
             break
@@ -85,6 +95,8 @@ def plan_mirrors(
     world = tree_world(app, ledger, run_id, names, progress)
     plans = []
     for route in world.routes.values():
+        if not isinstance(route, MirrorRoute):
+            continue
         with ledger.write():
             ledger.remember_route(route.name, "mirror", route_digest(app.config.routes[route.name]), world.now())
         plans.append(plan(world, route))
@@ -96,11 +108,13 @@ def tree_world(app: App, ledger: Ledger, run_id: int, names: Sequence[str], prog
     clock = app.make_clock()
     today = clock.now().date()
     chosen = names or list(app.config.routes)
-    routes = {
-        name: mirror_route(name, config, today)
-        for name in chosen
-        if isinstance(config := app.config.routes[name], MirrorConfig)
-    }
+    routes: dict[str, MirrorRoute | PushRoute] = {}
+    for name in chosen:
+        config = app.config.routes[name]
+        if isinstance(config, MirrorConfig):
+            routes[name] = mirror_route(name, config, today)
+        elif isinstance(config, PushConfig):
+            routes[name] = push_route(name, config, today)
     return TreeWorld(
         ledger=ledger,
         disk=app.make_tree_disk(),
@@ -132,18 +146,34 @@ def mirror_route(name: str, config: MirrorConfig, today: date) -> MirrorRoute:
     )
 
 
-def _report(ledger: Ledger, done: MirrorRun) -> MirrorReport:
+def push_route(name: str, config: PushConfig, today: date) -> PushRoute:
+    """Turns the configuration of a push into the engine's settings."""
+    return PushRoute(
+        name=name,
+        server=config.server,
+        project=config.project,
+        folder=Path(config.folder),
+        layout=config.tree_layout,
+        selection=config.selection(today),
+        create_resources=config.create_resources,
+        settle_s=config.settle,
+        quiet_s=config.quiet,
+    )
+
+
+def _report(ledger: Ledger, done: TreeRun) -> MirrorReport:
     name = done.route.name
-    found = done.survey
     return MirrorReport(
         route=name,
         folder=str(done.route.folder),
         counts=done.counts,
-        due=len(found.due) + len(found.gone) if found is not None else 0,
-        owners=len(found.owners) if found is not None else 0,
+        due=done.due,
+        owners=done.owners,
         standing=ledger.mirror_counts(name).get(name, MirrorCounts()),
         troubles=tuple(ledger.troubles(name)),
         errors=tuple(done.errors),
         unfinished=done.unfinished,
         interrupted=done.interrupted,
+        kind="mirror" if isinstance(done.route, MirrorRoute) else "push",
+        unplaced=done.unplaced,
     )

@@ -1,0 +1,175 @@
+"""What an analyst puts into the tree goes up byte for byte, and nothing of others is overwritten."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mirror_world import MirrorWorld
+from xnatsync.core.errors import Exit
+
+REPORT = "P1/S1/S1_MR/resources/QC/files/report.txt"
+SCAN_REPORT = "P1/S1/S1_MR/scans/1/resources/QC/files/deep/scan.json"
+
+
+@pytest.fixture
+def pushing(world: MirrorWorld) -> MirrorWorld:
+    """A session, and a push of its resources QC from the tree."""
+    world.number = world.session_with()
+    configure(world)
+    return world
+
+
+def configure(world: MirrorWorld, **route: object) -> None:
+    """Writes a configuration with a push alone."""
+    world.configure()
+    text = world.config.read_text().replace('kind = "mirror"', 'kind = "push"')
+    keys = {"resources": '["QC"]', "settle": '"0s"', "quiet": '"1s"', **route}
+    world.config.write_text(text + "".join(f"{key} = {value}\n" for key, value in keys.items()))
+
+
+def write(world: MirrorWorld, path: str, content: bytes) -> None:
+    """Puts a file into the tree."""
+    place = world.tree / path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(content)
+
+
+def stored(world: MirrorWorld) -> dict[str, bytes]:
+    """What the server gives back of everything in the session."""
+    import httpx
+
+    rows = world.get(f"/data/experiments/{world.number}/files?all=true&format=json").json()["ResultSet"]["Result"]
+    found = {}
+    for row in rows:
+        holder, _, name = row["URI"].partition("/files/")
+        scan = holder.partition("/scans/")[2].partition("/")[0]
+        place = f"scans/{scan}/resources" if scan else "resources"
+        answer = httpx.get(f"{world.server.url}/data{row['URI']}", auth=("agent", "secret"))
+        assert answer.status_code == 200
+        found[f"{place}/{row['collection']}/files/{name}"] = answer.content
+    return found
+
+
+def codes(report: Any) -> set[str]:
+    """The codes of a report's troubles."""
+    return {trouble.code for trouble in report.troubles}
+
+
+def test_results_go_up_and_a_second_run_asks_nothing(pushing: MirrorWorld) -> None:
+    """New resources of a session and of a scan; then not one request, not even a login."""
+    write(pushing, REPORT, b"good")
+    write(pushing, SCAN_REPORT, b"{}")
+    write(pushing, "P1/S1/S1_MR/resources/OTHER/files/x.txt", b"not selected")
+
+    report = pushing.mirror()
+
+    assert (report.exit_code, report.counts["sent"], report.counts["proven"]) == (0, 2, 2)
+    assert stored(pushing) == {
+        "resources/QC/files/report.txt": b"good",
+        "scans/1/resources/QC/files/deep/scan.json": b"{}",
+    }
+    mark = len(pushing.server.log)
+    assert pushing.mirror().exit_code == 0
+    assert pushing.server.log[mark:] == []
+
+
+def test_what_we_put_there_is_replaced_when_it_changes_here(pushing: MirrorWorld) -> None:
+    """Ours alone: the server still holds exactly what we sent."""
+    write(pushing, REPORT, b"good")
+    assert pushing.mirror().exit_code == 0
+    write(pushing, REPORT, b"better")
+
+    assert pushing.mirror().exit_code == 0
+    assert stored(pushing)["resources/QC/files/report.txt"] == b"better"
+
+
+def test_what_others_put_there_is_never_overwritten(pushing: MirrorWorld) -> None:
+    """Neither at first, nor what they made of ours."""
+    pushing.upload(f"experiments/{pushing.number}/resources/QC/files/report.txt", b"theirs")
+    write(pushing, REPORT, b"mine")
+
+    report = pushing.mirror()
+
+    assert (report.exit_code, codes(report)) == (3, {"XS-FOREIGN-CONTENT"})
+    assert stored(pushing)["resources/QC/files/report.txt"] == b"theirs"
+    assert pushing.mirror().exit_code == 3
+    (pushing.tree / REPORT).unlink()
+    assert pushing.mirror().exit_code == 0
+
+
+def test_ours_that_somebody_changed_is_never_overwritten(pushing: MirrorWorld) -> None:
+    """The digest is no longer that of the base."""
+    write(pushing, REPORT, b"good")
+    assert pushing.mirror().exit_code == 0
+    pushing.upload(f"experiments/{pushing.number}/resources/QC/files/report.txt", b"corrected", overwrite=True)
+    write(pushing, REPORT, b"better")
+
+    report = pushing.mirror()
+
+    assert (report.exit_code, codes(report)) == (3, {"XS-FOREIGN-CONTENT"})
+    assert stored(pushing)["resources/QC/files/report.txt"] == b"corrected"
+
+
+def test_what_somebody_deleted_there_is_not_put_back(pushing: MirrorWorld) -> None:
+    """A person decides."""
+    write(pushing, REPORT, b"good")
+    assert pushing.mirror().exit_code == 0
+    pushing.delete(f"experiments/{pushing.number}/resources/QC/files/report.txt")
+    write(pushing, REPORT, b"better")
+
+    report = pushing.mirror()
+
+    assert (report.exit_code, codes(report)) == (3, {"XS-PUSH-GONE"})
+    assert stored(pushing) == {}
+
+
+def test_a_session_that_the_server_does_not_have(pushing: MirrorWorld) -> None:
+    """Nothing is made up: the file is named, with the reason."""
+    write(pushing, "P1/S1/NOPE_MR/resources/QC/files/report.txt", b"good")
+
+    report = pushing.mirror()
+
+    assert report.exit_code == Exit.HELD
+    assert report.unplaced == (
+        ("P1/S1/NOPE_MR/resources/QC/files/report.txt", "the server has no such session in this project"),
+    )
+
+
+@pytest.mark.parametrize("kind", ["cut_request", "lost_reply", "status"])
+def test_a_store_that_fails_ends_in_the_same_state(pushing: MirrorWorld, kind: str) -> None:
+    """Cut, answered by nobody, or refused for now: once, and whole."""
+    write(pushing, REPORT, b"good" * 1000)
+    more = {"status": 503} if kind == "status" else {}
+    fault = pushing.fault("PUT", "/resources/QC/files", kind, times=1, **more)
+
+    report = pushing.mirror()
+    if report.exit_code != 0:
+        report = pushing.mirror()
+
+    assert fault.hits == 1
+    assert report.exit_code == 0, report
+    assert stored(pushing) == {"resources/QC/files/report.txt": b"good" * 1000}
+
+
+def test_an_account_that_may_only_read_is_told(pushing: MirrorWorld) -> None:
+    """XNAT answers 200 and stores nothing (hierarchy.md §6.1): it is never called done."""
+    pushing.site.accounts.add("reader", "secret")
+    pushing.put("/data/projects/P1/users/Collaborators/reader")
+    text = pushing.config.read_text().replace('user = "agent"', 'user = "reader"')
+    pushing.config.write_text(text)
+    write(pushing, REPORT, b"good")
+
+    report = pushing.mirror(patience_s=0.5)
+
+    assert report.exit_code != 0
+    assert stored(pushing) == {}
+
+
+def test_an_empty_file_goes_up_too(pushing: MirrorWorld) -> None:
+    """XNAT refuses an empty body, and takes an empty part."""
+    write(pushing, REPORT, b"")
+
+    assert pushing.mirror().exit_code == 0
+    assert stored(pushing) == {"resources/QC/files/report.txt": b""}

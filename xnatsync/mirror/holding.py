@@ -1,0 +1,104 @@
+"""What a failure or trouble means for an owner: wait, hold, or pause a whole server or disk."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from xnatsync.core import errors
+from xnatsync.core.agreement import Trouble
+from xnatsync.core.errors import DiskError, Disposition, SourceError, Stopped, XnatsyncError
+from xnatsync.core.inventory import Owner
+from xnatsync.core.moment import later, parse
+from xnatsync.core.retry import asks_person, backoff_s
+from xnatsync.core.wording import counted
+from xnatsync.engine.failing import LOOK_AGAIN_S, OF_THE_SERVER
+from xnatsync.engine.world import Due, Paused, Rest, Result
+from xnatsync.ledger.tree_rows import NewTrouble, OwnerRow
+from xnatsync.mirror.world import TreeWorld
+from xnatsync.routes.mirror import MirrorRoute
+from xnatsync.routes.push import PushRoute
+
+TOLD_MAX: Final = 50  # troubles of one kind that are written down one by one for an owner; then their number
+
+
+def fail(world: TreeWorld, route: MirrorRoute | PushRoute, row: OwnerRow, error: XnatsyncError) -> Result:
+    """Holds an owner, or pauses its server, or its route where our own disk is the matter."""
+    if isinstance(error, Stopped):
+        return Due(LOOK_AGAIN_S, str(error))
+    if error.disposition is Disposition.PAUSE or isinstance(error, OF_THE_SERVER):
+        ours = isinstance(error, DiskError | SourceError)
+        return Paused(f"route {row.route}" if ours else f"server {route.server}", error)
+    tries = row.tries + 1
+    person = asks_person(error, tries)
+    wait_s = backoff_s(tries, f"owner {row.id}")
+    with world.ledger.write():
+        world.ledger.hold_owner(
+            row.id,
+            hold="person" if person else "retry",
+            code=error.code,
+            detail=str(error),
+            advice=error.remedy,
+            retry_at=None if person else later(world.now(), wait_s),
+            tries=tries,
+        )
+        world.note(row.route, error.code, f"owner {row.id} is held", level="error" if person else "warning")
+    return Rest() if person else Due(wait_s, str(error))
+
+
+def hold_by(world: TreeWorld, row: OwnerRow, troubles: Sequence[Trouble]) -> None:
+    """Writes down what is in trouble, and holds the owner when a person must act; else lets it go."""
+    persons = [trouble for trouble in troubles if trouble.person]
+    with world.ledger.write():
+        world.ledger.set_troubles(row.id, _told(troubles), world.now())
+        if not persons:
+            world.ledger.release_owner(row.id)
+            return
+        first = persons[0]
+        more = f" (and {len(persons) - 1} more)" if len(persons) > 1 else ""
+        world.ledger.hold_owner(
+            row.id,
+            hold="person",
+            code=first.code,
+            detail=f"{first.path}: {first.detail}{more}",
+            advice=advice_of(first.code),
+            retry_at=None,
+            tries=0,
+        )
+        if row.code != first.code:
+            world.note(row.route, first.code, f"owner {row.id} waits for a person", level="error")
+
+
+def advice_of(code: str) -> str:
+    """The advice that goes with a code."""
+    for kind in vars(errors).values():
+        if isinstance(kind, type) and issubclass(kind, XnatsyncError) and getattr(kind, "code", "") == code:
+            return kind("").remedy
+    return ""
+
+
+def still_s(row: OwnerRow, now: str) -> float:
+    """How long a row still waits, in seconds."""
+    if row.hold != "retry" or row.retry_at is None:
+        return 0.0
+    return (parse(row.retry_at) - parse(now)).total_seconds()
+
+
+def name_of(owner: Owner) -> str:
+    """What people call it."""
+    return owner.session or owner.subject or owner.project
+
+
+def _told(troubles: Sequence[Trouble]) -> list[NewTrouble]:
+    """Writes down so many of each kind: of a session that is gone nobody wants ten thousand lines."""
+    told: list[NewTrouble] = []
+    many: Counter[str] = Counter()
+    for trouble in troubles:
+        many[trouble.code] += 1
+        if many[trouble.code] <= TOLD_MAX or trouble.person:
+            told.append(NewTrouble(trouble.path, trouble.code, trouble.detail, trouble.person))
+    for code, count in many.items():
+        if count > TOLD_MAX:
+            told.append(NewTrouble("", code, f"{counted(count, 'file')} in all", person=False))
+    return told

@@ -1,0 +1,234 @@
+"""One step of a push: what the tree has of an owner and the server has not goes up, and is proven byte for byte."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from xnatsync.core.agreement import Trouble
+from xnatsync.core.errors import (
+    ContentDiffers,
+    NotThere,
+    OutcomeUnknown,
+    PlaceTaken,
+    ReadFailed,
+    RequestRefused,
+    SourceChanged,
+    SourceError,
+    Stopped,
+    XnatsyncError,
+)
+from xnatsync.core.inventory import Owner, ResourceKey
+from xnatsync.core.moment import parse
+from xnatsync.core.sending import Agreed, Compare, LastDeed, Later, Put, Refuse, Sending, decide_sending
+from xnatsync.core.sides import BaseFile, ContentLike, ServerFile
+from xnatsync.engine.failing import LOOK_AGAIN_S
+from xnatsync.engine.world import Due, Rest, Result
+from xnatsync.ledger.tree_rows import DeedRow, NewVersion, OwnerRow, VersionRow
+from xnatsync.mirror.holding import fail, hold_by, name_of, still_s
+from xnatsync.mirror.push_survey import LocalFile, PushSurvey
+from xnatsync.mirror.world import TreeWorld
+from xnatsync.tree_ports import Content
+
+_Listed = dict[tuple[str, str, str], ServerFile]
+
+
+@dataclass(slots=True)
+class PushStep:
+    """Steps the owners of one push in one run."""
+
+    world: TreeWorld
+    survey: PushSurvey
+
+    def step(self, number: int) -> Result:
+        """Sends what is missing of one owner; never raises an XnatsyncError."""
+        row = self.world.ledger.owner(number)
+        if (wait_s := still_s(row, self.world.now())) > 0:
+            return Due(wait_s, f"tried again after {row.code}")
+        try:
+            return self._send(row, self.survey.owners[number])
+        except XnatsyncError as error:
+            return fail(self.world, self.survey.route, row, error)
+
+    def _send(self, row: OwnerRow, owner: Owner) -> Result:
+        """Settles, then decides file by file; a proof by a new listing ends it."""
+        world = self.world
+        files = self.survey.files[row.id]
+        if (wait_s := self._unsettled_s(files)) > 0:
+            return Due(wait_s, "files of it may still be written")
+        world.progress.owner(row.id, name_of(owner), "looked at")
+        listed, complete = self._listing(owner)
+        base = {version.path: version for version in world.ledger.living_of(row.id)}
+        troubles: list[Trouble] = []
+        sent: list[tuple[LocalFile, Content]] = []
+        wait_until = ""
+        for file in files:
+            if world.stopping():
+                raise Stopped("asked to stop")
+            try:
+                here = world.disk.read(self.survey.route.folder, file.path, stop=world.stopping)
+                answer = self._decide(row, owner, file, here, base.get(file.path), listed, complete=complete)
+                match answer:
+                    case Agreed():
+                        self._agree(row, file, here, base.get(file.path))
+                    case Later(until):
+                        wait_until = max(wait_until, until)
+                    case Refuse(error, person):
+                        troubles.append(Trouble(file.path, error.code, str(error), person))
+                    case Put(overwrite):
+                        self._put(row, owner, file, here, overwrite=overwrite)
+                        sent.append((file, here))
+                    case Compare():
+                        raise AssertionError("compared already")
+            except (PlaceTaken, RequestRefused, NotThere, SourceError) as error:
+                person = not isinstance(error, SourceError)
+                troubles.append(Trouble(file.path, error.code, str(error), person))
+        if sent:
+            listed, _ = self._listing(owner)
+        for file, here in sent:
+            self._prove(row, owner, file, here, base.get(file.path), listed)
+        hold_by(world, row, troubles)
+        if wait_until:
+            wait_s = (parse(wait_until) - parse(world.now())).total_seconds()
+            return Due(max(wait_s, LOOK_AGAIN_S), "an earlier store may still land")
+        return Rest()
+
+    # --- looking -------------------------------------------------------------------------------------------------
+
+    def _unsettled_s(self, files: list[LocalFile]) -> float:
+        """How long until the newest file has been left alone long enough; a time in the future is believed old."""
+        now_s = self.world.clock.now().timestamp()
+        ages = [now_s - file.mtime_ns / 1e9 for file in files]
+        youngest = min((age for age in ages if age >= 0), default=self.survey.route.settle_s)
+        return self.survey.route.settle_s - youngest
+
+    def _listing(self, owner: Owner) -> tuple[_Listed, bool]:
+        listing = self.world.archive(self.survey.route.server).owner_files([owner]).get(owner)
+        if listing is None:
+            raise ReadFailed("it was there a moment ago and is gone: looked at again in the next run")
+        files = {
+            (file.scan, file.resource, file.name): ServerFile(
+                ResourceKey(file.scan, file.resource), file.name, "", file.size, file.digest
+            )
+            for file in listing.files
+        }
+        return files, listing.complete
+
+    def _decide(
+        self,
+        row: OwnerRow,
+        owner: Owner,
+        file: LocalFile,
+        here: ContentLike,
+        base: VersionRow | None,
+        listed: _Listed,
+        *,
+        complete: bool,
+    ) -> Sending:
+        """Asks the pure core; where it wants to compare, what lies there is fetched and hashed."""
+        route = self.survey.route
+        if not route.create_resources and file.key not in self.survey.listed[row.id]:
+            error = NotThere(
+                f"there is no resource {file.key.label} there yet",
+                advice="Create it on the server, or set `create_resources = true`.",
+            )
+            return Refuse(error)
+        there = listed.get((file.key.scan, file.key.label, file.name))
+        last = _last(self.world.ledger.latest_deed(row.id, file.key, file.name))
+        known = _base(base) if base is not None else None
+        ours = base is not None and base.origin == "tree"
+        now = self.world.now()
+        answer = decide_sending(here, known, there, last, ours=ours, complete=complete, now=now)
+        if isinstance(answer, Compare):
+            fetched = self._digest_there(owner, file)
+            answer = decide_sending(here, known, there, last, ours=ours, complete=complete, now=now, fetched=fetched)
+        return answer
+
+    def _digest_there(self, owner: Owner, file: LocalFile) -> bytes:
+        digest = hashlib.sha256()
+        for piece in self.world.archive(self.survey.route.server).fetch_file(owner, file.key, file.name):
+            digest.update(piece)
+        return digest.digest()
+
+    # --- acting --------------------------------------------------------------------------------------------------
+
+    def _put(self, row: OwnerRow, owner: Owner, file: LocalFile, here: Content, *, overwrite: bool) -> None:
+        """Announces the store, does it once, and notes how it ended."""
+        world, route = self.world, self.survey.route
+        deed = world.ledger.begin_deed(
+            row.id,
+            file.key,
+            file.name,
+            run_id=world.run_id,
+            sha256=here.sha256,
+            request_id=world.ids.request_id(),
+            now=world.now(),
+            quiet_at=world.in_seconds(route.quiet_s),
+        )
+        world.progress.goal(here.size)
+        content = world.disk.open(route.folder, file.path, here.size)
+        try:
+            world.archive(route.server).put_resource_file(
+                owner, file.key, file.name, content, size=here.size, overwrite=overwrite, request_id=deed.request_id
+            )
+        except (OutcomeUnknown, SourceError) as error:
+            quiet_at = world.in_seconds(route.quiet_s)
+            world.ledger.end_deed(deed.id, outcome="unknown", now=world.now(), code=error.code, quiet_at=quiet_at)
+            raise
+        except XnatsyncError as error:
+            outcome = "refused" if isinstance(error, PlaceTaken | RequestRefused) else "failed"
+            world.ledger.end_deed(deed.id, outcome=outcome, now=world.now(), code=error.code)  # type: ignore[arg-type]
+            raise
+        world.ledger.end_deed(deed.id, outcome="ok", now=world.now())
+        world.progress.fetched(row.id, here.size)
+        world.tally(route.name).add("sent")
+        world.tally(route.name).add("bytes", here.size)
+
+    def _prove(
+        self,
+        row: OwnerRow,
+        owner: Owner,
+        file: LocalFile,
+        here: Content,
+        base: VersionRow | None,
+        listed: _Listed,
+    ) -> None:
+        """A 200 proves nothing (hierarchy.md §6.1): the listing must show it, by digest, or it is fetched back."""
+        there = listed.get((file.key.scan, file.key.label, file.name))
+        if there is None or (there.size is not None and there.size != here.size):
+            raise ContentDiffers(
+                f"a file of owner {row.id} was accepted, and the server does not list it as it is here"
+            )
+        same = there.md5 == here.md5 if there.md5 else self._digest_there(owner, file) == here.sha256
+        if not same:
+            raise ContentDiffers(f"a file of owner {row.id} was accepted, and the server holds other bytes")
+        self._agree(row, file, here, base)
+
+    def _agree(self, row: OwnerRow, file: LocalFile, here: Content, base: VersionRow | None) -> None:
+        """Writes down that both sides hold the same; who had it first stays so."""
+        world = self.world
+        if world.disk.stat(self.survey.route.folder, file.path) != (here.size, here.mtime_ns):
+            raise SourceChanged(f"{file.path} changed while it was sent")
+        mine = world.ledger.latest_deed(row.id, file.key, file.name)
+        ours = (mine is not None and mine.sha256 == here.sha256) or (base is not None and base.origin == "tree")
+        if base is not None and base.sha256 == here.sha256:
+            world.ledger.touch_versions({base.id: here.mtime_ns})
+            return
+        version = NewVersion(
+            row.id, file.key.scan, file.key.label, file.name, row.route, file.path,
+            here.size, here.sha256, here.md5, here.mtime_ns, "tree" if ours else "server",
+        )  # fmt: skip
+        ended = [(base.id, "replaced")] if base is not None else []
+        world.ledger.change_versions([version], ended, world.now(), world.run_id)
+        world.tally(row.route).add("proven")
+
+
+def _last(deed: DeedRow | None) -> LastDeed | None:
+    """One that was refused left nothing; one that was never closed counts as unknown."""
+    if deed is None or deed.outcome == "refused":
+        return None
+    return LastDeed(deed.sha256, deed.outcome in {None, "unknown"}, deed.quiet_at)
+
+
+def _base(row: VersionRow) -> BaseFile:
+    return BaseFile(row.path, row.key, row.name, row.size, row.sha256, row.md5, row.mtime_ns, version_id=row.id)

@@ -1,0 +1,118 @@
+"""What a push finds in its tree: which files are to be on the server, and whose they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from xnatsync.core.conflict import is_conflict_copy
+from xnatsync.core.inventory import Inventory, Owner, ResourceKey, ResourceSeen
+from xnatsync.core.layout import Place
+from xnatsync.mirror.survey import check_tree
+from xnatsync.mirror.world import TreeWorld
+from xnatsync.routes.mirror import SENTINEL
+from xnatsync.routes.push import PushRoute
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file of the tree that the route sends."""
+
+    path: str
+    key: ResourceKey
+    name: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(slots=True)
+class PushSurvey:
+    """What one run of one push found."""
+
+    route: PushRoute
+    owners: dict[int, Owner] = field(default_factory=dict)
+    files: dict[int, list[LocalFile]] = field(default_factory=dict)  # of the owners that are due
+    listed: dict[int, frozenset[ResourceKey]] = field(default_factory=dict)
+    unplaced: list[tuple[str, str]] = field(default_factory=list)  # (path, why): nobody on the server owns them
+    ended: list[int] = field(default_factory=list)  # versions whose file was removed here
+    agreed: int = 0  # files that are as they were agreed
+
+
+def push_survey(world: TreeWorld, route: PushRoute, *, dry: bool = False) -> PushSurvey:
+    """Looks at the tree, and at the server only when something of it may have to be sent."""
+    if check_tree(world, route) and not dry:
+        world.disk.mark(route.folder, SENTINEL)
+    look = world.disk.look_tree(route.folder)
+    base = dict(world.ledger.living(route.name))
+    found = PushSurvey(route)
+    fresh: list[tuple[Place, LocalFile]] = []
+    for path, (size, mtime_ns) in sorted(look.files.items()):
+        place = route.layout.locate(path)
+        if place is None or place.sidecar or not _is_sent(route, place) or is_conflict_copy(path):
+            continue
+        if base.get(path) == (size, mtime_ns):
+            found.agreed += 1
+            continue
+        fresh.append((place, LocalFile(path, place.key, place.name, size, mtime_ns)))
+    if not look.problems:
+        gone = [path for path in base if path not in look.files]
+        found.ended = [row.id for path in gone if (row := world.ledger.find_living(route.name, path)) is not None]
+    retried = {row.id for row in world.ledger.owners(route.name) if row.hold is not None}
+    if fresh:
+        _find_owners(world, found, fresh)
+    for number in retried - found.owners.keys():  # what held it is no longer there
+        world.ledger.set_troubles(number, [], world.now())
+        world.ledger.release_owner(number)
+    return found
+
+
+def _is_sent(route: PushRoute, place: Place) -> bool:
+    """What the tree alone tells of a file: owner, resource and name; scan types and dates are the server's to tell."""
+    return bool(place.name) and route.selection.wants_file(place.name)
+
+
+def _find_owners(world: TreeWorld, found: PushSurvey, fresh: list[tuple[Place, LocalFile]]) -> None:
+    """Gives each file to the owner on the server that has these labels."""
+    route = found.route
+    inventory = world.archive(route.server).inventory(route.project, route.selection.kinds)
+    by_label = {_labels(owner): (owner, resources) for owner, resources in inventory.owners.items()}
+    by_id = {owner.key: (owner, resources) for owner, resources in inventory.owners.items()}
+    wanted: dict[Owner, list[LocalFile]] = {}
+    known: dict[Owner, tuple[ResourceSeen, ...]] = {}
+    for place, file in fresh:
+        match = by_id.get(("session", place.session_id)) if place.session_id else by_label.get(_labels_of(place))
+        if match is None:
+            found.unplaced.append((file.path, _why_unplaced(inventory, place)))
+            continue
+        owner, resources = match
+        if route.selection.wants_owner(owner) and route.selection.wants_resource(owner, _as_seen(file.key, resources)):
+            wanted.setdefault(owner, []).append(file)
+            known[owner] = resources
+    rows = world.ledger.ensure_owners(route.name, list(wanted), world.now())
+    for row, (owner, files) in zip(rows, wanted.items(), strict=True):
+        found.owners[row.id], found.files[row.id] = owner, files
+        found.listed[row.id] = frozenset(seen.key for seen in known[owner])
+
+
+def _as_seen(key: ResourceKey, resources: tuple[ResourceSeen, ...]) -> ResourceSeen:
+    """The resource as the server knows it; a new one gets what is known of its scan."""
+    for seen in resources:
+        if seen.key == key:
+            return seen
+    for seen in resources:
+        if seen.key.scan == key.scan and key.scan:
+            return ResourceSeen(key, "", None, None, seen.scan_type, seen.scan_description, seen.quality)
+    return ResourceSeen(key)
+
+
+def _labels(owner: Owner) -> tuple[str, str, str]:
+    return owner.kind.value, owner.subject, owner.session
+
+
+def _labels_of(place: Place) -> tuple[str, str, str]:
+    return place.kind.value, place.subject, place.session
+
+
+def _why_unplaced(inventory: Inventory, place: Place) -> str:
+    if not inventory.complete:
+        return "the server's listing was not whole"
+    return f"the server has no such {place.kind.value} in this project"
