@@ -67,7 +67,15 @@ def push_survey(world: TreeWorld, route: PushRoute, *, dry: bool = False) -> Pus
 
 def _is_sent(route: PushRoute, place: Place) -> bool:
     """What the tree alone tells of a file: owner, resource and name; scan types and dates are the server's to tell."""
-    return bool(place.name) and route.selection.wants_file(place.name)
+    wants = route.selection
+    return (
+        bool(place.name)
+        and place.level in wants.levels
+        and wants.resources.match(place.resource)
+        and wants.files.match(place.name)
+        and (not place.subject or wants.subjects.match(place.subject))
+        and (not place.session or wants.sessions.match(place.session))
+    )
 
 
 def _find_owners(world: TreeWorld, found: PushSurvey, fresh: list[tuple[Place, LocalFile]]) -> None:
