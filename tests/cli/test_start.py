@@ -13,7 +13,7 @@ from cli_world import REPOSITORY
 from xnatsync import __version__
 from xnatsync.cli.program import build, run
 
-HEAVY = {"pydicom", "httpx", "pydantic", "sqlite_utils", "rich", "stream_unzip", "multipart"}
+HEAVY = {"pydicom", "httpx", "pydantic", "sqlite_utils", "rich", "httpcore", "multipart"}
 START = """
 import sys
 import xnatsync.cli

@@ -6,25 +6,19 @@ Nothing is written to disk, and no file comes to its end unless its CRC was righ
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Final
 
-import stream_unzip
-
-from xnatsync.core.errors import ReadFailed, ReplyStrange
+from xnatsync.core.errors import ReplyStrange
 from xnatsync.core.remote import RemoteFile
-from xnatsync.xnat import listing, names, replies, wire
+from xnatsync.xnat import listing, names, replies, wire, zipreader
 from xnatsync.xnat.client import Client
 from xnatsync.xnat.wire import Call
 
 Fetched = tuple[str, str, str, Iterator[bytes]]
 
-PIECE_BYTES: Final = 1 << 20
 _SCANS_URL_MAX: Final = 4000  # characters of scan IDs in one URL; servers refuse lines of 8 kB
-# What packings that no XNAT writes (deflate64, bz2) make of rubbish is not always the library's own error.
-_BROKEN: Final = (stream_unzip.UnzipError, ValueError, LookupError, OverflowError, struct.error)
 _INNER: Final = re.compile(r"[^/]+/scans/([^/]+)/resources/([^/]+)/files/(.+)")
 
 
@@ -81,46 +75,10 @@ class Places:
 
 def _fetch(client: Client, call: Call, places: Places) -> Iterator[Fetched]:
     with closing(client.stream(call)) as stream:
-        try:
-            for inner, _, content in stream_unzip.stream_unzip(_checked(stream, call), chunk_size=PIECE_BYTES):
-                place = places.resolve(_decoded(inner, call), call.what)
-                pieces = _guarded(content, call)
-                if place is not None:
-                    yield (*place, pieces)
-                for _ in pieces:
-                    pass  # what the reader left unread is checked all the same
-        except _BROKEN as error:
-            raise _damage(error, call) from error
-
-
-def _checked(stream: Iterator[bytes], call: Call) -> Iterator[bytes]:
-    start = next(stream, b"")
-    if not start.startswith(b"PK"[: len(start)]) or not start:
-        raise ReplyStrange(f"{call.what}: the answer is not a zip")
-    yield start
-    yield from stream
-
-
-def _guarded(content: Iterator[bytes], call: Call) -> Iterator[bytes]:
-    try:
-        yield from content
-    except _BROKEN as error:
-        raise _damage(error, call) from error
-
-
-def _damage(error: Exception, call: Call) -> ReadFailed | ReplyStrange:
-    if isinstance(error, stream_unzip.TruncatedDataError):
-        return ReadFailed(f"{call.what}: the zip ends in the middle")
-    if isinstance(error, stream_unzip.IntegrityError | stream_unzip.UncompressError):
-        return ReadFailed(f"{call.what}: a file in the zip is damaged ({type(error).__name__})")
-    return ReplyStrange(f"{call.what}: the zip cannot be read ({type(error).__name__})")
-
-
-def _decoded(inner: bytes, call: Call) -> str:
-    try:
-        return inner.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ReplyStrange(f"{call.what}: the zip holds a name that is not UTF-8") from error
+        for inner, content in zipreader.members(stream, call.what):
+            place = places.resolve(inner, call.what)
+            if place is not None:
+                yield (*place, content)
 
 
 def _folder(scan: str, kind: str) -> str:

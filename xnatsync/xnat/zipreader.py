@@ -1,7 +1,7 @@
 """Reads a zip as it comes over the wire: no file is written, no member ends unless its CRC was right.
 
-A zip that is cut between two members looks whole to a reader of members, so the directory at its end is read too: it
-must name every member that came, once, with the same CRC and size, and nothing else.  Stored members cost one look at
+Swapped members look right to a reader of members alone, and so does a zip that was cut behind the last one: so the
+directory at its end is read too.  It must name every member that came, once, with the same CRC and size, and no other.  Stored members cost one look at
 each byte (the CRC) and no copy; what must be small is read exactly.  Java writes stored members with their sizes in
 front and deflated ones with a descriptor behind, which is how XNAT's come (hierarchy.md §7).
 """
