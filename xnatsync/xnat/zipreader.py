@@ -1,9 +1,10 @@
 """Reads a zip as it comes over the wire: no file is written, no member ends unless its CRC was right.
 
 Swapped members look right to a reader of members alone, and so does a zip that was cut behind the last one: so the
-directory at its end is read too.  It must name every member that came, once, with the same CRC and size, and no other.  Stored members cost one look at
-each byte (the CRC) and no copy; what must be small is read exactly.  Java writes stored members with their sizes in
-front and deflated ones with a descriptor behind, which is how XNAT's come (hierarchy.md §7).
+directory at its end is read too.  It must name every member that came, once, with the same CRC and size, and no other.
+
+Stored members cost one look at each byte (the CRC) and at most one copy.  Java writes them with their sizes in front,
+and deflated ones with a descriptor behind, which is how XNAT's come (hierarchy.md §7).
 """
 
 from __future__ import annotations
