@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
+import sys
 from collections.abc import Callable
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
 from draws import examples
@@ -130,3 +134,111 @@ def test_any_length_may_be_missing(length: int, tail: bytes) -> None:
     """Cut anywhere, with rubbish behind it."""
     content = targets.intact_ledger()
     targets.ledgers(content[: max(16, length % len(content))] + tail)
+
+
+@examples(60)
+@given(st.integers(-(2**31), 2**31 - 1), st.sampled_from(["user_version", "application_id"]))
+@example(0, "user_version")
+@example(1, "user_version")
+@example(-1, "user_version")
+def test_any_mark_of_a_version_ends_well(number: int, mark: str) -> None:
+    """Older, newer, or no ledger at all: told as that, and not a byte changed where it is not ours to change."""
+    folder = targets.scratch() / "marked"
+    path = _put(folder, targets.intact_ledger())
+    with closing(sqlite3.connect(path)) as other:
+        (usual,) = other.execute(f"pragma {mark}").fetchone()
+        other.execute(f"pragma {mark} = {number}")
+        other.execute("pragma journal_mode = delete")
+    before = path.read_bytes()
+    for how in OPENED:
+        ended = read(path, how)
+        assert (ended is None) == (number == usual), (how, ended)
+        if mark == "user_version" and number > usual:
+            assert isinstance(ended, LedgerNewer)
+        assert 0 < number <= usual or path.read_bytes() == before  # only one that is perhaps ours is opened for writing
+
+
+def _put(folder: Path, content: bytes) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    path = folder / "ledger.db"
+    path.write_bytes(content)
+    return path
+
+
+@cache
+def killed_ledger() -> tuple[bytes, bytes]:
+    """A ledger as a killed process leaves it: the file, and the log that is not yet part of it."""
+    folder = targets.scratch() / "killed"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    ledger = fresh(folder)
+    for number in range(3):
+        (unit,) = settled(ledger, f"visit {number}", label=f"L{number}")
+        proven(ledger, unit)
+    left = (folder / "ledger.db").read_bytes(), (folder / "ledger.db-wal").read_bytes()
+    ledger.close()
+    return left
+
+
+@examples(60, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(st.tuples(st.integers(0, 2**24 - 1), st.integers(0, 255)), max_size=8),
+    st.integers(0, 2**20),
+    st.binary(max_size=200),
+)
+def test_any_bytes_of_the_log_may_be_damaged(damage: list[tuple[int, int]], length: int, tail: bytes) -> None:
+    """Changed, cut, with rubbish behind it: the rows of whole transactions, or an error that says so."""
+    content, log = killed_ledger()
+    changed = bytearray(log)
+    for place, byte in damage:
+        changed[place % len(changed)] = byte
+    for how in OPENED:
+        path = _put(targets.scratch() / "log", content)
+        path.with_name("ledger.db-wal").write_bytes(bytes(changed[: length % len(changed) or None]) + tail)
+        assert isinstance(read(path, how), LedgerDamaged | None)
+
+
+def test_the_log_of_a_killed_process_is_read(tmp_path: Path) -> None:
+    """So what was damaged above was worth something: without the log the ledger has no row."""
+    content, log = killed_ledger()
+    path = _put(tmp_path / "whole", content)
+    path.with_name("ledger.db-wal").write_bytes(log)
+    with closing(open_ledger(path)) as ledger:
+        assert len(ledger.history()) == 3
+    with pytest.raises(sqlite3.OperationalError), closing(sqlite3.connect(_put(tmp_path / "cut", content))) as other:
+        other.execute("select * from item")
+
+
+def _folder(path: Path) -> None:
+    path.mkdir()
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _nowhere(path: Path) -> None:
+    path.symlink_to(path.parent / "not there" / "ledger.db")
+
+
+def _itself(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def _without_end(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is none of these")
+@pytest.mark.parametrize("how", OPENED)
+@pytest.mark.parametrize("make", [_folder, _pipe, _nowhere, _itself, _without_end])
+def test_what_is_no_file_is_no_ledger(tmp_path: Path, make: Callable[[Path], None], how: str) -> None:
+    """Told at once: a pipe is not waited for, and nothing without an end is read."""
+    path = tmp_path / "ledger.db"
+    make(path)
+    before = sorted(tmp_path.iterdir())
+    ended = judged(lambda: targets._read_all(OPENED[how], path), root=tmp_path)
+    begun = make is _nowhere and how == "copy"  # as where there is none yet
+    assert isinstance(ended, XnatsyncError) != begun, ended
+    assert [name for name in sorted(tmp_path.iterdir()) if name.name == "ledger.db"] == before

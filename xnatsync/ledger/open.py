@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -36,6 +37,7 @@ def open_ledger(path: Path, *, read_only: bool = False) -> Ledger:
     DiskUnwell as their names say.  Only a writer examines every page: a reader meets damage where it reads.
     """
     _refuse_old_sqlite()
+    _refuse_no_file(path)
     _refuse_remote(path)
     _refuse_orphaned_log(path)
     if read_only:
@@ -50,13 +52,14 @@ def open_ledger(path: Path, *, read_only: bool = False) -> Ledger:
         with _closed_on_failure(raw):
             _examine(raw, path, thoroughly=True)
             _configure(raw, path)
-            _migrate(raw)
+            _migrate(raw, path)
     return Ledger(raw)
 
 
 def copy_in_memory(path: Path) -> Ledger:
     """Copies a ledger into memory, or begins an empty one; the file is only read, and fails as for a reader."""
     _refuse_old_sqlite()
+    _refuse_no_file(path)
     _refuse_remote(path)
     _refuse_orphaned_log(path)
     with _translated():
@@ -66,7 +69,7 @@ def copy_in_memory(path: Path) -> Ledger:
                 with closing(_reader(path)) as original:
                     original.backup(raw)
             raw.execute("pragma foreign_keys = on")
-            _migrate(raw)
+            _migrate(raw, path)
     return Ledger(raw)
 
 
@@ -136,6 +139,17 @@ def _create(path: Path) -> None:
         raise our_disk(error, f"opening {path}") from error
 
 
+def _refuse_no_file(path: Path) -> None:
+    """SQLite would wait for ever for somebody to write into a pipe."""
+    try:
+        path.resolve()
+        kind = path.stat().st_mode if path.exists() else stat.S_IFREG
+    except (OSError, RuntimeError) as error:  # Python up to 3.12 calls links in a circle a RuntimeError
+        raise LedgerDamaged(f"{path} leads nowhere: {error}") from error
+    if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+        raise LedgerDamaged(f"{path} is no file")
+
+
 def _beside(path: Path, suffix: str) -> Path:
     own = path.resolve()
     return own.with_name(own.name + suffix)
@@ -170,8 +184,8 @@ def _refuse_foreign(raw: sqlite3.Connection, path: Path, *, thoroughly: bool) ->
         raise LedgerDamaged(f"{path} is a database, but not an xnatsync ledger")
     if version > len(_scripts()):
         raise LedgerNewer(f"{path} has version {version}; this xnatsync knows {len(_scripts())}")
-    if empty and version > 0:
-        raise LedgerDamaged(f"{path} says that it has version {version}, and holds no tables")
+    if version < 0 or empty != (version == 0):
+        raise LedgerDamaged(f"{path} says that it has version {version}, and holds {'no' if empty else 'other'} tables")
     found = raw.execute("pragma quick_check(1)").fetchone()[0] if thoroughly else "ok"
     if found != "ok":
         raise LedgerDamaged(f"{path} is damaged: {found}")
@@ -185,13 +199,16 @@ def _configure(raw: sqlite3.Connection, path: Path) -> None:
     raw.execute("pragma foreign_keys = on")
 
 
-def _migrate(raw: sqlite3.Connection) -> None:
-    """Brings the ledger to this version, all or nothing; one that has it is not written to."""
+def _migrate(raw: sqlite3.Connection, path: Path) -> None:
+    """Brings the ledger to this version, all or nothing; one that has it is not written to.
+
+    LedgerDamaged when its tables are not those of the version that it says it has.
+    """
     if _is_current(raw):
         return
     raw.execute("begin immediate")
+    version = raw.execute("pragma user_version").fetchone()[0]  # another process may have been faster
     try:
-        version = raw.execute("pragma user_version").fetchone()[0]  # another process may have been faster
         for number, script in enumerate(_scripts(), start=1):
             if number > version:
                 for statement in _statements(script):
@@ -199,10 +216,25 @@ def _migrate(raw: sqlite3.Connection) -> None:
                 raw.execute(f"pragma user_version = {number}")
         raw.execute(f"pragma application_id = {APPLICATION_ID}")
         raw.execute("commit")
-    except BaseException:
+    except BaseException as error:
         if raw.in_transaction:
             raw.execute("rollback")
+        if isinstance(error, sqlite3.OperationalError) and _names(raw) != _names_of(version):
+            raise LedgerDamaged(f"{path} does not hold the tables of its version {version}: {error}") from error
         raise
+
+
+def _names(raw: sqlite3.Connection) -> set[tuple[str, str]]:
+    """Lists the tables, indices and triggers that are there."""
+    return set(raw.execute("select type, name from sqlite_master where sql is not null"))
+
+
+def _names_of(version: int) -> set[tuple[str, str]]:
+    """Lists those of an intact ledger of a version."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as raw:
+        for statement in _statements("".join(_scripts()[:version])):
+            raw.execute(statement)
+        return _names(raw)
 
 
 def _is_current(raw: sqlite3.Connection) -> bool:
