@@ -18,6 +18,7 @@ from xnatsync.cli import (
     demo,
     health,
     inspect,
+    mirror,
     project,
     resolve,
     resource,
@@ -26,6 +27,7 @@ from xnatsync.cli import (
     session,
     subject,
     sync,
+    verify,
 )
 from xnatsync.cli.exits import Terminated, leave, leave_bug, terminated_by_signal
 from xnatsync.cli.options import OutputOption
@@ -33,7 +35,7 @@ from xnatsync.cli.shell import Output, Shell
 from xnatsync.core.errors import Exit, Usage, XnatsyncError
 
 _MODULES = (
-    *(demo, sync, inspect, resolve, configuration, health, sandbox),
+    *(demo, sync, verify, inspect, resolve, mirror, configuration, health, sandbox),
     *(account, project, subject, session, scan, resource, audit),
 )
 # Newer versions of typer carry click inside: its exceptions are found through the one that typer exports.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from xnatsync import __version__
 from xnatsync.config.model import MirrorConfig, PushConfig
-from xnatsync.core.errors import Disposition, Exit, RouteUnknown, Stopped, XnatsyncError
+from xnatsync.core.errors import Disposition, Exit, PlaceTaken, RouteUnknown, Stopped, XnatsyncError
 from xnatsync.core.manifest import Level
 from xnatsync.core.sampling import Sample, Scope, pick
 from xnatsync.core.verification import (
@@ -113,8 +114,6 @@ def _looking(app: App, progress: Progress) -> Iterator[Looking]:
 
 
 def _begin(ledger: Ledger, now: str) -> int:
-    import os
-
     return ledger.start_run("command", os.getpid(), platform.node(), __version__, now)
 
 
@@ -240,3 +239,20 @@ def unlooked(target: Target, depth: Depth, why: str) -> Looked:
         target, depth, server=Tally(target.files),
         findings=(Finding("server", Verdict.UNVERIFIABLE, None, why, max(target.files, 1)),),
     )  # fmt: skip
+
+
+# --- files of reports --------------------------------------------------------------------------------------------
+
+
+def refuse_taken(places: Sequence[Path], *, force: bool) -> None:
+    """Asks before the work what `write_report` would refuse after it."""
+    for place in places:
+        if os.path.lexists(place) and not force:
+            raise PlaceTaken(f"{place} is already there", advice="Name another file, or give --force to overwrite it.")
+
+
+def write_report(place: Path, text: str, *, force: bool) -> None:
+    """Writes a file whole or not at all; PlaceTaken when it is there and `force` is not asked for."""
+    from xnatsync.service.expectations import write_whole
+
+    write_whole(place, text, force=force)

@@ -1,0 +1,234 @@
+"""A verification as a whole: samples, scopes, several routes, interruptions, what the ledger keeps of it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from drop_world import DropWorld
+from mirror_world import MirrorWorld
+from verify_world import look, lose, only, untouched
+from xnatsync.config.load import load
+from xnatsync.core.errors import RouteUnknown
+from xnatsync.core.manifest import Level
+from xnatsync.core.sampling import Sample, Scope
+from xnatsync.core.verification import Verdict
+from xnatsync.engine.world import Silent
+from xnatsync.ledger.tree_rows import AuditRow
+from xnatsync.service import verify as service
+from xnatsync.service.app import App
+from xnatsync.service.verify import Asked, verify
+
+
+@pytest.fixture
+def many(empty: DropWorld) -> DropWorld:
+    """Five sessions, delivered by one route."""
+    for number in range(5):
+        empty.study(f"exam{number}", patient=f"S{number}", seed=number, series=(1,))
+    assert empty.sync().exit_code == 0
+    return empty
+
+
+def audits(world: DropWorld) -> list[AuditRow]:
+    """Everything the ledger keeps of verifications."""
+    with world.ledger() as ledger:
+        return ledger.audits(limit=10_000)
+
+
+def looked_at(world: DropWorld, **asked: object) -> set[str]:
+    """The subjects of one verification."""
+    return {part.target.subject for part in look(world, **asked).summaries}
+
+
+@pytest.mark.parametrize(("sample", "runs"), [("1", 5), ("2", 3), ("40%", 3), ("5", 1), ("100%", 1)])
+def test_runs_that_follow_each_other_cover_everything(many: DropWorld, sample: str, runs: int) -> None:
+    """In the fewest runs there can be: each takes what was verified longest ago."""
+    seen: list[set[str]] = [looked_at(many, sample=Sample.parse(sample)) for _ in range(runs)]
+
+    assert set().union(*seen) == {f"S{number}" for number in range(5)}
+    assert all(not set().union(*seen[:late]) >= seen[late] for late in range(1, runs))
+
+
+def test_a_shallow_look_does_not_count_for_a_deeper_sample(many: DropWorld) -> None:
+    """What was counted yesterday is still to be verified by names today."""
+    first = looked_at(many, sample=Sample(3), level=Level.NAMES)
+    looked_at(many, level=Level.COUNTS)
+
+    assert not first & looked_at(many, sample=Sample(2), level=Level.NAMES)
+
+
+def test_a_sample_takes_in_turn_whatever_the_clock_says(many: DropWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The order of the ledger counts, not the time."""
+    from datetime import UTC, datetime, timedelta
+
+    from xnatsync.service.clock import SystemClock
+
+    seen: set[str] = set()
+    for back in range(5):
+        monkeypatch.setattr(SystemClock, "now", lambda self, days=back: datetime.now(UTC) - timedelta(days=days))
+        seen |= looked_at(many, sample=Sample(1))
+
+    assert len(seen) == 5
+
+
+def test_one_that_cannot_be_looked_at_does_not_keep_the_others_waiting(many: DropWorld) -> None:
+    """It counts as looked at, and its turn comes again."""
+    many.fault("GET", "XNAT_E00001.*/files", "status", status=500, times=99)
+
+    seen = set().union(*(looked_at(many, sample=Sample(1)) for _ in range(5)))
+
+    assert len(seen) == 5
+
+
+def test_a_sample_says_how_much_of_what_it_looked_at(many: DropWorld) -> None:
+    """And looks aside at nothing."""
+    report = look(many, sample=Sample(2))
+
+    assert (report.chosen, report.known, len(report.summaries)) == (2, 5, 2)
+
+
+@pytest.mark.parametrize(
+    ("scope", "subjects"),
+    [
+        (Scope.parse(sessions=["S1_*"]), {"S1"}),
+        (Scope.parse(subjects=["!S1"]), {"S0", "S2", "S3", "S4"}),
+        (Scope.parse(projects=["P2"]), set()),
+        (Scope.parse(projects=["P*"], subjects=["S[34]"]), {"S3", "S4"}),
+    ],
+)
+def test_a_part_can_be_asked_for(many: DropWorld, scope: Scope, subjects: set[str]) -> None:
+    """In the words of every selection."""
+    assert looked_at(many, scope=scope) == subjects
+
+
+def test_an_accession_id_is_a_session_too(many: DropWorld) -> None:
+    """As elsewhere."""
+    session = many.session("S2_MR_20260301")
+    assert session is not None
+
+    assert looked_at(many, scope=Scope.parse(sessions=[session.id])) == {"S2"}
+
+
+def test_the_ledger_keeps_each_finding_and_one_row_for_each_target(many: DropWorld) -> None:
+    """What is the same is counted, not listed."""
+    lose(many, many.stored("S1_MR_20260301")[0], "S1_MR_20260301")
+
+    look(many)
+
+    rows = audits(many)
+    assert (
+        sorted((row.verdict, row.key is None) for row in rows)
+        == [("missing", False), ("missing", True)] + [("same", True)] * 4
+    )
+    whole = next(row for row in rows if row.key is None and row.verdict == "missing")
+    assert whole.detail == "1 same, 1 missing"
+    assert all(row.route == "r" and row.unit_id is not None for row in rows)
+
+
+def test_the_run_is_noted(many: DropWorld) -> None:
+    """With its outcome and its counts."""
+    look(many)
+
+    with many.ledger() as ledger:
+        (run,) = ledger.runs(1)
+    assert (run.outcome, '"same": 10' in run.counts) == ("ok", True)
+
+
+def test_an_interruption_is_told_and_what_was_seen_is_kept(many: DropWorld) -> None:
+    """Exit code 5: not everything was looked at."""
+    stop = threading.Event()
+    many.after("GET", "XNAT_E00003.*/files", stop.set)
+
+    report = look(many, app=App(load(many.config), stop), workers=1)
+
+    assert (report.interrupted, report.exit_code) == (True, 5)
+    assert 0 < len(report.summaries) < 5
+    assert len(audits(many)) == len(report.summaries)
+
+
+def test_a_mistake_of_ours_does_not_pass_for_a_look(many: DropWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong in a worker comes out."""
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("xnatsync.service.verifying_drops.Drops.examine", broken)
+    with pytest.raises(ZeroDivisionError):
+        look(many)
+
+
+def test_an_unknown_route_is_refused(many: DropWorld) -> None:
+    """By its name."""
+    with pytest.raises(RouteUnknown, match="nowhere"):
+        look(many, ("nowhere",))
+
+
+def test_nothing_delivered_is_nothing_to_verify(empty: DropWorld) -> None:
+    """No ledger is made for it."""
+    report = look(empty)
+
+    assert (report.exit_code, report.chosen, report.run_id) == (0, 0, None)
+    assert not list(empty.root.glob("ledger.db*"))
+
+
+def test_very_many_findings_are_counted_and_not_kept(many: DropWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ledger has all of them."""
+    monkeypatch.setattr("xnatsync.core.verification.FINDINGS_MAX", 3)
+    for path in many.folder.rglob("*.dcm"):
+        path.unlink()
+    (many.folder / "done" / "2026-01-01" / "other").mkdir(parents=True)
+
+    report = look(many)
+
+    assert (len(report.findings), report.more, report.counts[Verdict.MISSING]) == (3, 2, 5)
+    assert len([row for row in audits(many) if row.key is not None]) == 5
+
+
+def test_two_routes_are_verified_in_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A drop and a mirror of one project, each at its own level; one that halts does not keep the other."""
+    world = MirrorWorld(tmp_path, monkeypatch)
+    try:
+        text = world.config.read_text()
+        drop = f'[routes.d]\nkind = "drop"\nfolder = "{world.folder}"\nserver = "s"\nproject = "P1"\nsettle = "0s"\n'
+        world.config.write_text(text + drop)
+        world.study()
+        assert world.mirrors().exit_code == 0
+        assert world.mirrors().exit_code == 0
+
+        report = look(world)
+
+        assert untouched(report), report.findings
+        assert {str(part.depth) for part in report.summaries} == {"names/bytes"}
+        assert {part.target.route for part in report.summaries} == {"d", "m"}
+        world.tree.rename(tmp_path / "away")
+        halted = look(world)
+        assert (halted.exit_code, {part.target.route for part in halted.summaries}) == (7, {"d"})
+        assert look(world, ("d",)).exit_code == 0
+    finally:
+        world.close()
+
+
+def test_a_report_is_written_whole_and_over_nothing(tmp_path: Path) -> None:
+    """Unless it is asked for."""
+    place = tmp_path / "report.html"
+    service.write_report(place, "one", force=False)
+
+    with pytest.raises(Exception, match="already there"):
+        service.refuse_taken([place], force=False)
+    service.refuse_taken([place], force=True)
+    service.write_report(place, "two", force=True)
+
+    assert place.read_text() == "two"
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_more_workers_find_the_same(many: DropWorld) -> None:
+    """However many are at work at once."""
+    lose(many, many.stored("S1_MR_20260301")[0], "S1_MR_20260301")
+
+    reports = [verify(App(load(many.config)), (), Asked(workers=workers), progress=Silent()) for workers in (1, 2, 8)]
+
+    assert len({str(only(report)) for report in reports}) == 1
+    assert {report.server.same for report in reports} == {4}

@@ -1,0 +1,136 @@
+"""`verify`: is what was brought still there, on both sides?"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xnatsync.cli.options import OutputOption, QuietOption, RoutesArgument
+from xnatsync.cli.shell import Shell
+
+if TYPE_CHECKING:
+    from xnatsync.core.verification import VerifyReport
+    from xnatsync.service.verify import Asked
+
+_WORKERS = 2
+_WORKERS_MAX = 16
+
+
+def register(program: typer.Typer) -> None:
+    """Adds the command of this module."""
+    program.command()(verify)
+
+
+def verify(
+    ctx: typer.Context,
+    routes: RoutesArgument = None,
+    level: Annotated[
+        str | None, typer.Option(metavar="LEVEL", help="counts, names, pixels or bytes; else that of each route.")
+    ] = None,
+    sample: Annotated[
+        str | None,
+        typer.Option(metavar="N|P%", help="So many of each route, those verified longest ago first; else all."),
+    ] = None,
+    project: Annotated[
+        list[str] | None, typer.Option("--project", "-P", metavar="PATTERN", help="Only these projects.")
+    ] = None,
+    subject: Annotated[
+        list[str] | None, typer.Option("--subject", "-S", metavar="PATTERN", help="Only these subjects.")
+    ] = None,
+    session: Annotated[
+        list[str] | None, typer.Option("--session", "-E", metavar="PATTERN", help="Only these sessions.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="What is there beyond ours is a difference too.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Make due what can be mended; `sync` does it. No server is changed.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what --repair would do, and do nothing.")] = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write the report as a page, too.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE", help="Write the report for programs (JSON), too.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the FILE of --html or --report.")] = False,
+    workers: Annotated[int, typer.Option(min=1, max=_WORKERS_MAX, help="How many are verified at once.")] = _WORKERS,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Look at what was brought, here and on the server, and say what is missing, different or extra.
+
+    Changes nothing; with --repair, what is wrong is made due for the next `sync`.
+    """
+    shell = ctx.ensure_object(Shell)
+    shell.begin("verify", output, quiet)
+    asked = _asked(
+        level, sample, (project or [], subject or [], session or []),
+        strict=strict, repair=repair, rehearse=dry_run, workers=workers,
+    )  # fmt: skip
+    from xnatsync.cli.exits import by_signal
+    from xnatsync.cli.sync import watched
+    from xnatsync.cli.verified import verify_blocks, verify_fields
+    from xnatsync.service import verify as service
+    from xnatsync.service.app import App
+    from xnatsync.service.clock import stop_on_signals
+
+    service.refuse_taken([path for path in (html, report) if path is not None], force=force)
+    stop = threading.Event()
+    app = App(shell.config(), stop)
+    with stop_on_signals(stop) as received, watched(shell) as (progress, _):
+        found = service.verify(app, routes or (), asked, progress=progress)
+    code = by_signal(received, found.exit_code)
+    fields = {**verify_fields(found), "exit_code": code}
+    _write(shell, html, report, found, fields, force=force)
+    shell.show(verify_blocks(found), fields)
+    return code
+
+
+def _asked(
+    level: str | None,
+    sample: str | None,
+    scope: tuple[list[str], list[str], list[str]],
+    *,
+    strict: bool,
+    repair: bool,
+    rehearse: bool,
+    workers: int,
+) -> Asked:
+    from xnatsync.core.errors import Usage
+    from xnatsync.core.manifest import Level
+    from xnatsync.core.sampling import Sample, Scope
+    from xnatsync.service.verify import Asked
+
+    if level is not None and level not in set(Level):
+        raise Usage(f"--level: `{level}` is none: {', '.join(Level)}")
+    if rehearse and not repair:
+        raise Usage("--dry-run says what --repair would do: give both; `verify` alone changes nothing")
+    try:
+        return Asked(
+            Level(level) if level is not None else None,
+            Sample.parse(sample) if sample is not None else None,
+            Scope.parse(*scope),
+            strict=strict,
+            repair=repair,
+            rehearse=rehearse,
+            workers=workers,
+        )
+    except ValueError as error:
+        raise Usage(str(error)) from error
+
+
+def _write(
+    shell: Shell, html: Path | None, report: Path | None, found: VerifyReport, fields: dict[str, object], *, force: bool
+) -> None:
+    """Writes the files that were asked for, each whole or not at all."""
+    from xnatsync import __version__
+    from xnatsync.cli.jsonout import document
+    from xnatsync.report.verification_page import verification_page
+    from xnatsync.service.verify import write_report
+
+    if html is not None:
+        write_report(html, verification_page(found, f"xnatsync {__version__}"), force=force)
+    if report is not None:
+        write_report(report, document(shell.command, fields) + "\n", force=force)
