@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.core.selection import TIERS, Tier
@@ -149,6 +149,10 @@ class Layout:
     templates: Mapping[Tier, PathTemplate]
     project: str = ""
     windows: bool = False
+    _folders: dict[Tier, tuple[Step, ...] | None] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._folders.update({level: self._own_folder(level) for level in TIERS})  # once, not for each path
 
     @classmethod
     def parse(cls, texts: Mapping[Tier, str] | None = None, *, project: str = "", windows: bool = False) -> Layout:
@@ -252,6 +256,9 @@ class Layout:
         return Place(level, name=found.get("path", ""), sidecar=sidecar, **told)
 
     def _folder(self, level: Tier) -> tuple[Step, ...] | None:
+        return self._folders[level]
+
+    def _own_folder(self, level: Tier) -> tuple[Step, ...] | None:
         """A folder is an owner's own when whatever could lie in it names the same owner at the same step."""
         steps = self.templates[level].folder
         if steps is None:
