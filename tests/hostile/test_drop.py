@@ -70,18 +70,27 @@ def _writes(box: World) -> list[object]:
     return [e["path"] for e in box.server.log if e["method"] != "GET" and e["path"] != "/data/JSESSION"]
 
 
+LABELS = ("../../x", "C:\\x", "/etc/x", "CON.txt", "NUL\0", "\x1b[2J", "\u202egnp", "x" * 65_536)
+
+
+def _labelled(label: str) -> str:
+    """An answer to whatever is asked, with this label in every column that names something."""
+    row = dict.fromkeys(("label", "ID", "name", "project", "subject_label", "folderName", "url", "URI", "tag"), label)
+    return json.dumps({"ResultSet": {"Result": [row]}, "items": [{"data_fields": row}]})
+
+
 def test_a_server_of_hostile_answers_is_told_and_costs_nothing(box: World) -> None:
     """Every kind of answer to the first question: an exit code of its own, and the source as it was."""
     box.study("exam")
     before = bytes_below(box.drop)
-    bodies = ["", "<html>", "[" * 50_000, '{"ResultSet":{"Result":[{"label":"../../x"}]}}', "\x00" * 100, "9" * 5000]
+    bodies = ["", "<html>", "[" * 50_000, "\x00" * 100, "9" * 5000, *map(_labelled, LABELS)]
     for body in bodies:
         fault = box.server.faults.add(Fault("GET", "/data/(projects|experiments|prearchive)", "body", 1000, body=body))
         ran = box.run("sync", "--patience", "0s", "--output", "json")
         fault.times = 0
         assert ran.code in {3, 5, 6}, (body[:50], ran)
         assert "XS-BUG" not in ran.out + ran.err
-        assert "../../x" not in ran.out + ran.err
+        assert not [label for label in LABELS if label in ran.out + ran.err]
         assert bytes_below(box.drop) == before
     box.run("retry", "--all")
     ran = box.run("sync", "--patience", "60s", "--output", "json")
