@@ -130,9 +130,10 @@ class Faults:
     def fires(self, kind: str, where: str, more: float = 1.0) -> Chance | None:
         """Draws once; gives further draws for the details when the fault happens here, else None."""
         rate = self.rates[kind]
-        if self.forced and (kind, where) in self.forced:
-            self.forced[kind, where] -= 1
-            rate = float(self.forced[kind, where] == 0)
+        if self.forced:  # a story: nothing else happens in it
+            left = self.forced.get((kind, where), 0) - 1
+            self.forced[kind, where] = left
+            rate = float(left == 0)
         elif kind == self.spot[0] and where == self.spot[1]:
             rate = max(rate, SPOT_RATE)
         if not rate or not self.on:

@@ -314,7 +314,7 @@ class History:
 
     def begin(self) -> None:
         """A process starts."""
-        if self.faults.on and self.faults.next("let go").random() < 0.25:
+        if self.faults.on and self.faults.only is None and self.faults.next("let go").random() < 0.25:
             self.let_go()
         self.log("start")
         self.alive = True
