@@ -65,10 +65,10 @@ def asked(sandbox: SandboxServer, archive: Archive) -> list[str]:
 
 
 @pytest.mark.parametrize("sessions", [1, 60])
-def test_a_project_of_any_size_costs_four_requests(
+def test_a_project_of_any_size_costs_five_requests(
     site: Site, sandbox: SandboxServer, archive: XnatServer, sessions: int
 ) -> None:
-    """And one each for subjects and project where their resources are wanted."""
+    """One less where the resources of subjects are not wanted."""
     fill(site, "BIG", Size(sessions=sessions, scans=3, own=("QC",)), stored=False)
 
     seen = archive.inventory("BIG", frozenset({OwnerKind.SESSION}))
@@ -77,7 +77,7 @@ def test_a_project_of_any_size_costs_four_requests(
     assert len(seen.owners) == sessions
     assert {len(items) for items in seen.owners.values()} == {7}
     assert archive.inventory("BIG", ALL).complete
-    assert len(asked(sandbox, archive)) == 6
+    assert len(asked(sandbox, archive)) == 5
 
 
 def test_sessions_shared_in_cost_one_request_for_their_subjects_labels(world: World, sandbox: SandboxServer) -> None:
@@ -87,7 +87,7 @@ def test_sessions_shared_in_cost_one_request_for_their_subjects_labels(world: Wo
     assert len(asked(sandbox, world.archive)) == 5
     assert {owner.subject for owner in seen.owners} == {"SUB01", "SUB02", "HERE"}
     world.inventory()
-    assert len(asked(sandbox, world.archive)) == 6
+    assert len(asked(sandbox, world.archive)) == 5
 
 
 def test_many_owners_are_listed_with_few_requests(site: Site, sandbox: SandboxServer, archive: XnatServer) -> None:

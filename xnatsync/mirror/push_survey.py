@@ -46,11 +46,11 @@ def push_survey(world: TreeWorld, route: PushRoute, *, dry: bool = False) -> Pus
     found = PushSurvey(route)
     fresh: list[tuple[Place, LocalFile]] = []
     for path, (size, mtime_ns) in sorted(look.files.items()):
-        place = route.layout.locate(path)
-        if place is None or place.sidecar or not _is_sent(route, place) or is_conflict_copy(path):
-            continue
         if base.get(path) == (size, mtime_ns):
             found.agreed += 1
+            continue
+        place = route.layout.locate(path)
+        if place is None or place.sidecar or not _is_sent(route, place) or is_conflict_copy(path):
             continue
         fresh.append((place, LocalFile(path, place.key, place.name, size, mtime_ns)))
     if not look.problems:

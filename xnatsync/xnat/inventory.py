@@ -1,7 +1,7 @@
 """Lists a whole project in a few requests: sessions, scans and resources with their counts (hierarchy.md §3.5, §3.6 A).
 
-Four requests for any project, one more where sessions are shared in, and one each for the resources of subjects and of
-the project itself where they are wanted.  An empty listing says nothing before the project was seen (§3.8).
+Five requests for any project: its item, its subjects, its sessions with their scans, the sessions' own resources, and
+the sessions shared in.  An empty listing says nothing before the project was seen (§3.8).
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def inventory(client: Client, project: str, kinds: frozenset[OwnerKind]) -> Inve
     if OwnerKind.PROJECT in kinds:
         owner = Owner(OwnerKind.PROJECT, draft.project, draft.project, stamp=_item_stamp(item))
         draft.add(owner)
-        _of_one(client, draft, owner)
+        for fields in replies.item_children(item, "resources/resource"):
+            row: Row = {name: _text_of(fields.get(name)) for name in RESOURCE_FIELDS}
+            _resource(draft, owner.id, row, "", "", item.call.what)
     return draft.inventory()
 
 
@@ -304,6 +306,11 @@ def _of_one(client: Client, draft: _Draft, owner: Owner) -> None:
 
 
 # --- cells -------------------------------------------------------------------------------------------------------
+
+
+def _text_of(value: object) -> str:
+    """A field of an item as a listing writes it: items have numbers, and leave out what is null (§4.1)."""
+    return "" if value is None else str(value)
 
 
 def _joined(ask: Callable[[], Reply], prefix: str) -> Reply | None:

@@ -96,6 +96,21 @@ def item_fields(reply: Reply) -> Row:
     return fields
 
 
+def item_children(reply: Reply, name: str) -> list[Row]:
+    """Reads the fields of an item's children of one kind, such as `resources/resource`; none when it has none."""
+    found: list[Row] = []
+    children = _item(reply).get("children")
+    for child in children if isinstance(children, list) else ():
+        if not isinstance(child, dict) or child.get("field") != name:
+            continue
+        for one in child.get("items") or ():
+            fields = one.get("data_fields") if isinstance(one, dict) else None
+            if not isinstance(fields, dict):
+                raise ReplyStrange(f"{reply.call.what}: the answer is an item whose {name} has no fields")
+            found.append(fields)
+    return found
+
+
 def item_type(reply: Reply) -> str:
     """Reads the type of a single item, such as `xnat:mrSessionData`; "" when it tells none."""
     meta = _item(reply).get("meta")
