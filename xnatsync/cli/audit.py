@@ -37,9 +37,7 @@ def audit(
     allow_extra: Annotated[
         bool, typer.Option("--allow-extra", help="Sessions beyond the manifest are no difference.")
     ] = False,
-    html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write the report as a page, too.")
-    ] = None,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a page of it, too.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the FILE of --init or --html.")] = False,
     profile: ProfileOption = None,
     output: OutputOption = None,

@@ -1,14 +1,14 @@
-"""`config check` and `config show`."""
+"""`config check`, `config show` and `config add-profile`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from xnatsync.cli.lines import Line, Tone
-from xnatsync.cli.options import OutputOption
+from xnatsync.cli.options import OutputOption, ProjectOption
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
 from xnatsync.core.wording import counted
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 def register(program: typer.Typer) -> None:
     """Adds the commands of this module."""
-    group = typer.Typer(help="Check or show the configuration.", rich_markup_mode=None, no_args_is_help=True)
+    group = typer.Typer(help="Check, show or extend the configuration.", rich_markup_mode=None, no_args_is_help=True)
     group.command()(check)
     group.command()(show)
+    group.command()(add_profile)
     program.add_typer(group, name="config")
 
 
@@ -69,4 +70,30 @@ def show(ctx: typer.Context, output: OutputOption = None) -> int:
 
     config = shell.config()
     shell.show([Line(text, hang=0) for text in as_toml(config).splitlines()], {"config": as_dict(config)})
+    return Exit.OK
+
+
+def add_profile(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)],
+    url: Annotated[str | None, typer.Option(metavar="URL", help="The address; else XNAT_URL, for a new one.")] = None,
+    user: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The account; else XNAT_USER, for a new one.")
+    ] = None,
+    project: ProjectOption = None,
+    output: OutputOption = None,
+) -> int:
+    """Write a server into the configuration, or change one.
+
+    Everything else in the file stays as it is.  A password never comes into it.
+    """
+    shell = ctx.ensure_object(Shell)
+    shell.begin("config-add-profile", output)
+    from xnatsync.config.load import default_path
+    from xnatsync.service.profile import write_profile
+
+    path = shell.config_file if shell.config_file is not None else default_path()
+    is_new = write_profile(path, name, url=url, user=user, project=project)
+    text = f"server {name} was {'added to' if is_new else 'changed in'} {path}"
+    shell.show([Line(text, Tone.GOOD)], {"name": name, "file": str(path), "added": is_new})
     return Exit.OK

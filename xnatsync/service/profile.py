@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from xnatsync.config.edit import set_server
 from xnatsync.config.load import default_path, load
 from xnatsync.config.model import Config, ServerConfig
 from xnatsync.config.secrets import Credentials, credentials, stored
@@ -65,6 +66,28 @@ def choose(config_file: Path | None, name: str | None) -> Profile:
         f"the configuration has {len(config.servers)} servers, and none was named",
         advice=f"Say which one with -p: {', '.join(sorted(config.servers))}.",
     )
+
+
+def write_profile(path: Path, name: str, *, url: str | None, user: str | None, project: str | None) -> bool:
+    """Writes a server into the configuration file, or changes what is given of one; True when it is new.
+
+    A new one takes address and account from the environment when they are not given.
+    """
+    try:
+        is_known = name in load(path).servers if path.exists() else False
+    except ConfigError as error:
+        raise ConfigError(f"{error}\nnothing was changed", advice=error.remedy) from error
+    if not is_known:
+        family = next((names for names in _FAMILIES if os.environ.get(names[0])), _FAMILIES[1])
+        user = user or (os.environ.get(family[1]) if url is None else None)
+        url = url or os.environ.get(family[0])
+        if url is None:
+            raise Usage(f"server {name} is new, and has no address", advice="Give --url, or set XNAT_URL.")
+    given = {"url": url, "user": user, "project": project}
+    values = {key: value for key, value in given.items() if value is not None}
+    if not values:
+        raise Usage("there is nothing to change", advice="Give --url, --user or --project.")
+    return set_server(path, name, values)
 
 
 @contextmanager
