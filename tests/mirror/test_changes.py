@@ -191,6 +191,27 @@ def test_a_renamed_session_is_renamed_here_and_not_fetched_again(pulled: MirrorW
     assert (again.exit_code, dict(again.counts)) == (0, {})
 
 
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_renamed_subject_takes_its_sessions_along(pulled: MirrorWorld, workers: int) -> None:
+    """Whoever of them is stepped first; the subject's own files too."""
+    subject = pulled.session("S1_MR").subject
+    pulled.upload("projects/P1/subjects/S1/resources/NOTES/files/a.txt", b"notes")
+    other = pulled.session_with("S1_MR2", scans=1)
+    pulled.fill(other, scans=1)
+    assert pulled.mirror().exit_code == 0
+    held = pulled.files()
+    pulled.put(f"/data/projects/P1/subjects/{subject}?label=NEW")
+
+    report = pulled.mirror(workers=workers)
+
+    assert report.exit_code == 0, report
+    assert report.counts.get("new", 0) == 0
+    assert pulled.files() == {path.replace("P1/S1/", "P1/NEW/"): content for path, content in held.items()}
+    assert not (pulled.tree / "P1/S1").exists()
+    again = pulled.mirror()
+    assert (again.exit_code, dict(again.counts)) == (0, {})
+
+
 def test_an_unmounted_tree_halts(pulled: MirrorWorld) -> None:
     """Its mark is missing: nothing is fetched into the empty mount point, and nothing is taken for deleted."""
     aside = pulled.root / "aside"

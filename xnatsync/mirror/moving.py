@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from xnatsync.core.agreement import Trouble
 from xnatsync.core.errors import PlaceTaken, SourceChanged
-from xnatsync.core.inventory import Owner
+from xnatsync.core.inventory import Owner, OwnerKind
 from xnatsync.core.treenames import HostileName
 from xnatsync.ledger.tree_rows import OwnerRow
 from xnatsync.mirror.world import TreeWorld
@@ -40,9 +40,12 @@ def follow_labels(world: TreeWorld, route: MirrorRoute, row: OwnerRow, owner: Ow
 
 
 def _pairs(route: MirrorRoute, row: OwnerRow, old: Owner, new: Owner, world: TreeWorld) -> list[tuple[str, str]]:
-    """Lists what is to be renamed: folders that are the owner's alone, or else each of its files."""
+    """Lists what is to be renamed: a session's folders, with whatever else lies in them, or else each of its files.
+
+    In the folder of a subject or project lie the sessions' too, which follow by themselves.
+    """
     before, after = route.layout.folders(old), route.layout.folders(new)
-    if before and len(before) == len(after) and "" not in before:
+    if old.kind is OwnerKind.SESSION and before and len(before) == len(after) and "" not in before:
         return [pair for pair in zip(before, after, strict=True) if pair[0] != pair[1]]
     sidecar = route.layout.sidecar(old), route.layout.sidecar(new)
     return [
