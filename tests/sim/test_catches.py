@@ -11,16 +11,16 @@ SEEDS = 500
 # Where each was caught last, so that the search is short; any other seed within SEEDS is as good.
 LAST = {
     "believes_the_200": 2,
-    "compares_names_only": 44,
-    "files_without_looking_again": 231,
-    "has_no_merge_base": 64,
-    "takes_every_row_for_its_own": 148,
+    "compares_names_only": 71,
+    "files_without_looking_again": 106,
+    "has_no_merge_base": 7,
+    "takes_every_row_for_its_own": 81,
     "takes_no_lease": 1,
-    "takes_a_lost_reply_for_a_failure": 21,
+    "takes_a_lost_reply_for_a_failure": 3,
     "takes_unknown_for_final": 0,
-    "has_no_quiet_time": 14,
-    "resets_early": 87,
-    "judges_on_an_incomplete_listing": 186,
+    "has_no_quiet_time": 3,
+    "resets_early": 33,
+    "judges_on_an_incomplete_listing": 35,
 }
 
 
