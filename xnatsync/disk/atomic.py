@@ -8,6 +8,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from xnatsync.core.errors import PlaceTaken, SourceChanged
@@ -131,13 +132,18 @@ def _kernel_rename(source: bytes, target: bytes) -> bool:
 
 
 def _kernel_call() -> Callable[[bytes, bytes], int] | None:
-    library = ctypes.CDLL(None, use_errno=True)
+    library = _library()
     if sys.platform == "darwin" and hasattr(library, "renamex_np"):
         return lambda source, target: int(library.renamex_np(source, target, ctypes.c_uint(_RENAME_EXCL)))
     if hasattr(library, "renameat2"):
         here, flags = ctypes.c_int(_AT_FDCWD), ctypes.c_uint(_RENAME_NOREPLACE)
         return lambda source, target: int(library.renameat2(here, source, here, target, flags))
     return None
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def _rename_by_hand(source: Path, target: Path) -> None:

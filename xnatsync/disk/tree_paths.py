@@ -168,6 +168,8 @@ def _look(place: str, path: str, *, must: bool) -> bool:
         seen = os.lstat(place)
     except FileNotFoundError:
         return False
+    if stat.S_ISDIR(seen.st_mode) and os.name != "nt":  # where a junction is no folder
+        return True
     if special(seen) == "a link":
         raise refused(path, "there is a link on the way, which is never followed")
     if must and not stat.S_ISDIR(seen.st_mode):
