@@ -55,7 +55,8 @@ class Bringer:
         reasons: Reasons = {}
         for attempt in range(1, TRIES + 1):
             try:
-                self._together(left, sink, reasons)
+                if attempt < TRIES:  # who sends no whole zip may still send files one by one
+                    self._together(left, sink, reasons)
                 self._alone(left, sink, reasons)
             except XnatsyncError as error:
                 if self.stopping():

@@ -1,0 +1,101 @@
+"""`config add-profile` writes a server and leaves the rest of the file alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cli_fields import document_faults
+from cli_world import World
+
+HAND = """# mine
+[defaults]
+project = "ALL"  # ours
+
+[servers.prod]
+# the old one
+url = "https://xnat.example.org"
+user = "me"
+"""
+
+
+@pytest.fixture
+def file(box: World) -> Path:
+    box.config.write_text(HAND, encoding="utf-8")
+    return box.config
+
+
+def test_a_new_server_is_added_below_what_is_there(box: World, file: Path) -> None:
+    """Comments stay."""
+    ran = box.run("config", "add-profile", "dev", "--url", "https://dev.example.org", "-P", "NEURO", "-o", "json")
+
+    assert (ran.code, ran.document["added"]) == (0, True), ran.err
+    assert document_faults(ran.document) == []
+    assert file.read_text(encoding="utf-8") == HAND + (
+        '\n[servers.dev]\nurl = "https://dev.example.org"\nproject = "NEURO"\n'
+    )
+    assert box.run("config", "check").code == 0
+
+
+def test_a_known_server_is_changed_where_it_stands(box: World, file: Path) -> None:
+    """One key is replaced, one is added, comments stay."""
+    ran = box.run("config", "add-profile", "prod", "--project", "NEURO", "--user", "you")
+
+    assert ran.code == 0, ran.err
+    assert file.read_text(encoding="utf-8") == HAND.replace('user = "me"', 'user = "you"').replace(
+        "[servers.prod]\n", '[servers.prod]\nproject = "NEURO"\n'
+    )
+    assert box.run("config", "add-profile", "prod", "--project", "OTHER").code == 0
+    assert file.read_text(encoding="utf-8").count("project = ") == 2
+
+
+def test_the_environment_tells_the_address_of_a_new_one(
+    box: World, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the manual of xnatctl: `config add-profile default --project MYPROJECT`.  The password stays outside."""
+    monkeypatch.setenv("XNAT_URL", "https://env.example.org")
+    monkeypatch.setenv("XNAT_USER", "someone")
+    monkeypatch.setenv("XNAT_PASS", "a-secret")
+    file.unlink()
+
+    ran = box.run("config", "add-profile", "default", "--project", "MYPROJECT")
+
+    assert ran.code == 0, ran.err
+    assert file.read_text(encoding="utf-8") == (
+        '[servers.default]\nurl = "https://env.example.org"\nuser = "someone"\nproject = "MYPROJECT"\n'
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["dev"],
+        ["dev", "--url", "ftp://x"],
+        ["dev", "--url", "https://me:secret@x.example.org"],
+        ["a b", "--url", "https://x.example.org"],
+        ["prod"],
+        ["prod", "--project", "not a project"],
+    ],
+)
+def test_what_would_be_wrong_is_not_written(
+    words: list[str], box: World, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file stays as it is, and nothing lies beside it."""
+    monkeypatch.delenv("XNAT_URL", raising=False)
+    beside = sorted(path.name for path in file.parent.iterdir())
+
+    ran = box.run("config", "add-profile", *words)
+
+    assert ran.code == 2
+    assert "secret" not in ran.err
+    assert file.read_text(encoding="utf-8") == HAND
+    assert sorted(path.name for path in file.parent.iterdir()) == beside
+
+
+def test_a_file_that_is_broken_already_is_not_touched(box: World, file: Path) -> None:
+    """Whoever broke it knows better."""
+    file.write_text(HAND + "[servers.prod\n", encoding="utf-8")
+
+    assert box.run("config", "add-profile", "prod", "--project", "NEURO").code == 2
+    assert file.read_text(encoding="utf-8") == HAND + "[servers.prod\n"
