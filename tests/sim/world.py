@@ -10,170 +10,33 @@ everything must come to its end, or wait for a person with a reason, who resolve
 from __future__ import annotations
 
 import heapq
-import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from sim import content, people, places, slate
+from sim.calm import Calm
 from sim.clock import SimClock, SimIds
-from sim.disk import SimDisk, is_object
+from sim.disk import SimDisk
 from sim.faults import Chance, Crash, Faults
-from sim.invariants import Judge, Violation
+from sim.invariants import Judge
+from sim.ledger import SimLedger
 from sim.server import PROJECT, SimServer, SimXnat
-from xnatsync.core import errors
-from xnatsync.core.errors import DiskFull, DiskUnwell, LedgerHeld, XnatsyncError
+from sim.steps import Inline, InlinePool
+from xnatsync.core.errors import XnatsyncError
 from xnatsync.core.group import Routing
 from xnatsync.core.manifest import Level
 from xnatsync.core.names import Template
 from xnatsync.engine import perform
 from xnatsync.engine.discover import discover
-from xnatsync.engine.dispatcher import Dispatcher, Key
-from xnatsync.engine.items import step_item
+from xnatsync.engine.dispatcher import Key
 from xnatsync.engine.recover import recover
-from xnatsync.engine.release import release_unit, unsure_s
-from xnatsync.engine.units import step_unit
-from xnatsync.engine.world import Paused, Result, Silent, World
-from xnatsync.ledger.connection import Row, Values
-from xnatsync.ledger.ledger import Ledger
-from xnatsync.ledger.rows import ItemRow, ReceiptRow, UnitRow
+from xnatsync.engine.release import release_unit
+from xnatsync.engine.world import Silent, World
 from xnatsync.routes.drop import DropRoute
-from xnatsync.sandbox.model import deletion, operations
-from xnatsync.sandbox.model.creation import ModelError
 
 PATIENCE_S = 120.0
-STEPS_MAX = 1_500  # L2: so many steps are enough for any history of this size, once nothing goes wrong any more
-ROUNDS_MAX = 24  # so often a person may be asked until everything is resolved
-ASKED_MAX = 6  # and so often about one item, before it is given up
-
-
-class InlinePool:
-    """Runs at once, in this thread, what the engine hands to its threads."""
-
-    def __init__(self, max_workers: int = 1, thread_name_prefix: str = "") -> None:
-        """Takes what a ThreadPoolExecutor takes."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def submit(self, work: Callable[..., Any], *args: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(work(*args))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-
-class SimLedger(Ledger):
-    """The ledger: boundaries before and after each transaction, and what can go wrong with its disk."""
-
-    def __init__(self, raw: sqlite3.Connection, history: History) -> None:
-        super().__init__(raw)
-        self.history = history
-        self.read: dict[Any, list[Any]] = {}
-        self.read_at = -1
-
-    # What was read is remembered until something is written or undone: nobody else can change this ledger.
-
-    def _all(self, make: Callable[..., Row], sql: str, values: Values = ()) -> list[Row]:
-        if isinstance(values, dict):
-            return super()._all(make, sql, values)
-        if self.read_at != self._raw.total_changes:
-            self.read.clear()
-            self.read_at = self._raw.total_changes
-        key = (make, sql, *values)
-        found = self.read.get(key)
-        if found is None:
-            found = self.read[key] = super()._all(make, sql, values)
-        return found.copy()
-
-    def forget(self) -> None:
-        """Something was undone: what was read meanwhile is no longer so."""
-        self.read_at = -1
-
-    def _undo(self, mark: str) -> None:
-        self.forget()
-        super()._undo(mark)
-
-    def _commit(self) -> None:
-        try:
-            super()._commit()
-        except BaseException:
-            self.forget()
-            raise
-
-    def write(self) -> AbstractContextManager[None]:
-        return self._outermost() if self._depth == 0 else super().write()
-
-    @contextmanager
-    def _outermost(self) -> Iterator[None]:
-        self.history.boundary("ledger.write")
-        if self.history.faults.fires("ledger busy", "ledger.write"):
-            raise LedgerHeld("another process is writing to the ledger")
-        with super().write():
-            yield
-        self.history.boundary("ledger.write, committed")
-
-    def _run(self, sql: str, values: Values = ()) -> sqlite3.Cursor:
-        if self._depth and sql.startswith(("insert", "update", "delete", "commit")):
-            if self.history.faults.fires("ledger full", "ledger.write"):
-                if self._raw.in_transaction:
-                    self._raw.execute("rollback")  # as SQLite does by itself
-                    self.forget()
-                raise DiskFull("the ledger cannot grow: no space left on its disk")
-            if self.history.faults.fires("ledger io", "ledger.write"):
-                raise DiskUnwell("the ledger cannot be written: disk I/O error")
-        return super()._run(sql, values)
-
-    def conclude(self, unit_id: int, **more: Any) -> ReceiptRow:
-        vouched = self.history.judge.before_receipt(unit_id, Level(more["level"]))
-        receipt = super().conclude(unit_id, **more)
-        for digest, level in vouched.items():
-            held = self.history.judge.vouched.get(digest, Level.COUNTS)
-            self.history.judge.vouched[digest] = level if level.rank > held.rank else held
-        self.history.marks["receipt"] += 1
-        return receipt
-
-    def event(self, code: str, text: str, **more: Any) -> None:
-        super().event(code, text, **more)
-        self.history.marks[code] += 1
-
-
-class Inline(Dispatcher):
-    """The production dispatcher without its threads."""
-
-    def pick(self, chance: Chance) -> Key | None:
-        """One of the keys that are ready; the others stay so."""
-        ready = self._ready()
-        if not ready:
-            return None
-        key = chance.choice(sorted(ready))
-        for other in ready:
-            if other != key:
-                self.put(other, 0.0)
-        self.busy.add(key)
-        return key
-
-    def one(self, key: Key) -> None:
-        """Steps a key, as a worker does; whatever is no failure of ours ends the history."""
-        kind, number = key
-        ledger = self.world.ledger
-        result: Result
-        try:
-            if kind == "item":
-                result = step_item(self.world, ledger.item(number))
-            else:
-                result = step_unit(self.world, ledger.unit(number))
-        except XnatsyncError as error:
-            result = Paused("the ledger", error)
-        self._take(key, result)
 
 
 class History:
@@ -282,7 +145,7 @@ class History:
             for _ in range(self.ticks):
                 self.tick()
                 self.judge.after_tick()
-            self.calm_down()
+            Calm(self).calm_down()
         finally:
             perform.ThreadPoolExecutor = original  # type: ignore[misc]
             slate.give_back(self.slate)
@@ -535,186 +398,6 @@ class History:
 
     def log(self, line: str) -> None:
         self.trace.append(f"[{self.clock.ms}] {line}")
-
-    # --- the quiet phase -----------------------------------------------------------------------------------------
-
-    def calm_down(self) -> None:
-        """Faults stop; everything must come to its end."""
-        self.log("--- quiet")
-        self.faults.on = False
-        self._finish_everything()
-        if self.alive:
-            self.stop_run()
-        for number in range(ROUNDS_MAX):
-            self.settle_down()
-            living = self._living()
-            self._everyone_knows_why(living)
-            if number == 0:
-                self.held = Counter(code for _, code in self._held(living))
-            if all(item.phase == "left" for item in living):
-                break
-            for item in living:
-                self.resolve(item)
-        else:
-            self.settle_down()
-            if codes := sorted(code for _, code in self._held(self._living())):
-                raise Violation("L5", f"still not resolved: {codes}")
-        self.judge.nothing_is_forgotten()
-        self.judge.everything_is_somewhere()
-        self.judge.nothing_secret_is_told()
-        self._again_does_nothing()
-
-    def _finish_everything(self) -> None:
-        while self.events or self.server.pending:
-            moments = [self.events[0][0]] if self.events else []
-            moments += [one.due_ms for one in self.server.pending]
-            self.clock.ms = max(self.clock.ms, min(moments))
-            self.happen()
-        self.mount()
-        self.done_is_back()
-        self.configure_password()
-
-    def settle_down(self) -> None:
-        """Runs, each to its end however long it takes, until a run finds nothing to do."""
-        begun = self.steps
-        for _ in range(12):
-            before = self._progress()
-            self.begin()
-            while self.work() or self._wait_on():
-                if self.steps - begun > STEPS_MAX:
-                    raise Violation("L2", f"no end after {STEPS_MAX} steps")
-            self.judge.after_tick()
-            self.stop_run()
-            if self._progress() == before:
-                return
-        raise Violation("L2", "every run finds something to do")
-
-    def _wait_on(self) -> bool:
-        assert self.dispatcher is not None
-        wait_s = self.dispatcher._next_s()
-        if wait_s is None or wait_s == float("inf"):
-            return False
-        self.pass_time(max(1, int(wait_s * 1000) + 1))
-        return True
-
-    def _progress(self) -> tuple[Any, ...]:
-        return (
-            *self.questions("select id, phase, hold, code from item order by id"),
-            *self.questions("select id, phase, hold, code from unit order by id"),
-            *self.questions("select count(*) from attempt"),
-        )
-
-    def _living(self) -> list[ItemRow]:
-        return self.ledger.items(route="r")
-
-    def _held(self, items: Sequence[ItemRow]) -> list[tuple[UnitRow | ItemRow, str]]:
-        rows: list[UnitRow | ItemRow] = []
-        for item in items:
-            rows += [item] if item.hold == "person" else []
-            rows += [unit for unit in self.ledger.units(item_id=item.id) if unit.hold == "person"]
-        return [(row, row.code or "") for row in rows]
-
-    def _everyone_knows_why(self, living: Sequence[ItemRow]) -> None:
-        """L1: what has not come to its end waits for a person, itself, or behind a writer that does."""
-        for item in living:
-            if item.phase == "left" or item.hold == "person":
-                continue
-            units = self.ledger.units(item_id=item.id)
-            if not units:
-                raise Violation("L1", f"item {item.id} is {item.phase}, and nobody is asked")
-            for unit in units:
-                self.judge.blames_nobody(unit)
-                writer = self.ledger.writer_of(unit.target)
-                waits = unit.hold == "person" or (
-                    writer is not None and writer.id != unit.id and writer.hold == "person"
-                )
-                if not waits and not (unit.phase in {"verified", "closed"} and len(units) > 1):
-                    raise Violation("L1", f"unit {unit.id} is {unit.phase}, and nobody is asked")
-
-    def resolve(self, item: ItemRow) -> None:
-        """A person does what the advice says, and then lets go; at last with the hammer."""
-        for row, code in self._held([item]):
-            self.log(f"person: {code}")
-            self.asked[item.id] += 1
-            if self.asked[item.id] > ASKED_MAX and item.phase in {"seen", "settled"}:
-                self._dismiss(item)
-                return
-            match code:
-                case errors.SourceGone.code if item.phase == "verified":
-                    self.disk.has_own_folder = True  # as the advice says
-                case errors.SourceUnreadable.code if item.phase == "verified":
-                    pass  # it can be read again
-                case (
-                    errors.SessionCollision.code
-                    | errors.SourceGone.code
-                    | errors.SourceUnreadable.code
-                    | errors.Unverifiable.code
-                ):
-                    self._dismiss(item)
-                    return
-                case errors.ObjectsBroken.code | errors.SourceDamaged.code:
-                    self._remove_broken(item)
-                case errors.ObjectsConflict.code:
-                    self._remove_rivals(item)
-                case _ if isinstance(row, UnitRow):
-                    self._clear_server(row, code, hammer=self.asked[item.id] >= 3)
-            self._release(item, row)
-
-    def _dismiss(self, item: ItemRow) -> None:
-        while (wait_s := unsure_s(self.ledger, item.id, self.ledger_now())) > 0:
-            self.pass_time(int(wait_s * 1000) + 1)
-        self.ledger.dismiss_item(item.id, self.ledger_now())
-        self.marks["dismissed"] += 1
-
-    def _release(self, item: ItemRow, row: ItemRow | UnitRow) -> None:
-        if isinstance(row, ItemRow):
-            self.ledger.release_item(row.id)
-            return
-        while (wait_s := unsure_s(self.ledger, item.id, self.ledger_now())) > 0:
-            self.pass_time(int(wait_s * 1000) + 1)
-        if self.ledger.unit(row.id).phase != "dismissed":
-            release_unit(self.ledger, self.ledger.item(item.id), self.ledger.unit(row.id), self.ledger_now())
-
-    def _remove_broken(self, item: ItemRow) -> None:
-        for name in self.disk.below(self.route.source_path(item.place, item.path)):
-            data = self.disk.files[name].data
-            try:
-                whole = (
-                    is_object(data) or name.endswith(".txt") or bool(content.is_archive(data) and content.members(data))
-                )
-            except Exception:  # a torn archive
-                whole = False
-            if not whole:
-                self.give_up(Path(name))
-
-    def _remove_rivals(self, item: ItemRow) -> None:
-        seen: dict[str, bytes] = {}
-        for name in self.disk.below(self.route.source_path(item.place, item.path)):
-            data = self.disk.files[name].data
-            known = content.facts(data) if not content.is_archive(data) else None
-            if known is not None and seen.setdefault(known.sop_uid, data) != data:
-                self.give_up(Path(name))
-
-    def _clear_server(self, unit: UnitRow, code: str, *, hammer: bool) -> None:
-        """Deletes on the server what the advice says is in the way."""
-        sessions = {errors.ForeignContent.code, errors.ObjectsDiffer.code, errors.StudyElsewhere.code}
-        for row in self.server.rows():
-            if row.tag == unit.study_uid or row.name == unit.session:
-                try:
-                    operations.delete(self.server.site, row)
-                except ModelError:
-                    operations.reset(self.server.site, row)
-        for session in self.server.sessions():
-            if (hammer or code in sessions) and session.fields.get("UID") == unit.study_uid:
-                deletion.delete_experiment(self.server.site, session, remove_files=True)
-
-    def _again_does_nothing(self) -> None:
-        """L3: another run writes nothing, moves nothing and plans nothing."""
-        before = self.writes, self._progress(), {name: file.data for name, file in self.disk.files.items()}
-        self.settle_down()
-        after = self.writes, self._progress(), {name: file.data for name, file in self.disk.files.items()}
-        if before != after:
-            raise Violation("L3", "another run did something")
 
     # --- for comparisons -----------------------------------------------------------------------------------------
 
