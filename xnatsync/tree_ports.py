@@ -186,6 +186,10 @@ class TreeDisk(Protocol):
         """Removes what an interrupted run left in staging."""
         ...
 
+    def open_trash(self, root: Path, trash: str, size: int) -> Iterator[bytes]:
+        """Streams a file of the trash, as `open` does one of the tree; SourceChanged when it is not there."""
+        ...
+
     def empty_trash(self, root: Path, trash: Sequence[str]) -> None:
         """Removes some files from the trash for good."""
         ...

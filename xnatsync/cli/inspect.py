@@ -57,11 +57,11 @@ def why(
     ctx: typer.Context,
     what: Annotated[
         str,
-        typer.Argument(metavar="PATH|UID|SESSION|#ITEM", help="A dropped path, a DICOM UID, a session, #12 or u7."),
+        typer.Argument(metavar="PATH|UID|SESSION|#ITEM", help="A path, a DICOM UID, a session, #12, u7 or o3."),
     ],
     output: OutputOption = None,
 ) -> int:
-    """Tell the whole story of something that was dropped."""
+    """Tell the whole story of something that was dropped, or that lies in a tree."""
     shell = ctx.ensure_object(Shell)
     shell.begin("why", output)
     from xnatsync.cli.tale import why_blocks, why_fields

@@ -10,6 +10,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, assert_never
 
 from xnatsync.cli.exits import error_blocks
+from xnatsync.cli.foreseen import (
+    is_still,
+    mirror_plan_fields,
+    push_plan_fields,
+    tree_closing,
+    tree_plan_blocks,
+    tree_totals,
+)
 from xnatsync.cli.jsonout import error_fields
 from xnatsync.cli.lines import Block, Line, Tone, size
 from xnatsync.cli.summary import file_fields, hold_blocks, item_fields, undelivered_blocks, unit_fields
@@ -34,6 +42,7 @@ def plan_blocks(report: PlanReport) -> Iterator[Block]:
             yield from _unit_blocks(unit)
         yield from undelivered_blocks(part.others, indent=2)
         yield from hold_blocks(part.item, f"#{part.item.id}", indent=2)
+    yield from tree_plan_blocks(report)
     for error in report.errors:
         yield from error_blocks(error)
     yield Line(_closing(report), Tone.HEAD)
@@ -47,6 +56,8 @@ def plan_fields(report: PlanReport, exit_code: int) -> dict[str, object]:
         "changed": False,
         "totals": _totals(report),
         "items": [_item_fields(part) for part in report.items],
+        "mirrors": [mirror_plan_fields(part) for part in report.mirrors],
+        "pushes": [push_plan_fields(part) for part in report.pushes],
         "errors": [error_fields(error) for error in report.errors],
     }
 
@@ -59,19 +70,24 @@ def _totals(report: PlanReport) -> dict[str, int]:
         "sessions": len(units),
         "held": sum(sigil(unit)[0] == "!" for unit in units) + sum(part.item.hold == "person" for part in report.items),
         "not_delivered": sum(len(part.others) for part in report.items),
+        **tree_totals(report),
     }
 
 
 def _closing(report: PlanReport) -> str:
     totals = _totals(report)
-    if not report.items and not report.errors:
+    if not report.items and not report.errors and is_still(report):
         return "nothing to do"
     parts = [
         f"{counted(totals['sessions'], 'session')}",
         f"{counted(totals['send_objects'], 'object')} ({size(totals['send_bytes'])}) to send",
     ]
+    parts = parts if report.items or is_still(report) else []
     parts += [f"{totals['held']} held"] if totals["held"] else []
     parts += [f"{counted(totals['not_delivered'], 'file')} not delivered"] if totals["not_delivered"] else []
+    parts += tree_closing(report)
+    errors = len(report.all_errors) - len(report.errors)
+    parts += [f"{counted(errors, 'error')}"] if errors else []
     return ", ".join(parts)
 
 

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from xnatsync.cli.lines import Block, Line, Table, Tone, size
+from xnatsync.cli.mirrored import standing_fields, standing_words, trouble_cases, trouble_fields
 from xnatsync.cli.summary import hold_blocks, item_fields, state_of, unit_fields
+from xnatsync.cli.troubles import held_blocks, owner_fields, trouble_blocks
 from xnatsync.core.wording import counted
 from xnatsync.ledger.rows import RunRow
 
 if TYPE_CHECKING:
-    from xnatsync.service.status import DiaryLine, Overview, RouteStanding
+    from xnatsync.service.status import DiaryLine, Overview, RouteStanding, TreeStanding
 
 _LEVELS = {"info": Tone.PLAIN, "warning": Tone.WARN, "error": Tone.BAD}
 
@@ -31,6 +33,9 @@ def status_blocks(seen: Overview) -> Iterator[Block]:
 
 def _route(route: RouteStanding) -> Iterator[Block]:
     yield Line(f"{route.name}  {route.folder or '(no longer configured)'}", Tone.HEAD)
+    if route.kind != "drop":
+        yield from _tree(route)
+        return
     if not route.counts:
         yield Line("nothing was dropped yet", indent=2)
     for part in route.counts:
@@ -45,12 +50,30 @@ def _route(route: RouteStanding) -> Iterator[Block]:
         yield Line(f"and {route.more} more under way", Tone.DIM, indent=2)
 
 
+def _tree(route: RouteStanding) -> Iterator[Block]:
+    if route.tree is None:
+        yield Line(f"nothing was {'mirrored' if route.kind == 'mirror' else 'pushed'} yet", indent=2)
+        return
+    yield Line(f"{route.kind}: {standing_words(route.tree.counts)}", indent=2)
+    yield from trouble_blocks(trouble_cases(route.tree.troubles), indent=2)
+    yield from held_blocks(route.tree.held, {row.owner_id for row in route.tree.troubles if row.person}, indent=2)
+
+
+def _tree_fields(tree: TreeStanding) -> dict[str, object]:
+    return {
+        "counts": standing_fields(tree.counts),
+        "troubles": trouble_fields(tree.troubles),
+        "held": [owner_fields(row) for row in tree.held],
+    }
+
+
 def status_fields(seen: Overview) -> dict[str, object]:
     """The same for programs."""
     return {
         "routes": [
             {
                 "name": route.name,
+                "kind": route.kind,
                 "folder": route.folder,
                 "phases": {part.phase: {"items": part.items, "bytes": part.bytes} for part in route.counts},
                 "held": sum(standing.is_held for standing in route.standing),
@@ -59,6 +82,7 @@ def status_fields(seen: Overview) -> dict[str, object]:
                     for standing in route.standing
                 ],
                 "more": route.more,
+                "tree": _tree_fields(route.tree) if route.tree is not None else None,
             }
             for route in seen.routes
         ],

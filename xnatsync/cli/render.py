@@ -38,6 +38,12 @@ class Screen:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
+    def exact(self, text: str) -> None:
+        """Prints text for programs as UTF-8 with plain line ends: the same bytes everywhere."""
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass"))
+        sys.stdout.buffer.flush()
+
     def say(self, *blocks: Block | str) -> None:
         """Prints talk; nothing under `--quiet`."""
         if not self.quiet:

@@ -20,7 +20,8 @@ def register(program: typer.Typer) -> None:
 def retry(
     ctx: typer.Context,
     ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", show_default=False, help="Items (#12) or units (u7).")
+        list[str] | None,
+        typer.Argument(metavar="[ID]...", show_default=False, help="Items (#12), units (u7), owners of a tree (o3)."),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Everything that is held, as with no name.")] = False,
     output: OutputOption = None,

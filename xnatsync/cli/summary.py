@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from xnatsync.cli.exits import error_blocks
 from xnatsync.cli.jsonout import error_fields
 from xnatsync.cli.lines import Block, Line, Tone, size
+from xnatsync.cli.mirrored import is_idle, mirror_blocks, mirror_fields, mirrors_closing
 from xnatsync.core.wording import counted
 from xnatsync.ledger.rows import FileRow, ItemRow, UnitRow
 
@@ -22,6 +23,8 @@ def sync_blocks(report: SyncReport) -> Iterator[Block]:
     """Tells a person how a run went."""
     for part in report.items:
         yield from _item_blocks(part)
+    for mirror in report.mirrors:
+        yield from mirror_blocks(mirror)
     for error in report.errors:
         yield from error_blocks(error)
     yield Line(_closing(report), Tone.HEAD)
@@ -33,24 +36,28 @@ def sync_fields(report: SyncReport) -> dict[str, object]:
         "exit_code": report.exit_code,
         "interrupted": report.interrupted,
         "items": [item_report_fields(part) for part in report.items],
+        "mirrors": [mirror_fields(part) for part in report.mirrors],
         "errors": [error_fields(error) for error in report.errors],
     }
 
 
 def _closing(report: SyncReport) -> str:
     items = report.items
-    if not items and not report.errors:
+    mirrors = [part for part in report.mirrors if not is_idle(part)]
+    if not (items or mirrors or report.errors):
         return "nothing to do"
     done = sum(part.item.phase == "done" for part in items)
     held = sum(report.is_held(part) for part in items)
     left = sum(part.item.phase == "left" for part in items)
     waiting = sum(part.item.phase not in _ENDED and not report.is_held(part) for part in items)
     objects = sum(unit.receipt.held for part in items for unit in part.units if unit.receipt is not None)
-    parts = [f"{counted(done, 'item')} done ({counted(objects, 'object')} proven)"]
+    parts = [f"{counted(done, 'item')} done ({counted(objects, 'object')} proven)"] if items or not mirrors else []
     parts += [f"{held} held"] if held else []
     parts += [f"{waiting} not finished yet"] if waiting else []
     parts += [f"{left} without DICOM"] if left else []
-    parts += [f"{counted(len(report.errors), 'error')}"] if report.errors else []
+    parts += mirrors_closing(mirrors) if mirrors else []
+    errors = len(report.errors) + sum(len(part.errors) for part in mirrors)
+    parts += [f"{counted(errors, 'error')}"] if errors else []
     return ", ".join(parts) + (" (interrupted: run it again to go on)" if report.interrupted else "")
 
 

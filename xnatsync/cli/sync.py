@@ -1,4 +1,4 @@
-"""`sync` and `plan`: bring the drop folders to their servers, or say what that would do."""
+"""`sync` and `plan`: bring all routes as far as can be done now, or say what that would do."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def sync(
     output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> int:
-    """Bring what is in the drop folders to its server.
+    """Bring drop folders to their server, and mirrors and pushes into agreement.
 
-    Everything is proven there, and then filed.
+    What was dropped is proven there, and then filed.
     """
     shell = ctx.ensure_object(Shell)
     if dry_run:
@@ -96,7 +96,7 @@ def _plan(shell: Shell, routes: list[str] | tuple[str, ...], output: OutputOptio
     app = App(shell.config(), stop)
     with stop_on_signals(stop) as received, watched(shell) as (progress, _):
         report = planning.plan(app, routes, progress=progress)
-    code = by_signal(received, max((error.exit_code for error in report.errors), default=0))
+    code = by_signal(received, max((error.exit_code for error in report.all_errors), default=0))
     shell.show(plan_blocks(report), plan_fields(report, code))
     return code
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from xnatsync.cli.lines import Block, Line, Tone
 from xnatsync.cli.summary import item_fields
+from xnatsync.cli.troubles import owner_fields, owner_name
 
 if TYPE_CHECKING:
-    from xnatsync.service.story import Story, Tale
+    from xnatsync.service.story import Sentence, Story, Tale
+    from xnatsync.service.tree_story import TreeSentence, TreeStory
 
-_TONES = {"held": Tone.BAD, "proven": Tone.GOOD, "filed": Tone.GOOD, "aside": Tone.WARN}
+_TONES = {
+    "trouble": Tone.WARN,
+    "agreed": Tone.GOOD,
+    "held": Tone.BAD,
+    "proven": Tone.GOOD,
+    "filed": Tone.GOOD,
+    "aside": Tone.WARN,
+}
 _TIME = len("2026-01-01 12:00:00  ")
 
 
@@ -23,14 +32,30 @@ def why_blocks(tale: Tale) -> Iterator[Block]:
         yield from _story(story)
     if tale.more:
         yield Line(f"and {tale.more} older items of that name: ask for one by its number", Tone.DIM)
+    for number, told in enumerate(tale.trees.stories):
+        if number or tale.stories:
+            yield Line("")
+        yield from _tree_story(told)
+    if tale.trees.more:
+        yield Line(f"and {tale.trees.more} more in trees: ask for more of the path", Tone.DIM)
 
 
 def _story(story: Story) -> Iterator[Block]:
     yield Line(f"#{story.item.id} {story.item.path}  ({story.item.phase})", Tone.HEAD)
-    for sentence in story.sentences:
+    yield from _told(story.sentences, story.next_steps)
+
+
+def _tree_story(story: TreeStory) -> Iterator[Block]:
+    what = story.path if story.path is not None else owner_name(story.owner)
+    yield Line(f"{what}  (route {story.route})", Tone.HEAD)
+    yield from _told(story.sentences, story.next_steps)
+
+
+def _told(sentences: Sequence[Sentence | TreeSentence], next_steps: Sequence[str]) -> Iterator[Block]:
+    for sentence in sentences:
         when = sentence.at[:19].replace("T", " ") if sentence.at else ""
         yield Line(f"{when:<{_TIME - 2}}  {sentence.text}", _TONES.get(sentence.kind, Tone.PLAIN), hang=_TIME)
-    for step in story.next_steps:
+    for step in next_steps:
         yield Line(f"what to do: {step}", indent=0, hang=12)
 
 
@@ -41,12 +66,25 @@ def why_fields(tale: Tale) -> dict[str, object]:
         "stories": [
             {
                 "item": item_fields(story.item),
-                "sentences": [
-                    {"at": sentence.at, "kind": sentence.kind, "text": sentence.text} for sentence in story.sentences
-                ],
+                "sentences": _sentences(story.sentences),
                 "next": list(story.next_steps),
             }
             for story in tale.stories
         ],
         "more": tale.more,
+        "trees": [
+            {
+                "route": story.route,
+                "path": story.path,
+                "owner": owner_fields(story.owner),
+                "sentences": _sentences(story.sentences),
+                "next": list(story.next_steps),
+            }
+            for story in tale.trees.stories
+        ],
+        "more_in_trees": tale.trees.more,
     }
+
+
+def _sentences(sentences: Sequence[Sentence | TreeSentence]) -> list[dict[str, object]]:
+    return [{"at": sentence.at, "kind": sentence.kind, "text": sentence.text} for sentence in sentences]

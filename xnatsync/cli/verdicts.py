@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from xnatsync.cli.lines import Block, Line, Tone
 from xnatsync.cli.summary import item_fields
+from xnatsync.cli.troubles import owner_fields, owner_name
 from xnatsync.core.wording import counted
 
 if TYPE_CHECKING:
-    from xnatsync.service.resolve import Dismissed, Prospect, Released
+    from xnatsync.service.resolve import Dismissed, Prospect, Release, Reminded
 
 
-def retry_blocks(released: Sequence[Released]) -> Iterator[Block]:
+def retry_blocks(done: Release) -> Iterator[Block]:
     """Tells a person what was released."""
+    for reminder in done.reminded:
+        yield from _reminder(reminder)
+    released = done.released
     for part in released:
         if part.code is None:
             yield Line(f"{part.name} ({part.item.path}) was not held", Tone.DIM)
@@ -25,10 +29,23 @@ def retry_blocks(released: Sequence[Released]) -> Iterator[Block]:
         else:
             yield Line(f"{part.name} ({part.item.path}) is released; it was held by {part.code}", Tone.GOOD)
     number = sum(part.code is not None for part in released)
-    yield Line(f"{counted(number, 'hold')} released" + ("; `xnatsync sync` tries again" if number else ""), Tone.HEAD)
+    if number or not done.reminded:
+        words = f"{counted(number, 'hold')} released" + ("; `xnatsync sync` tries again" if number else "")
+        yield Line(words, Tone.HEAD)
 
 
-def retry_fields(released: Sequence[Released]) -> dict[str, object]:
+def _reminder(part: Reminded) -> Iterator[Block]:
+    name, code = owner_name(part.owner), part.owner.code
+    if code is None:
+        yield Line(f"{name} is not held", Tone.DIM)
+    elif part.soon:
+        yield Line(f"{name} is tried again with the next `xnatsync sync`; it was held by {code}", Tone.GOOD)
+    else:
+        yield Line(f"{name} is held by {code}: there is nothing to release, it is looked at in every run", Tone.WARN)
+        yield Line(f"what to do: {part.owner.advice or ''}", indent=2, hang=12)
+
+
+def retry_fields(done: Release) -> dict[str, object]:
     """The same for programs."""
     return {
         "released": [
@@ -41,8 +58,9 @@ def retry_fields(released: Sequence[Released]) -> dict[str, object]:
                 "was_held": part.code is not None,
                 "anew": part.anew,
             }
-            for part in released
-        ]
+            for part in done.released
+        ],
+        "reminded": [{"owner": owner_fields(part.owner), "soon": part.soon} for part in done.reminded],
     }
 
 

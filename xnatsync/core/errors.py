@@ -22,6 +22,7 @@ XnatsyncError
 │   ├── ServerBusy ............ XS-SERVER-BUSY          locked, or in the middle of processing this session
 │   ├── ReadFailed ............ XS-READ-FAILED          a read was cut or failed; nothing changed
 │   ├── OutcomeUnknown ........ XS-OUTCOME-UNKNOWN      a write got no usable answer: it may have happened
+│   ├── ListingShort .......... XS-LISTING-SHORT        the server lists fewer files than it counts
 │   ├── ReplyStrange .......... XS-REPLY-STRANGE        an answer that no XNAT gives
 │   ├── NotThere .............. XS-NOT-THERE            the server has no such thing, or hides it
 │   └── RequestRefused ........ XS-REQUEST-REFUSED      the server will never accept this request
@@ -263,6 +264,13 @@ class OutcomeUnknown(ServerError):
     advice = "Nothing to do: the server is looked at before anything is sent again."
 
 
+class ListingShort(ServerError):
+    """The server lists fewer files of a resource than it counts; nothing is taken for gone."""
+
+    code = "XS-LISTING-SHORT"
+    advice = "Nothing to do now. If it stays, the server's catalog is out of date: its administrator can refresh it."
+
+
 class ReplyStrange(ServerError):
     """An answer that no XNAT gives."""
 
@@ -457,7 +465,7 @@ class TreeEdited(MirrorError):
 
     code = "XS-TREE-EDITED"
     advice = (
-        "Move your version away (`xnatsync mirror restore` gives back the agreed one), or put it on the server: "
+        "Move your version away: the server's comes with the next `xnatsync sync`. Or put yours on the server: "
         "it goes on by itself when both agree."
     )
 

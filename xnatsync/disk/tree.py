@@ -82,10 +82,7 @@ class LocalTree:
 
     def open(self, root: Path, path: str, size: int) -> Iterator[bytes]:
         """Streams one file of exactly this size; SourceChanged otherwise."""
-        place, seen = self._file(root, path)
-        if seen.st_size != size:
-            raise SourceChanged(f"{path} has {seen.st_size} bytes and no longer {size}")
-        return pieces_of(place, path, (size, changed_ns(seen)))
+        return _sized(*self._file(root, path), path, size)
 
     # --- staging -------------------------------------------------------------------------------------------------
 
@@ -159,6 +156,10 @@ class LocalTree:
         """Moves a file to the trash; see `trash.discard`."""
         _trash.discard(self._ways, root, path, trash)
 
+    def open_trash(self, root: Path, trash: str, size: int) -> Iterator[bytes]:
+        """Streams a file of the trash of exactly this size; SourceChanged otherwise."""
+        return _sized(*_trash.find(self._ways, root, trash), trash, size)
+
     def empty_trash(self, root: Path, trash: Sequence[str]) -> None:
         """Removes some files from the trash for good."""
         _trash.empty_trash(self._ways, root, trash)
@@ -209,6 +210,12 @@ class LocalTree:
         for place in places:
             every.update(above for above in place.parents if root in above.parents)
         sync_folders(sorted(every, key=lambda folder: len(folder.parts), reverse=True))
+
+
+def _sized(place: Path, seen: os.stat_result, path: str, size: int) -> Iterator[bytes]:
+    if seen.st_size != size:
+        raise SourceChanged(f"{path} has {seen.st_size} bytes and no longer {size}")
+    return pieces_of(place, path, (size, changed_ns(seen)))
 
 
 def _rename(start: Path, end: Path) -> None:

@@ -151,6 +151,48 @@ class Versions(Connection):
         found = self._all(VersionRow, f"{sql} and until is not null order by id", [route, path])
         return found + self._all(VersionRow, f"{sql} and until is null", [route, path])
 
+    def find_versions(self, tail: str) -> list[VersionRow]:
+        """Lists all that ever lay at a path, or at paths that end so, in any tree: by tree and path, the oldest first.
+
+        `substr` knows no wildcards, and names may hold `%` and `_`.
+        """
+        sql = (
+            f"select {VERSION} from version where path = :tail or substr(path, -:length) = :end "
+            "order by route, path, until is null, id"
+        )
+        return self._all(VersionRow, sql, {"tail": tail, "end": f"/{tail}", "length": len(tail) + 1})
+
+    def owners_in(self, folder: str) -> set[int]:
+        """Gives the numbers of the owners whose files lie or lay somewhere in a folder of that name or path."""
+        sql = "select distinct owner_id from version where instr('/' || path, '/' || ? || '/') > 0"
+        return {int(row[0]) for row in self._fetch(sql, [folder])}
+
+    def count_past(self, owner_id: int) -> dict[str, int]:
+        """Counts what of an owner lay in the tree and no longer does, by how it ended."""
+        sql = "select ended, count(*) from version where owner_id = ? and until is not null group by ended"
+        return {str(why): int(many) for why, many in self._fetch(sql, [owner_id])}
+
+    def last_change(self, route: str, moment: str) -> str | None:
+        """Tells when a tree last changed before or at a moment; None when nothing had ever lain in it."""
+        sql = (
+            "select max(at) from (select max(since) as at from version where route = ? and since <= ? "
+            "union all select max(until) from version where route = ? and until <= ?)"
+        )
+        found = self._scalar(sql, [route, moment, route, moment])
+        return str(found) if found is not None else None
+
+    def whereabouts(self, route: str) -> dict[bytes, list[tuple[str, str]]]:
+        """Lists every place in which each content of a route may lie today: ("tree" or "trash", place).
+
+        Also those that were announced and perhaps never came to be: who reads there compares the digest.
+        """
+        tree = "select sha256, 'tree', path from version where route = :route and until is null"
+        trash = "select sha256, 'trash', trash from version where route = :route and trash is not null"
+        found: dict[bytes, list[tuple[str, str]]] = {}
+        for digest, where, place in self._fetch(f"{tree} union all {trash}", {"route": route}):
+            found.setdefault(bytes(digest), []).append((str(where), str(place)))
+        return found
+
     # --- inner parts ---------------------------------------------------------------------------------------------
 
     def _at(self, route: str, moment: str, prefix: str) -> list[VersionRow]:

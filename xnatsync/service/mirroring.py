@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from xnatsync.config.model import MirrorConfig, PushConfig
 from xnatsync.config.show import route_digest
 from xnatsync.core.errors import Disposition, Exit, XnatsyncError
+from xnatsync.core.inventory import Owner
 from xnatsync.ledger.ledger import Ledger
-from xnatsync.ledger.tree_rows import MirrorCounts, TroubleRow
+from xnatsync.ledger.tree_rows import MirrorCounts, OwnerRow, TroubleRow
 from xnatsync.mirror.plan import MirrorPlan, plan
+from xnatsync.mirror.push_survey import LocalFile, push_survey
 from xnatsync.mirror.run import TreeRun, push, run
 from xnatsync.mirror.world import TreeProgress, TreeWorld
 from xnatsync.routes.mirror import MirrorRoute
@@ -39,6 +41,7 @@ class MirrorReport:
     interrupted: bool = False
     kind: str = "mirror"
     unplaced: tuple[tuple[str, str], ...] = ()  # files of a push that belong to nothing on the server, and why
+    held: tuple[OwnerRow, ...] = ()  # owners that wait for a person, or are tried again later
 
     @property
     def exit_code(self) -> int:
@@ -100,6 +103,37 @@ def plan_mirrors(
         with ledger.write():
             ledger.remember_route(route.name, "mirror", route_digest(app.config.routes[route.name]), world.now())
         plans.append(plan(world, route))
+    return plans
+
+
+@dataclass(slots=True)
+class PushPlan:
+    """What a push would look at: everything that is new or another here.  Nothing was changed."""
+
+    route: PushRoute
+    steps: list[tuple[Owner, tuple[LocalFile, ...]]] = field(default_factory=list)
+    unplaced: tuple[tuple[str, str], ...] = ()
+    errors: list[XnatsyncError] = field(default_factory=list)
+
+
+def plan_pushes(app: App, ledger: Ledger, run_id: int, names: Sequence[str], progress: TreeProgress) -> list[PushPlan]:
+    """Plans the pushes among the named routes, up to the first look at the files of the server."""
+    world = tree_world(app, ledger, run_id, names, progress)
+    plans = []
+    for route in world.routes.values():
+        if not isinstance(route, PushRoute):
+            continue
+        planned = PushPlan(route)
+        plans.append(planned)
+        with ledger.write():
+            ledger.remember_route(route.name, "push", route_digest(app.config.routes[route.name]), world.now())
+        try:
+            found = push_survey(world, route, dry=True)
+        except XnatsyncError as error:
+            planned.errors.append(error)
+            continue
+        planned.steps = [(owner, tuple(found.files.get(number, ()))) for number, owner in found.owners.items()]
+        planned.unplaced = tuple(found.unplaced)
     return plans
 
 
@@ -176,4 +210,5 @@ def _report(ledger: Ledger, done: TreeRun) -> MirrorReport:
         interrupted=done.interrupted,
         kind="mirror" if isinstance(done.route, MirrorRoute) else "push",
         unplaced=done.unplaced,
+        held=tuple(row for row in ledger.owners(name) if row.hold is not None),
     )

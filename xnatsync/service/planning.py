@@ -13,8 +13,10 @@ from xnatsync.engine.observe import observe
 from xnatsync.engine.units import base_of, wish_of
 from xnatsync.engine.world import Progress, World, last_attempt
 from xnatsync.ledger.rows import FileRow, ItemRow, UnitRow
+from xnatsync.mirror.plan import MirrorPlan
 from xnatsync.routes.drop import source_tree
 from xnatsync.service.app import App
+from xnatsync.service.mirroring import PushPlan, plan_mirrors, plan_pushes
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,15 @@ class PlanReport:
     """The plan of a run.  Nothing was changed, neither here nor on a server."""
 
     items: list[ItemPlan] = field(default_factory=list)
-    errors: list[XnatsyncError] = field(default_factory=list)
+    mirrors: list[MirrorPlan] = field(default_factory=list)
+    pushes: list[PushPlan] = field(default_factory=list)
+    errors: list[XnatsyncError] = field(default_factory=list)  # about whole drop routes
+
+    @property
+    def all_errors(self) -> list[XnatsyncError]:
+        """What concerns whole routes, of every kind."""
+        mirrors = [error for part in self.mirrors for error in part.errors]
+        return [*self.errors, *mirrors, *(error for part in self.pushes for error in part.errors)]
 
 
 def plan(app: App, names: Sequence[str], *, progress: Progress) -> PlanReport:
@@ -58,6 +68,8 @@ def plan(app: App, names: Sequence[str], *, progress: Progress) -> PlanReport:
                 continue
             planned = [_plan_item(world, item) for item in items]
             report.items += _without_rivals(planned) if route.collision == "hold" else planned
+        report.mirrors = plan_mirrors(app, world.ledger, world.run_id, names, progress)
+        report.pushes = plan_pushes(app, world.ledger, world.run_id, names, progress)
     return report
 
 

@@ -16,6 +16,7 @@ from xnatsync.core.moment import stamp
 from xnatsync.core.remote import PrearchiveState
 from xnatsync.engine.release import release_unit, unsure_s
 from xnatsync.ledger.rows import ItemRow, UnitRow
+from xnatsync.ledger.tree_rows import OwnerRow
 
 if TYPE_CHECKING:
     from xnatsync.config.model import Config
@@ -37,6 +38,22 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True)
+class Reminded:
+    """An owner of a tree that somebody asked to try again.  One that waits for a person is looked at in every run."""
+
+    owner: OwnerRow
+    soon: bool  # it would have waited longer, and is tried again in the next run
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What `retry` did."""
+
+    released: tuple[Released, ...]
+    reminded: tuple[Reminded, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Prospect:
     """What a dismissal would give up."""
 
@@ -54,10 +71,11 @@ class Dismissed:
     left: tuple[str, ...]  # still in the prearchive
 
 
-def release(config: Config, names: Sequence[str], *, everything: bool = False) -> tuple[Released, ...]:
+def release(config: Config, names: Sequence[str], *, everything: bool = False) -> Release:
     """Releases holds, all when no name is given; the next run tries again.  NothingFound for a name that is not known.
 
-    ServerBusy while an upload without an answer may still arrive for an item that must be planned anew.
+    An owner of a tree stays held until the next run has looked, which it does at once.  ServerBusy while an upload
+    without an answer may still arrive for an item that must be planned anew.
     """
     if names and everything:
         raise Usage("name what to release, or say --all, not both", advice="`xnatsync status` lists what is held.")
@@ -69,17 +87,31 @@ def release(config: Config, names: Sequence[str], *, everything: bool = False) -
         try:
             with ledger.write():
                 keys = [_key(name) for name in names] if names else _all_held(ledger)
-                released = [_release(ledger, kind, number) for kind, number in keys]
+                released = [_release(ledger, kind, number) for kind, number in keys if kind != "owner"]
+                reminded = [_remind(ledger, number) for kind, number in keys if kind == "owner"]
         finally:
             ledger.close()
-    return tuple(part for parts in released for part in parts)
+    return Release(tuple(part for parts in released for part in parts), tuple(reminded))
 
 
 def _key(name: str) -> tuple[str, int]:
-    kind, digits = ("unit", name[1:]) if name[:1] in {"u", "U"} else ("item", name.removeprefix("#"))
-    if not (digits.isascii() and digits.isdigit()):
-        raise Usage(f"`{name}` is neither an item (#12) nor a unit (u7)")
+    kinds = {"u": "unit", "o": "owner"}
+    kind = kinds.get(name[:1].lower(), "item")
+    digits = name.removeprefix("#") if kind == "item" else name[1:]
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 19):
+        raise Usage(f"`{name}` is neither an item (#12) nor a unit (u7), nor an owner of a tree (o3)")
     return kind, int(digits)
+
+
+def _remind(ledger: Ledger, number: int) -> Reminded:
+    """Lets an owner that waits for its next try have it now; the hold itself is what makes the next run look."""
+    row = ledger.owner(number)
+    if row.hold == "retry" and row.code is not None:
+        ledger.hold_owner(
+            number, hold="retry", code=row.code, detail=row.detail or "", advice=row.advice or "",
+            retry_at=stamp(datetime.now(UTC)), tries=0,
+        )  # fmt: skip
+    return Reminded(row, row.hold == "retry")
 
 
 def _all_held(ledger: Ledger) -> list[tuple[str, int]]:
@@ -87,7 +119,7 @@ def _all_held(ledger: Ledger) -> list[tuple[str, int]]:
         ("item", item.id)
         for item in ledger.items()
         if item.hold is not None or any(unit.hold is not None for unit in ledger.units(item_id=item.id))
-    ]
+    ] + [("owner", row.id) for row in ledger.owners() if row.hold is not None]
 
 
 def _release(ledger: Ledger, kind: str, number: int) -> list[Released]:
@@ -125,6 +157,11 @@ def _release_unit(ledger: Ledger, item: ItemRow, unit: UnitRow) -> Released:
 def prospect(app: App, name: str) -> Prospect:
     """Tells what a dismissal would give up; NothingFound, or Usage where nothing is left to give up."""
     kind, number = _key(name)
+    if kind == "owner":
+        raise Usage(
+            "what is kept in a tree is not dismissed: it is looked at in every run",
+            advice=f"`xnatsync why o{number}` says what to do; the route's selection says what it keeps.",
+        )
     if kind == "unit":
         raise Usage(
             "a whole item is dismissed, not one unit of it", advice="`xnatsync status` shows the item's number."

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xnatsync.core.errors import RouteUnknown
 from xnatsync.ledger.rows import EventRow, ItemRow, RunRow, UnitRow
+from xnatsync.ledger.tree_rows import MirrorCounts, OwnerRow, TroubleRow
 
 if TYPE_CHECKING:
     from xnatsync.config.model import Config
@@ -40,14 +41,25 @@ class PhaseCount:
 
 
 @dataclass(frozen=True, slots=True)
+class TreeStanding:
+    """How the tree of a mirror or a push stands."""
+
+    counts: MirrorCounts
+    troubles: tuple[TroubleRow, ...]
+    held: tuple[OwnerRow, ...]  # for a person, or until they are tried again
+
+
+@dataclass(frozen=True, slots=True)
 class RouteStanding:
-    """A route: how many items in which phase, and what is still under way."""
+    """A route: how many items in which phase, and what is still under way; or how its tree stands."""
 
     name: str
+    kind: str  # drop | mirror | push; of a route that is no longer configured, by what the ledger has of it
     folder: str | None  # None: no longer configured
     counts: tuple[PhaseCount, ...]
     standing: tuple[Standing, ...]
     more: int  # items under way that are not listed in `standing`
+    tree: TreeStanding | None = None  # None: not yet run, or a route without a tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +97,24 @@ def overview(config: Config, route: str | None = None) -> Overview:
     """Tells how every route stands, or one; RouteUnknown when neither configuration nor ledger knows it."""
     with reading(config) as ledger:
         phases = ledger.phase_counts() if ledger is not None else {}
-        known = sorted({*config.routes, *(name for name, _, _ in phases)})
+        trees = ledger.mirror_counts() if ledger is not None else {}
+        known = sorted({*config.routes, *trees, *(name for name, _, _ in phases)})
         if route is not None and route not in known:
             raise RouteUnknown(f"no route is called {route}")
         names = known if route is None else [route]
         runs = ledger.runs(1) if ledger is not None else []
         return Overview(
-            tuple(_route(config, ledger, name, phases) for name in names),
+            tuple(_route(config, ledger, name, phases, trees) for name in names),
             runs[0] if runs else None,
         )
 
 
 def _route(
-    config: Config, ledger: Ledger | None, name: str, phases: dict[tuple[str, str, str], tuple[int, int]]
+    config: Config,
+    ledger: Ledger | None,
+    name: str,
+    phases: Mapping[tuple[str, str, str], tuple[int, int]],
+    trees: Mapping[str, MirrorCounts],
 ) -> RouteStanding:
     totals: dict[str, list[int]] = {}
     for (route, phase, _), (items, size_bytes) in phases.items():
@@ -109,13 +126,21 @@ def _route(
     standing = [_standing(ledger, item) for item in living] if ledger is not None else []
     standing.sort(key=lambda part: not part.is_held)
     folder = str(config.routes[name].folder) if name in config.routes else None
+    tree = _tree(ledger, name, trees[name]) if ledger is not None and name in trees else None
     return RouteStanding(
         name,
+        config.routes[name].kind if name in config.routes else "mirror" if tree is not None else "drop",
         folder,
         tuple(PhaseCount(phase, items, size_bytes) for phase, (items, size_bytes) in sorted(totals.items())),
         tuple(standing[:LISTED_MAX]),
         max(0, len(standing) - LISTED_MAX),
+        tree,
     )
+
+
+def _tree(ledger: Ledger, name: str, counts: MirrorCounts) -> TreeStanding:
+    held = [row for row in ledger.owners(name) if row.hold is not None]
+    return TreeStanding(counts, tuple(ledger.troubles(name)), tuple(held))
 
 
 def _standing(ledger: Ledger, item: ItemRow) -> Standing:

@@ -12,6 +12,7 @@ from xnatsync.core.wording import counted
 from xnatsync.disk.spelling import shown
 from xnatsync.ledger.rows import AttemptRow, EventRow, FileRow, ItemRow, ReceiptRow, UnitRow
 from xnatsync.service.status import reading
+from xnatsync.service.tree_story import TreeTale, tell_trees
 
 if TYPE_CHECKING:
     from xnatsync.config.model import Config
@@ -53,21 +54,24 @@ class Tale:
     asked: str
     stories: tuple[Story, ...]
     more: int
+    trees: TreeTale
 
 
 def tell(config: Config, what: str) -> Tale:
-    """Tells everything about a path, a UID, a session, `#12` or `u7`; NothingFound when the ledger knows none."""
+    """Tells everything about a path, a UID, a session, `#12`, `u7` or `o3`; NothingFound when the ledger knows none."""
     what = shown(what)
     with reading(config) as ledger:
         if ledger is None:
             raise NothingFound("there is no ledger yet: nothing was ever synchronised")
         items = _find(ledger, what)
-        if not items:
+        trees = tell_trees(config, ledger, what)
+        if not items and not trees.stories:
             raise NothingFound(f"the ledger knows nothing called {what}")
         return Tale(
             what,
             tuple(_story(ledger, item, what) for item in items[:STORIES_MAX]),
             max(0, len(items) - STORIES_MAX),
+            trees,
         )
 
 

@@ -1,0 +1,91 @@
+"""Files that are handed out into somebody's folder: proven while they are written, and never over anything."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from xnatsync.core.errors import ContentDiffers, PlaceTaken
+from xnatsync.disk.atomic import rename_exclusively, sync_folder
+from xnatsync.disk.durable import sync_files
+from xnatsync.disk.failures import our_disk, their_file
+from xnatsync.disk.item import pieces_of
+from xnatsync.disk.tree_paths import Ways
+
+_BEGUN = ".xnatsync-restore-"
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+def hand_out(ways: Ways, folder: Path, path: str, pieces: Iterator[bytes], sha256: bytes) -> None:
+    """Writes a file below a folder, with the folders on the way; it has its name only when it is whole and on the disk.
+
+    ContentDiffers when the pieces are not what the digest says: then nothing is left of it.  PlaceTaken when something
+    lies there, or a link is on the way.
+    """
+    doing = f"writing {path}"
+    try:
+        place = ways.make(folder, path)
+        begun = place.with_name(_BEGUN + hashlib.sha256(os.fsencode(place.name)).hexdigest()[:16])
+        try:
+            if _write(begun, pieces) != sha256:
+                raise ContentDiffers(f"what is kept of {path} is no longer what was agreed")
+            sync_files([begun])
+            rename_exclusively(begun, place)
+        finally:
+            begun.unlink(missing_ok=True)
+        sync_folder(place.parent)
+    except FileExistsError:
+        raise PlaceTaken(f"{path}: something lies there already; nothing was overwritten") from None
+    except OSError as error:
+        raise our_disk(error, doing) from error
+
+
+def handed_out(ways: Ways, folder: Path, path: str, size: int, sha256: bytes) -> bool | None:
+    """Tells whether exactly this lies there already; None when nothing does."""
+    place = ways.find(folder, path)
+    try:
+        seen = place.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise their_file(error, path) from error
+    if not stat.S_ISREG(seen.st_mode) or seen.st_size != size:
+        return False
+    digest = hashlib.sha256()
+    for piece in pieces_of(place, path):
+        digest.update(piece)
+    return digest.digest() == sha256
+
+
+def _write(place: Path, pieces: Iterator[bytes]) -> bytes:
+    digest = hashlib.sha256()
+    with os.fdopen(os.open(place, _FLAGS, 0o666), "wb") as file:
+        for piece in pieces:
+            digest.update(piece)
+            file.write(piece)
+    return digest.digest()
+
+
+def write_whole(place: Path, content: bytes) -> bool:
+    """Writes a new file at once, durably; False when exactly this lies there already, PlaceTaken for anything else."""
+    try:
+        if place.is_file() and place.read_bytes() == content:
+            return False
+        begun = place.with_name(f".{place.name}.{os.getpid()}")
+        try:
+            _write(begun, iter([content]))
+            sync_files([begun])
+            rename_exclusively(begun, place)
+        finally:
+            begun.unlink(missing_ok=True)
+        sync_folder(place.parent)
+    except FileExistsError:
+        raise PlaceTaken(
+            f"{place} holds something else; nothing was overwritten", advice="Name another file, or remove that one."
+        ) from None
+    except OSError as error:
+        raise our_disk(error, f"writing {place}") from error
+    return True
