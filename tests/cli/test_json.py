@@ -27,6 +27,7 @@ DOCUMENTS: dict[str, tuple[list[str], Callable[[World], object]]] = {
     "plan": (["plan"], lambda box: box.study("good")),
     "sync": (["sync", "--dry-run"], lambda box: box.study("unnamed", "")),
     "status": (["status"], busy),
+    "verify": (["verify"], lambda box: (box.study("good"), box.run("sync"))),
     "history": (["history"], busy),
     "why": (["why", "good"], busy),
     "retry": (["retry", "--all"], busy),

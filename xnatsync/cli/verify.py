@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,6 +70,12 @@ def verify(
         level, sample, (project or [], subject or [], session or []),
         strict=strict, repair=repair, rehearse=dry_run, workers=workers,
     )  # fmt: skip
+    return _run(shell, routes or (), asked, html, report, force=force)
+
+
+def _run(
+    shell: Shell, routes: Sequence[str], asked: Asked, html: Path | None, report: Path | None, *, force: bool
+) -> int:
     from xnatsync.cli.exits import by_signal
     from xnatsync.cli.sync import watched
     from xnatsync.cli.verified import verify_blocks, verify_fields
@@ -80,7 +87,7 @@ def verify(
     stop = threading.Event()
     app = App(shell.config(), stop)
     with stop_on_signals(stop) as received, watched(shell) as (progress, _):
-        found = service.verify(app, routes or (), asked, progress=progress)
+        found = service.verify(app, routes, asked, progress=progress)
     code = by_signal(received, found.exit_code)
     fields = {**verify_fields(found), "exit_code": code}
     _write(shell, html, report, found, fields, force=force)

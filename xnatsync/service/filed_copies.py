@@ -130,8 +130,8 @@ class _Judging:
         except SourceUnreadable as error:
             self._note(file, Verdict.UNREADABLE, str(error), read=passing.size)
             return
-        except (SourceChanged, SourceDamaged) as error:
-            self._note(file, Verdict.DIFFERS, str(error), read=passing.size)
+        except (SourceChanged, SourceDamaged):
+            self._note(file, Verdict.DIFFERS, "its content is not what was proven", read=passing.size)
             return
         verdict, detail = judge_bytes(file.size, file.sha256.hex(), passing.size, passing.sha256)
         self._note(file, verdict, detail, read=passing.size)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from xnatsync.core.errors import NotThere, ReadFailed, ReplyStrange
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
-from xnatsync.core.judging import Got, judge_bytes, judge_content, judge_listed
+from xnatsync.core.judging import SAME, Got, judge_bytes, judge_content, judge_listed
 from xnatsync.core.manifest import Kind, Level
 from xnatsync.core.remote import FileListing
 from xnatsync.core.tree import Node, Problem, Tree
@@ -175,7 +175,24 @@ class Comparison:
         server = self.looking.server(unit.server)
         listed = attached_tree(server.resource_files(self.place.session_id, self.route.attach_to))
         for ours in wanted:
-            self._note(ours.key, *self._attachment(unit, ours, listed))
+            verdict = self._attachment(unit, ours, listed)
+            if verdict[0] is Verdict.MISSING and self._is_there_as_another(ours, listed):
+                verdict = SAME
+            self._note(ours.key, *verdict)
+
+    def _is_there_as_another(self, ours: Node, listed: Tree) -> bool:
+        """Tells whether a later item brought the same content again: its name begins with that item's number."""
+        twins = (
+            (unit, node)
+            for unit in self.sent.units
+            for key, node in self.sent.source(unit).items()
+            if is_attached(key) and key != ours.key and isinstance(node, Node)
+        )
+        digest = ours.digests["sha256"]
+        return any(
+            node.digests["sha256"] == digest and self._attachment(unit, node, listed)[0] is Verdict.SAME
+            for unit, node in twins
+        )
 
     def _attachment(self, unit: UnitRow, ours: Node, listed: Tree) -> tuple[Verdict, str]:
         """Nobody rewrites an attached file: its size and its digest, where one is stated, are ours or wrong."""

@@ -28,11 +28,11 @@ class Drops:
 
     def targets(self) -> list[Target]:
         """Lists the sessions to which something was proven to have been delivered."""
-        groups: dict[tuple[str, str, str], Target] = {}
+        groups: dict[tuple[str, str], Target] = {}
         for unit in self.looking.ledger.units(route=self.route.name, living=False):
             if unit.phase not in {"verified", "closed"}:
                 continue
-            key = (unit.target, unit.study_uid, unit.session_id or unit.prearchive or "")
+            key = (unit.target, unit.study_uid)
             before = groups.get(key)
             groups[key] = Target(
                 self.route.name, unit.server, unit.project, unit.subject, unit.session, unit.session_id or "",
@@ -86,7 +86,7 @@ class Drops:
     def _server(self, sent: Sent, pixels: dict[str, str]) -> tuple[Tally, list[Finding]]:
         expected = sum(len(sent.source(unit)) for unit in sent.units)
         try:
-            place = self._find(sent.units[0])
+            place = self._find(sent.units[-1])
             if self.depth.server is Level.COUNTS:
                 return self._counted(sent, place)
             return Comparison(self.looking, self.route, sent, place, self.depth.server, pixels).result()

@@ -9,6 +9,7 @@ from xnatsync.core.conflict import is_conflict_copy
 from xnatsync.core.errors import NotThere, ReadFailed, ReplyStrange, ServerBusy
 from xnatsync.core.inventory import Inventory, Owner, OwnerKind, ResourceSeen
 from xnatsync.core.manifest import Level
+from xnatsync.core.remote import FileListing
 from xnatsync.core.verification import Depth, Finding, Looked, Repair, Tally, Target, Verdict
 from xnatsync.core.wording import counted
 from xnatsync.ledger.tree_rows import OwnerRow, VersionRow
@@ -101,12 +102,8 @@ class Trees:
     def prepare(self, chosen: list[Target]) -> None:
         """Lists are asked for in batches, in the order in which owners are verified."""
         found = [self._seen(self.sight.rows[target.ids[0]]) for target in chosen]
-        weights = {
-            owner: target.files
-            for target, seen in zip(chosen, found, strict=True)
-            if seen is not None
-            for owner in seen[:1]
-        }
+        pairs = zip(chosen, found, strict=True)
+        weights = {seen[0]: target.files for target, seen in pairs if seen is not None and seen[1]}
         self.listings = Listings(self.looking.archive(self.route.server), weights)
 
     def _seen(self, row: OwnerRow) -> tuple[Owner, tuple[ResourceSeen, ...]] | None:
@@ -129,7 +126,8 @@ class Trees:
         owner, resources = seen
         assert self.listings is not None
         try:
-            listing = self.listings.take(owner)
+            empty = not resources and row.project in self.sight.whole
+            listing = FileListing(()) if empty else self.listings.take(owner)
         except _PASSING as error:
             return self._whole(len(versions), Verdict.UNVERIFIABLE, str(error))
         wanted = {part.key: part for part in resources if self.route.selection.wants_resource(owner, part)}
@@ -147,7 +145,7 @@ class Trees:
         return self._whole(many, Verdict.UNVERIFIABLE, why)
 
     def _whole(self, many: int, verdict: Verdict, detail: str) -> tuple[Tally, list[Finding]]:
-        return Tally(many), [Finding("server", verdict, None, detail, max(many, 1))]
+        return Tally(many), [Finding("server", verdict, None, detail, many)] if many else []
 
     # --- what has no owner ---------------------------------------------------------------------------------------
 
