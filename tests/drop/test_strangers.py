@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from drop_pieces import LABEL, Meddled, QuickClock, elsewhere, meddled_sync, quick_sync
+from drop_pieces import LABEL, Meddled, QuickClock, as_archive, elsewhere, meddled_sync, quick_sync
 from drop_world import DropWorld, uids
 
 
@@ -45,3 +45,23 @@ def test_strangers_in_custody_are_given_up_only_when_they_are_certainly_gone(wor
     assert report.exit_code == 0, report
     assert world.in_drop() == set()
     assert world.archived(LABEL) == sent | (uids(late[:1]) if away == "unmounted" else set())
+
+
+def test_an_archive_that_is_torn_after_its_proof_becomes_an_item_of_its_own(world: DropWorld) -> None:
+    """As by a power cut: what was proven is done; what is left of the archive waits for a person, who can end it."""
+    sent = uids(as_archive(world, "exam.zip"))
+
+    def tear(_source: Path) -> None:
+        archive = next(world.folder.rglob("custody/*/exam.zip"))
+        archive.write_bytes(archive.read_bytes()[:2000])
+
+    report = meddled_sync(world, Meddled("move", tear, after=True))
+
+    assert report.exit_code == 3
+    assert world.archived(LABEL) == sent
+    with world.ledger() as ledger:
+        found = {(item.id, item.place, item.phase, item.code) for item in ledger.items(living=False)}
+    assert found == {(1, "drop", "done", None), (2, "custody", "seen", "XS-SOURCE-DAMAGED")}
+    next(world.folder.rglob("exam.zip")).unlink()
+    assert quick_sync(world).exit_code == 0
+    assert world.in_drop() == set()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
-from xnatsync.core.errors import SourceChanged
+from xnatsync.core.errors import SourceChanged, SourceDamaged
 from xnatsync.core.manifest import Kind, Level
 from xnatsync.core.moment import parse
 from xnatsync.core.settle import settles_at
@@ -197,7 +197,10 @@ def _has_content(file: FileRow) -> bool:
 
 
 def _read_again(world: World, place: Path) -> dict[str, bytes]:
-    read = world.disk.read_manifest(place, tags=frozenset(), pixels=False, stop=world.stopping)
+    try:
+        read = world.disk.read_manifest(place, tags=frozenset(), pixels=False, stop=world.stopping)
+    except SourceDamaged:  # an archive that was torn since it was proven: nothing of it is what was proven
+        return {}
     return {file.path: file.sha256 for file in read}
 
 
