@@ -78,7 +78,7 @@ def build() -> typer.Typer:
     program = typer.Typer(
         name="xnatsync",
         help="Brings imaging data to XNAT, proves that it arrived, and keeps the receipt.",
-        epilog="Exit codes: 0 done, 2 usage or configuration, 3 something is held, 5 temporary, 6 denied, 7 halted for "
+        epilog="Exit codes: 0 done, 2 usage or configuration, 3 something is held, 4 differences, 5 temporary, 6 denied, 7 halted for "
         "safety, 8 another instance is at work.",
         rich_markup_mode=None,
         add_completion=False,
