@@ -78,8 +78,8 @@ def build() -> typer.Typer:
     program = typer.Typer(
         name="xnatsync",
         help="Brings imaging data to XNAT, proves that it arrived, and keeps the receipt.",
-        epilog="Exit codes: 0 done, 2 usage or configuration, 3 something is held, 4 differences, 5 temporary, 6 denied, "
-        "7 halted for safety, 8 another instance is at work.",
+        epilog="Exit codes: 0 done, 2 usage or configuration, 3 something is held, 4 differences, 5 temporary, "
+        "6 denied, 7 halted for safety, 8 another instance is at work.",
         rich_markup_mode=None,
         add_completion=False,
         pretty_exceptions_enable=False,
