@@ -1,0 +1,415 @@
+"""The tree of a mirror as a dictionary behind the port `TreeDisk`, with what a disk may lose when the power is cut.
+
+A file is an inode with names: a second name is the same file, as links are.  Bytes that nobody flushed may be lost or
+torn; names whose folder nobody flushed may be undone, the newest first, as a journal does it.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from xnatsync.core.errors import FolderMissing, PlaceTaken, SourceChanged, SourceUnreadable, Stopped
+from xnatsync.core.treenames import OWN_FOLDER
+from xnatsync.disk.failures import our_disk
+from xnatsync.disk.tree_paths import refused, steps
+from xnatsync.ports import ProblemSeen
+from xnatsync.tree_ports import Content, TreeLook
+
+if TYPE_CHECKING:
+    from sim.tree_world import TreeHistory
+
+FLUSH_MS = 30_000  # so long the system may keep to itself what was written
+SENTINEL = f"{OWN_FOLDER}/sentinel"
+STAGING = f"{OWN_FOLDER}/staging/"
+TRASH = f"{OWN_FOLDER}/trash/"
+
+
+@dataclass(slots=True, eq=False)
+class Inode:
+    """One file, whatever it is called."""
+
+    data: bytes
+    mtime_ns: int
+    written_ms: int
+    flushed: bool = False
+    ours: bool = False  # written by the product
+
+
+@dataclass(slots=True)
+class Renaming:
+    """Names that changed together and are not yet on the disk: path -> what it stood for before."""
+
+    before: dict[str, Inode | None]
+    at_ms: int
+    by_people: bool = False
+
+
+@dataclass(slots=True)
+class Disk:
+    """What is on the disk, for whoever can see it."""
+
+    names: dict[str, Inode] = field(default_factory=dict)
+
+
+class SimTreeDisk:
+    """The disk of one tree.  Folders are there as far as there are files in them."""
+
+    def __init__(self, history: TreeHistory, root: Path, grain_ns: int) -> None:
+        self.history = history
+        self.root = root
+        self.grain_ns = grain_ns
+        self.names: dict[str, Inode] = {}
+        self.mounted = True
+        self.leaves_mount_point = False
+        self.own_away: dict[str, Inode] | None = None  # what somebody took away with the folder .xnatsync
+        self.unsynced: list[Renaming] = []
+        self.stamps: dict[tuple[str, int, int], bytes] = {}
+
+    # --- what people see and do ----------------------------------------------------------------------------------
+
+    def shown(self) -> dict[str, Inode]:
+        """What lies in the tree for readers, mounted or not."""
+        return {path: inode for path, inode in self.names.items() if not path.startswith(f"{OWN_FOLDER}/")}
+
+    def trashed(self) -> dict[str, Inode]:
+        """What lies in the trash, also where somebody took it away."""
+        return {path: inode for path, inode in {**(self.own_away or {}), **self.names}.items() if path.startswith(TRASH)}
+
+    def kept(self) -> set[bytes]:
+        """Every content that a person would find: in the tree or in the trash."""
+        return {inode.data for inode in (*self.shown().values(), *self.trashed().values())}
+
+    def write(self, path: str, data: bytes, *, in_place: bool, mtime_ns: int | None = None) -> None:
+        """A person writes a file, over the bytes that are there or as a new file of that name.
+
+        The time is never one that the same path had with another content of that size: what nobody can see is not
+        promised.
+        """
+        wall = self.history.clock.wall_ns if mtime_ns is None else mtime_ns
+        wall = wall // self.grain_ns * self.grain_ns
+        while self.stamps.setdefault((path, len(data), wall), data) != data:
+            wall += self.grain_ns
+        now = self.history.clock.ms
+        there = self.names.get(path)
+        if there is not None and in_place:
+            there.data, there.mtime_ns, there.written_ms, there.flushed, there.ours = data, wall, now, False, False
+            return
+        self._rename({path: Inode(data, wall, now)}, by_people=True)
+
+    def drop(self, path: str) -> None:
+        """A person removes a file."""
+        self._rename({path: None}, by_people=True)
+
+    def move(self, source: str, target: str) -> None:
+        """A person renames a file."""
+        self._rename({source: None, target: self.names[source]}, by_people=True)
+
+    def power_cut(self) -> None:
+        """Loses or tears what was not on the disk yet, and undoes the newest names."""
+        chance = self.history.faults.next("torn")
+        self._write_back()
+        keep = chance.randrange(len(self.unsynced) + 1)
+        for change in reversed(self.unsynced[keep:]):
+            for path, before in change.before.items():
+                if before is None:
+                    self.names.pop(path, None)
+                else:
+                    self.names[path] = before
+        self.unsynced.clear()
+        seen: set[int] = set()
+        for _, inode in sorted({**(self.own_away or {}), **self.names}.items()):
+            if inode.flushed or id(inode) in seen:
+                continue
+            seen.add(id(inode))
+            fate = chance.random()
+            if fate < 0.6:
+                whole = inode.data
+                inode.data = whole[: chance.randrange(len(whole) + 1)] if fate < 0.4 else bytes(len(whole))
+                if not inode.ours:
+                    self.history.judge.torn_by_power(whole, inode.data)
+            inode.flushed = True
+        self.history.judge.after_power_cut()
+
+    def _write_back(self) -> None:
+        """The system has written by itself what is old enough."""
+        old = self.history.clock.ms - FLUSH_MS
+        self.unsynced = [change for change in self.unsynced if change.at_ms > old]
+        for inode in (*self.names.values(), *(self.own_away or {}).values()):
+            if inode.written_ms <= old:
+                inode.flushed = True
+
+    # --- the port ------------------------------------------------------------------------------------------------
+
+    def sentinel(self, root: Path) -> str:
+        self._reads("sentinel")
+        found = self.names.get(SENTINEL) if self.mounted else None
+        return found.data.decode() if found is not None else ""
+
+    def mark(self, root: Path, text: str) -> None:
+        self._boundary("mark")
+        self.history.judge.before_mark()
+        if not self.mounted:
+            raise our_disk(OSError(errno.EACCES, os.strerror(errno.EACCES)), "marking the tree")  # a mount point of root's
+        self._may_fail("mark")
+        self.names[SENTINEL] = Inode(text.encode(), 0, self.history.clock.ms, flushed=True, ours=True)
+        self._boundary("mark, done")
+
+    def look_tree(self, root: Path, below: Sequence[str] | None = None) -> TreeLook:
+        self._boundary("look_tree")
+        if not self.mounted:
+            if self.leaves_mount_point:
+                return TreeLook({})
+            raise FolderMissing("the tree is not there, or is not a folder")
+        shown = self.shown()
+        files = {
+            path: (len(inode.data), inode.mtime_ns)
+            for path, inode in shown.items()
+            if below is None or any(not top or path == top or path.startswith(f"{top}/") for top in below)
+        }
+        if files and (chance := self.history.faults.fires("eio", "disk.look_tree")):
+            folder = chance.choice(sorted(files)).rpartition("/")[0]
+            problem = ProblemSeen(folder or ".", "it cannot be looked at: EIO", unreadable=True)
+            return TreeLook({p: f for p, f in files.items() if not p.startswith(f"{folder}/")}, (problem,))
+        return TreeLook(files)
+
+    def stat(self, root: Path, path: str) -> tuple[int, int] | None:
+        steps(path)
+        self._boundary("stat")
+        if self.history.faults.fires("eio", "disk.stat"):
+            raise SourceUnreadable(f"{path} cannot be read: Input/output error")
+        found = self._found(path)
+        return None if found is None else (len(found.data), found.mtime_ns)
+
+    def read(self, root: Path, path: str, *, stop: Callable[[], bool] = lambda: False) -> Content:
+        found = self._file(path)
+        expected = found.data, found.mtime_ns
+        self._boundary("read")
+        if stop():
+            raise Stopped("reading was interrupted")
+        if self.history.faults.fires("eio", "disk.read"):
+            raise SourceUnreadable(f"{path} cannot be read: Input/output error")
+        if (found.data, found.mtime_ns) != expected:
+            raise SourceChanged(f"{path} changed while it was read")
+        return _content(*expected)
+
+    def open(self, root: Path, path: str, size: int) -> Iterator[bytes]:
+        found = self._file(path)
+        if len(found.data) != size:
+            raise SourceChanged(f"{path} has another size")
+        return self._pieces(found, path)
+
+    def _pieces(self, found: Inode, path: str) -> Iterator[bytes]:
+        data, mtime_ns = found.data, found.mtime_ns
+        yield data[: len(data) // 2]
+        self._boundary("open, within")
+        if self.history.faults.fires("eio", "disk.open"):
+            raise SourceUnreadable(f"{path} cannot be read: Input/output error")
+        if (found.data, found.mtime_ns) != (data, mtime_ns):
+            raise SourceChanged(f"{path} changed while it was read")
+        yield data[len(data) // 2 :]
+
+    def staged_size(self, root: Path, name: str) -> int:
+        found = self._found(STAGING + name)
+        return 0 if found is None or self._has_other_name(found, STAGING + name) else len(found.data)
+
+    def stage(self, root: Path, name: str, pieces: Iterator[bytes], *, append: bool = False) -> Content:
+        self._ours("stage")
+        path = STAGING + name
+        found = self.names.get(path)
+        if found is None or not append or self._has_other_name(found, path):
+            found = self.names[path] = Inode(b"", 0, self.history.clock.ms, ours=True)
+        for piece in pieces:
+            self._ours("stage, within")
+            found.data += piece
+            found.written_ms, found.flushed = self.history.clock.ms, False
+        found.mtime_ns = self.history.clock.wall_ns // self.grain_ns * self.grain_ns
+        return _content(found.data, found.mtime_ns)
+
+    def flush(self, root: Path, names: Sequence[str]) -> None:
+        self._ours("flush")
+        for name in names:
+            found = self._found(STAGING + name)
+            if found is None:
+                self._fail(errno.ENOENT, "flushing")
+            found.flushed = True
+            self._boundary("flush, one of them")
+
+    def land(self, root: Path, name: str, path: str, *, replace: bool) -> int:
+        steps(path)
+        self._ours("land")
+        staged = self._found(STAGING + name)
+        if staged is None:
+            self._fail(errno.ENOENT, f"putting {path} in its place")
+        self._way(path)
+        if path in self.names and not replace:
+            raise refused(path, "something is there already")
+        self.history.judge.before_land(path, staged)
+        self.stamps.setdefault((path, len(staged.data), staged.mtime_ns), staged.data)
+        self._rename({path: staged, STAGING + name: None})
+        self._boundary("land, done")
+        return staged.mtime_ns
+
+    def keep(self, root: Path, path: str, trash: str) -> None:
+        self._second_name("keep", path, TRASH + trash)
+
+    def copy(self, root: Path, path: str, target: str) -> None:
+        steps(target)
+        self._second_name("copy", path, target)
+
+    def _second_name(self, method: str, path: str, second: str) -> None:
+        self._ours(method)
+        found = self._file(path)
+        there = self.names.get(second)
+        if there is not None and there is not found and there.data != found.data:
+            raise refused(second, "another file is there")
+        if there is None:
+            self._rename({second: found})
+        self._boundary(f"{method}, named")
+        self._sync(second)
+        self.history.judge.trash_holds(second)
+        self._boundary(f"{method}, done")
+
+    def discard(self, root: Path, path: str, trash: str) -> None:
+        self._ours("discard")
+        second = TRASH + trash
+        if path not in self.names and second in self.names:
+            return
+        found, there = self._file(path), self.names.get(second)
+        if there is not None and there is not found and there.data != found.data:
+            raise refused(trash, "the trash holds another file there")
+        self.history.judge.before_discard(path)
+        self._rename({second: there or found, path: None})
+        self.history.judge.trash_holds(second)
+        self._boundary("discard, renamed")
+        self._sync(second)
+        self._boundary("discard, done")
+
+    def rename(self, root: Path, source: str, target: str) -> None:
+        self._ours("rename")
+        steps(source)
+        steps(target)
+        names = self._below(source)
+        if not names:
+            raise SourceChanged(f"{source} is gone")
+        self._way(target)
+        if self._below(target):
+            raise refused(target, "something is there already")
+        changed: dict[str, Inode | None] = {target + name[len(source) :]: self.names[name] for name in names}
+        self._rename({**dict.fromkeys(names), **changed})
+        self._boundary("rename, renamed")
+        self._sync(next(iter(changed)))
+        self._boundary("rename, done")
+
+    def settle_folders(self, root: Path, folders: Sequence[str]) -> None:
+        self._ours("settle_folders")
+        for folder in folders:
+            self._sync(f"{folder}/x" if folder else "x")
+        self._boundary("settle_folders, done")
+
+    def clear_staging(self, root: Path, prefix: str = "") -> None:
+        self._boundary("clear_staging")
+        if self.mounted:
+            for path in [path for path in self.names if path.startswith(STAGING + prefix)]:
+                del self.names[path]
+
+    def open_trash(self, root: Path, trash: str, size: int) -> Iterator[bytes]:
+        return self._pieces(self._file(TRASH + trash), trash)
+
+    def empty_trash(self, root: Path, trash: Sequence[str]) -> None:
+        self._ours("empty_trash")
+        for name in trash:
+            if TRASH + name in self.names:
+                self.history.judge.before_empty(TRASH + name)
+                self._rename({TRASH + name: None})
+                self._boundary("empty_trash, one of them")
+        for name in trash:
+            self._sync(TRASH + name)
+
+    def free_bytes(self, root: Path) -> int:
+        return 1 << 40
+
+    # --- inner parts ---------------------------------------------------------------------------------------------
+
+    def _boundary(self, what: str) -> None:
+        self.history.boundary(f"disk.{what}")
+
+    def _reads(self, method: str) -> None:
+        self._boundary(method)
+        if self.history.faults.fires("eio", f"disk.{method}"):
+            self._fail(errno.EIO, "reading")
+
+    def _ours(self, method: str) -> None:
+        """Before anything is written: our own folder must be there, or the tree is not ours."""
+        self._boundary(method)
+        if not self.mounted or SENTINEL not in self.names:
+            raise FolderMissing("the tree is no longer there, or is no longer ours")
+        self._may_fail(method.partition(",")[0])
+
+    def _may_fail(self, method: str) -> None:
+        if self.history.faults.fires("enospc", f"disk.{method}"):
+            self._fail(errno.ENOSPC, method)
+        if self.history.faults.fires("eio", f"disk.{method}"):
+            self._fail(errno.EIO, method)
+
+    def _fail(self, number: int, doing: str) -> NoReturn:
+        raise our_disk(OSError(number, os.strerror(number)), doing)
+
+    def _found(self, path: str) -> Inode | None:
+        return self.names.get(path) if self.mounted else None
+
+    def _file(self, path: str) -> Inode:
+        found = self._found(path)
+        if found is None:
+            raise SourceChanged(f"{path} is gone, or is no longer a file")
+        return found
+
+    def _has_other_name(self, found: Inode, path: str) -> bool:
+        return any(inode is found and name != path for name, inode in self.names.items())
+
+    def _below(self, path: str) -> list[str]:
+        return sorted(name for name in self.names if name == path or name.startswith(f"{path}/"))
+
+    def _way(self, path: str) -> None:
+        """A file where a folder has to be, or a folder where a file has to be."""
+        parts = path.split("/")
+        if any("/".join(parts[:n]) in self.names for n in range(1, len(parts))) or (
+            path not in self.names and any(name.startswith(f"{path}/") for name in self.names)
+        ):
+            raise PlaceTaken(f"{path}: there is a file where a folder has to be, or a folder where a file has to be")
+
+    def _rename(self, changed: dict[str, Inode | None], *, by_people: bool = False) -> None:
+        before = {path: self.names.get(path) for path in changed}
+        for path, inode in changed.items():
+            if inode is None:
+                self.names.pop(path, None)
+            else:
+                self.names[path] = inode
+        self.unsynced.append(Renaming(before, self.history.clock.ms, by_people))
+
+    def _sync(self, path: str) -> None:
+        """Brings the names in a path's folder to the disk, and those on the way to it."""
+        self._write_back()
+        folders = {path.rpartition("/")[0]}
+        while path := path.rpartition("/")[0]:
+            folders.add(path.rpartition("/")[0])
+        self.unsynced = [
+            change for change in self.unsynced if folders.isdisjoint(name.rpartition("/")[0] for name in change.before)
+        ]
+
+    def is_durable(self, path: str) -> bool:
+        """Tells whether a power cut would leave a path as it is."""
+        self._write_back()
+        inode = self.names.get(path)
+        return inode is not None and inode.flushed and all(path not in change.before for change in self.unsynced)
+
+
+def _content(data: bytes, mtime_ns: int) -> Content:
+    return Content(
+        len(data), hashlib.sha256(data).digest(), hashlib.md5(data, usedforsecurity=False).hexdigest(), mtime_ns
+    )

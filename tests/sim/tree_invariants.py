@@ -1,0 +1,258 @@
+"""The judge of mirrors and pushes: knows what really is in the tree and on the server, and never asks the ledger for it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from sim.invariants import Violation
+from sim.tree_disk import TRASH, Inode
+from sim.tree_server import SECRET, FileKey
+from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
+from xnatsync.core.treenames import OWN_FOLDER
+from xnatsync.ledger.tree_rows import NewVersion
+
+if TYPE_CHECKING:
+    from sim.tree_world import TreeHistory
+
+SIDECARS = ("session.xml", "subject.xml", "project.xml")
+
+
+def is_sidecar(path: str) -> bool:
+    """Tells whether a path is that of metadata, which we keep current under both policies."""
+    return path.rpartition("/")[2] in SIDECARS
+
+
+class TreeJudge:
+    """Judges one history."""
+
+    def __init__(self, history: TreeHistory) -> None:
+        self.history = history
+        self.checks: Counter[str] = Counter()
+        self.known: set[bytes] = {b""}  # every complete content that anybody ever had
+        self.by_hand: set[bytes] = set()  # what people wrote into the tree and must be found again
+        self.trashed_at: dict[str, int] = {}  # when something came into the trash, by the wall clock
+        self.removed = 0  # in this run
+        self.allowed: int | None = None  # how many it may remove
+
+    def broken(self, promise: str, story: str) -> NoReturn:
+        raise Violation(promise, story)
+
+    # --- what people write and take away -------------------------------------------------------------------------
+
+    def learn(self, data: bytes) -> None:
+        """Somebody wrote a file into the tree."""
+        self.known.add(data)
+        if data:
+            self.by_hand.add(data)
+
+    def forget(self, *contents: bytes) -> None:
+        """People took or overwrote something."""
+        self.by_hand -= set(contents)
+
+    def torn_by_power(self, whole: bytes, left: bytes) -> None:
+        """What a person wrote was not on the disk yet."""
+        self.forget(whole)
+        self.known.add(left)
+
+    # --- the tree ------------------------------------------------------------------------------------------------
+
+    def before_mark(self) -> None:
+        """S7: an unmounted tree is never written to."""
+        self.checks["mark"] += 1
+        living = self.history.question("select count(*) from version where until is null")
+        if living and (not self.history.disk.mounted or self.history.disk.own_away is not None):
+            self.broken("S7", f"a folder without its mark was made ours although {living} files should lie there")
+
+    def before_land(self, path: str, staged: Inode) -> None:
+        """S3, S6: what is replaced stays somewhere; under `add` nothing is replaced at all; only what is flushed lands."""
+        self.checks["land"] += 1
+        disk = self.history.disk
+        if not staged.flushed:
+            self.broken("S6", f"{path} is put in its place before its bytes are on the disk")
+        if staged.data not in self.known:
+            self.broken("S6", f"{path} would show {len(staged.data)} bytes that nobody ever had")
+        there = disk.names.get(path)
+        if there is None:
+            return
+        if self.history.mirror.policy == "add" and not is_sidecar(path):
+            self.broken("S3", f"{path} is replaced under the policy add")
+        others = (inode.data for name, inode in {**disk.shown(), **disk.trashed()}.items() if name != path)
+        if there.data != staged.data and there.data not in set(others):
+            self.broken("S3", f"{path} is replaced, and what lay there is nowhere else")
+
+    def before_discard(self, path: str) -> None:
+        """S3, S7: only `replica` removes, only what the server no longer has, and only so many."""
+        self.checks["discard"] += 1
+        history = self.history
+        if history.mirror.policy == "add":
+            self.broken("S3", f"{path} is removed under the policy add")
+        self.removed += 1
+        rule = history.mirror.max_delete
+        if isinstance(rule, int) and self.removed > rule:
+            self.broken("S7", f"{self.removed} files are removed in one run, and max_delete is {rule}")
+        at = self.server_key(path)
+        if at is None:
+            return
+        there = at in history.server.truth() if at[3] else any(
+            (kind.value, one.id) == at[:2] for one, kind in history.server.owners()
+        )  # fmt: skip
+        if there and history.server.changed.get(at, -1) < history.began_ms and history.owners_moved_ms < history.began_ms:
+            self.broken("S7", f"{path} is removed, and the server has it")
+
+    def server_key(self, path: str) -> FileKey | None:
+        """Whose file the ledger says lies at a path of the mirror."""
+        rows = self.history.questions(
+            "select o.kind, o.server_id, v.scan, v.label, v.name from version v join owner o on o.id = v.owner_id "
+            "where v.route = 'm' and v.path = ? and v.until is null",
+            path,
+        )
+        return rows[0] if rows else None  # type: ignore[return-value]
+
+    def trash_holds(self, place: str) -> None:
+        """Something came into the trash."""
+        if place.startswith(TRASH):
+            self.trashed_at[place] = self.history.clock.wall_ns
+
+    def before_empty(self, place: str) -> None:
+        """What lies in the trash stays for as long as the route says."""
+        self.checks["empty"] += 1
+        age_s = (self.history.clock.wall_ns - self.trashed_at.get(place, 0)) / 1e9
+        if age_s < self.history.mirror.trash_keep_s - 1 and not self.history.jumps:
+            self.broken("S3", f"{place} is thrown away after {age_s:.0f} s")
+        self.forget(self.history.disk.names[place].data)
+
+    def after_power_cut(self) -> None:
+        """S6 where it counts."""
+        self.tree_is_whole()
+
+    def tree_is_whole(self) -> None:
+        """S6: every path shows a complete content."""
+        self.checks["whole"] += 1
+        for path, inode in self.history.disk.shown().items():
+            if inode.data not in self.known:
+                self.broken("S6", f"{path} shows a part: {len(inode.data)} bytes that nobody ever wrote")
+
+    def nothing_is_lost(self) -> None:
+        """S3: every content that people wrote into the tree is in it, or in the trash."""
+        self.checks["lost"] += 1
+        if lost := self.by_hand - self.history.disk.kept():
+            self.broken("S3", f"what somebody wrote is nowhere any more: {sorted(lost)[0][:24]!r}")
+
+    # --- the server ----------------------------------------------------------------------------------------------
+
+    def before_store(self, at: FileKey, *, overwrite: bool) -> None:
+        """S3: what others put on the server is never overwritten, as far as the last listing showed it."""
+        self.checks["store"] += 1
+        there = self.history.server.truth().get(at)
+        if there is None or not overwrite or there not in self.history.server.foreign:
+            return
+        if self.history.listed.get(at) == there:
+            self.broken("S3", f"{at[4]} of somebody else is overwritten on the server")
+
+    # --- the ledger ----------------------------------------------------------------------------------------------
+
+    def before_versions(self, begun: Sequence[NewVersion], ended: Iterable[tuple[int, str]]) -> None:
+        """S9: what is written down as agreed is so; what is written down as removed is not there."""
+        history = self.history
+        for version in begun:
+            self.checks["version"] += 1
+            inode = history.disk.names.get(version.path)
+            if history.person_wrote.get(version.path, -1) < history.began_ms:
+                if inode is None or history.sha(inode.data) != version.sha256:
+                    self.broken("S9", f"{version.path} is agreed on, and something else lies there")
+                if version.origin == "server" and inode.ours and not history.disk.is_durable(version.path):
+                    self.broken("S9", f"{version.path} is agreed on, and a power cut would undo it")
+            if version.label:
+                self._agrees_with_the_server(version)
+        for number, why in ended:
+            if why != "removed":
+                continue
+            (path, sha256), = history.questions("select path, sha256 from version where id = ?", number)
+            there = history.disk.names.get(path)
+            if (
+                there is not None and history.sha(there.data) == sha256
+                and history.person_wrote.get(path, -1) < history.began_ms
+            ):  # fmt: skip
+                self.broken("S7", f"{path} is written down as removed, and it lies there")
+
+    def _agrees_with_the_server(self, version: NewVersion) -> None:
+        history = self.history
+        row = history.ledger.owner(version.owner_id)
+        at = (row.kind, row.server_id, version.scan, version.label, version.name)
+        if history.server.changed.get(at, -1) >= history.began_ms or history.owners_moved_ms >= history.began_ms:
+            return
+        held = self.server_content(at)
+        if held is None or history.sha(held) != version.sha256:
+            self.broken("S9", f"{version.path} is agreed on by {version.route}, and the server holds something else")
+
+    def server_content(self, at: FileKey) -> bytes | None:
+        """What the server holds, whichever project shows it."""
+        kind, number, scan, label, name = at
+        server = self.history.server
+        resource = server.find(Owner(OwnerKind(kind), "", number), ResourceKey(scan, label))
+        return server.content(resource, name) if resource is not None and name in resource.entries else None
+
+    def after_tick(self) -> None:
+        """What must be true whenever nothing is in the middle of something."""
+        self.checks["tick"] += 1
+        self.tree_is_whole()
+        self.nothing_is_lost()
+        self._holds_have_reasons()
+        self._nothing_secret_is_told()
+
+    def _holds_have_reasons(self) -> None:
+        rows = self.history.questions("select id, hold, code, detail, advice from owner where hold is not null")
+        for number, _, code, detail, advice in rows:
+            if not (code and detail and advice):
+                self.broken("L1", f"owner {number} is held without a reason or advice")
+            if str(code).startswith("XS-BUG"):
+                self.broken("BUG", f"owner {number}: {detail}")
+
+    def _nothing_secret_is_told(self) -> None:
+        """S8: the diary names nobody and no path."""
+        for column in ("text", "data"):
+            if self.history.question(f"select count(*) from event where instr({column}, '{SECRET}') > 0"):
+                self.broken("S8", f"a label is in event.{column}")
+
+    # --- at the end ----------------------------------------------------------------------------------------------
+
+    def agrees(self) -> None:
+        """L1: where nobody was asked, the tree shows what the server holds; under `replica` nothing else of it."""
+        history, mirror = self.history, self.history.mirror
+        troubled = {path for (path,) in history.questions("select path from trouble")}
+        shown = {path: inode.data for path, inode in history.disk.shown().items()}
+        wanted: dict[str, bytes] = {}
+        for owner, seen in history.calm_inventory().items():
+            if not mirror.selection.wants_owner(owner):
+                continue
+            for key in (one.key for one in seen if mirror.selection.wants_resource(owner, one)):
+                resource = history.server.find(owner, key)
+                assert resource is not None
+                for name in resource.entries:
+                    wanted[mirror.layout.path(owner, key, name)] = history.server.content(resource, name)
+        for path, data in wanted.items():
+            if path not in troubled and shown.get(path) != data:
+                self.broken("L1", f"{path} is not what the server holds, and nobody was told")
+        if mirror.policy != "replica":
+            return
+        for (path,) in history.questions("select path from version where route = 'm' and until is null and label <> ''"):
+            if path in shown and path not in wanted and path not in troubled and self._selected(path):
+                self.broken("L1", f"{path} is kept although the server no longer has it, and nobody was told")
+
+    def _selected(self, path: str) -> bool:
+        place = self.history.mirror.layout.locate(path)
+        return place is not None and self.history.mirror.selection.resources.match(place.resource)
+
+    def conflict_copies_are_told(self) -> None:
+        """L1: a copy of an edit that made way is told for as long as it lies there."""
+        told = {path for (path,) in self.history.questions("select path from trouble")}
+        for path in self.history.disk.shown():
+            if ".xnatsync-conflict-" in path and path not in told and path not in self.history.moved_by_hand:
+                self.broken("L1", f"{path} lies there and nobody is told")
+
+    def own_folder_is_tidy(self) -> None:
+        """Nothing of an interrupted run is left in staging."""
+        if left := [path for path in self.history.disk.names if path.startswith(f"{OWN_FOLDER}/staging/")]:
+            self.broken("L3", f"{len(left)} files are left in staging")
