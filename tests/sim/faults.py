@@ -112,6 +112,7 @@ class Faults:
             self.rates = {kind: rate * 0.2 for kind, rate in self.rates.items()}
         if self.spot[1] == "xnat.prearchive_log":  # it is read where archiving failed
             self.rates["conflict"] = 0.7
+        self.live = {kind for kind, rate in self.rates.items() if rate or kind == self.spot[0] or self.forced}
 
     def _spot(self) -> tuple[str, str]:
         chance = self.random("spot", 0)
@@ -129,6 +130,8 @@ class Faults:
 
     def fires(self, kind: str, where: str, more: float = 1.0) -> Chance | None:
         """Draws once; gives further draws for the details when the fault happens here, else None."""
+        if kind not in self.live or not self.on:
+            return None
         rate = self.rates[kind]
         if self.forced:  # a story: nothing else happens in it
             left = self.forced.get((kind, where), 0) - 1
@@ -136,7 +139,7 @@ class Faults:
             rate = float(left == 0)
         elif kind == self.spot[0] and where == self.spot[1]:
             rate = max(rate, SPOT_RATE)
-        if not rate or not self.on:
+        if not rate:
             return None
         number = self.counts[kind] + 1
         self.counts[kind] = number
