@@ -117,6 +117,8 @@ class SimTreeDisk:
         keep = chance.randrange(len(self.unsynced) + 1)
         for change in reversed(self.unsynced[keep:]):
             for path, before in change.before.items():
+                if change.by_people and path in self.names:
+                    self.history.judge.forget(self.names[path].data)
                 if before is None:
                     self.names.pop(path, None)
                 else:

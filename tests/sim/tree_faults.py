@@ -68,6 +68,7 @@ class TreeFaults(Faults):
         }
         chance = self.random("spot", 0)
         self.spot = chance.choice(CELLS) if only is None and chance.random() < 0.4 else ("", "")
+        self.live = {kind for kind, rate in self.rates.items() if rate or kind == self.spot[0] or self.forced}
 
     def masks(self, kind: str, where: str) -> bool:
         """Draws once whether something that always happens is left out; it can be masked like a fault."""

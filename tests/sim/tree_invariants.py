@@ -142,11 +142,11 @@ class TreeJudge:
 
     # --- the server ----------------------------------------------------------------------------------------------
 
-    def before_store(self, at: FileKey, *, overwrite: bool) -> None:
+    def before_store(self, at: FileKey, data: bytes, *, overwrite: bool) -> None:
         """S3: what others put on the server is never overwritten, as far as the last listing showed it."""
         self.checks["store"] += 1
         there = self.history.server.truth().get(at)
-        if there is None or not overwrite or there not in self.history.server.foreign:
+        if not overwrite or there in {None, data} or there not in self.history.server.foreign:
             return
         if self.history.listed.get(at) == there:
             self.broken("S3", f"{at[4]} of somebody else is overwritten on the server")

@@ -244,6 +244,8 @@ class SimArchive:
 
     def _listing(self, one: Held, owner: Owner, *, stale: bool) -> FileListing:
         faults, where = self.history.faults, "archive.owner_files"
+        for at in [at for at in self.history.listed if at[:2] == (owner.kind.value, owner.id)]:
+            del self.history.listed[at]
         listed: list[RemoteFile] = []
         for key, resource, _ in self.server.resources_of(one):
             found = [
@@ -345,7 +347,7 @@ class SimArchive:
             at: FileKey = (owner.kind.value, owner.id, resource.scan, resource.label, name)
 
             def act(whole: bytes = data) -> None:
-                history.judge.before_store(at, overwrite=overwrite)
+                history.judge.before_store(at, whole, overwrite=overwrite)
                 if not self._store(owner, resource, name, whole, overwrite=overwrite):
                     raise PlaceTaken("a file of this name is already there")
 
