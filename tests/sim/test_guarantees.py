@@ -41,7 +41,10 @@ def test_every_promise_that_is_judged_is_written_down() -> None:
     sources = [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))]
     judged = {name for source in sources for name in JUDGED.findall(source)}
 
-    assert judged | {"L4", "O1"} == {line.group(1) for line in PROMISE.finditer(_text())}
+    rows = {line.group(1) for line in PROMISE.finditer(_text())}
+
+    assert rows <= judged | {"L4", "O1"}
+    assert judged - rows <= set(re.findall(r"\((\w\d) is about mirrors", _text()))
 
 
 def test_every_planted_bug_is_in_the_table_with_its_seed() -> None:
