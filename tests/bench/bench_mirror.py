@@ -2,12 +2,12 @@
 
     python tests/bench/bench_mirror.py [--sessions 1000] [--rounds 3] [--files 5000] [--big 20] [--json]
 
-*agreement*: a project of so many sessions with 10 scans of 2 resources each: the first pull, a run with nothing changed,
-and a run after one file was added, one replaced by another of equal size (seen because `recheck` is 0 in that run),
-one scan deleted and one session renamed; requests, bytes and what was done.
-*pull*: the whole process `xnatsync sync` of one session (start, inventory, zip, digests, comparison, flush, ledger) against
-`curl` that fetches the same files as one zip into a file (many small ones), or one by one on one connection (big ones), each followed by
-`sync` of the file system, because a mirror is on the disk when it ends.
+*agreement*: a project of so many sessions with 10 scans of 2 resources each: the first pull, a run with nothing
+changed, a run after one file was added, one scan deleted and one session renamed; one file replaced by another of
+equal size, which only `recheck` sees; requests, bytes and what was done.
+*pull*: the whole process `xnatsync sync` of one session (start, inventory, zip, digests, comparison, flush, ledger)
+against `curl` that fetches the same files as one zip into a file (many small ones), or one by one on one connection
+(big ones), each followed by `sync` of the file system, because a mirror is on the disk when it ends.
 """
 
 from __future__ import annotations
@@ -28,10 +28,12 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-import big_project
-from processes import PASSWORD, USER, Run, Sandbox, environment, run, sandbox
+from processes import PASSWORD, USER, Run, Sandbox, environment, run, sandbox  # noqa: E402
 
-from xnatsync.sandbox.model.site import Site
+import big_project  # noqa: E402
+from xnatsync.sandbox.model.site import Site  # noqa: E402
+
+BINARY = "Content-Type: application/octet-stream"
 
 
 @dataclass(slots=True)
@@ -103,8 +105,9 @@ def agreement(root: Path, sessions: int) -> dict[str, Any]:
         _put(server, f"{entry}?overwrite=true", b"y" * 100)
         step("replaced by equal size, not seen")
         mirror.more.append('recheck = "0s"')
-        step("replaced by equal size, everything listed again")
+        step("everything listed again")
         mirror.more.pop()
+        step("everything listed again: the settings changed")
         step("nothing changed, at the end")
     return found
 
@@ -165,8 +168,7 @@ def _put(server: Sandbox, path: str, content: bytes) -> None:
     url = f"{server.url}/data/{path}"
     url += ("&" if "?" in url else "?") + "inbody=true"
     subprocess.run(
-        ["curl", "-sS", "--fail", "-u", f"{USER}:{PASSWORD}", "-X", "PUT", "-H", "Content-Type: application/octet-stream"]
-        + ["--data-binary", "@-", url],
+        ["curl", "-sS", "--fail", "-u", f"{USER}:{PASSWORD}", "-X", "PUT", "-H", BINARY, "--data-binary", "@-", url],
         input=content,
         check=True,
     )
