@@ -221,6 +221,7 @@ def test_damage_is_not_moved_away_when_the_server_has_lost_it(pulled: MirrorWorl
 def test_a_replacement_of_equal_size_is_brought_under_replica(pulled: MirrorWorld) -> None:
     """No inventory shows it; once it is due, the policy decides."""
     pulled.configure(policy="replica")
+    assert pulled.mirror().exit_code == 0  # other settings: everything is looked at once
     pulled.upload(URL.format(number=pulled.number, name="1.nii"), b"x" * 100, overwrite=True)
     assert pulled.mirror().exit_code == 0
 
@@ -264,3 +265,58 @@ def test_not_more_is_moved_away_than_one_run_may_remove(pulled: MirrorWorld) -> 
 
     assert sorted(actions(report)) == [("fetch", True)] * 2 + [("person", False)] * 4
     assert len(pulled.trash()) == 2
+
+
+# --- items of several studies, and studies of several items ------------------------------------------------------
+
+
+def test_an_item_of_two_studies_goes_back_once(empty: DropWorld) -> None:
+    """Both lost something; both are mended by the one item."""
+    for number in (1, 2):
+        empty.study(f"exams/{number}", patient=f"S{number}", seed=number)
+    assert empty.sync().exit_code == 0
+    for number in (1, 2):
+        label = f"S{number}_MR_20260301"
+        lose(empty, empty.stored(label)[0], label)
+
+    report = look(empty, repair=True)
+
+    assert actions(report) == [("redeliver", True)]
+    assert empty.sync().exit_code == 0
+    assert untouched(look(empty))
+
+
+def test_of_two_items_of_one_study_one_goes_back(world: DropWorld) -> None:
+    """The newer one holds all that is missing."""
+    world.study("again")
+    assert world.sync().exit_code == 0
+    lose(world, world.stored(LABEL)[0])
+
+    assert actions(look(world, repair=True)) == [("redeliver", True)]
+
+    assert world.in_drop() == {"again"}
+    assert world.sync().exit_code == 0
+    assert untouched(look(world))
+
+
+def test_what_was_lost_twice_is_mended_twice(world: DropWorld) -> None:
+    """The copy that went back and was filed again is the one that goes back the next time."""
+    for _ in range(2):
+        lose(world, world.stored(LABEL)[0])
+        assert actions(look(world, repair=True)) == [("redeliver", True)]
+        assert world.sync().exit_code == 0
+        assert untouched(look(world))
+
+
+def test_a_copy_that_is_damaged_in_another_study_is_not_sent(empty: DropWorld) -> None:
+    """The item is whole or it stays where it is."""
+    for number in (1, 2):
+        empty.study(f"exams/{number}", patient=f"S{number}", seed=number)
+    assert empty.sync().exit_code == 0
+    lose(empty, empty.stored("S1_MR_20260301")[0], "S1_MR_20260301")
+    flip(next(path for path in filed(empty) if "/exams/2/" in path.as_posix()))
+
+    report = look(empty, repair=True)
+
+    assert {repair.action for repair in report.repairs} == {"person"}
+    assert empty.in_drop() == set()

@@ -23,7 +23,7 @@ class Sample:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Reads `25` or `10%`; ValueError says how it is written."""
-        found = re.fullmatch(r"(\d{1,9})|(\d{1,3}(?:\.\d{1,3})?)\s*%", text.strip())
+        found = re.fullmatch(r"([0-9]{1,9})|([0-9]{1,3}(?:\.[0-9]{1,3})?)\s*%", text.strip())
         if found is None:
             raise ValueError(f'{text!r} is no sample: write a number, as 25, or a share, as "10%"')
         if found[1] is not None:

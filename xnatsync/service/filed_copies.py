@@ -44,8 +44,8 @@ def examine_copy(
     look = looking.disk.look(place)
     if look is None:
         _refuse_unmounted(looking, route)
-        detail = f"the filed copy {item.filed_as} is gone"
-        return Copy(Tally(len(wanted)), [Finding("filed", Verdict.MISSING, None, detail, len(wanted))])
+        gone = Finding("filed", Verdict.MISSING, item.filed_as, "the whole filed copy is gone", len(wanted))
+        return Copy(Tally(len(wanted)), [gone])
     judging = _Judging(looking, item, place, pixels)
     if _is_folder(looking, place):
         sizes = {file.path: file.size for file in look.files}
@@ -100,9 +100,9 @@ class _Judging:
             for file in files:
                 self._note(file, Verdict.SAME)
             return
-        detail = f"{self.item.filed_as} has {size_bytes} bytes instead of {self.item.bytes}"
+        detail = f"it has {size_bytes} bytes instead of {self.item.bytes}"
         self.copy.tally += Tally(len(files))
-        self.copy.findings.append(Finding("filed", Verdict.DIFFERS, None, detail, len(files)))
+        self.copy.findings.append(Finding("filed", Verdict.DIFFERS, self.item.filed_as, detail, len(files)))
 
     def in_order(self, files: Sequence[FileRow]) -> None:
         """Reads files in the manifest's order, which is that of an archive; one that fails does not end it."""
@@ -154,7 +154,7 @@ class _Judging:
         elif files:
             self.copy.tally += Tally(len(files))
             text = f"{detail}; what comes after it could not be judged either: {counted(len(files), 'file')}"
-            self.copy.findings.append(Finding("filed", verdict, None, text, len(files)))
+            self.copy.findings.append(Finding("filed", verdict, self.item.filed_as, text, len(files)))
 
     def _note(self, file: FileRow, verdict: Verdict, detail: str = "", read: int = 0) -> None:
         same = verdict is Verdict.SAME
@@ -163,7 +163,9 @@ class _Judging:
             self.copy.whole.add(file.path)
             return
         self.copy.pixels.pop(file.key, None)
-        self.copy.findings.append(Finding("filed", verdict, f"{self.item.filed_as}/{file.path}", detail))
+        single = self.place.name == file.path  # an item may be a file
+        key = self.item.filed_as if single else f"{self.item.filed_as}/{file.path}"
+        self.copy.findings.append(Finding("filed", verdict, key, detail))
 
 
 def _covers(folder: str, path: str) -> bool:

@@ -6,16 +6,18 @@ here or on a server, and a copy that is not whole is never sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from xnatsync.core.errors import PlaceTaken, XnatsyncError
-from xnatsync.core.verification import DIFFERENCES, Looked, Repair, Verdict
+from xnatsync.core.manifest import Kind, Level
+from xnatsync.core.verification import DIFFERENCES, Looked, Repair, Target, Verdict
 from xnatsync.core.wording import counted
 from xnatsync.ledger.rows import ItemRow
-from xnatsync.routes.drop import DropRoute
+from xnatsync.routes.drop import DropRoute, attached_key
+from xnatsync.service.filed_copies import examine_copy
 from xnatsync.service.verifying import Looking
 
 NAMES_MAX: Final = 100  # so many names are tried when the item's own is taken in the drop folder
@@ -24,23 +26,24 @@ _ONLY_A_PERSON: Final = (
 )
 
 
-def redeliver(looking: Looking, route: DropRoute, looked: Looked, *, rehearse: bool) -> list[Repair]:
-    """Puts back the filed copies of the items of which something is missing on the server."""
-    return list(_repairs(looking, route, looked, rehearse))
+def redeliver(
+    looking: Looking, route: DropRoute, looked: Looked, back: set[int], *, rehearse: bool
+) -> Iterator[Repair]:
+    """Puts back the filed copies of items of which something is missing on the server: as few as hold all of it.
 
-
-def _repairs(looking: Looking, route: DropRoute, looked: Looked, rehearse: bool) -> Iterator[Repair]:
+    `back` are the items that were put back in this run already: one may have brought several studies.
+    """
     target = looked.target
     server = [found for found in looked.findings if found.side == "server"]
     for found in server:
         if found.verdict is Verdict.DIFFERS:
             yield Repair(target, found.key, "person", _ONLY_A_PERSON)
-    missing = [found for found in server if found.verdict is Verdict.MISSING]
-    keys = {found.key for found in missing}
-    for item in _items(looking, looked, keys) if missing else ():
-        yield _put_back(looking, route, looked, item, rehearse)
+    missing = {found.key for found in server if found.verdict is Verdict.MISSING}
+    if missing:
+        yield from _put_back(looking, route, target, list(_items(looking, target, missing)), back, rehearse=rehearse)
+        return
     damaged = [found for found in looked.findings if found.side == "filed" and found.verdict in DIFFERENCES]
-    if damaged and not missing:
+    if damaged:
         yield Repair(
             target, damaged[0].key, "person",
             f"the filed copy is damaged ({counted(len(damaged), 'finding')}), and the server may have rewritten heads: "
@@ -48,36 +51,50 @@ def _repairs(looking: Looking, route: DropRoute, looked: Looked, rehearse: bool)
         )  # fmt: skip
 
 
-def _items(looking: Looking, looked: Looked, keys: set[str | None]) -> Iterator[ItemRow]:
-    """The items that hold something of what is missing, each once."""
-    seen: set[int] = set()
-    for number in looked.target.ids:
+def _items(looking: Looking, target: Target, missing: set[str | None]) -> Iterator[tuple[ItemRow, set[str]]]:
+    """The items that brought something of what is missing, the newest first, with what they brought of it."""
+    for number in sorted(target.ids, reverse=True):
         unit = looking.ledger.unit(number)
-        if unit.item_id in seen:
-            continue
         files = looking.ledger.files(unit.item_id, unit_id=unit.id)
-        if None in keys or any(file.key in keys or f"attached/{file.member}" in keys for file in files):
-            seen.add(unit.item_id)
-            yield looking.ledger.item(unit.item_id)
+        brought = {file.key if file.kind == Kind.DICOM else attached_key(file.member) for file in files}
+        mine = brought if None in missing else {key for key in brought if key in missing}
+        if mine:
+            yield looking.ledger.item(unit.item_id), mine
 
 
-def _put_back(looking: Looking, route: DropRoute, looked: Looked, item: ItemRow, rehearse: bool) -> Repair:
-    target = looked.target
-    if item.filed_as is None:
+def _put_back(
+    looking: Looking,
+    route: DropRoute,
+    target: Target,
+    items: Sequence[tuple[ItemRow, set[str]]],
+    back: set[int],
+    *,
+    rehearse: bool,
+) -> Iterator[Repair]:
+    left = {key for _, brought in items for key in brought}
+    failed: list[tuple[set[str], Repair]] = []
+    for item, brought in items:
+        if not brought & left:
+            continue
+        if item.id not in back:
+            repair = _one(looking, route, target, item, rehearse)
+            if repair.action == "person":
+                failed.append((brought, repair))
+                continue
+            back.add(item.id)
+            yield repair
+        left -= brought
+    yield from (repair for brought, repair in failed if brought & left)
+
+
+def _one(looking: Looking, route: DropRoute, target: Target, item: ItemRow, rehearse: bool) -> Repair:
+    if item.filed_as is None or route.after == "delete":  # then what was filed is what was not delivered
         why = "it was kept in its place" if route.after == "keep" else "there is no filed copy of it"
         return Repair(target, None, "person", f"item {item.id}: {why}: drop it again to have it sent")
-    harmed = [
-        found
-        for found in looked.findings
-        if found.side == "filed"
-        and found.verdict is not Verdict.SAME
-        and (found.key or item.filed_as).startswith(item.filed_as)
-    ]
-    if harmed:
-        return Repair(
-            target, None, "person",
-            f"item {item.id}: its filed copy {item.filed_as} is not whole: {harmed[0].detail or 'missing'}",
-        )  # fmt: skip
+    copy = examine_copy(looking, route, item, looking.ledger.files(item.id), Level.BYTES, pixels=False)
+    if copy.findings:
+        why = copy.findings[0].detail or str(copy.findings[0].verdict)
+        return Repair(target, None, "person", f"item {item.id}: its filed copy {item.filed_as} is not whole: {why}")
     source = route.done / item.filed_as
     goal = _free(looking, route, PurePosixPath(item.filed_as).name, item.id)
     text = f"item {item.id} goes back into the drop folder as {goal.name}; the next sync sends what is missing"

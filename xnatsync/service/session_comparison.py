@@ -95,22 +95,24 @@ class Comparison:
     def _judged(self, unit: UnitRow, ours: Node, fetched: dict[str, Got]) -> tuple[Verdict, str]:
         theirs = self.target.get(ours.key)
         entry = self.sent.entries.get(ours.key)
-        known = entry is not None and entry.state == "verified"
-        proven = _as_proven(entry) if known else None
-        listed = judge_listed(ours, theirs, complete=self.target.complete, proven=None if self.fetching else proven)
-        if not self.fetching or listed[0] in {Verdict.MISSING, Verdict.DIFFERS} or theirs is None:
+        proven = entry if entry is not None and entry.state == "verified" else None
+        receipt = self.sent.receipts.get(unit.id)
+        proven_at = Level(receipt.level) if receipt is not None else Level.NAMES
+        before = _as_proven(proven, proven_at) if proven is not None and not self.fetching else None
+        listed = judge_listed(ours, theirs, complete=self.target.complete, proven=before)
+        if not self.fetching or listed[0] in {Verdict.MISSING, Verdict.DIFFERS} or not isinstance(theirs, Node):
             return listed
         if self.place.session_id is None:
             return Verdict.UNVERIFIABLE, "it waits in the prearchive, from which nothing is fetched back"
-        receipt = self.sent.receipts.get(unit.id)
-        proven_at = Level(receipt.level) if receipt is not None else Level.NAMES
-        digest = entry.target_digest if known and entry is not None and proven_at.rank >= Level.PIXELS.rank else ""
         got = fetched.get(ours.key)
         if got is None and self.cut:
             return Verdict.UNVERIFIABLE, self.cut
+        was_fetched = proven is not None and proven_at.rank >= Level.PIXELS.rank
+        digest = proven.target_digest if proven is not None and was_fetched else ""
         verdict = judge_content(self._with_pixels(ours), got, self.level, proven_md5=digest, proven_at=proven_at)
-        if verdict[0] is Verdict.SAME and got is not None and known:
-            self.proven_anew.append((ours.key, got.size, got.md5))
+        if verdict[0] is Verdict.SAME and got is not None and proven is not None:
+            stated = theirs.size if theirs.size is not None else got.size, theirs.digests.get("md5", "")
+            self.proven_anew.append((ours.key, *((got.size, got.md5) if was_fetched else stated)))
         return verdict
 
     def _with_pixels(self, ours: Node) -> Node:
@@ -224,8 +226,10 @@ class Comparison:
             self._note(ours.key, Verdict.UNVERIFIABLE, why)
 
 
-def _as_proven(entry: EntryRow | None) -> Node | None:
-    """What a target showed of an object when it was proven last."""
-    if entry is None:
-        return None
-    return Node(entry.key, entry.target_size, 0, {"md5": entry.target_digest} if entry.target_digest else {})
+def _as_proven(entry: EntryRow, level: Level) -> Node:
+    """What a listing showed of an object when it was proven last.
+
+    Under a receipt by pixels or bytes the digest is of what was fetched; a listing may state one that is out of date.
+    """
+    digests = {"md5": entry.target_digest} if entry.target_digest and level is Level.NAMES else {}
+    return Node(entry.key, entry.target_size, 0, digests)

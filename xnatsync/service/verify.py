@@ -155,6 +155,7 @@ class _Run:
     def __init__(self, looking: Looking, asked: Asked, report: VerifyReport) -> None:
         self.looking, self.asked, self.report = looking, asked, report
         self.halted = False
+        self.wrong: list[Looked] = []  # mended when everything was looked at: it must not change meanwhile
 
     def route(self, examiner: Examiner, name: str) -> None:
         """Verifies what is asked of it."""
@@ -168,6 +169,8 @@ class _Run:
             if self.asked.sample is None and self.asked.scope == Scope() and not self._stops:
                 for looked in examiner.aside():
                     self._take(examiner, looked)
+            for looked in self.wrong if not self._stops else ():
+                self.report.repairs += examiner.mend(looked, rehearse=self.asked.rehearse)
         except Stopped:
             self.report.interrupted = True
         except XnatsyncError as error:
@@ -230,7 +233,7 @@ class _Run:
         self.looking.audit(looked, examiner.kind)
         wrong = DIFFERENCES | {Verdict.EXTRA}
         if self.asked.repair and any(found.verdict in wrong for found in looked.findings):
-            self.report.repairs += examiner.mend(looked, rehearse=self.asked.rehearse)
+            self.wrong.append(looked)
 
 
 def unlooked(target: Target, depth: Depth, why: str) -> Looked:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from xnatsync.core.errors import AccessDenied, NotThere, ReadFailed, ReplyStrange, ServerBusy
-from xnatsync.core.manifest import Level
+from xnatsync.core.manifest import Level, manifest_digest
 from xnatsync.core.verification import Depth, Finding, Looked, Repair, Tally, Target, Verdict
 from xnatsync.core.wording import counted
-from xnatsync.ledger.rows import UnitRow
+from xnatsync.ledger.rows import FileRow, ReceiptRow, UnitRow
 from xnatsync.routes.drop import DropRoute, is_attached, target_tree
 from xnatsync.service.filed_copies import Copy, examine_copy
 from xnatsync.service.redelivery import redeliver
@@ -23,8 +25,9 @@ class Drops:
 
     def __init__(self, looking: Looking, route: DropRoute, level: Level | None, *, repairing: bool) -> None:
         self.looking, self.route = looking, route
+        self.back: set[int] = set()  # items that were put back into the drop folder
         read = level is None or level.rank >= Level.PIXELS.rank or repairing  # what is put back must be known whole
-        self.depth = Depth(level or route.level, Level.BYTES if read else level or Level.NAMES)
+        self.depth = Depth(level or route.level, Level.BYTES if read else Level.NAMES)
 
     def targets(self) -> list[Target]:
         """Lists the sessions to which something was proven to have been delivered."""
@@ -60,11 +63,12 @@ class Drops:
         pixels = {key: digest for copy in copies for key, digest in copy.pixels.items()}
         server, findings = self._server(sent, pixels)
         findings += [finding for copy in copies for finding in copy.findings]
+        findings += [finding for unit in units for finding in _ledger(unit, files[unit.id], receipts.get(unit.id))]
         return Looked(target, self.depth, server, local, tuple(findings))
 
     def mend(self, looked: Looked, *, rehearse: bool) -> list[Repair]:
         """Puts filed copies back whose objects the server lost; see `redelivery`."""
-        return redeliver(self.looking, self.route, looked, rehearse=rehearse)
+        return list(redeliver(self.looking, self.route, looked, self.back, rehearse=rehearse))
 
     # --- our side ------------------------------------------------------------------------------------------------
 
@@ -132,3 +136,10 @@ class Drops:
         detail = f"the server lists {counted(held, 'object')} of {len(wanted)}"
         detail += "" if complete else ", and its listing is not complete"
         return Tally(len(wanted), held), [Finding("server", verdict, None, detail, absent)]
+
+
+def _ledger(unit: UnitRow, files: Sequence[FileRow], receipt: ReceiptRow | None) -> Iterator[Finding]:
+    """A receipt vouches for exactly the manifest of its unit: one that does not has been tampered with."""
+    if receipt is not None and files and receipt.manifest != manifest_digest((one.path, one.sha256) for one in files):
+        text = f"the manifest of unit {unit.id} in the ledger is not the one that receipt {receipt.id} vouches for"
+        yield Finding("filed", Verdict.DIFFERS, None, text, len(files))
