@@ -50,10 +50,14 @@ def survey(world: TreeWorld, route: MirrorRoute, *, dry: bool = False) -> Survey
 
 
 def check_tree(world: TreeWorld, route: MirrorRoute | PushRoute) -> bool:
-    """Makes sure that the folder is the tree we know; True when it is new and nothing of ours should be there yet."""
+    """Makes sure that the folder is the tree we know; True when it is new and nothing of ours should be there yet.
+
+    A tree may be shared: what another route keeps in the same folder is missed as much as one's own.
+    """
     if world.disk.sentinel(route.folder) == SENTINEL:
         return False
-    if world.ledger.has_living(route.name):
+    here = {route.name, *(name for name, folder in world.folders.items() if folder == route.folder)}
+    if any(world.ledger.has_living(name) for name in sorted(here)):
         raise FolderMissing(
             f"{route.folder} does not hold what route {route.name} keeps there: its mark .xnatsync/sentinel is missing",
             advice="Mount the disk. If the tree was moved, move its folder .xnatsync along; nothing was changed.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from xnatsync.core.moment import later, stamp
@@ -75,6 +76,7 @@ class TreeWorld:
     run_id: int
     progress: TreeProgress
     stopping: Callable[[], bool]
+    folders: Mapping[str, Path] = field(default_factory=dict)  # of every configured route that keeps files in a tree
     tallies: dict[str, Tally] = field(default_factory=dict)
 
     def now(self) -> str:
