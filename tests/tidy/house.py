@@ -48,6 +48,7 @@ PURE = {
 SUPERVISORS = {  # the only places where any exception whatever is caught and not raised again
     "xnatsync.engine.rota": {"_step"},
     "xnatsync.cli.program": {"_run"},
+    "xnatsync.mirror.ahead": {"_read"},  # passed on to the thread that waits for it
     # The stand-in server answers 500 or writes a log entry where XNAT's own catch-alls do.
     "xnatsync.sandbox.http.import_routes": None,
     "xnatsync.sandbox.http.multipart": None,
@@ -56,7 +57,9 @@ SUPERVISORS = {  # the only places where any exception whatever is caught and no
     "xnatsync.sandbox.model.operations": None,
     "xnatsync.sandbox.model.rebuilder": None,
 }
-THREADS = re.compile(r"xnatsync\.(disk\.digests|engine\.(rota|perform)|service\..+|sandbox\..+|cli\.live)")
+THREADS = re.compile(
+    r"xnatsync\.(disk\.digests|engine\.(rota|perform)|mirror\.ahead|service\..+|sandbox\..+|cli\.live)"
+)
 URLS = re.compile(r"xnatsync\.(xnat|sandbox)\..+|xnatsync\.service\.scenery")  # scenery plays a person at the sandbox
 ADDRESS = re.compile(
     r"(^|[^\w.])/?(data|xapi|REST)/(projects|subjects|experiments|services|prearchive|archive|user|config|JSESSION|auth)\b"
