@@ -43,6 +43,7 @@ class Processes:
     def __init__(self, folder: Path) -> None:
         self.messages = folder / "stderr"
         self._server: subprocess.Popen[str] | None = None
+        self._last: Running | None = None
 
     def __enter__(self) -> Self:
         if sys.platform == "linux":
@@ -65,15 +66,19 @@ class Processes:
             )  # fmt: skip
 
     def start(self, *arguments: str) -> Running:
-        """Starts a run; what is started must be waited for before the next."""
+        """Starts a run, after the one before: a test that failed may have left it, and its status, unread."""
+        if self._last is not None and self._last.code is None:
+            self._last.wait()
         if self._server is None:
             process = self._start(*arguments)
-            return Running(process.pid, process, None)
+            self._last = Running(process.pid, process, None)
+            return self._last
         assert self._server.stdin is not None
         assert self._server.stdout is not None
         self._server.stdin.write(shlex.join(arguments) + "\n")
         self._server.stdin.flush()
-        return Running(int(self._server.stdout.readline().split()[1]), self._server, self._server)
+        self._last = Running(int(self._server.stdout.readline().split()[1]), self._server, self._server)
+        return self._last
 
 
 @dataclass(slots=True)
@@ -83,14 +88,17 @@ class Running:
     pid: int
     process: subprocess.Popen[str]
     server: subprocess.Popen[str] | None
+    code: int | None = None  # with which it ended, once it was waited for
 
     def wait(self) -> int:
         """Waits for its end and gives its code; minus the signal's number when one ended it."""
         if self.server is None:
             self.process.communicate()
-            return self.process.returncode
-        assert self.server.stdout is not None
-        return os.waitstatus_to_exitcode(int(self.server.stdout.readline().split()[1]))
+            self.code = self.process.returncode
+        else:
+            assert self.server.stdout is not None
+            self.code = os.waitstatus_to_exitcode(int(self.server.stdout.readline().split()[1]))
+        return self.code
 
 
 def kill(pid: int, number: int = signal.SIGKILL) -> None:

@@ -1,7 +1,7 @@
 """Processes ended at random moments, with two workers and two streams; what they leave is safe, and converges.
 
 The moments come from counted draws, so a seed that fails can be run again (as far as processes repeat themselves).
-`XNATSYNC_CRASH=all` kills about 400 times instead of 40, and asks to stop 120 times instead of 15.
+`XNATSYNC_CRASH=all` kills 500 times instead of 40, and asks to stop 120 times instead of 15.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from crash.crash_world import Arena, CrashWorld
 from crash.processes import kill
 
 EVERYTHING = os.environ.get("XNATSYNC_CRASH") == "all"
-SEEDS = 80 if EVERYTHING else 8
+SEEDS = 100 if EVERYTHING else 8
 STOPS = 24 if EVERYTHING else 3
 KILLS = 5  # of each seed
 WAIT_MS = (20, 800)
