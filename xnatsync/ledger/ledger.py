@@ -28,7 +28,11 @@ class Ledger(Units, Mirrors):
     # --- routes and runs -----------------------------------------------------------------------------------------
 
     def remember_route(self, name: str, kind: str, digest: str, now: str) -> bool:
-        """Notes a route's settings; True when they changed."""
+        """Notes a route's settings; True when they changed.
+
+        Owners that agreed under other settings are known and no longer agreed: another selection or policy asks of
+        each again, and what the server shows tells nothing of that.
+        """
         with self.write():
             known = self._scalar("select digest from route where name = ?", [name])
             self._run(
@@ -36,7 +40,10 @@ class Ledger(Units, Mirrors):
                 "digest = excluded.digest, seen_at = excluded.seen_at",
                 [name, kind, digest, now],
             )
-            return known is not None and known != digest
+            changed = known is not None and known != digest
+            if changed:
+                self._run("update owner set phase = 'known' where route = ? and phase = 'agreed'", [name])
+            return changed
 
     def start_run(self, cause: str, pid: int, boot_id: str, version: str, now: str) -> int:
         """Begins a run."""

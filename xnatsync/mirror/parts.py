@@ -43,7 +43,7 @@ def look(world: TreeWorld, survey: Survey, number: int, placed: Owner, listing: 
     base = [_base(survey, number, row, gone=listing is None) for row in rows]
     sidecar = route.layout.sidecar(placed)
     apart = {sidecar, *(row.path for row in rows if row.label == METADATA)}
-    parts.sides = _read(
+    parts.sides = read(
         world,
         route,
         Sides(
@@ -54,12 +54,16 @@ def look(world: TreeWorld, survey: Survey, number: int, placed: Owner, listing: 
             whole,
         ),
     )
-    parts.metadata = Sides(
-        (),
-        tuple(file for file in base if file.path in apart),
-        tuple(file for file in tree if file.path in apart),
-        complete,
-        whole,
+    parts.metadata = read(
+        world,
+        route,
+        Sides(
+            (),
+            tuple(file for file in base if file.path in apart),
+            tuple(file for file in tree if file.path in apart),
+            complete,
+            whole,
+        ),
     )
     return parts
 
@@ -128,7 +132,7 @@ def _base(survey: Survey, number: int, row: VersionRow, *, gone: bool) -> BaseFi
     )
 
 
-def _read(world: TreeWorld, route: MirrorRoute, sides: Sides) -> Sides:
+def read(world: TreeWorld, route: MirrorRoute, sides: Sides) -> Sides:
     """Reads the files of the tree that must be read: those that differ from the base in size or time."""
     wanted = frozenset(needs_reading(sides))
     return replace(sides, tree=tuple(_read_some(world, route, sides.tree, wanted))) if wanted else sides

@@ -51,6 +51,6 @@ class OwnerRota(Rota):
         )
 
     def follow(self, key: Key) -> None:
-        """A step that got through ends the pause of its server."""
-        row = self.world.ledger.owner(key[1])
-        self.well(f"server {self.world.routes[row.route].server}")
+        """A step that got through ends the pauses of its server and its disk."""
+        for aim in self.aims(key):
+            self.well(aim)

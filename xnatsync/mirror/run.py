@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from xnatsync.core.errors import XnatsyncError
+from xnatsync.core.errors import NameHostile, XnatsyncError
 from xnatsync.core.inventory import Owner
 from xnatsync.mirror.listings import Listings
+from xnatsync.mirror.moving import follow
 from xnatsync.mirror.push_step import PushStep
 from xnatsync.mirror.push_survey import push_survey
 from xnatsync.mirror.removal import empty_old_trash, remove
@@ -45,6 +46,7 @@ def run(
     done = TreeRun(route)
     try:
         found = survey(world, route)
+        follow(world, found)
         done.owners, done.due = len(found.owners), len(found.due) + len(found.gone)
         steps = OwnerStep(world, found, Listings(world.archive(route.server), _weights(found)))
         numbers = [*found.due, *(row.id for row in found.gone)]
@@ -52,6 +54,7 @@ def run(
             remove(world, found, steps.removals, steps.ends)
             world.disk.clear_staging(route.folder)
         empty_old_trash(world, route)
+        done.errors += [NameHostile(f"owner {number or 'without a name'}: {why}") for number, why in found.refused]
     except XnatsyncError as error:
         done.errors.append(error)
     done.counts = dict(world.tally(route.name).counts)
@@ -93,5 +96,7 @@ def _step_all(world: TreeWorld, done: TreeRun, rota: OwnerRota) -> bool:
 
 def _weights(found: Survey) -> dict[Owner, int]:
     return {
-        found.owners[number]: sum(seen.files or 0 for seen in found.wanted[number].values()) for number in found.due
+        found.owners[number]: sum(seen.files or 0 for seen in wanted.values())
+        for number in found.due
+        if (wanted := found.wanted[number])
     }

@@ -10,7 +10,7 @@ from xnatsync.core.sides import ServerFile
 from xnatsync.ledger.tree_rows import OwnerRow
 from xnatsync.mirror.fetch import Staged
 from xnatsync.mirror.land import Landing, new_version
-from xnatsync.mirror.parts import Parts
+from xnatsync.mirror.parts import Parts, read
 from xnatsync.mirror.world import TreeWorld
 from xnatsync.routes.mirror import METADATA, MirrorRoute
 
@@ -30,7 +30,7 @@ def bring_metadata(
     xml = world.archive(route.server).metadata(owner)
     content = world.disk.stage(route.folder, staged_as, iter([xml]))
     file = ServerFile(ResourceKey("", METADATA), name, path, content.size, content.md5)
-    answer = agree(replace(parts.metadata, server=(file,)), policy="replica")
+    answer = agree(read(world, route, replace(parts.metadata, server=(file,))), policy="replica")
     parts.troubles += answer.troubles
     with world.ledger.write():
         world.ledger.touch_versions({base.version_id: mtime_ns for base, mtime_ns in answer.touched})

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from xnatsync.core.agreement import Agreement, Fetch, Trouble, agree
-from xnatsync.core.errors import XnatsyncError
+from xnatsync.core.errors import SourceUnreadable, XnatsyncError
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
+from xnatsync.core.remote import FileListing
 from xnatsync.core.sides import BaseFile, ServerFile, Sides
 from xnatsync.core.wording import counted
 from xnatsync.engine.failing import LOOK_AGAIN_S
@@ -18,11 +19,11 @@ from xnatsync.mirror.fetch import Fetcher, Staged
 from xnatsync.mirror.holding import fail, hold_by, name_of, still_s
 from xnatsync.mirror.land import Landing, new_version
 from xnatsync.mirror.listings import Listings
-from xnatsync.mirror.moving import follow_labels
 from xnatsync.mirror.parts import Parts, look
 from xnatsync.mirror.sidecar import bring_metadata
 from xnatsync.mirror.survey import Survey
 from xnatsync.mirror.world import TreeWorld
+from xnatsync.routes.mirror import METADATA
 
 
 @dataclass(slots=True)
@@ -52,8 +53,12 @@ class OwnerStep:
     def _agree(self, row: OwnerRow, owner: Owner) -> Result:
         world = self.world
         world.progress.owner(row.id, name_of(owner), "looked at")
-        placed, troubles = follow_labels(world, self.survey.route, row, owner)
-        parts = look(world, self.survey, row.id, placed, self.listings.take(owner))
+        if (barred := self.survey.barred.get(row.id)) is not None:
+            hold_by(world, row, [barred])
+            return Rest()
+        placed = self.survey.placed.get(row.id, owner)
+        troubles = [self.survey.stuck[row.id]] if row.id in self.survey.stuck else []
+        parts = look(world, self.survey, row.id, placed, self._listing(row, owner))
         answer = agree(parts.sides, policy=self.survey.route.policy)
         if answer.probe:
             parts.sides = self._probed(row, owner, parts.sides, answer.probe)
@@ -64,6 +69,12 @@ class OwnerStep:
             return Due(LOOK_AGAIN_S, "the tree changed meanwhile")
         self._conclude(row, owner, placed, parts, answer, troubles)
         return Rest()
+
+    def _listing(self, row: OwnerRow, owner: Owner) -> FileListing:
+        """Asks for nothing where nothing is wanted and nothing lies here: then no absence can be concluded from it."""
+        if self.survey.wanted[row.id] or any(old.label != METADATA for old in self.world.ledger.living_of(row.id)):
+            return self.listings.take(owner)
+        return FileListing(())
 
     def _gone(self, row: OwnerRow) -> Result:
         """The server no longer has it: under `replica` it goes to the trash, if the rail allows; else it is told."""
@@ -84,7 +95,7 @@ class OwnerStep:
             hold_by(world, row, answer.troubles)
             if not answer.trash:
                 world.ledger.owner_gone(row.id, world.now())
-        world.tally(route.name).add("gone")
+        world.tally(route.name).add("gone", int(row.phase != "gone"))
         if answer.trash:
             self.removals[row.id] = answer.trash
             self.ends[row.id] = lambda: world.ledger.owner_gone(row.id, world.now())
@@ -137,7 +148,8 @@ class OwnerStep:
         """Writes down what agrees, what does not and why."""
         world, route = self.world, self.survey.route
         troubles = [*troubles, *parts.troubles, *answer.troubles]
-        whole = not answer.unknown and parts.sides.complete and parts.sides.tree_complete
+        unread = any(trouble.code == SourceUnreadable.code for trouble in troubles)  # it is looked at again
+        whole = not answer.unknown and not unread and parts.sides.complete and parts.sides.tree_complete
         tally = world.tally(route.name)
         tally.add("owners")
         tally.add("incomplete", int(not whole))

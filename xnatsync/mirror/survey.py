@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from xnatsync.core.agreement import Trouble
 from xnatsync.core.errors import FolderMissing
 from xnatsync.core.inventory import Inventory, Owner, ResourceKey, ResourceSeen
 from xnatsync.core.moment import later
@@ -27,6 +28,11 @@ class Survey:
     listed: dict[int, frozenset[ResourceKey]] = field(default_factory=dict)  # everything it has, wanted or not
     due: dict[int, str] = field(default_factory=dict)  # owners to step, and why
     gone: list[OwnerRow] = field(default_factory=list)  # a complete inventory no longer names them
+    past: list[OwnerRow] = field(default_factory=list)  # gone before, and files of theirs are still in the tree
+    refused: list[tuple[str, str]] = field(default_factory=list)  # (accession ID, why): nobody may write such names
+    placed: dict[int, Owner] = field(default_factory=dict)  # under labels its folders still have
+    stuck: dict[int, Trouble] = field(default_factory=dict)  # why they could not be renamed
+    barred: dict[int, Trouble] = field(default_factory=dict)  # not stepped, and why
     complete: bool = True
     tree_files: int = 0
 
@@ -42,10 +48,11 @@ def survey(world: TreeWorld, route: MirrorRoute, *, dry: bool = False) -> Survey
     inventories = [archive.inventory(project, route.selection.kinds) for project in route.projects]
     look = world.disk.look_tree(route.folder)
     found = Survey(route, complete=all(inventory.complete for inventory in inventories), tree_files=len(look.files))
+    found.refused = [refused for inventory in inventories for refused in inventory.refused]
     rows = _rows(world, route, inventories, found)
     _changed_on_the_server(world, route, rows, found)
-    _changed_in_the_tree(world, route, look, found)
-    _gone(world, route, inventories, found)
+    touched = _changed_in_the_tree(world, route, look, found)
+    _gone(world, route, inventories, found, touched)
     return found
 
 
@@ -119,22 +126,40 @@ def _why_due(
     return "not listed for long" if row.agreed_at < oldest else ""
 
 
-def _changed_in_the_tree(world: TreeWorld, route: MirrorRoute, look: TreeLook, found: Survey) -> None:
-    """Compares names, sizes and times with what was agreed; what is in the tree alone belongs to others."""
+def _changed_in_the_tree(world: TreeWorld, route: MirrorRoute, look: TreeLook, found: Survey) -> set[int]:
+    """Compares names, sizes and times with what was agreed; what is in the tree alone belongs to others.
+
+    Gives the numbers of owners that the server does not show and of whose files some changed.
+    """
+    touched: set[int] = set()
     for path, facts in world.ledger.living(route.name):
         if look.files.get(path) != facts:
             version = world.ledger.find_living(route.name, path)
             if version is not None and version.owner_id in found.owners:
                 found.due.setdefault(version.owner_id, "changed in the tree")
+            elif version is not None:
+                touched.add(version.owner_id)
+    return touched
 
 
-def _gone(world: TreeWorld, route: MirrorRoute, inventories: list[Inventory], found: Survey) -> None:
-    """Finds the owners that a complete inventory no longer names, whatever is selected of it now."""
+def _gone(world: TreeWorld, route: MirrorRoute, inventories: list[Inventory], found: Survey, touched: set[int]) -> None:
+    """Finds the owners that a complete inventory no longer names, whatever is selected of it now.
+
+    Those that were gone before are looked at again while something of theirs may still be removed, changed here, or
+    waits for a person.
+    """
     named = {
         (inventory.project, *owner.key): inventory.complete for inventory in inventories for owner in inventory.owners
     }
     whole = {inventory.project for inventory in inventories if inventory.complete}
     kinds = {kind.value for kind in route.selection.kinds}
-    for row in world.ledger.owners(route.name, phases=("known", "agreed")):
-        if row.project in whole and row.kind in kinds and (row.project, row.kind, row.server_id) not in named:
+    waiting = {trouble.owner_id for trouble in world.ledger.troubles(route.name) if trouble.person}
+    for row in world.ledger.owners(route.name):
+        if row.project not in whole or row.kind not in kinds or (row.project, row.kind, row.server_id) in named:
+            continue
+        if row.phase != "gone":
             found.gone.append(row)
+        elif row.id in waiting or world.ledger.living_of(row.id):
+            found.past.append(row)
+            if route.policy == "replica" or row.id in touched or row.id in waiting:
+                found.gone.append(row)
