@@ -20,6 +20,8 @@ from xnatsync.routes.drop import DropRoute, attached_key
 from xnatsync.service.filed_copies import examine_copy
 from xnatsync.service.verifying import Looking
 
+BACK: Final = "item.redelivered"  # codes of the diary
+KEPT: Final = "item.kept"
 NAMES_MAX: Final = 100  # so many names are tried when the item's own is taken in the drop folder
 _ONLY_A_PERSON: Final = (
     "nothing is overwritten on a server: remove what is wrong there, then verify with --repair again"
@@ -100,17 +102,29 @@ def _one(looking: Looking, route: DropRoute, target: Target, item: ItemRow, rehe
     text = f"item {item.id} goes back into the drop folder as {goal.name}; the next sync sends what is missing"
     if rehearse:
         return Repair(target, None, "redeliver", text)
+    _note(looking, item, BACK, f"item {item.id} goes back into the drop folder: the server had lost something of it")
     try:
         looking.disk.move(source, goal)
     except XnatsyncError as error:
+        _note(looking, item, KEPT, f"item {item.id} stays where it was filed")
         return Repair(target, None, "person", f"item {item.id}: {error}")
-    with looking.ledger.write():
-        looking.ledger.unfile_item(item.id)
-        looking.ledger.event(
-            "item.redelivered", f"item {item.id} is back in the drop folder: the server had lost something of it",
-            level="warning", now=looking.now(), route=route.name, run_id=looking.run_id, item_id=item.id,
-        )  # fmt: skip
+    looking.ledger.unfile_item(item.id)
     return Repair(target, None, "redeliver", text, done=True)
+
+
+def _note(looking: Looking, item: ItemRow, code: str, text: str) -> None:
+    """Announced before it is done: a copy that is gone afterwards is on its way, and not lost."""
+    looking.ledger.event(
+        code, text, level="warning", now=looking.now(), route=item.route, run_id=looking.run_id, item_id=item.id
+    )
+
+
+def went_back(looking: Looking, route: DropRoute, item: ItemRow) -> bool:
+    """Tells whether a filed copy that is gone was put back by a run that died before it could write that down."""
+    if item.filed_as is None or looking.disk.exists(route.done / item.filed_as):
+        return False
+    said = [event.code for event in looking.ledger.events(item_id=item.id) if event.code in {BACK, KEPT}]
+    return said[-1:] == [BACK]
 
 
 def _free(looking: Looking, route: DropRoute, name: str, number: int) -> Path:

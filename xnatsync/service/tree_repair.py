@@ -87,6 +87,7 @@ class Refetch:
     def _discard(self, version: VersionRow) -> None:
         """Announced first, as every move to the trash is: a crash in between leaves it in one of two known places."""
         looking = self._looking
+        looking.ledger.make_due(version.owner_id)  # no other look would tell that it is not there any more
         place = trash_place(looking.now(), version.id, version.path)
         looking.ledger.announce_trash({version.id: place})
         looking.trees.discard(self._route.folder, version.path, place)

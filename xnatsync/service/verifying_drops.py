@@ -11,7 +11,7 @@ from xnatsync.core.wording import counted
 from xnatsync.ledger.rows import FileRow, ReceiptRow, UnitRow
 from xnatsync.routes.drop import DropRoute, is_attached, target_tree
 from xnatsync.service.filed_copies import Copy, examine_copy
-from xnatsync.service.redelivery import redeliver
+from xnatsync.service.redelivery import redeliver, went_back
 from xnatsync.service.session_comparison import Comparison, Place, Sent
 from xnatsync.service.verifying import Looking
 
@@ -74,7 +74,7 @@ class Drops:
 
     def _copy(self, unit: UnitRow, sent: Sent) -> Copy:
         item = self.looking.ledger.item(unit.item_id)
-        if item.phase != "done":
+        if item.phase != "done" or went_back(self.looking, self.route, item):
             return Copy()
         files = list(sent.files[unit.id])
         if unit.id == min(other.id for other in self.looking.ledger.units(item_id=item.id, living=False)):
