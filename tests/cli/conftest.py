@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli_world import PASSWORD, World, world
+from mirror_box import MirrorBox, mirror_box
 
 
 @pytest.fixture(autouse=True)
@@ -26,4 +27,11 @@ def box(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[World]:
         return captured.out, captured.err
 
     with world(tmp_path, read) as found:
+        yield found
+
+
+@pytest.fixture
+def trees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[MirrorBox]:
+    """A site with a project, a mirror of it, and the commands."""
+    with mirror_box(tmp_path, monkeypatch, capsys) as found:
         yield found

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mirror_box import MirrorBox, mirror_box
 from mirror_world import MirrorWorld
 
 
@@ -19,3 +20,10 @@ def world(tmp_path: Path, monkeypatch: Any) -> Iterator[MirrorWorld]:
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture
+def trees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[MirrorBox]:
+    """A site with a project, a mirror of it, and the commands."""
+    with mirror_box(tmp_path, monkeypatch, capsys) as found:
+        yield found

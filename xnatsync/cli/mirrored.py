@@ -30,7 +30,6 @@ _DONE = (
     (">", "renamed", "owner|whose folder was renamed"),
     ("-", "forgotten", "file|in the trash removed for good: its time was over"),
 )
-_BROUGHT = {"new", "restored", "sent", "replaced"}  # whose bytes are counted together
 _TONES = {"+": Tone.GOOD, "~": Tone.WARN, "-": Tone.WARN, "=": Tone.DIM, ">": Tone.PLAIN}
 
 
@@ -45,13 +44,13 @@ def mirror_blocks(report: MirrorReport) -> Iterator[Block]:
     if is_idle(report):
         return
     looked = f"{report.due} of {counted(report.owners, 'owner')} looked at" if report.owners else "not looked at"
+    if volume := report.counts.get("bytes"):
+        looked += f", {size(volume)} {'fetched' if report.kind == 'mirror' else 'sent'}"
     yield Line(f"{report.route}  {report.folder}: {looked}", Tone.HEAD)
-    first = next((key for _, key, _ in _DONE if report.counts.get(key) and key in _BROUGHT), "")
     for sigil, key, words in _DONE:
         if many := report.counts.get(key):
             one, _, rest = words.partition("|")
-            volume = f", {size(report.counts.get('bytes', 0))}" if key == first else ""
-            yield Line(f"{sigil} {counted(many, one)} {rest}{volume}", _TONES[sigil], indent=2)
+            yield Line(f"{sigil} {counted(many, one)} {rest}", _TONES[sigil], indent=2)
     yield Line(f"now {standing_words(report.standing)}", indent=2)
     if many := report.counts.get("unverified"):
         words = f"{counted(many, 'file')} without a digest on the server: another of equal size is not seen"
