@@ -232,3 +232,31 @@ def test_more_workers_find_the_same(many: DropWorld) -> None:
 
     assert len({str(only(report)) for report in reports}) == 1
     assert {report.server.same for report in reports} == {4}
+
+
+def test_a_push_that_shares_a_tree_with_a_mirror_finds_no_strangers(pulled: MirrorWorld) -> None:
+    """What one of them put there is no stranger for the other; what nobody did is one for each."""
+    text = pulled.config.read_text()
+    push = f'[routes.p]\nkind = "push"\nfolder = "{pulled.tree}"\nserver = "s"\nproject = "P1"\nresources = ["QC"]\n'
+    pulled.config.write_text(text + push)
+
+    assert untouched(look(pulled))
+    (pulled.tree / "P1" / "mine.txt").write_text("mine")
+
+    report = look(pulled)
+    assert [(target.route, finding.key) for target, finding in report.findings] == [
+        ("m", "P1/mine.txt"),
+        ("p", "P1/mine.txt"),
+    ]
+    assert report.exit_code == 0
+
+
+def test_a_mirror_of_a_narrower_selection_keeps_what_it_has(pulled: MirrorWorld) -> None:
+    """What the route no longer wants is still what was agreed, and is still verified; nothing new is told of it."""
+    pulled.configure(scans=["1"])
+    pulled.upload(f"experiments/{pulled.number}/scans/2/resources/NIFTI/files/new.nii", b"new")
+
+    report = look(pulled)
+
+    assert untouched(report), report.findings
+    assert report.server.same == 6
