@@ -98,7 +98,7 @@ def _read(
         put(_End(everything=True))
     except _Stopped:
         pass
-    except BaseException as error:
+    except Exception as error:
         try:
             put(_End(error, everything=True))
         except _Stopped:
