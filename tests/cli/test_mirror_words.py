@@ -271,19 +271,24 @@ def test_status_before_the_first_run(trees: MirrorBox) -> None:
 def test_an_owner_that_could_not_be_brought_is_shown(trees: MirrorBox) -> None:
     """Held until it is tried again: named, with the reason and the time; `retry` lets it have its turn at once."""
     trees.fill_one()
-    trees.server.faults.add(Fault("GET", "/files", "status", status=500, times=1000))
+    trees.command("sync")
+    trees.upload(trees.url("new.nii"), b"fresh")
+    fault = trees.server.faults.add(Fault("GET", r"files/new\.nii", "body", body="WRONG", times=1000))
     run = trees.command("sync", "-q", "--patience", "0s")
-    held = trees.command("status", "-o", "json").document["routes"][0]["tree"]["held"]
-    if not held:  # a server that is unwell is paused as a whole: nobody is held for it
-        assert run.code == 5
-        return
-    (row,) = held
 
+    (row,) = trees.command("status", "-o", "json").document["routes"][0]["tree"]["held"]
     text, retry = trees.command("status").out, trees.command("retry", f"o{row['id']}")
 
-    assert f"(o{row['id']}): " in text
-    assert "tried again by itself after " in text
-    assert "is tried again with the next `xnatsync sync`" in one_line(retry.out)
+    assert run.code == 5, run.out
+    assert "1 owner not finished yet" in run.out
+    for told in (run.out, text):
+        assert f"! session S1_MR of P1 (o{row['id']}): " in told
+        assert "[XS-CONTENT-DIFFERS]" in told
+        assert "tried again by itself after 20" in told
+    assert "is tried again with the next `xnatsync sync`; it was held by XS-CONTENT-DIFFERS" in one_line(retry.out)
+    fault.times = 0
+    assert trees.command("sync", "-q", "--patience", "0s").code == 0
+    assert trees.files()[SCAN.format(scan=1, name="new.nii")] == b"fresh"
 
 
 @pytest.mark.parametrize("by", ["whole", "absolute", "end", "old"])
@@ -482,3 +487,31 @@ def test_no_credentials_are_in_a_list(troubled: MirrorBox, tmp_path: Path) -> No
 
     assert "secret" not in told
     assert "agent" not in told
+
+
+# --- pushes ------------------------------------------------------------------------------------------------------
+
+
+def test_a_push_is_planned_told_and_over(trees: MirrorBox) -> None:
+    """What would be stored, what was, and what belongs to nothing on the server; a second run asks a person still."""
+    trees.session_with()
+    trees.config.write_text(trees.config.read_text().split("[routes.m]")[0])
+    _pushes(trees)
+    (trees.tree / "P1/S1/NEW_MR").rename(trees.tree / "P1/S1/S1_MR")
+
+    plan, first, second = (trees.command(*words, "-q") for words in (["plan"], ["sync"], ["sync"]))
+
+    nobody = (
+        "! 1 file: the server has no such session in this project [XS-NOT-THERE]: "
+        "P1/S1/NOBODY/resources/QC/files/report.txt what to do: "
+    )
+    assert (plan.code, first.code, second.code) == (0, 3, 3)
+    assert "+ session S1_MR of P1: 1 file, 4 B to store, but for those that are there already\n" in plan.out
+    assert nobody in one_line(plan.out)
+    assert "1 file (4 B) to store, 1 in trouble\n" in plan.out
+    assert trees.stable(first.out).startswith("p  ROOT/tree: 1 of 1 owner looked at, 4 B sent\n  + 1 file sent")
+    assert first.out.endswith("1 file sent (4 B), 1 file without a place on the server\n")
+    assert trees.stable(second.out).startswith("p  ROOT/tree: nothing new here\n  now 1 owner, 1 file, 4 B\n")
+    assert nobody in one_line(second.out)
+    (trees.tree / "P1/S1/NOBODY/resources/QC/files/report.txt").unlink()
+    assert trees.command("sync", "-q").out == "nothing to do\n"

@@ -7,7 +7,9 @@ import hashlib
 import io
 import json
 import shutil
+import signal
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -506,3 +508,24 @@ def test_the_comparison_with_the_tree_sees_a_wrong_version(past: History) -> Non
     assert past.restored(out) == shown
     assert past.restored(out) != past.shown[1][1]
     assert shown[FIRST] == some_bytes(f"{past.box.number}/1/1", 100)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="no limit for the size of a file here")
+def test_a_full_disk_ends_a_restore(trees: MirrorBox) -> None:
+    """In a process that may write no large file: the code of the disk, nothing of the file is left, the rest came."""
+    number = trees.session_with(scans=1)
+    trees.upload(f"experiments/{number}/scans/1/resources/NIFTI/files/a.nii", b"small")
+    trees.upload(f"experiments/{number}/scans/1/resources/NIFTI/files/b.nii", b"x" * 3_000_000)
+    assert trees.mirror().exit_code == 0
+    out = trees.root / "out"
+    words = [sys.executable, "-m", "xnatsync", "--config", str(trees.config), "mirror", "restore", "m", "."]
+    words += ["--at", "now", "--to", str(out)]
+
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -f 1024; exec "$@"', "sh", *words], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, "[XS-DISK-FULL]" in done.stderr) == (5, True), done.stderr
+    assert [path.name for path in out.rglob("*") if path.is_file()] == ["a.nii"]
+    assert subprocess.run(words, capture_output=True, check=False).returncode == 0
+    assert len([path for path in out.rglob("*") if path.is_file()]) == len(trees.shown())

@@ -53,11 +53,12 @@ def tree_closing(report: PlanReport) -> list[str]:
     """The same in parts of a sentence."""
     total = tree_totals(report)
     parts = []
-    if any(part.steps for part in report.mirrors):
+    if total["fetch_files"]:
         parts.append(f"{counted(total['fetch_files'], 'file')} ({size(total['fetch_bytes'])}) to fetch")
     parts += [f"{counted(total['trash_files'], 'file')} to the trash"] if total["trash_files"] else []
     if total["store_files"]:
         parts.append(f"{counted(total['store_files'], 'file')} ({size(total['store_bytes'])}) to store")
+    parts += ["nothing to fetch or to store"] if not parts else []
     return parts + ([f"{total['troubles']} in trouble"] if total["troubles"] else [])
 
 

@@ -43,7 +43,11 @@ def mirror_blocks(report: MirrorReport) -> Iterator[Block]:
     """Tells a person what a run did with a tree, how it stands, and what is in trouble."""
     if is_idle(report):
         return
-    looked = f"{report.due} of {counted(report.owners, 'owner')} looked at" if report.owners else "not looked at"
+    looked = f"{report.due} of {counted(report.owners, 'owner')} looked at"
+    if not report.owners:
+        looked = (
+            "not looked at" if report.errors else "nothing new here" if report.kind == "push" else "it has no owner"
+        )
     if volume := report.counts.get("bytes"):
         looked += f", {size(volume)} {'fetched' if report.kind == 'mirror' else 'sent'}"
     yield Line(f"{report.route}  {report.folder}: {looked}", Tone.HEAD)
@@ -76,13 +80,16 @@ def mirrors_closing(reports: Sequence[MirrorReport]) -> list[str]:
     """Sums up all mirrors of a run, in parts of a sentence."""
     total = {key: sum(report.counts.get(key, 0) for report in reports) for _, key, _ in _DONE}
     brought = total["new"] + total["restored"] + total["replaced"]
-    volume = sum(report.counts.get("bytes", 0) for report in reports)
+    volume = sum(report.counts.get("bytes", 0) for report in reports if report.kind == "mirror")
+    sent = sum(report.counts.get("bytes", 0) for report in reports if report.kind == "push")
     parts = [f"{counted(brought, 'file')} brought ({size(volume)})"] if brought else []
-    parts += [f"{counted(total['sent'], 'file')} sent"] if total["sent"] else []
+    parts += [f"{counted(total['sent'], 'file')} sent ({size(sent)})"] if total["sent"] else []
     parts += ["no file brought"] if not parts else []
     parts += [f"{total['removed']} to the trash"] if total["removed"] else []
     held = sum(report.standing.held for report in reports)
     parts += [f"{counted(held, 'owner')} held"] if held else []
+    unplaced = sum(len(report.unplaced) for report in reports)
+    parts += [f"{counted(unplaced, 'file')} without a place on the server"] if unplaced else []
     waiting = sum(report.unfinished or report.standing.retrying for report in reports)
     return parts + ([f"{counted(waiting, 'owner')} not finished yet"] if waiting else [])
 

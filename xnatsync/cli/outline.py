@@ -85,7 +85,7 @@ def _closing(report: PlanReport) -> str:
     parts = parts if report.items or is_still(report) else []
     parts += [f"{totals['held']} held"] if totals["held"] else []
     parts += [f"{counted(totals['not_delivered'], 'file')} not delivered"] if totals["not_delivered"] else []
-    parts += tree_closing(report)
+    parts += [] if is_still(report) else tree_closing(report)
     errors = len(report.all_errors) - len(report.errors)
     parts += [f"{counted(errors, 'error')}"] if errors else []
     return ", ".join(parts)

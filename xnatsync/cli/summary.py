@@ -45,7 +45,7 @@ def _closing(report: SyncReport) -> str:
     items = report.items
     mirrors = [part for part in report.mirrors if not is_idle(part)]
     if not (items or mirrors or report.errors):
-        return "nothing to do"
+        return "interrupted: run it again to go on" if report.interrupted else "nothing to do"
     done = sum(part.item.phase == "done" for part in items)
     held = sum(report.is_held(part) for part in items)
     left = sum(part.item.phase == "left" for part in items)

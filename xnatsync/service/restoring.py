@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xnatsync.core.errors import ContentDiffers, Exit, NothingFound, PlaceTaken, SourceError, Usage, XnatsyncError
+from xnatsync.core.errors import (
+    ContentDiffers,
+    DiskError,
+    Exit,
+    NothingFound,
+    PlaceTaken,
+    SourceError,
+    Usage,
+    XnatsyncError,
+)
 from xnatsync.disk.atomic import make_folder
 from xnatsync.disk.failures import our_disk
 from xnatsync.disk.handing_out import hand_out, handed_out
@@ -62,7 +71,8 @@ def restore(app: App, route: str, paths: Sequence[str], moment: str, target: Pat
     """Copies what lay at or below some paths at a moment to the same paths below a folder.
 
     Usage when the folder is one of a route's, or holds one; NothingFound when nothing lay at one of the paths: then
-    nothing is copied at all.  The ledger is only read, so this works beside a run.
+    nothing is copied at all.  DiskFull, DiskUnwell: what came before stays, and a second call goes on.  The ledger is
+    only read, so this works beside a run.
     """
     folder = _target(app.config, target)
     with history(app.config, route) as ledger:
@@ -86,6 +96,10 @@ def restore(app: App, route: str, paths: Sequence[str], moment: str, target: Pat
                 break
             try:
                 report.restored.append(Restored(placed.version, copying.copy(placed)))
+            except PlaceTaken as error:
+                report.refused.append(Refused(placed.version, error))
+            except DiskError:  # the next file would fare no better
+                raise
             except XnatsyncError as error:
                 report.refused.append(Refused(placed.version, error))
         return report
