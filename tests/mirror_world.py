@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from xnatsync.engine.world import Silent
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.open import open_ledger
 from xnatsync.service.app import App
+from xnatsync.service.clock import SystemClock
 from xnatsync.service.mirroring import MirrorReport
 from xnatsync.service.sync import SyncReport, sync
 
@@ -140,3 +142,27 @@ def some_bytes(seed: str, size: int) -> bytes:
         out += hashlib.sha256(f"{seed}/{number}".encode()).digest()
         number += 1
     return out[:size]
+
+
+class Hurried(SystemClock):
+    """Waits a hundredth of the time, and says that all of it has passed."""
+
+    gone_s = 0.0
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self.gone_s)
+
+    def elapsed_s(self) -> float:
+        return super().elapsed_s() + self.gone_s
+
+    def wait(self, seconds: float) -> bool:
+        stopped = super().wait(seconds / 100)
+        type(self).gone_s += seconds
+        return stopped
+
+
+class HurriedApp(App):
+    """The application with that clock."""
+
+    def make_clock(self) -> SystemClock:
+        return Hurried(self.stop)

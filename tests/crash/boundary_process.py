@@ -29,15 +29,17 @@ from planted import PLANTS
 
 from xnatsync.config.load import load
 from xnatsync.config.model import ServerConfig
-from xnatsync.disk import atomic
+from xnatsync.disk import atomic, trash, tree
 from xnatsync.disk.local import LocalDisk
+from xnatsync.disk.tree import LocalTree
 from xnatsync.engine.world import Silent
 from xnatsync.ledger import open as ledger_opening
 from xnatsync.ledger.ledger import Ledger
-from xnatsync.ports import Disk, Xnat
+from xnatsync.ports import Disk
 from xnatsync.service.app import App
 from xnatsync.service.clock import stop_on_signals
 from xnatsync.service.sync import sync
+from xnatsync.tree_ports import Server, TreeDisk
 
 PATIENCE_S = 20.0
 opening: Any = ledger_opening
@@ -103,6 +105,21 @@ class Watched:
 
         return fetched
 
+    def _fetch_resources(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def fetched(*args: Any, **more: Any) -> Iterator[Any]:
+            for key, file, pieces in call(*args, **more):
+                yield key, file, self._boundaries.within(name, pieces)
+
+        return fetched
+
+    def _fetch_file(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def fetched(*args: Any, **more: Any) -> Iterator[bytes]:
+            yield from self._boundaries.within(name, call(*args, **more))
+
+        return fetched
+
+    _open = _fetch_file
+
     def _read_manifest(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def read(*args: Any, **more: Any) -> Any:
             tell = more.pop("on_progress", None)
@@ -150,7 +167,11 @@ class WatchedApp(App):
         watched: Any = Watched(LocalDisk(), "disk", self.boundaries)
         return watched  # type: ignore[no-any-return]
 
-    def make_server(self, name: str, config: ServerConfig) -> Xnat:
+    def make_tree_disk(self) -> TreeDisk:
+        watched: Any = Watched(LocalTree(), "tree", self.boundaries)
+        return watched  # type: ignore[no-any-return]
+
+    def make_server(self, name: str, config: ServerConfig) -> Server:
         watched: Any = Watched(super().make_server(name, config), "xnat", self.boundaries)
         return watched  # type: ignore[no-any-return]
 
@@ -188,6 +209,9 @@ def run(arguments: list[str]) -> int:
     app.boundaries = boundaries
     for inner in _INNER:
         setattr(atomic, inner, boundaries.around(f"disk: {inner.strip('_')}", getattr(atomic, inner)))
+    for module in (trash, tree):
+        renaming: Any = module
+        renaming.rename_exclusively = boundaries.around("tree: rename", renaming.rename_exclusively)
     if wanted.plant is not None:
         PLANTS[wanted.plant]()
     traces: list[str] = []
@@ -195,6 +219,13 @@ def run(arguments: list[str]) -> int:
         report = sync(app, [], progress=Silent(), workers=wanted.workers, patience_s=PATIENCE_S, on_bug=traces.append)
     for error in report.errors:
         print(error.code, error, file=sys.stderr)
+    for mirror in report.mirrors:
+        for error in mirror.errors:
+            print(error.code, error, file=sys.stderr)
+        for trouble in mirror.troubles:
+            print(trouble.code, trouble.path, trouble.detail, file=sys.stderr)
+        for owner in mirror.held:
+            print(owner.hold, owner.code, owner.detail, file=sys.stderr)
     for item in report.items:
         for row in (item.item, *(part.unit for part in item.units)):
             if row.hold is not None:

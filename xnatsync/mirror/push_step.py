@@ -88,6 +88,7 @@ class PushStep:
         for file, here in sent:
             self._prove(row, owner, file, here, base.get(file.path), listed)
         hold_by(world, row, troubles)
+        world.tally(row.route).add("incomplete", sum(not trouble.person for trouble in troubles))  # not sent this time
         if wait_until:
             wait_s = (parse(wait_until) - parse(world.now())).total_seconds()
             return Due(max(wait_s, LOOK_AGAIN_S), "an earlier store may still land")
