@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import astuple, fields
+from dataclasses import fields
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from xnatsync.cli.jsonout import document
@@ -26,8 +27,9 @@ def manifest_text(listed: TreeList, form: str) -> str:
     from xnatsync.service.tree_list import ListedFile
 
     writer = csv.writer(out, delimiter=_SEPARATORS[form], lineterminator="\n")
-    writer.writerow(field.name for field in fields(ListedFile))
-    writer.writerows(astuple(file) for file in listed.files)
+    names = [field.name for field in fields(ListedFile)]
+    writer.writerow(names)
+    writer.writerows(map(attrgetter(*names), listed.files))
     return out.getvalue()
 
 
@@ -52,4 +54,4 @@ def _head(listed: TreeList) -> dict[str, object]:
 
 def _entries(listed: TreeList) -> list[dict[str, object]]:
     names = [field.name for field in fields(listed.files[0])] if listed.files else []
-    return [dict(zip(names, astuple(file), strict=True)) for file in listed.files]
+    return [{name: getattr(file, name) for name in names} for file in listed.files]

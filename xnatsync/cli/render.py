@@ -134,6 +134,8 @@ def _wrap(text: str, width: int, first: str, later: str) -> list[str]:
 
 def printable(text: str) -> str:
     """Escapes what would not be seen: a file's name or a server's words must not steer the terminal."""
+    if text.isprintable():  # what Python takes for that holds nothing of the kind
+        return text
     return "".join(
         char if unicodedata.category(char) not in _UNSEEN else char.encode("unicode_escape").decode() for char in text
     )

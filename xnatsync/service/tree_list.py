@@ -91,20 +91,42 @@ def write_list(config: Config, file: Path, text: str) -> bool:
 
 
 def _files(found: Sequence[VersionRow], owners: dict[int, OwnerRow], layout: Layout) -> Iterator[ListedFile]:
+    labels = _Labels(layout)
     for version in sorted(found, key=lambda version: version.path.encode("utf-8", "surrogatepass")):
         owner = owners[version.owner_id]
-        place = layout.locate(version.path)
+        subject, session = labels.of(version)
         yield ListedFile(
             version.path,
             version.size,
             version.sha256.hex(),
             version.md5,
             owner.project,
-            (place.subject if place is not None else "") or owner.subject,
-            (place.session if place is not None else "") or owner.session,
+            subject or owner.subject,
+            session or owner.session,
             owner.server_id if owner.kind != "project" else "",
             version.scan,
             version.label,
             version.name,
             version.since,
         )
+
+
+class _Labels:
+    """Reads the labels of subject and session from paths, once for each folder: a file's own name tells none."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._known: dict[str, tuple[str, str]] = {}
+
+    def of(self, version: VersionRow) -> tuple[str, str]:
+        """Gives both, "" for what the path does not tell."""
+        if not version.label:  # metadata, which lie among other folders
+            return self._read(version.path)
+        folder = version.path.rpartition("/")[0]
+        if folder not in self._known:
+            self._known[folder] = self._read(version.path)
+        return self._known[folder]
+
+    def _read(self, path: str) -> tuple[str, str]:
+        place = self._layout.locate(path)
+        return (place.subject, place.session) if place is not None else ("", "")
