@@ -114,10 +114,8 @@ def agreement(root: Path, sessions: int) -> dict[str, Any]:
 
 def pull(root: Path, files: int, file_bytes: int, rounds: int, *, alone: bool) -> dict[str, Any]:
     """One session against curl, in turn."""
-    site = Site.on_disk(root / "site")
-    site.accounts.add(USER, PASSWORD, admin=True)
-    made = big_project.fill(site, "PULL", big_project.Size(1, 1, ("DICOM",), files, file_bytes))
-    site.close()
+    command = [sys.executable, __file__, "--seed", str(root / "site"), "--files", str(files)]
+    session = subprocess.run([*command, "--bytes", str(file_bytes)], check=True, stdout=subprocess.PIPE, text=True)
     ours: list[Run] = []
     theirs: list[float] = []
     requests = 0
@@ -128,7 +126,7 @@ def pull(root: Path, files: int, file_bytes: int, rounds: int, *, alone: bool) -
             got = sum(1 for path in (place / "tree").rglob("*.dicom"))
             assert got == files, (got, report)
             requests = asked(server, done)["requests"]
-            seconds = _curl(server, made[0].id, root / f"curl{number}", files, alone=alone)
+            seconds = _curl(server, session.stdout.strip(), root / f"curl{number}", files, alone=alone)
             if number:
                 ours.append(done)
                 theirs.append(seconds)
@@ -148,6 +146,15 @@ def pull(root: Path, files: int, file_bytes: int, rounds: int, *, alone: bool) -
         "peak_mb": round(max(done.peak_mb for done in ours)),
         "cpu_s": round(statistics.median(done.cpu_s for done in ours), 2),
     }
+
+
+def seed(folder: Path, files: int, file_bytes: int) -> str:
+    """Makes one session, in a process of its own: a child's peak memory begins with that of its parent."""
+    site = Site.on_disk(folder)
+    site.accounts.add(USER, PASSWORD, admin=True)
+    made = big_project.fill(site, "PULL", big_project.Size(1, 1, ("DICOM",), files, file_bytes))
+    site.close()
+    return made[0].id
 
 
 def _curl(server: Sandbox, session: str, place: Path, files: int, *, alone: bool) -> float:
@@ -190,7 +197,12 @@ def main() -> None:
     parser.add_argument("--big-mb", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--seed", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--bytes", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.seed is not None:
+        print(seed(given.seed, given.files, given.bytes))
+        return
     found: dict[str, Any] = {"machine": f"{platform.machine()}, {os.cpu_count()} cores", "load": os.getloadavg()}
     parts = {
         "agreement": lambda root: agreement(root, given.sessions),

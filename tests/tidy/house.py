@@ -58,7 +58,7 @@ SUPERVISORS = {  # the only places where any exception whatever is caught and no
     "xnatsync.sandbox.model.rebuilder": None,
 }
 THREADS = re.compile(
-    r"xnatsync\.(disk\.digests|engine\.(rota|perform)|mirror\.ahead|service\..+|sandbox\..+|cli\.live)"
+    r"xnatsync\.(disk\.digests|engine\.(rota|perform)|mirror\.(abreast|ahead)|service\..+|sandbox\..+|cli\.live)"
 )
 URLS = re.compile(r"xnatsync\.(xnat|sandbox)\..+|xnatsync\.service\.scenery")  # scenery plays a person at the sandbox
 ADDRESS = re.compile(
