@@ -79,21 +79,21 @@ class MirrorCrashWorld:
         self._session("A")
         for scan in (1, 2):
             for name in ("1.nii", ".hidden", "deep/3.nii", "4.nii"):
-                self._store("A", scan, name, some_bytes(f"A{scan}{name}", 5000))
-        self._store("A", 1, "empty", b"")
+                self.store("A", scan, name, some_bytes(f"A{scan}{name}", 5000))
+        self.store("A", 1, "empty", b"")
         self._session("B", scans=1)
-        self._store("B", 1, "1.nii", some_bytes("B", 3000))
+        self.store("B", 1, "1.nii", some_bytes("B", 3000))
         self._stranger("mine.txt")
         self._stranger(f"{self.project}/S/A/mine.txt")
 
     def _arrange_replica(self) -> None:
         self._arrange_pull()
         for name in ("5.nii", "6.nii"):
-            self._store("B", 1, name, some_bytes(f"B{name}", 3000))
+            self.store("B", 1, name, some_bytes(f"B{name}", 3000))
         assert self.run().code == 0
         self._stranger(f"{self.project}/S/B/mine.txt")
-        self._store("A", 1, "1.nii", b"another", overwrite=True)
-        self._store("A", 1, "new.nii", b"new")
+        self.store("A", 1, "1.nii", b"another", overwrite=True)
+        self.store("A", 1, "new.nii", b"new")
         self.http("DELETE", f"/data/experiments/{self.ids['A']}/scans/2?removeFiles=true")
         self.http("PUT", f"/data/projects/{self.project}/subjects/S/experiments/B?label=C")
         gone = {path for path in self.new if "/A/scans/2/" in path}
@@ -127,7 +127,7 @@ class MirrorCrashWorld:
         rows = self.http("GET", f"/data/projects/{self.project}/experiments?format=json").json()["ResultSet"]["Result"]
         self.ids[label] = next(row["ID"] for row in rows if row["label"] == label)
 
-    def _store(self, session: str, scan: int, name: str, content: bytes, *, overwrite: bool = False) -> None:
+    def store(self, session: str, scan: int, name: str, content: bytes, *, overwrite: bool = False) -> None:
         url = f"/data/experiments/{self.ids[session]}/scans/{scan}/resources/NIFTI/files/{name}"
         more = "?overwrite=true" if overwrite else ""
         self.http("PUT", f"{url}{more}", files={"file": (name.rpartition("/")[2], content)})

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from xnatsync.core.conflict import is_conflict_copy
 from xnatsync.core.inventory import Inventory, Owner, ResourceKey, ResourceSeen
 from xnatsync.core.layout import Place
+from xnatsync.core.treenames import HostileName, check_path, check_segment
 from xnatsync.mirror.survey import check_tree
 from xnatsync.mirror.world import TreeWorld
 from xnatsync.routes.mirror import SENTINEL
@@ -50,6 +51,8 @@ def push_survey(world: TreeWorld, route: PushRoute, *, dry: bool = False) -> Pus
             found.agreed += 1
             continue
         place = route.layout.locate(path)
+        if place is None and (why := _why_unnamable(route, path)):
+            found.unplaced.append((path, why))
         if place is None or place.sidecar or not _is_sent(route, place) or is_conflict_copy(path):
             continue
         fresh.append((place, LocalFile(path, place.key, place.name, size, mtime_ns)))
@@ -76,6 +79,24 @@ def _is_sent(route: PushRoute, place: Place) -> bool:
         and (not place.subject or wants.subjects.match(place.subject))
         and (not place.session or wants.sessions.match(place.session))
     )
+
+
+def _why_unnamable(route: PushRoute, path: str) -> str:
+    """Says why a file that lies where things are sent from has a name that is nobody's; "" when it lies elsewhere."""
+    windows = route.layout.windows
+    try:
+        check_path(path, windows=windows)
+    except HostileName as error:
+        place = route.layout.locate("/".join(_harmless(part, windows=windows) for part in path.split("/")))
+        return str(error) if place is not None and not place.sidecar and _is_sent(route, place) else ""
+    return ""
+
+
+def _harmless(part: str, *, windows: bool) -> str:
+    try:
+        return check_segment(part, windows=windows)
+    except HostileName:
+        return "x"
 
 
 def _find_owners(world: TreeWorld, found: PushSurvey, fresh: list[tuple[Place, LocalFile]]) -> None:
