@@ -7,7 +7,7 @@ never replaced without a copy, nothing is removed for want of a listing, and `ad
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from xnatsync.core.compare import Same, same
@@ -39,6 +39,7 @@ __all__ = [
     "Trouble",
     "Why",
     "agree",
+    "copy_kept",
     "max_delete",
     "needs_reading",
 ]
@@ -105,6 +106,12 @@ class Agreement:
     def to_trash(self) -> int:
         """Counts the files that would be in the trash afterwards: removed and replaced ones."""
         return len(self.trash) + sum(step.why == "replaced" and not step.copy for step in self.fetch)
+
+
+def copy_kept(path: str) -> Trouble:
+    """Says that a conflict copy lies there: for as long as it does, somebody is asked."""
+    words = "an edit that was made here is kept in this file, as the server's version took its place"
+    return Trouble(path, TreeEdited.code, words, person=True)
 
 
 def needs_reading(sides: Sides) -> tuple[str, ...]:
@@ -203,7 +210,8 @@ class _Agreeing:
             case ActionKind.REPAIR:  # under `replica`, and what lies there is exactly what was agreed
                 self.fetch.append(Fetch(self.server[path], "replaced", self.base[path]))
             case ActionKind.REMOVE:
-                self.trash.append(self.base[path])
+                self._touch(path)
+                self.trash.append(replace(self.base[path], mtime_ns=self.tree[path].mtime_ns))
             case ActionKind.AGREE:
                 self._both_same(path)
 
@@ -277,8 +285,7 @@ class _Agreeing:
             self._trouble(path, NameClash.code, "the server lists it twice, and not the same")
 
     def _copied(self, copy: str) -> None:
-        words = "an edit that was made here is kept in this file, as the server's version took its place"
-        self._trouble(copy, TreeEdited.code, words)
+        self.troubles.append(copy_kept(copy))
 
     # --- small things --------------------------------------------------------------------------------------------
 

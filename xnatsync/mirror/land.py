@@ -70,7 +70,7 @@ class Landing:
                 self.done.counts[step.why] += 1
                 if step.base is not None:
                     ended.append((step.base.version_id, "edited" if step.copy else "replaced"))
-        world.disk.settle_folders(root, sorted({version.path.rpartition("/")[0] for version in begun}))
+        settle(world, self._route, (version.path for version in begun))
         world.ledger.change_versions(begun, ended, world.now(), world.run_id)
         self.done.size += sum(version.size for version in begun)
 
@@ -101,6 +101,12 @@ class Landing:
             self.done.refused.append((one, error))
             return None
         return new_version(self._owner_id, self._route.name, one.file, one.content, mtime_ns)
+
+
+def settle(world: TreeWorld, route: MirrorRoute, paths: Iterable[str]) -> None:
+    """Brings the names of files that are there to the disk: an earlier landing may have ended before it did that."""
+    if folders := sorted({path.rpartition("/")[0] for path in paths}):
+        world.disk.settle_folders(route.folder, folders)
 
 
 def new_version(owner_id: int, route: str, file: ServerFile, content: ContentLike, mtime_ns: int) -> NewVersion:

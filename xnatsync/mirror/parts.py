@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from xnatsync.core.agreement import Trouble, needs_reading
+from xnatsync.core.agreement import Trouble, copy_kept, needs_reading
+from xnatsync.core.conflict import is_conflict_copy
 from xnatsync.core.errors import NameHostile, SourceChanged, SourceUnreadable
 from xnatsync.core.inventory import Owner, ResourceKey
 from xnatsync.core.remote import FileListing
@@ -42,6 +43,9 @@ def look(world: TreeWorld, survey: Survey, number: int, placed: Owner, listing: 
     tree, whole = _tree(world, route, placed, [row.path for row in rows], [file.path for file in server], parts)
     base = [_base(survey, number, row, gone=listing is None) for row in rows]
     sidecar = route.layout.sidecar(placed)
+    if sidecar is not None:  # no other look at the tree would see the copies of metadata
+        copies = [path for path in sorted(parts.tree) if path.startswith(sidecar) and is_conflict_copy(path)]
+        parts.troubles += [copy_kept(path) for path in copies]
     apart = {sidecar, *(row.path for row in rows if row.label == METADATA)}
     parts.sides = read(
         world,

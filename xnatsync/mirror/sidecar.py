@@ -9,7 +9,7 @@ from xnatsync.core.inventory import Owner, ResourceKey
 from xnatsync.core.sides import ServerFile
 from xnatsync.ledger.tree_rows import OwnerRow
 from xnatsync.mirror.fetch import Staged
-from xnatsync.mirror.land import Landing, new_version
+from xnatsync.mirror.land import Landing, new_version, settle
 from xnatsync.mirror.parts import Parts, read
 from xnatsync.mirror.world import TreeWorld
 from xnatsync.routes.mirror import METADATA, MirrorRoute
@@ -32,6 +32,7 @@ def bring_metadata(
     file = ServerFile(ResourceKey("", METADATA), name, path, content.size, content.md5)
     answer = agree(read(world, route, replace(parts.metadata, server=(file,))), policy="replica")
     parts.troubles += answer.troubles
+    settle(world, route, (step.file.path for step in answer.adopt))
     with world.ledger.write():
         world.ledger.touch_versions({base.version_id: mtime_ns for base, mtime_ns in answer.touched})
         world.ledger.change_versions(

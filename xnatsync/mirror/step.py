@@ -17,7 +17,7 @@ from xnatsync.engine.world import Due, Rest, Result
 from xnatsync.ledger.tree_rows import OwnerRow
 from xnatsync.mirror.fetch import Fetcher, Staged
 from xnatsync.mirror.holding import fail, hold_by, name_of, still_s
-from xnatsync.mirror.land import Landing, new_version
+from xnatsync.mirror.land import Landing, new_version, settle
 from xnatsync.mirror.listings import Listings
 from xnatsync.mirror.parts import Parts, look
 from xnatsync.mirror.sidecar import bring_metadata
@@ -115,6 +115,7 @@ class OwnerStep:
         """Adopts what is there already, then brings what is missing; gives how many places had changed meanwhile."""
         world, route = self.world, self.survey.route
         tally = world.tally(route.name)
+        settle(world, route, (step.file.path for step in answer.adopt))
         with world.ledger.write():
             world.ledger.touch_versions({base.version_id: mtime_ns for base, mtime_ns in answer.touched})
             world.ledger.change_versions(
@@ -166,6 +167,7 @@ class OwnerStep:
         if not answer.trash:
             end()
         if answer.trash:
+            hold_by(world, row, troubles)  # told also when the rail lets nothing be removed
             self.removals[row.id], self.ends[row.id] = answer.trash, end
 
     def _resources(self, number: int, parts: Parts) -> dict[ResourceKey, tuple[str, int, int]]:
