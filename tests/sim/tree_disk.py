@@ -79,7 +79,9 @@ class SimTreeDisk:
 
     def trashed(self) -> dict[str, Inode]:
         """What lies in the trash, also where somebody took it away."""
-        return {path: inode for path, inode in {**(self.own_away or {}), **self.names}.items() if path.startswith(TRASH)}
+        return {
+            path: inode for path, inode in {**(self.own_away or {}), **self.names}.items() if path.startswith(TRASH)
+        }
 
     def kept(self) -> set[bytes]:
         """Every content that a person would find: in the tree or in the trash."""
@@ -157,7 +159,9 @@ class SimTreeDisk:
         self._boundary("mark")
         self.history.judge.before_mark()
         if not self.mounted:
-            raise our_disk(OSError(errno.EACCES, os.strerror(errno.EACCES)), "marking the tree")  # a mount point of root's
+            raise our_disk(
+                OSError(errno.EACCES, os.strerror(errno.EACCES)), "marking the tree"
+            )  # a mount point of root's
         self._may_fail("mark")
         self.names[SENTINEL] = Inode(text.encode(), 0, self.history.clock.ms, flushed=True, ours=True)
         self._boundary("mark, done")

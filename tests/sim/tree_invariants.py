@@ -98,7 +98,11 @@ class TreeJudge:
         there = at in history.server.truth() if at[3] else any(
             (kind.value, one.id) == at[:2] for one, kind in history.server.owners()
         )  # fmt: skip
-        if there and history.server.changed.get(at, -1) < history.began_ms and history.owners_moved_ms < history.began_ms:
+        if (
+            there
+            and history.server.changed.get(at, -1) < history.began_ms
+            and history.owners_moved_ms < history.began_ms
+        ):
             self.broken("S7", f"{path} is removed, and the server has it")
 
     def server_key(self, path: str) -> FileKey | None:
@@ -169,7 +173,7 @@ class TreeJudge:
         for number, why in ended:
             if why != "removed":
                 continue
-            (path, sha256), = history.questions("select path, sha256 from version where id = ?", number)
+            ((path, sha256),) = history.questions("select path, sha256 from version where id = ?", number)
             there = history.disk.names.get(path)
             if (
                 there is not None and history.sha(there.data) == sha256
@@ -230,14 +234,19 @@ class TreeJudge:
             for key in (one.key for one in seen if mirror.selection.wants_resource(owner, one)):
                 resource = history.server.find(owner, key)
                 assert resource is not None
-                for name in resource.entries:
-                    wanted[mirror.layout.path(owner, key, name)] = history.server.content(resource, name)
+                for name, entry in resource.entries.items():
+                    path, data = mirror.layout.path(owner, key, name), history.server.content(resource, name)
+                    if not entry.digest and len(shown.get(path, b"")) == len(data):
+                        data = shown.get(path, b"")  # without a digest, one of equal size looks the same
+                    wanted[path] = data
         for path, data in wanted.items():
             if path not in troubled and shown.get(path) != data:
                 self.broken("L1", f"{path} is not what the server holds, and nobody was told")
         if mirror.policy != "replica":
             return
-        for (path,) in history.questions("select path from version where route = 'm' and until is null and label <> ''"):
+        for (path,) in history.questions(
+            "select path from version where route = 'm' and until is null and label <> ''"
+        ):
             if path in shown and path not in wanted and path not in troubled and self._selected(path):
                 self.broken("L1", f"{path} is kept although the server no longer has it, and nobody was told")
 
@@ -248,8 +257,20 @@ class TreeJudge:
     def conflict_copies_are_told(self) -> None:
         """L1: a copy of an edit that made way is told for as long as it lies there."""
         told = {path for (path,) in self.history.questions("select path from trouble")}
+        mirror = self.history.mirror
+        here = {folder for owner in self.history.calm_inventory() for folder in mirror.layout.folders(owner)}
         for path in self.history.disk.shown():
-            if ".xnatsync-conflict-" in path and path not in told and path not in self.history.moved_by_hand:
+            beside, mark, _ = path.partition(".xnatsync-conflict-")
+            place = mirror.layout.locate(beside)
+            if not mark or place is None or (not place.sidecar and not self._selected(beside)):
+                continue
+            # what was left behind under the labels of nobody who is still there is a stranger's
+            folder = (
+                beside.rpartition("/")[0]
+                if place.sidecar
+                else beside.partition("/scans/")[0].partition("/resources/")[0]
+            )
+            if folder in here and path not in told:
                 self.broken("L1", f"{path} lies there and nobody is told")
 
     def own_folder_is_tidy(self) -> None:

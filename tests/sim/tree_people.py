@@ -210,7 +210,9 @@ def add_scan(history: TreeHistory, chance: Chance) -> str | None:
     session = chance.choice(sessions)
     number = next(str(n) for n in range(1, 9) if str(n) not in session.scans)
     scan = history.server.scan(session, number)
-    history.server.people_store(history.server.place(session, scan), "NIFTI", "1.nii", history.content("server", chance))
+    history.server.people_store(
+        history.server.place(session, scan), "NIFTI", "1.nii", history.content("server", chance)
+    )
     return f"{session.label} {number}"
 
 

@@ -126,9 +126,7 @@ class TreeServer:
             return Place(project, one)
         return Place(project, None, one, scan)
 
-    def store(
-        self, user: User, place: Place, label: str, name: str, data: bytes, *, overwrite: bool
-    ) -> bool:
+    def store(self, user: User, place: Place, label: str, name: str, data: bytes, *, overwrite: bool) -> bool:
         """Stores one file; False when it is there and may not be overwritten."""
         resource = place.resources.get(label)
         if resource is None:
@@ -309,14 +307,18 @@ class SimArchive:
         if offset and self.history.faults.fires("range ignored", "archive.fetch_file"):
             raise ReplyStrange("the server sent the whole file")
         self.history.listed[owner.kind.value, owner.id, resource.scan, resource.label, name] = data
-        return self._pieces(self._sent(owner, resource, name, data, "archive.fetch_file")[offset:], "archive.fetch_file")
+        return self._pieces(
+            self._sent(owner, resource, name, data, "archive.fetch_file")[offset:], "archive.fetch_file"
+        )
 
     def _sent(self, owner: Owner, key: ResourceKey, name: str, data: bytes, where: str) -> bytes:
         """Wrong bytes come only where the listing stated a digest: without one, nobody could tell."""
         stated = self.history.digests.get((owner.kind.value, owner.id, key.scan, key.label, name))
         if stated and data and (chance := self.history.faults.fires("wrong bytes", where)):
             at = chance.randrange(len(data))
-            return chance.choice((data[:at] + bytes([data[at] ^ 0x20]) + data[at + 1 :], data[:at], b"<html>login</html>"))
+            return chance.choice(
+                (data[:at] + bytes([data[at] ^ 0x20]) + data[at + 1 :], data[:at], b"<html>login</html>")
+            )
         return data
 
     def _pieces(self, data: bytes, where: str) -> Iterator[bytes]:

@@ -31,7 +31,7 @@ from xnatsync.core import errors
 from xnatsync.core.errors import XnatsyncError
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceSeen
 from xnatsync.core.layout import Layout
-from xnatsync.core.moment import stamp
+from xnatsync.core.moment import parse, stamp
 from xnatsync.core.selection import Selection
 from xnatsync.engine.rota import Key
 from xnatsync.ledger.tree_rows import NewVersion
@@ -258,6 +258,7 @@ class TreeHistory:
             world = TreeWorld(
                 ledger=self.ledger, disk=self.disk, clock=self.clock, ids=self.ids, archive=lambda name: archive,
                 routes={"m": self.mirror, "p": self.push}, run_id=run_id, progress=Unwatched(), stopping=lambda: False,
+                folders={"m": TREE, "p": TREE},
             )  # fmt: skip
             for route in (self.push, self.mirror) if self.pushes else (self.mirror,):
                 kind = "mirror" if isinstance(route, MirrorRoute) else "push"
@@ -421,9 +422,11 @@ class TreeHistory:
             before = self._progress()
             done = self.process()
             self.judge.after_tick()
-            if self._progress() == before:
+            waits = [str(at) for (at,) in self.questions("select retry_at from owner where hold = 'retry'")]
+            if self._progress() == before and not waits:
                 return done
-            self.pass_time(100_000)  # longer than a route's `quiet`
+            wait_s = max([(parse(at) - self.clock.now()).total_seconds() for at in waits], default=0.0)
+            self.pass_time(max(100_000, int(wait_s * 1000) + 1))  # longer than a route's `quiet`
         raise Violation("L2", "every run finds something to do")
 
     def _progress(self) -> tuple[Any, ...]:
@@ -431,11 +434,12 @@ class TreeHistory:
             *self.questions("select id, phase, hold, code, tries, subject, session from owner order by id"),
             *self.questions("select id, path, mtime_ns, until, trash from version order by id"),
             *self.questions("select owner_id, path, code, person from trouble order by 1, 2, 3"),
-            *self.questions("select count(*) from deed"),
         )
 
     def _troubles(self) -> list[tuple[Any, ...]]:
-        return self.questions("select o.route, t.path, t.code from trouble t join owner o on o.id = t.owner_id where person")
+        return self.questions(
+            "select o.route, t.path, t.code from trouble t join owner o on o.id = t.owner_id where person"
+        )
 
     def _everyone_knows_why(self, done: list[TreeRun]) -> None:
         """L1: an owner agrees, is gone, or waits for a person with a reason."""
@@ -501,6 +505,7 @@ class TreeHistory:
 
     def _again_does_nothing(self) -> None:
         """L3: another run writes nothing, changes nothing, and asks for an inventory at most."""
+
         def state() -> tuple[Any, ...]:
             names = {path: (inode.data, inode.mtime_ns) for path, inode in self.disk.names.items()}
             return self.writes, self.fetches, self._progress(), names
@@ -521,4 +526,3 @@ class TreeHistory:
             "tree": sorted(f"{path} {self.sha(inode.data).hex()[:12]}" for path, inode in self.disk.shown().items()),
             "server": sorted(f"{key} {self.sha(data).hex()[:12]}" for key, data in self.server.truth().items()),
         }
-
