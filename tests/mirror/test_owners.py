@@ -440,3 +440,51 @@ def test_a_session_with_a_hostile_label_is_told(pulled: MirrorWorld, label: str)
 
     assert (report.exit_code, "XS-NAME-HOSTILE" in codes(report)) == (3, True), report
     assert len(pulled.files()) == 7
+
+
+@pytest.mark.parametrize("policy", ["add", "replica"])
+def test_another_layout(pulled: MirrorWorld, policy: str) -> None:
+    """Everything comes to its new place; what lies at the old one stays, or goes to the trash."""
+    held = pulled.files()
+    layout = {"scan": "{project}/{session}/{scan}/{resource}/{path}"}
+    expected = {
+        path.replace("P1/S1/S1_MR/scans/", "P1/S1_MR/").replace("/resources/NIFTI/files/", "/NIFTI/"): content
+        for path, content in held.items()
+    }
+    pulled.configure(layout=layout, policy=policy, max_delete=100, metadata=False)
+
+    report = pulled.mirror()
+
+    assert report.exit_code == 0, report
+    assert pulled.files() == (expected if policy == "replica" else {**held, **expected})
+    quiet(pulled)
+
+
+@pytest.mark.parametrize(
+    ("levels", "expected"),
+    [
+        (["project"], {"P1/resources/R/files/p.txt"}),
+        (["subject"], {"P1/S1/resources/R/files/s.txt"}),
+        (["session"], {"P1/S1/S1_MR/resources/R/files/e.txt"}),
+        (["scan", "project"], {"P1/S1/S1_MR/scans/1/resources/R/files/a.txt", "P1/resources/R/files/p.txt"}),
+    ],
+)
+def test_levels_choose_whose_resources_come(world: MirrorWorld, levels: list[str], expected: set[str]) -> None:
+    """And when all are wanted again, the rest comes."""
+    number = world.session_with(scans=1)
+    owners = {
+        "projects/P1": "p.txt",
+        "projects/P1/subjects/S1": "s.txt",
+        f"experiments/{number}": "e.txt",
+        f"experiments/{number}/scans/1": "a.txt",
+    }
+    for owner, name in owners.items():
+        world.upload(f"{owner}/resources/R/files/{name}", name.encode())
+    world.configure(levels=levels)
+
+    assert (world.mirror().exit_code, set(world.files())) == (0, expected)
+
+    quiet(world)
+    world.configure(policy="replica")
+    assert (world.mirror().exit_code, len(world.files())) == (0, 4)
+    quiet(world)
