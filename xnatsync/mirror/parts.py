@@ -15,7 +15,7 @@ from xnatsync.core.sides import BaseFile, ServerFile, Sides, TreeFile
 from xnatsync.core.treenames import HostileName
 from xnatsync.core.wording import counted
 from xnatsync.ledger.tree_rows import VersionRow
-from xnatsync.mirror.survey import Survey
+from xnatsync.mirror.survey import Survey, check_still_there
 from xnatsync.mirror.world import TreeWorld
 from xnatsync.routes.mirror import METADATA, MirrorRoute
 
@@ -108,6 +108,8 @@ def _tree(
     if not folders:  # a layout in which owners share folders: those of the files that matter
         folders = tuple(sorted({path.rpartition("/")[0] for path in (*base, *server)}))
     seen = world.disk.look_tree(route.folder, folders)
+    if any(path not in seen.files for path in base):
+        check_still_there(world, route)
     parts.tree = dict(seen.files)
     mine = {*base, *server}
     files = [

@@ -211,7 +211,7 @@ class PushStep:
         if world.disk.stat(self.survey.route.folder, file.path) != (here.size, here.mtime_ns):
             raise SourceChanged(f"{file.path} changed while it was sent")
         mine = world.ledger.latest_deed(row.id, file.key, file.name)
-        ours = (mine is not None and mine.sha256 == here.sha256) or (base is not None and base.origin == "tree")
+        ours = mine is not None and mine.sha256 == here.sha256  # not what a mirror brought in the place of ours
         if base is not None and base.sha256 == here.sha256:
             world.ledger.touch_versions({base.id: here.mtime_ns})
             return

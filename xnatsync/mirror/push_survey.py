@@ -8,7 +8,7 @@ from xnatsync.core.conflict import is_conflict_copy
 from xnatsync.core.inventory import Inventory, Owner, ResourceKey, ResourceSeen
 from xnatsync.core.layout import Place
 from xnatsync.core.treenames import HostileName, check_path, check_segment
-from xnatsync.mirror.survey import check_tree
+from xnatsync.mirror.survey import check_still_there, check_tree
 from xnatsync.mirror.world import TreeWorld
 from xnatsync.routes.mirror import SENTINEL
 from xnatsync.routes.push import PushRoute
@@ -58,6 +58,8 @@ def push_survey(world: TreeWorld, route: PushRoute, *, dry: bool = False) -> Pus
         fresh.append((place, LocalFile(path, place.key, place.name, size, mtime_ns)))
     if not look.problems:
         gone = [path for path in base if path not in look.files]
+        if gone:
+            check_still_there(world, route)
         found.ended = [row.id for path in gone if (row := world.ledger.find_living(route.name, path)) is not None]
     retried = {row.id for row in world.ledger.owners(route.name) if row.hold is not None}
     if fresh:

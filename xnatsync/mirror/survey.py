@@ -72,6 +72,15 @@ def check_tree(world: TreeWorld, route: MirrorRoute | PushRoute) -> bool:
     return True
 
 
+def check_still_there(world: TreeWorld, route: MirrorRoute | PushRoute) -> None:
+    """Raises FolderMissing when the tree went while it was looked at: then nothing that is missing was removed."""
+    if world.disk.sentinel(route.folder) != SENTINEL:
+        raise FolderMissing(
+            f"{route.folder} was there a moment ago and is no longer the tree of route {route.name}",
+            advice="Mount the disk again; nothing was changed.",
+        )
+
+
 def _rows(
     world: TreeWorld, route: MirrorRoute, inventories: list[Inventory], found: Survey
 ) -> list[tuple[OwnerRow, Owner]]:
