@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from xnatsync.core.agreement import Fetch
+from xnatsync.core.agreement import Fetch, Trouble
 from xnatsync.core.errors import PlaceTaken
 from xnatsync.core.sides import ContentLike, ServerFile
 from xnatsync.ledger.tree_rows import Ended, NewVersion
@@ -32,6 +32,11 @@ class Landed:
     counts: Counter[str] = field(default_factory=Counter)  # "new", "restored", "replaced": files
     size: int = 0
     refused: list[tuple[Staged, PlaceTaken]] = field(default_factory=list)  # something appeared in their places
+
+    @property
+    def troubles(self) -> list[Trouble]:
+        """What to tell of them when it does not go away."""
+        return [Trouble(one.file.path, error.code, str(error), person=True) for one, error in self.refused]
 
 
 class Landing:

@@ -32,12 +32,17 @@ def remove(
     for number, files in removals.items():
         if world.stopping():
             return
-        _remove(world, route, number, files)
-        ends[number]()
+        if _remove(world, route, number, files):
+            ends[number]()
+        else:
+            world.tally(route.name).add("incomplete")
 
 
-def _remove(world: TreeWorld, route: MirrorRoute, number: int, files: Sequence[BaseFile]) -> None:
-    """Announced first: what is not written down as removed afterwards is in the trash or still in its place."""
+def _remove(world: TreeWorld, route: MirrorRoute, number: int, files: Sequence[BaseFile]) -> bool:
+    """Announced first: what is not written down as removed afterwards is in the trash or still in its place.
+
+    False when something was changed since it was looked at: that stays, and is looked at again.
+    """
     places = {base.version_id: trash_place(world.now(), base.version_id, base.path) for base in files}
     world.ledger.announce_trash(places)
     removed = []
@@ -48,6 +53,7 @@ def _remove(world: TreeWorld, route: MirrorRoute, number: int, files: Sequence[B
     with world.ledger.write():
         world.ledger.change_versions([], [(number, "removed") for number in removed], world.now(), world.run_id)
     world.tally(route.name).add("removed", len(removed))
+    return len(removed) == len(files)
 
 
 def empty_old_trash(world: TreeWorld, route: MirrorRoute) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from xnatsync.core.agreement import Fetch, agree
+from xnatsync.core.agreement import Fetch, Trouble, agree
 from xnatsync.core.inventory import Owner, ResourceKey
 from xnatsync.core.sides import ServerFile
 from xnatsync.ledger.tree_rows import OwnerRow
@@ -17,14 +17,14 @@ from xnatsync.routes.mirror import METADATA, MirrorRoute
 
 def bring_metadata(
     world: TreeWorld, route: MirrorRoute, row: OwnerRow, owner: Owner, placed: Owner, parts: Parts
-) -> int:
-    """Fetches an owner's metadata when they may have changed; gives how many places had changed meanwhile.
+) -> list[Trouble]:
+    """Fetches an owner's metadata when they may have changed; tells whose places something else had taken.
 
     They are ours to keep current under both policies: the version before goes to the trash.
     """
     path = route.layout.sidecar(placed) if route.metadata else None
     if path is None or _is_current(row, owner, path, parts):
-        return 0
+        return []
     name = path.rpartition("/")[2]
     staged_as = f"{row.id}-metadata"
     xml = world.archive(route.server).metadata(owner)
@@ -43,12 +43,12 @@ def bring_metadata(
         )
     if not answer.fetch:
         world.disk.clear_staging(route.folder, staged_as)
-        return 0
+        return []
     landing = Landing(world, route, row.id, parts.tree)
     steps: list[tuple[Fetch, Staged]] = [(step, Staged(file, staged_as, content)) for step in answer.fetch]
     landing.land(steps)
     world.tally(route.name).add("metadata", len(answer.fetch))
-    return len(landing.done.refused)
+    return landing.done.troubles
 
 
 def _is_current(row: OwnerRow, owner: Owner, path: str, parts: Parts) -> bool:

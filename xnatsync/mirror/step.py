@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from xnatsync.core.agreement import Agreement, Fetch, Trouble, agree
 from xnatsync.core.errors import SourceUnreadable, XnatsyncError
@@ -25,6 +26,8 @@ from xnatsync.mirror.survey import Survey
 from xnatsync.mirror.world import TreeWorld
 from xnatsync.routes.mirror import METADATA
 
+LOOKS_MAX: Final = 3  # what is still in the way then does not go by itself: a link, a folder where a file has to be
+
 
 @dataclass(slots=True)
 class OwnerStep:
@@ -35,6 +38,7 @@ class OwnerStep:
     listings: Listings
     removals: dict[int, tuple[BaseFile, ...]] = field(default_factory=dict)  # by owner: done last, under the rail
     ends: dict[int, Callable[[], None]] = field(default_factory=dict)  # what is written down once they are done
+    looks: Counter[int] = field(default_factory=Counter)  # by owner: how often something was suddenly in the way
 
     def step(self, number: int) -> Result:
         """Brings an owner's part of the tree into agreement; never raises an XnatsyncError."""
@@ -63,11 +67,13 @@ class OwnerStep:
         if answer.probe:
             parts.sides = self._probed(row, owner, parts.sides, answer.probe)
             answer = agree(parts.sides, policy=self.survey.route.policy)
-        again = self._carry_out(row, owner, parts, answer)
-        again += bring_metadata(world, self.survey.route, row, owner, placed, parts)
-        if again:  # what lies there now was not compared: nothing is concluded
-            return Due(LOOK_AGAIN_S, "the tree changed meanwhile")
-        self._conclude(row, owner, placed, parts, answer, troubles)
+        refused = self._carry_out(row, owner, parts, answer)
+        refused += bring_metadata(world, self.survey.route, row, owner, placed, parts)
+        if refused:  # what lies there now was not compared
+            self.looks[row.id] += 1
+            if self.looks[row.id] < LOOKS_MAX:
+                return Due(LOOK_AGAIN_S, "the tree changed meanwhile")
+        self._conclude(row, owner, placed, parts, answer, troubles, refused)
         return Rest()
 
     def _listing(self, row: OwnerRow, owner: Owner) -> FileListing:
@@ -111,8 +117,8 @@ class OwnerStep:
             self.world.disk.clear_staging(self.survey.route.folder, staged.name)
         return replace(sides, server=tuple(known.get(file.path, file) for file in sides.server))
 
-    def _carry_out(self, row: OwnerRow, owner: Owner, parts: Parts, answer: Agreement) -> int:
-        """Adopts what is there already, then brings what is missing; gives how many places had changed meanwhile."""
+    def _carry_out(self, row: OwnerRow, owner: Owner, parts: Parts, answer: Agreement) -> list[Trouble]:
+        """Adopts what is there already, then brings what is missing; tells whose places something else had taken."""
         world, route = self.world, self.survey.route
         tally = world.tally(route.name)
         settle(world, route, (step.file.path for step in answer.adopt))
@@ -128,7 +134,7 @@ class OwnerStep:
         tally.add("adopted", len(answer.adopt))
         tally.add("ended", len(answer.end))
         if not answer.fetch:
-            return 0
+            return []
         size = sum(step.file.size or 0 for step in answer.fetch)
         world.progress.goal(size)
         world.progress.owner(row.id, name_of(owner), f"bringing {counted(len(answer.fetch), 'file')}")
@@ -141,16 +147,23 @@ class OwnerStep:
             for why, many in landing.done.counts.items():
                 tally.add(why, many)
             tally.add("bytes", landing.done.size)
-        return len(landing.done.refused)
+        return landing.done.troubles
 
     def _conclude(
-        self, row: OwnerRow, owner: Owner, placed: Owner, parts: Parts, answer: Agreement, troubles: list[Trouble]
+        self,
+        row: OwnerRow,
+        owner: Owner,
+        placed: Owner,
+        parts: Parts,
+        answer: Agreement,
+        troubles: list[Trouble],
+        refused: list[Trouble],
     ) -> None:
         """Writes down what agrees, what does not and why."""
         world, route = self.world, self.survey.route
-        troubles = [*troubles, *parts.troubles, *answer.troubles]
+        troubles = [*troubles, *parts.troubles, *answer.troubles, *refused]
         unread = any(trouble.code == SourceUnreadable.code for trouble in troubles)  # it is looked at again
-        whole = not answer.unknown and not unread and parts.sides.complete and parts.sides.tree_complete
+        whole = not answer.unknown and not unread and not refused and parts.sides.complete and parts.sides.tree_complete
         tally = world.tally(route.name)
         tally.add("owners")
         tally.add("incomplete", int(not whole))
