@@ -149,9 +149,10 @@ class TreeDisk(Protocol):
         """Brings staged files to the disk, so that a rename can never show a part after a power cut."""
         ...
 
-    def land(self, root: Path, name: str, path: str, *, replace: bool) -> int:
+    def land(self, root: Path, name: str, path: str, *, replace: bool, seen: tuple[int, int] | None = None) -> int:
         """Renames a staged file to its place, atomically; gives its mtime in ns as `look_tree` will show it.
 
+        `seen` is what is replaced, as `stat` gave it: PlaceTaken when something else lies there in the last moment.
         PlaceTaken when something is there and `replace` is not asked for, or when its name differs only in case.
         """
         ...
@@ -176,6 +177,10 @@ class TreeDisk(Protocol):
 
     def rename(self, root: Path, source: str, target: str) -> None:
         """Moves a file or folder within the tree; PlaceTaken when something is there; removes emptied folders."""
+        ...
+
+    def settle_files(self, root: Path, paths: Sequence[str]) -> None:
+        """Brings the bytes of files that lie in their places to the disk; one that is gone is left out."""
         ...
 
     def settle_folders(self, root: Path, folders: Sequence[str]) -> None:

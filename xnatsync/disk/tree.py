@@ -104,12 +104,14 @@ class LocalTree:
 
     # --- places --------------------------------------------------------------------------------------------------
 
-    def land(self, root: Path, name: str, path: str, *, replace: bool) -> int:
+    def land(self, root: Path, name: str, path: str, *, replace: bool, seen: tuple[int, int] | None = None) -> int:
         """Renames a staged file to its place, atomically; gives its mtime in ns."""
         try:
             staged = self._ways.own(root, STAGING, name)
             mtime_ns = changed_ns(staged.lstat())
-            place = self._making_way(root, path, lambda place: self._put(root, staged, place, path, replace=replace))
+            place = self._making_way(
+                root, path, lambda place: self._put(root, staged, place, path, replace=replace, seen=seen)
+            )
             return changed_ns(place.lstat()) if os.name == "nt" else mtime_ns
         except FileExistsError:
             raise refused(path, "something is there already") from None
@@ -134,6 +136,16 @@ class LocalTree:
             raise refused(target, f"something is there already: {source!r} was not moved over it") from None
         except OSError as error:
             raise failed(root, error, f"moving {source} to {target}") from error
+
+    def settle_files(self, root: Path, paths: Sequence[str]) -> None:
+        """Brings the bytes of files in their places to the disk; one that is gone is left out."""
+        try:
+            places = [self._ways.find(root, path) for path in paths]
+            sync_files([place for place in places if place.is_file() and not place.is_symlink()])
+        except FileNotFoundError:
+            return  # taken away in this moment: the next look sees it
+        except OSError as error:
+            raise failed(root, error, "flushing files") from error
 
     def settle_folders(self, root: Path, folders: Sequence[str]) -> None:
         """Brings the names in some folders to the disk, and the names of these folders, which may be new."""
@@ -193,14 +205,19 @@ class LocalTree:
                 return place
         raise AssertionError("the last try returns or raises")
 
-    def _put(self, root: Path, staged: Path, place: Path, path: str, *, replace: bool) -> None:
+    def _put(
+        self, root: Path, staged: Path, place: Path, path: str, *, replace: bool, seen: tuple[int, int] | None
+    ) -> None:
         self._ways.check_exact(root, place, path)
         if not replace:
             rename_exclusively(staged, place)
             return
         try:
-            if not stat.S_ISREG(place.lstat().st_mode):
+            there = place.lstat()
+            if not stat.S_ISREG(there.st_mode):
                 raise refused(path, "what is there is no plain file")
+            if seen is not None and seen != (there.st_size, changed_ns(there)):
+                raise refused(path, "it was changed a moment ago")
         except FileNotFoundError:
             pass
         staged.replace(place)

@@ -40,6 +40,12 @@ class Versions(Connection):
         sql = f"select {VERSION} from version where route = ? and path = ? and until is null"
         return self._one(VersionRow, sql, [route, path])
 
+    def others_below(self, route: str, prefix: str, owner_id: int) -> bool:
+        """Tells whether something of other owners should lie at or below a path."""
+        where, values = _below(prefix)
+        sql = f"select exists (select 1 from version where route = ? and owner_id <> ? and until is null and {where})"
+        return bool(self._scalar(sql, [route, owner_id, *values]))
+
     def change_versions(
         self, begun: Sequence[NewVersion], ended: Iterable[tuple[int, str]], now: str, run_id: int | None
     ) -> None:

@@ -10,10 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from xnatsync.core.errors import ContentDiffers, ReplyStrange, Stopped
+from xnatsync.core.errors import ContentDiffers, NotThere, ReplyStrange, Stopped, XnatsyncError
 from xnatsync.core.inventory import Owner, ResourceKey
 from xnatsync.core.sides import ServerFile
-from xnatsync.core.wording import counted
 from xnatsync.mirror.world import TreeWorld
 from xnatsync.routes.mirror import MirrorRoute
 from xnatsync.tree_ports import Archive, Content
@@ -40,13 +39,25 @@ class Fetcher:
         self._archive: Archive = world.archive(route.server)
 
     def fetch(self, wanted: Sequence[ServerFile], listed: Sequence[ServerFile]) -> Iterator[Staged]:
-        """Stages what is wanted; ContentDiffers when something did not come, or came as something else."""
+        """Stages what is wanted; ContentDiffers at the end when something did not come, or came as something else.
+
+        One such file does not keep the others from arriving.
+        """
         singles, zipped = self._shared_out(wanted, listed)
+        wrong: list[XnatsyncError] = []
         for file in singles:
             self._go_on()
-            yield self._alone(file)
+            try:
+                staged = self._alone(file)
+            except (ContentDiffers, NotThere) as error:  # replaced or deleted since it was listed, or damaged
+                wrong.append(error)
+            else:
+                yield staged
         if zipped:
-            yield from self._as_zips(zipped)
+            yield from self._as_zips(zipped, wrong)
+        if wrong:
+            more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+            raise ContentDiffers(f"{wrong[0]}{more}")
 
     def _shared_out(
         self, wanted: Sequence[ServerFile], listed: Sequence[ServerFile]
@@ -70,16 +81,23 @@ class Fetcher:
                 singles += files
         return singles, zipped
 
-    def _as_zips(self, resources: dict[ResourceKey, list[ServerFile]]) -> Iterator[Staged]:
+    def _as_zips(self, resources: dict[ResourceKey, list[ServerFile]], wrong: list[XnatsyncError]) -> Iterator[Staged]:
         waiting = {(key, file.name): file for key, files in resources.items() for file in files}
         for key, name, content in self._archive.fetch_resources(self._owner, list(resources)):
             file = waiting.pop((key, name), None)
             if file is None:
                 continue  # held already, or not selected
             self._go_on()
-            yield self._checked(file, self._stage(file, content, append=False))
-        if waiting:
-            raise ContentDiffers(f"{counted(len(waiting), 'file')} of owner {self._owner_id} did not come with the zip")
+            try:
+                staged = self._checked(file, self._stage(file, content, append=False))
+            except ContentDiffers as error:
+                wrong.append(error)
+            else:
+                yield staged
+        wrong += [
+            ContentDiffers(f"{_told(file)} of owner {self._owner_id} did not come with the zip")
+            for file in waiting.values()
+        ]
 
     def _alone(self, file: ServerFile) -> Staged:
         """Fetches one file, from where an interrupted try ended when the server's digest says it is still the same."""
@@ -102,7 +120,7 @@ class Fetcher:
         if (file.size is not None and content.size != file.size) or (file.md5 and content.md5 != file.md5):
             self._world.disk.clear_staging(self._route.folder, self._name(file))
             raise ContentDiffers(
-                f"a file of owner {self._owner_id} came with {content.size} bytes and is not what the server lists"
+                f"{_told(file)} of owner {self._owner_id} is not what the server lists: {content.size} bytes came"
             )
         return Staged(file, self._name(file), content)
 
@@ -119,3 +137,8 @@ class Fetcher:
     def _go_on(self) -> None:
         if self._world.stopping():
             raise Stopped("asked to stop")
+
+
+def _told(file: ServerFile) -> str:
+    scan = f"scans/{file.key.scan}/" if file.key.scan else ""
+    return f"{scan}resources/{file.key.label}/files/{file.name}"

@@ -75,7 +75,7 @@ class Landing:
                 self.done.counts[step.why] += 1
                 if step.base is not None:
                     ended.append((step.base.version_id, "edited" if step.copy else "replaced"))
-        settle(world, self._route, (version.path for version in begun))
+        world.disk.settle_folders(root, _folders(version.path for version in begun))
         world.ledger.change_versions(begun, ended, world.now(), world.run_id)
         self.done.size += sum(version.size for version in begun)
 
@@ -100,8 +100,11 @@ class Landing:
         return frozenset(step.file.path for step in same)
 
     def _place(self, one: Staged, *, replace: bool) -> NewVersion | None:
+        path = one.file.path
         try:
-            mtime_ns = self._world.disk.land(self._route.folder, one.name, one.file.path, replace=replace)
+            mtime_ns = self._world.disk.land(
+                self._route.folder, one.name, path, replace=replace, seen=self._tree.get(path) if replace else None
+            )
         except PlaceTaken as error:
             self.done.refused.append((one, error))
             return None
@@ -109,9 +112,18 @@ class Landing:
 
 
 def settle(world: TreeWorld, route: MirrorRoute, paths: Iterable[str]) -> None:
-    """Brings the names of files that are there to the disk: an earlier landing may have ended before it did that."""
-    if folders := sorted({path.rpartition("/")[0] for path in paths}):
-        world.disk.settle_folders(route.folder, folders)
+    """Brings files that are there already to the disk, bytes and names, before anything is built on them.
+
+    An earlier landing may have ended before it did that, or somebody may have written them a moment ago.
+    """
+    there = list(paths)
+    if there:
+        world.disk.settle_files(route.folder, there)
+        world.disk.settle_folders(route.folder, _folders(there))
+
+
+def _folders(paths: Iterable[str]) -> list[str]:
+    return sorted({path.rpartition("/")[0] for path in paths})
 
 
 def new_version(owner_id: int, route: str, file: ServerFile, content: ContentLike, mtime_ns: int) -> NewVersion:

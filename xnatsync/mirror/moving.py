@@ -132,6 +132,8 @@ def _done(world: TreeWorld, found: Survey, move: _Move) -> bool:
         if source == target:
             continue
         try:
+            if ledger.others_below(route.name, target, move.row.id):
+                raise PlaceTaken("files of another owner are expected there, whoever took them away")
             world.disk.rename(route.folder, source, target)
         except SourceChanged:
             pass  # nothing at the source: renamed already, as before a crash, or taken away
