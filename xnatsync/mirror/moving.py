@@ -8,6 +8,7 @@ stay in the history.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from xnatsync.core.agreement import Trouble
 from xnatsync.core.errors import NameHostile, PlaceTaken, SourceChanged
@@ -132,9 +133,7 @@ def _done(world: TreeWorld, found: Survey, move: _Move) -> bool:
         if source == target:
             continue
         try:
-            if ledger.others_below(route.name, target, move.row.id):
-                raise PlaceTaken("files of another owner are expected there, whoever took them away")
-            world.disk.rename(route.folder, source, target)
+            _rename(world, route.name, route.folder, source, target, move.row.id)
         except SourceChanged:
             pass  # nothing at the source: renamed already, as before a crash, or taken away
         except (PlaceTaken, NameHostile):
@@ -160,6 +159,13 @@ def _done(world: TreeWorld, found: Survey, move: _Move) -> bool:
         world.tally(route.name).add("renamed")
     world.note(route.name, "owner.renamed", f"owner {move.heir} has another label; its folder was renamed")
     return True
+
+
+def _rename(world: TreeWorld, route: str, folder: Path, source: str, target: str, number: int) -> None:
+    """Renames; PlaceTaken also where files of another owner are expected, and somebody took them away."""
+    if world.ledger.others_below(route, target, number):
+        raise PlaceTaken("files of another owner are expected there")
+    world.disk.rename(folder, source, target)
 
 
 def _bar(world: TreeWorld, found: Survey) -> None:
