@@ -149,6 +149,17 @@ def test_a_receipt_vouches_for_the_whole_manifest(ledger: Ledger) -> None:
     assert concluded(ledger, unit, expected=2, held=2).held == 2
 
 
+def test_what_has_landed_is_where_it_was_seen_last(ledger: Ledger) -> None:
+    """Its session was deleted, and it was found in the prearchive: the old session is not asked again and again."""
+    (unit,) = settled(ledger)
+    landed(ledger, unit)
+    ledger.move_unit(unit.id, "planned", NOW)
+
+    ledger.move_unit(unit.id, "landed", NOW)
+
+    assert ledger.unit(unit.id).session_id is None
+
+
 def test_a_receipt_needs_something_that_landed(ledger: Ledger, bypass: sqlite3.Connection) -> None:
     """No receipt can be written ahead of its time."""
     (unit,) = settled(ledger)

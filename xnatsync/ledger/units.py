@@ -88,6 +88,7 @@ class Units(Items):
     def move_unit(self, unit_id: int, phase: str, now: str, *, session_id: str | None = None) -> None:
         """Moves a unit on; what held it is forgotten, and its tries are when it has come to its goal.
 
+        What has landed is in the session it was seen in now, or in none: one it was in before may have been deleted.
         Going back to be planned anew is no success: what fails and is planned again for ever has to end some day.
         """
         with self.write():
@@ -95,7 +96,8 @@ class Units(Items):
             self._run(
                 "update unit set phase = :to, moved_at = :now, hold = null, code = null, detail = null, advice = null, "
                 "retry_at = null, tries = case when :to in ('planned', 'staged', 'sent') then tries else 0 end, "
-                "session_id = coalesce(:session_id, session_id) where id = :unit_id",
+                "session_id = case :to when 'landed' then :session_id else coalesce(:session_id, session_id) end "
+                "where id = :unit_id",
                 {"to": to, "now": now, "session_id": session_id, "unit_id": unit_id},
             )
 
