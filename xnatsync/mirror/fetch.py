@@ -13,11 +13,14 @@ from typing import Final
 from xnatsync.core.errors import ContentDiffers, NotThere, ReplyStrange, Stopped, XnatsyncError
 from xnatsync.core.inventory import Owner, ResourceKey
 from xnatsync.core.sides import ServerFile
+from xnatsync.mirror.abreast import abreast
+from xnatsync.mirror.ahead import read_ahead
 from xnatsync.mirror.world import TreeWorld
 from xnatsync.routes.mirror import MirrorRoute
 from xnatsync.tree_ports import Archive, Content
 
 SINGLE_MAX: Final = 3  # so few small files are fetched one by one
+AT_ONCE: Final = 3  # files fetched alone at the same time
 WORTH_A_ZIP: Final = 0.5  # the share of a resource's bytes that must be wanted: the rest would come in vain
 
 
@@ -45,14 +48,11 @@ class Fetcher:
         """
         singles, zipped = self._shared_out(wanted, listed)
         wrong: list[XnatsyncError] = []
-        for file in singles:
-            self._go_on()
-            try:
-                staged = self._alone(file)
-            except (ContentDiffers, NotThere) as error:  # replaced or deleted since it was listed, or damaged
-                wrong.append(error)
+        for came in self._singles(singles):
+            if isinstance(came, Staged):
+                yield came
             else:
-                yield staged
+                wrong.append(came)
         if zipped:
             yield from self._as_zips(zipped, wrong)
         if wrong:
@@ -75,7 +75,7 @@ class Fetcher:
             return singles + [file for files in small.values() for file in files], {}
         zipped: dict[ResourceKey, list[ServerFile]] = {}
         for key, files in small.items():
-            if len(files) > 1 and sum(file.size or 0 for file in files) >= WORTH_A_ZIP * totals[key]:
+            if sum(file.size or 0 for file in files) >= WORTH_A_ZIP * totals[key]:
                 zipped[key] = files
             else:
                 singles += files
@@ -83,7 +83,7 @@ class Fetcher:
 
     def _as_zips(self, resources: dict[ResourceKey, list[ServerFile]], wrong: list[XnatsyncError]) -> Iterator[Staged]:
         waiting = {(key, file.name): file for key, files in resources.items() for file in files}
-        for key, name, content in self._archive.fetch_resources(self._owner, list(resources)):
+        for (key, name), content in self._read(list(resources)):
             file = waiting.pop((key, name), None)
             if file is None:
                 continue  # held already, or not selected
@@ -98,6 +98,23 @@ class Fetcher:
             ContentDiffers(f"{_told(file)} of owner {self._owner_id} did not come with the zip")
             for file in waiting.values()
         ]
+
+    def _read(self, resources: Sequence[ResourceKey]) -> Iterator[tuple[tuple[ResourceKey, str], Iterator[bytes]]]:
+        came = (((key, name), content) for key, name, content in self._archive.fetch_resources(self._owner, resources))
+        return read_ahead(came) if self._world.reads_ahead else came
+
+    def _singles(self, files: Sequence[ServerFile]) -> Iterator[Staged | XnatsyncError]:
+        """Several at once: one connection rarely fills a line, and one core does not keep up with a fast one."""
+        if self._world.reads_ahead and len(files) > 1:
+            return abreast(files, self._single, AT_ONCE)
+        return map(self._single, files)
+
+    def _single(self, file: ServerFile) -> Staged | XnatsyncError:
+        self._go_on()
+        try:
+            return self._alone(file)
+        except (ContentDiffers, NotThere) as error:  # replaced or deleted since it was listed, or damaged
+            return error
 
     def _alone(self, file: ServerFile) -> Staged:
         """Fetches one file, from where an interrupted try ended when the server's digest says it is still the same."""

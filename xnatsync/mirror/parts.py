@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from xnatsync.core.agreement import Trouble, copy_kept, needs_reading
 from xnatsync.core.conflict import is_conflict_copy
-from xnatsync.core.errors import NameHostile, SourceChanged, SourceUnreadable
+from xnatsync.core.errors import ListingShort, NameHostile, SourceChanged, SourceUnreadable
 from xnatsync.core.inventory import Owner, ResourceKey
 from xnatsync.core.remote import FileListing
 from xnatsync.core.sides import BaseFile, ServerFile, Sides, TreeFile
@@ -97,7 +97,7 @@ def _server(
         if seen.files is not None and many[key] < seen.files:
             complete = False
             text = f"the server counts {counted(seen.files, 'file')} and lists {many[key]}"
-            parts.troubles.append(Trouble(_of(key), "XS-LISTING-SHORT", text, person=False))
+            parts.troubles.append(Trouble(_of(key), ListingShort.code, text, person=False))
     return files, complete
 
 
