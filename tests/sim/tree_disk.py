@@ -186,6 +186,7 @@ class SimTreeDisk:
 
     def stat(self, root: Path, path: str) -> tuple[int, int] | None:
         steps(path)
+        self.history.at_hand = path
         self._boundary("stat")
         if self.history.faults.fires("eio", "disk.stat"):
             raise SourceUnreadable(f"{path} cannot be read: Input/output error")
@@ -246,8 +247,9 @@ class SimTreeDisk:
             found.flushed = True
             self._boundary("flush, one of them")
 
-    def land(self, root: Path, name: str, path: str, *, replace: bool) -> int:
+    def land(self, root: Path, name: str, path: str, *, replace: bool, seen: tuple[int, int] | None = None) -> int:
         steps(path)
+        self.history.at_hand = path
         self._ours("land")
         staged = self._found(STAGING + name)
         if staged is None:
@@ -255,11 +257,15 @@ class SimTreeDisk:
         self._way(path)
         if path in self.names and not replace:
             raise refused(path, "something is there already")
+        there = self.names.get(path)
+        if there is not None and seen is not None and seen != (len(there.data), there.mtime_ns):
+            raise refused(path, "it was changed a moment ago")
         self.history.judge.before_land(path, staged)
         self.stamps.setdefault((path, len(staged.data), staged.mtime_ns), staged.data)
+        mtime_ns = staged.mtime_ns
         self._rename({path: staged, STAGING + name: None})
         self._boundary("land, done")
-        return staged.mtime_ns
+        return mtime_ns
 
     def keep(self, root: Path, path: str, trash: str) -> None:
         self._second_name("keep", path, TRASH + trash)
@@ -269,6 +275,7 @@ class SimTreeDisk:
         self._second_name("copy", path, target)
 
     def _second_name(self, method: str, path: str, second: str) -> None:
+        self.history.at_hand = path
         self._ours(method)
         found = self._file(path)
         there = self.names.get(second)
@@ -282,6 +289,7 @@ class SimTreeDisk:
         self._boundary(f"{method}, done")
 
     def discard(self, root: Path, path: str, trash: str) -> None:
+        self.history.at_hand = path
         self._ours("discard")
         second = TRASH + trash
         if path not in self.names and second in self.names:
@@ -311,6 +319,12 @@ class SimTreeDisk:
         self._boundary("rename, renamed")
         self._sync(next(iter(changed)))
         self._boundary("rename, done")
+
+    def settle_files(self, root: Path, paths: Sequence[str]) -> None:
+        self._ours("settle_files")
+        for path in paths:
+            if (found := self.names.get(path)) is not None:
+                found.flushed = True
 
     def settle_folders(self, root: Path, folders: Sequence[str]) -> None:
         self._ours("settle_folders")

@@ -1,0 +1,144 @@
+"""Planted bugs: each is one thing that mirrors or pushes could have got wrong, done wrong for the length of a history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+from sim.invariants import Violation
+from sim.tree_disk import SimTreeDisk
+from sim.tree_world import TreeHistory
+from xnatsync.core.sending import Agreed, Put, Refuse
+from xnatsync.core.sides import ServerFile
+from xnatsync.mirror import push_step, step
+from xnatsync.mirror.fetch import Fetcher
+from xnatsync.mirror.land import Landing
+from xnatsync.mirror.push_step import PushStep
+
+
+def lands_without_flushing() -> list[Any]:
+    """Staged files are renamed to their places before their bytes are on the disk."""
+    return [patch.object(SimTreeDisk, "flush", lambda *_: None)]
+
+
+def replaces_without_keeping_the_old() -> list[Any]:
+    """What is replaced gets no second name in the trash and no copy."""
+
+    def careless(self: Landing, replacing: Sequence[Any]) -> frozenset[str]:
+        return frozenset(one.file.path for one in replacing)
+
+    return [patch.object(Landing, "_keep_old", careless)]
+
+
+def removes_on_an_incomplete_listing() -> list[Any]:
+    """What a listing does not show is taken for deleted, even where it says that it is not whole."""
+    real = step.agree
+
+    def hasty(sides: Any, **more: Any) -> Any:
+        return real(replace(sides, complete=True), **more)
+
+    return [patch.object(step, "agree", hasty)]
+
+
+def believes_the_200() -> list[Any]:
+    """What the server acknowledged is taken for stored: no listing is looked at."""
+
+    def believing(self: PushStep, row: Any, owner: Any, file: Any, here: Any, base: Any, listed: Any) -> None:
+        self._agree(row, file, here, base)
+
+    return [patch.object(PushStep, "_prove", believing)]
+
+
+def overwrites_without_a_base() -> list[Any]:
+    """A push replaces whatever lies on the server under the name."""
+    real = push_step.decide_sending
+
+    def bold(*given: Any, **more: Any) -> Any:
+        answer = real(*given, **more)
+        return Put(overwrite=True) if isinstance(answer, Refuse) and given[2] is not None else answer
+
+    return [patch.object(push_step, "decide_sending", bold)]
+
+
+def agrees_although_it_changed_meanwhile() -> list[Any]:
+    """Nobody looks whether what is about to be replaced is still what was compared."""
+
+    def blind(self: Landing, replacing: Sequence[Any]) -> frozenset[str]:
+        world, root = self._world, self._route.folder
+        self._tree = {
+            one.file.path: seen for one in replacing if (seen := world.disk.stat(root, one.file.path)) is not None
+        }
+        return real(self, replacing)
+
+    real = Landing._keep_old
+    return [patch.object(Landing, "_keep_old", blind), patch.object(SimTreeDisk, "land", _land_blindly)]
+
+
+def resumes_another_version() -> list[Any]:
+    """A partial is gone on with whatever the file has become, and what came of it is not compared."""
+
+    def name(self: Fetcher, file: ServerFile) -> str:
+        return f"{self._owner_id}-{file.key.scan}-{file.key.label}-{file.name.replace('/', '-')}"
+
+    real = Fetcher._checked
+
+    def unchecked(self: Fetcher, file: ServerFile, content: Any) -> Any:
+        return real(self, replace(file, md5=""), content)
+
+    return [patch.object(Fetcher, "_name", name), patch.object(Fetcher, "_checked", unchecked)]
+
+
+def agrees_without_looking_back() -> list[Any]:
+    """A push takes what has the right size on the server for the same."""
+    real = push_step.decide_sending
+
+    def lazy(here: Any, base: Any, there: Any, *given: Any, **more: Any) -> Any:
+        if there is not None and there.size == here.size:
+            return Agreed()
+        return real(here, base, there, *given, **more)
+
+    return [patch.object(push_step, "decide_sending", lazy)]
+
+
+def _land_blindly(self: SimTreeDisk, root: Any, name: str, path: str, *, replace: bool, seen: Any = None) -> int:
+    return _LAND(self, root, name, path, replace=replace)
+
+
+_LAND = SimTreeDisk.land
+BUGS: dict[str, Callable[[], list[Any]]] = {
+    bug.__name__: bug
+    for bug in (
+        lands_without_flushing, replaces_without_keeping_the_old, removes_on_an_incomplete_listing, believes_the_200,
+        overwrites_without_a_base, agrees_although_it_changed_meanwhile, resumes_another_version,
+        agrees_without_looking_back,
+    )
+}  # fmt: skip
+
+
+def fails(
+    seed: int, bug: str | None, masked: frozenset[tuple[str, int]] = frozenset()
+) -> tuple[str, TreeHistory] | None:
+    """Plays a seed with a planted bug; gives the broken promise and the history, None when all is kept."""
+    history = TreeHistory(seed, masked=masked)
+    with ExitStack() as stack:
+        for one in BUGS[bug]() if bug else ():
+            stack.enter_context(one)
+        try:
+            history.play()
+        except Violation as violation:
+            return str(violation), history
+        except Exception as error:
+            return f"{type(error).__name__}: {error}", history
+    return None
+
+
+def caught_at(bug: str, seeds: Iterable[int]) -> tuple[int, str] | None:
+    """The first seed that catches a bug."""
+    for seed in seeds:
+        found = fails(seed, bug)
+        if found is not None:
+            return seed, found[0]
+    return None
