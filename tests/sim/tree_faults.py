@@ -10,7 +10,8 @@ from sim.faults import Faults
 from sim.places import Cell
 
 READS = ("inventory", "owner_files", "fetch_resources", "fetch_file", "metadata")
-MUTATORS = ("mark", "stage", "flush", "land", "keep", "copy", "discard", "rename", "settle_folders", "empty_trash")
+MUTATORS = ("mark", "stage", "flush", "land", "keep", "copy", "discard", "rename", "settle_files", "settle_folders",
+            "empty_trash")  # fmt: skip
 READERS = ("sentinel", "look_tree", "stat", "read", "open")
 
 _READ = ("503", "500", "401", "login page", "refused", "cut", "slow")

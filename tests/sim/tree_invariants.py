@@ -152,7 +152,7 @@ class TreeJudge:
         there = self.history.server.truth().get(at)
         if not overwrite or there in {None, data} or there not in self.history.server.foreign:
             return
-        if self.history.listed.get(at) == there:
+        if self.history.listed.get(at) == there and self.history.server.sent.get(at) != there:
             self.broken("S3", f"{at[4]} of somebody else is overwritten on the server")
 
     # --- the ledger ----------------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ class TreeJudge:
             if history.person_wrote.get(version.path, -1) < history.began_ms:
                 if inode is None or history.sha(inode.data) != version.sha256:
                     self.broken("S9", f"{version.path} is agreed on, and something else lies there")
-                if version.origin == "server" and inode.ours and not history.disk.is_durable(version.path):
+                if version.origin == "server" and version.route == "m" and not history.disk.is_durable(version.path):
                     self.broken("S9", f"{version.path} is agreed on, and a power cut would undo it")
             if version.label:
                 self._agrees_with_the_server(version)

@@ -28,6 +28,8 @@ AWAY_MS = (1_000, 400_000)
 
 def _file(history: TreeHistory, chance: Chance) -> str | None:
     paths = sorted(history.disk.shown()) if history.disk.mounted else []
+    if history.at_hand in paths and chance.random() < 0.6:  # the very file that is being worked on
+        return history.at_hand
     return chance.choice(paths) if paths else None
 
 

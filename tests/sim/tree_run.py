@@ -166,7 +166,9 @@ def _catches() -> int:
             continue
         before, after, story = shrink(found[0], bug)
         kinds = " ".join(sorted({kind for kind, _, _ in after}))
-        print(f"{bug:<40} seed {found[0]:>4}  {len(before):>3} → {len(after)}  {kinds or 'none'}  | {story}", flush=True)
+        print(
+            f"{bug:<40} seed {found[0]:>4}  {len(before):>3} → {len(after)}  {kinds or 'none'}  | {story}", flush=True
+        )
     return 1 if missed else 0
 
 

@@ -58,6 +58,7 @@ class TreeServer:
         self.pending: list[Pending] = []
         self.changed: dict[FileKey, int] = {}  # when people last changed a file
         self.born: dict[object, int] = {}  # when an owner or a resource could first be seen
+        self.sent: dict[FileKey, bytes] = {}  # what we stored last, where people changed nothing since
         self.foreign: set[bytes] = set()  # contents that people put there
         for project in (PROJECT, OTHER):
             self.site.projects[project] = Project(project, self.site.stamp(PERSON), project, project)
@@ -147,6 +148,7 @@ class TreeServer:
         """A person stores a file, over the one that is there."""
         self.store(PERSON, place, label, name, data, overwrite=True)
         self.changed[self.key_of(place, label, name)] = self.history.clock.ms
+        self.sent.pop(self.key_of(place, label, name), None)
         self.foreign.add(data)
         self.history.judge.known.add(data)
 
@@ -382,10 +384,14 @@ class SimArchive:
         scan = one.scans.get(key.scan) if isinstance(one, Experiment) and key.scan else None
         if one is None or (key.scan and scan is None):
             raise NotThere("the owner is gone")
+        place = self.server.place(one, scan)
         try:
-            return self.server.store(AGENT, self.server.place(one, scan), key.label, name, data, overwrite=overwrite)
+            stored = self.server.store(AGENT, place, key.label, name, data, overwrite=overwrite)
         except ModelError as error:
             raise from_status(error.status, error.message, Verb.STORE, "storing") from error
+        if stored:
+            self.server.sent[self.server.key_of(place, key.label, name)] = data
+        return stored
 
     @contextmanager
     def _writing(self, where: str) -> Iterator[str]:

@@ -48,6 +48,7 @@ from xnatsync.sandbox.model.objects import Experiment
 PATIENCE_S = 120.0
 STEPS_MAX = 600  # L2: so many steps are enough for any run of this size, once nothing goes wrong any more
 ROUNDS_MAX = 20  # so often a person may be asked until everything is resolved
+DELICATE = {f"disk.{method}" for method in ("stat", "keep", "keep, done", "copy", "copy, done", "land", "discard")}
 SIZES = (12, 12, 90, 90, 700)
 TREE = Path("/tree")
 
@@ -143,6 +144,7 @@ class TreeHistory:
         self.depth = 0
         self.dying = self.alive = False
         self.rota: InlineRota | None = None
+        self.at_hand = ""  # the file that the disk works on
         self.began_ms = self.owners_moved_ms = -1
         self.person_wrote: dict[str, int] = {}  # when people last changed what lies at a path
         self.moved_by_hand: set[str] = set()
@@ -313,7 +315,7 @@ class TreeHistory:
         if chance := faults.fires("clock jump", where):
             self.clock.offset_ms += chance.choice((-30_000, -500, 500, 45_000, 3_600_000, 100_000_000))
             self.jumps += 1
-        if chance := faults.fires("act", where):
+        if chance := faults.fires("act", where, 4.0 if where in DELICATE else 1.0):
             self.acting(chance.choice(tree_people.ACTS), chance)
         free = self.depth == 1 and not self.ledger._depth and not where.startswith("archive.owner_files")
         if free and self.rota is not None and (chance := faults.fires("worker", where)):
