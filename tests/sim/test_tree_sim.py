@@ -24,6 +24,8 @@ LAST = {
     "removes_on_an_incomplete_listing": 31,
     "believes_the_200": 10,
     "overwrites_without_a_base": 7,
+    "resumes_another_version": 58,
+    "agrees_without_looking_back": 7,
     "agrees_although_it_changed_meanwhile": 282,
 }
 CALM = {"policy": "replica", "recheck_s": 3600.0, "trash_keep_s": 1e9, "max_delete": 1_000}

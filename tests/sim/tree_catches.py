@@ -1,4 +1,4 @@
-"""Planted bugs: each is one thing that mirrors or pushes could have got wrong, done wrong for the length of a history."""
+"""Planted bugs: each is one thing that mirrors or pushes could have got wrong, done so for the length of a history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The judge of mirrors and pushes: knows what really is in the tree and on the server, and never asks the ledger for it."""
+"""The judge of mirrors and pushes: knows what really is in the tree and on the server, and never asks the ledger."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class TreeJudge:
             self.broken("S7", f"a folder without its mark was made ours although {living} files should lie there")
 
     def before_land(self, path: str, staged: Inode) -> None:
-        """S3, S6: what is replaced stays somewhere; under `add` nothing is replaced at all; only what is flushed lands."""
+        """S3, S6: what is replaced stays somewhere, under `add` nothing is replaced; only what is flushed lands."""
         self.checks["land"] += 1
         disk = self.history.disk
         if not staged.flushed:
@@ -142,7 +142,7 @@ class TreeJudge:
         """S3: every content that people wrote into the tree is in it, or in the trash."""
         self.checks["lost"] += 1
         if lost := self.by_hand - self.history.disk.kept():
-            self.broken("S3", f"what somebody wrote is nowhere any more: {sorted(lost)[0][:24]!r}")
+            self.broken("S3", f"what somebody wrote is nowhere any more: {min(lost)[:24]!r}")
 
     # --- the server ----------------------------------------------------------------------------------------------
 

@@ -72,10 +72,11 @@ class Figures:
 
     def told(self, took_s: float) -> str:
         """Everything."""
-        lines = [
-            f"{self.histories} histories in {took_s:.0f} s: {self.histories / took_s:.0f} a second; {self.steps} steps, "
-            f"{self.crashes} kills, {sum(self.fired.values())} faults and acts at {len(self.places)} different places"
-        ]
+        head = (
+            f"{self.histories} histories in {took_s:.0f} s: {self.histories / took_s:.0f} a second; {self.steps} steps"
+        )
+        many = sum(self.fired.values())
+        lines = [f"{head}, {self.crashes} kills, {many} faults and acts at {len(self.places)} different places"]
         titles = (("faults", self.fired), ("checks", self.checks), ("people", self.marks), ("asked", self.held))
         for title, counter in titles:
             lines.append(f"{title}: " + ", ".join(f"{name} {count}" for name, count in counter.most_common()))

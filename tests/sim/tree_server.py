@@ -1,4 +1,4 @@
-"""The archive: the sandbox's own state model in this process, and the port `Archive` on it with all that can go wrong."""
+"""The archive: the sandbox's own state model in this process, and the port `Archive` on it with what can go wrong."""
 
 from __future__ import annotations
 
@@ -231,7 +231,8 @@ class SimArchive:
         subject = self.server.site.subjects[one.subject]
         return Owner(
             kind, project, one.id, subject=label_in(subject, project) or subject.label, subject_id=subject.id,
-            session=label, xsi_type=one.xsi_type, date=one.fields.get("date", ""), modality="MR", stamp=stamp, home=home,
+            session=label, xsi_type=one.xsi_type, date=one.fields.get("date", ""), modality="MR", stamp=stamp,
+            home=home,
         )  # fmt: skip
 
     def owner_files(self, owners: Sequence[Owner]) -> Mapping[Owner, FileListing]:
