@@ -79,7 +79,8 @@ class TreeJudge:
         if self.history.mirror.policy == "add" and not is_sidecar(path):
             self.broken("S3", f"{path} is replaced under the policy add")
         others = (inode.data for name, inode in {**disk.shown(), **disk.trashed()}.items() if name != path)
-        if there.data != staged.data and there.data not in set(others):
+        emptied = self.history.trash_emptied_ms >= self.history.began_ms  # by people, in this very run
+        if there.data != staged.data and there.data not in set(others) and not emptied:
             self.broken("S3", f"{path} is replaced, and what lay there is nowhere else")
 
     def before_discard(self, path: str) -> None:
