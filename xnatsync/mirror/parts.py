@@ -40,6 +40,8 @@ def look(world: TreeWorld, survey: Survey, number: int, placed: Owner, listing: 
     parts = Parts(Sides(), Sides())
     server, complete = ((), True) if listing is None else _server(survey, number, placed, listing, parts)
     rows = world.ledger.living_of(number)
+    if listing is not None and not survey.complete:  # what it does not name was not counted either
+        complete = complete and all(row.label == METADATA or row.key in survey.listed[number] for row in rows)
     tree, whole = _tree(world, route, placed, [row.path for row in rows], [file.path for file in server], parts)
     base = [_base(survey, number, row, gone=listing is None) for row in rows]
     sidecar = route.layout.sidecar(placed)
