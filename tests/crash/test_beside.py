@@ -113,7 +113,8 @@ def test_a_second_wish_to_stop_ends_the_process_at_once(arena: Arena, moment: st
         assert process.returncode == -signal.SIGTERM
         assert "Traceback" not in err
         with world.ledger_copy() as ask:
-            assert ask("select outcome from run where ended_at is null")
+            # Signals that come while the process is busy are one to Python: then it was the first that ended the run.
+            assert ask("select outcome from run order by id desc limit 1") in ([(None,)], [("interrupted",)])
         assert world.complaints_after_a_kill() == []
         assert world.run().code == 0, arena.messages()
         assert world.complaints_at_the_end() == []

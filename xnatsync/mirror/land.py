@@ -76,7 +76,9 @@ class Landing:
                 if step.base is not None:
                     ended.append((step.base.version_id, "edited" if step.copy else "replaced"))
         world.disk.settle_folders(root, _folders(version.path for version in begun))
-        world.ledger.change_versions(begun, ended, world.now(), world.run_id)
+        with world.ledger.write():
+            ended += outlived(world, self._route.name, self._owner_id, begun)
+            world.ledger.change_versions(begun, ended, world.now(), world.run_id)
         self.done.size += sum(version.size for version in begun)
 
     def _keep_old(self, replacing: Sequence[Fetch]) -> frozenset[str]:
@@ -124,6 +126,12 @@ def settle(world: TreeWorld, route: MirrorRoute, paths: Iterable[str]) -> None:
 
 def _folders(paths: Iterable[str]) -> list[str]:
     return sorted({path.rpartition("/")[0] for path in paths})
+
+
+def outlived(world: TreeWorld, route: str, owner_id: int, begun: Sequence[NewVersion]) -> list[tuple[int, Ended]]:
+    """What other owners once had where something of this one lies now: an owner that is gone, its file taken away."""
+    others = world.ledger.living_of_others(route, owner_id, [version.path for version in begun])
+    return [(number, "removed") for number in others]
 
 
 def new_version(owner_id: int, route: str, file: ServerFile, content: ContentLike, mtime_ns: int) -> NewVersion:

@@ -26,6 +26,7 @@ from xnatsync.engine.failing import LOOK_AGAIN_S
 from xnatsync.engine.world import Due, Rest, Result
 from xnatsync.ledger.tree_rows import DeedRow, NewVersion, OwnerRow, VersionRow
 from xnatsync.mirror.holding import fail, hold_by, name_of, still_s
+from xnatsync.mirror.land import outlived
 from xnatsync.mirror.push_survey import LocalFile, PushSurvey
 from xnatsync.mirror.world import TreeWorld
 from xnatsync.tree_ports import Content
@@ -220,7 +221,9 @@ class PushStep:
             here.size, here.sha256, here.md5, here.mtime_ns, "tree" if ours else "server",
         )  # fmt: skip
         ended = [(base.id, "replaced")] if base is not None else []
-        world.ledger.change_versions([version], ended, world.now(), world.run_id)
+        with world.ledger.write():
+            ended += outlived(world, row.route, row.id, [version])  # of a session that was made anew under its label
+            world.ledger.change_versions([version], ended, world.now(), world.run_id)
         world.tally(row.route).add("proven")
 
 

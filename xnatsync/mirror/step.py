@@ -18,7 +18,7 @@ from xnatsync.engine.world import Due, Rest, Result
 from xnatsync.ledger.tree_rows import OwnerRow
 from xnatsync.mirror.fetch import Fetcher, Staged
 from xnatsync.mirror.holding import fail, hold_by, name_of, still_s
-from xnatsync.mirror.land import Landing, new_version, settle
+from xnatsync.mirror.land import Landing, new_version, outlived, settle
 from xnatsync.mirror.listings import Listings
 from xnatsync.mirror.parts import Parts, look
 from xnatsync.mirror.sidecar import bring_metadata
@@ -122,12 +122,14 @@ class OwnerStep:
         world, route = self.world, self.survey.route
         tally = world.tally(route.name)
         settle(world, route, (step.file.path for step in answer.adopt))
+        adopted = [new_version(row.id, route.name, step.file, step.content, step.mtime_ns) for step in answer.adopt]
         with world.ledger.write():
             world.ledger.touch_versions({base.version_id: mtime_ns for base, mtime_ns in answer.touched})
             world.ledger.change_versions(
-                [new_version(row.id, route.name, step.file, step.content, step.mtime_ns) for step in answer.adopt],
+                adopted,
                 [(step.base.version_id, "replaced") for step in answer.adopt if step.base is not None]
-                + [(base.version_id, "removed") for base in answer.end],
+                + [(base.version_id, "removed") for base in answer.end]
+                + outlived(world, route.name, row.id, adopted),
                 world.now(),
                 world.run_id,
             )
