@@ -102,11 +102,13 @@ def _inherited(world: TreeWorld, found: Survey) -> list[_Move]:
 def _pairs(world: TreeWorld, found: Survey, row: OwnerRow, heir: int, old: Owner, new: Owner) -> _Pairs:
     """Lists what is to be renamed: a session's folders, with whatever else lies in them, or else each of its files.
 
-    In the folder of a subject or project lie the sessions' too, which follow by themselves.
+    In the folder of a subject or project lie the sessions' too, which follow by themselves; and where this one had
+    nothing, another that was given its label may have moved in meanwhile.
     """
     layout = found.route.layout
     before, after = layout.folders(old), layout.folders(new)
-    if old.kind is OwnerKind.SESSION and before and len(before) == len(after) and "" not in before:
+    alone = old.kind is OwnerKind.SESSION and before and len(before) == len(after) and "" not in before
+    if alone and not any(world.ledger.others_below(found.route.name, folder, row.id) for folder in before):
         return [pair for pair in zip(before, after, strict=True) if pair[0] != pair[1]]
     types = {key.scan: seen.scan_type for key, seen in found.wanted[heir].items()}
     sidecar = layout.sidecar(old), layout.sidecar(new)
