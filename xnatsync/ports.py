@@ -139,6 +139,10 @@ class Disk(Protocol):
         """Removes the empty folders below, and the folder itself when it is empty then; never a file."""
         ...
 
+    def settle(self, folder: Path) -> None:
+        """Brings to the disk what came into a folder and what went out of it; one that is not there is as wanted."""
+        ...
+
     def exists(self, path: Path) -> bool:
         """Tells whether something is there (a dangling link counts)."""
         ...

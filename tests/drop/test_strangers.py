@@ -10,6 +10,7 @@ import pytest
 
 from drop_pieces import LABEL, Meddled, QuickClock, as_archive, elsewhere, meddled_sync, quick_sync
 from drop_world import DropWorld, uids
+from xnatsync.core.errors import DiskUnwell
 
 
 @pytest.mark.parametrize("away", ["unmounted", "taken"])
@@ -65,3 +66,25 @@ def test_an_archive_that_is_torn_after_its_proof_becomes_an_item_of_its_own(worl
     next(world.folder.rglob("exam.zip")).unlink()
     assert quick_sync(world).exit_code == 0
     assert world.in_drop() == set()
+
+
+def test_a_filing_whose_end_was_not_seen_is_brought_to_the_disk_before_it_is_called_done(world: DropWorld) -> None:
+    """The rename was made, and nobody knows whether it was flushed: a power cut must not undo what the ledger says."""
+    sent = uids(world.study())
+    settled: list[Path] = []
+
+    class Watched(Meddled):
+        def settle(self, folder: Path) -> None:
+            settled.append(folder)
+            super().settle(folder)
+
+    def fail(_source: Path) -> None:
+        raise DiskUnwell("it failed after the rename")
+
+    disk = Watched("move", fail, after=True, nth=2)
+    report = meddled_sync(world, disk)
+
+    assert (report.exit_code, disk.struck) == (0, True)  # a disk that is well again leaves no error behind
+    (day,) = [path for path in (world.folder / "done").iterdir() if path.is_dir()]
+    assert set(settled) == {world.folder / ".xnatsync" / "custody" / "1", day}
+    assert world.archived(LABEL) == sent

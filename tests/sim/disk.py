@@ -233,6 +233,11 @@ class SimDisk:
         self._may_fail("prune", f"removing empty folders of {folder}")
         self._boundary("prune, done")
 
+    def settle(self, folder: Path) -> None:
+        self._boundary("settle")
+        self.unsynced = [(start, end) for start, end in self.unsynced if Path(end).parent != folder]
+        self._boundary("settle, done")
+
     def exists(self, path: Path) -> bool:
         self._boundary("exists")
         if self.history.faults.fires("eio", "disk.exists"):

@@ -66,6 +66,16 @@ def prune(folder: Path) -> None:
         raise our_disk(error, f"removing empty folders of {folder}") from error
 
 
+def settle(folder: Path) -> None:
+    """Brings the names in a folder to the disk, after a change of which nobody knows whether it got that far."""
+    try:
+        sync_folder(real(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise our_disk(error, f"flushing {folder}") from error
+
+
 def make_folder(folder: Path) -> None:
     """Makes a folder and those above it, each durably."""
     if folder.is_dir():

@@ -52,6 +52,10 @@ class LocalDisk:
         """Removes empty folders; see `atomic.prune`."""
         atomic.prune(folder)
 
+    def settle(self, folder: Path) -> None:
+        """Brings the names in a folder to the disk; see `atomic.settle`."""
+        atomic.settle(folder)
+
     def exists(self, path: Path) -> bool:
         """Tells whether something is there, a dangling link too; DiskUnwell when that cannot be known."""
         try:

@@ -62,6 +62,7 @@ class Dispatcher(Rota):
         if kind == "unit":
             unit = self.world.ledger.unit(number)
             self.well(f"server {unit.server}")
+            self.well(f"route {unit.route}")
             held = unit.hold == "person" or (unit.hold == "retry" and key in self.due)
             if unit.phase in {"verified", "closed"} or held:  # held: perhaps its source is another now
                 self.wake(("item", unit.item_id))  # one that rests behind another's lease would be woken by it at once
@@ -71,6 +72,8 @@ class Dispatcher(Rota):
             if unit.phase in {"planned", "sent", "landed"} and unit.hold != "person":
                 self.wake(unit_key)
         item = self.world.ledger.item(number) if self.world.ledger.has_item(number) else None
+        if item is not None:
+            self.well(f"route {item.route}")
         if item is not None and item.phase == "done":
             for other in self.world.ledger.items(route=item.route):
                 if other.place == "custody":

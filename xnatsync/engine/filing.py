@@ -50,8 +50,12 @@ def file_away(world: World, route: DropRoute, item: ItemRow) -> Result:
         look = _present(world, route, source)
         if look is not None:
             return _take_into_custody(world, route, item, source, place, look)
+        filed_as = _filed_before(world, route, item, name)
+        world.disk.settle(place.parent)  # a former life may have been killed between a change and its flush
+        if filed_as is not None:
+            world.disk.settle((route.done / filed_as).parent)
         _clear(world, route, item, place)
-        return _done(world, route, item, _filed_before(world, route, item, name))
+        return _done(world, route, item, filed_as)
     box = _open_box(world, route, item, place)
     if route.after == "delete":
         _remove_delivered(world, route, item, box)
