@@ -420,7 +420,7 @@ def test_zips_that_are_always_cut_are_done_without(far: NounWorld) -> None:
 
 def test_a_connection_that_is_always_cut_is_told(far: NounWorld) -> None:
     """After some tries; exit code 5."""
-    far.server.faults.add(Fault("GET", f"{IS_ZIP}|/files/.", kind="cut_response", times=999))
+    far.server.faults.add(Fault("GET", f"{IS_ZIP}|/files/.", kind="cut_response", bytes=100, times=999))
 
     ran = fetch(far, "--unzip")
 
