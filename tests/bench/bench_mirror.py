@@ -6,8 +6,8 @@
 changed, a run after one file was added, one scan deleted and one session renamed; one file replaced by another of
 equal size, which only `recheck` sees; requests, bytes and what was done.
 *pull*: the whole process `xnatsync sync` of one session (start, inventory, zip, digests, comparison, flush, ledger)
-against `curl` that fetches the same files as one zip into a file (many small ones), or one by one on one connection
-(big ones), each followed by `sync` of the file system, because a mirror is on the disk when it ends.
+against `curl` that fetches the same files one by one on one connection, and (small ones) as one zip into one file, each
+followed by `sync` of the file system, because a mirror is on the disk when it ends.
 """
 
 from __future__ import annotations
@@ -118,6 +118,7 @@ def pull(root: Path, files: int, file_bytes: int, rounds: int, *, alone: bool) -
     session = subprocess.run([*command, "--bytes", str(file_bytes)], check=True, stdout=subprocess.PIPE, text=True)
     ours: list[Run] = []
     theirs: list[float] = []
+    zipped: list[float] = []
     requests = 0
     with sandbox(root / "site") as server:
         for number in range(rounds + 1):  # the first of each warms the page cache and does not count
@@ -126,12 +127,14 @@ def pull(root: Path, files: int, file_bytes: int, rounds: int, *, alone: bool) -
             got = sum(1 for path in (place / "tree").rglob("*.dicom"))
             assert got == files, (got, report)
             requests = asked(server, done)["requests"]
-            seconds = _curl(server, session.stdout.strip(), root / f"curl{number}", files, alone=alone)
+            seconds = _curl(server, session.stdout.strip(), root / f"curl{number}", files, alone=True)
+            as_zip = 0.0 if alone else _curl(server, session.stdout.strip(), root / f"zip{number}", files, alone=False)
             if number:
                 ours.append(done)
                 theirs.append(seconds)
-            shutil.rmtree(place)
-            shutil.rmtree(root / f"curl{number}")
+                zipped.append(as_zip)
+            for folder in (place, root / f"curl{number}", root / f"zip{number}"):
+                shutil.rmtree(folder, ignore_errors=True)
     mine = statistics.median(done.wall_s for done in ours)
     curl = statistics.median(theirs)
     return {
@@ -142,6 +145,7 @@ def pull(root: Path, files: int, file_bytes: int, rounds: int, *, alone: bool) -
         "curl_s": round(curl, 2),
         "curl_all_s": [round(one, 2) for one in theirs],
         "ratio": round(mine / curl, 2),
+        **({} if alone else {"curl_zip_s": round(statistics.median(zipped), 2)}),
         "requests": requests,
         "peak_mb": round(max(done.peak_mb for done in ours)),
         "cpu_s": round(statistics.median(done.cpu_s for done in ours), 2),
@@ -160,7 +164,7 @@ def seed(folder: Path, files: int, file_bytes: int) -> str:
 def _curl(server: Sandbox, session: str, place: Path, files: int, *, alone: bool) -> float:
     place.mkdir()
     where = f"{server.url}/data/experiments/{session}/scans/1/resources/DICOM/files"
-    auth = ["-sS", "--fail", "-u", f"{USER}:{PASSWORD}"]
+    auth = ["-sS", "--fail", "-b", "", "-u", f"{USER}:{PASSWORD}"]  # with cookies: one login, as ours
     if alone:
         command = ["curl", *auth, f"{where}/[00000-{files - 1:05d}].dicom", "-o", f"{place}/#1.dicom"]
     else:
