@@ -28,7 +28,8 @@ def main(words):
         if word == "-r":
             raw = True
         elif word == "--arg":
-            names[words.pop(0)] = words.pop(0)
+            name, value = words.pop(0), words.pop(0)
+            names[name] = value
         else:
             rest.append(word)
     program, files = rest[0], rest[1:]
