@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from sim.catches import fails
+from sim import catches
 from sim.faults import Fired
 
 Draw = tuple[str, int]
+Fails = Callable[[int, str | None, frozenset[Draw]], tuple[str, Any] | None]  # plays a seed: the broken promise
 
 
-def shrink(seed: int, bug: str | None = None) -> tuple[list[Fired], list[Fired], str]:
+def shrink(seed: int, bug: str | None = None, fails: Fails = catches.fails) -> tuple[list[Fired], list[Fired], str]:
     """Gives the faults of a failing seed, those that matter, and the promise that is broken with these alone.
 
     Delta debugging: halves, quarters, ... of what still fires are masked as long as the same promise stays broken.
     """
-    first = fails(seed, bug)
+    first = fails(seed, bug, frozenset())
     assert first is not None, f"seed {seed} does not fail"
     promise = first[0].split(":")[0]
     masked: frozenset[Draw] = frozenset()

@@ -9,8 +9,10 @@ import os
 
 import pytest
 
+from sim.figures import CATCH_SEEDS
+from sim.shrink import shrink
 from sim.tree_catches import BUGS, caught_at, fails
-from sim.tree_run import CATCH_SEEDS, batch, shrink
+from sim.tree_run import batch
 from sim.tree_world import TreeHistory
 
 SEEDS = int(os.environ.get("XNATSYNC_TREE_SIM_SEEDS", "500"))
@@ -55,7 +57,7 @@ def test_a_planted_bug_is_caught(bug: str) -> None:
 
 def test_a_failing_history_is_shrunk_to_what_matters() -> None:
     """Masking one fault leaves all others as they were."""
-    before, after, story = shrink(LAST["replaces_without_keeping_the_old"], "replaces_without_keeping_the_old")
+    before, after, story = shrink(LAST["replaces_without_keeping_the_old"], "replaces_without_keeping_the_old", fails)
 
     assert len(after) < len(before)
     assert story.startswith("S3")

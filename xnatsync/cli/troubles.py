@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from xnatsync.cli.lines import Block, Line, Tone
+from xnatsync.core.advice import advice_of
 from xnatsync.core.wording import counted
-from xnatsync.service.advice import advice_of
 
 if TYPE_CHECKING:
     from xnatsync.ledger.tree_rows import OwnerRow

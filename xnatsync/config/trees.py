@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from datetime import date
 from typing import Literal, Self
 
@@ -38,7 +39,7 @@ class LayoutConfig(Part):
         return Layout.parse(texts, project=project, windows=self.windows)
 
 
-class TreeConfig(Part):
+class TreeConfig(Part, ABC):
     """What the routes that keep a tree have in common: the place, the layout, and the keys of the selection."""
 
     server: str
@@ -58,9 +59,9 @@ class TreeConfig(Part):
     schedule: Cron | None = None
 
     @property
+    @abstractmethod
     def all_projects(self) -> tuple[str, ...]:
         """The projects of the route."""
-        raise NotImplementedError
 
     def selection(self, today: date | None = None) -> Selection:
         """What of them the route takes; without a day, `last 30d` is still to be fixed by `Selection.on`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from xnatsync.core.errors import (
     CredentialsMissing,
     CredentialsRefused,
@@ -15,20 +17,77 @@ from xnatsync.core.errors import (
 from xnatsync.core.moment import later, parse
 from xnatsync.core.retry import asks_person, backoff_s
 from xnatsync.engine.world import Due, Paused, Rest, Result, World
-from xnatsync.ledger.rows import ItemRow, UnitRow
+from xnatsync.ledger.rows import Hold, ItemRow, UnitRow
 
 LOOK_AGAIN_S = 0.5
 # About the server as a whole: asking again for every unit would lock the account.
 OF_THE_SERVER = (CredentialsRefused, CredentialsMissing, TlsRefused)
 
 
+class Held(Protocol):
+    """What items, units and owners have in common: they may be held."""
+
+    @property
+    def id(self) -> int:
+        """Its number."""
+        ...
+
+    @property
+    def hold(self) -> Hold | None:
+        """Why it does not move."""
+        ...
+
+    @property
+    def retry_at(self) -> str | None:
+        """When it is tried again."""
+        ...
+
+    @property
+    def tries(self) -> int:
+        """How often it failed."""
+        ...
+
+
+class HoldRow(Protocol):
+    """How the ledger holds such a row."""
+
+    def __call__(
+        self, number: int, /, *, hold: Hold, code: str, detail: str, advice: str, retry_at: str | None, tries: int
+    ) -> None:
+        """Writes it down."""
+        ...
+
+
 def still_held(row: ItemRow | UnitRow, now: str) -> Result | None:
     """Tells how long a row is still held; None when it may be stepped."""
     if row.hold == "person":
         return Rest()
-    if row.hold == "retry" and row.retry_at is not None and (wait_s := _seconds(row.retry_at, now)) > 0:
-        return Due(wait_s, f"tried again after {row.code}")
-    return None
+    wait_s = still_waits_s(row, now)
+    return Due(wait_s, f"tried again after {row.code}") if wait_s > 0 else None
+
+
+def still_waits_s(row: Held, now: str) -> float:
+    """Tells how long a row that is tried again still waits; 0 or less when its time has come, or it does not wait."""
+    if row.hold != "retry" or row.retry_at is None:
+        return 0.0
+    return (parse(row.retry_at) - parse(now)).total_seconds()
+
+
+def hold_after(hold: HoldRow, row: Held, key: str, error: XnatsyncError, now: str) -> float | None:
+    """Holds a row because of a failure: gives in how many seconds it is tried again, None when a person must act."""
+    tries = row.tries + 1
+    person = asks_person(error, tries)
+    wait_s = backoff_s(tries, key)
+    hold(
+        row.id,
+        hold="person" if person else "retry",
+        code=error.code,
+        detail=str(error),
+        advice=error.remedy,
+        retry_at=None if person else later(now, wait_s),
+        tries=tries,
+    )
+    return None if person else wait_s
 
 
 def fail_item(world: World, item: ItemRow, error: XnatsyncError) -> Result:
@@ -37,7 +96,7 @@ def fail_item(world: World, item: ItemRow, error: XnatsyncError) -> Result:
         return Due()
     if error.disposition is Disposition.PAUSE:
         return Paused(f"route {item.route}", error)
-    return _hold(world, item, error, item.tries + 1)
+    return _hold(world, item, error)
 
 
 def fail_unit(world: World, unit: UnitRow, error: XnatsyncError) -> Result:
@@ -49,35 +108,21 @@ def fail_unit(world: World, unit: UnitRow, error: XnatsyncError) -> Result:
         return Paused(what, error)
     if isinstance(error, Stopped):
         return Due(LOOK_AGAIN_S, str(error))
-    tries = unit.tries + 1
-    if error.disposition is Disposition.LOOK and not asks_person(error, tries):
+    if error.disposition is Disposition.LOOK and not asks_person(error, unit.tries + 1):
         world.ledger.count_try(unit.id)  # a link that cuts every upload must end with a person some day
         return Due(LOOK_AGAIN_S, str(error))
-    return _hold(world, unit, error, tries)
+    return _hold(world, unit, error)
 
 
-def _hold(world: World, row: ItemRow | UnitRow, error: XnatsyncError, tries: int) -> Result:
+def _hold(world: World, row: ItemRow | UnitRow, error: XnatsyncError) -> Result:
     """Holds a row for a person, or until it is tried again; what it waits for is written down with the event."""
     kind, hold = ("unit", world.ledger.hold_unit) if isinstance(row, UnitRow) else ("item", world.ledger.hold_item)
-    person = asks_person(error, tries)
-    wait_s = backoff_s(tries, f"{kind} {row.id}")
     with world.ledger.write():
-        hold(
-            row.id,
-            hold="person" if person else "retry",
-            code=error.code,
-            detail=str(error),
-            advice=error.remedy,
-            retry_at=None if person else later(world.now(), wait_s),
-            tries=tries,
-        )
-        world.note(row, error.code, f"{kind} {row.id} is held", level="error" if person else "warning")
+        wait_s = hold_after(hold, row, f"{kind} {row.id}", error, world.now())
+        level = "error" if wait_s is None else "warning"
+        world.note(row, error.code, f"{kind} {row.id} is held", level=level)
     if isinstance(row, UnitRow):
         world.progress.unit(world.ledger.unit(row.id), str(error))
     else:
         world.progress.item(world.ledger.item(row.id), str(error))
-    return Rest() if person else Due(wait_s, str(error))
-
-
-def _seconds(until: str, now: str) -> float:
-    return (parse(until) - parse(now)).total_seconds()
+    return Rest() if wait_s is None else Due(wait_s, str(error))

@@ -26,10 +26,9 @@ class _Next(Generic[Key]):
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """A file, or everything, is over; `error` says what ended it."""
+    """A file is over, or, between two files, everything; `error` says what ended it."""
 
     error: BaseException | None = None
-    everything: bool = False
 
 
 def read_ahead(files: Iterator[tuple[Key, Iterator[bytes]]]) -> Iterator[tuple[Key, Iterator[bytes]]]:
@@ -50,7 +49,7 @@ def read_ahead(files: Iterator[tuple[Key, Iterator[bytes]]]) -> Iterator[tuple[K
                     yield key, content
                     for _ in content:
                         pass
-                case _End(error, _):
+                case _End(error):
                     if error is not None:
                         raise error
                     return
@@ -68,7 +67,7 @@ def _content(pieces: Queue[_Next[Key] | bytes | _End]) -> Iterator[bytes]:
         match pieces.get():
             case bytes() as piece:
                 yield piece
-            case _End(error, _):
+            case _End(error):
                 if error is not None:
                     raise error
                 return
@@ -95,12 +94,12 @@ def _read(
             for piece in content:
                 put(piece)
             put(_End())
-        put(_End(everything=True))
+        put(_End())
     except _Stopped:
         pass
     except Exception as error:
         try:
-            put(_End(error, everything=True))
+            put(_End(error))
         except _Stopped:
             return
     finally:

@@ -6,14 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from xnatsync.core import errors
+from xnatsync.core.advice import advice_of
 from xnatsync.core.agreement import Trouble
 from xnatsync.core.errors import DiskError, Disposition, SourceError, Stopped, XnatsyncError
 from xnatsync.core.inventory import Owner
-from xnatsync.core.moment import later, parse
-from xnatsync.core.retry import asks_person, backoff_s
 from xnatsync.core.wording import counted
-from xnatsync.engine.failing import LOOK_AGAIN_S, OF_THE_SERVER
+from xnatsync.engine.failing import LOOK_AGAIN_S, OF_THE_SERVER, hold_after
 from xnatsync.engine.world import Due, Paused, Rest, Result
 from xnatsync.ledger.tree_rows import NewTrouble, OwnerRow
 from xnatsync.mirror.world import TreeWorld
@@ -30,21 +28,11 @@ def fail(world: TreeWorld, route: MirrorRoute | PushRoute, row: OwnerRow, error:
     if error.disposition is Disposition.PAUSE or isinstance(error, OF_THE_SERVER):
         ours = isinstance(error, DiskError | SourceError)
         return Paused(f"route {row.route}" if ours else f"server {route.server}", error)
-    tries = row.tries + 1
-    person = asks_person(error, tries)
-    wait_s = backoff_s(tries, f"owner {row.id}")
     with world.ledger.write():
-        world.ledger.hold_owner(
-            row.id,
-            hold="person" if person else "retry",
-            code=error.code,
-            detail=str(error),
-            advice=error.remedy,
-            retry_at=None if person else later(world.now(), wait_s),
-            tries=tries,
-        )
-        world.note(row.route, error.code, f"owner {row.id} is held", level="error" if person else "warning")
-    return Rest() if person else Due(wait_s, str(error))
+        wait_s = hold_after(world.ledger.hold_owner, row, f"owner {row.id}", error, world.now())
+        level = "error" if wait_s is None else "warning"
+        world.note(row.route, error.code, f"owner {row.id} is held", level=level)
+    return Rest() if wait_s is None else Due(wait_s, str(error))
 
 
 def hold_by(world: TreeWorld, row: OwnerRow, troubles: Sequence[Trouble]) -> None:
@@ -68,21 +56,6 @@ def hold_by(world: TreeWorld, row: OwnerRow, troubles: Sequence[Trouble]) -> Non
         )
         if row.code != first.code:
             world.note(row.route, first.code, f"owner {row.id} waits for a person", level="error")
-
-
-def advice_of(code: str) -> str:
-    """The advice that goes with a code."""
-    for kind in vars(errors).values():
-        if isinstance(kind, type) and issubclass(kind, XnatsyncError) and getattr(kind, "code", "") == code:
-            return kind("").remedy
-    return ""
-
-
-def still_s(row: OwnerRow, now: str) -> float:
-    """How long a row still waits, in seconds."""
-    if row.hold != "retry" or row.retry_at is None:
-        return 0.0
-    return (parse(row.retry_at) - parse(now)).total_seconds()
 
 
 def name_of(owner: Owner) -> str:

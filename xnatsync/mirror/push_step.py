@@ -22,10 +22,10 @@ from xnatsync.core.inventory import Owner, ResourceKey
 from xnatsync.core.moment import parse
 from xnatsync.core.sending import Agreed, Compare, LastDeed, Later, Put, Refuse, Sending, decide_sending
 from xnatsync.core.sides import BaseFile, ContentLike, ServerFile
-from xnatsync.engine.failing import LOOK_AGAIN_S
+from xnatsync.engine.failing import LOOK_AGAIN_S, still_waits_s
 from xnatsync.engine.world import Due, Rest, Result
 from xnatsync.ledger.tree_rows import DeedRow, NewVersion, OwnerRow, VersionRow
-from xnatsync.mirror.holding import fail, hold_by, name_of, still_s
+from xnatsync.mirror.holding import fail, hold_by, name_of
 from xnatsync.mirror.land import outlived
 from xnatsync.mirror.push_survey import LocalFile, PushSurvey
 from xnatsync.mirror.world import TreeWorld
@@ -44,7 +44,7 @@ class PushStep:
     def step(self, number: int) -> Result:
         """Sends what is missing of one owner; never raises an XnatsyncError."""
         row = self.world.ledger.owner(number)
-        if (wait_s := still_s(row, self.world.now())) > 0:
+        if (wait_s := still_waits_s(row, self.world.now())) > 0:
             return Due(wait_s, f"tried again after {row.code}")
         try:
             return self._send(row, self.survey.owners[number])

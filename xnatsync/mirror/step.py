@@ -13,11 +13,11 @@ from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.core.remote import FileListing
 from xnatsync.core.sides import BaseFile, ServerFile, Sides
 from xnatsync.core.wording import counted
-from xnatsync.engine.failing import LOOK_AGAIN_S
+from xnatsync.engine.failing import LOOK_AGAIN_S, still_waits_s
 from xnatsync.engine.world import Due, Rest, Result
 from xnatsync.ledger.tree_rows import OwnerRow
 from xnatsync.mirror.fetch import Fetcher, Staged
-from xnatsync.mirror.holding import fail, hold_by, name_of, still_s
+from xnatsync.mirror.holding import fail, hold_by, name_of
 from xnatsync.mirror.land import Landing, new_version, outlived, settle
 from xnatsync.mirror.listings import Listings
 from xnatsync.mirror.parts import Parts, look
@@ -43,7 +43,7 @@ class OwnerStep:
     def step(self, number: int) -> Result:
         """Brings an owner's part of the tree into agreement; never raises an XnatsyncError."""
         row = self.world.ledger.owner(number)
-        if (wait_s := still_s(row, self.world.now())) > 0:
+        if (wait_s := still_waits_s(row, self.world.now())) > 0:
             return Due(wait_s, f"tried again after {row.code}")
         try:
             if number in self.survey.owners:

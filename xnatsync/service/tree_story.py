@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from xnatsync.core.advice import advice_of
 from xnatsync.core.wording import counted
 from xnatsync.ledger.tree_rows import OwnerRow, TroubleRow, VersionRow
-from xnatsync.service.advice import advice_of
 
 if TYPE_CHECKING:
     from xnatsync.config.model import Config

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from xnatsync.core.errors import XnatsyncError
 
 
-@cache
 def advice_of(code: str) -> str:
     """Gives the advice of the error of a code, "" when none has it."""
     waiting: list[type[XnatsyncError]] = [XnatsyncError]
