@@ -8,6 +8,8 @@ import pytest
 
 from mirror.test_push import REPORT, SCAN_REPORT, configure, stored, write
 from mirror_world import Hurried, HurriedApp, MirrorWorld
+from ports_between import app_between, raising
+from xnatsync.core.errors import SourceUnreadable
 from xnatsync.sandbox.http.exchange import Response
 
 GOOD = b"good" * 1000
@@ -174,6 +176,26 @@ def test_a_leftover_of_somebody_that_no_catalogue_knows(pushing: MirrorWorld) ->
     assert path.read_bytes() == b"theirs"
 
 
+def test_a_listing_that_is_short_does_not_let_ours_go_over_theirs(pushing: MirrorWorld) -> None:
+    """What we once stored under the name is no leave to write over what a listing leaves out (simulation, 2423)."""
+    pushing.mirror()
+    (pushing.tree / REPORT).unlink()
+    pushing.mirror()
+    pushing.upload(f"experiments/{pushing.number}/resources/QC/files/report.txt", b"theirs", overwrite=True)
+    write(pushing, REPORT, b"new")
+    entries = pushing.site.experiments[pushing.number].resources["QC"].entries
+    left_out = entries.pop("report.txt")
+
+    report = pushing.mirror(patience_s=0.0)
+
+    assert codes(report) == {"XS-LISTING-SHORT"}, report
+    entries["report.txt"] = left_out
+    assert stored(pushing) == {"resources/QC/files/report.txt": b"theirs"}
+    report = pushing.mirror(patience_s=0.0)
+    assert (report.exit_code, codes(report)) == (3, {"XS-FOREIGN-CONTENT"}), report
+    assert stored(pushing) == {"resources/QC/files/report.txt": b"theirs"}
+
+
 @pytest.mark.parametrize("late_s", [0.0, 3600.0])
 @pytest.mark.parametrize("changed", [False, True])
 def test_a_store_that_lands_late(pushing: MirrorWorld, late_s: float, changed: bool) -> None:
@@ -220,22 +242,15 @@ def test_a_file_that_changes_while_it_is_sent_is_not_called_done(pushing: Mirror
     ends_well(pushing, {"resources/QC/files/report.txt": b"x" * 9999})
 
 
-def test_a_file_that_cannot_be_read_does_not_stop_the_others(pushing: MirrorWorld, monkeypatch: Any) -> None:
+def test_a_file_that_cannot_be_read_does_not_stop_the_others(pushing: MirrorWorld) -> None:
     """It is told, and the run is not at its end."""
-    from xnatsync.core.errors import SourceUnreadable
-    from xnatsync.disk.tree import LocalTree
-
     write(pushing, SCAN_REPORT, b"{}")
-    read = LocalTree.read
+    error = SourceUnreadable("report.txt cannot be read: no rights")
+    refusing = raising(error, lambda _root, path: path == REPORT)
 
-    def refusing(self: Any, root: Any, path: str, **more: Any) -> Any:
-        if path == REPORT:
-            raise SourceUnreadable("report.txt cannot be read: no rights")
-        return read(self, root, path, **more)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(LocalTree, "read", refusing)
-        report = pushing.mirror(patience_s=0.0)
+    pushing.make_app = lambda _: app_between(pushing.config, trees={"read": refusing}, kind=HurriedApp)
+    report = pushing.mirror(patience_s=0.0)
+    pushing.make_app = HurriedApp
 
     assert (report.exit_code, codes(report)) == (5, {"XS-SOURCE-UNREADABLE"}), report
     assert stored(pushing) == {"scans/1/resources/QC/files/deep/scan.json": b"{}"}

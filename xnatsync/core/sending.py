@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xnatsync.core.errors import ForeignContent, PushGone, TreeEdited, XnatsyncError
+from xnatsync.core.errors import ForeignContent, ListingShort, PushGone, TreeEdited, XnatsyncError
 from xnatsync.core.sides import BaseFile, ContentLike, ServerFile
 
 
@@ -87,7 +87,7 @@ def decide_sending(
 
 def _absent(base: BaseFile | None, last: LastDeed | None, *, complete: bool) -> Sending:
     if not complete:
-        return Refuse(ForeignContent("the server's listing is not whole, so nothing was sent"), person=False)
+        return Refuse(ListingShort("the server's listing is not whole, so nothing was sent"), person=False)
     if base is not None:
         return Refuse(PushGone("it was on the server and somebody deleted it there: it is not sent again"))
     return Put(overwrite=last is not None)  # an interrupted store may lie there, uncatalogued (hierarchy.md §6.1)

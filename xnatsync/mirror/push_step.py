@@ -129,7 +129,7 @@ class PushStep:
     ) -> Sending:
         """Asks the pure core; where it wants to compare, what lies there is fetched and hashed."""
         route = self.survey.route
-        if not route.create_resources and file.key not in self.survey.listed[row.id]:
+        if not route.create_resources and file.key not in self.survey.counted[row.id]:
             error = NotThere(
                 f"there is no resource {file.key.label} there yet",
                 advice="Create it on the server, or set `create_resources = true`.",
@@ -140,11 +140,19 @@ class PushStep:
         known = _base(base) if base is not None else None
         ours = base is not None and base.origin == "tree"
         now = self.world.now()
+        if known is not None or last is not None:  # else all that follows is a store that may be refused
+            complete = complete and not self._is_short(row, file.key, listed)
         answer = decide_sending(here, known, there, last, ours=ours, complete=complete, now=now)
         if isinstance(answer, Compare):
             fetched = self._digest_there(owner, file)
             answer = decide_sending(here, known, there, last, ours=ours, complete=complete, now=now, fetched=fetched)
         return answer
+
+    def _is_short(self, row: OwnerRow, key: ResourceKey, listed: _Listed) -> bool:
+        """Tells whether fewer files of a resource are listed than the server counts: then no absence is certain."""
+        counted = self.survey.counted[row.id].get(key)
+        many = sum((scan, label) == (key.scan, key.label) for scan, label, _ in listed)
+        return counted is not None and many < counted
 
     def _digest_there(self, owner: Owner, file: LocalFile) -> bytes:
         digest = hashlib.sha256()

@@ -32,7 +32,7 @@ class PushSurvey:
     route: PushRoute
     owners: dict[int, Owner] = field(default_factory=dict)
     files: dict[int, list[LocalFile]] = field(default_factory=dict)  # of the owners that are due
-    listed: dict[int, frozenset[ResourceKey]] = field(default_factory=dict)
+    counted: dict[int, dict[ResourceKey, int | None]] = field(default_factory=dict)  # what the server says it has
     unplaced: list[tuple[str, str]] = field(default_factory=list)  # (path, why): nobody on the server owns them
     ended: list[int] = field(default_factory=list)  # versions whose file was removed here
     agreed: int = 0  # files that are as they were agreed
@@ -121,7 +121,7 @@ def _find_owners(world: TreeWorld, found: PushSurvey, fresh: list[tuple[Place, L
     rows = world.ledger.ensure_owners(route.name, list(wanted), world.now())
     for row, (owner, files) in zip(rows, wanted.items(), strict=True):
         found.owners[row.id], found.files[row.id] = owner, files
-        found.listed[row.id] = frozenset(seen.key for seen in known[owner])
+        found.counted[row.id] = {seen.key: seen.files for seen in known[owner]}
 
 
 def _as_seen(key: ResourceKey, resources: tuple[ResourceSeen, ...]) -> ResourceSeen:
