@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import re
 import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from cli_world import World
+from cli_world import REPOSITORY, World
 from xnatsync.sandbox.http.faults import Fault
 
 
@@ -141,9 +144,20 @@ def test_a_folder_that_cannot_be_written_is_found(box: World) -> None:
     assert (code, found["route scanner"]) == (5, ("problem", "XS-DISK-UNWELL"))
 
 
-def test_another_file_system_for_done_is_found(box: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def elsewhere(box: World) -> Iterator[Path]:
+    """A folder on another file system than the drop folder."""
+    for place in ("/dev/shm", "/run", "/var/tmp", str(REPOSITORY)):
+        if os.path.isdir(place) and os.access(place, os.W_OK) and os.stat(place).st_dev != box.drop.stat().st_dev:
+            with tempfile.TemporaryDirectory(dir=place) as made:
+                yield Path(made)
+            return
+    pytest.skip("this machine has one file system only")
+
+
+def test_another_file_system_for_done_is_found(box: World, elsewhere: Path) -> None:
     """Filing is a rename: a done folder on another file system is found before the first item is."""
-    monkeypatch.setattr("xnatsync.disk.local.LocalDisk.same_device", lambda *_: False)
+    box.configure(route=f'done = "{elsewhere}"')
 
     code, found = states(box)
 
@@ -159,10 +173,9 @@ def test_little_room_is_found(box: World, monkeypatch: pytest.MonkeyPatch) -> No
     assert code == 5
 
 
-def test_a_route_that_keeps_needs_no_right_to_write(box: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_route_that_keeps_needs_no_right_to_write(box: World, elsewhere: Path) -> None:
     """Under `keep` nothing is written in the drop folder, so nothing about writing is asked."""
-    box.configure(route='after = "keep"')
-    monkeypatch.setattr("xnatsync.disk.local.LocalDisk.same_device", lambda *_: False)
+    box.configure(route=f'after = "keep"\ndone = "{elsewhere}"')
 
     code, found = states(box)
 

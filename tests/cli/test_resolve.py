@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from cli_world import World
-from xnatsync.cli.render import Screen
 from xnatsync.sandbox.http.faults import Fault
 
 
@@ -144,7 +143,8 @@ def test_on_a_terminal_it_asks(
 ) -> None:
     """The person is told what is given up, and asked; only yes means yes."""
     number = held(box)
-    monkeypatch.setattr(Screen, "can_ask", True)
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     monkeypatch.setattr("sys.stdin", Answers("y\n" if answer else "\n"))
 
     ran = box.run("dismiss", f"#{number}")

@@ -12,14 +12,15 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from drop_world import DropWorld, only, uids, unit_of
+from ports_between import Shifted, app_between
 from xnatsync.core.compare import Same, same
 from xnatsync.core.manifest import Level
 from xnatsync.core.moment import stamp
 from xnatsync.core.tree import Node
+from xnatsync.engine.world import Silent
 from xnatsync.ledger.rows import FileRow
 from xnatsync.routes.drop import NO_PIXELS, source_tree
-from xnatsync.service.app import App
-from xnatsync.service.clock import SystemClock
+from xnatsync.service.sync import sync
 
 IMPORT, BUILD, COMMIT = "/data/services/import", "action=build", "action=commit"
 LABEL = "SUB1_MR_20260301"
@@ -173,21 +174,13 @@ def test_an_object_without_pixels_that_was_truncated_is_no_object_without_pixels
     assert unit_of(only(report)).receipt is None
 
 
-def test_a_clock_that_was_set_back_does_not_hold_an_item_for_days(world: DropWorld, monkeypatch: Any) -> None:
+def test_a_clock_that_was_set_back_does_not_hold_an_item_for_days(world: DropWorld) -> None:
     """It was first seen "tomorrow": the settle time begins anew, and ends."""
-
-    class Fast(SystemClock):
-        def now(self) -> datetime:
-            return super().now() + timedelta(days=1)
-
-        def wait(self, seconds: float) -> bool:
-            return True  # asked to stop before it settled
-
     world.configure(settle="500ms")
     world.study()
-    with monkeypatch.context() as patch:
-        patch.setattr(App, "make_clock", lambda app: Fast(app.stop))
-        assert world.sync().exit_code == 5
+    tomorrow = app_between(world.config, clock=Shifted(timedelta(days=1), stops=True))  # before it settled
+    report = sync(tomorrow, [], progress=Silent(), on_bug=world.bugs.append, patience_s=20.0)
+    assert (report.exit_code, world.bugs) == (5, [])
     with world.ledger() as ledger:
         (item,) = ledger.items()
     assert item.steady_at > stamp(datetime.now(UTC))

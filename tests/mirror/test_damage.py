@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 from mirror_world import OURS, Hurried, HurriedApp, MirrorWorld, some_bytes
+from ports_between import app_between
 from xnatsync.core.errors import DiskFull, DiskUnwell, XnatsyncError
-from xnatsync.disk.tree import LocalTree
 from xnatsync.sandbox.http.exchange import Response
 
 SCAN = "P1/S1/S1_MR/scans/{scan}/resources/NIFTI/files/{name}"
@@ -428,7 +428,7 @@ METHODS = ["mark", "look_tree", "stage", "flush", "land", "settle_folders", "kee
 @pytest.mark.parametrize(("after", "error"), [(False, DiskFull), (True, DiskUnwell)])
 @pytest.mark.parametrize("method", METHODS)
 def test_a_disk_that_fails_at_one_call(
-    damaged: MirrorWorld, monkeypatch: Any, method: str, after: bool, error: type[XnatsyncError]
+    damaged: MirrorWorld, method: str, after: bool, error: type[XnatsyncError]
 ) -> None:
     """Before or after it has acted, and once: the same run, or the next, comes to the same end."""
     damaged.configure(policy="replica", max_delete=100)
@@ -448,19 +448,19 @@ def test_a_disk_that_fails_at_one_call(
     else:
         expected = held(damaged)
     before = damaged.files()
-    call, struck = getattr(LocalTree, method), []
+    struck: list[str] = []
 
-    def failing(self: Any, *args: Any, **more: Any) -> Any:
+    def failing(call: Callable[..., Any], *args: Any, **more: Any) -> Any:
         if struck:
-            return call(self, *args, **more)
+            return call(*args, **more)
         struck.append(method)
         if after:
-            call(self, *args, **more)
+            call(*args, **more)
         raise error(f"{method} failed")
 
-    with monkeypatch.context() as patched:
-        patched.setattr(LocalTree, method, failing)
-        report = damaged.mirror(patience_s=60.0)
+    damaged.make_app = lambda _: app_between(damaged.config, trees={method: failing}, kind=HurriedApp)
+    report = damaged.mirror(patience_s=60.0)
+    damaged.make_app = HurriedApp
 
     assert struck
     assert (report.exit_code == 0) == (not codes(report)), report

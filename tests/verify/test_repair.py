@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,11 @@ import pytest
 from drop_pieces import delete
 from drop_world import DropWorld, uids
 from mirror_world import MirrorWorld
+from ports_between import Died, app_between, raising, raising_after
 from verify_world import LABEL, filed, flip, found, look, lose, snapshot, untouched, writes
 from xnatsync.core.errors import DiskFull, SourceUnreadable
-from xnatsync.core.manifest import Level, ManifestFile
+from xnatsync.core.manifest import Level
 from xnatsync.core.verification import VerifyReport
-from xnatsync.disk.local import LocalDisk
-from xnatsync.disk.tree import LocalTree
-from xnatsync.ledger.ledger import Ledger
 
 FIRST = "P1/S1/S1_MR/scans/1/resources/NIFTI/files/1.nii"
 URL = "experiments/{number}/scans/1/resources/NIFTI/files/{name}"
@@ -331,30 +329,25 @@ def test_a_copy_that_is_damaged_in_another_study_is_not_sent(empty: DropWorld) -
 # --- dying in between --------------------------------------------------------------------------------------------
 
 
-def died(*_: object, **__: object) -> None:
-    """As a ledger on a full disk fails: what comes after it is not done."""
-    raise DiskFull("no space is left")
-
-
-def test_a_repair_that_dies_after_the_move_is_no_loss(world: DropWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_repair_that_dies_after_the_move_is_no_loss(world: DropWorld) -> None:
     """The copy is in the drop folder and the ledger does not know: it is on its way, and not missing."""
     lose(world, world.stored(LABEL)[0])
-    with monkeypatch.context() as broken:
-        broken.setattr(Ledger, "unfile_item", died)
-        assert look(world, repair=True).errors
+    with pytest.raises(Died):
+        look(world, app=app_between(world.config, disk={"move": raising_after(Died())}), repair=True)
     assert world.in_drop() == {"exam"}
+    with world.ledger() as ledger:
+        assert ledger.items(living=False)[0].filed_as is not None
 
     assert found(look(world)) == {("server", "missing")}
     assert world.sync().exit_code == 0
     assert untouched(look(world))
 
 
-def test_a_move_that_fails_leaves_the_copy_where_it_is(world: DropWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_move_that_fails_leaves_the_copy_where_it_is(world: DropWorld) -> None:
     """A person is told; and a copy that is gone later is missing."""
     lose(world, world.stored(LABEL)[0])
-    with monkeypatch.context() as broken:
-        broken.setattr(LocalDisk, "move", died)
-        assert actions(look(world, repair=True)) == [("person", False)]
+    full = app_between(world.config, disk={"move": raising(DiskFull("no space is left"))})
+    assert actions(look(world, app=full, repair=True)) == [("person", False)]
     assert len(filed(world)) == 5
 
     shutil.rmtree(filed(world)[0].parents[1])
@@ -362,16 +355,16 @@ def test_a_move_that_fails_leaves_the_copy_where_it_is(world: DropWorld, monkeyp
     assert found(look(world)) == {("server", "missing"), ("filed", "missing")}
 
 
-@pytest.mark.parametrize("where", ["announce_trash", "change_versions"])
+@pytest.mark.parametrize("dies", [raising, raising_after])
 def test_a_repair_of_a_tree_that_dies_is_mended_by_the_next_sync(
-    pulled: MirrorWorld, monkeypatch: pytest.MonkeyPatch, where: str
+    pulled: MirrorWorld, dies: Callable[[BaseException], Callable[..., Any]]
 ) -> None:
-    """Before or after the damaged file has gone to the trash."""
+    """Before or after the damaged file has gone to the trash, which was announced."""
     held = pulled.files()
     flip(pulled.tree / FIRST)
-    with monkeypatch.context() as broken:
-        broken.setattr(Ledger, where, died)
-        look(pulled, repair=True)
+    with pytest.raises(Died):
+        look(pulled, app=app_between(pulled.config, trees={"discard": dies(Died())}), repair=True)
+    assert (pulled.tree / FIRST).exists() == (dies is raising)
 
     assert pulled.mirror().exit_code == 0
     look(pulled, repair=True)
@@ -384,38 +377,23 @@ def test_a_repair_of_a_tree_that_dies_is_mended_by_the_next_sync(
 # --- what a disk does not give -----------------------------------------------------------------------------------
 
 
-def test_what_cannot_be_read_is_unreadable_and_a_matter_for_a_person(
-    world: DropWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_read_is_unreadable_and_a_matter_for_a_person(world: DropWorld) -> None:
     """It is there: neither missing nor different; the other files of the copy are judged."""
     bad = filed(world)[0]
-    honest = LocalDisk.stream
+    error = SourceUnreadable("input/output error")
+    failing = raising(error, lambda path, files: path / files[0].path == bad)
 
-    def stream(self: LocalDisk, path: Path, files: Sequence[ManifestFile]) -> Any:
-        if path / files[0].path == bad:
-            raise SourceUnreadable(f"{files[0].path}: input/output error")
-        return honest(self, path, files)
-
-    monkeypatch.setattr(LocalDisk, "stream", stream)
-
-    report = look(world, repair=True)
+    report = look(world, app=app_between(world.config, disk={"stream": failing}), repair=True)
 
     assert found(report) == {("filed", "unreadable")}
     assert (report.local.same, report.exit_code, actions(report)) == (4, 4, [("person", False)])
 
 
-def test_what_a_tree_does_not_give_is_unreadable(pulled: MirrorWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_tree_does_not_give_is_unreadable(pulled: MirrorWorld) -> None:
     """And stays where it is."""
-    honest = LocalTree.read
+    failing = raising(SourceUnreadable("input/output error"), lambda _root, path: path == FIRST)
 
-    def read(self: LocalTree, root: Path, path: str, **more: Any) -> Any:
-        if path == FIRST:
-            raise SourceUnreadable(f"{path}: input/output error")
-        return honest(self, root, path, **more)
-
-    monkeypatch.setattr(LocalTree, "read", read)
-
-    report = look(pulled, repair=True)
+    report = look(pulled, app=app_between(pulled.config, trees={"read": failing}), repair=True)
 
     assert found(report) == {("tree", "unreadable")}
     assert (report.exit_code, actions(report)) == (4, [("person", False)])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from drop_world import DropWorld
 from mirror_world import MirrorWorld
+from ports_between import Shifted, app_between, raising
 from verify_world import look, lose, only, untouched
 from xnatsync.config.load import load
 from xnatsync.core.errors import RouteUnknown
@@ -59,16 +61,11 @@ def test_a_shallow_look_does_not_count_for_a_deeper_sample(many: DropWorld) -> N
     assert not first & looked_at(many, sample=Sample(2), level=Level.NAMES)
 
 
-def test_a_sample_takes_in_turn_whatever_the_clock_says(many: DropWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sample_takes_in_turn_whatever_the_clock_says(many: DropWorld) -> None:
     """The order of the ledger counts, not the time."""
-    from datetime import UTC, datetime, timedelta
-
-    from xnatsync.service.clock import SystemClock
-
     seen: set[str] = set()
     for back in range(5):
-        monkeypatch.setattr(SystemClock, "now", lambda self, days=back: datetime.now(UTC) - timedelta(days=days))
-        seen |= looked_at(many, sample=Sample(1))
+        seen |= looked_at(many, app=app_between(many.config, clock=Shifted(timedelta(days=-back))), sample=Sample(1))
 
     assert len(seen) == 5
 
@@ -148,15 +145,10 @@ def test_an_interruption_is_told_and_what_was_seen_is_kept(many: DropWorld) -> N
     assert len(audits(many)) == len(report.summaries)
 
 
-def test_a_mistake_of_ours_does_not_pass_for_a_look(many: DropWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mistake_of_ours_does_not_pass_for_a_look(many: DropWorld) -> None:
     """Whatever goes wrong in a worker comes out."""
-
-    def broken(*_: object) -> None:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr("xnatsync.service.verifying_drops.Drops.examine", broken)
     with pytest.raises(ZeroDivisionError):
-        look(many)
+        look(many, app=app_between(many.config, disk={"look": raising(ZeroDivisionError())}))
 
 
 def test_an_unknown_route_is_refused(many: DropWorld) -> None:
