@@ -1,13 +1,16 @@
-"""The in-process world of the contract: the simulation's own server, on the sandbox's model, with nothing that fails.
+"""The in-process worlds of the contract: the simulations' own servers, on the sandbox's model, with nothing that fails.
 
-What the simulation proves rests on this server being one: so it has to answer the same questions as one over sockets.
+What the simulations prove rests on these being servers: so they answer the same questions as one over sockets.
 """
 
 from __future__ import annotations
 
+from archive_world import World, furnish
 from sim import slate
 from sim.invariants import Judge
 from sim.server import AGENT, PROJECT, SimXnat
+from sim.tree_server import SimArchive, TreeServer
+from sim.tree_world import TreeHistory
 from sim.world import History
 from xnatsync.core.manifest import ManifestFile
 from xnatsync.sandbox.model.prearchive import Row
@@ -46,6 +49,20 @@ class ModelWorld:
     def connect(self, password: str) -> SimXnat:
         """The port, for whoever knows, or does not know, the password."""
         return SimXnat(self.server, password)
+
+    def close(self) -> None:
+        """Gives back what it borrowed."""
+        slate.give_back(self._history.slate)
+
+
+class ArchiveModel:
+    """The archive of the simulation of trees, with the small project of `archive_world` in it."""
+
+    def __init__(self, archive: type[SimArchive] = SimArchive) -> None:
+        self._history = TreeHistory(0, only=frozenset())
+        server = self._history.server = TreeServer(self._history, checksums=True)
+        furnish(server.site)
+        self.world = World(server.site, archive(server, server.password))
 
     def close(self) -> None:
         """Gives back what it borrowed."""

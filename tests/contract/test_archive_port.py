@@ -1,7 +1,7 @@
 """One suite for the port `Archive`: what every archive must do for mirrors and pushes to be right.
 
-It runs on the sandbox over real sockets, as an administrator and as a member.  An adapter in one process joins by one
-more parameter of `world`: it needs a site of the sandbox's model and the port on it.
+It runs on the simulation's archive in this process, and on the sandbox over real sockets, as an administrator and as a
+member.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterator
+from contextlib import closing
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from archive_world import ALL, BARE, DICOM, SESSION, SHARED, World, furnish, key
 from big_project import add_resource
+from contract.model_world import ArchiveModel
 from xnatsync.core.errors import NotThere, PlaceTaken, RequestRefused
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.sandbox.http.server import SandboxServer
@@ -24,8 +26,12 @@ from xnatsync.xnat.server import XnatServer
 REQUESTS = map("contract-{}".format, itertools.count())
 
 
-@pytest.fixture(params=["admin", "mia"])
+@pytest.fixture(params=["model", "admin", "mia"])
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    if request.param == "model":
+        with closing(ArchiveModel()) as model:
+            yield model.world
+        return
     site = Site.in_memory()
     site.accounts.add("admin", "secret", admin=True)
     site.accounts.add("mia", "secret")
@@ -113,6 +119,24 @@ def test_only_the_kinds_asked_for_are_listed(world: World) -> None:
     """Each alone."""
     for kind in ALL:
         assert {owner.kind for owner in world.archive.inventory("P1", frozenset({kind})).owners} == {kind}
+
+
+@pytest.mark.parametrize("label", ["..", "a/b", "a\\b", "bell\a"])
+def test_a_hostile_label_is_refused_and_the_others_come(world: World, label: str) -> None:
+    """Of a session and of a resource; the inventory is then incomplete, and says whose name it was."""
+    before = world.inventory().owners
+    session = world.site.experiments[SESSION]
+    hostile = session.resources[label] = session.resources.pop("QC")
+    hostile.label = label
+    world.site.experiments[BARE].label = label
+
+    seen = world.inventory()
+
+    assert not seen.complete
+    assert {owner_id for owner_id, _ in seen.refused} == {SESSION, BARE}
+    assert {owner.id for owner in seen.owners} == {owner.id for owner in before} - {BARE}
+    assert key("", "QC") not in {item.key for item in seen.owners[world.owner(SESSION)]}
+    assert key("4", "DICOM") in {item.key for item in seen.owners[world.owner(SESSION)]}
 
 
 def test_an_absent_project_is_not_empty(world: World) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from contract import test_archive_port as archives
 from contract import test_xnat_port as suite
-from contract.model_world import ModelWorld
+from contract.model_world import ArchiveModel, ModelWorld
 from sim.server import SimXnat
-from xnatsync.core.errors import XnatsyncError
+from sim.tree_server import SimArchive
+from xnatsync.core.errors import NotThere, XnatsyncError
+from xnatsync.core.inventory import Inventory, Owner, OwnerKind, ResourceKey
 from xnatsync.core.remote import FileListing, ImportReply, ImportTarget, PrearchiveSeen
 
 
@@ -86,3 +90,66 @@ def test_a_lie_is_caught(kind: type[SimXnat], test: Callable[..., None]) -> None
     _tried(SimXnat, test)
     with pytest.raises((AssertionError, pytest.fail.Exception)):
         _tried(kind, test)
+
+
+class Whole(SimArchive):
+    """Says that it has listed everything, whatever it left out."""
+
+    def inventory(self, project: str, kinds: frozenset[OwnerKind]) -> Inventory:
+        return replace(super().inventory(project, kinds), complete=True)
+
+    def owner_files(self, owners: Sequence[Owner]) -> Mapping[Owner, FileListing]:
+        return {owner: replace(listing, complete=True) for owner, listing in super().owner_files(owners).items()}
+
+
+class Bold(SimArchive):
+    """Overwrites whatever lies there."""
+
+    def put_resource_file(self, *given: Any, overwrite: bool, **more: Any) -> None:
+        super().put_resource_file(*given, overwrite=True, **more)
+
+
+class Parental(SimArchive):
+    """Falls through to the session where a scan is not there."""
+
+    def put_resource_file(self, owner: Owner, resource: ResourceKey, *given: Any, **more: Any) -> None:
+        there = self.server.find(owner, ResourceKey(resource.scan, "DICOM")) is not None
+        super().put_resource_file(owner, resource if there else ResourceKey("", resource.label), *given, **more)
+
+
+class Vague(SimArchive):
+    """Gives nothing of an owner that is gone, and does not say so."""
+
+    def fetch_resources(self, owner: Owner, resources: Sequence[ResourceKey]) -> Iterator[Any]:
+        try:
+            yield from super().fetch_resources(owner, resources)
+        except NotThere:
+            return
+
+
+class Deaf(SimArchive):
+    """Sends a file from its beginning, whatever was asked for."""
+
+    def fetch_file(self, owner: Owner, resource: ResourceKey, name: str, *, offset: int = 0) -> Iterator[bytes]:
+        return super().fetch_file(owner, resource, name)
+
+
+ARCHIVE_LIES: list[tuple[type[SimArchive], Callable[..., None], tuple[Any, ...]]] = [
+    (Whole, archives.test_a_hostile_file_name_is_refused_and_the_others_come, ()),
+    (Whole, archives.test_a_hostile_label_is_refused_and_the_others_come, ("..",)),
+    (Bold, archives.test_nothing_is_overwritten_unless_asked, ()),
+    (Parental, archives.test_storing_where_nothing_is_does_not_fall_through, ()),
+    (Vague, archives.test_an_empty_resource_gives_nothing_and_an_absent_owner_is_not_there, ()),
+    (Deaf, archives.test_a_file_is_fetched_from_any_offset, ()),
+]
+
+
+@pytest.mark.parametrize(("kind", "test", "given"), ARCHIVE_LIES)
+def test_a_lie_of_an_archive_is_caught(
+    kind: type[SimArchive], test: Callable[..., None], given: tuple[Any, ...]
+) -> None:
+    """And the same test passes on an archive that does not lie."""
+    with closing(ArchiveModel()) as honest:
+        test(honest.world, *given)
+    with closing(ArchiveModel(kind)) as lying, pytest.raises((AssertionError, pytest.fail.Exception)):
+        test(lying.world, *given)

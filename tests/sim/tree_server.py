@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from xml.sax.saxutils import quoteattr
 
 from xnatsync.core.errors import (
     NotThere,
@@ -24,10 +25,14 @@ from xnatsync.sandbox.model.creation import ModelError
 from xnatsync.sandbox.model.hierarchy import label_in
 from xnatsync.sandbox.model.objects import Experiment, Project, Resource, Scan, Subject
 from xnatsync.sandbox.model.resources import Place
+from xnatsync.sandbox.model.selection import scans_named
 from xnatsync.sandbox.model.site import Site
+from xnatsync.xnat import names, resource_upload, wire
 from xnatsync.xnat.failures import Verb, from_status
+from xnatsync.xnat.inventory import modality_of
 
 if TYPE_CHECKING:
+    from sim.faults import Chance
     from sim.tree_world import TreeHistory
 
 PROJECT, OTHER = "P1", "P2"
@@ -197,42 +202,57 @@ class SimArchive:
         short = faults.fires("short", "archive.inventory")
         uncounted = faults.fires("uncounted", "archive.inventory")
         owners: dict[Owner, tuple[ResourceSeen, ...]] = {}
+        refused: dict[tuple[str, str], None] = {}
         for one, kind in self.server.owners(project):
             if kind not in kinds or (stale and self._young(one.id)) or (short and short.random() < 0.4):
+                continue
+            try:
+                owner = self._owner(one, kind, project)
+            except ReplyStrange as error:
+                refused[one.id, str(error)] = None
                 continue
             found = []
             for key, resource, scan in self.server.resources_of(one):
                 if (stale and self._young(resource.id)) or (short and short.random() < 0.3):
                     continue
-                counted = not (uncounted and uncounted.random() < 0.5)
-                files = resource.file_count if counted else None
-                size = resource.file_size if counted else None
-                fields = scan.fields if scan is not None else {}
-                found.append(
-                    ResourceSeen(
-                        key, str(resource.id), files, size, scan_type=fields.get("type", ""),
-                        scan_description=fields.get("series_description", ""), quality=fields.get("quality", ""),
-                    )
-                )  # fmt: skip
-                self.history.told[resource.id] = files
+                try:
+                    seen = self._resource(key, resource, scan, uncounted)
+                except ReplyStrange as error:
+                    refused[one.id, str(error)] = None
+                    continue
+                found.append(seen)
+                self.history.told[resource.id] = seen.files
                 self.server.born.pop(resource.id, None)  # what was shown once stays shown
             self.server.born.pop(one.id, None)
-            owners[self._owner(one, kind, project)] = tuple(sorted(found, key=lambda seen: seen.key))
-        return Inventory(project, owners, complete=short is None)
+            owners[owner] = tuple(sorted(found, key=lambda seen: seen.key))
+        return Inventory(project, owners, complete=short is None and not refused, refused=tuple(refused))
 
     def _owner(self, one: Held, kind: OwnerKind, project: str) -> Owner:
-        stamp = f"{one.stamps.insert_date}|{one.stamps.last_modified}"
+        stamp, what = f"{one.stamps.insert_date}|{one.stamps.last_modified}", f"listing {project}"
         if isinstance(one, Project):
             return Owner(kind, project, one.id, stamp=stamp)
-        label = label_in(one, project) or ""
+        label = names.segment(label_in(one, project), what)
         home = "" if one.project == project else one.project
         if isinstance(one, Subject):
             return Owner(kind, project, one.id, subject=label, subject_id=one.id, stamp=stamp, home=home)
         subject = self.server.site.subjects[one.subject]
         return Owner(
-            kind, project, one.id, subject=label_in(subject, project) or subject.label, subject_id=subject.id,
-            session=label, xsi_type=one.xsi_type, date=one.fields.get("date", ""), modality="MR", stamp=stamp,
-            home=home,
+            kind, project, one.id, subject=names.segment(label_in(subject, project) or subject.label, what),
+            subject_id=subject.id, session=label, xsi_type=one.xsi_type, date=one.fields.get("date", ""),
+            modality=modality_of(one.xsi_type), stamp=stamp, home=home,
+        )  # fmt: skip
+
+    def _resource(
+        self, key: ResourceKey, resource: Resource, scan: Scan | None, uncounted: Chance | None
+    ) -> ResourceSeen:
+        for name in (key.scan, key.label) if scan is not None else (key.label,):
+            names.segment(name, "listing resources")
+        counted = not (uncounted and uncounted.random() < 0.5)
+        fields = scan.fields if scan is not None else {}
+        return ResourceSeen(
+            key, str(resource.id), resource.file_count if counted else None, resource.file_size if counted else None,
+            scan_type=fields.get("type", ""), scan_description=fields.get("series_description", ""),
+            quality=fields.get("quality", ""),
         )  # fmt: skip
 
     def owner_files(self, owners: Sequence[Owner]) -> Mapping[Owner, FileListing]:
@@ -248,24 +268,29 @@ class SimArchive:
         for at in [at for at in self.history.listed if at[:2] == (owner.kind.value, owner.id)]:
             del self.history.listed[at]
         listed: list[RemoteFile] = []
+        refused: dict[tuple[str, str, str], None] = {}  # names that nobody may write
         for key, resource, _ in self.server.resources_of(one):
-            found = [
-                RemoteFile(key.scan, key.label, entry.path, entry.size, self._digest(entry.digest))
-                for entry in resource.entries.values()
-            ]
+            found = []
+            for entry in resource.entries.values():
+                try:
+                    name = names.relative_path(entry.path, "listing files")
+                except ReplyStrange as error:
+                    refused[key.scan, key.label, str(error)] = None
+                    continue
+                found.append(RemoteFile(key.scan, key.label, name, entry.size, self._digest(entry.digest)))
             for file in found:
                 at = (owner.kind.value, owner.id, key.scan, key.label, file.name)
                 self.history.listed[at] = self.server.content(resource, file.name)
                 self.history.digests[at] = file.digest
             if stale and self._young(resource.id):
                 continue
-            counted = self.history.told.get(resource.id) == len(found)
+            counted = self.history.told.get(resource.id) == len(resource.entries)
             if found and counted and (chance := faults.fires("fewer", where)):  # and it does not say so
                 found = [file for file in found if chance.random() < 0.5] if len(found) > 1 else []
             listed += found
         if listed and (chance := faults.fires("short", where)):
-            return FileListing(tuple(file for file in listed if chance.random() < 0.5), complete=False)
-        return FileListing(tuple(listed))
+            return FileListing(tuple(file for file in listed if chance.random() < 0.5), False, tuple(refused))
+        return FileListing(tuple(listed), not refused, tuple(refused))
 
     def _digest(self, digest: str) -> str:
         if digest and self.history.faults.fires("no digest", "archive.owner_files"):
@@ -280,7 +305,7 @@ class SimArchive:
         if one is None:
             raise NotThere("it is gone")
         label = "" if isinstance(one, Project) else one.label
-        xml = f'<item ID="{one.id}" label="{label}" stamp="{one.stamps.last_modified}"/>'.encode()
+        xml = f'<item ID="{one.id}" label={quoteattr(label)} stamp="{one.stamps.last_modified}"/>'.encode()
         self.history.judge.known.add(xml)
         return xml
 
@@ -291,10 +316,12 @@ class SimArchive:
     ) -> Iterator[tuple[ResourceKey, str, Iterator[bytes]]]:
         self._read("fetch_resources")
         self.history.fetches += 1
+        if self.server.held(owner.kind.value, owner.id) is None:
+            raise NotThere("the owner is gone")
         for key in resources:
             resource = self.server.find(owner, key)
             for name in list(resource.entries) if resource is not None else []:
-                if self.history.faults.fires("not sent", "archive.fetch_resources"):
+                if not _is_harmless(name) or self.history.faults.fires("not sent", "archive.fetch_resources"):
                     continue
                 assert resource is not None
                 data = self._sent(owner, key, name, self.server.content(resource, name), "archive.fetch_resources")
@@ -310,9 +337,8 @@ class SimArchive:
         if offset and self.history.faults.fires("range ignored", "archive.fetch_file"):
             raise ReplyStrange("the server sent the whole file")
         self.history.listed[owner.kind.value, owner.id, resource.scan, resource.label, name] = data
-        return self._pieces(
-            self._sent(owner, resource, name, data, "archive.fetch_file")[offset:], "archive.fetch_file"
-        )
+        sent = self._sent(owner, resource, name, data, "archive.fetch_file")
+        yield from self._pieces(sent[offset:], "archive.fetch_file")
 
     def _sent(self, owner: Owner, key: ResourceKey, name: str, data: bytes, where: str) -> bytes:
         """Wrong bytes come only where the listing stated a digest: without one, nobody could tell."""
@@ -345,6 +371,8 @@ class SimArchive:
         request_id: str,
     ) -> None:
         history, faults, where = self.history, self.history.faults, "archive.put_resource_file"
+        resource_upload._check(resource, name)  # what is refused before anything is sent
+        wire.file_path(name)
         with self._writing(where) as fate:
             data = b"".join(content)
             if len(data) != size:
@@ -382,10 +410,10 @@ class SimArchive:
 
     def _store(self, owner: Owner, key: ResourceKey, name: str, data: bytes, *, overwrite: bool) -> bool:
         one = self.server.held(owner.kind.value, owner.id)
-        scan = one.scans.get(key.scan) if isinstance(one, Experiment) and key.scan else None
-        if one is None or (key.scan and scan is None):
-            raise NotThere("the owner is gone")
-        place = self.server.place(one, scan)
+        scans = scans_named(one, key.scan) if isinstance(one, Experiment) and key.scan else []
+        if one is None or len(scans) != bool(key.scan):
+            raise NotThere("the owner is gone, or no one scan is meant")
+        place = self.server.place(one, *scans)
         try:
             stored = self.server.store(AGENT, place, key.label, name, data, overwrite=overwrite)
         except ModelError as error:
@@ -438,6 +466,14 @@ class SimArchive:
 
     def _young(self, number: object) -> bool:
         return self.history.clock.ms - self.server.born.get(number, -LAG_MS) < LAG_MS
+
+
+def _is_harmless(name: str) -> bool:
+    try:
+        names.relative_path(name, "unpacking")
+    except ReplyStrange:
+        return False
+    return True
 
 
 def _unknown(why: str) -> OutcomeUnknown:
