@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from xnatsync.core.errors import FolderMissing, PlaceTaken, SourceChanged, SourceUnreadable, Stopped
-from xnatsync.core.treenames import OWN_FOLDER
+from xnatsync.core.treenames import OWN_FOLDER, folded
 from xnatsync.disk.failures import our_disk
-from xnatsync.disk.tree_paths import refused, steps
+from xnatsync.disk.tree_paths import own_steps, refused, steps
 from xnatsync.ports import ProblemSeen
 from xnatsync.tree_ports import Content, TreeLook
 
@@ -58,12 +58,16 @@ class Disk:
 
 
 class SimTreeDisk:
-    """The disk of one tree.  Folders are there as far as there are files in them."""
+    """The disk of one tree.  Folders are there as far as there are files in them.
 
-    def __init__(self, history: TreeHistory, root: Path, grain_ns: int) -> None:
+    A `folding` one takes `A` and `a` for one name, as those of Windows and macOS do.
+    """
+
+    def __init__(self, history: TreeHistory, root: Path, grain_ns: int, *, folding: bool = False) -> None:
         self.history = history
         self.root = root
         self.grain_ns = grain_ns
+        self.folding = folding
         self.names: dict[str, Inode] = {}
         self.mounted = True
         self.leaves_mount_point = False
@@ -72,6 +76,20 @@ class SimTreeDisk:
         self.stamps: dict[tuple[str, int, int], bytes] = {}
 
     # --- what people see and do ----------------------------------------------------------------------------------
+
+    def spelled(self, path: str) -> str:
+        """How the disk spells a path: as it was first written, where it takes two spellings for one."""
+        if not self.folding or path in self.names:
+            return path
+        parts, done = path.split("/"), ""
+        for number, part in enumerate(parts):
+            there = {name[len(done) :].partition("/")[0] for name in self.names if name.startswith(done)}
+            same = [part] if part in there else sorted(name for name in there if folded(name) == folded(part))
+            if not same:
+                break
+            parts[number] = same[0]
+            done += f"{same[0]}/"
+        return "/".join(parts)
 
     def shown(self) -> dict[str, Inode]:
         """What lies in the tree for readers, mounted or not."""
@@ -119,8 +137,9 @@ class SimTreeDisk:
         keep = chance.randrange(len(self.unsynced) + 1)
         for change in reversed(self.unsynced[keep:]):
             for path, before in change.before.items():
-                if change.by_people and path in self.names:
-                    self.history.judge.forget(self.names[path].data)
+                there = self.names.get(path)
+                if there is not None and (change.by_people or not (there.ours or there.flushed)):
+                    self.history.judge.forget(there.data)  # what people wrote was not on the disk yet
                 if before is None:
                     self.names.pop(path, None)
                 else:
@@ -172,11 +191,11 @@ class SimTreeDisk:
             if self.leaves_mount_point:
                 return TreeLook({})
             raise FolderMissing("the tree is not there, or is not a folder")
-        shown = self.shown()
         files = {
-            path: (len(inode.data), inode.mtime_ns)
-            for path, inode in shown.items()
-            if below is None or any(not top or path == top or path.startswith(f"{top}/") for top in below)
+            top + path[len(held) :]: (len(inode.data), inode.mtime_ns)
+            for top, held in ((top, self.spelled(top)) for top in (below if below is not None else ("",)))
+            for path, inode in self.shown().items()
+            if not held or path == held or path.startswith(f"{held}/")
         }
         if files and (chance := self.history.faults.fires("eio", "disk.look_tree")):
             folder = chance.choice(sorted(files)).rpartition("/")[0]
@@ -185,12 +204,11 @@ class SimTreeDisk:
         return TreeLook(files)
 
     def stat(self, root: Path, path: str) -> tuple[int, int] | None:
-        steps(path)
         self.history.at_hand = path
         self._boundary("stat")
         if self.history.faults.fires("eio", "disk.stat"):
             raise SourceUnreadable(f"{path} cannot be read: Input/output error")
-        found = self._found(path)
+        found = self._found(self._place(path))
         return None if found is None else (len(found.data), found.mtime_ns)
 
     def read(self, root: Path, path: str, *, stop: Callable[[], bool] = lambda: False) -> Content:
@@ -209,10 +227,12 @@ class SimTreeDisk:
         found = self._file(path)
         if len(found.data) != size:
             raise SourceChanged(f"{path} has another size")
-        return self._pieces(found, path)
+        return self._pieces(path, found.data, found.mtime_ns)
 
-    def _pieces(self, found: Inode, path: str) -> Iterator[bytes]:
-        data, mtime_ns = found.data, found.mtime_ns
+    def _pieces(self, path: str, data: bytes, mtime_ns: int) -> Iterator[bytes]:
+        found = self._file(path)
+        if (found.data, found.mtime_ns) != (data, mtime_ns):
+            raise SourceChanged(f"{path} changed before it was read")
         yield data[: len(data) // 2]
         self._boundary("open, within")
         if self.history.faults.fires("eio", "disk.open"):
@@ -222,11 +242,13 @@ class SimTreeDisk:
         yield data[len(data) // 2 :]
 
     def staged_size(self, root: Path, name: str) -> int:
+        own_steps(name)
         found = self._found(STAGING + name)
         return 0 if found is None or self._has_other_name(found, STAGING + name) else len(found.data)
 
     def stage(self, root: Path, name: str, pieces: Iterator[bytes], *, append: bool = False) -> Content:
         self._ours("stage")
+        own_steps(name)
         path = STAGING + name
         found = self.names.get(path)
         if found is None or not append or self._has_other_name(found, path):
@@ -241,6 +263,7 @@ class SimTreeDisk:
     def flush(self, root: Path, names: Sequence[str]) -> None:
         self._ours("flush")
         for name in names:
+            own_steps(name)
             found = self._found(STAGING + name)
             if found is None:
                 self._fail(errno.ENOENT, "flushing")
@@ -248,9 +271,11 @@ class SimTreeDisk:
             self._boundary("flush, one of them")
 
     def land(self, root: Path, name: str, path: str, *, replace: bool, seen: tuple[int, int] | None = None) -> int:
-        steps(path)
+        self.history.judge.before_naming(path)
         self.history.at_hand = path
         self._ours("land")
+        own_steps(name)
+        self._place(path, exact=True)
         staged = self._found(STAGING + name)
         if staged is None:
             self._fail(errno.ENOENT, f"putting {path} in its place")
@@ -268,11 +293,12 @@ class SimTreeDisk:
         return mtime_ns
 
     def keep(self, root: Path, path: str, trash: str) -> None:
+        own_steps(trash)
         self._second_name("keep", path, TRASH + trash)
 
     def copy(self, root: Path, path: str, target: str) -> None:
-        steps(target)
-        self._second_name("copy", path, target)
+        self.history.judge.before_naming(target)
+        self._second_name("copy", path, self._place(target))
 
     def _second_name(self, method: str, path: str, second: str) -> None:
         self.history.at_hand = path
@@ -291,7 +317,8 @@ class SimTreeDisk:
     def discard(self, root: Path, path: str, trash: str) -> None:
         self.history.at_hand = path
         self._ours("discard")
-        second = TRASH + trash
+        own_steps(trash)
+        path, second = self._place(path), TRASH + trash
         if path not in self.names and second in self.names:
             return
         found, there = self._file(path), self.names.get(second)
@@ -305,14 +332,16 @@ class SimTreeDisk:
         self._boundary("discard, done")
 
     def rename(self, root: Path, source: str, target: str) -> None:
+        self.history.judge.before_naming(target)
         self._ours("rename")
-        steps(source)
-        steps(target)
-        names = self._below(source)
+        if f"{target}/".startswith(f"{source}/"):
+            raise refused(target, "it cannot be moved into itself")
+        names = self._below(self._place(source, exact=True))
+        held = self._place(target)
         if not names:
             raise SourceChanged(f"{source} is gone")
         self._way(target)
-        if self._below(target):
+        if held != source and self._below(held):  # only the case of its name changes, where both are one
             raise refused(target, "something is there already")
         changed: dict[str, Inode | None] = {target + name[len(source) :]: self.names[name] for name in names}
         self._rename({**dict.fromkeys(names), **changed})
@@ -339,11 +368,15 @@ class SimTreeDisk:
                 del self.names[path]
 
     def open_trash(self, root: Path, trash: str, size: int) -> Iterator[bytes]:
-        return self._pieces(self._file(TRASH + trash), trash)
+        found = self._file(TRASH + trash)
+        if len(found.data) != size:
+            raise SourceChanged(f"{trash} has another size")
+        return self._pieces(TRASH + trash, found.data, found.mtime_ns)
 
     def empty_trash(self, root: Path, trash: Sequence[str]) -> None:
         self._ours("empty_trash")
         for name in trash:
+            own_steps(name)
             if TRASH + name in self.names:
                 self.history.judge.before_empty(TRASH + name)
                 self._rename({TRASH + name: None})
@@ -383,8 +416,16 @@ class SimTreeDisk:
     def _found(self, path: str) -> Inode | None:
         return self.names.get(path) if self.mounted else None
 
+    def _place(self, path: str, *, exact: bool = False) -> str:
+        """How the disk spells a path; PlaceTaken when it leaves the tree, or is spelled otherwise on the way to it."""
+        steps(path)
+        held = self.spelled(path)
+        if held != path and (exact or held.rpartition("/")[0] != path.rpartition("/")[0]):
+            raise refused(path, "something lies there whose name differs in case or accents alone")
+        return held
+
     def _file(self, path: str) -> Inode:
-        found = self._found(path)
+        found = self._found(path if path.startswith(TRASH) else self._place(path))
         if found is None:
             raise SourceChanged(f"{path} is gone, or is no longer a file")
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NoReturn
@@ -16,6 +17,9 @@ from xnatsync.ledger.tree_rows import NewVersion
 if TYPE_CHECKING:
     from sim.tree_world import TreeHistory
 
+HARMFUL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\\\\]"
+)  # no letters: what moves the cursor, or the text
 SIDECARS = ("session.xml", "subject.xml", "project.xml")
 
 
@@ -64,6 +68,13 @@ class TreeJudge:
         living = self.history.question("select count(*) from version where until is null")
         if living and (not self.history.disk.mounted or self.history.disk.own_away is not None):
             self.broken("S7", f"a folder without its mark was made ours although {living} files should lie there")
+
+    def before_naming(self, path: str) -> None:
+        """S3: nothing is put outside of the tree, among our own files, or under a name that could do harm."""
+        self.checks["naming"] += 1
+        parts = path.split("/")
+        if not {"", ".", ".."}.isdisjoint(parts) or parts[0].lower() == OWN_FOLDER or HARMFUL.search(path):
+            self.broken("S3", f"{path!r} is no name for a file of a tree")
 
     def before_land(self, path: str, staged: Inode) -> None:
         """S3, S6: what is replaced stays somewhere, under `add` nothing is replaced; only what is flushed lands."""
