@@ -135,11 +135,13 @@ def test_before_the_first_run_there_is_nothing_to_verify(box: World) -> None:
 
 
 def test_exit_codes(delivered: World) -> None:
-    """4 for a difference, 5 when it could not look, 7 when a disk is away, 8 beside another instance."""
+    """4 for a difference, 5 when it could not look, 7 when a disk is away; 8 for a repair beside another instance."""
     from xnatsync.ledger.lock import hold
 
     with hold(delivered.root / "ledger.db"):
-        assert delivered.run("verify").code == 8
+        assert delivered.run("verify", "--repair").code == 8
+        assert delivered.run("verify", "--repair", "--dry-run").code == 0
+        assert delivered.run("verify").code == 0
     (delivered.drop / "done").rename(delivered.root / "away")
     assert delivered.run("verify").code == 7
     (delivered.root / "away").rename(delivered.drop / "done")

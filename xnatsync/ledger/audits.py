@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from xnatsync.ledger.connection import Connection
+from xnatsync.ledger.rows import EntryRow
 
 
 class Audits(Connection):
@@ -24,14 +25,25 @@ class Audits(Connection):
             for unit, owner, level, late in self._fetch(sql, [route])
         ]
 
-    def confirm_entries(self, route: str, target: str, seen: Iterable[tuple[str, int, str]], now: str) -> None:
-        """Notes how objects that were proven anew look on their target now: (key, size, MD5)."""
+    def confirm_entries(self, route: str, target: str, seen: Iterable[tuple[EntryRow, int, str]], now: str) -> None:
+        """Notes how objects that were proven anew look on their target now: (as last known, size, MD5).
+
+        What a run beside us has proven in between is left as it is.
+        """
         with self.write():
             self._run_many(
                 "update entry set target_size = ?, target_digest = ?, at = ? "
-                "where route = ? and target = ? and key = ? and state = 'verified'",
-                ((size, digest, now, route, target, key) for key, size, digest in seen),
+                "where route = ? and target = ? and key = ? and state = 'verified' and unit_id = ? and at = ?",
+                ((size, digest, now, route, target, was.key, was.unit_id, was.at) for was, size, digest in seen),
             )
+
+    def others_at_work(self, run_id: int) -> bool:
+        """Tells whether another run works with the ledger, has done so since this one began, or died at it."""
+        sql = (
+            "select exists (select 1 from run where id <> :run and (id > :run or ended_at is null "
+            "or ended_at >= (select started_at from run where id = :run)))"
+        )
+        return bool(self._scalar(sql, {"run": run_id}))
 
     def unfile_item(self, item_id: int) -> None:
         """Notes that the filed copy of an item was put back, to be delivered again as an item of its own."""

@@ -133,7 +133,7 @@ class Connection:
         cursor = self._run(f"insert into {table} ({names}) values ({marks})", list(values.values()))
         return int(cursor.lastrowid or 0)
 
-    def _scalar(self, sql: str, values: Sequence[Value] = ()) -> Any:
+    def _scalar(self, sql: str, values: Values = ()) -> Any:
         rows = self._fetch(sql, values)
         return rows[0][0] if rows else None
 

@@ -17,6 +17,7 @@ from xnatsync.disk.atomic import make_folder, sync_folder
 from xnatsync.disk.failures import our_disk
 from xnatsync.ledger.connection import FAILURES, translated
 from xnatsync.ledger.ledger import Ledger
+from xnatsync.ledger.lock import hold
 
 APPLICATION_ID = 0x584E5359  # "XNSY"
 BUSY_MS = 15_000
@@ -30,8 +31,11 @@ REMOTE = frozenset(
 _UNSHARED = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})  # no shared memory beside the file
 
 
-def open_ledger(path: Path, *, read_only: bool = False) -> Ledger:
+def open_ledger(path: Path, *, read_only: bool = False, beside: bool = False) -> Ledger:
     """Opens a ledger, creating it when it is not there; a reader gets NothingFound then, and can never write.
+
+    `beside` is for a writer that does not hold the ledger: LedgerHeld when it is of an older version and somebody
+    works with it, who would find other tables under their hands.
 
     LedgerDamaged: not an intact ledger of ours (nothing is repaired or deleted).  LedgerNewer, LedgerRemote, DiskFull,
     DiskUnwell as their names say.  Only a writer examines every page: a reader meets damage where it reads.
@@ -47,6 +51,9 @@ def open_ledger(path: Path, *, read_only: bool = False) -> Ledger:
         raw.close()
         return copy_in_memory(path)  # of an older version: only a writer brings the file itself up to date
     _create(path)
+    if beside and not _is_current_at(path):
+        with hold(path):
+            return open_ledger(path)
     with _translated():
         raw = _connect(path, "mode=rw")
         with _closed_on_failure(raw):
@@ -235,6 +242,11 @@ def _names_of(version: int) -> set[tuple[str, str]]:
         for statement in _statements("".join(_scripts()[:version])):
             raw.execute(statement)
         return _names(raw)
+
+
+def _is_current_at(path: Path) -> bool:
+    with _translated(), closing(_reader(path)) as raw:
+        return _is_current(raw)
 
 
 def _is_current(raw: sqlite3.Connection) -> bool:

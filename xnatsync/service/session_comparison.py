@@ -70,7 +70,7 @@ class Comparison:
         self.tally = Tally()
         self.findings: list[Finding] = []
         self.cut = ""  # why not everything that was asked for came back
-        self.proven_anew: list[tuple[str, int, str]] = []
+        self.proven_anew: list[tuple[EntryRow, int, str]] = []
 
     def result(self) -> tuple[Tally, list[Finding]]:
         """Judges everything that was sent, and tells what else is there."""
@@ -112,7 +112,7 @@ class Comparison:
         verdict = judge_content(self._with_pixels(ours), got, self.level, proven_md5=digest, proven_at=proven_at)
         if verdict[0] is Verdict.SAME and got is not None and proven is not None:
             stated = theirs.size if theirs.size is not None else got.size, theirs.digests.get("md5", "")
-            self.proven_anew.append((ours.key, *((got.size, got.md5) if was_fetched else stated)))
+            self.proven_anew.append((proven, *((got.size, got.md5) if was_fetched else stated)))
         return verdict
 
     def _with_pixels(self, ours: Node) -> Node:

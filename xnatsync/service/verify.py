@@ -6,7 +6,7 @@ import os
 import platform
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from xnatsync.core.verification import (
 from xnatsync.engine.world import Progress
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.lock import hold
+from xnatsync.ledger.open import open_ledger
 from xnatsync.mirror.world import TreeWorld, Unwatched
 from xnatsync.routes.mirror import MirrorRoute
 from xnatsync.service.app import App, drop_route
@@ -37,6 +38,8 @@ from xnatsync.service.verifying_drops import Drops
 from xnatsync.service.verifying_trees import Trees
 
 _AHEAD = 2  # targets that wait for each worker: enough to be busy, few enough to forget
+_LOOKS_MAX = 4  # at one target that a run beside us may be changing
+_LOOK_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,8 @@ class Asked:
 def verify(app: App, names: Sequence[str], asked: Asked, *, progress: Progress) -> VerifyReport:
     """Verifies the named routes (all, if none is named).
 
-    Nothing is changed but the ledger's own notes of what was seen; with `repair`, what is wrong is made due.
+    Nothing is changed but the ledger's own notes of what was seen, so it works beside a run; with `repair`, what is
+    wrong is made due, and nobody else may work with the ledger: LedgerHeld.
     """
     if unknown := [name for name in names if name not in app.config.routes]:
         raise RouteUnknown(f"no route is called {', '.join(unknown)}")
@@ -64,7 +68,7 @@ def verify(app: App, names: Sequence[str], asked: Asked, *, progress: Progress) 
     report = VerifyReport(ledger=str(path), strict=asked.strict, routes=chosen, rehearsed=asked.rehearse)
     if not path.exists():  # nothing was ever brought anywhere
         return report
-    with _looking(app, progress) as looking:
+    with _looking(app, progress, alone=asked.repair and not asked.rehearse) as looking:
         report.run_id, report.began_at = looking.run_id, looking.now()
         began_s = looking.clock.elapsed_s()
         for name in chosen:
@@ -88,10 +92,11 @@ def _outcome(report: VerifyReport) -> str:
 
 
 @contextmanager
-def _looking(app: App, progress: Progress) -> Iterator[Looking]:
-    """Opens the ledger for one run, and for this process alone; routes stay as the last run knew them."""
-    with hold(app.config.ledger.path):
-        ledger = app.make_ledger()
+def _looking(app: App, progress: Progress, *, alone: bool) -> Iterator[Looking]:
+    """Opens the ledger for one run; `alone`: for this process only.  Routes stay as the last run knew them."""
+    path = app.config.ledger.path
+    with hold(path) if alone else nullcontext():
+        ledger = app.make_ledger() if alone else open_ledger(path, beside=True)
         try:
             clock = app.make_clock()
             looking = Looking(
@@ -104,6 +109,7 @@ def _looking(app: App, progress: Progress) -> Iterator[Looking]:
                 0,
                 progress,
                 app.stop.is_set,
+                alone,
             )
             looking.run_id = _begin(ledger, looking.now())
             yield looking
@@ -214,7 +220,7 @@ class _Run:
         if self._stops:
             return None
         try:
-            return examiner.examine(target)
+            return self._settled(examiner, target, examiner.examine(target))
         except Stopped:
             return None
         except XnatsyncError as error:
@@ -222,6 +228,17 @@ class _Run:
                 self._halt(error)
                 return None
             return unlooked(target, examiner.depth, str(error))
+
+    def _settled(self, examiner: Examiner, target: Target, looked: Looked) -> Looked:
+        """What a run changes while we look differs for a moment: a difference counts when a new look shows it too."""
+        for _ in range(_LOOKS_MAX - 1):
+            if not any(map(_may_pass, looked.findings)) or not self.looking.others_at_work():
+                break
+            self.looking.clock.wait(_LOOK_AGAIN_S)
+            before, looked = looked, examiner.again(target)
+            if looked.findings == before.findings:
+                break
+        return looked
 
     def _halt(self, error: XnatsyncError) -> None:
         if not self.halted:
@@ -234,6 +251,11 @@ class _Run:
         wrong = DIFFERENCES | {Verdict.EXTRA}
         if self.asked.repair and any(found.verdict in wrong for found in looked.findings):
             self.wrong.append(looked)
+
+
+def _may_pass(found: Finding) -> bool:
+    """Tells whether a run that was at work with a file at that moment may be why it is not the same."""
+    return found.verdict in DIFFERENCES or (found.side != "server" and found.verdict is Verdict.UNVERIFIABLE)
 
 
 def unlooked(target: Target, depth: Depth, why: str) -> Looked:

@@ -42,6 +42,7 @@ class Looking:
     run_id: int
     progress: Progress
     stopping: Callable[[], bool]
+    alone: bool = True  # nobody else works with the ledger meanwhile
     _rows: list[NewAudit] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -53,6 +54,10 @@ class Looking:
         """Raises Stopped when we are asked to stop."""
         if self.stopping():
             raise Stopped("verifying was interrupted by a request to stop")
+
+    def others_at_work(self) -> bool:
+        """Tells whether a run beside us may have changed what we look at."""
+        return not self.alone and self.ledger.others_at_work(self.run_id)
 
     def digested(self, pieces: Iterator[bytes], told: Callable[[int], None] = lambda size: None) -> Digested:
         """Watches what passes through; Stopped in the middle of it when we are asked to stop."""
@@ -125,6 +130,13 @@ class Examiner(Protocol):
 
     def examine(self, target: Target) -> Looked:
         """Looks at both sides of one target, and changes nothing."""
+        ...
+
+    def again(self, target: Target) -> Looked:
+        """Looks anew at all of a target, as a run beside us may have changed it since the first look.
+
+        What that run has announced, and may be at this very moment, is unverifiable.
+        """
         ...
 
     def aside(self) -> list[Looked]:

@@ -66,6 +66,10 @@ class Drops:
         findings += [finding for unit in units for finding in _ledger(unit, files[unit.id], receipts.get(unit.id))]
         return Looked(target, self.depth, server, local, tuple(findings))
 
+    def again(self, target: Target) -> Looked:
+        """Each look is a new one."""
+        return self.examine(target)
+
     def mend(self, looked: Looked, *, rehearse: bool) -> list[Repair]:
         """Puts filed copies back whose objects the server lost; see `redelivery`."""
         return list(redeliver(self.looking, self.route, looked, self.back, rehearse=rehearse))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from xnatsync.core.conflict import is_conflict_copy
 from xnatsync.core.errors import NotThere, ReadFailed, ReplyStrange, ServerBusy
-from xnatsync.core.inventory import Inventory, Owner, OwnerKind, ResourceSeen
+from xnatsync.core.inventory import Owner, OwnerKind, ResourceSeen
 from xnatsync.core.manifest import Level
 from xnatsync.core.remote import FileListing
-from xnatsync.core.verification import Depth, Finding, Looked, Repair, Tally, Target, Verdict
+from xnatsync.core.verification import DIFFERENCES, Depth, Finding, Looked, Repair, Tally, Target, Verdict
 from xnatsync.core.wording import counted
 from xnatsync.ledger.tree_rows import OwnerRow, VersionRow
 from xnatsync.mirror.listings import Listings
@@ -73,24 +73,21 @@ class Trees:
             return []
         self.sight.tree = self.looking.trees.look_tree(self.route.folder)
         for project in self.route.projects:
-            self._list(project)
+            self._list(self.sight, project)
         rows = self.looking.ledger.owners(self.route.name)
         self.sight.rows = {row.id: row for row in rows}
         return [self._target(row) for row in rows if row.phase != "gone" or self.looking.ledger.living_of(row.id)]
 
-    def _list(self, project: str) -> None:
+    def _list(self, sight: _Sight, project: str) -> None:
         try:
             inventory = self.looking.archive(self.route.server).inventory(project, self.route.selection.kinds)
         except (*_PASSING, NotThere) as error:  # a hidden project looks as an absent one does: nothing is concluded
-            self.sight.unseen[project] = str(error)
+            sight.unseen[project] = str(error)
             return
-        self._take(inventory)
-
-    def _take(self, inventory: Inventory) -> None:
         if inventory.complete:
-            self.sight.whole.add(inventory.project)
+            sight.whole.add(inventory.project)
         for owner, resources in inventory.owners.items():
-            self.sight.owners[inventory.project, *owner.key] = owner, resources
+            sight.owners[inventory.project, *owner.key] = owner, resources
 
     def _target(self, row: OwnerRow) -> Target:
         files = sum(resource.files for resource in self.looking.ledger.resources(row.id))
@@ -101,47 +98,72 @@ class Trees:
 
     def prepare(self, chosen: list[Target]) -> None:
         """Lists are asked for in batches, in the order in which owners are verified."""
-        found = [self._seen(self.sight.rows[target.ids[0]]) for target in chosen]
+        rows = [self.sight.rows[target.ids[0]] for target in chosen]
+        found = [self.sight.owners.get((row.project, *row.key)) for row in rows]
         pairs = zip(chosen, found, strict=True)
         weights = {seen[0]: target.files for target, seen in pairs if seen is not None and seen[1]}
         self.listings = Listings(self.looking.archive(self.route.server), weights)
-
-    def _seen(self, row: OwnerRow) -> tuple[Owner, tuple[ResourceSeen, ...]] | None:
-        return self.sight.owners.get((row.project, *row.key))
 
     # --- one owner -----------------------------------------------------------------------------------------------
 
     def examine(self, target: Target) -> Looked:
         """Compares one owner's files with the tree and with the server."""
-        row = self.sight.rows[target.ids[0]]
-        versions = self.looking.ledger.living_of(row.id)
-        local, findings = compare_tree(self.looking, self.route, row.id, versions, self.sight.tree, self.depth.local)
-        server, others = self._server(row, [version for version in versions if version.label != METADATA])
+        versions = self.looking.ledger.living_of(target.ids[0])
+        assert self.listings is not None
+        return self._compared(target, versions, self.sight, self.listings)
+
+    def again(self, target: Target) -> Looked:
+        """Compares what was agreed by now with tree and server as they are now."""
+        number, project = target.ids[0], target.project
+        versions = self.looking.ledger.living_of(number)
+        there = {one.path: self.looking.trees.stat(self.route.folder, one.path) for one in versions}
+        tree = TreeLook({path: facts for path, facts in there.items() if facts is not None}, self.sight.tree.problems)
+        sight = _Sight(tree, rows={number: self.looking.ledger.owner(number)})
+        self._list(sight, project)
+        looked = self._compared(target, versions, sight, Listings(self.looking.archive(self.route.server), {}))
+        return replace(looked, findings=tuple(self._firm(looked.findings, versions)))
+
+    def _firm(self, findings: Sequence[Finding], versions: Sequence[VersionRow]) -> Iterator[Finding]:
+        """Whatever a run does to a file that was agreed on, it announces or has written down when we look."""
+        known = {version.path: version.id for version in versions}
+        for found in findings:
+            now = self.looking.ledger.find_living(self.route.name, found.key or "")
+            firm = now is not None and now.id == known.get(now.path) and now.trash is None
+            if firm or found.verdict not in DIFFERENCES or found.key not in known:
+                yield found
+            else:
+                text = "a run is at work with it, or died there: verify it again when `xnatsync sync` has ended"
+                yield replace(found, verdict=Verdict.UNVERIFIABLE, detail=text)
+
+    def _compared(self, target: Target, versions: Sequence[VersionRow], sight: _Sight, listings: Listings) -> Looked:
+        row = sight.rows[target.ids[0]]
+        local, findings = compare_tree(self.looking, self.route, row.id, versions, sight.tree, self.depth.local)
+        of_server = [version for version in versions if version.label != METADATA]
+        server, others = self._server(row, of_server, sight, listings)
         return Looked(target, self.depth, server, local, (*others, *findings))
 
-    def _server(self, row: OwnerRow, versions: Sequence[VersionRow]) -> tuple[Tally, list[Finding]]:
-        seen = self._seen(row)
+    def _server(
+        self, row: OwnerRow, versions: Sequence[VersionRow], sight: _Sight, listings: Listings
+    ) -> tuple[Tally, list[Finding]]:
+        seen = sight.owners.get((row.project, *row.key))
         if seen is None:
-            return self._absent(row, len(versions))
+            return self._absent(row, len(versions), sight)
         owner, resources = seen
-        assert self.listings is not None
         try:
-            empty = not resources and row.project in self.sight.whole
-            listing = FileListing(()) if empty else self.listings.take(owner)
+            empty = not resources and row.project in sight.whole
+            listing = FileListing(()) if empty else listings.take(owner)
         except _PASSING as error:
             return self._whole(len(versions), Verdict.UNVERIFIABLE, str(error))
         wanted = {part.key: part for part in resources if self.route.selection.wants_resource(owner, part)}
         at_server = AtServer(owner, listing, wanted, self.route.selection)
         return compare_server(self.looking, self.route, row.id, versions, at_server, self.depth.server)
 
-    def _absent(self, row: OwnerRow, many: int) -> tuple[Tally, list[Finding]]:
+    def _absent(self, row: OwnerRow, many: int, sight: _Sight) -> tuple[Tally, list[Finding]]:
         """An owner that the inventory does not name is gone only if the inventory is whole."""
-        if row.project in self.sight.whole and row.kind in {kind.value for kind in self.route.selection.kinds}:
+        if row.project in sight.whole and row.kind in {kind.value for kind in self.route.selection.kinds}:
             since = f" (since {row.gone_at[:10]})" if row.gone_at is not None else ""
             return self._whole(many, Verdict.MISSING, f"the server no longer has it{since}")
-        why = self.sight.unseen.get(
-            row.project, "the listing of its project is not complete, or the route leaves it out"
-        )
+        why = sight.unseen.get(row.project, "the listing of its project is not complete, or the route leaves it out")
         return self._whole(many, Verdict.UNVERIFIABLE, why)
 
     def _whole(self, many: int, verdict: Verdict, detail: str) -> tuple[Tally, list[Finding]]:
@@ -177,8 +199,12 @@ class Trees:
         return [
             Finding("tree", Verdict.EXTRA, path, _whose(path))
             for path in sorted(self.sight.tree.files)
-            if path not in ours
+            if path not in ours and not self._went(path)
         ]
+
+    def _went(self, path: str) -> bool:
+        """Tells whether a run beside us has taken away what lay there when we looked."""
+        return self.looking.others_at_work() and self.looking.trees.stat(self.route.folder, path) is None
 
     # --- repair --------------------------------------------------------------------------------------------------
 
