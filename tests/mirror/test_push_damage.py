@@ -196,6 +196,41 @@ def test_a_listing_that_is_short_does_not_let_ours_go_over_theirs(pushing: Mirro
     assert stored(pushing) == {"resources/QC/files/report.txt": b"theirs"}
 
 
+def test_what_a_mirror_had_brought_is_not_ours_because_we_tried_to_send_it(world: MirrorWorld) -> None:
+    """Sent because a listing left it out, and never answered: a later edit does not go over it (simulation, 13458)."""
+    world.make_app = HurriedApp
+    world.number = world.session_with()
+    world.upload(f"experiments/{world.number}/resources/QC/files/report.txt", GOOD)
+    world.configure()
+    assert world.mirror().exit_code == 0
+    with world.config.open("a") as file:
+        file.write(
+            f'[routes.p]\nkind = "push"\nfolder = "{world.tree}"\nserver = "s"\nproject = "P1"\n'
+            'resources = ["QC"]\nsettle = "0s"\nquiet = "1s"\n'
+        )
+
+    def swallow(request: Any) -> Response:
+        request.body.read()
+        raise ConnectionResetError
+
+    entries = world.site.experiments[world.number].resources["QC"].entries
+    left_out = entries.pop("report.txt")
+    fault = world.fault("PUT", PUT, "call", before=swallow)
+    world.mirrors(patience_s=0.0)
+    entries["report.txt"] = left_out
+    Hurried.gone_s += 3600.0
+    world.mirrors(patience_s=0.0)
+    assert fault.hits == 1
+    with world.opened_ledger() as ledger:
+        assert ledger.find_living("p", REPORT) is not None
+
+    write(world, REPORT, b"edited")
+    pushed = world.mirrors(patience_s=0.0).mirrors[0]
+
+    assert (pushed.kind, codes(pushed)) == ("push", {"XS-TREE-EDITED"}), pushed
+    assert stored(world) == {"resources/QC/files/report.txt": GOOD}
+
+
 @pytest.mark.parametrize("late_s", [0.0, 3600.0])
 @pytest.mark.parametrize("changed", [False, True])
 def test_a_store_that_lands_late(pushing: MirrorWorld, late_s: float, changed: bool) -> None:

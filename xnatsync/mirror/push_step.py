@@ -154,6 +154,13 @@ class PushStep:
         many = sum((scan, label) == (key.scan, key.label) for scan, label, _ in listed)
         return counted is not None and many < counted
 
+    def _came_before(self, file: LocalFile, here: Content, when: str) -> bool:
+        """Tells whether a mirror of the same tree had got this very content from the server by then."""
+        ledger, folders = self.world.ledger, self.world.folders
+        beside = [name for name, folder in folders.items() if folder == self.survey.route.folder]
+        found = (ledger.find_living(name, file.path) for name in beside if name != self.survey.route.name)
+        return any(old and (old.origin, old.sha256) == ("server", here.sha256) and old.since < when for old in found)
+
     def _digest_there(self, owner: Owner, file: LocalFile) -> bytes:
         digest = hashlib.sha256()
         for piece in self.world.archive(self.survey.route.server).fetch_file(owner, file.key, file.name):
@@ -221,6 +228,8 @@ class PushStep:
             raise SourceChanged(f"{file.path} changed while it was sent")
         mine = world.ledger.latest_deed(row.id, file.key, file.name)
         ours = mine is not None and mine.sha256 == here.sha256  # not what a mirror brought in the place of ours
+        if mine is not None and mine.outcome != "ok":  # nor what a mirror had brought before ours was sent
+            ours = ours and not self._came_before(file, here, mine.began_at)
         if base is not None and base.sha256 == here.sha256:
             world.ledger.touch_versions({base.id: here.mtime_ns})
             return
