@@ -36,6 +36,7 @@ class TreeJudge:
         self.checks: Counter[str] = Counter()
         self.known: set[bytes] = {b""}  # every complete content that anybody ever had
         self.by_hand: set[bytes] = set()  # what people wrote into the tree and must be found again
+        self.thrown: dict[bytes, int] = {}  # what people removed, one name of it at least, and when
         self.trashed_at: dict[str, int] = {}  # when something came into the trash, by the wall clock
         self.removed = 0  # in this run
         self.allowed: int | None = None  # how many it may remove
@@ -50,6 +51,11 @@ class TreeJudge:
         self.known.add(data)
         if data:
             self.by_hand.add(data)
+
+    def throw_away(self, data: bytes) -> None:
+        """Somebody removed a file."""
+        self.forget(data)
+        self.thrown[data] = self.history.clock.ms
 
     def forget(self, *contents: bytes) -> None:
         """People took or overwrote something."""
@@ -90,8 +96,8 @@ class TreeJudge:
         if self.history.mirror.policy == "add" and not is_sidecar(path):
             self.broken("S3", f"{path} is replaced under the policy add")
         others = (inode.data for name, inode in {**disk.shown(), **disk.trashed()}.items() if name != path)
-        emptied = self.history.trash_emptied_ms >= self.history.began_ms  # by people, in this very run
-        if there.data != staged.data and there.data not in set(others) and not emptied:
+        thrown = self.thrown.get(there.data, -1) >= self.history.began_ms  # its second name, by people, in this very run
+        if there.data != staged.data and there.data not in set(others) and not thrown:
             self.broken("S3", f"{path} is replaced, and what lay there is nowhere else")
 
     def before_discard(self, path: str) -> None:

@@ -130,7 +130,6 @@ def take_own_folder(history: TreeHistory, chance: Chance) -> str | None:
 def empty_trash(history: TreeHistory, chance: Chance) -> str | None:
     """Empties the trash by hand."""
     trash = [path for path in history.disk.names if path.startswith(TRASH)]
-    history.trash_emptied_ms = history.clock.ms
     for path in trash if history.disk.mounted else ():
         history.delete_by_hand(path)
     return f"{len(trash)} files"

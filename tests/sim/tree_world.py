@@ -145,7 +145,7 @@ class TreeHistory:
         self.dying = self.alive = False
         self.rota: InlineRota | None = None
         self.at_hand = ""  # the file that the disk works on
-        self.began_ms = self.owners_moved_ms = self.trash_emptied_ms = -1
+        self.began_ms = self.owners_moved_ms = -1
         self.person_wrote: dict[str, int] = {}  # when people last changed what lies at a path
         self.moved_by_hand: set[str] = set()
         self.told: dict[int, int | None] = {}  # how many files the last inventory gave a resource
@@ -356,7 +356,7 @@ class TreeHistory:
 
     def delete_by_hand(self, path: str) -> None:
         """A person removes a file."""
-        self.judge.forget(self.disk.names[path].data)
+        self.judge.throw_away(self.disk.names[path].data)
         self.disk.drop(path)
         self.person_wrote[path] = self.clock.ms
 
