@@ -9,8 +9,10 @@ import pytest
 
 from xnatsync.config.load import ConfigInvalid, Problem, check, default_path, load
 from xnatsync.config.model import Config, DefaultsConfig, DropConfig, LedgerConfig, Part, RuleConfig, ServerConfig
+from xnatsync.config.selected import NOT_OF_DROPS, SelectionConfig
 from xnatsync.config.show import as_dict, as_toml, route_digest
 from xnatsync.core.errors import ConfigError, Exit
+from xnatsync.core.selection import KEYS
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "config_examples").glob("*.toml"))
@@ -55,6 +57,7 @@ def test_the_least_is_enough_and_every_default_is_the_documented_one(tmp_path: P
         "subject": "{PatientID}", "session": "{PatientID}_{Modality}_{StudyDate}", "settle": 60.0,
         "destination": "archive", "after": "move", "done": None, "verify": None, "collision": "hold", "other": "keep",
         "attach_to": "ATTACHED", "member_names": "uid", "streams": 2, "quiet": 60.0, "ignore": (),
+        **dict.fromkeys(("projects", *SelectionConfig.model_fields), ()),
     }  # fmt: skip
     assert scanner.done_folder == Path("/data/in/done")
     assert scanner.level == "names"
@@ -115,12 +118,61 @@ def test_every_key_is_documented(model: type[Part]) -> None:
     }[model]
     section = text[text.index(heading) + len(heading) :]
     section = section[: section.index("\n## ") if "\n## " in section else len(section)]
+    selection = text[text.index("\n## Selection\n") : text.index("\n### Days\n")]
 
     for name, field in model.model_fields.items():
+        if name in SelectionConfig.model_fields:  # described once for all kinds of route: here it has a meaning
+            (row,) = [line for line in selection.splitlines() if line.startswith(f"| `{name}` |")]
+            assert not row.endswith("| – |"), name
+            continue
         assert f"| `{name}` |" in section, name
         if isinstance(field.default, str | int) and not isinstance(field.default, bool) and field.default is not None:
             row = next(line for line in section.splitlines() if line.startswith(f"| `{name}` |"))
             assert f"`{field.default}`" in row or f'`"{field.default}"`' in row, name
+
+
+# --- the selection -----------------------------------------------------------------------------------------------
+
+
+def test_a_drop_route_has_the_keys_of_the_selection(tmp_path: Path) -> None:
+    """The same names and the same patterns as a tree; others mean nothing before anything is on a server."""
+    assert {*KEYS, "levels"} == {*SelectionConfig.model_fields, *NOT_OF_DROPS}
+    lines = ('modalities = ["MR"]', 'dates = ["last 30d"]', 'files = ["!**/tmp/**"]', 'projects = ["NEURO"]')
+
+    scanner = load(written(tmp_path, SERVER + route(*lines))).drop_routes["scanner"]
+
+    assert scanner.selection().describes() == "modalities MR; dates last 30d; files !**/tmp/**"
+    assert route_digest(scanner) != route_digest(load(written(tmp_path, SERVER + route())).routes["scanner"])
+
+
+@pytest.mark.parametrize("key", sorted(NOT_OF_DROPS))
+def test_a_key_that_means_nothing_in_a_drop_folder_says_what_to_use(tmp_path: Path, key: str) -> None:
+    """With its line, and beside every other problem."""
+    text = SERVER + route(f'{key} = ["session"]', 'setle = "1s"')
+    first, second = problems(tmp_path, text)
+
+    assert (first.key, first.line) == (f"routes.scanner.{key}", second.line - 1)
+    assert first.text == f"means nothing in a drop route: {NOT_OF_DROPS[key]}"
+    assert second.key == "routes.scanner.setle"
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "words"),
+    [
+        ('files = ["/abs"]', "files", "matches nothing"),
+        ('modalities = ["[MR"]', "modalities", "is not closed"),
+        ('dates = ["yesterday"]', "dates", "is not a range of days"),
+        ('subjects = ["!"]', "subjects", "matches nothing"),
+        ('projects = ["OTHER"]', "projects", "neither `project` nor a rule sends anything to OTHER"),
+        ('scans = "4"', "scans", "must be a list"),
+    ],
+)
+def test_a_pattern_that_means_nothing_is_refused(tmp_path: Path, line: str, key: str, words: str) -> None:
+    """As in every other kind of route."""
+    problem = only(tmp_path, SERVER + route(line))
+
+    assert problem.key == f"routes.scanner.{key}"
+    assert words in problem.text
 
 
 # --- what is wrong -----------------------------------------------------------------------------------------------

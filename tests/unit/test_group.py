@@ -238,19 +238,17 @@ def test_a_study_that_cannot_go_anyway_claims_no_label() -> None:
 
 def test_other_files_go_with_the_one_study_of_the_nearest_folder() -> None:
     """The nearest folder above that holds any object decides; where it holds two studies, nobody can tell."""
-    studies = grouped(
-        dicom("exam/mr/1"), dicom("exam/mr/deep/2"), dicom("exam/ct/1", study=OTHER, StudyDate="20260302")
-    )
+    objects = [dicom("exam/mr/1"), dicom("exam/mr/deep/2"), dicom("exam/ct/1", study=OTHER, StudyDate="20260302")]
     files = [other(path) for path in ("exam/mr/notes", "exam/mr/x/y/z", "exam/ct/dose.pdf", "exam/readme", "readme")]
 
-    assert attach(files, studies) == {"exam/mr/notes": STUDY, "exam/mr/x/y/z": STUDY, "exam/ct/dose.pdf": OTHER}
+    assert attach(files, objects) == {"exam/mr/notes": STUDY, "exam/mr/x/y/z": STUDY, "exam/ct/dose.pdf": OTHER}
 
 
 def test_everything_of_an_item_with_one_study_goes_with_it() -> None:
     """Also what lies beside or above the objects."""
-    studies = grouped(dicom("exam/dicom/1"))
+    objects = [dicom("exam/dicom/1")]
 
-    assert attach([other("exam/log.txt"), other("cover.txt"), other("exam/x/y")], studies) == {
+    assert attach([other("exam/log.txt"), other("cover.txt"), other("exam/x/y")], objects) == {
         "exam/log.txt": STUDY,
         "cover.txt": STUDY,
         "exam/x/y": STUDY,

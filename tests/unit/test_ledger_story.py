@@ -452,3 +452,50 @@ def test_history_lists_what_moved_last(ledger: Ledger) -> None:
     assert [first.id] == [item.id for item in ledger.history(since=LATER)]
     assert ledger.history(route="other") == []
     assert len(ledger.history(limit=1)) == 1
+
+
+# --- what a selection left out -----------------------------------------------------------------------------------
+
+
+def test_what_was_left_out_is_counted_by_key(ledger: Ledger) -> None:
+    """It is not among the files aside; an item of it is found again when the settings change."""
+    item = seen(ledger)
+    files = [
+        a_file(0),
+        a_file(1, kind="other", study=None),
+        *(a_file(n, kind="other", study=None, reason="left out", left_by="scans") for n in (2, 3)),
+        a_file(4, kind="other", study=None, reason="left out", left_by="files"),
+    ]
+    (unit,) = ledger.settle_item(item.id, files, [a_study()], NOW)
+    settled(ledger, "another")
+
+    assert ledger.left_out(item.id) == {"files": 1, "scans": 2}
+    assert [file.path for file in ledger.aside(item.id)] == ["other/1"]
+    assert [file.left_by for file in ledger.files(item.id)] == ["", "", "scans", "scans", "files"]
+    assert [found.id for found in ledger.items_with_left_out("scanner")] == [item.id]
+    assert ledger.never_sent("scanner") == {"files": 1, "scans": 2}
+    assert ledger.never_sent("elsewhere") == {}
+    ledger.dismiss_item(item.id, NOW)
+    assert ledger.never_sent("scanner") == {}
+    assert ledger.unit(unit.id).phase == "dismissed"
+
+
+def test_no_unit_ever_has_what_was_left_out(ledger: Ledger) -> None:
+    """SQLite itself refuses it, as an object too."""
+    for wrong in ({"study": 0, "kind": "other"}, {"study": None, "kind": "dicom"}, {"study": None, "kind": "broken"}):
+        item = seen(ledger, str(wrong))
+        with pytest.raises(Bug, match="left_by"):
+            ledger.settle_item(item.id, [a_file(0, left_by="scans", reason="left out", **wrong)], [a_study()], NOW)
+
+
+def test_looking_for_what_was_left_out_reads_no_other_file(ledger: Ledger) -> None:
+    """Both lists come from indices that hold nothing else: what lies there for good costs nothing in every run."""
+    asked: list[str] = []
+    ledger.database.conn.set_trace_callback(asked.append)
+    ledger.aside(1)
+    ledger.left_out(1)
+    ledger.database.conn.set_trace_callback(None)
+
+    plans = [str(ledger.database.execute(f"explain query plan {sql}").fetchall()) for sql in asked]
+
+    assert ["file_aside" in plans[0], "file_left" in plans[1]] == [True, True]

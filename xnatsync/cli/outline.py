@@ -40,7 +40,7 @@ def plan_blocks(report: PlanReport) -> Iterator[Block]:
         )
         for unit in part.units:
             yield from _unit_blocks(unit)
-        yield from undelivered_blocks(part.others, indent=2)
+        yield from undelivered_blocks(part.others, part.left_out, indent=2)
         yield from hold_blocks(part.item, f"#{part.item.id}", indent=2)
     yield from tree_plan_blocks(report)
     for error in report.errors:
@@ -70,6 +70,7 @@ def _totals(report: PlanReport) -> dict[str, int]:
         "sessions": len(units),
         "held": sum(sigil(unit)[0] == "!" for unit in units) + sum(part.item.hold == "person" for part in report.items),
         "not_delivered": sum(len(part.others) for part in report.items),
+        "left_out": sum(sum(part.left_out.values()) for part in report.items),
         **tree_totals(report),
     }
 
@@ -85,6 +86,7 @@ def _closing(report: PlanReport) -> str:
     parts = parts if report.items or is_still(report) else []
     parts += [f"{totals['held']} held"] if totals["held"] else []
     parts += [f"{counted(totals['not_delivered'], 'file')} not delivered"] if totals["not_delivered"] else []
+    parts += [f"{counted(totals['left_out'], 'file')} left out by the selection"] if totals["left_out"] else []
     parts += [] if is_still(report) else tree_closing(report)
     errors = len(report.all_errors) - len(report.errors)
     parts += [f"{counted(errors, 'error')}"] if errors else []
@@ -140,6 +142,7 @@ def _item_fields(part: ItemPlan) -> dict[str, object]:
         **item_fields(part.item),
         "units": [_unit_fields(unit) for unit in part.units],
         "not_delivered": [file_fields(file) for file in part.others],
+        "left_out": dict(part.left_out),
     }
 
 

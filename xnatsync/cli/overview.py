@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from xnatsync.cli.lines import Block, Line, Table, Tone, size
 from xnatsync.cli.mirrored import standing_fields, standing_words, trouble_cases, trouble_fields
-from xnatsync.cli.summary import hold_blocks, item_fields, state_of, unit_fields
+from xnatsync.cli.summary import hold_blocks, item_fields, left_out_blocks, state_of, unit_fields
 from xnatsync.cli.troubles import held_blocks, owner_fields, trouble_blocks
-from xnatsync.core.wording import counted
+from xnatsync.core.wording import counted, left_out_words
 from xnatsync.ledger.rows import RunRow
 
 if TYPE_CHECKING:
@@ -43,11 +43,14 @@ def _route(route: RouteStanding) -> Iterator[Block]:
     for standing in route.standing:
         word, tone = state_of(standing.item, standing.units)
         yield Line(f"{standing.item.path}  #{standing.item.id}: {word}", tone, indent=2)
+        yield from left_out_blocks(standing.left_out, indent=4)
         yield from hold_blocks(standing.item, f"#{standing.item.id}", indent=4)
         for unit in standing.units:
             yield from hold_blocks(unit, f"u{unit.id}", indent=4)
     if route.more:
         yield Line(f"and {route.more} more under way", Tone.DIM, indent=2)
+    if route.left_out:
+        yield Line(f"never sent, whatever became of its item: {left_out_words(route.left_out)}", Tone.WARN, indent=2)
 
 
 def _tree(route: RouteStanding) -> Iterator[Block]:
@@ -78,10 +81,15 @@ def status_fields(seen: Overview) -> dict[str, object]:
                 "phases": {part.phase: {"items": part.items, "bytes": part.bytes} for part in route.counts},
                 "held": sum(standing.is_held for standing in route.standing),
                 "items": [
-                    {**item_fields(standing.item), "units": [unit_fields(unit) for unit in standing.units]}
+                    {
+                        **item_fields(standing.item),
+                        "units": [unit_fields(unit) for unit in standing.units],
+                        "left_out": dict(standing.left_out),
+                    }
                     for standing in route.standing
                 ],
                 "more": route.more,
+                "left_out": dict(route.left_out),
                 "tree": _tree_fields(route.tree) if route.tree is not None else None,
             }
             for route in seen.routes

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from xnatsync.cli.exits import error_blocks
 from xnatsync.cli.jsonout import error_fields
 from xnatsync.cli.lines import Block, Line, Tone, size
 from xnatsync.cli.mirrored import is_idle, mirror_blocks, mirror_fields, mirrors_closing
-from xnatsync.core.wording import counted
+from xnatsync.core.wording import counted, left_out_words
 from xnatsync.ledger.rows import FileRow, ItemRow, UnitRow
 
 if TYPE_CHECKING:
@@ -48,13 +48,17 @@ def _closing(report: SyncReport) -> str:
         return "interrupted: run it again to go on" if report.interrupted else "nothing to do"
     done = sum(part.item.phase == "done" for part in items)
     held = sum(report.is_held(part) for part in items)
-    left = sum(part.item.phase == "left" for part in items)
+    left = [part for part in items if part.item.phase == "left"]
+    unwanted = sum(bool(part.left_out) for part in left)
+    left_out = sum(sum(part.left_out.values()) for part in items)
     waiting = sum(part.item.phase not in _ENDED and not report.is_held(part) for part in items)
     objects = sum(unit.receipt.held for part in items for unit in part.units if unit.receipt is not None)
     parts = [f"{counted(done, 'item')} done ({counted(objects, 'object')} proven)"] if items or not mirrors else []
     parts += [f"{held} held"] if held else []
     parts += [f"{waiting} not finished yet"] if waiting else []
-    parts += [f"{left} without DICOM"] if left else []
+    parts += [f"{len(left) - unwanted} without DICOM"] if len(left) > unwanted else []
+    parts += [f"{counted(unwanted, 'item')} not selected"] if unwanted else []
+    parts += [f"{counted(left_out, 'file')} left out by the selection"] if left_out else []
     parts += mirrors_closing(mirrors) if mirrors else []
     errors = len(report.errors) + sum(len(part.errors) for part in mirrors)
     parts += [f"{counted(errors, 'error')}"] if errors else []
@@ -71,7 +75,7 @@ def _item_blocks(part: ItemReport) -> Iterator[Block]:
     yield Line(f"{item.path}  #{item.id} of route {item.route}: {word}{filed}", tone)
     for unit in part.units:
         yield from _unit_blocks(unit)
-    yield from undelivered_blocks(part.others, indent=2)
+    yield from undelivered_blocks(part.others, part.left_out, indent=2)
     yield from hold_blocks(item, f"#{item.id}", indent=2)
 
 
@@ -127,14 +131,21 @@ def _item_name(row: ItemRow | UnitRow) -> str:
     return f"#{row.id}" if isinstance(row, ItemRow) else f"#{row.item_id}"
 
 
-def undelivered_blocks(files: Iterable[FileRow], indent: int) -> Iterator[Block]:
-    """Lists the files that were not delivered, by reason."""
+def undelivered_blocks(files: Iterable[FileRow], left_out: Mapping[str, int], indent: int) -> Iterator[Block]:
+    """Lists the files that were not delivered, by reason; what the selection left out, by key, with its number."""
     reasons: dict[str, list[str]] = {}
     for file in files:
         reasons.setdefault(file.reason or file.kind, []).append(file.path)
     for reason, paths in reasons.items():
         more = f" and {len(paths) - _PATHS_SHOWN} more" if len(paths) > _PATHS_SHOWN else ""
         yield Line(f"- {counted(len(paths), 'file')}: {reason}: {', '.join(paths[:_PATHS_SHOWN])}{more}", indent=indent)
+    yield from left_out_blocks(left_out, indent)
+
+
+def left_out_blocks(left_out: Mapping[str, int], indent: int) -> Iterator[Block]:
+    """Says what a route's selection left out."""
+    if left_out:
+        yield Line(f"- {left_out_words(left_out)} of the route's selection", indent=indent)
 
 
 # --- for programs ------------------------------------------------------------------------------------------------
@@ -146,6 +157,7 @@ def item_report_fields(part: ItemReport) -> dict[str, object]:
         **item_fields(part.item),
         "units": [unit_report_fields(unit) for unit in part.units],
         "not_delivered": [file_fields(file) for file in part.others],
+        "left_out": dict(part.left_out),
     }
 
 

@@ -26,6 +26,7 @@ from xnatsync.config.model import (
     ServerConfig,
 )
 from xnatsync.config.problems import ConfigInvalid, Problem, problem_at, problems_of, suggestion, unknown
+from xnatsync.config.selected import NOT_OF_DROPS
 from xnatsync.core.errors import ConfigError
 
 __all__ = ["ConfigInvalid", "Problem", "check", "default_path", "load"]
@@ -141,6 +142,10 @@ class _Reading:
             return self._part(key, MirrorConfig, table)
         if kind == "push":
             return self._part(key, PushConfig, table)
+        if isinstance(table, dict):
+            for name in NOT_OF_DROPS.keys() & table:
+                self._say((*key, name), f"means nothing in a drop route: {NOT_OF_DROPS[name]}")
+            table = {name: value for name, value in table.items() if name not in NOT_OF_DROPS}
         return self._part(key, DropConfig, table)
 
     def _part(self, key: Key, model: type[Part], table: Any) -> Part | None:

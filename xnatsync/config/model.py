@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import platformdirs
 from pydantic import AfterValidator, Field, StrictInt, field_validator, model_validator
 
+from xnatsync.config.selected import SelectionConfig
 from xnatsync.config.trees import LayoutConfig, MirrorConfig, PushConfig
 from xnatsync.config.values import Folder, Keyword, Name, Part, Resource, Seconds, TemplateText, quarrel, waiting
 
@@ -114,7 +115,7 @@ class RuleConfig(Part):
         return when
 
 
-class DropConfig(Part):
+class DropConfig(SelectionConfig):
     """`[routes.NAME]` with `kind = "drop"`"""
 
     kind: Literal["drop"]
@@ -136,6 +137,7 @@ class DropConfig(Part):
     streams: Annotated[StrictInt, Field(ge=1, le=8)] = 2
     quiet: Seconds = 60.0
     ignore: tuple[str, ...] = ()
+    projects: tuple[Name, ...] = ()
 
     @property
     def done_folder(self) -> Path:
@@ -150,9 +152,11 @@ class DropConfig(Part):
     @property
     def quarrels(self) -> tuple[tuple[str, str], ...]:
         """Lists keys that contradict each other: the key to change, and why."""
-        found = []
+        found = self._misread()
         if self.project is None and not self.rules:
             found.append(("project", "say where studies go: `project`, or `rules`"))
+        elif nowhere := sorted({*self.projects} - {self.project, *(rule.project for rule in self.rules)}):
+            found.append(("projects", f"neither `project` nor a rule sends anything to {nowhere[0]}"))
         if self.after == "delete" and self.level == "names":
             found.append(
                 ("verify", 'names are not enough to delete a source: after = "delete" needs "pixels" or "bytes"')

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from datetime import date
 from typing import Literal, Self
 
 from pydantic import StrictBool, model_validator
 
+from xnatsync.config.selected import SelectionConfig
 from xnatsync.config.values import (
     Cron,
     Folder,
@@ -21,7 +21,7 @@ from xnatsync.config.values import (
 )
 from xnatsync.core.inventory import Owner, OwnerKind
 from xnatsync.core.layout import DEFAULTS, Layout
-from xnatsync.core.selection import KEYS, TIERS, Selection, Tier
+from xnatsync.core.selection import TIERS, Selection, Tier
 
 
 class LayoutConfig(Part):
@@ -39,22 +39,15 @@ class LayoutConfig(Part):
         return Layout.parse(texts, project=project, windows=self.windows)
 
 
-class TreeConfig(Part, ABC):
-    """What the routes that keep a tree have in common: the place, the layout, and the keys of the selection."""
+class TreeConfig(SelectionConfig, ABC):
+    """What the routes that keep a tree have in common: the place, the layout, and all keys of the selection."""
 
     server: str
     folder: Folder
     layout: LayoutConfig = LayoutConfig()
-    subjects: tuple[str, ...] = ()
-    sessions: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
-    modalities: tuple[str, ...] = ()
-    dates: tuple[str, ...] = ()
-    scans: tuple[str, ...] = ()
-    scan_types: tuple[str, ...] = ()
     qualities: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
     levels: tuple[Tier, ...] = TIERS
     schedule: Cron | None = None
 
@@ -62,10 +55,6 @@ class TreeConfig(Part, ABC):
     @abstractmethod
     def all_projects(self) -> tuple[str, ...]:
         """The projects of the route."""
-
-    def selection(self, today: date | None = None) -> Selection:
-        """What of them the route takes; without a day, `last 30d` is still to be fixed by `Selection.on`."""
-        return Selection.parse(levels=self.levels, today=today, **{key: getattr(self, key) for key in KEYS})
 
     @property
     def tree_layout(self) -> Layout:
@@ -75,12 +64,11 @@ class TreeConfig(Part, ABC):
 
     def _broken(self) -> list[tuple[str, str]]:
         """Lists keys whose words mean nothing: the key to change, and why."""
-        found = []
-        for key in (*KEYS, "levels"):
-            try:
-                Selection.parse(**{key: getattr(self, key)})
-            except ValueError as error:
-                found.append((key, str(error).removeprefix(f"{key}: ")))
+        found = self._misread()
+        try:
+            Selection.parse(levels=self.levels)
+        except ValueError as error:
+            found.append(("levels", str(error).removeprefix("levels: ")))
         try:
             _ = self.tree_layout
         except ValueError as error:

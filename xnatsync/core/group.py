@@ -73,6 +73,13 @@ class Study:
 
 def group(files: Sequence[ManifestFile], routing: Routing, collision: Collision) -> tuple[Study, ...]:
     """Groups the DICOM files of an item by study and labels each; a study that cannot go carries its error."""
+    studies = studies_of(files, routing)
+    settle_collisions(studies, collision)
+    return tuple(studies)
+
+
+def studies_of(files: Sequence[ManifestFile], routing: Routing) -> list[Study]:
+    """Groups the DICOM files of an item by study and labels each, as if it were alone in the item."""
     studies: dict[str, Study] = {}
     for file in files:
         if file.kind is Kind.DICOM and file.identity is not None:
@@ -84,8 +91,18 @@ def group(files: Sequence[ManifestFile], routing: Routing, collision: Collision)
             _label(study, routing)
         except DeliveryError as error:
             study.error = error
-    _settle_collisions(ordered, collision)
-    return tuple(ordered)
+    return ordered
+
+
+def lead_modality(files: Sequence[ManifestFile]) -> str:
+    """Gives the modality that a session of these objects has; "" when none of them tells."""
+    found = {file.identity.modality for file in files if file.identity is not None and file.identity.modality}
+    return min(found, key=_lead, default="")
+
+
+def dates_of(files: Sequence[ManifestFile]) -> list[str]:
+    """Gives the dates of a study as its objects write them: one, unless they disagree or do not tell."""
+    return sorted(_study_values(files).get("StudyDate", ()))
 
 
 def _refuse_conflicting_objects(study: Study) -> None:
@@ -149,7 +166,7 @@ def _matches(rule: Rule, values: Mapping[str, set[str]]) -> bool:
     return True
 
 
-def _settle_collisions(studies: Sequence[Study], collision: Collision) -> None:
+def settle_collisions(studies: Sequence[Study], collision: Collision) -> None:
     """Two studies of one item that want one label: both are held with both named, or the later ones are numbered.
 
     A number that would make the label of yet another study is passed over.
@@ -180,17 +197,17 @@ def _free(project: str, session: str, taken: set[tuple[str, str]]) -> str:
     return suffixed(session, number)
 
 
-def attach(others: Sequence[ManifestFile], studies: Sequence[Study]) -> dict[str, str]:
+def attach(others: Sequence[ManifestFile], objects: Sequence[ManifestFile]) -> dict[str, str]:
     """Finds the one study that each other file belongs to: path → Study Instance UID.
 
     A file belongs to a study when the nearest folder above it that holds any DICOM holds only that study's.  Files for
     which there is no such folder are absent from the answer.
     """
     folders: dict[PurePosixPath, set[str]] = {}
-    for study in studies:
-        for file in study.files:
+    for file in objects:
+        if file.kind is Kind.DICOM and file.identity is not None:
             for parent in PurePosixPath(file.path).parents:
-                folders.setdefault(parent, set()).add(study.study_uid)
+                folders.setdefault(parent, set()).add(file.identity.study_uid)
     found: dict[str, str] = {}
     for file in others:
         nearest = next((folders[parent] for parent in PurePosixPath(file.path).parents if parent in folders), set())

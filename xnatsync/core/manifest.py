@@ -63,6 +63,7 @@ class ManifestFile:
     )
     pixel_bytes: int = 0  # length of that value as stored: no faithful copy of the object can be shorter
     tags: Mapping[str, str] = field(default_factory=dict)  # header fields for templates and rules; never stored
+    left_by: str = ""  # the key of the route's selection that left it out: then it is OTHER, whatever is in it
 
     @property
     def key(self) -> str:

@@ -101,12 +101,12 @@ class Span:
             raise ValueError(f"{text!r} ends before it begins")
         return span
 
-    def on(self, today: date) -> Self:
-        """Gives the days that a relative range means on some day."""
+    def on(self, today: date, *, ahead: bool = False) -> Self:
+        """Gives the days that a relative range means on some day; `ahead`: also those to come."""
         if self.days is None:
             return self
         since = today.toordinal() - self.days + 1
-        return type(self)(date.fromordinal(max(since, 1)), today)
+        return type(self)(date.fromordinal(max(since, 1)), date.max if ahead else today)
 
     def match(self, day: date) -> bool:
         """Tells whether a day lies in it; a relative range must be fixed by `on` before."""
@@ -138,9 +138,10 @@ class Days:
             not self.taken or any(span.match(day) for span in self.taken)
         )
 
-    def on(self, today: date) -> Self:
+    def on(self, today: date, *, ahead: bool = False) -> Self:
         """Fixes relative ranges."""
-        return type(self)(tuple(span.on(today) for span in self.taken), tuple(span.on(today) for span in self.left))
+        taken, left = (tuple(span.on(today, ahead=ahead) for span in spans) for spans in (self.taken, self.left))
+        return type(self)(taken, left)
 
     def __bool__(self) -> bool:
         return bool(self.taken or self.left)
@@ -190,9 +191,9 @@ class Selection:
         found = cls(**parts, levels=tiers, said=said)
         return found if today is None else found.on(today)
 
-    def on(self, today: date) -> Selection:
-        """Gives the same selection with `last 30d` meaning the days up to this one."""
-        return replace(self, dates=self.dates.on(today))
+    def on(self, today: date, *, ahead: bool = False) -> Selection:
+        """Gives the same selection with `last 30d` meaning the days up to this one; `ahead`: and any that follows."""
+        return replace(self, dates=self.dates.on(today, ahead=ahead))
 
     @property
     def kinds(self) -> frozenset[OwnerKind]:
@@ -202,20 +203,23 @@ class Selection:
 
     def wants_owner(self, owner: Owner) -> bool:
         """Tells whether an owner is taken at all; of a session, its own resources or those of its scans."""
-        if owner.kind not in self.kinds:
-            return False
+        return owner.kind in self.kinds and self.key_against_owner(owner) is None
+
+    def key_against_owner(self, owner: Owner) -> str | None:
+        """Names the first key that leaves an owner out; None when all of them take it."""
         if owner.kind is OwnerKind.PROJECT:
-            return True
+            return None
         if not self.subjects.match(owner.subject):
-            return False
+            return "subjects"
         if owner.kind is OwnerKind.SUBJECT:
-            return True
-        return (
-            self.sessions.match(owner.session)
-            and self.types.match(owner.xsi_type, owner.xsi_type.rpartition(":")[2])
-            and self.modalities.match(owner.modality or modality_of(owner.xsi_type))
-            and self.dates.match(owner.date)
-        )
+            return None
+        verdicts = {
+            "sessions": self.sessions.match(owner.session),
+            "types": self.types.match(owner.xsi_type, owner.xsi_type.rpartition(":")[2]),
+            "modalities": self.modalities.match(owner.modality or modality_of(owner.xsi_type)),
+            "dates": self.dates.match(owner.date),
+        }
+        return next((key for key, taken in verdicts.items() if not taken), None)
 
     def wants_resource(self, owner: Owner, seen: ResourceSeen) -> bool:
         """Tells whether a resource of an owner is taken."""
@@ -223,10 +227,15 @@ class Selection:
         if tier not in self.levels or not self.wants_owner(owner) or not self.resources.match(seen.key.label):
             return False
         return not seen.key.scan or (
-            self.scans.match(seen.key.scan)
-            and self.scan_types.match(*filter(None, (seen.scan_type, seen.scan_description)))
+            self.key_against_scan(seen.key.scan, seen.scan_type, seen.scan_description) is None
             and self.qualities.match(seen.quality)
         )
+
+    def key_against_scan(self, scan: str, *types: str) -> str | None:
+        """Names the key that leaves a scan out, by its ID and by what it is called; None when both take it."""
+        if not self.scans.match(scan):
+            return "scans"
+        return None if self.scan_types.match(*filter(None, types)) else "scan_types"
 
     def wants_file(self, name: str) -> bool:
         """Tells whether a file is taken; the name is its path within the resource."""

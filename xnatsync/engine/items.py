@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from xnatsync.core.choosing import Chosen, choose
 from xnatsync.core.errors import ObjectsBroken, SourceChanged, SourceGone, SourceUnreadable, XnatsyncError
-from xnatsync.core.group import Study, attach, group
+from xnatsync.core.group import Study
 from xnatsync.core.manifest import Kind, ManifestFile
 from xnatsync.core.moment import parse
 from xnatsync.core.settle import settles_at
-from xnatsync.core.wording import counted
+from xnatsync.core.wording import counted, left_out_words
 from xnatsync.engine.discover import present_look, print_of
 from xnatsync.engine.failing import fail_item, still_held
 from xnatsync.engine.filing import file_away, is_back
@@ -112,17 +114,14 @@ def _write_manifest(
     world: World, route: DropRoute, item: ItemRow, files: Sequence[ManifestFile], problems: Sequence[ProblemSeen]
 ) -> None:
     """Freezes the manifest and plans the units, in one transaction."""
-    studies = group(files, route.routing, route.collision)
-    rows = _rows(route, item, files, studies) + [
-        _never_read(problem, len(files) + n) for n, problem in enumerate(problems)
-    ]
+    wanted = route.wanted.on(parse(item.seen_at).date())
+    chosen = choose(files, route.routing, route.collision, wanted, attaching=route.other == "attach")
+    studies = chosen.studies
+    rows = _rows(route, item, chosen) + [_never_read(problem, len(files) + n) for n, problem in enumerate(problems)]
     now = world.now()
     with world.ledger.write():
-        if not studies and not any(file.kind is Kind.BROKEN for file in files):
-            reason = "it is empty" if not rows else "nothing in it is a DICOM object"
-            world.ledger.leave_item(item.id, rows, reason, now)
-            level = "info" if route.other == "ignore" else "warning"
-            world.note(item, "item.left", f"item {item.id} stays where it is: {reason}", level=level)
+        if not studies and not any(file.kind is Kind.BROKEN for file in chosen.files):
+            _leave(world, route, item, rows, now)
         else:
             units = world.ledger.settle_item(item.id, rows, [_new_unit(route, study) for study in studies], now)
             for unit, study in zip(units, studies, strict=True):
@@ -136,12 +135,24 @@ def _write_manifest(
                         retry_at=None,
                         tries=0,
                     )
-            world.note(
-                item,
-                "item.settled",
-                f"item {item.id} settled: {counted(len(rows), 'file')}, {counted(len(units), 'study')}",
-            )
+            found = f"{counted(len(rows), 'file')}, {counted(len(units), 'study')}"
+            world.note(item, "item.settled", f"item {item.id} settled: {found}{left_out_words(_left_out(rows), ', ')}")
     world.progress.item(world.ledger.item(item.id), "settled")
+
+
+def _leave(world: World, route: DropRoute, item: ItemRow, rows: Sequence[NewFile], now: str) -> None:
+    """Nothing in it is to be delivered: that the route's own settings say so is no warning."""
+    left_out = _left_out(rows)
+    reason = "it is empty" if not rows else "nothing in it is a DICOM object"
+    if left_out:
+        reason = f"the route's selection takes nothing of it{left_out_words(left_out, ': ')}"
+    world.ledger.leave_item(item.id, rows, reason, now)
+    level = "info" if left_out or route.other == "ignore" else "warning"
+    world.note(item, "item.left", f"item {item.id} stays where it is: {reason}", level=level)
+
+
+def _left_out(rows: Sequence[NewFile]) -> dict[str, int]:
+    return dict(sorted(Counter(row.left_by for row in rows if row.left_by).items()))
 
 
 def _new_unit(route: DropRoute, study: Study) -> NewUnit:
@@ -158,30 +169,28 @@ def _new_unit(route: DropRoute, study: Study) -> NewUnit:
     )
 
 
-def _rows(route: DropRoute, item: ItemRow, files: Sequence[ManifestFile], studies: Sequence[Study]) -> list[NewFile]:
-    index = {study.study_uid: number for number, study in enumerate(studies)}
+def _rows(route: DropRoute, item: ItemRow, chosen: Chosen) -> list[NewFile]:
+    index = {study.study_uid: number for number, study in enumerate(chosen.studies)}
     members: dict[str, str] = {}
-    for study in studies:
+    for study in chosen.studies:
         members |= member_names(study.files, route.member_names)
-    owners: dict[str, str] = {}
-    if route.other == "attach":
-        owners = attach([file for file in files if file.kind is Kind.OTHER], studies)
-        members |= {path: f"{item.id}/{name}" for path, name in attached_names(owners).items()}
+    owners = dict(chosen.attached)
+    members |= {path: f"{item.id}/{name}" for path, name in attached_names(owners).items()}
     owners |= {
         file.path: file.identity.study_uid
-        for file in files
+        for file in chosen.files
         if file.identity is not None and file.kind in {Kind.DICOM, Kind.DUPLICATE}
     }
     return [
         _row(file, position, index.get(owners.get(file.path, "")), members.get(file.path, ""), route)
-        for position, file in enumerate(files)
+        for position, file in enumerate(chosen.files)
     ]
 
 
 def _row(file: ManifestFile, position: int, unit: int | None, member: str, route: DropRoute) -> NewFile:
     identity = file.identity
     reason = file.reason
-    if file.kind is Kind.OTHER and route.other == "ignore":
+    if file.kind is Kind.OTHER and route.other == "ignore" and not file.left_by:
         reason = f"{reason}; ignored, as the route says"
     if file.kind is Kind.OTHER and unit is not None:
         reason = f"{reason}; attached to the session as {route.attach_to}/{member}"
@@ -205,6 +214,7 @@ def _row(file: ManifestFile, position: int, unit: int | None, member: str, route
         transfer_syntax=identity.transfer_syntax if identity is not None else "",
         pixels=file.pixels,
         pixel_bytes=file.pixel_bytes,
+        left_by=file.left_by,
     )
 
 

@@ -251,7 +251,12 @@ def _conclude(world: World, unit: UnitRow, files: Sequence[FileRow], receipt: Re
             unit.id,
             level=receipt.level.value,
             place=receipt.place,
-            evidence={"listed": "again after archiving", "extra": len(strangers), "extra_first": strangers[:5]},
+            evidence={
+                "listed": "again after archiving",
+                "extra": len(strangers),
+                "extra_first": strangers[:5],
+                "left_out": world.ledger.left_out(unit.item_id),
+            },
             manifest_digest=manifest_digest((file.path, file.sha256) for file in files),
             expected=receipt.expected,
             held=receipt.held,

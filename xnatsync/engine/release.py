@@ -35,8 +35,12 @@ def release_unit(ledger: Ledger, item: ItemRow, unit: UnitRow, now: str, *, othe
         return True
 
 
-def wake(ledger: Ledger, route: str, now: str) -> None:
-    """Releases everything of a route whose settings changed; what cannot be planned anew at this moment stays held."""
+def wake(ledger: Ledger, route: str, now: str, *, selects: bool = False) -> None:
+    """Releases everything of a route whose settings changed; what cannot be planned anew at this moment stays held.
+
+    What the selection left out may be taken now, and the other way round (`selects`: it leaves something out from now
+    on): an item of which nothing is on its way is read anew, and one that was kept where it lies is a new one.
+    """
     for item in ledger.items(route=route):
         if item.hold is not None:
             ledger.release_item(item.id)
@@ -48,6 +52,21 @@ def wake(ledger: Ledger, route: str, now: str) -> None:
                     break
             except ServerBusy:
                 continue
+        if selects and _is_quiet(ledger, ledger.item(item.id)):
+            ledger.reset_item(item.id, item.fingerprint, item.files, item.bytes, now)
+    for item in ledger.items_with_left_out(route):
+        if item.phase == "left" or _is_quiet(ledger, item):
+            ledger.reset_item(item.id, item.fingerprint, item.files, item.bytes, now)
+        elif item.phase == "done" and item.filed_as is None:
+            ledger.take_again(item.id)
+
+
+def _is_quiet(ledger: Ledger, item: ItemRow) -> bool:
+    """Tells whether nothing of a settled item is on its way: what was begun is brought to its end as it was planned."""
+    return item.phase == "settled" and all(
+        unit.phase == "verified" or (unit.phase == "planned" and not ledger.attempts(unit.id))
+        for unit in ledger.units(item_id=item.id)
+    )
 
 
 def unsure_s(ledger: Ledger, item_id: int, now: str) -> float:

@@ -15,7 +15,7 @@ UNIT = ", ".join(field.name for field in fields(UnitRow))
 FILE = (
     "f.item_id, f.path, f.position, f.size, f.mtime_ns, f.sha256, f.crc32, f.md5, f.kind, f.reason, f.unit_id, f.key, "
     "f.member, coalesce(s.uid, ''), coalesce(s.number, ''), coalesce(s.modality, ''), coalesce(s.sop_class, ''), "
-    "coalesce(s.syntax, ''), f.pixels, f.pixel_bytes from file f left join series s on s.id = f.series_id"
+    "coalesce(s.syntax, ''), f.pixels, f.pixel_bytes, f.left_by from file f left join series s on s.id = f.series_id"
 )
 LIVING = "phase not in ('done', 'dismissed')"
 
@@ -108,6 +108,11 @@ class Items(Connection):
             self._set_phase(item, "left", now)
             self._run("update item set detail = ? where id = ?", [reason, item_id])
 
+    def take_again(self, item_id: int) -> None:
+        """Lets a done item that lies where it was dropped be found there as a new one, however like it looks."""
+        with self.write():
+            self._run("update item set fingerprint = '' where id = ? and phase = 'done'", [item_id])
+
     def reset_item(self, item_id: int, fingerprint: str, files: int, size_bytes: int, now: str) -> None:
         """Takes an item back to `seen` because its source changed; what was planned for it is dismissed."""
         with self.write():
@@ -160,6 +165,38 @@ class Items(Connection):
             values.append(unit_id)
         return self._all(FileRow, f"select {FILE} where {' and '.join(conditions)} order by f.position", values)
 
+    def aside(self, item_id: int) -> list[FileRow]:
+        """Lists what of an item is no object to be delivered, without what the route's selection left out.
+
+        By its own index: SQLite would rather read the whole manifest, which is long and is asked for in every run.
+        """
+        wanted = FILE.replace("from file f", "from file f indexed by file_aside")
+        sql = f"select {wanted} where f.item_id = ? and f.kind <> 'dicom' and f.left_by = '' order by f.position"
+        return self._all(FileRow, sql, [item_id])
+
+    def left_out(self, item_id: int) -> dict[str, int]:
+        """Counts the files of an item that the route's selection left out, by the key that did."""
+        sql = "select left_by, count(*) from file where item_id = ? and left_by <> '' group by left_by order by left_by"
+        return {str(key): int(count) for key, count in self._fetch(sql, [item_id])}
+
+    def never_sent(self, route: str) -> dict[str, int]:
+        """Counts what the selection of a route left out of all its items and what was not sent with a later one."""
+        sql = (
+            "select f.left_by, count(*) from item i join file f on f.item_id = i.id and f.left_by <> '' "
+            "where i.route = ? and i.phase <> 'dismissed' and not exists (select 1 from file s join unit u "
+            "on u.id = s.unit_id where s.key = f.key and s.sha256 = f.sha256 and u.phase in ('verified', 'closed')) "
+            "group by f.left_by order by f.left_by"
+        )
+        return {str(key): int(count) for key, count in self._fetch(sql, [route])}
+
+    def items_with_left_out(self, route: str) -> list[ItemRow]:
+        """Lists the items, done ones too, of which the route's selection left something out."""
+        sql = (
+            f"select {ITEM} from item where route = ? and phase <> 'dismissed' "
+            "and exists (select 1 from file where item_id = item.id and left_by <> '') order by id"
+        )
+        return self._all(ItemRow, sql, [route])
+
     def file_counts(self, item_id: int) -> dict[str, tuple[int, int]]:
         """Counts the manifest by kind: files and bytes."""
         rows = self._fetch("select kind, count(*), sum(size) from file where item_id = ? group by kind", [item_id])
@@ -210,7 +247,7 @@ class Items(Connection):
             (
                 item_id, file.position, file.path, file.size, file.mtime_ns, file.sha256, file.crc32, file.md5,
                 file.kind, file.reason, units[file.unit] if file.unit is not None else None, file.key, file.member,
-                series.get(_series_of(file)), file.pixels, file.pixel_bytes,
+                series.get(_series_of(file)), file.pixels, file.pixel_bytes, file.left_by,
             )
             for file in files
         ]  # fmt: skip

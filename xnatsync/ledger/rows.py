@@ -57,6 +57,7 @@ class FileRow:
     transfer_syntax: str
     pixels: bytes | None
     pixel_bytes: int
+    left_by: str  # the key of the route's selection that left it out; "" for all that nothing left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class NewFile:
     transfer_syntax: str = ""
     pixels: bytes | None = None
     pixel_bytes: int = 0
+    left_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from xnatsync.core.choosing import EVERY_DROP, Wanted
 from xnatsync.core.group import Collision, Routing
 from xnatsync.core.manifest import Kind, Level, ManifestFile
 from xnatsync.core.names import member_name, stored_name
@@ -41,6 +42,7 @@ class DropRoute:
     streams: int = 2
     quiet_s: float = 60.0
     ignore: tuple[str, ...] = ()
+    wanted: Wanted = EVERY_DROP
 
     @property
     def custody(self) -> Path:

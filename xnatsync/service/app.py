@@ -12,6 +12,7 @@ from xnatsync import __version__
 from xnatsync.config.model import Config, DropConfig, ServerConfig
 from xnatsync.config.secrets import credentials
 from xnatsync.config.show import route_digest
+from xnatsync.core.choosing import Wanted
 from xnatsync.core.errors import RouteUnknown
 from xnatsync.core.group import Routing, Rule
 from xnatsync.core.manifest import Level
@@ -135,10 +136,10 @@ class App:
         """Begins a run; a route whose settings changed lets go of what it held, in the transaction that notes it."""
         now = stamp(clock.now())
         run_id = ledger.start_run(cause, _pid(), _boot(), __version__, now)
-        for name in routes:
+        for name, route in routes.items():
             with ledger.write():
                 if ledger.remember_route(name, "drop", route_digest(self.config.routes[name]), now):
-                    wake(ledger, name, now)
+                    wake(ledger, name, now, selects=not route.wanted.is_everything)
         return World(
             ledger=ledger,
             disk=self.make_disk(),
@@ -184,6 +185,7 @@ def drop_route(name: str, config: DropConfig, settle_s: float | None = None) -> 
         streams=config.streams,
         quiet_s=config.quiet,
         ignore=tuple(config.ignore),
+        wanted=Wanted(config.selection(), frozenset(config.projects)),
     )
 
 

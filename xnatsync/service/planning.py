@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from xnatsync.core.decide import Send, Step, Stop, decide
@@ -37,6 +37,7 @@ class ItemPlan:
     item: ItemRow
     units: tuple[UnitPlan, ...]
     others: tuple[FileRow, ...]
+    left_out: Mapping[str, int]  # by the route's selection: how many files by which key
 
 
 @dataclass(slots=True)
@@ -80,8 +81,7 @@ def _plan_item(world: World, item: ItemRow) -> ItemPlan:
             step_item(world, world.ledger.item(item.id))
     item = world.ledger.item(item.id)
     units = tuple(_plan_unit(world, unit) for unit in world.ledger.units(item_id=item.id))
-    others = [file for file in world.ledger.files(item.id) if file.kind != "dicom"]
-    return ItemPlan(item, units, tuple(others))
+    return ItemPlan(item, units, tuple(world.ledger.aside(item.id)), world.ledger.left_out(item.id))
 
 
 def _without_rivals(items: Sequence[ItemPlan]) -> list[ItemPlan]:

@@ -24,6 +24,7 @@ class Standing:
 
     item: ItemRow
     units: tuple[UnitRow, ...]
+    left_out: Mapping[str, int]  # by the route's selection: how many files by which key
 
     @property
     def is_held(self) -> bool:
@@ -59,6 +60,7 @@ class RouteStanding:
     counts: tuple[PhaseCount, ...]
     standing: tuple[Standing, ...]
     more: int  # items under way that are not listed in `standing`
+    left_out: Mapping[str, int]  # of all items, by key of the selection, as far as it was never sent
     tree: TreeStanding | None = None  # None: not yet run, or a route without a tree
 
 
@@ -125,6 +127,7 @@ def _route(
     living = ledger.items(route=name) if ledger is not None else []
     standing = [_standing(ledger, item) for item in living] if ledger is not None else []
     standing.sort(key=lambda part: not part.is_held)
+    left_out = ledger.never_sent(name) if ledger is not None else {}
     folder = str(config.routes[name].folder) if name in config.routes else None
     tree = _tree(ledger, name, trees[name]) if ledger is not None and name in trees else None
     return RouteStanding(
@@ -134,6 +137,7 @@ def _route(
         tuple(PhaseCount(phase, items, size_bytes) for phase, (items, size_bytes) in sorted(totals.items())),
         tuple(standing[:LISTED_MAX]),
         max(0, len(standing) - LISTED_MAX),
+        left_out,
         tree,
     )
 
@@ -144,7 +148,7 @@ def _tree(ledger: Ledger, name: str, counts: MirrorCounts) -> TreeStanding:
 
 
 def _standing(ledger: Ledger, item: ItemRow) -> Standing:
-    return Standing(item, tuple(ledger.units(item_id=item.id)))
+    return Standing(item, tuple(ledger.units(item_id=item.id)), ledger.left_out(item.id))
 
 
 def diary(config: Config, limit: int) -> tuple[DiaryLine, ...]:

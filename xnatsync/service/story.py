@@ -94,7 +94,7 @@ def _story(ledger: Ledger, item: ItemRow, what: str) -> Story:
         *_item_events(events),
         *_end(item),
     ]
-    return Story(item, tuple(sentences), tuple(_next_steps(item, units)))
+    return Story(item, tuple(sentences), tuple(_next_steps(item, units, any(file.left_by for file in files))))
 
 
 # --- the item ----------------------------------------------------------------------------------------------------
@@ -138,7 +138,9 @@ def _settled(item: ItemRow, files: list[FileRow], units: list[UnitRow], events: 
         f"of {counted(len({unit.study_uid for unit in living}), 'study')}",
     ]
     if not objects:
-        found = ["no DICOM object"]
+        found = [
+            "no DICOM object" + (" that the route's selection takes" if any(file.left_by for file in files) else "")
+        ]
     yield Sentence(at, "It settled: nothing had changed for the settle time, and every file of it was read.", "settled")
     others = len(files) - len(objects)
     rest = f", and {counted(others, 'file')} that do not travel as objects" if others else ""
@@ -247,7 +249,7 @@ def _held(row: ItemRow | UnitRow, who: str) -> Sentence:
 # --- what to do --------------------------------------------------------------------------------------------------
 
 
-def _next_steps(item: ItemRow, units: Iterable[UnitRow]) -> Iterator[str]:
+def _next_steps(item: ItemRow, units: Iterable[UnitRow], left_out: bool) -> Iterator[str]:
     held = [unit for unit in units if unit.hold == "person" and unit.phase != "dismissed"]
     for row, name in [(item, f"#{item.id}")] if item.hold == "person" else []:
         yield f"{row.advice} Then: xnatsync retry {name}"
@@ -256,6 +258,12 @@ def _next_steps(item: ItemRow, units: Iterable[UnitRow]) -> Iterator[str]:
     if held or item.hold == "person":
         yield f"Or give it up, leaving its files where they are: xnatsync dismiss #{item.id}"
     elif item.phase == "left":
-        yield f"Nothing: it holds no DICOM object. Take it away, or dismiss it with xnatsync dismiss #{item.id}"
+        what = (
+            "the route's selection takes nothing of it, until it is another" if left_out else "it holds no DICOM object"
+        )
+        yield f"Nothing: {what}. Take it away, or dismiss it with xnatsync dismiss #{item.id}"
+    elif item.phase == "done" and left_out:
+        how = "put it back into the drop folder" if item.filed_as is not None else "run `xnatsync sync`"
+        yield f"Nothing. To have sent what was left out: widen the route's selection, and {how}"
     elif item.phase not in {"done", "dismissed"}:
         yield "Nothing: `xnatsync sync` goes on with it."

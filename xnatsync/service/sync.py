@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from xnatsync.core.errors import Exit, XnatsyncError
@@ -32,6 +32,7 @@ class ItemReport:
     item: ItemRow
     units: tuple[UnitReport, ...]
     others: tuple[FileRow, ...]
+    left_out: Mapping[str, int]  # by the route's selection: how many files by which key
 
 
 @dataclass(slots=True)
@@ -118,8 +119,7 @@ def report_item(world: World, item_id: int) -> ItemReport:
     ledger = world.ledger
     units = tuple(UnitReport(unit, ledger.receipt(unit.id)) for unit in ledger.units(item_id=item_id, living=False))
     shown = [part for part in units if part.unit.phase != "dismissed"]
-    others = [file for file in ledger.files(item_id) if file.kind != "dicom"]
-    return ItemReport(ledger.item(item_id), tuple(shown), tuple(others))
+    return ItemReport(ledger.item(item_id), tuple(shown), tuple(ledger.aside(item_id)), ledger.left_out(item_id))
 
 
 def counts(report: SyncReport) -> dict[str, int]:
@@ -129,5 +129,6 @@ def counts(report: SyncReport) -> dict[str, int]:
         "done": sum(part.item.phase == "done" for part in report.items),
         "held": sum(SyncReport.is_held(part) for part in report.items),
         "left": sum(part.item.phase == "left" for part in report.items),
+        "left_out": sum(sum(part.left_out.values()) for part in report.items),
         **{f"{part.route}.{what}": many for part in report.mirrors for what, many in sorted(part.counts.items())},
     }
