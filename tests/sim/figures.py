@@ -1,19 +1,23 @@
-"""What long runs have in common, whichever routes they play: counting, a story, the table of planted bugs."""
+"""What long runs have in common, whichever routes they play: counting, telling, a story, planted bugs."""
 
 from __future__ import annotations
 
+import json
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NoReturn, Self
 
+from sim.grid import Cell, Grid
 from sim.invariants import Violation
 from sim.shrink import Fails, shrink
 
 BLOCK = 50
 HANGS_S = 60  # of the processor; a history takes a fraction of a second
 CATCH_SEEDS = 500
+FILL_SEEDS = 100  # so many histories are tried for an empty cell
 
 
 @dataclass(slots=True)
@@ -75,9 +79,39 @@ class Figures:
             for title, counter in titles
         ]
 
+    def told(self, took_s: float, grid: Grid) -> str:
+        """Everything."""
+        lines = ["", self.summary(took_s), *self.counts()]
+        lines += ["at any boundary: " + grid.anywhere(self.fired), "", grid.table(self.fired), ""]
+        lines += [f"empty, and not explained: {fault} × {where}" for fault, where in grid.empty(self.fired)]
+        return "\n".join([*lines, self.failures()])
+
     def failures(self) -> str:
         """The seeds that broke a promise."""
         return f"failed: {', '.join(str(seed) for seed, _ in self.failed) or 'none'}"
+
+
+def fill(played: Figures, grid: Grid, history: Callable[[int, Cell], Any]) -> Figures:
+    """Plays histories that go for a cell of the table which chance has left empty, until something happens there."""
+    more = Figures()
+    for cell in grid.empty(played.fired):
+        for seed in range(FILL_SEEDS):
+            if not more.fired[cell]:
+                more.note(history(seed, cell))
+    return more
+
+
+def met_together(folder: Path, block: int, blocks: int, fired: Mapping[Cell, int]) -> Counter[Cell] | None:
+    """Leaves what one block of seeds met in a folder; gives what all have met to whoever finds that all are there."""
+    begun = folder / f".{block}"
+    begun.write_text(json.dumps([[*cell, count] for cell, count in fired.items()]), encoding="utf-8")
+    begun.rename(folder / f"{block}.json")
+    if len(parts := list(folder.glob("*.json"))) < blocks:
+        return None
+    met = Counter[Cell]()
+    for part in parts:
+        met.update({(fault, where): count for fault, where, count in json.loads(part.read_text(encoding="utf-8"))})
+    return met
 
 
 def story(seed: int, bug: str | None, fails: Fails, play: Callable[[int], Any]) -> int:

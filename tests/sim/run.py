@@ -13,21 +13,8 @@ from concurrent.futures import ProcessPoolExecutor
 
 from sim import figures, places
 from sim.catches import BUGS, caught_at, fails
-from sim.figures import BLOCK
+from sim.figures import BLOCK, Figures
 from sim.world import History
-
-FILL_SEEDS = 100  # so many histories are tried for an empty cell
-
-
-class Figures(figures.Figures):
-    """The same, with the table of faults and port methods."""
-
-    def told(self, took_s: float) -> str:
-        """Everything."""
-        lines = ["", self.summary(took_s), *self.counts()]
-        lines += ["at any boundary: " + places.anywhere(self.fired), "", places.table(self.fired), ""]
-        lines += [f"empty, and not explained: {fault} × {where}" for fault, where in places.empty(self.fired)]
-        return "\n".join([*lines, self.failures()])
 
 
 def batch(first: int, last: int) -> Figures:
@@ -39,13 +26,8 @@ def batch(first: int, last: int) -> Figures:
 
 
 def fill(played: Figures) -> Figures:
-    """Plays histories that go for a cell of the table which chance has left empty, until something happens there."""
-    more = Figures()
-    for cell in places.empty(played.fired):
-        for seed in range(FILL_SEEDS):
-            if not more.fired[cell]:
-                more.note(History(seed, spot=cell))
-    return more
+    """Plays histories that go for the cells of the table which chance has left empty."""
+    return figures.fill(played, places.GRID, lambda seed, cell: History(seed, spot=cell))
 
 
 def main() -> int:
@@ -76,11 +58,11 @@ def _many(seeds: range, workers: int, every: int) -> int:
             for seed, story in part.failed:
                 print(f"seed {seed}: {story}", flush=True)
             if all_of_it.histories % every < BLOCK and all_of_it.histories < len(seeds):
-                print(all_of_it.told(time.monotonic() - begun), flush=True)
+                print(all_of_it.told(time.monotonic() - begun, places.GRID), flush=True)
             elif all_of_it.histories % 1_000 < BLOCK:
                 print(all_of_it.summary(time.monotonic() - begun), flush=True)
     all_of_it.add(fill(all_of_it))
-    print(all_of_it.told(time.monotonic() - begun), flush=True)
+    print(all_of_it.told(time.monotonic() - begun, places.GRID), flush=True)
     return 1 if all_of_it.failed else 0
 
 

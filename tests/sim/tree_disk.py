@@ -363,6 +363,8 @@ class SimTreeDisk:
 
     def clear_staging(self, root: Path, prefix: str = "") -> None:
         self._boundary("clear_staging")
+        if self.history.faults.fires("eio", "disk.clear_staging"):
+            self._fail(errno.EIO, "clearing staging")
         if self.mounted:
             for path in [path for path in self.names if path.startswith(STAGING + prefix)]:
                 del self.names[path]
@@ -405,7 +407,7 @@ class SimTreeDisk:
         self._may_fail(method.partition(",")[0])
 
     def _may_fail(self, method: str) -> None:
-        if self.history.faults.fires("enospc", f"disk.{method}"):
+        if method != "empty_trash" and self.history.faults.fires("enospc", f"disk.{method}"):
             self._fail(errno.ENOSPC, method)
         if self.history.faults.fires("eio", f"disk.{method}"):
             self._fail(errno.EIO, method)

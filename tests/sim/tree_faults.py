@@ -7,40 +7,23 @@ from collections.abc import Mapping
 
 from sim import faults
 from sim.faults import Faults
-from sim.places import Cell
+from sim.grid import Cell
+from sim.tree_places import GRID
 
-READS = ("inventory", "owner_files", "fetch_resources", "fetch_file", "metadata")
-MUTATORS = ("mark", "stage", "flush", "land", "keep", "copy", "discard", "rename", "settle_files", "settle_folders",
-            "empty_trash")  # fmt: skip
-READERS = ("sentinel", "look_tree", "stat", "read", "open")
-
-_READ = ("503", "500", "401", "login page", "refused", "cut", "slow")
-_LIST = ("stale", "short")
-_FILES = ("fewer", "no digest", "wrong digest")
-_BODY = ("wrong bytes", "cut body")
-_STORE = ("503", "500", "401", "login page", "refused", "cut", "slow", "reply lost", "delayed", "lost", "lost in limbo",
-          "twice", "truncated")  # fmt: skip
-
-# Every fault that can meet every method of a port.
-CELLS: tuple[Cell, ...] = (
-    *((kind, f"archive.{method}") for kind in _READ for method in READS),
-    *((kind, f"archive.{method}") for kind in _LIST for method in READS[:2]),
-    ("uncounted", "archive.inventory"),
-    *((kind, "archive.owner_files") for kind in _FILES),
-    *((kind, f"archive.{method}") for kind in _BODY for method in READS[2:4]),
-    ("not sent", "archive.fetch_resources"),
-    ("range ignored", "archive.fetch_file"),
-    *((kind, "archive.put_resource_file") for kind in _STORE),
-    *(("eio", f"disk.{method}") for method in (*MUTATORS, *READERS)),
-    *(("enospc", f"disk.{method}") for method in MUTATORS),
-    *((kind, "ledger.write") for kind in ("ledger busy", "ledger full", "ledger io")),
-)
+CELLS = GRID.possible()
 KINDS = tuple(dict.fromkeys((*(kind for kind, _ in CELLS), *faults.BOUNDARY)))
 SHARE = {
     **faults.SHARE, "short": 1.0, "fewer": 1.0, "no digest": 1.0, "wrong digest": 0.5, "uncounted": 1.0, "stale": 1.0,
     "wrong bytes": 0.3, "cut body": 0.3, "not sent": 0.3, "eio": 0.06, "enospc": 0.06, "crash": 0.05,
     "power cut": 0.04, "act": 0.12, "clock jump": 0.01,
 }  # fmt: skip
+# What few histories come to at all is met in more of them.
+TIMES = {
+    **dict.fromkeys(("archive.put_resource_file", "disk.keep", "disk.discard", "disk.rename", "disk.settle_files"), 4),
+    **dict.fromkeys(("archive.fetch_resources", "disk.open", "disk.stat"), 3), "archive.fetch_file": 2, "disk.copy": 6,
+    "disk.empty_trash": 4, "disk.mark": 2,
+}  # fmt: skip
+SPOTS = tuple(cell for cell in CELLS for _ in range(TIMES.get(cell[1], 1)))
 
 
 class TreeFaults(Faults):
@@ -52,6 +35,7 @@ class TreeFaults(Faults):
         masked: frozenset[tuple[str, int]] = frozenset(),
         only: frozenset[str] | None = None,
         forced: Mapping[Cell, int] | None = None,
+        spot: Cell | None = None,
     ) -> None:
         self.seed = seed
         self.masked = masked
@@ -68,7 +52,8 @@ class TreeFaults(Faults):
             for kind in KINDS
         }
         chance = self.random("spot", 0)
-        self.spot = chance.choice(CELLS) if only is None and chance.random() < 0.4 else ("", "")
+        drawn = chance.choice(SPOTS) if only is None and chance.random() < 0.5 else ("", "")
+        self.spot = spot or drawn
         self.live = {kind for kind, rate in self.rates.items() if rate or kind == self.spot[0] or self.forced}
 
     def masks(self, kind: str, where: str) -> bool:

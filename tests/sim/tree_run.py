@@ -1,7 +1,7 @@
 """Long runs of mirrors and pushes: `python -m sim.tree_run --seeds 0-3000 --workers 2`, or one seed: `--seed 42`.
 
-From `tests/`, with the package installed.  Prints histories a second, kills, faults, and for each failing seed the few
-faults that matter.  Exit code 1 when a promise was broken.
+From `tests/`, with the package installed.  Prints histories a second, kills, faults by kind and port method, and each
+failing seed; `--seed` tells the few faults that matter in it.  Exit code 1 when a promise was broken.
 """
 
 from __future__ import annotations
@@ -9,26 +9,13 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 
 from sim import figures
-from sim.figures import BLOCK
+from sim.figures import BLOCK, Figures
 from sim.tree_catches import BUGS, caught_at, fails
+from sim.tree_places import GRID
 from sim.tree_world import TreeHistory
-
-
-class Figures(figures.Figures):
-    """The same, with the faults by kind."""
-
-    def told(self, took_s: float) -> str:
-        """Everything."""
-        kinds: Counter[str] = Counter()
-        for (kind, _), count in self.fired.items():
-            kinds[kind] += count
-        faults = ", ".join(f"{name} {count}" for name, count in kinds.most_common())
-        head = [self.summary(took_s), f"faults, at {len(self.fired)} different places: {faults}"]
-        return "\n".join([*head, *self.counts(), self.failures()])
 
 
 def batch(first: int, last: int) -> Figures:
@@ -37,6 +24,11 @@ def batch(first: int, last: int) -> Figures:
     for seed in range(first, last):
         played.note(TreeHistory(seed))
     return played
+
+
+def fill(played: Figures) -> Figures:
+    """Plays histories that go for the cells of the table which chance has left empty."""
+    return figures.fill(played, GRID, lambda seed, cell: TreeHistory(seed, spot=cell))
 
 
 def main() -> int:
@@ -60,7 +52,8 @@ def main() -> int:
             all_of_it.add(part)
             for seed, story in part.failed:
                 print(f"seed {seed}: {story}", flush=True)
-    print(all_of_it.told(time.monotonic() - begun), flush=True)
+    all_of_it.add(fill(all_of_it))
+    print(all_of_it.told(time.monotonic() - begun, GRID), flush=True)
     return 1 if all_of_it.failed else 0
 
 

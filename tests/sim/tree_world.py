@@ -20,8 +20,8 @@ from typing import Any, Literal
 from sim import slate, tree_people
 from sim.clock import SimClock, SimIds
 from sim.faults import Chance, Crash
+from sim.grid import Cell
 from sim.invariants import Violation
-from sim.places import Cell
 from sim.tree_disk import SimTreeDisk
 from sim.tree_faults import TreeFaults
 from sim.tree_invariants import TreeJudge
@@ -131,9 +131,10 @@ class TreeHistory:
         order: int = 0,
         settings: Mapping[str, Any] | None = None,
         forced: Mapping[Cell, int] | None = None,
+        spot: Cell | None = None,
     ) -> None:
         self.seed, self.order, self.script = seed, order, script
-        self.faults = TreeFaults(seed, masked, only, forced)
+        self.faults = TreeFaults(seed, masked, only, forced, spot)
         self.clock, self.ids = SimClock(), SimIds()
         self.trace: list[str] = []
         self.marks: Counter[str] = Counter()
