@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -43,18 +44,37 @@ def test_an_error_comes_in_its_place_and_ends_the_rest() -> None:
     assert max(begun) <= 4
 
 
+def test_an_error_of_the_source_comes_after_what_came_before_it() -> None:
+    """Results of what was begun are not lost with it."""
+
+    def items() -> Iterator[int]:
+        yield from range(2)
+        raise ValueError("source")
+
+    found: list[int] = []
+
+    def take() -> None:
+        for result in abreast(items(), lambda number: number, 3):
+            found.append(result)
+
+    with pytest.raises(ValueError, match="source"):
+        take()
+
+    assert found == [0, 1]
+
+
 def test_whoever_stops_leaves_no_thread() -> None:
     """The source is not read to its end."""
     taken: list[int] = []
 
-    def items() -> object:
+    def items() -> Iterator[int]:
         for number in range(1000):
             taken.append(number)
             yield number
 
     reading = abreast(items(), lambda number: number, 2)
     assert next(reading) == 0
-    reading.close()  # type: ignore[attr-defined]
+    reading.close()
 
     assert len(taken) <= 4
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("abreast")]

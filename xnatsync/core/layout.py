@@ -7,7 +7,7 @@ what could be read as something else is refused, in a template when the configur
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
@@ -21,6 +21,7 @@ DEFAULTS: Mapping[Tier, str] = {
     "project": "{project}/resources/{resource}/files/{path}",
 }
 SIDECARS: Mapping[OwnerKind, str] = {kind: f"{kind.value}.xml" for kind in OwnerKind}
+_SIDECAR_ENDS = tuple(SIDECARS.values())
 
 _PLACE = re.compile(r"\{([a-z_]*)\}")
 _UNSAFE = re.compile(r"[^\w +=.,()-]")
@@ -70,13 +71,12 @@ class Step:
         """Gives the folder's name."""
         return f"{self.before}{values[self.place]}{self.after}" if self.place else self.before
 
-    def read(self, text: str) -> str | None:
-        """Gives what stands in the place, None when the text is not of this shape; "" for fixed text."""
-        if not self.place:
-            return "" if text == self.before else None
-        fits = text.startswith(self.before) and text.endswith(self.after)
-        inner = text[len(self.before) : len(text) - len(self.after)]
-        return inner if fits and inner and len(text) > len(self.before) + len(self.after) else None
+    @property
+    def shape(self) -> str:
+        """What its names look like, as a regular expression: whatever stands in the place stands in a group."""
+        inner = r"(?s:.+)" if self.place == "path" else "[^/]+"
+        group = f"(?P<{self.place}>{inner})" if self.place else ""
+        return f"{re.escape(self.before)}{group}{re.escape(self.after)}"
 
     def differs(self, other: Step) -> bool:
         """Tells whether ordinary names never let the two look alike: fixed text differs, or meets a label."""
@@ -99,6 +99,7 @@ class PathTemplate:
     level: Tier
     text: str
     steps: tuple[Step, ...]
+    shape: re.Pattern[str]  # of its paths
 
     @classmethod
     def parse(cls, level: Tier, text: str, *, one_project: bool = False) -> PathTemplate:
@@ -113,7 +114,7 @@ class PathTemplate:
             if not needed & set(places):
                 words = " or ".join(f"{{{place}}}" for place in sorted(needed))
                 raise ValueError(f"without {words} different files of a {level} would have the same path")
-        return cls(level, text, steps)
+        return cls(level, text, steps, _shape(steps))
 
     @property
     def places(self) -> frozenset[str]:
@@ -122,8 +123,8 @@ class PathTemplate:
 
     def read(self, path: str) -> dict[str, str] | None:
         """Gives what stands in the places, None when a path is not of this shape."""
-        parts = path.split("/", len(self.steps) - 1)
-        return _read(self.steps, parts)
+        found = self.shape.fullmatch(path)
+        return found.groupdict() if found is not None else None
 
     @property
     def folder(self) -> tuple[Step, ...] | None:
@@ -150,9 +151,13 @@ class Layout:
     project: str = ""
     windows: bool = False
     _folders: dict[Tier, tuple[Step, ...] | None] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _sidecars: dict[Tier, re.Pattern[str]] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._folders.update({level: self._own_folder(level) for level in TIERS})  # once, not for each path
+        for level in TIERS:  # once, not for each path
+            self._folders[level] = steps = self._own_folder(level)
+            if steps is not None and level != "scan":
+                self._sidecars[level] = _shape((*steps, Step(SIDECARS[OwnerKind(level)])))
 
     @classmethod
     def parse(cls, texts: Mapping[Tier, str] | None = None, *, project: str = "", windows: bool = False) -> Layout:
@@ -220,10 +225,10 @@ class Layout:
             check_path(path, windows=self.windows)
         except HostileName:
             return None
-        for level in TIERS[:3]:
-            steps = self._folder(level)
-            if steps is not None and (found := _read_sidecar(steps, level, path)) is not None:
-                return self._place(level, found, sidecar=True)
+        if path.endswith(_SIDECAR_ENDS):
+            for level, shape in self._sidecars.items():
+                if (sidecar := shape.fullmatch(path)) is not None:
+                    return self._place(level, sidecar.groupdict(), sidecar=True)
         for level in TIERS:
             if (found := self.templates[level].read(path)) is not None:
                 return self._place(level, found)
@@ -287,19 +292,8 @@ def _check_label(text: str, *, windows: bool) -> None:
         raise HostileName("it is called like the metadata that lie beside it")
 
 
-def _read(steps: Sequence[Step], parts: Sequence[str]) -> dict[str, str] | None:
-    if len(parts) != len(steps):
-        return None
-    found = {}
-    for step, part in zip(steps, parts, strict=True):
-        if (value := step.read(part)) is None:
-            return None
-        found[step.place] = value
-    return found
-
-
-def _read_sidecar(steps: Sequence[Step], level: Tier, path: str) -> dict[str, str] | None:
-    return _read((*steps, Step(SIDECARS[OwnerKind(level)])), path.split("/"))
+def _shape(steps: Iterable[Step]) -> re.Pattern[str]:
+    return re.compile("/".join(step.shape for step in steps))
 
 
 def _needed(level: Tier, *, one_project: bool) -> list[set[str]]:

@@ -16,6 +16,8 @@ PATH_MAX: Final = 3000  # bytes in UTF-8, so that the folder it lies in has room
 OWN_FOLDER: Final = ".xnatsync"
 
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_ORDINARY: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}")  # what no check below refuses, but Windows' own
+_ORDINARY_PATH: Final = re.compile(rf"{_ORDINARY.pattern}(?:/{_ORDINARY.pattern}){{0,13}}")  # nor is it too long
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
 _WINDOWS: Final = re.compile(r'[<>:"|?*]')
 _DEVICE: Final = re.compile(r"(?i)(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3]) *(\..*)?")
@@ -27,6 +29,8 @@ class HostileName(ValueError):
 
 def check_segment(text: str, *, windows: bool = False) -> str:
     """Gives a name back that may be one file or folder; HostileName otherwise."""
+    if not windows and _ORDINARY.fullmatch(text):
+        return text
     if text in {"", ".", ".."}:
         raise HostileName("a part of it is empty, `.` or `..`")
     if "/" in text or "\\" in text:
@@ -53,6 +57,8 @@ def _check_windows(text: str) -> None:
 
 def check_path(path: str, *, windows: bool = False) -> str:
     """Gives a relative POSIX path back that may lie in a tree; HostileName otherwise."""
+    if not windows and _ORDINARY_PATH.fullmatch(path):
+        return path
     if path.startswith("/") or _DRIVE.match(path):
         raise HostileName("it begins at a root or with a drive letter")
     for part in path.split("/"):
@@ -64,6 +70,8 @@ def check_path(path: str, *, windows: bool = False) -> str:
 
 def folded(path: str) -> str:
     """Gives what two paths share that some disk takes for one: letter case and Unicode form do not count."""
+    if path.isascii():
+        return path.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 

@@ -118,13 +118,13 @@ def _remove_if_empty(folder: str) -> None:
             raise
 
 
-def rename_exclusively(source: Path, target: Path) -> None:
+def rename_exclusively(source: str | Path, target: Path) -> None:
     """Renames, or raises FileExistsError and leaves both as they are."""
     if sys.platform == "win32":
-        source.rename(target)  # there a rename never replaces
+        Path(source).rename(target)  # there a rename never replaces
         return
     if not _kernel_rename(os.fsencode(source), os.fsencode(target)):
-        _rename_by_hand(source, target)
+        _rename_by_hand(Path(source), target)
 
 
 def _kernel_rename(source: bytes, target: bytes) -> bool:
@@ -141,6 +141,7 @@ def _kernel_rename(source: bytes, target: bytes) -> bool:
     raise OSError(number, os.strerror(number))
 
 
+@cache
 def _kernel_call() -> Callable[[bytes, bytes], int] | None:
     library = _library()
     if sys.platform == "darwin" and hasattr(library, "renamex_np"):

@@ -24,7 +24,7 @@ class Digests:
         self.size = 0
         self._sha256 = hashlib.sha256()
         self._md5 = hashlib.md5(usedforsecurity=False)
-        self._pieces: Queue[bytes | None] = Queue(WAITING_MAX)
+        self._pieces: Queue[bytes | None] | None = None  # most files are small and need none
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
@@ -36,10 +36,11 @@ class Digests:
     def update(self, piece: bytes) -> None:
         """Takes the next piece."""
         self.size += len(piece)
-        if self._thread is None and self.size > ALONE_BYTES:
-            self._thread = threading.Thread(target=self._beside, name="md5", daemon=True)
+        if self._pieces is None and self.size > ALONE_BYTES:
+            self._pieces = Queue(WAITING_MAX)
+            self._thread = threading.Thread(target=self._beside, args=(self._pieces,), name="md5", daemon=True)
             self._thread.start()
-        if self._thread is None:
+        if self._pieces is None:
             self._md5.update(piece)
         else:
             self._pieces.put(piece)
@@ -50,11 +51,11 @@ class Digests:
         self._end()
         return self._sha256.digest(), self._md5.hexdigest()
 
-    def _beside(self) -> None:
-        while (piece := self._pieces.get()) is not None:
+    def _beside(self, pieces: Queue[bytes | None]) -> None:
+        while (piece := pieces.get()) is not None:
             self._md5.update(piece)
 
     def _end(self) -> None:
-        if self._thread is not None and self._thread.is_alive():
+        if self._pieces is not None and self._thread is not None and self._thread.is_alive():
             self._pieces.put(None)
             self._thread.join()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from xnatsync.disk.atomic import sync_folder
@@ -16,15 +17,18 @@ _TELLS_ERRORS = (5, 8)  # an older Linux writes everything too, and keeps quiet 
 _MOUNTS = Path("/proc/self/mountinfo")
 
 
-def sync_files(places: Sequence[Path]) -> None:
-    """Brings the content of files to the disk; OSError when one of them did not get there.
+def sync_files(places: Iterable[str | Path], many: int = 1) -> None:
+    """Brings the content of so many files to the disk; OSError when one of them did not get there.
 
-    On Linux one call for their whole file system takes the place of many: it waits for the disk once.
+    On Linux one call for their whole file system takes the place of many: it waits for the disk once, and only the
+    first place is asked for.
     """
-    if len(places) > FEW and _sync_together(places[0]):
-        return
-    for place in places:
-        _sync_file(place)
+    rest = iter(places)
+    for first in rest:
+        if many > FEW and _sync_together(first):
+            return
+        for place in chain([first], rest):
+            _sync_file(place)
 
 
 def sync_folders(places: Sequence[Path]) -> None:
@@ -38,7 +42,7 @@ def sync_folders(places: Sequence[Path]) -> None:
             continue
 
 
-def _sync_file(place: Path) -> None:
+def _sync_file(place: str | Path) -> None:
     handle = os.open(place, (os.O_RDWR if os.name == "nt" else os.O_RDONLY) | getattr(os, "O_CLOEXEC", 0))
     try:
         if not _full_sync(handle):
@@ -60,7 +64,7 @@ def _full_sync(handle: int) -> bool:
     return False
 
 
-def _sync_together(place: Path) -> bool:
+def _sync_together(place: str | Path) -> bool:
     """Writes everything of the file system of a place; False where that is not possible or not to be trusted."""
     call = _syncfs()
     if call is None:

@@ -27,7 +27,7 @@ _FLAGS = (
 def stage(ways: Ways, root: Path, name: str, pieces: Iterator[bytes], *, append: bool) -> Content:
     """Writes a new file, or goes on where an interrupted one ended; see `tree_ports.TreeDisk.stage`."""
     try:
-        handle = _open(ways.own(root, STAGING, name, make=True), append=append)
+        handle = _open(ways.staged(root, name, make=True), append=append)
         try:
             with Digests() as digests:
                 _again(handle, digests)
@@ -43,7 +43,7 @@ def stage(ways: Ways, root: Path, name: str, pieces: Iterator[bytes], *, append:
 def staged_size(ways: Ways, root: Path, name: str) -> int:
     """Tells how many bytes of an interrupted staging can be gone on with."""
     try:
-        seen = ways.own(root, STAGING, name).lstat()
+        seen = os.lstat(ways.staged(root, name))
     except (FileNotFoundError, NotADirectoryError):
         return 0
     except OSError as error:
@@ -54,7 +54,7 @@ def staged_size(ways: Ways, root: Path, name: str) -> int:
 def flush(ways: Ways, root: Path, names: Sequence[str]) -> None:
     """Brings staged files to the disk."""
     try:
-        sync_files([ways.own(root, STAGING, name) for name in names])
+        sync_files((ways.staged(root, name) for name in names), len(names))
     except OSError as error:
         raise failed(root, error, "flushing staged files") from error
 
@@ -78,20 +78,19 @@ def clear_staging(root: Path, prefix: str) -> None:
         raise failed(root, error, "clearing staging") from error
 
 
-def _open(place: Path, *, append: bool) -> int:
-    """Opens a file of which nobody else holds a name.
+def _open(place: str, *, append: bool) -> int:
+    """Opens a file of which nobody else holds a name; mostly nothing is there.
 
     One that has a second name is in the tree already (a rename by hand was cut short there): writing to it would
     change what lies in the tree.
     """
     try:
-        seen = place.lstat()
-    except FileNotFoundError:
-        pass
-    else:
-        if not append or not _is_ours_alone(seen):
-            place.unlink()
-    return os.open(place, _FLAGS, 0o666)
+        return os.open(place, _FLAGS | os.O_EXCL, 0o666)
+    except FileExistsError:
+        if append and _is_ours_alone(os.lstat(place)):
+            return os.open(place, _FLAGS, 0o666)
+        os.unlink(place)  # noqa: PTH108 a text, as above
+    return os.open(place, _FLAGS | os.O_EXCL, 0o666)
 
 
 def _is_ours_alone(seen: os.stat_result) -> bool:

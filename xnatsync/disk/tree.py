@@ -16,7 +16,7 @@ from xnatsync.disk.durable import sync_files, sync_folders
 from xnatsync.disk.failures import our_disk, their_file
 from xnatsync.disk.item import pieces_of
 from xnatsync.disk.scan import changed_ns
-from xnatsync.disk.tree_paths import SENTINEL, STAGING, Ways, failed, own_folder, refused
+from xnatsync.disk.tree_paths import SENTINEL, Ways, failed, own_folder, refused
 from xnatsync.tree_ports import Content, TreeLook
 
 _RACES_MAX = 10  # folders that another thread removed because they were empty are made again
@@ -107,8 +107,8 @@ class LocalTree:
     def land(self, root: Path, name: str, path: str, *, replace: bool, seen: tuple[int, int] | None = None) -> int:
         """Renames a staged file to its place, atomically; gives its mtime in ns."""
         try:
-            staged = self._ways.own(root, STAGING, name)
-            mtime_ns = changed_ns(staged.lstat())
+            staged = self._ways.staged(root, name)
+            mtime_ns = changed_ns(os.lstat(staged))
             place = self._making_way(
                 root, path, lambda place: self._put(root, staged, place, path, replace=replace, seen=seen)
             )
@@ -141,7 +141,8 @@ class LocalTree:
         """Brings the bytes of files in their places to the disk; one that is gone is left out."""
         try:
             places = [self._ways.find(root, path) for path in paths]
-            sync_files([place for place in places if place.is_file() and not place.is_symlink()])
+            plain = [place for place in places if place.is_file() and not place.is_symlink()]
+            sync_files(plain, len(plain))
         except FileNotFoundError:
             return  # taken away in this moment: the next look sees it
         except OSError as error:
@@ -206,7 +207,7 @@ class LocalTree:
         raise AssertionError("the last try returns or raises")
 
     def _put(
-        self, root: Path, staged: Path, place: Path, path: str, *, replace: bool, seen: tuple[int, int] | None
+        self, root: Path, staged: str, place: Path, path: str, *, replace: bool, seen: tuple[int, int] | None
     ) -> None:
         self._ways.check_exact(root, place, path)
         if not replace:
@@ -220,7 +221,7 @@ class LocalTree:
                 raise refused(path, "it was changed a moment ago")
         except FileNotFoundError:
             pass
-        staged.replace(place)
+        os.replace(staged, place)  # noqa: PTH105 a text, as there is one for each file
 
     def _settle(self, root: Path, places: set[Path]) -> None:
         every = {root, *places}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from xnatsync.disk.spelling import respelled
 
 WINDOWS = os.name == "nt"
 FOLDERS_MAX = 1000  # whose names are remembered, on disks that take `A` and `a` for one
+LOOKED_AT_S = 1.0  # how long ago the steps to a folder were looked at, at most, when only its end is looked at again
 SENTINEL, STAGING, TRASH = "sentinel", "staging", "trash"
 _UNWRITABLE = frozenset({errno.ENAMETOOLONG, errno.EILSEQ})
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE})
@@ -86,26 +88,33 @@ class Ways:
         self._folding: dict[str, bool] = {}
         self._listed: dict[str, frozenset[str]] = {}
         self._settled: set[Path] = set()
+        self._walked: dict[str, tuple[int, int, float]] = {}  # folder -> device, inode, when its steps were looked at
 
     def find(self, root: Path, path: str) -> Path:
         """Gives the place of a path; PlaceTaken when a link is on the way.  Nothing needs to be there."""
-        return self._walk(root, str(root), steps(path), path, make=False)
+        return Path(self._walk(root, str(root), steps(path), path, make=False))
 
     def make(self, root: Path, path: str) -> Path:
         """Gives the place of a path and makes the folders on the way (`settle_folders` makes them durable).
 
         PlaceTaken when a link or a file is on the way, or a folder whose name differs in case alone.
         """
-        return self._walk(root, str(root), steps(path), path, make=True)
+        return Path(self._walk(root, str(root), steps(path), path, make=True))
 
     def own(self, root: Path, kind: str, path: str, *, make: bool = False) -> Path:
         """Gives a place in our own folder, which must be there: without it the tree is not ours (unmounted)."""
-        return self._walk(root, str(own_folder(root)), [kind, *own_steps(path)], path, make=make, ours=True)
+        return Path(self._own(root, kind, path, make=make))
+
+    def staged(self, root: Path, name: str, *, make: bool = False) -> str:
+        """Gives a place in staging as text: it is asked for several times for each file."""
+        return self._own(root, STAGING, name, make=make)
 
     def check_exact(self, root: Path, place: Path, path: str) -> None:
         """Raises PlaceTaken when what lies at a place is called so in another spelling only."""
+        if not self._folds(root):
+            return
         folder, name = str(place.parent), place.name
-        if not self._folds(root) or name in self._listed.get(folder, ()) or not os.path.lexists(place):
+        if name in self._listed.get(folder, ()) or not os.path.lexists(place):
             return
         if len(self._listed) > FOLDERS_MAX:
             self._listed.clear()
@@ -128,7 +137,13 @@ class Ways:
         """Forgets what is on the disk: folders were removed."""
         self._settled.clear()
 
-    def _walk(self, root: Path, base: str, way: Sequence[str], path: str, *, make: bool, ours: bool = False) -> Path:
+    def _own(self, root: Path, kind: str, path: str, *, make: bool) -> str:
+        return self._walk(root, f"{root}{os.sep}{OWN_FOLDER}", [kind, *own_steps(path)], path, make=make, ours=True)
+
+    def _walk(self, root: Path, base: str, way: Sequence[str], path: str, *, make: bool, ours: bool = False) -> str:
+        parent = os.sep.join((base, *way[:-1]))  # noqa: PTH118 one for each file: no object but a text
+        if self._was_walked(parent):
+            return f"{parent}{os.sep}{respelled(parent, way[-1])}"
         place = base
         if ours:
             _look(place, path, must=True)
@@ -141,7 +156,34 @@ class Ways:
             elif make:
                 _make_folder(place)
                 there = True
-        return Path(f"{place}{os.sep}{respelled(place, way[-1])}")
+        if there and place == parent:
+            self._remember(place)
+        return f"{place}{os.sep}{respelled(place, way[-1])}"
+
+    def _was_walked(self, folder: str) -> bool:
+        """Tells whether a way was looked at step by step a moment ago and ends at the same folder still.
+
+        Thousands of files come to lie in one folder, and each step is a question to the disk.
+        """
+        known = self._walked.get(folder)
+        if known is None or time.monotonic() - known[2] > LOOKED_AT_S:
+            return False
+        try:
+            seen = os.lstat(folder)
+        except OSError:
+            return False
+        return (seen.st_dev, seen.st_ino) == known[:2] and bool(seen.st_ino) and not special(seen)
+
+    def _remember(self, folder: str) -> None:
+        """Only after the steps: what lies at its end now is what they led to, or it is walked to again."""
+        if len(self._walked) > FOLDERS_MAX:
+            self._walked.clear()
+        began = time.monotonic()
+        try:
+            seen = os.lstat(folder)
+        except OSError:
+            return
+        self._walked[folder] = seen.st_dev, seen.st_ino, began
 
     def _check_folder(self, root: Path, place: str, path: str) -> None:
         if self._folds(root):

@@ -3,30 +3,52 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def abreast(items: Iterable[Item], act: Callable[[Item], Result], at_once: int) -> Iterator[Result]:
+def abreast(items: Iterable[Item], act: Callable[[Item], Result], at_once: int) -> Generator[Result]:
     """Acts on items in threads, so many at once and none far ahead of the caller; gives the results in their order.
 
-    An error is raised where its result would have come; what is at work then, or when the caller stops, comes to its
-    end, and what was not begun is not.
+    An error, of an item or of their source, is raised where its result would have come; what is at work then, or when
+    the caller stops, comes to its end, and what was not begun is not.
     """
     rest = iter(items)
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(at_once, thread_name_prefix="abreast") as pool:
         try:
-            waiting.extend(pool.submit(act, item) for item in islice(rest, at_once))
-            while waiting:
-                result = waiting.popleft().result()
-                waiting.extend(pool.submit(act, item) for item in islice(rest, 1))
+            waiting.extend(_begin(pool, rest, act) for _ in range(at_once))
+            while True:
+                future = waiting.popleft()
+                result = future.result()
+                waiting.append(_begin(pool, rest, act))
                 yield result
+        except _Over:
+            return
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _begin(pool: ThreadPoolExecutor, rest: Iterator[Item], act: Callable[[Item], Result]) -> Future[Result]:
+    """Begins with the next item; what the source says instead of one is told in its turn."""
+    try:
+        return pool.submit(act, next(rest))
+    except StopIteration:
+        return _failed(_Over())
+    except Exception as error:
+        return _failed(error)
+
+
+def _failed(error: Exception) -> Future[Result]:
+    future: Future[Result] = Future()
+    future.set_exception(error)
+    return future
+
+
+class _Over(Exception):
+    """There are no more items."""

@@ -1,111 +1,164 @@
-"""Reads ahead: the network is read and unpacked in one thread while another hashes and writes what came before.
+"""Reads ahead: the network is read and unpacked in one thread while others hash and write what came before.
 
-Order and contents stay what they were; an error arrives where it would have been met.
+Small files come whole and several at a time, because handing a file over costs more than reading it; a big one comes
+piece by piece.  Order and contents stay what they were; an error arrives where it would have been met.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
 from queue import Full, Queue
 from typing import Final, Generic, TypeVar
 
 Key = TypeVar("Key")
 
-PIECES_AHEAD: Final = 48  # of up to 1 MiB: all the memory it may cost
+WHOLE_MAX: Final = 1 << 20  # bytes of a file that comes whole
+GROUP_FILES, GROUP_BYTES = 32, 4 << 20  # what comes together at most
+GROUPS_AHEAD: Final = 4  # with the one that is read, all the memory it may cost
+PIECES_AHEAD: Final = 16  # of a big file, each of up to 1 MiB
 _PATIENCE_S: Final = 0.2  # how soon the reader notices that nobody listens any more
 
 
+@dataclass(slots=True)
+class Group(Generic[Key]):
+    """Small files that have come to their ends."""
+
+    files: list[tuple[Key, list[bytes]]] = field(default_factory=list)
+    size: int = 0
+
+
 @dataclass(frozen=True, slots=True)
-class _Next(Generic[Key]):
-    """A new file begins."""
+class Big(Generic[Key]):
+    """A file that is still coming; what the caller leaves unread of it is read all the same, and thrown away."""
 
     key: Key
+    content: Iterator[bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """A file is over, or, between two files, everything; `error` says what ended it."""
+    """A big file is over, or, between two files, everything; `error` says what ended it."""
 
     error: BaseException | None = None
 
 
-def read_ahead(files: Iterator[tuple[Key, Iterator[bytes]]]) -> Iterator[tuple[Key, Iterator[bytes]]]:
-    """Gives the same files with the same contents, each to be read in turn.
+class _Line(Generic[Key]):
+    """What waits between the two threads."""
 
-    What the caller leaves unread of a file is read all the same, and thrown away.  When the caller stops, so does the
-    reading, and the source is closed.
-    """
-    pieces: Queue[_Next[Key] | bytes | _End] = Queue(PIECES_AHEAD)
-    stop = threading.Event()
-    reader = threading.Thread(target=_read, args=(files, pieces, stop), name="ahead", daemon=True)
-    reader.start()
-    try:
+    def __init__(self) -> None:
+        self.files: Queue[Group[Key] | Big[Key] | _End] = Queue(GROUPS_AHEAD)
+        self.pieces: Queue[bytes | _End] = Queue(PIECES_AHEAD)  # of the one big file that is coming
+        self.stop = threading.Event()
+
+    def content(self) -> Iterator[bytes]:
+        """Gives what comes of a big file."""
         while True:
-            match pieces.get():
-                case _Next(key):
-                    content = _content(pieces)
-                    yield key, content
-                    for _ in content:
-                        pass
+            match self.pieces.get():
                 case _End(error):
                     if error is not None:
                         raise error
                     return
-                case bytes():
-                    raise AssertionError("a piece of no file")
+                case piece:
+                    yield piece
+
+
+def read_ahead(files: Iterator[tuple[Key, Iterator[bytes]]]) -> Generator[Group[Key] | Big[Key]]:
+    """Gives the same files with the same contents in the same order.
+
+    A big one is to be read before the next is asked for.  When the caller stops, so does the reading, and the source is
+    closed.
+    """
+    line: _Line[Key] = _Line()
+    reader = threading.Thread(target=_read, args=(files, line), name="ahead", daemon=True)
+    reader.start()
+    try:
+        while True:
+            match line.files.get():
+                case _End(error):
+                    if error is not None:
+                        raise error
+                    return
+                case Big() as big:
+                    yield big
+                    for _ in big.content:
+                        pass
+                case group:
+                    yield group
     finally:
-        stop.set()
-        while not pieces.empty():
-            pieces.get_nowait()
+        line.stop.set()
         reader.join()
 
 
-def _content(pieces: Queue[_Next[Key] | bytes | _End]) -> Iterator[bytes]:
-    while True:
-        match pieces.get():
-            case bytes() as piece:
-                yield piece
-            case _End(error):
-                if error is not None:
-                    raise error
-                return
-            case _Next():
-                raise AssertionError("a file inside another")
-
-
-def _read(
-    files: Iterator[tuple[Key, Iterator[bytes]]], pieces: Queue[_Next[Key] | bytes | _End], stop: threading.Event
-) -> None:
+def _read(files: Iterator[tuple[Key, Iterator[bytes]]], line: _Line[Key]) -> None:
     """The other thread.  Whatever goes wrong is passed on to where it would have been met."""
+    group: Group[Key] = Group()
 
-    def put(piece: _Next[Key] | bytes | _End) -> None:
-        while not stop.is_set():
-            try:
-                return pieces.put(piece, timeout=_PATIENCE_S)
-            except Full:
-                continue
-        raise _Stopped
+    def pass_on() -> None:
+        nonlocal group
+        if group.files:
+            _put(line.files, group, line.stop)
+            group = Group()
 
+    error: BaseException | None = None
     try:
         for key, content in files:
-            put(_Next(key))
+            pieces: list[bytes] = []
+            size = 0
             for piece in content:
-                put(piece)
-            put(_End())
-        put(_End())
+                pieces.append(piece)
+                size += len(piece)
+                if size > WHOLE_MAX:
+                    break
+            if size > WHOLE_MAX:
+                pass_on()
+                _put(line.files, Big(key, line.content()), line.stop)
+                _pour(pieces, content, line)
+                continue
+            group.files.append((key, pieces))
+            group.size += size
+            if len(group.files) >= GROUP_FILES or group.size >= GROUP_BYTES:
+                pass_on()
     except _Stopped:
-        pass
-    except Exception as error:
-        try:
-            put(_End(error))
-        except _Stopped:
-            return
+        return
+    except Exception as why:
+        error = why
     finally:
         close = getattr(files, "close", None)
         if close is not None:
             close()
+    try:
+        pass_on()
+        _put(line.files, _End(error), line.stop)
+    except _Stopped:
+        return
+
+
+def _pour(begun: list[bytes], rest: Iterator[bytes], line: _Line[Key]) -> None:
+    """Passes a big file on; what breaks it is told within it."""
+    try:
+        for pieces in (begun, rest):
+            for piece in pieces:
+                _put(line.pieces, piece, line.stop)
+    except _Stopped:
+        raise
+    except Exception as error:
+        _put(line.pieces, _End(error), line.stop)
+        raise
+    _put(line.pieces, _End(), line.stop)
+
+
+Thing = TypeVar("Thing")
+
+
+def _put(queue: Queue[Thing], thing: Thing, stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            return queue.put(thing, timeout=_PATIENCE_S)
+        except Full:
+            continue
+    raise _Stopped
 
 
 class _Stopped(Exception):

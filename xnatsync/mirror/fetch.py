@@ -6,21 +6,23 @@ Nothing leaves staging unless it has the size and the digest that the listing st
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from xnatsync.core.errors import ContentDiffers, NotThere, ReplyStrange, Stopped, XnatsyncError
 from xnatsync.core.inventory import Owner, ResourceKey
 from xnatsync.core.sides import ServerFile
 from xnatsync.mirror.abreast import abreast
-from xnatsync.mirror.ahead import read_ahead
+from xnatsync.mirror.ahead import Big, Group, read_ahead
 from xnatsync.mirror.world import TreeWorld
 from xnatsync.routes.mirror import MirrorRoute
 from xnatsync.tree_ports import Archive, Content
 
 SINGLE_MAX: Final = 3  # so few small files are fetched one by one
-AT_ONCE: Final = 3  # files fetched alone at the same time
+AT_ONCE: Final = 3  # files fetched alone, or groups of small ones written, at the same time
 WORTH_A_ZIP: Final = 0.5  # the share of a resource's bytes that must be wanted: the rest would come in vain
 
 
@@ -33,6 +35,11 @@ class Staged:
     content: Content
 
 
+_Named = tuple[ResourceKey, str]
+_Waiting = dict[_Named, ServerFile]
+_StagesSome = Callable[[], list[Staged | ContentDiffers]]
+
+
 class Fetcher:
     """Fetches for one owner of one route."""
 
@@ -41,7 +48,7 @@ class Fetcher:
         self._owner_id, self._owner = owner_id, owner
         self._archive: Archive = world.archive(route.server)
 
-    def fetch(self, wanted: Sequence[ServerFile], listed: Sequence[ServerFile]) -> Iterator[Staged]:
+    def fetch(self, wanted: Sequence[ServerFile], listed: Sequence[ServerFile]) -> Generator[Staged]:
         """Stages what is wanted; ContentDiffers at the end when something did not come, or came as something else.
 
         One such file does not keep the others from arriving.
@@ -83,25 +90,48 @@ class Fetcher:
 
     def _as_zips(self, resources: dict[ResourceKey, list[ServerFile]], wrong: list[XnatsyncError]) -> Iterator[Staged]:
         waiting = {(key, file.name): file for key, files in resources.items() for file in files}
-        for (key, name), content in self._read(list(resources)):
-            file = waiting.pop((key, name), None)
-            if file is None:
-                continue  # held already, or not selected
-            self._go_on()
-            try:
-                staged = self._checked(file, self._stage(file, content, append=False))
-            except ContentDiffers as error:
-                wrong.append(error)
+        for came in self._unpacked(list(resources), waiting):
+            if isinstance(came, Staged):
+                yield came
             else:
-                yield staged
+                wrong.append(came)
         wrong += [
             ContentDiffers(f"{_told(file)} of owner {self._owner_id} did not come with the zip")
             for file in waiting.values()
         ]
 
-    def _read(self, resources: Sequence[ResourceKey]) -> Iterator[tuple[tuple[ResourceKey, str], Iterator[bytes]]]:
+    def _unpacked(self, resources: Sequence[ResourceKey], waiting: _Waiting) -> Iterator[Staged | ContentDiffers]:
+        """Stages what is waited for of what comes; what is held already, or was not selected, is passed over."""
         came = (((key, name), content) for key, name, content in self._archive.fetch_resources(self._owner, resources))
-        return read_ahead(came) if self._world.reads_ahead else came
+        if self._world.reads_ahead:
+            with closing(read_ahead(came)) as ahead:
+                for staged in abreast(self._groups(ahead, waiting), lambda act: act(), AT_ONCE):
+                    yield from staged
+            return
+        for name, content in came:
+            if (file := waiting.pop(name, None)) is not None:
+                yield self._member(file, content)
+
+    def _groups(self, came: Iterator[Group[_Named] | Big[_Named]], waiting: _Waiting) -> Iterator[_StagesSome]:
+        """Gives what is to be done with each group of small files; a big one is staged at once, as it comes."""
+        for one in came:
+            if isinstance(one, Big):
+                big = waiting.pop(one.key, None)
+                staged = [self._member(big, one.content)] if big is not None else []
+                yield partial(list, staged)
+            else:
+                files = [(waiting.pop(name, None), pieces) for name, pieces in one.files]
+                yield partial(self._group, [(file, pieces) for file, pieces in files if file is not None])
+
+    def _group(self, files: Sequence[tuple[ServerFile, list[bytes]]]) -> list[Staged | ContentDiffers]:
+        return [self._member(file, iter(pieces)) for file, pieces in files]
+
+    def _member(self, file: ServerFile, content: Iterator[bytes]) -> Staged | ContentDiffers:
+        self._go_on()
+        try:
+            return self._checked(file, self._stage(file, content, append=False))
+        except ContentDiffers as error:
+            return error
 
     def _singles(self, files: Sequence[ServerFile]) -> Iterator[Staged | XnatsyncError]:
         """Several at once: one connection rarely fills a line, and one core does not keep up with a fast one."""

@@ -6,8 +6,9 @@ is what the server holds and not what was agreed: the next look finds both sides
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,12 +16,14 @@ from xnatsync.core.agreement import Fetch, Trouble
 from xnatsync.core.errors import PlaceTaken
 from xnatsync.core.sides import ContentLike, ServerFile
 from xnatsync.ledger.tree_rows import Ended, NewVersion
+from xnatsync.mirror.abreast import abreast
 from xnatsync.mirror.fetch import Staged
 from xnatsync.mirror.world import TreeWorld
 from xnatsync.routes.mirror import MirrorRoute
 
 FILES_AT_ONCE: Final = 512  # of which a crash makes us look again
 BYTES_AT_ONCE: Final = 512 << 20
+BATCHES_AT_ONCE: Final = 2  # one waits for the disk, one is renamed
 
 Tree = Mapping[str, tuple[int, int]]  # path -> size in bytes and mtime in ns, as it was when it was decided
 
@@ -39,28 +42,50 @@ class Landed:
         return [Trouble(one.file.path, error.code, str(error), person=True) for one, error in self.refused]
 
 
+class _Batches:
+    """Files in batches; an error ends them after everything that came before it."""
+
+    def __init__(self, staged: Iterable[tuple[Fetch, Staged]]) -> None:
+        self._staged = staged
+        self.error: Exception | None = None
+
+    def __iter__(self) -> Iterator[Sequence[tuple[Fetch, Staged]]]:
+        batch: list[tuple[Fetch, Staged]] = []
+        size = 0
+        try:
+            for step, one in self._staged:
+                batch.append((step, one))
+                size += one.content.size
+                if len(batch) >= FILES_AT_ONCE or size >= BYTES_AT_ONCE:
+                    full, batch, size = batch, [], 0
+                    yield full
+        except Exception as error:
+            self.error = error
+        if batch:
+            yield batch
+
+
 class Landing:
     """Lands files of one owner, each as its `Fetch` says."""
 
     def __init__(self, world: TreeWorld, route: MirrorRoute, owner_id: int, tree: Tree) -> None:
         self._world, self._route, self._owner_id = world, route, owner_id
         self._tree = tree
+        self._lock = threading.Lock()
         self.done = Landed()
 
     def land(self, staged: Iterable[tuple[Fetch, Staged]]) -> None:
-        """Lands everything that comes, and what came before an error, before it goes on upwards."""
-        batch: list[tuple[Fetch, Staged]] = []
-        size = 0
-        try:
-            for step, one in staged:
-                batch.append((step, one))
-                size += one.content.size
-                if len(batch) >= FILES_AT_ONCE or size >= BYTES_AT_ONCE:
-                    full, batch, size = batch, [], 0
-                    self._batch(full)
-        finally:
-            if batch:
-                self._batch(batch)
+        """Lands everything that comes, and what came before an error, before it goes on upwards.
+
+        While some are brought to the disk and to their places, the next ones are fetched.
+        """
+        batches = _Batches(staged)
+        if self._world.reads_ahead:
+            deque(abreast(batches, self._batch, BATCHES_AT_ONCE), maxlen=0)
+        else:
+            deque(map(self._batch, batches), maxlen=0)
+        if batches.error is not None:
+            raise batches.error
 
     def _batch(self, batch: Sequence[tuple[Fetch, Staged]]) -> None:
         world, root = self._world, self._route.folder
@@ -68,18 +93,21 @@ class Landing:
         kept = self._keep_old([step for step, _ in batch if step.copy or step.why == "replaced"])
         begun: list[NewVersion] = []
         ended: list[tuple[int, Ended]] = []
+        counts: Counter[str] = Counter()
         for step, one in batch:
             version = self._place(one, replace=step.file.path in kept)
             if version is not None:
                 begun.append(version)
-                self.done.counts[step.why] += 1
+                counts[step.why] += 1
                 if step.base is not None:
                     ended.append((step.base.version_id, "edited" if step.copy else "replaced"))
         world.disk.settle_folders(root, _folders(version.path for version in begun))
         with world.ledger.write():
             ended += outlived(world, self._route.name, self._owner_id, begun)
             world.ledger.change_versions(begun, ended, world.now(), world.run_id)
-        self.done.size += sum(version.size for version in begun)
+        with self._lock:
+            self.done.counts.update(counts)
+            self.done.size += sum(version.size for version in begun)
 
     def _keep_old(self, replacing: Sequence[Fetch]) -> frozenset[str]:
         """Gives what is replaced its second name first: in the trash, announced; an edit beside its place.
@@ -108,7 +136,7 @@ class Landing:
                 self._route.folder, one.name, path, replace=replace, seen=self._tree.get(path) if replace else None
             )
         except PlaceTaken as error:
-            self.done.refused.append((one, error))
+            self.done.refused.append((one, error))  # of any thread
             return None
         return new_version(self._owner_id, self._route.name, one.file, one.content, mtime_ns)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from xnatsync.core.agreement import Agreement, Fetch, Trouble, agree
+from xnatsync.core.agreement import Agreement, Trouble, agree
 from xnatsync.core.errors import SourceUnreadable, XnatsyncError
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.core.remote import FileListing
@@ -16,7 +17,7 @@ from xnatsync.core.wording import counted
 from xnatsync.engine.failing import LOOK_AGAIN_S, still_waits_s
 from xnatsync.engine.world import Due, Rest, Result
 from xnatsync.ledger.tree_rows import OwnerRow
-from xnatsync.mirror.fetch import Fetcher, Staged
+from xnatsync.mirror.fetch import Fetcher
 from xnatsync.mirror.holding import fail, hold_by, name_of
 from xnatsync.mirror.land import Landing, new_version, outlived, settle
 from xnatsync.mirror.listings import Listings
@@ -144,7 +145,8 @@ class OwnerStep:
         steps = {(step.file.key, step.file.name): step for step in answer.fetch}
         fetcher = Fetcher(world, route, row.id, owner)
         try:
-            landing.land(_paired(steps, fetcher.fetch([step.file for step in answer.fetch], parts.sides.server)))
+            with closing(fetcher.fetch([step.file for step in answer.fetch], parts.sides.server)) as staged:
+                landing.land((steps[one.file.key, one.file.name], one) for one in staged)
         finally:
             for why, many in landing.done.counts.items():
                 tally.add(why, many)
@@ -192,8 +194,3 @@ class OwnerStep:
             files[file.key] += 1
             sizes[file.key] += file.size or 0
         return {key: (seen.stamp, files[key], sizes[key]) for key, seen in self.survey.wanted[number].items()}
-
-
-def _paired(steps: dict[tuple[ResourceKey, str], Fetch], staged: Iterator[Staged]) -> Iterator[tuple[Fetch, Staged]]:
-    for one in staged:
-        yield steps[one.file.key, one.file.name], one

@@ -98,9 +98,12 @@ class _Source:
 
     def take(self, count: int) -> bytes:
         """Gives exactly so many bytes."""
-        self._fill(count)
-        taken = self._piece[self._at : self._at + count]
-        self._at += count
+        end = self._at + count
+        if end > len(self._piece):
+            self._fill(count)
+            end = self._at + count
+        taken = self._piece[self._at : end]
+        self._at = end
         self.offset += count
         return taken
 
