@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -252,3 +252,23 @@ def test_a_mirror_of_a_narrower_selection_keeps_what_it_has(pulled: MirrorWorld)
 
     assert untouched(report), report.findings
     assert report.server.same == 6
+
+
+def test_the_ledger_does_not_grow_with_each_night(pulled: MirrorWorld) -> None:
+    """The same verification over the same files, night after night: one row for each run, and no other is added."""
+    (pulled.tree / "P1/S1/S1_MR/scans/1/resources/NIFTI/files/1.nii").unlink()
+    rows, runs = [], []
+    for night in range(45):
+        look(pulled, app=app_between(pulled.config, clock=Shifted(timedelta(days=3 * night))), level=Level.NAMES)
+        with pulled.opened_ledger() as ledger:
+            rows.append(len(ledger.audits(limit=10_000)))
+            runs.append(len(ledger.runs(1000)))
+
+    assert (rows[1], rows[5]) == (2 * rows[0], 6 * rows[0])  # what is young is kept whole
+    assert set(rows[15:]) == {rows[15]}
+    assert rows[15] <= 14 * rows[0]
+    assert runs[-1] - runs[0] == 44
+    with pulled.opened_ledger() as ledger:
+        missing = [row for row in ledger.audits(limit=10_000) if row.verdict == "missing" and row.key is not None]
+    assert missing[0].at[:10] == datetime.now(UTC).date().isoformat()  # since when it is missing
+    assert len(missing) * rows[0] == rows[-1]

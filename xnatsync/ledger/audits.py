@@ -2,10 +2,39 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from xnatsync.ledger.connection import Connection
 from xnatsync.ledger.rows import EntryRow
+
+_AT_ONCE = 5000  # rows that go in one transaction, so that a run beside us need not wait for long
+
+# A look is a row without a key, with the findings of its run about the same unit or owner.
+_REPEATED = """
+with finding as (
+  select run_id, coalesce(unit_id, 0) as unit, coalesce(owner_id, 0) as owner, group_concat(text, char(30)) as found
+  from (select run_id, unit_id, owner_id, level || char(31) || verdict || char(31) || key || char(31)
+          || coalesce(detail, '') as text from audit where key is not null order by text)
+  group by 1, 2, 3),
+look as (
+  select a.run_id, coalesce(a.unit_id, 0) as unit, coalesce(a.owner_id, 0) as owner, a.level, a.id, a.at,
+    a.verdict || char(30) || case a.verdict when 'same' then '' else coalesce(a.detail, '') end
+      || char(30) || coalesce(f.found, '') as seen
+  from audit a left join finding f
+    on f.run_id = a.run_id and f.unit = coalesce(a.unit_id, 0) and f.owner = coalesce(a.owner_id, 0)
+  where a.key is null and (a.unit_id is not null or a.owner_id is not null)),
+among as (
+  select *, lag(seen) over w as former, lead(seen) over w as latter
+  from look window w as (partition by unit, owner, level order by id)),
+repeated as (select run_id, unit, owner from among where at < :before and seen = former and seen = latter)
+select a.id from audit a cross join repeated r  -- in this order: the other way each look would read its whole run
+  on r.run_id = a.run_id and r.unit = coalesce(a.unit_id, 0) and r.owner = coalesce(a.owner_id, 0)
+"""
+_ASIDE = """
+select id from audit where at < :before and unit_id is null and owner_id is null
+  and id not in (select max(id) from audit where unit_id is null and owner_id is null group by route, target, level)
+"""
 
 
 class Audits(Connection):
@@ -24,6 +53,19 @@ class Audits(Connection):
             ("owner", int(owner), str(level), int(late)) if unit is None else ("unit", int(unit), str(level), int(late))
             for unit, owner, level, late in self._fetch(sql, [route])
         ]
+
+    def thin_audits(self, before: str) -> int:
+        """Forgets looks from before a moment that saw just what those before and after them saw; gives how many rows.
+
+        What stays for ever: the first and the last look of each stretch in which nothing changed, with every finding;
+        so also the newest of each depth, by which samples go.  Of what belongs to nobody the newest look stays.
+        """
+        ids = [int(row[0]) for sql in (_REPEATED, _ASIDE) for row in self._fetch(sql, {"before": before})]
+        for first in range(0, len(ids), _AT_ONCE):
+            with self.write():
+                part = json.dumps(ids[first : first + _AT_ONCE])
+                self._run("delete from audit where id in (select value from json_each(?))", [part])
+        return len(ids)
 
     def confirm_entries(self, route: str, target: str, seen: Iterable[tuple[EntryRow, int, str]], now: str) -> None:
         """Notes how objects that were proven anew look on their target now: (as last known, size, MD5).

@@ -14,6 +14,7 @@ from xnatsync import __version__
 from xnatsync.config.model import MirrorConfig, PushConfig
 from xnatsync.core.errors import Disposition, Exit, PlaceTaken, RouteUnknown, Stopped, XnatsyncError
 from xnatsync.core.manifest import Level
+from xnatsync.core.moment import later
 from xnatsync.core.sampling import Sample, Scope, pick
 from xnatsync.core.verification import (
     DIFFERENCES,
@@ -38,6 +39,7 @@ from xnatsync.service.verifying_drops import Drops
 from xnatsync.service.verifying_trees import Trees
 
 _AHEAD = 2  # targets that wait for each worker: enough to be busy, few enough to forget
+AUDITS_KEPT_S = 30 * 86400.0  # after that, what only repeats what was seen before and after it is forgotten
 _LOOKS_MAX = 4  # at one target that a run beside us may be changing
 _LOOK_AGAIN_S = 1.0
 
@@ -77,6 +79,8 @@ def verify(app: App, names: Sequence[str], asked: Asked, *, progress: Progress) 
             _Run(looking, asked, report).route(_examiner(app, looking, asked, name), name)
         report.interrupted = looking.stopping()
         report.ended_at, report.elapsed_s = looking.now(), looking.clock.elapsed_s() - began_s
+        looking.flush()
+        looking.ledger.thin_audits(later(looking.now(), -AUDITS_KEPT_S))
         counts = {verdict.value: count for verdict, count in report.counts.items()}
         looking.ledger.end_run(
             looking.run_id, _outcome(report), {"targets": len(report.summaries)} | counts, looking.now()
