@@ -34,6 +34,7 @@ class Calm:
         """Faults stop; everything must come to its end."""
         self.history.log("--- quiet")
         self.history.faults.on = False
+        self.history.wider_at = min(self.history.wider_at, self.history.starts + 1)  # later nobody changes anything
         self._finish_everything()
         if self.history.alive:
             self.history.stop_run()
@@ -52,6 +53,7 @@ class Calm:
             if codes := sorted(code for _, code in self._held(self._living())):
                 raise Violation("L5", f"still not resolved: {codes}")
         self.history.judge.nothing_is_forgotten()
+        self.history.judge.what_is_left_out_is_told()
         self.history.judge.everything_is_somewhere()
         self.history.judge.nothing_secret_is_told()
         self._again_does_nothing()

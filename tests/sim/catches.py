@@ -11,11 +11,13 @@ from unittest.mock import patch
 from sim.invariants import Violation
 from sim.world import History
 from xnatsync.core import decide as deciding
+from xnatsync.core.choosing import EVERY_DROP
 from xnatsync.core.errors import Disposition
 from xnatsync.core.manifest import Level
 from xnatsync.core.tree import Node, Tree
 from xnatsync.engine import failing, filing, items, observe, perform, prove, units
 from xnatsync.engine.world import Rest
+from xnatsync.ledger.rows import FileRow
 from xnatsync.ledger.units import Units
 
 
@@ -112,12 +114,40 @@ def judges_on_an_incomplete_listing() -> list[Any]:
     return [patch.object(observe, "target_tree", whole), patch.object(prove, "target_tree", whole)]
 
 
+def forgets_the_selection() -> list[Any]:
+    """Everything that was dropped is sent."""
+    real = items.choose
+    return [patch.object(items, "choose", lambda *given, **more: real(*given[:3], EVERY_DROP, **more))]
+
+
+def removes_what_was_left_out() -> list[Any]:
+    """What the selection left out is taken for delivered with the rest of its item."""
+    real = Units.files
+
+    def delivered(ledger: Any, item_id: int, **more: Any) -> list[FileRow]:
+        units = [unit.id for unit in ledger.units(item_id=item_id)]
+        return [replace(file, unit_id=units[0]) if file.left_by else file for file in real(ledger, item_id, **more)]
+
+    def removing(*given: Any) -> None:
+        with patch.object(Units, "files", delivered):
+            _remove_delivered(*given)
+
+    _remove_delivered = filing._remove_delivered
+    return [patch.object(filing, "_remove_delivered", removing)]
+
+
+def forgets_what_was_left_out() -> list[Any]:
+    """The selection becomes wider, and what it had left out is not looked at again."""
+    return [patch.object(Units, "items_with_left_out", lambda *_: [])]
+
+
 BUGS: dict[str, Callable[[], list[Any]]] = {
     bug.__name__: bug
     for bug in (
         believes_the_200, compares_names_only, files_without_looking_again, has_no_merge_base,
         takes_every_row_for_its_own, takes_no_lease, takes_a_lost_reply_for_a_failure, takes_unknown_for_final,
-        has_no_quiet_time, resets_early, judges_on_an_incomplete_listing,
+        has_no_quiet_time, resets_early, judges_on_an_incomplete_listing, forgets_the_selection,
+        removes_what_was_left_out, forgets_what_was_left_out,
     )
 }  # fmt: skip
 

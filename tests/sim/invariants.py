@@ -94,6 +94,8 @@ class Judge:
         """S1: only what its server holds pixel by pixel is ever removed."""
         self.checks["remove"] += 1
         data = self.history.disk.files[str(path)].data
+        if any(self._is_left_out(inner) for inner in self._inside(data)):
+            self.broken("S10", f"{path} was removed, and the selection leaves it out")
         if self.history.route.after != "delete" or not path.is_relative_to(self.history.route.custody):
             self.broken("S4", f"{path} was removed")
         for inner in self._objects(data):
@@ -106,10 +108,14 @@ class Judge:
         return [inner for _, inner in content.members(data)] if content.is_archive(data) else [data]
 
     def _is_vouched(self, data: bytes, level: Level) -> bool:
-        objects = [inner for inner in self._objects(data) if is_object(inner)]
+        objects = [inner for inner in self._objects(data) if is_object(inner) and not self._is_left_out(inner)]
         return all(
             (held := self.vouched.get(content.sha(inner))) is not None and held.rank >= level.rank for inner in objects
         )
+
+    def _is_left_out(self, data: bytes) -> bool:
+        """S10: left out by the selection, now or when its item was planned, and never vouched for."""
+        return self.history.first_choice.leaves(data) and content.sha(data) not in self.vouched
 
     def _in_manifest(self, data: bytes) -> bool:
         return bool(self.history.question("select count(*) from file where sha256 = ?", content.sha(data)))
@@ -129,9 +135,16 @@ class Judge:
         """S7: what an incomplete listing does not show is not known to be missing."""
         self.checks["object"] += 1
         data = self.history.known.get(file.sha256)
+        if data is not None:
+            self.is_to_be_sent(data)
         ours = content.facts(data) if data is not None else None
         if ours is not None and ours.sop_uid in self.hidden and self.holds(data, Level.NAMES):  # type: ignore[arg-type]
             self.broken("S7", "an object was sent because an incomplete listing did not show it")
+
+    def is_to_be_sent(self, data: bytes) -> None:
+        """S10: what the selection leaves out is never sent, as an object or beside one."""
+        if self.history.choice.leaves(data):
+            self.broken("S10", "an object was sent that the selection leaves out")
 
     def before_delete(self, uri: str) -> None:
         """S3: a route deletes nothing on the server."""
@@ -248,6 +261,24 @@ class Judge:
                 continue
             if not any(name == place or name.startswith(f"{place}/") for place in places):
                 self.broken("S1", f"{name} lies there and the ledger has forgotten it")
+
+    def what_is_left_out_is_told(self) -> None:
+        """S10: what was left out is in a manifest with the key, nothing else is, and no item was left without need."""
+        rows = self.history.questions(
+            "select f.sha256, f.left_by, i.phase from file f join item i on i.id = f.item_id "
+            "where i.phase <> 'dismissed'"
+        )
+        for sha256, left_by, phase in rows:
+            data = self.history.known.get(sha256)
+            if data is None or not is_object(data):
+                continue
+            self.checks["selected"] += 1
+            if left_by and not self.history.first_choice.leaves(data):
+                self.broken("S10", f"an object that is selected was left out by {left_by}")
+            if not left_by and self.history.choice.leaves(data):
+                self.broken("S10", "an object that is not selected is in a manifest as if it were")
+            if phase == "left" and not self.history.choice.leaves(data):
+                self.broken("S10", "an item was left, and it holds an object that is selected")
 
     def everything_is_somewhere(self) -> None:
         """S1: an object that nobody took away is on the disk, or its server was proven to hold its pixels."""

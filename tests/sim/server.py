@@ -440,6 +440,7 @@ class SimXnat:
         with self._write("put_file", Verb.STORE, ("attach", session_id)) as fate:
             session = self._session(session_id)
             data = b"".join(chunks)
+            self.history.judge.is_to_be_sent(data)
             found = session.resources.get(resource)
             if found is not None and name in found.entries:
                 raise ForeignContent("a file of this name is already there")

@@ -14,13 +14,16 @@ LAST = {
     "compares_names_only": 71,
     "files_without_looking_again": 106,
     "has_no_merge_base": 7,
-    "takes_every_row_for_its_own": 81,
+    "takes_every_row_for_its_own": 175,
     "takes_no_lease": 1,
     "takes_a_lost_reply_for_a_failure": 3,
     "takes_unknown_for_final": 0,
     "has_no_quiet_time": 3,
     "resets_early": 33,
     "judges_on_an_incomplete_listing": 35,
+    "forgets_the_selection": 0,
+    "removes_what_was_left_out": 44,
+    "forgets_what_was_left_out": 3,
 }
 
 

@@ -12,8 +12,8 @@ from sim.catches import BUGS
 
 DOCS = Path(__file__).parents[2] / "docs"
 LINK = re.compile(r"\[`(\w+)`\]\((\.\./[\w/]+\.py)\)")
-PROMISE = re.compile(r"^\| ([SLO]\d) \|.*", re.MULTILINE)
-JUDGED = re.compile(r"""(?:broken|Violation)\("([SLO]\d)\"""")
+PROMISE = re.compile(r"^\| ([SLO]\d+) \|.*", re.MULTILINE)
+JUDGED = re.compile(r"""(?:broken|Violation)\("([SLO]\d+)\"""")
 
 
 def _text() -> str:

@@ -12,10 +12,11 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sim import content, people, places, slate
+from sim import choices, content, people, places, slate
 from sim.calm import Calm
 from sim.clock import SimClock, SimIds
 from sim.disk import SimDisk
@@ -32,7 +33,7 @@ from xnatsync.engine import perform
 from xnatsync.engine.discover import discover
 from xnatsync.engine.dispatcher import Key
 from xnatsync.engine.recover import recover
-from xnatsync.engine.release import release_unit
+from xnatsync.engine.release import release_unit, wake
 from xnatsync.engine.world import Silent, World
 from xnatsync.routes.drop import DropRoute
 
@@ -54,6 +55,7 @@ class History:
         settings: Mapping[str, Any] | None = None,
         forced: Mapping[places.Cell, int] | None = None,
         spot: places.Cell | None = None,
+        choice: choices.Choice = choices.EVERYTHING,
     ) -> None:
         self.seed = seed
         self.order = order
@@ -77,6 +79,11 @@ class History:
         self.alive = False
         self.steps = 0
         self.crashes = 0
+        self.choice, self.wider_at = choice, 0  # what is selected, and with which start everything is
+        if script is None and only is None:
+            self.choice, self.wider_at = choices.draw(self.faults.random("selection", 0))
+        self.first_choice = self.choice
+        self.starts = 0
         chance = self.faults.random("route", 0)
         self.route = self._route(chance, dict(settings or {}))
         self.disk = SimDisk(self, self.route.folder, self.route.done, chance.choice((1, 1, 2_000_000_000)))
@@ -111,6 +118,7 @@ class History:
             "other": chance.choice(("keep", "ignore") if waits else ("keep", "attach", "attach", "ignore")),
             "member_names": "uid" if waits else chance.choice(("uid", "uid", "original")),
             "quiet_s": 60.0,
+            "wanted": self.choice.wanted,
         }  # fmt: skip
         return DropRoute(**{**values, **self._on_the_way_to(self.faults.spot[1]), **given})
 
@@ -179,13 +187,20 @@ class History:
         """A process starts."""
         if self.faults.on and self.faults.only is None and self.faults.next("let go").random() < 0.25:
             self.let_go()
+        self.starts += 1
+        if self.starts == self.wider_at:
+            self.log("person: the selection is wider")
+            self.choice = choices.EVERYTHING
+            self.route = replace(self.route, wanted=self.choice.wanted)
         self.log("start")
         self.alive = True
         self.ledger = SimLedger(self.raw, self)
         xnat = SimXnat(self.server, self.password)
         now = self.ledger_now()
         run_id = self.ledger.start_run("command", 1, "boot", "0", now)
-        self.ledger.remember_route("r", "drop", "digest", now)
+        with self.ledger.write():
+            if self.ledger.remember_route("r", "drop", self.choice.name, now):
+                wake(self.ledger, "r", now, selects=not self.route.wanted.is_everything)
         world = World(
             ledger=self.ledger, disk=self.disk, clock=self.clock, ids=self.ids, server=lambda name: xnat,
             routes={"r": self.route}, run_id=run_id, progress=Silent(), stopping=lambda: False,

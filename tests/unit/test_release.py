@@ -11,6 +11,7 @@ from unit.ledger_example import LATER, NOW, a_file, a_study, fresh, seen, sent, 
 from xnatsync.core.errors import ObjectsDiffer, ServerBusy, SessionCollision
 from xnatsync.engine.release import release_unit, wake
 from xnatsync.ledger.ledger import Ledger
+from xnatsync.ledger.rows import UnitRow
 
 
 @pytest.fixture
@@ -117,3 +118,41 @@ def test_what_is_only_under_way_is_told_from_what_has_no_answer(ledger: Ledger) 
     ledger.close_attempt(attempt.id, outcome="unknown", now=NOW)
     assert not ledger.is_sending_beside(other)
     assert ledger.unsure_until(other) == LATER
+
+
+# --- another selection -------------------------------------------------------------------------------------------
+
+
+def _with_left_out(ledger: Ledger, path: str) -> UnitRow:
+    item = seen(ledger, path)
+    aside = a_file(1, kind="other", study=None, reason="left out", left_by="scans")
+    (unit,) = ledger.settle_item(item.id, [a_file(0), aside], [a_study()], NOW)
+    return unit
+
+
+def test_what_was_left_out_of_what_is_not_begun_is_judged_anew(ledger: Ledger) -> None:
+    """Left as a whole or in part; what is on its way, and what nothing was left out of, goes on as it was planned."""
+    left, other = seen(ledger, "left"), seen(ledger, "clutter")
+    ledger.leave_item(left.id, [a_file(0, kind="other", study=None, left_by="dates")], "left out", NOW)
+    ledger.leave_item(other.id, [a_file(0, kind="other", study=None)], "clutter", NOW)
+    planned, begun = _with_left_out(ledger, "planned"), _with_left_out(ledger, "begun")
+    sent(ledger, begun)
+    (whole,) = settled(ledger, "whole", label="another")
+
+    wake(ledger, "scanner", LATER)
+
+    phases = [
+        ledger.item(number).phase for number in (left.id, other.id, planned.item_id, begun.item_id, whole.item_id)
+    ]
+    assert phases == ["seen", "left", "seen", "settled", "settled"]
+
+
+def test_a_selection_that_is_new_is_asked_of_what_is_not_begun(ledger: Ledger) -> None:
+    """Of everything that waits for its turn, whether or not something was left out of it before."""
+    (whole,), (begun,) = settled(ledger, "whole"), settled(ledger, "begun", label="another")
+    sent(ledger, begun)
+
+    wake(ledger, "scanner", LATER, selects=True)
+
+    assert [ledger.item(unit.item_id).phase for unit in (whole, begun)] == ["seen", "settled"]
+    assert ledger.unit(whole.id).phase == "dismissed"

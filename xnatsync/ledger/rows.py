@@ -57,7 +57,7 @@ class FileRow:
     transfer_syntax: str
     pixels: bytes | None
     pixel_bytes: int
-    left_by: str  # the key of the route's selection that left it out; "" for all that nothing left out
+    left_by: str = ""  # the key of the route's selection that left it out; "" for all that nothing left out
 
 
 @dataclass(frozen=True, slots=True)
