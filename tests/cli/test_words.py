@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
+from cli_fields import document_faults
 from cli_world import World
 
 
@@ -184,3 +185,50 @@ def test_config_show_can_be_loaded_again(box: World) -> None:
     box.config.write_text(shown, encoding="utf-8")
 
     assert shown == box.run("config", "show").out
+
+
+def test_what_the_selection_leaves_out_is_told_by_key_and_number(box: World) -> None:
+    """By the plan, by the run, by the status ever after, and to whoever asks why."""
+    box.configure(route='scan_types = ["*T1*"]\nsubjects = ["!P2"]')
+    box.study("good")
+    box.study("other", "P2", seed=2)
+
+    assert box.stable(box.run("plan", "-q").out) == words(
+        """
+        good  #1 of route scanner: 4 files, SIZE
+          + session P1_MR_20260302 of DEMO: 3 objects, SIZE to send
+          - 1 file left out by scan_types of the route's selection
+        other  #2 of route scanner: 4 files, SIZE
+          - 1 file left out by scan_types, 3 by subjects of the route's selection
+        1 session, 3 objects (SIZE) to send, 5 files left out by the selection
+        This is a plan: nothing was changed.
+        """
+    )
+    assert box.stable(box.run("sync", "-q").out) == words(
+        """
+        good  #1 of route scanner: done, filed as DAY/good
+          = session P1_MR_20260302 of DEMO: 3 of 3 objects in the archive as XNAT_E00001, SIZE, proven by
+            names (receipt 1)
+          - 1 file left out by scan_types of the route's selection
+        other  #2 of route scanner: nothing to deliver, it stays where it is
+          - 1 file left out by scan_types, 3 by subjects of the route's selection
+        1 item done (3 objects proven), 1 item not selected, 5 files left out by the selection
+        """
+    )
+    assert box.stable(box.run("status").out) == words(
+        """
+        scanner  ROOT/drop
+          done: 1 item, SIZE
+          left: 1 item, SIZE
+          other  #2: nothing to deliver, it stays where it is
+            - 1 file left out by scan_types, 3 by subjects of the route's selection
+          2 files left out by scan_types, 3 by subjects of the route's selection, and never sent
+        last run: began TIME, ended TIME: ok
+        """
+    )
+    assert "put it back\n            into the drop folder" in box.run("why", "good").out
+    assert "takes nothing of it, until it is another" in " ".join(box.run("why", "other").out.split())
+    assert "P2" not in "".join(line for line in box.run("history").out.splitlines() if "item.left" in line)
+    document = box.run("status", "-o", "json").document
+    assert document_faults(document) == []
+    assert document["routes"][0]["left_out"] == {"scan_types": 2, "subjects": 3}

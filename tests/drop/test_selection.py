@@ -330,6 +330,10 @@ def test_what_was_left_out_of_a_kept_item_is_sent_when_the_selection_is_wider(wo
     world.sync()
     assert world.sync().items == []
     before = len(imports(world))
+    world.configure(after="keep", streams=1, **SECOND)  # another setting: it is read anew, and is what it was
+    assert only(world.sync()).left_out == {"scan_types": 2}
+    assert overview(load(world.config)).routes[0].left_out == {"scan_types": 2}
+    assert len(imports(world)) == before
     world.configure(after="keep", **WIDER)
 
     report = world.sync()

@@ -50,7 +50,7 @@ def _route(route: RouteStanding) -> Iterator[Block]:
     if route.more:
         yield Line(f"and {route.more} more under way", Tone.DIM, indent=2)
     if route.left_out:
-        yield Line(f"never sent, whatever became of its item: {left_out_words(route.left_out)}", Tone.WARN, indent=2)
+        yield Line(f"{left_out_words(route.left_out)} of the route's selection, and never sent", Tone.WARN, indent=2)
 
 
 def _tree(route: RouteStanding) -> Iterator[Block]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xnatsync.config.model import Config, DropConfig, RouteConfig
+from xnatsync.config.selected import SelectionConfig
 from xnatsync.config.words import duration, size
 
 _DURATIONS = {"settle", "quiet", "timeout", "long_timeout", "trash_keep", "recheck"}
@@ -40,9 +41,9 @@ def route_digest(route: RouteConfig) -> str:
 
 
 def _effective(route: RouteConfig) -> dict[str, Any]:
-    if not isinstance(route, DropConfig):
-        return route.model_dump()
-    return route.model_dump() | {"done": route.done_folder, "verify": route.level}
+    data = route.model_dump()
+    data |= {key: data.pop(key) for key in SelectionConfig.model_fields}  # last: few routes have any of them
+    return data | ({"done": route.done_folder, "verify": route.level} if isinstance(route, DropConfig) else {})
 
 
 def _plain(value: Any, key: str = "") -> Any:

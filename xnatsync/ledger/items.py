@@ -180,11 +180,12 @@ class Items(Connection):
         return {str(key): int(count) for key, count in self._fetch(sql, [item_id])}
 
     def never_sent(self, route: str) -> dict[str, int]:
-        """Counts what the selection of a route left out of all its items and what was not sent with a later one."""
+        """Counts what the selection of a route left out and what was never sent, by key: as it was last judged."""
         sql = (
             "select f.left_by, count(*) from item i join file f on f.item_id = i.id and f.left_by <> '' "
-            "where i.route = ? and i.phase <> 'dismissed' and not exists (select 1 from file s join unit u "
-            "on u.id = s.unit_id where s.key = f.key and s.sha256 = f.sha256 and u.phase in ('verified', 'closed')) "
+            "where i.route = ? and i.phase <> 'dismissed' and not exists (select 1 from file s "
+            "left join unit u on u.id = s.unit_id where s.key = f.key and s.sha256 = f.sha256 "
+            "and (u.phase in ('verified', 'closed') or (s.left_by <> '' and s.item_id > f.item_id))) "
             "group by f.left_by order by f.left_by"
         )
         return {str(key): int(count) for key, count in self._fetch(sql, [route])}
