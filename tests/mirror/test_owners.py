@@ -397,6 +397,26 @@ def test_a_name_that_is_odd_and_fine_comes(world: MirrorWorld, name: str) -> Non
     quiet(world)
 
 
+@pytest.mark.parametrize("then", ["renamed", "renamed to another", "deleted"])
+def test_a_label_that_no_folder_can_have_is_told_and_over_when_it_is(world: MirrorWorld, then: str) -> None:
+    """An owner that was called so from the start never had a folder: none is moved or looked at (simulation, 45)."""
+    number = world.session_with("session.xml")
+    world.fill(number)
+    report = world.mirror()
+    assert (report.exit_code, codes(report)) == (3, {"XS-NAME-HOSTILE"}), report
+
+    if then == "deleted":
+        world.delete(f"experiments/{number}")
+    else:
+        label = "S1_MR" if then == "renamed" else "project.xml"
+        world.put(f"/data/projects/P1/subjects/S1/experiments/session.xml?label={label}")
+    report = world.mirror()
+
+    expected = (3, {"XS-NAME-HOSTILE"}) if then == "renamed to another" else (0, set())
+    assert (report.exit_code, codes(report)) == expected, report
+    assert len(world.files()) == (6 if then == "renamed" else 0)
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_is_held_and_all_others_come(world: MirrorWorld, name: str) -> None:
     """Nothing is written outside, and it is told."""

@@ -62,6 +62,9 @@ def _renamed(world: TreeWorld, found: Survey) -> list[_Move]:
         if (row.subject, row.session) == (owner.subject, owner.session):
             continue
         old = _shown(row, owner)
+        if not _may_lie(found, old):  # it never had a folder that could move
+            moves.append(_Move(row, number, owner, []))
+            continue
         try:
             moves.append(_Move(row, number, owner, _pairs(world, found, row, number, old, owner)))
         except HostileName as error:
@@ -194,6 +197,15 @@ def _bar(world: TreeWorld, found: Survey) -> None:
         except HostileName as error:
             text = f"its label cannot be a folder: {error}"
             found.barred[number] = Trouble("", NameHostile.code, text, person=True)
+
+
+def _may_lie(found: Survey, owner: Owner) -> bool:
+    """Tells whether an owner's labels can be folders."""
+    try:
+        found.route.layout.folders(owner)
+    except HostileName:
+        return False
+    return True
 
 
 def _shown(row: OwnerRow, owner: Owner) -> Owner:

@@ -44,7 +44,7 @@ def look(world: TreeWorld, survey: Survey, number: int, placed: Owner, listing: 
         complete = complete and all(row.label == METADATA or row.key in survey.listed[number] for row in rows)
     tree, whole = _tree(world, route, placed, [row.path for row in rows], [file.path for file in server], parts)
     base = [_base(survey, number, row, gone=listing is None) for row in rows]
-    sidecar = route.layout.sidecar(placed)
+    sidecar = _own(route, placed)[0]
     if sidecar is not None:  # no other look at the tree would see the copies of metadata
         copies = [path for path in sorted(parts.tree) if path.startswith(sidecar) and is_conflict_copy(path)]
         parts.troubles += [copy_kept(path) for path in copies]
@@ -106,7 +106,7 @@ def _server(
 def _tree(
     world: TreeWorld, route: MirrorRoute, placed: Owner, base: list[str], server: list[str], parts: Parts
 ) -> tuple[list[TreeFile], bool]:
-    folders = route.layout.folders(placed)
+    _, folders = _own(route, placed)
     if not folders:  # a layout in which owners share folders: those of the files that matter
         folders = tuple(sorted({path.rpartition("/")[0] for path in (*base, *server)}))
     seen = world.disk.look_tree(route.folder, folders)
@@ -122,6 +122,14 @@ def _tree(
     files += [TreeFile(problem.path, 0, 0, problem=problem.reason) for problem in seen.problems if problem.path in mine]
     blind = [problem for problem in seen.problems if problem.unreadable]
     return files, not blind
+
+
+def _own(route: MirrorRoute, placed: Owner) -> tuple[str | None, tuple[str, ...]]:
+    """Gives where an owner's metadata and its folders lie; nothing of one whose label can be no folder lies anywhere."""
+    try:
+        return route.layout.sidecar(placed), route.layout.folders(placed)
+    except HostileName:
+        return None, ()
 
 
 def _is_of(route: MirrorRoute, placed: Owner, path: str) -> bool:
