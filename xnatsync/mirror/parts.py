@@ -125,7 +125,7 @@ def _tree(
 
 
 def _own(route: MirrorRoute, placed: Owner) -> tuple[str | None, tuple[str, ...]]:
-    """Gives where an owner's metadata and its folders lie; of one whose label can be no folder nothing lies anywhere."""
+    """Gives where an owner's metadata and its folders lie; none of one whose label can be no folder."""
     try:
         return route.layout.sidecar(placed), route.layout.folders(placed)
     except HostileName:
