@@ -15,6 +15,7 @@ from cli_fields import document_faults
 from cli_world import Ran
 from noun_world import PROJECT, NounWorld, content, furnish, noun_world
 from xnatsync.disk import staging
+from xnatsync.ledger import lock
 from xnatsync.sandbox.http.exchange import Request, Response
 from xnatsync.sandbox.http.faults import Fault
 
@@ -52,6 +53,11 @@ def tree(far: NounWorld) -> dict[str, bytes]:
         for path in sorted(top.rglob("*"))
         if path.is_file() and path.relative_to(top).parts[1:2] != (".xnatsync",)
     }
+
+
+def waiting(far: NounWorld) -> list[Path]:
+    """What waits in staging."""
+    return [path for path in out(far).rglob("*") if path.is_file() and "staging" in path.parts]
 
 
 def zips(far: NounWorld) -> dict[str, bytes]:
@@ -415,6 +421,61 @@ def test_zips_that_are_always_cut_are_done_without(far: NounWorld) -> None:
 
     assert fault.hits
     assert ran.code == 0, ran.err
+    assert len(tree(far)) == 7
+
+
+def test_a_file_that_was_cut_is_gone_on_with(far: NounWorld) -> None:
+    """By the same run, and by the next one: only what is missing comes."""
+    session = far.session("MR009", scans=1)
+    big = content("big", 400_000)
+    far.store(session, "RAW", {"big.bin": big}, scan="1")
+    far.server.faults.add(Fault("GET", "/files/big.bin", kind="cut_response", bytes=100_000, times=3))
+
+    first = fetch(far, "--unzip", session=session)
+    since = len(far.server.log)
+    second = fetch(far, "--unzip", session=session)
+
+    assert (first.code, second.code) == (5, 0), (first.err, second.err)
+    (rest,) = [entry for entry in far.server.log[since:] if str(entry["path"]).endswith("big.bin")]
+    assert rest["status"] == 206
+    assert 0 < int(str(rest["bytes_out"])) <= 110_000
+    assert list(tree(far).values()) == [big]
+    assert waiting(far) == []
+
+
+def test_what_is_left_of_a_file_is_not_gone_on_with_when_it_changed(far: NounWorld) -> None:
+    """Parts of two versions are never put together, though the size is the same."""
+    session = far.session("MR009", scans=1)
+    big = content("big", 400_000)
+    far.store(session, "RAW", {"big.bin": big}, scan="1")
+    far.server.faults.add(Fault("GET", "/files/big.bin", kind="cut_response", bytes=100_000, times=3))
+    assert fetch(far, "--unzip", session=session).code == 5
+    assert len(waiting(far)) == 1
+    far.store(session, "RAW", {"big.bin": big[::-1]}, scan="1")
+
+    ran = fetch(far, "--unzip", session=session)
+
+    assert ran.code == 0, ran.err
+    assert list(tree(far).values()) == [big[::-1]]
+    assert waiting(far) == []
+
+
+def test_two_runs_at_once_keep_out_of_each_others_way(far: NounWorld) -> None:
+    """What waits in staging is the other's; both end well."""
+    own = out(far) / "XNAT_E00001" / ".xnatsync"
+    (own / "staging").mkdir(parents=True)
+    other = own / "staging" / "download-0123"
+    other.write_bytes(b"being written")
+
+    with lock.hold(own / "download"):
+        ran = fetch(far, "--unzip")
+
+    assert ran.code == 0, ran.err
+    assert len(tree(far)) == 7
+    assert [path.name for path in waiting(far)] == ["download-0123"]
+    other.unlink()
+    (out(far) / "XNAT_E00001" / next(iter(tree(far))).partition("/")[2]).unlink()
+    assert fetch(far, "--unzip").code == 0
     assert len(tree(far)) == 7
 
 

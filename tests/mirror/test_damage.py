@@ -213,6 +213,21 @@ def test_a_zip_that_is_wrong_once_is_asked_for_again(damaged: MirrorWorld, what:
     ends_well(damaged, held(damaged))
 
 
+def test_zips_that_always_break_are_done_without(damaged: MirrorWorld) -> None:
+    """A server that cannot send one file of a zip, or a proxy that ends long answers, keeps no file from coming."""
+    damaged.make_app = HurriedApp
+    fault = damaged.fault("GET", "/files.*format=zip", "cut_response", times=99)
+
+    for _ in range(3):
+        with watched(damaged, held(damaged)):
+            report = damaged.mirror(patience_s=0.0)
+        Hurried.gone_s += 86400.0
+
+    assert fault.hits == 2
+    assert report.exit_code == 0, report
+    assert damaged.files() == held(damaged)
+
+
 CONNECTIONS: dict[str, dict[str, Any]] = {
     "cut in the middle": {"kind": "cut_response"},
     "cut after some bytes": {"kind": "cut_response", "bytes": 700},

@@ -13,10 +13,10 @@ from sim.tree_disk import SimTreeDisk
 from sim.tree_world import TreeHistory
 from xnatsync.core.sending import Agreed, Put, Refuse
 from xnatsync.core.sides import ServerFile
-from xnatsync.mirror import push_step, step
-from xnatsync.mirror.fetch import Fetcher
+from xnatsync.mirror import fetch, push_step, step
 from xnatsync.mirror.land import Landing
 from xnatsync.mirror.push_step import PushStep
+from xnatsync.mirror.store import Staging
 
 
 def lands_without_flushing() -> list[Any]:
@@ -80,15 +80,15 @@ def agrees_although_it_changed_meanwhile() -> list[Any]:
 def resumes_another_version() -> list[Any]:
     """A partial is gone on with whatever the file has become, and what came of it is not compared."""
 
-    def name(self: Fetcher, file: ServerFile) -> str:
-        return f"{self._owner_id}-{file.key.scan}-{file.key.label}-{file.name.replace('/', '-')}"
+    def name(self: Staging, file: ServerFile) -> str:
+        return f"{self.prefix}{file.key.scan}-{file.key.label}-{file.name.replace('/', '-')}"
 
-    real = Fetcher._checked
+    real = fetch.compare
 
-    def unchecked(self: Fetcher, file: ServerFile, content: Any) -> Any:
-        return real(self, replace(file, md5=""), content)
+    def uncompared(file: ServerFile, size: int, md5: str, called: str) -> None:
+        real(replace(file, md5=""), size, md5, called)
 
-    return [patch.object(Fetcher, "_name", name), patch.object(Fetcher, "_checked", unchecked)]
+    return [patch.object(Staging, "name", name), patch.object(fetch, "compare", uncompared)]
 
 
 def agrees_without_looking_back() -> list[Any]:

@@ -48,6 +48,7 @@ PURE = {
 SUPERVISORS = {  # the only places where any exception whatever is caught and not raised again
     "xnatsync.engine.rota": {"_step"},
     "xnatsync.cli.program": {"_run"},
+    "xnatsync.mirror.abreast": {"_begin"},
     "xnatsync.mirror.ahead": {"_read"},  # passed on to the thread that waits for it
     # The stand-in server answers 500 or writes a log entry where XNAT's own catch-alls do.
     "xnatsync.sandbox.http.import_routes": None,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from xnatsync.core.inventory import ResourceKey
 from xnatsync.core.remote import RemoteFile
+from xnatsync.core.sides import ServerFile
 from xnatsync.core.treenames import HostileName, check_path, clashes
 
 
@@ -35,28 +36,10 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """A file of the server and the path it gets, relative to the folder of the session."""
-
-    file: RemoteFile
-    path: str
-
-    @property
-    def key(self) -> ResourceKey:
-        """The resource it belongs to."""
-        return ResourceKey(self.file.scan, self.file.resource)
-
-    @property
-    def size(self) -> int:
-        """Its size in bytes, 0 when the server does not say."""
-        return self.file.size or 0
-
-
-@dataclass(frozen=True, slots=True)
 class Placement:
     """All files that are wanted, and those that no disk may hold, each with the reason."""
 
-    placed: tuple[Placed, ...]
+    placed: tuple[ServerFile, ...]
     hostile: tuple[tuple[str, str], ...]  # (which file, why); the name itself may be hostile to a terminal
     clashing: tuple[tuple[str, ...], ...]  # paths that some disk takes for one
 
@@ -67,7 +50,10 @@ def place(files: Iterable[RemoteFile], wish: Wish) -> Placement:
     for file in files:
         if wish.wants(file.scan, file.resource):
             try:
-                placed.append(Placed(file, check_path(tree_path(file))))
+                path = check_path(tree_path(file))
+                placed.append(
+                    ServerFile(ResourceKey(file.scan, file.resource), file.name, path, file.size, file.digest)
+                )
             except HostileName as error:
                 hostile.append((of_resource(file.scan, file.resource), str(error)))
     clashing = clashes(each.path for each in placed)
@@ -83,10 +69,10 @@ def tree_path(file: RemoteFile) -> str:
     return f"scans/{file.scan}/resources/{file.resource}/files/{file.name}"
 
 
-def member_path(label: str, file: RemoteFile) -> str:
+def member_path(label: str, file: ServerFile) -> str:
     """Says what a file is called in a zip."""
-    scan = f"scans/{file.scan}/" if file.scan else ""
-    return f"{label}/{scan}resources/{file.resource}/files/{file.name}"
+    scan = f"scans/{file.key.scan}/" if file.key.scan else ""
+    return f"{label}/{scan}resources/{file.key.label}/files/{file.name}"
 
 
 def of_resource(scan: str, label: str) -> str:
@@ -94,9 +80,9 @@ def of_resource(scan: str, label: str) -> str:
     return f"resource {label} of scan {scan}" if scan else f"resource {label}"
 
 
-def listing_digest(files: Sequence[Placed]) -> str:
+def listing_digest(files: Sequence[ServerFile]) -> str:
     """Digests what the server lists: the same digest means that nothing it tells of has changed."""
     digest = hashlib.sha256()
-    for line in sorted(f"{each.path}\0{each.file.size}\0{each.file.digest}\n" for each in files):
+    for line in sorted(f"{each.path}\0{each.size}\0{each.md5}\n" for each in files):
         digest.update(line.encode())
     return digest.hexdigest()

@@ -76,8 +76,11 @@ class ZipDraft:
         with suppress(OSError):
             self._draft.unlink(missing_ok=True)
 
-    def add(self, name: str, pieces: Iterator[bytes], check: Callable[[int, str], None]) -> None:
-        """Takes one file in, after `check` was content with its size and MD5.  When it raises, the zip is as before."""
+    def add(self, name: str, pieces: Iterator[bytes], check: Callable[[int, str], None]) -> tuple[int, str]:
+        """Takes one file in, after `check` was content with its size and MD5, and gives both.
+
+        When it raises, the zip is as before.
+        """
         try:
             with tempfile.SpooledTemporaryFile(SPOOL_BYTES, dir=str(self._draft.parent)) as spool:
                 digest = hashlib.md5(usedforsecurity=False)
@@ -86,7 +89,8 @@ class ZipDraft:
                     spool.write(piece)
                     digest.update(piece)
                     size += len(piece)
-                check(size, digest.hexdigest())
+                md5 = digest.hexdigest()
+                check(size, md5)
                 spool.seek(0)
                 info = zipfile.ZipInfo(name, _EPOCH)
                 info.external_attr = 0o644 << 16
@@ -96,6 +100,7 @@ class ZipDraft:
             self._sizes[name] = size
         except OSError as error:
             raise our_disk(error, f"writing beside {self.target}") from error
+        return size, md5
 
     def land(self, listing: str, *, replace: bool) -> int:
         """Closes the zip, reads it back, and gives it its name; gives its size in bytes.

@@ -1,14 +1,13 @@
-"""Brings files of one owner into staging: many small ones as few zips, big ones alone, an interrupted one resumed.
+"""Brings files of one owner into a store: many small ones as few zips, big ones alone, an interrupted one resumed.
 
-Nothing leaves staging unless it has the size and the digest that the listing states.
+Nothing leaves the store unless it has the size and the digest that the listing states.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
@@ -17,69 +16,73 @@ from xnatsync.core.inventory import Owner, ResourceKey
 from xnatsync.core.sides import ServerFile
 from xnatsync.mirror.abreast import abreast
 from xnatsync.mirror.ahead import Big, Group, read_ahead
-from xnatsync.mirror.world import TreeWorld
-from xnatsync.routes.mirror import MirrorRoute
-from xnatsync.tree_ports import Archive, Content
+from xnatsync.mirror.store import Staged, Store
+from xnatsync.tree_ports import Archive
 
 SINGLE_MAX: Final = 3  # so few small files are fetched one by one
-AT_ONCE: Final = 3  # files fetched alone, or groups of small ones written, at the same time
 WORTH_A_ZIP: Final = 0.5  # the share of a resource's bytes that must be wanted: the rest would come in vain
-
-
-@dataclass(frozen=True, slots=True)
-class Staged:
-    """A file in staging that is what the server listed."""
-
-    file: ServerFile
-    name: str  # in staging
-    content: Content
-
 
 _Named = tuple[ResourceKey, str]
 _Waiting = dict[_Named, ServerFile]
-_StagesSome = Callable[[], list[Staged | ContentDiffers]]
+_Outcome = tuple[ServerFile, Staged | XnatsyncError]
+_StagesSome = Callable[[], list[_Outcome]]
 
 
+@dataclass(slots=True)
 class Fetcher:
-    """Fetches for one owner of one route."""
+    """Fetches for one owner."""
 
-    def __init__(self, world: TreeWorld, route: MirrorRoute, owner_id: int, owner: Owner) -> None:
-        self._world, self._route = world, route
-        self._owner_id, self._owner = owner_id, owner
-        self._archive: Archive = world.archive(route.server)
+    archive: Archive
+    owner: Owner
+    store: Store
+    called: str  # the owner in messages
+    big_file: int = 64 << 20  # bytes: from here on a file is fetched alone, and an interrupted one is resumed
+    threads: bool = True  # the same files in the same order, sooner
+    piecemeal: bool = False  # no zips: one that broke twice may break at the same file for ever
+    stopping: Callable[[], bool] = lambda: False
+    moved: Callable[[int], None] = lambda size_bytes: None  # so many bytes came, or were thrown away again
+    wrong: list[tuple[ServerFile, XnatsyncError]] = field(default_factory=list)
 
     def fetch(self, wanted: Sequence[ServerFile], listed: Sequence[ServerFile]) -> Generator[Staged]:
-        """Stages what is wanted; ContentDiffers at the end when something did not come, or came as something else.
+        """Stages what is wanted; what did not come, or came as something else, is in `wrong` when this ends.
 
         One such file does not keep the others from arriving.
         """
         singles, zipped = self._shared_out(wanted, listed)
-        wrong: list[XnatsyncError] = []
-        for came in self._singles(singles):
-            if isinstance(came, Staged):
-                yield came
-            else:
-                wrong.append(came)
+        with closing(self._singles(singles)) as alone:
+            yield from self._right(alone)
         if zipped:
-            yield from self._as_zips(zipped, wrong)
-        if wrong:
-            more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-            raise ContentDiffers(f"{wrong[0]}{more}")
+            with closing(self._zipped(zipped)) as unpacked:
+                yield from self._right(unpacked)
+
+    def fetch_all(self, wanted: Sequence[ServerFile], listed: Sequence[ServerFile]) -> Generator[Staged]:
+        """Does the same, and raises ContentDiffers at its end when something is in `wrong`."""
+        yield from self.fetch(wanted, listed)
+        if self.wrong:
+            more = f" (and {len(self.wrong) - 1} more)" if len(self.wrong) > 1 else ""
+            raise ContentDiffers(f"{self.wrong[0][1]}{more}")
+
+    def _right(self, came: Iterator[_Outcome]) -> Iterator[Staged]:
+        for file, one in came:
+            if isinstance(one, Staged):
+                yield one
+            else:
+                self.wrong.append((file, one))
 
     def _shared_out(
         self, wanted: Sequence[ServerFile], listed: Sequence[ServerFile]
     ) -> tuple[list[ServerFile], dict[ResourceKey, list[ServerFile]]]:
         """Decides what comes alone and which resources come whole."""
-        singles = [file for file in wanted if (file.size or 0) >= self._route.big_file]
+        singles = [file for file in wanted if (file.size or 0) >= self.big_file]
         small: dict[ResourceKey, list[ServerFile]] = {}
         for file in wanted:
-            if (file.size or 0) < self._route.big_file:
+            if (file.size or 0) < self.big_file:
                 small.setdefault(file.key, []).append(file)
+        if self.piecemeal or sum(map(len, small.values())) <= SINGLE_MAX:
+            return singles + [file for files in small.values() for file in files], {}
         totals: dict[ResourceKey, int] = {}
         for file in listed:
             totals[file.key] = totals.get(file.key, 0) + (file.size or 0)
-        if sum(map(len, small.values())) <= SINGLE_MAX:
-            return singles + [file for files in small.values() for file in files], {}
         zipped: dict[ResourceKey, list[ServerFile]] = {}
         for key, files in small.items():
             if sum(file.size or 0 for file in files) >= WORTH_A_ZIP * totals[key]:
@@ -88,24 +91,21 @@ class Fetcher:
                 singles += files
         return singles, zipped
 
-    def _as_zips(self, resources: dict[ResourceKey, list[ServerFile]], wrong: list[XnatsyncError]) -> Iterator[Staged]:
-        waiting = {(key, file.name): file for key, files in resources.items() for file in files}
-        for came in self._unpacked(list(resources), waiting):
-            if isinstance(came, Staged):
-                yield came
-            else:
-                wrong.append(came)
-        wrong += [
-            ContentDiffers(f"{_told(file)} of owner {self._owner_id} did not come with the zip")
-            for file in waiting.values()
-        ]
+    # --- many in a zip ----------------------------------------------------------------------------------------------
 
-    def _unpacked(self, resources: Sequence[ResourceKey], waiting: _Waiting) -> Iterator[Staged | ContentDiffers]:
+    def _zipped(self, resources: dict[ResourceKey, list[ServerFile]]) -> Generator[_Outcome]:
+        waiting = {(key, file.name): file for key, files in resources.items() for file in files}
+        with closing(self._unpacked(list(resources), waiting)) as unpacked:
+            yield from unpacked
+        for file in waiting.values():
+            yield file, ContentDiffers(f"{told(file)} of {self.called} did not come with the zip")
+
+    def _unpacked(self, resources: Sequence[ResourceKey], waiting: _Waiting) -> Generator[_Outcome]:
         """Stages what is waited for of what comes; what is held already, or was not selected, is passed over."""
-        came = (((key, name), content) for key, name, content in self._archive.fetch_resources(self._owner, resources))
-        if self._world.reads_ahead:
+        came = (((key, name), content) for key, name, content in self.archive.fetch_resources(self.owner, resources))
+        if self.threads:
             with closing(read_ahead(came)) as ahead:
-                for staged in abreast(self._groups(ahead, waiting), lambda act: act(), AT_ONCE):
+                for staged in abreast(self._groups(ahead, waiting), lambda act: act(), self.store.at_once):
                     yield from staged
             return
         for name, content in came:
@@ -117,75 +117,101 @@ class Fetcher:
         for one in came:
             if isinstance(one, Big):
                 big = waiting.pop(one.key, None)
-                staged = [self._member(big, one.content)] if big is not None else []
-                yield partial(list, staged)
+                yield partial(list, [self._member(big, one.content)] if big is not None else [])
             else:
                 files = [(waiting.pop(name, None), pieces) for name, pieces in one.files]
                 yield partial(self._group, [(file, pieces) for file, pieces in files if file is not None])
 
-    def _group(self, files: Sequence[tuple[ServerFile, list[bytes]]]) -> list[Staged | ContentDiffers]:
+    def _group(self, files: Sequence[tuple[ServerFile, list[bytes]]]) -> list[_Outcome]:
         return [self._member(file, iter(pieces)) for file, pieces in files]
 
-    def _member(self, file: ServerFile, content: Iterator[bytes]) -> Staged | ContentDiffers:
+    def _member(self, file: ServerFile, content: Iterator[bytes]) -> _Outcome:
         self._go_on()
         try:
-            return self._checked(file, self._stage(file, content, append=False))
+            return file, self._checked(file, content)
         except ContentDiffers as error:
-            return error
+            return file, error
 
-    def _singles(self, files: Sequence[ServerFile]) -> Iterator[Staged | XnatsyncError]:
+    # --- one alone --------------------------------------------------------------------------------------------------
+
+    def _singles(self, files: Sequence[ServerFile]) -> Generator[_Outcome]:
         """Several at once: one connection rarely fills a line, and one core does not keep up with a fast one."""
-        if self._world.reads_ahead and len(files) > 1:
-            return abreast(files, self._single, AT_ONCE)
-        return map(self._single, files)
+        if self.threads and len(files) > 1:
+            yield from abreast(files, self._single, self.store.at_once)
+        else:
+            yield from map(self._single, files)
 
-    def _single(self, file: ServerFile) -> Staged | XnatsyncError:
+    def _single(self, file: ServerFile) -> _Outcome:
         self._go_on()
         try:
-            return self._alone(file)
+            return file, self._alone(file)
         except (ContentDiffers, NotThere) as error:  # replaced or deleted since it was listed, or damaged
-            return error
+            return file, error
 
     def _alone(self, file: ServerFile) -> Staged:
         """Fetches one file, from where an interrupted try ended when the server's digest says it is still the same."""
-        root, name = self._route.folder, self._name(file)
-        have = self._world.disk.staged_size(root, name) if file.md5 and file.size is not None else 0
+        have = self.store.begun(file)
         if have and file.size is not None and have < file.size:
             try:
-                return self._checked(file, self._stage(file, self._stream(file, have), append=True))
+                return self._checked(file, self._stream(file, have), begun=have)
             except (ReplyStrange, ContentDiffers):
-                self._world.disk.clear_staging(root, name)  # anew, whole
-        return self._checked(file, self._stage(file, self._stream(file, 0), append=False))
+                self.store.drop(file)  # anew, whole
+        return self._checked(file, self._stream(file, 0))
 
     def _stream(self, file: ServerFile, offset: int) -> Iterator[bytes]:
-        return self._archive.fetch_file(self._owner, file.key, file.name, offset=offset)
+        return self.archive.fetch_file(self.owner, file.key, file.name, offset=offset)
 
-    def _stage(self, file: ServerFile, content: Iterator[bytes], *, append: bool) -> Content:
-        return self._world.disk.stage(self._route.folder, self._name(file), self._counted(content), append=append)
+    # --- both -------------------------------------------------------------------------------------------------------
 
-    def _checked(self, file: ServerFile, content: Content) -> Staged:
-        if (file.size is not None and content.size != file.size) or (file.md5 and content.md5 != file.md5):
-            self._world.disk.clear_staging(self._route.folder, self._name(file))
-            raise ContentDiffers(
-                f"{_told(file)} of owner {self._owner_id} is not what the server lists: {content.size} bytes came"
-            )
-        return Staged(file, self._name(file), content)
+    def _checked(self, file: ServerFile, content: Iterator[bytes], *, begun: int = 0) -> Staged:
+        """Puts a file into the store and compares it; what is not right is not kept, and its bytes do not count."""
+        size = begun
+        self.moved(begun)
 
-    def _name(self, file: ServerFile) -> str:
-        """Names it in staging: another content on the server is another name, so nothing is resumed with it."""
-        told = f"{file.key.scan}\n{file.key.label}\n{file.name}\n{file.md5}"
-        return f"{self._owner_id}-{hashlib.sha256(told.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
+        def counted() -> Iterator[bytes]:
+            nonlocal size
+            for piece in content:
+                size += len(piece)
+                self.moved(len(piece))
+                yield piece
+                if self.stopping():
+                    raise Stopped(_STOPPED)
 
-    def _counted(self, content: Iterator[bytes]) -> Iterator[bytes]:
-        for piece in content:
-            self._world.progress.fetched(self._owner_id, len(piece))
-            yield piece
+        try:
+            staged = self.store.put(file, counted(), append=bool(begun))
+            self._compare(staged)
+        except XnatsyncError:
+            self.moved(-size)
+            raise
+        return staged
+
+    def _compare(self, staged: Staged) -> None:
+        try:
+            compare(staged.file, staged.content.size, staged.content.md5, self.called)
+        except ContentDiffers:
+            self.store.drop(staged.file)
+            raise
 
     def _go_on(self) -> None:
-        if self._world.stopping():
-            raise Stopped("asked to stop")
+        if self.stopping():
+            raise Stopped(_STOPPED)
 
 
-def _told(file: ServerFile) -> str:
+def compare(file: ServerFile, size: int, md5: str, called: str) -> None:
+    """Compares what came with what the server lists; ContentDiffers."""
+    if file.size is not None and size != file.size:
+        what = f"{size} bytes came and {file.size} are listed"
+    elif file.md5 and md5 != file.md5:
+        what = "its digest is not the one that is listed"
+    else:
+        return
+    raise ContentDiffers(f"{told(file)} of {called}: {what}; it was thrown away")
+
+
+def told(file: ServerFile) -> str:
+    """Says which file it is, as the server addresses it."""
     scan = f"scans/{file.key.scan}/" if file.key.scan else ""
     return f"{scan}resources/{file.key.label}/files/{file.name}"
+
+
+_STOPPED = "asked to stop; a later run goes on where this one ended"

@@ -7,23 +7,18 @@ is what the server holds and not what was agreed: the next look finds both sides
 from __future__ import annotations
 
 import threading
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from xnatsync.core.agreement import Fetch, Trouble
 from xnatsync.core.errors import PlaceTaken
 from xnatsync.core.sides import ContentLike, ServerFile
 from xnatsync.ledger.tree_rows import Ended, NewVersion
-from xnatsync.mirror.abreast import abreast
-from xnatsync.mirror.fetch import Staged
+from xnatsync.mirror.batches import in_batches
+from xnatsync.mirror.store import Staged
 from xnatsync.mirror.world import TreeWorld
 from xnatsync.routes.mirror import MirrorRoute
-
-FILES_AT_ONCE: Final = 512  # of which a crash makes us look again
-BYTES_AT_ONCE: Final = 512 << 20
-BATCHES_AT_ONCE: Final = 2  # one waits for the disk, one is renamed
 
 Tree = Mapping[str, tuple[int, int]]  # path -> size in bytes and mtime in ns, as it was when it was decided
 
@@ -42,29 +37,6 @@ class Landed:
         return [Trouble(one.file.path, error.code, str(error), person=True) for one, error in self.refused]
 
 
-class _Batches:
-    """Files in batches; an error ends them after everything that came before it."""
-
-    def __init__(self, staged: Iterable[tuple[Fetch, Staged]]) -> None:
-        self._staged = staged
-        self.error: Exception | None = None
-
-    def __iter__(self) -> Iterator[Sequence[tuple[Fetch, Staged]]]:
-        batch: list[tuple[Fetch, Staged]] = []
-        size = 0
-        try:
-            for step, one in self._staged:
-                batch.append((step, one))
-                size += one.content.size
-                if len(batch) >= FILES_AT_ONCE or size >= BYTES_AT_ONCE:
-                    full, batch, size = batch, [], 0
-                    yield full
-        except Exception as error:
-            self.error = error
-        if batch:
-            yield batch
-
-
 class Landing:
     """Lands files of one owner, each as its `Fetch` says."""
 
@@ -79,13 +51,7 @@ class Landing:
 
         While some are brought to the disk and to their places, the next ones are fetched.
         """
-        batches = _Batches(staged)
-        if self._world.reads_ahead:
-            deque(abreast(batches, self._batch, BATCHES_AT_ONCE), maxlen=0)
-        else:
-            deque(map(self._batch, batches), maxlen=0)
-        if batches.error is not None:
-            raise batches.error
+        in_batches(staged, lambda one: one[1].content.size, self._batch, threads=self._world.threads)
 
     def _batch(self, batch: Sequence[tuple[Fetch, Staged]]) -> None:
         world, root = self._world, self._route.folder

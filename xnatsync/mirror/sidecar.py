@@ -8,9 +8,9 @@ from xnatsync.core.agreement import Fetch, Trouble, agree
 from xnatsync.core.inventory import Owner, ResourceKey
 from xnatsync.core.sides import ServerFile
 from xnatsync.ledger.tree_rows import OwnerRow
-from xnatsync.mirror.fetch import Staged
 from xnatsync.mirror.land import Landing, new_version, settle
 from xnatsync.mirror.parts import Parts, read
+from xnatsync.mirror.store import Staged
 from xnatsync.mirror.world import TreeWorld
 from xnatsync.routes.mirror import METADATA, MirrorRoute
 

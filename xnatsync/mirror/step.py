@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 from xnatsync.core.agreement import Agreement, Trouble, agree
@@ -23,10 +24,12 @@ from xnatsync.mirror.land import Landing, new_version, outlived, settle
 from xnatsync.mirror.listings import Listings
 from xnatsync.mirror.parts import Parts, look
 from xnatsync.mirror.sidecar import bring_metadata
+from xnatsync.mirror.store import Staging
 from xnatsync.mirror.survey import Survey
 from xnatsync.mirror.world import TreeWorld
 from xnatsync.routes.mirror import METADATA
 
+BROKEN_ZIPS_MAX: Final = 2  # so often an owner fails before its files are fetched one by one
 LOOKS_MAX: Final = 3  # what is still in the way then does not go by itself: a link, a folder where a file has to be
 
 
@@ -113,7 +116,7 @@ class OwnerStep:
     def _probed(self, row: OwnerRow, owner: Owner, sides: Sides, probe: Sequence[ServerFile]) -> Sides:
         """Fetches what only its bytes can tell, and goes on as if the server had stated them."""
         known: dict[str, ServerFile] = {}
-        for staged in Fetcher(self.world, self.survey.route, row.id, owner).fetch(probe, sides.server):
+        for staged in self._fetcher(row, owner).fetch_all(probe, sides.server):
             known[staged.file.path] = replace(staged.file, size=staged.content.size, md5=staged.content.md5)
             self.world.disk.clear_staging(self.survey.route.folder, staged.name)
         return replace(sides, server=tuple(known.get(file.path, file) for file in sides.server))
@@ -143,15 +146,29 @@ class OwnerStep:
         world.progress.owner(row.id, name_of(owner), f"bringing {counted(len(answer.fetch), 'file')}")
         landing = Landing(world, route, row.id, parts.tree)
         steps = {(step.file.key, step.file.name): step for step in answer.fetch}
-        fetcher = Fetcher(world, route, row.id, owner)
+        fetcher = self._fetcher(row, owner)
         try:
-            with closing(fetcher.fetch([step.file for step in answer.fetch], parts.sides.server)) as staged:
+            with closing(fetcher.fetch_all([step.file for step in answer.fetch], parts.sides.server)) as staged:
                 landing.land((steps[one.file.key, one.file.name], one) for one in staged)
         finally:
             for why, many in landing.done.counts.items():
                 tally.add(why, many)
             tally.add("bytes", landing.done.size)
         return landing.done.troubles
+
+    def _fetcher(self, row: OwnerRow, owner: Owner) -> Fetcher:
+        world, route = self.world, self.survey.route
+        return Fetcher(
+            world.archive(route.server),
+            owner,
+            Staging(world.disk, route.folder, f"{row.id}-"),
+            f"owner {row.id}",
+            big_file=route.big_file,
+            threads=world.threads,
+            piecemeal=row.tries >= BROKEN_ZIPS_MAX,
+            stopping=world.stopping,
+            moved=partial(world.progress.fetched, row.id),
+        )
 
     def _conclude(
         self,

@@ -78,7 +78,7 @@ class TreeWorld:
     stopping: Callable[[], bool]
     folders: Mapping[str, Path] = field(default_factory=dict)  # of every configured route that keeps files in a tree
     tallies: dict[str, Tally] = field(default_factory=dict)
-    reads_ahead: bool = False  # in a thread of its own: the same files in the same order, sooner
+    threads: bool = False  # several files of an owner at a time: the same ones in the same order, sooner
 
     def now(self) -> str:
         """The current time as the ledger writes it."""

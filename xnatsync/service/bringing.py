@@ -1,141 +1,79 @@
-"""Brings files of one session from the server, each proven before it counts: size and digest as the server lists them.
-
-Many files come as one zip, unpacked on the fly; what a zip lacks or spoils, and single files, come one by one.
-"""
+"""Brings files of one session for a download: the mirror's own fetching, tried again while that may help."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 
-from xnatsync.core.errors import ContentDiffers, Disposition, LoginLost, NotThere, ServerError, Stopped, XnatsyncError
-from xnatsync.core.fetching import Placed, of_resource
+from xnatsync.core.errors import Disposition, LoginLost, ServerError, Stopped, XnatsyncError
 from xnatsync.core.inventory import Owner, ResourceKey
+from xnatsync.core.sides import ServerFile
+from xnatsync.mirror.fetch import Fetcher
+from xnatsync.mirror.store import Staged, Store
 from xnatsync.report.gauge import Gauge
 from xnatsync.tree_ports import Archive
 
 TRIES = 3  # of the whole, after the client's own retries of each request
-ALONE_MOST = 4  # up to so many files of a resource come one by one, if they are the smaller part of it
 _PASSING = frozenset({Disposition.RETRY, Disposition.PAUSE})
-
-Check = Callable[[int, str], None]
-Sink = Callable[[Placed, Iterator[bytes], Check], None]
-Left = dict[tuple[ResourceKey, str], Placed]
-Reasons = dict[tuple[ResourceKey, str], XnatsyncError]
-
 _STOPPED = "the download was asked to stop; a later one goes on where it ended"
 
-
-@dataclass(slots=True)
-class Brought:
-    """How bringing some files ended."""
-
-    failures: list[tuple[Placed, XnatsyncError]] = field(default_factory=list)
+Take = Callable[[Generator[Staged]], None]
 
 
 @dataclass(slots=True)
 class Bringer:
-    """Brings files of one owner into a sink, which stores each.
-
-    A sink reads the pieces to their end and calls the check with size and MD5 before it keeps anything.
-    """
+    """Brings files of one owner into a store."""
 
     archive: Archive
     owner: Owner
     gauge: Gauge
-    listed: dict[ResourceKey, int]  # how many files each resource has on the server
+    listed: Sequence[ServerFile]  # everything that the server has of it
     stopping: Callable[[], bool] = lambda: False
 
-    def bring(self, wanted: Sequence[Placed], sink: Sink) -> Brought:
-        """Brings everything that can be brought; what cannot is told, with the reason.
+    def bring(self, wanted: Sequence[ServerFile], store: Store, take: Take) -> list[XnatsyncError]:
+        """Hands everything that can be brought to `take`; gives the reasons why the rest was not.
 
         Trouble of our own disk, of access, or a wish to stop is raised: nothing more would come.
         """
-        left: Left = {(each.key, each.file.name): each for each in wanted}
-        reasons: Reasons = {}
+        left = {(file.key, file.name): file for file in wanted}
+        wrong: dict[tuple[ResourceKey, str], XnatsyncError] = {}
         for attempt in range(1, TRIES + 1):
+            fetcher = self._fetcher(store, piecemeal=attempt == TRIES)
             try:
-                if attempt < TRIES:  # who sends no whole zip may still send files one by one
-                    self._together(left, sink, reasons)
-                self._alone(left, sink, reasons)
+                with closing(self._counted(fetcher.fetch(list(left.values()), self.listed), left)) as came:
+                    take(came)
             except XnatsyncError as error:
-                if self.stopping():
-                    raise Stopped(_STOPPED) from error
-                if (
-                    not isinstance(error, ServerError | LoginLost)
-                    or error.disposition not in _PASSING
-                    or attempt == TRIES
-                ):
-                    raise  # our own disk would not be better for asking the server again
-                self.gauge.note(f"trying again: {error}")
-                continue
-            if not left or attempt == TRIES:
+                self._go_on_after(error, attempt)
+            wrong.update(((file.key, file.name), error) for file, error in fetcher.wrong)
+            if not left:
                 break
-        return Brought([(each, reasons.get(name) or _never_came(each)) for name, each in left.items()])
+        return [wrong[name] for name in left]
 
-    def _together(self, left: Left, sink: Sink, reasons: Reasons) -> None:
-        keys = [
-            key for key, count in _counted(left).items() if count > ALONE_MOST or count * 2 > self.listed.get(key, 0)
-        ]
-        if not keys:
-            return
-        for key, name, content in self.archive.fetch_resources(self.owner, sorted(keys)):
-            if (each := left.get((key, name))) is None:
-                continue
-            try:
-                self._stored(each, content, sink)
-            except ContentDiffers as error:
-                reasons[key, name] = error  # and for the rest of the zip it says nothing
-            else:
-                del left[key, name]
+    def _fetcher(self, store: Store, *, piecemeal: bool) -> Fetcher:
+        """Who sends no whole zip may still send files one by one."""
+        return Fetcher(
+            self.archive,
+            self.owner,
+            store,
+            f"session {self.owner.id}",
+            piecemeal=piecemeal,
+            stopping=self.stopping,
+            moved=self.gauge.moved,
+        )
 
-    def _alone(self, left: Left, sink: Sink, reasons: Reasons) -> None:
-        for (key, name), each in list(left.items()):
-            try:
-                content = self.archive.fetch_file(self.owner, key, name)
-                self._stored(each, content, sink)
-            except (ContentDiffers, NotThere) as error:
-                reasons[key, name] = error
-            else:
-                del left[key, name]
+    def _counted(self, staged: Generator[Staged], left: dict[tuple[ResourceKey, str], ServerFile]) -> Generator[Staged]:
+        with closing(staged):
+            for one in staged:
+                del left[one.file.key, one.file.name]
+                self.gauge.done()
+                yield one
 
-    def _stored(self, each: Placed, content: Iterator[bytes], sink: Sink) -> None:
-        """Lets the sink store one file; what is not what the server lists is thrown away, and its bytes not counted."""
-        moved = 0
-
-        def passing() -> Iterator[bytes]:
-            nonlocal moved
-            for piece in content:
-                if self.stopping():
-                    raise Stopped(_STOPPED)
-                moved += len(piece)
-                self.gauge.moved(len(piece))
-                yield piece
-
-        try:
-            sink(each, passing(), lambda size, md5: check(each, size, md5))
-        except XnatsyncError:
-            self.gauge.moved(-moved)
-            raise
-        self.gauge.done()
-
-
-def check(each: Placed, size: int, md5: str) -> None:
-    """Compares what came with what the server lists; ContentDiffers."""
-    if each.file.size is not None and size != each.file.size:
-        raise ContentDiffers(f"{each.path}: {size} bytes came and {each.file.size} are listed; it was thrown away")
-    if each.file.digest and md5 != each.file.digest:
-        raise ContentDiffers(f"{each.path}: its digest is not the one that is listed; it was thrown away")
-
-
-def _counted(left: Left) -> dict[ResourceKey, int]:
-    counts: dict[ResourceKey, int] = {}
-    for key, _ in left:
-        counts[key] = counts.get(key, 0) + 1
-    return counts
-
-
-def _never_came(each: Placed) -> XnatsyncError:
-    return ContentDiffers(
-        f"{each.path}: the server lists it in {of_resource(each.file.scan, each.file.resource)} and does not send it"
-    )
+    def _go_on_after(self, error: XnatsyncError, attempt: int) -> None:
+        """Raises what would come again: our own disk would not be better for asking the server again."""
+        if self.stopping():
+            raise Stopped(_STOPPED) from error
+        passing = isinstance(error, ServerError | LoginLost) and error.disposition in _PASSING
+        if not passing or attempt == TRIES:
+            raise error
+        self.gauge.note(f"trying again: {error}")

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from xnatsync.core.errors import NameClash, NameHostile, NotThere, ReadFailed, Stopped, XnatsyncError
-from xnatsync.core.fetching import Placed, Wish, of_resource, place
+from xnatsync.core.fetching import Wish, of_resource, place
 from xnatsync.core.holdings import SessionHeld
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.core.remote import FileListing
+from xnatsync.core.sides import ServerFile
 from xnatsync.disk.tree import LocalTree
 from xnatsync.report.gauge import Gauge
 from xnatsync.service import packing
@@ -88,14 +88,14 @@ def download(
     _refuse_missing(session, order.wish, listing)
     report = DownloadReport(session, order)
     report.errors += _unplaced(order.wish, listing, placement.hostile, placement.clashing)
-    report.files, report.bytes = len(placement.placed), sum(each.size for each in placement.placed)
-    report.scans = len({each.file.scan for each in placement.placed if each.file.scan})
-    report.no_digest = sum(not each.file.digest for each in placement.placed)
-    counts: dict[ResourceKey, int] = {}
-    for file in listing.files:
-        key = ResourceKey(file.scan, file.resource)
-        counts[key] = counts.get(key, 0) + 1
-    bringer = Bringer(archive, owner, gauge, counts, stopping)
+    report.files, report.bytes = len(placement.placed), sum(each.size or 0 for each in placement.placed)
+    report.scans = len({each.key.scan for each in placement.placed if each.key.scan})
+    report.no_digest = sum(not each.md5 for each in placement.placed)
+    everything = [
+        ServerFile(ResourceKey(file.scan, file.resource), file.name, "", file.size, file.digest)
+        for file in listing.files
+    ]
+    bringer = Bringer(archive, owner, gauge, everything, stopping)
     if order.unpacked:
         _unpack(bringer, disk, placement.placed, order, report)
     if not order.unpacked or (order.keep_zips and not report.errors and not order.dry_run):
@@ -148,15 +148,17 @@ def _unplaced(
 # --- into a folder -----------------------------------------------------------------------------------------------
 
 
-def _unpack(bringer: Bringer, disk: TreeDisk, placed: Sequence[Placed], order: Order, report: DownloadReport) -> None:
-    folder = Folder(disk, order.folder, f"download-{uuid.uuid4().hex[:12]}")
+def _unpack(
+    bringer: Bringer, disk: TreeDisk, placed: Sequence[ServerFile], order: Order, report: DownloadReport
+) -> None:
+    folder = Folder(disk, order.folder)
     standing = folder.standing(placed, force=order.force)
     report.kept_files = len(standing.same)
     report.errors += [foreign_error(each, order.folder) for each in standing.foreign]
     if order.dry_run:
-        report.fetched_files, report.fetched_bytes = len(standing.fetch), sum(each.size for each in standing.fetch)
+        report.fetched_files, report.fetched_bytes = len(standing.fetch), sum(each.size or 0 for each in standing.fetch)
         return
-    bringer.gauge.aim(len(standing.fetch), sum(each.size for each in standing.fetch))
+    bringer.gauge.aim(len(standing.fetch), sum(each.size or 0 for each in standing.fetch))
     try:
         _bring_all(bringer, folder, standing.fetch, order.workers, report)
     finally:
@@ -164,39 +166,37 @@ def _unpack(bringer: Bringer, disk: TreeDisk, placed: Sequence[Placed], order: O
     report.errors += [foreign_error(each, order.folder) for each in folder.foreign]
 
 
-def _bring_all(bringer: Bringer, folder: Folder, fetch: Sequence[Placed], workers: int, report: DownloadReport) -> None:
+def _bring_all(
+    bringer: Bringer, folder: Folder, fetch: Sequence[ServerFile], workers: int, report: DownloadReport
+) -> None:
     """Brings scan by scan with several workers, or everything at once with one."""
     if not fetch:
         return
-    folder.begin()
-    parts: dict[str, list[Placed]] = {}
+    parts: dict[str, list[ServerFile]] = {}
     for each in fetch:
-        parts.setdefault(each.file.scan if workers > 1 else "", []).append(each)
+        parts.setdefault(each.key.scan if workers > 1 else "", []).append(each)
     halt = threading.Event()
     stopping = bringer.stopping
     together = replace(bringer, stopping=lambda: stopping() or halt.is_set())
+    with folder.staging() as staging:
 
-    def one(scan: str) -> list[XnatsyncError]:
-        try:
-            return [error for _, error in together.bring(parts[scan], folder.store).failures]
-        except BaseException:
-            halt.set()  # the others' work would be in vain, or would fail in the same way
-            raise
+        def one(scan: str) -> list[XnatsyncError]:
+            try:
+                return together.bring(parts[scan], staging, folder.take)
+            except BaseException:
+                halt.set()  # the others' work would be in vain, or would fail in the same way
+                raise
 
-    try:
-        with ThreadPoolExecutor(max_workers=min(workers, len(parts))) as pool:
-            futures = [pool.submit(one, scan) for scan in parts]
-        first = [error for future in futures if (error := future.exception()) is not None]
-        if first:
-            raise _gravest(first)
-        for future in futures:
-            report.errors += future.result()
-    finally:
         try:
-            folder.settle()
-            folder.note()
+            with ThreadPoolExecutor(max_workers=min(workers, len(parts))) as pool:
+                futures = [pool.submit(one, scan) for scan in parts]
+            first = [error for future in futures if (error := future.exception()) is not None]
+            if first:
+                raise _gravest(first)
+            for future in futures:
+                report.errors += future.result()
         finally:
-            folder.clear()
+            folder.note()
 
 
 def _gravest(errors: Sequence[BaseException]) -> BaseException:
@@ -207,7 +207,7 @@ def _gravest(errors: Sequence[BaseException]) -> BaseException:
 # --- into zips ---------------------------------------------------------------------------------------------------
 
 
-def _pack(bringer: Bringer, disk: TreeDisk, placed: Sequence[Placed], order: Order, report: DownloadReport) -> None:
+def _pack(bringer: Bringer, disk: TreeDisk, placed: Sequence[ServerFile], order: Order, report: DownloadReport) -> None:
     parcels = packing.parcels(placed, order.folder, order.single, report.session.label or report.session.id)
     states = {parcel.target: packing.state(parcel) for parcel in parcels}
     due: list[Parcel] = []
@@ -222,10 +222,10 @@ def _pack(bringer: Bringer, disk: TreeDisk, placed: Sequence[Placed], order: Ord
             due.append(parcel)
     files = [each for parcel in due for each in parcel.files]
     if order.dry_run:
-        report.fetched_files, report.fetched_bytes = len(files), sum(each.size for each in files)
+        report.fetched_files, report.fetched_bytes = len(files), sum(each.size or 0 for each in files)
         return
     if not order.unpacked:
-        bringer.gauge.aim(len(files), sum(each.size for each in files))
+        bringer.gauge.aim(len(files), sum(each.size or 0 for each in files))
     for parcel in due:
         is_taken = states[parcel.target] != "absent"
         if is_taken:
@@ -238,5 +238,5 @@ def _pack(bringer: Bringer, disk: TreeDisk, placed: Sequence[Placed], order: Ord
             if failures:
                 continue
             report.fetched_files += len(parcel.files)
-            report.fetched_bytes += sum(each.size for each in parcel.files)
+            report.fetched_bytes += sum(each.size or 0 for each in parcel.files)
         report.zips.append(parcel.target)

@@ -159,7 +159,7 @@ def tree_world(app: App, ledger: Ledger, run_id: int, names: Sequence[str], prog
         run_id=run_id,
         progress=progress,
         stopping=app.stop.is_set,
-        reads_ahead=True,
+        threads=True,
         folders={
             name: Path(config.folder)
             for name, config in app.config.routes.items()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from xnatsync.core.errors import PlaceTaken, XnatsyncError
-from xnatsync.core.fetching import Placed, listing_digest, member_path
+from xnatsync.core.fetching import listing_digest, member_path
+from xnatsync.core.sides import ServerFile
 from xnatsync.disk.zipdraft import State, ZipDraft, zip_state
-from xnatsync.service.bringing import Bringer, check
-from xnatsync.tree_ports import TreeDisk
+from xnatsync.mirror.fetch import compare
+from xnatsync.mirror.store import Staged
+from xnatsync.service.bringing import Bringer
+from xnatsync.tree_ports import Content, TreeDisk
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class Parcel:
 
     target: Path
     label: str
-    files: tuple[Placed, ...]
+    files: tuple[ServerFile, ...]
 
     @property
     def listing(self) -> str:
@@ -27,11 +30,11 @@ class Parcel:
         return listing_digest(self.files)
 
 
-def parcels(placed: Sequence[Placed], folder: Path, single: Path | None, label: str) -> list[Parcel]:
+def parcels(placed: Sequence[ServerFile], folder: Path, single: Path | None, label: str) -> list[Parcel]:
     """Sorts the files into zips; without files there is none."""
-    sorted_out: dict[Path, list[Placed]] = {}
+    sorted_out: dict[Path, list[ServerFile]] = {}
     for each in placed:
-        name = "scans.zip" if each.file.scan else f"resources_{each.file.resource}.zip"
+        name = "scans.zip" if each.key.scan else f"resources_{each.key.label}.zip"
         sorted_out.setdefault(single or folder / name, []).append(each)
     return [Parcel(target, label, tuple(files)) for target, files in sorted_out.items()]
 
@@ -41,28 +44,56 @@ def state(parcel: Parcel) -> State:
     return zip_state(parcel.target, parcel.listing)
 
 
+@dataclass(frozen=True, slots=True)
+class _Drafted:
+    """A zip in the making as a store: what does not hold what is listed never gets into it."""
+
+    draft: ZipDraft
+    called: str  # the session in messages
+    label: str
+    at_once: int = 1
+
+    def begun(self, file: ServerFile) -> int:
+        """A zip begins anew."""
+        return 0
+
+    def put(self, file: ServerFile, content: Iterator[bytes], *, append: bool) -> Staged:
+        """Adds it behind the others."""
+        assert not append
+        size, md5 = self.draft.add(
+            member_path(self.label, file), content, lambda size, md5: compare(file, size, md5, self.called)
+        )
+        return Staged(file, "", Content(size, b"", md5))
+
+    def drop(self, file: ServerFile) -> None:
+        """It was not taken in."""
+
+
 def from_server(bringer: Bringer, parcel: Parcel, *, replace: bool) -> list[XnatsyncError]:
     """Fetches one zip; it lands only when nothing of it is missing, and what is missing is told."""
     with ZipDraft(parcel.target) as draft:
-        brought = bringer.bring(
-            parcel.files,
-            lambda each, pieces, proven: draft.add(member_path(parcel.label, each.file), pieces, proven),
-        )
-        if brought.failures:
-            return [error for _, error in brought.failures]
-        draft.land(parcel.listing, replace=replace)
-    return []
+        store = _Drafted(draft, f"session {bringer.owner.id}", parcel.label)
+        failures = bringer.bring(parcel.files, store, _take_all)
+        if not failures:
+            draft.land(parcel.listing, replace=replace)
+    return failures
+
+
+def _take_all(came: Iterable[Staged]) -> None:
+    """They are in the zip already."""
+    for _ in came:
+        pass
 
 
 def from_folder(disk: TreeDisk, root: Path, parcel: Parcel, *, replace: bool) -> None:
     """Makes one zip of what was just unpacked; SourceChanged or ContentDiffers when somebody touched it meanwhile."""
     with ZipDraft(parcel.target) as draft:
-        for each in parcel.files:
-            size = each.file.size if each.file.size is not None else disk.read(root, each.path).size
+        for file in parcel.files:
+            size = file.size if file.size is not None else disk.read(root, file.path).size
             draft.add(
-                member_path(parcel.label, each.file),
-                disk.open(root, each.path, size),
-                lambda size, md5, each=each: check(each, size, md5),  # type: ignore[misc]
+                member_path(parcel.label, file),
+                disk.open(root, file.path, size),
+                lambda size, md5, file=file: compare(file, size, md5, str(root)),  # type: ignore[misc]
             )
         draft.land(parcel.listing, replace=replace)
 

@@ -8,17 +8,32 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xnatsync.core.errors import FolderMissing, PlaceTaken, SourceError, TreeForeign, XnatsyncError
-from xnatsync.core.fetching import Placed
-from xnatsync.service.bringing import Check
-from xnatsync.tree_ports import Content, TreeDisk
+from xnatsync.core.errors import (
+    FolderMissing,
+    LedgerHeld,
+    LoginLost,
+    PlaceTaken,
+    ServerError,
+    SourceError,
+    Stopped,
+    TreeForeign,
+    XnatsyncError,
+)
+from xnatsync.core.sides import ServerFile
+from xnatsync.core.treenames import OWN_FOLDER
+from xnatsync.ledger import lock
+from xnatsync.mirror.batches import in_batches
+from xnatsync.mirror.store import Staged, Staging
+from xnatsync.tree_ports import TreeDisk
 
-BATCH_FILES, BATCH_BYTES = 500, 256 << 20  # so much is flushed together
 _KIND = "xnatsync download"
+_PREFIX = "download-"  # of what waits in staging
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +49,9 @@ class Mine:
 class Standing:
     """What the folder holds of what is wanted."""
 
-    fetch: list[Placed] = field(default_factory=list)
-    same: list[Placed] = field(default_factory=list)
-    foreign: list[Placed] = field(default_factory=list)  # another content, which we did not write: left as it is
+    fetch: list[ServerFile] = field(default_factory=list)
+    same: list[ServerFile] = field(default_factory=list)
+    foreign: list[ServerFile] = field(default_factory=list)  # another content, which we did not write: left as it is
     replaced: set[str] = field(default_factory=set)  # paths to fetch that may be overwritten
     doubtful: set[str] = field(default_factory=set)  # there, of the right size, and the server tells no digest
 
@@ -47,18 +62,15 @@ class Folder:
 
     disk: TreeDisk
     root: Path
-    name: str  # of this run, unique
     mine: dict[str, Mine] = field(default_factory=dict)
     replaced: set[str] = field(default_factory=set)
     doubtful: set[str] = field(default_factory=set)
-    foreign: list[Placed] = field(default_factory=list)
+    foreign: list[ServerFile] = field(default_factory=list)
     landed: int = 0
     landed_bytes: int = 0
-    _waiting: list[tuple[Placed, str, Content]] = field(default_factory=list)
-    _staged: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def standing(self, wanted: Sequence[Placed], *, force: bool) -> Standing:
+    def standing(self, wanted: Sequence[ServerFile], *, force: bool) -> Standing:
         """Compares the folder with what is wanted.  Changes nothing.
 
         PlaceTaken when the folder is the tree of a mirror.
@@ -79,14 +91,14 @@ class Folder:
         self.replaced, self.doubtful = found.replaced, found.doubtful
         return found
 
-    def _judge(self, each: Placed, there: tuple[int, int], found: Standing, *, force: bool) -> None:
+    def _judge(self, each: ServerFile, there: tuple[int, int], found: Standing, *, force: bool) -> None:
         mine = self.mine.get(each.path)
         untouched = mine is not None and there == (mine.size, mine.mtime_ns)
         if untouched and mine is not None:
             content_is_same = _is(each, mine.size, mine.md5)
-        elif each.file.size is not None and there[0] != each.file.size:
+        elif each.size is not None and there[0] != each.size:
             content_is_same = False
-        elif not each.file.digest:
+        elif not each.md5:
             found.doubtful.add(each.path)
             found.fetch.append(each)
             if force:
@@ -102,33 +114,41 @@ class Folder:
         else:
             found.foreign.append(each)
 
-    def _holds(self, each: Placed) -> bool:
+    def _holds(self, each: ServerFile) -> bool:
         try:
             content = self.disk.read(self.root, each.path)
         except SourceError:
             return False
         return _is(each, content.size, content.md5)
 
-    def begin(self) -> None:
-        """Makes the folder, and makes it ours."""
+    @contextmanager
+    def staging(self) -> Iterator[Staging]:
+        """Makes the folder ours, and gives the place where files wait in it.
+
+        A later run goes on with what an interrupted one left there; two runs at once keep out of each other's way.
+        """
         self._mark(self.mine)
+        with ExitStack() as held:
+            prefix = _PREFIX
+            try:
+                held.enter_context(lock.hold(self.root / OWN_FOLDER / "download"))
+            except LedgerHeld:
+                prefix = f"beside-{uuid.uuid4().hex[:12]}-"  # which no other run clears away
+            staging = Staging(self.disk, self.root, prefix)
+            try:
+                yield staging
+            except (Stopped, ServerError, LoginLost):
+                if prefix != _PREFIX:
+                    self.disk.clear_staging(self.root, prefix)
+                raise
+            except BaseException:
+                self.disk.clear_staging(self.root, prefix)
+                raise
+            self.disk.clear_staging(self.root, prefix)
 
-    def store(self, each: Placed, pieces: Iterator[bytes], check: Check) -> None:
-        """Stages one file and, when many wait, brings them to the disk and to their places."""
-        with self._lock:
-            self._staged += 1
-            staged = f"{self.name}/{self._staged}"
-        content = self.disk.stage(self.root, staged, pieces)
-        check(content.size, content.md5)
-        with self._lock:
-            self._waiting.append((each, staged, content))
-            if len(self._waiting) >= BATCH_FILES or sum(part.size for _, _, part in self._waiting) >= BATCH_BYTES:
-                self._land()
-
-    def settle(self) -> None:
-        """Brings what still waits to its place; to be called also when something went wrong: it was proven."""
-        with self._lock:
-            self._land()
+    def take(self, staged: Iterable[Staged]) -> None:
+        """Brings what was fetched to the disk and to its place, many at a time; of any number of threads."""
+        in_batches(staged, lambda one: one.content.size, self._land, threads=True)
 
     def note(self) -> None:
         """Writes down what we put there, beside what another run wrote down meanwhile."""
@@ -140,44 +160,37 @@ class Folder:
         told = {path: [part.size, part.mtime_ns, part.md5] for path, part in sorted(mine.items())}
         self.disk.mark(self.root, json.dumps({"kind": _KIND, "version": 1, "files": told}))
 
-    def clear(self) -> None:
-        """Removes what this run left in staging."""
-        self.disk.clear_staging(self.root, f"{self.name}/")
-
-    def _land(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        if not waiting:
-            return
-        self.disk.flush(self.root, [staged for _, staged, _ in waiting])
-        for each, staged, content in waiting:
-            mtime_ns = self._put(each, staged, content)
+    def _land(self, batch: Sequence[Staged]) -> None:
+        self.disk.flush(self.root, [one.name for one in batch])
+        for one in batch:
+            mtime_ns = self._put(one)
             if mtime_ns is not None:
-                self.mine[each.path] = Mine(content.size, mtime_ns, content.md5)
-        folders = sorted({each.path.rpartition("/")[0] for each, _, _ in waiting})
-        self.disk.settle_folders(self.root, folders)
+                with self._lock:
+                    self.mine[one.file.path] = Mine(one.content.size, mtime_ns, one.content.md5)
+                    self.landed += 1
+                    self.landed_bytes += one.content.size
+        self.disk.settle_folders(self.root, sorted({one.file.path.rpartition("/")[0] for one in batch}))
 
-    def _put(self, each: Placed, staged: str, content: Content) -> int | None:
+    def _put(self, one: Staged) -> int | None:
         """Gives a staged file its name and its time; None when something that is not ours lies there and stays."""
-        if each.path in self.doubtful and self._holds_already(each, content):
+        path = one.file.path
+        if path in self.doubtful and self._holds_already(one):
             return None
         try:
-            mtime_ns = self.disk.land(self.root, staged, each.path, replace=each.path in self.replaced)
+            return self.disk.land(self.root, one.name, path, replace=path in self.replaced)
         except PlaceTaken:
-            if not self._holds_already(each, content):
-                self.foreign.append(each)
+            if not self._holds_already(one):
+                self.foreign.append(one.file)
             return None
-        self.landed += 1
-        self.landed_bytes += content.size
-        return mtime_ns
 
-    def _holds_already(self, each: Placed, content: Content) -> bool:
+    def _holds_already(self, one: Staged) -> bool:
         try:
-            return self.disk.read(self.root, each.path).sha256 == content.sha256
+            return self.disk.read(self.root, one.file.path).sha256 == one.content.sha256
         except SourceError:
             return False
 
 
-def foreign_error(each: Placed, root: Path) -> XnatsyncError:
+def foreign_error(each: ServerFile, root: Path) -> XnatsyncError:
     """Says that a file was left as it is."""
     return TreeForeign(
         f"{root / each.path} is not what the server holds and was not written by this program: it was left as it is",
@@ -185,8 +198,8 @@ def foreign_error(each: Placed, root: Path) -> XnatsyncError:
     )
 
 
-def _is(each: Placed, size: int, md5: str) -> bool:
-    return (each.file.size is None or size == each.file.size) and (not each.file.digest or md5 == each.file.digest)
+def _is(each: ServerFile, size: int, md5: str) -> bool:
+    return (each.size is None or size == each.size) and (not each.md5 or md5 == each.md5)
 
 
 def _written_down(text: str, root: Path) -> dict[str, Mine]:
