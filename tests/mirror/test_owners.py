@@ -397,6 +397,23 @@ def test_a_name_that_is_odd_and_fine_comes(world: MirrorWorld, name: str) -> Non
     quiet(world)
 
 
+def test_metadata_are_not_put_beside_what_differs_in_case_alone(world: MirrorWorld) -> None:
+    """Some disks take them for one; a person is asked, until it is gone (simulation, 194)."""
+    world.session_with()
+    strange = world.tree / "P1" / "S1" / "SUBJECT.XML"
+    strange.parent.mkdir(parents=True)
+    strange.write_bytes(b"somebody's")
+
+    report = world.mirror()
+
+    assert (report.exit_code, codes(report)) == (3, {"XS-NAME-CLASH"}), report
+    assert {path for path in world.shown() if path.lower().endswith("subject.xml")} == {"P1/S1/SUBJECT.XML"}
+    strange.unlink()
+    assert world.mirror().exit_code == 0
+    assert "P1/S1/subject.xml" in world.shown()
+    quiet(world)
+
+
 @pytest.mark.parametrize("then", ["renamed", "renamed to another", "deleted"])
 def test_a_label_that_no_folder_can_have_is_told_and_over_when_it_is(world: MirrorWorld, then: str) -> None:
     """An owner that was called so from the start never had a folder: none is moved or looked at (simulation, 45)."""

@@ -12,7 +12,7 @@ from xnatsync.core.errors import ListingShort, NameHostile, SourceChanged, Sourc
 from xnatsync.core.inventory import Owner, ResourceKey
 from xnatsync.core.remote import FileListing
 from xnatsync.core.sides import BaseFile, ServerFile, Sides, TreeFile
-from xnatsync.core.treenames import HostileName
+from xnatsync.core.treenames import HostileName, folded
 from xnatsync.core.wording import counted
 from xnatsync.ledger.tree_rows import VersionRow
 from xnatsync.mirror.survey import Survey, check_still_there
@@ -49,6 +49,10 @@ def look(world: TreeWorld, survey: Survey, number: int, placed: Owner, listing: 
         copies = [path for path in sorted(parts.tree) if path.startswith(sidecar) and is_conflict_copy(path)]
         parts.troubles += [copy_kept(path) for path in copies]
     apart = {sidecar, *(row.path for row in rows if row.label == METADATA)}
+    if sidecar is not None:  # nor what differs from them in letter case alone
+        alike = [path for path in parts.tree if path != sidecar and folded(path) == folded(sidecar)]
+        apart.update(alike)
+        tree += [TreeFile(path, *parts.tree[path]) for path in alike]
     parts.sides = read(
         world,
         route,
