@@ -7,12 +7,17 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
+from sim import tree_people
 from sim.invariants import Violation
 from sim.tree_disk import TRASH, Inode
 from sim.tree_server import SECRET, FileKey
-from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
-from xnatsync.core.treenames import OWN_FOLDER
+from xnatsync.core.errors import PlaceTaken, ReplyStrange
+from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey, ResourceSeen
+from xnatsync.core.layout import Place
+from xnatsync.core.treenames import OWN_FOLDER, HostileName, clashes, folded
 from xnatsync.ledger.tree_rows import NewVersion
+from xnatsync.mirror.run import TreeRun
+from xnatsync.xnat import names
 
 if TYPE_CHECKING:
     from sim.tree_world import TreeHistory
@@ -66,6 +71,14 @@ class TreeJudge:
         self.forget(whole)
         self.known.add(left)
 
+    # --- the run ---------------------------------------------------------------------------------------------------
+
+    def before_run(self, *, alone: bool) -> None:
+        """S5: one run at a time works with a ledger and its tree."""
+        self.checks["run"] += 1
+        if not alone:
+            self.broken("S5", "a second run works with the ledger of one that goes on")
+
     # --- the tree ------------------------------------------------------------------------------------------------
 
     def before_mark(self) -> None:
@@ -92,13 +105,27 @@ class TreeJudge:
             self.broken("S6", f"{path} would show {len(staged.data)} bytes that nobody ever had")
         there = disk.names.get(path)
         if there is None:
+            self._before_new(path)
             return
         if self.history.mirror.policy == "add" and not is_sidecar(path):
             self.broken("S3", f"{path} is replaced under the policy add")
         others = (inode.data for name, inode in {**disk.shown(), **disk.trashed()}.items() if name != path)
-        thrown = self.thrown.get(there.data, -1) >= self.history.began_ms  # its second name, by people, in this very run
+        thrown = (
+            self.thrown.get(there.data, -1) >= self.history.began_ms
+        )  # its second name, by people, in this very run
         if there.data != staged.data and there.data not in set(others) and not thrown:
             self.broken("S3", f"{path} is replaced, and what lay there is nowhere else")
+
+    def _before_new(self, path: str) -> None:
+        """S3: nothing is put beside what differs from it in letter case or Unicode form alone."""
+        history = self.history
+        if history.acts is tree_people.ACTS:
+            return
+        folder = path.rpartition("/")[0]
+        for other in history.disk.shown():
+            beside = other.rpartition("/")[0] == folder and folded(other) == folded(path)
+            if beside and history.person_wrote.get(other, -1) < history.began_ms:
+                self.broken("S3", f"{path} is put beside {other}, and some disks take them for one")
 
     def before_discard(self, path: str) -> None:
         """S3, S7: only `replica` removes, only what the server no longer has, and only so many."""
@@ -249,11 +276,14 @@ class TreeJudge:
         for owner, seen in history.calm_inventory().items():
             if not mirror.selection.wants_owner(owner):
                 continue
-            for key in (one.key for one in seen if mirror.selection.wants_resource(owner, one)):
-                resource = history.server.find(owner, key)
+            for one in (one for one in seen if mirror.selection.wants_resource(owner, one)):
+                key, resource = one.key, history.server.find(owner, one.key)
                 assert resource is not None
                 for name, entry in resource.entries.items():
-                    path, data = mirror.layout.path(owner, key, name), history.server.content(resource, name)
+                    path, data = (
+                        mirror.layout.path(owner, key, name, scan_type=one.scan_type),
+                        history.server.content(resource, name),
+                    )
                     if not entry.digest and len(shown.get(path, b"")) == len(data):
                         data = shown.get(path, b"")  # without a digest, one of equal size looks the same
                     wanted[path] = data
@@ -276,20 +306,79 @@ class TreeJudge:
         """L1: a copy of an edit that made way is told for as long as it lies there."""
         told = {path for (path,) in self.history.questions("select path from trouble")}
         mirror = self.history.mirror
-        here = {folder for owner in self.history.calm_inventory() for folder in mirror.layout.folders(owner)}
         for path in self.history.disk.shown():
             beside, mark, _ = path.partition(".xnatsync-conflict-")
             place = mirror.layout.locate(beside)
             if not mark or place is None or (not place.sidecar and not self._selected(beside)):
                 continue
+            if self.server_key(path) is not None:  # the server has a file of such a name
+                continue
             # what was left behind under the labels of nobody who is still there is a stranger's
-            folder = (
-                beside.rpartition("/")[0]
-                if place.sidecar
-                else beside.partition("/scans/")[0].partition("/resources/")[0]
-            )
-            if folder in here and path not in told:
+            if self._owner_of(place) is not None and path not in told:
                 self.broken("L1", f"{path} lies there and nobody is told")
+
+    def _owner_of(self, place: Place) -> Owner | None:
+        """Whose file lies at a place, among those who are still there."""
+        for owner in self.history.shown():
+            if owner.kind is place.kind and (
+                owner.id == place.session_id
+                if place.session_id
+                else (owner.subject, owner.session) == (place.subject, place.session)
+            ):
+                return owner
+        return None
+
+    def is_nobodys(self, path: str) -> None:
+        """L1: nobody is asked about a result of a session that is there."""
+        place = self.history.push.layout.locate(path)
+        if place is not None and self._owner_of(place) is not None:
+            self.broken("L1", f"{path} is called nobody's, and its session is there")
+
+    def odd_names_are_told(self, done: Sequence[TreeRun]) -> None:
+        """L1: what a tree cannot hold, or not beside another file of the same owner, is told by its owner."""
+        history, mirror = self.history, self.history.mirror
+        run = " ".join(str(error) for one in done for error in one.errors)
+        troubles = history.questions(
+            "select o.kind, o.server_id, t.path, t.code from trouble t join owner o on o.id = t.owner_id "
+            "where route = 'm'"
+        )
+        waits = {(kind, number) for kind, number, _, code in troubles if code == PlaceTaken.code}
+        waits |= {(kind, number) for kind, number, path, _ in troubles if not path}  # for another label
+        told = {(kind, number, path) for kind, number, path, _ in troubles}
+        shown = {owner.key: owner for owner in history.shown()}
+        for one, kind in history.server.owners():
+            owner = shown.get((kind.value, one.id))
+            if owner is None:
+                if one.id not in run:
+                    self.broken("L1", f"nobody is told that {kind.value} {one.id} has a label that no tree can hold")
+                continue
+            if (kind.value, one.id) in waits or not mirror.selection.wants_owner(owner):
+                continue
+            paths: list[str] = []
+            for key, resource, scan in history.server.resources_of(one):
+                seen = ResourceSeen(key, scan_type=scan.fields.get("type", "") if scan is not None else "")
+                if not mirror.selection.wants_resource(owner, seen):
+                    continue
+                for name in resource.entries:
+                    path = self._path(owner, seen, name)
+                    if path is not None:
+                        paths.append(path)
+                    elif one.id not in run and not told & {(kind.value, one.id, f"{key.scan}/{key.label}")}:
+                        self.broken("L1", f"nobody is told of {name!r} in {key}")
+            here = history.disk.shown()
+            for group in clashes(paths):
+                if not told & {(kind.value, one.id, path) for path in group} and not here.keys() >= set(group):
+                    self.broken("L1", f"nobody is told that {group} are one on some disks")
+
+    def _path(self, owner: Owner, seen: ResourceSeen, name: str) -> str | None:
+        """Where a file belongs, None where no tree can hold its name."""
+        try:
+            for part in (seen.key.scan or "1", seen.key.label):
+                names.segment(part, "judging")
+            names.relative_path(name, "judging")
+            return self.history.mirror.layout.path(owner, seen.key, name, scan_type=seen.scan_type)
+        except (HostileName, ReplyStrange):
+            return None
 
     def own_folder_is_tidy(self) -> None:
         """Nothing of an interrupted run is left in staging."""

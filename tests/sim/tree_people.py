@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from sim.faults import Chance
 from sim.tree_disk import TRASH
+from sim.tree_names import result_path
 from sim.tree_server import OTHER, PROJECT, SECRET
 from xnatsync.core.treenames import OWN_FOLDER
-from xnatsync.sandbox.model import deletion, files, resources, sharing
+from xnatsync.sandbox.model import deletion, resources, sharing
 from xnatsync.sandbox.model.creation import ModelError
-from xnatsync.sandbox.model.hierarchy import label_in
 from xnatsync.sandbox.model.objects import Experiment, Resource, Subject
 from xnatsync.sandbox.model.resources import Place
 
@@ -75,16 +75,9 @@ def add_result(history: TreeHistory, chance: Chance) -> str | None:
     """An analyst puts a result into the tree, or changes it."""
     if not history.disk.mounted:
         return None
-    sessions = [one for one, _ in history.server.owners() if isinstance(one, Experiment)]
-    label = subject = "NOPE"
-    if sessions and chance.random() < 0.95:
-        session = chance.choice(sessions)
-        label = label_in(session, PROJECT) or ""
-        held = history.server.site.subjects[session.subject]
-        subject = label_in(held, PROJECT) or held.label
-    scan = chance.choice(("", "", "scans/1/"))
-    path = f"{PROJECT}/{subject}/{label}/{scan}resources/QC/files/report{chance.randrange(2)}.txt"
-    history.write_by_hand(path, history.content("result", chance), in_place=chance.random() < 0.5)
+    path = result_path(history, chance, f"report{chance.randrange(2)}.txt")
+    if path is not None:
+        history.write_by_hand(path, history.content("result", chance), in_place=chance.random() < 0.5)
     return path
 
 
@@ -155,7 +148,10 @@ def replace_there(history: TreeHistory, chance: Chance) -> str | None:
     place, resource = found
     name = chance.choice(sorted(resource.entries))
     size = resource.entries[name].size if chance.random() < 0.4 else None
-    history.server.people_store(place, resource.label, name, history.content("server", chance, size))
+    try:
+        history.server.people_store(place, resource.label, name, history.content("server", chance, size))
+    except ModelError as error:
+        return f"refused: {error.message}"
     return f"{resource.folder}/{name}"
 
 
@@ -188,8 +184,7 @@ def delete_there(history: TreeHistory, chance: Chance) -> str | None:
         return None
     place, resource = found
     name = chance.choice(sorted(resource.entries))
-    files.delete_files(history.server.site, place, resource, [resource.entries[name]], remove=True)
-    history.server.changed[history.server.key_of(place, resource.label, name)] = history.clock.ms
+    history.server.people_delete(place, resource, name)
     return f"{resource.folder}/{name}"
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
@@ -27,6 +28,7 @@ from xnatsync.sandbox.model.objects import Experiment, Project, Resource, Scan, 
 from xnatsync.sandbox.model.resources import Place
 from xnatsync.sandbox.model.selection import scans_named
 from xnatsync.sandbox.model.site import Site
+from xnatsync.sandbox.model.store import MemoryStore, UnsafePathError, safe
 from xnatsync.xnat import names, resource_upload, wire
 from xnatsync.xnat.failures import Verb, from_status
 from xnatsync.xnat.inventory import modality_of
@@ -52,12 +54,53 @@ class Pending:
     act: Callable[[], None]
 
 
+class LaxStore(MemoryStore):
+    """Files under any name, as pipelines write them: what the store refuses is spelled otherwise."""
+
+    def write(self, path: str, chunks: Iterable[bytes], *, digest: bool = True) -> tuple[int, str]:
+        return super().write(lax(path), chunks, digest=digest)
+
+    def size(self, path: str) -> int | None:
+        return super().size(lax(path))
+
+    def delete(self, path: str) -> None:
+        super().delete(lax(path))
+
+    def move(self, src: str, dst: str) -> None:
+        super().move(lax(src), lax(dst))
+
+    def list(self, folder: str) -> list[tuple[str, int]]:
+        return super().list(lax(folder))
+
+    def exists(self, path: str) -> bool:
+        return super().exists(lax(path))
+
+    def _get(self, path: str) -> tuple[bytes, float]:
+        return super()._get(lax(path))
+
+
+def lax(path: str) -> str:
+    """Spells a path so that every part of it names something below the root."""
+    try:
+        return safe(path)
+    except UnsafePathError:
+        return "/".join(_lax(part) for part in path.split("/"))
+
+
+def _lax(part: str) -> str:
+    try:
+        return safe(part)
+    except UnsafePathError:
+        return f"%{blake2b(part.encode(), digest_size=8).hexdigest()}"
+
+
 class TreeServer:
     """The server as it is, whoever asks."""
 
     def __init__(self, history: TreeHistory, *, checksums: bool) -> None:
         self.history = history
         self.site = Site.in_memory(clock=history.clock.server_s)
+        self.site.store = LaxStore(history.clock.server_s)
         self.site.settings.update({"checksums": checksums})
         self.password = "first"
         self.pending: list[Pending] = []
@@ -99,7 +142,7 @@ class TreeServer:
 
     def content(self, resource: Resource, name: str) -> bytes:
         """What a file holds."""
-        found = self.site.store._files.get(f"{resource.folder}/{name}")
+        found = self.site.store._files.get(lax(f"{resource.folder}/{name}"))
         return b"" if found is None else found[0]
 
     def truth(self) -> dict[FileKey, bytes]:
@@ -157,6 +200,11 @@ class TreeServer:
         self.foreign.add(data)
         self.history.judge.known.add(data)
 
+    def people_delete(self, place: Place, resource: Resource, name: str) -> None:
+        """A person deletes a file, whatever it is called."""
+        self.changed[self.key_of(place, resource.label, name)] = self.history.clock.ms
+        files.delete_files(self.site, place, resource, [resource.entries[name]], remove=True)
+
     def subject(self, label: str, project: str = PROJECT) -> Subject:
         """Makes a subject."""
         made = creation.create_subject(self.site, project, label, PERSON)
@@ -191,6 +239,14 @@ class SimArchive:
         self.server = server
         self.history = server.history
         self.password = password
+
+    def shown(self, project: str) -> list[Owner]:
+        """Everybody a person finds in the project, but those whose names no program could show."""
+        found = []
+        for one, kind in self.server.owners(project):
+            with suppress(ReplyStrange):
+                found.append(self._owner(one, kind, project))
+        return found
 
     # --- listings ------------------------------------------------------------------------------------------------
 

@@ -7,9 +7,12 @@ run.  Then faults stop: everything agrees, or waits for a person with a reason, 
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import heapq
+import shutil
 import sqlite3
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -25,15 +28,18 @@ from sim.invariants import Violation
 from sim.tree_disk import SimTreeDisk
 from sim.tree_faults import TreeFaults
 from sim.tree_invariants import TreeJudge
+from sim.tree_names import LAYOUTS, ODD_ACTS, tame
 from sim.tree_server import OTHER, PROJECT, SECRET, FileKey, SimArchive, TreeServer
 from sim.world import SimLedger
 from xnatsync.core import errors
-from xnatsync.core.errors import XnatsyncError
+from xnatsync.core.errors import LedgerHeld, XnatsyncError
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceSeen
 from xnatsync.core.layout import Layout
 from xnatsync.core.moment import parse, stamp
 from xnatsync.core.selection import Selection
+from xnatsync.core.treenames import clashes
 from xnatsync.engine.rota import Key
+from xnatsync.ledger import lock
 from xnatsync.ledger.tree_rows import NewVersion
 from xnatsync.mirror import run as running
 from xnatsync.mirror.rota import OwnerRota
@@ -51,6 +57,8 @@ ROUNDS_MAX = 20  # so often a person may be asked until everything is resolved
 DELICATE = {f"disk.{method}" for method in ("stat", "keep", "keep, done", "copy", "copy, done", "land", "discard")}
 SIZES = (12, 12, 90, 90, 700)
 TREE = Path("/tree")
+LOCKS = Path(tempfile.mkdtemp(prefix="xnatsync-sim-"))  # where the lock of the ledgers lies: one history at a time
+atexit.register(shutil.rmtree, LOCKS, ignore_errors=True)
 
 
 class TreeLedger(SimLedger):
@@ -132,7 +140,9 @@ class TreeHistory:
         settings: Mapping[str, Any] | None = None,
         forced: Mapping[Cell, int] | None = None,
         spot: Cell | None = None,
+        plain: bool = False,
     ) -> None:
+        """`plain`: the default layout, a disk that tells `A` from `a`, and names that any disk can hold."""
         self.seed, self.order, self.script = seed, order, script
         self.faults = TreeFaults(seed, masked, only, forced, spot)
         self.clock, self.ids = SimClock(), SimIds()
@@ -152,15 +162,18 @@ class TreeHistory:
         self.told: dict[int, int | None] = {}  # how many files the last inventory gave a resource
         self.listed: dict[FileKey, bytes] = {}  # what was there when we last looked
         self.digests: dict[FileKey, str] = {}  # and the digest we were told
-        chance = self.faults.random("route", 0)
+        chance, odd = self.faults.random("route", 0), self.faults.random("odd", 0)
+        self.layout = Layout.parse(odd.choice((LAYOUTS[0], *LAYOUTS)) if not plain else LAYOUTS[0])
+        self.acts = (*tree_people.ACTS, *ODD_ACTS) if odd.random() < 0.4 and not plain else tree_people.ACTS
+        folding = odd.random() < 0.3 and not plain
         self.configured = self.mirror = self._mirror(chance, dict(settings or {}))
         self.push = PushRoute(
-            "p", "s", PROJECT, TREE, Layout.parse(), Selection.parse(resources=["QC"]),
+            "p", "s", PROJECT, TREE, self.layout, Selection.parse(resources=["QC"]),
             settle_s=chance.choice((0.0, 0.0, 5.0)), quiet_s=60.0,
         )  # fmt: skip
         self.pushes = chance.random() < 0.7
         self.judge = TreeJudge(self)
-        self.disk = SimTreeDisk(self, TREE, chance.choice((1, 1, 2_000_000_000)))
+        self.disk = SimTreeDisk(self, TREE, chance.choice((1, 1, 2_000_000_000)), folding=folding)
         self.server = TreeServer(self, checksums=chance.random() < 0.8)
         self.password = self.server.password
         self.slate = slate.take()
@@ -173,7 +186,7 @@ class TreeHistory:
         policy: Literal["add", "replica"] = chance.choice(("add", "replica", "replica"))
         wanted = chance.choice((Selection(), Selection(), Selection.parse(resources=["!QC"])))
         values: dict[str, Any] = {
-            "name": "m", "server": "s", "projects": (PROJECT,), "folder": TREE, "layout": Layout.parse(),
+            "name": "m", "server": "s", "projects": (PROJECT,), "folder": TREE, "layout": self.layout,
             "selection": wanted, "policy": policy, "max_delete": chance.choice(("10%", "10%", 1, 3)),
             "recheck_s": chance.choice((0.0, 3600.0, 7 * 86400.0)),
             "trash_keep_s": chance.choice((3600.0, 30 * 86400.0)), "metadata": chance.random() < 0.6,
@@ -237,7 +250,7 @@ class TreeHistory:
             draws = self.faults.random(f"between {chance.text}", number)
             if self.faults.masks("between", f"between runs {number}"):
                 continue
-            self.acting(draws.choice(tree_people.ACTS), draws)
+            self.acting(draws.choice(self.acts), draws)
             self.pass_time(draws.choice((10, 5_000, 40_000, 4_000_000)))
 
     def acting(self, act: tree_people.Act, chance: Chance) -> None:
@@ -246,8 +259,18 @@ class TreeHistory:
         self.marks[act.__name__] += 1
 
     def process(self) -> list[TreeRun]:
-        """One run of `sync` over both routes; pushes go first, as the service does it."""
+        """One process of ours: a run of `sync` over both routes, if it gets the ledger for itself."""
         self.log("start")
+        try:
+            with lock.hold(LOCKS / "ledger.db"):
+                return self._run()
+        except LedgerHeld:
+            self.log("another run has the ledger")
+        return []
+
+    def _run(self) -> list[TreeRun]:
+        """Pushes go first, as the service does it."""
+        self.judge.before_run(alone=not self.alive)
         self.mirror = self.configured
         self.alive = True
         self.began_ms = self.clock.ms
@@ -317,7 +340,9 @@ class TreeHistory:
             self.clock.offset_ms += chance.choice((-30_000, -500, 500, 45_000, 3_600_000, 100_000_000))
             self.jumps += 1
         if chance := faults.fires("act", where, 4.0 if where in DELICATE else 1.0):
-            self.acting(chance.choice(tree_people.ACTS), chance)
+            self.acting(chance.choice(self.acts), chance)
+        if not self.ledger._depth and faults.fires("second run", where):
+            self.process()  # somebody else types `xnatsync sync`
         free = self.depth == 1 and not self.ledger._depth and not where.startswith("archive.owner_files")
         if free and self.rota is not None and (chance := faults.fires("worker", where)):
             key = self.rota.pick(chance)
@@ -344,7 +369,7 @@ class TreeHistory:
 
     def write_by_hand(self, path: str, data: bytes, *, in_place: bool) -> None:
         """A person writes a file; where a folder lies, or a file lies on the way, nothing can be written."""
-        disk = self.disk
+        disk, path = self.disk, self.disk.spelled(path)
         parts = path.split("/")
         on_the_way = any("/".join(parts[:n]) in disk.names for n in range(1, len(parts)))
         if on_the_way or any(name.startswith(f"{path}/") for name in disk.names):
@@ -389,6 +414,10 @@ class TreeHistory:
     def log(self, line: str) -> None:
         self.trace.append(f"[{self.clock.ms}] {line}")
 
+    def shown(self) -> list[Owner]:
+        """Whom people see in the project."""
+        return SimArchive(self.server, self.server.password).shown(PROJECT)
+
     def calm_inventory(self) -> Mapping[Owner, tuple[ResourceSeen, ...]]:
         """What a project holds, with nothing going wrong."""
         return SimArchive(self.server, self.server.password).inventory(PROJECT, frozenset(OwnerKind)).owners
@@ -411,6 +440,7 @@ class TreeHistory:
             if number == 0:
                 self.held = Counter(code for (code,) in self.questions("select code from trouble where person"))
                 self.judge.conflict_copies_are_told()
+                self.judge.odd_names_are_told(done)
             if not self._resolve(done):
                 break
         else:
@@ -425,7 +455,10 @@ class TreeHistory:
             before = self._progress()
             done = self.process()
             self.judge.after_tick()
-            waits = [str(at) for (at,) in self.questions("select retry_at from owner where hold = 'retry'")]
+            shown = {owner.id for owner in self.shown()}
+            rows = self.questions("select retry_at, server_id from owner where hold = 'retry'")
+            halted = any(one.errors for one in done)  # then nobody is taken for gone who is not shown
+            waits = [str(at) for at, number in rows if number in shown or not halted]
             if self._progress() == before and not waits:
                 return done
             wait_s = max([(parse(at) - self.clock.now()).total_seconds() for at in waits], default=0.0)
@@ -458,17 +491,20 @@ class TreeHistory:
 
     def _resolve(self, done: list[TreeRun]) -> bool:
         """A person does what the advice says; False when there is nothing to resolve."""
-        acted = False
+        acted = tamed = False
         for one in done:
             for error in one.errors:
                 acted = True
                 self.log(f"person: {error.code}")
                 if isinstance(error, errors.MaxDelete):
                     self.configured = replace(self.configured, max_delete=1_000)
+                elif isinstance(error, errors.NameHostile) and (tamed or tame(self)):
+                    tamed = True
                 else:
                     raise Violation("L1", f"the run still ends with {error.code}: {error}")
             for path, _ in one.unplaced:
                 acted = True
+                self.judge.is_nobodys(path)
                 self.delete_by_hand(path)
         for route, path, code in self._troubles():
             acted = True
@@ -485,7 +521,13 @@ class TreeHistory:
     def _mend(self, route: str, path: str, code: str) -> None:
         if code == errors.ForeignContent.code and self._delete_ours_there(path):
             return
-        for name in [name for name in self.disk.shown() if name == path or name.startswith(f"{path}/")]:
+        if code in {errors.NameHostile.code, errors.NameClash.code, errors.PlaceTaken.code} and tame(self):
+            return
+        there = self.disk.spelled(path)
+        away = {name for name in self.disk.shown() if name == there or name.startswith(f"{there}/")}
+        if code == errors.NameClash.code:  # what lies here alone makes way
+            away |= {name for group in clashes({*self.disk.shown(), path}) if path in group for name in group} - {path}
+        for name in sorted(away):
             self.delete_by_hand(name)
 
     def _delete_ours_there(self, path: str) -> bool:
@@ -493,9 +535,13 @@ class TreeHistory:
         place = self.mirror.layout.locate(path)
         assert place is not None
         for one, _ in self.server.owners():
-            if not isinstance(one, Experiment) or label_in(one, PROJECT) != place.session:
+            if not isinstance(one, Experiment) or (
+                place.session_id != one.id and label_in(one, PROJECT) != place.session
+            ):
                 continue
-            scan = one.scans.get(place.scan) if place.scan else None
+            if place.scan and place.scan not in one.scans:
+                return False
+            scan = one.scans[place.scan] if place.scan else None
             resource = (scan or one).resources.get(place.resource)
             if resource is None or place.name not in resource.entries:
                 return False
