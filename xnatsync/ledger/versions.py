@@ -119,12 +119,18 @@ class Versions(Connection):
 
     # --- the trash -----------------------------------------------------------------------------------------------
 
-    def announce_trash(self, places: Mapping[int, str]) -> None:
-        """Notes where in the trash the bytes of versions are going to be, before they are brought there."""
+    def announce_trash(self, places: Mapping[int, str]) -> dict[int, str]:
+        """Notes where in the trash the bytes of versions are going to be, before they are brought there.
+
+        Gives the places that hold: one that was announced before stays, as something may lie there since a crash.
+        """
         with self.write():
             self._run_many(
-                "update version set trash = ? where id = ?", ((place, number) for number, place in places.items())
+                "update version set trash = coalesce(trash, ?) where id = ?",
+                ((place, number) for number, place in places.items()),
             )
+            sql = "select id, trash from version where id in (select value from json_each(?))"
+            return {int(number): str(place) for number, place in self._fetch(sql, [json.dumps(list(places))])}
 
     def trash_older_than(self, route: str, moment: str) -> dict[int, str]:
         """Lists what ended before a moment and lies in the trash: number of the version -> place in the trash."""

@@ -89,7 +89,7 @@ class Landing:
             elif step.base is not None:
                 places[step.base.version_id] = trash_place(world.now(), step.base.version_id, step.file.path)
         if places:
-            world.ledger.announce_trash(places)
+            places = world.ledger.announce_trash(places)
         for step in same:
             if not step.copy and step.base is not None:
                 world.disk.keep(root, step.file.path, places[step.base.version_id])

@@ -43,8 +43,9 @@ def _remove(world: TreeWorld, route: MirrorRoute, number: int, files: Sequence[B
 
     False when something was changed since it was looked at: that stays, and is looked at again.
     """
-    places = {base.version_id: trash_place(world.now(), base.version_id, base.path) for base in files}
-    world.ledger.announce_trash(places)
+    places = world.ledger.announce_trash(
+        {base.version_id: trash_place(world.now(), base.version_id, base.path) for base in files}
+    )
     removed = []
     for base in files:
         if world.disk.stat(route.folder, base.path) == (base.size, base.mtime_ns):

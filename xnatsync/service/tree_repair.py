@@ -89,8 +89,8 @@ class Refetch:
         looking = self._looking
         looking.ledger.make_due(version.owner_id)  # no other look would tell that it is not there any more
         place = trash_place(looking.now(), version.id, version.path)
-        looking.ledger.announce_trash({version.id: place})
-        looking.trees.discard(self._route.folder, version.path, place)
+        places = looking.ledger.announce_trash({version.id: place})
+        looking.trees.discard(self._route.folder, version.path, places[version.id])
         looking.ledger.change_versions([], [(version.id, "edited")], looking.now(), looking.run_id)
 
     def _due(self, looked: Looked, found: Finding, text: str, rehearse: bool) -> Repair:
