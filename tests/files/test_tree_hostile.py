@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -134,6 +135,36 @@ def test_a_link_on_the_way_is_never_followed(tree: TreeDisk, root: Path, tmp_pat
     assert look.files == {}
     assert {problem.path for problem in look.problems} == {f"{where}/a", where}
     assert all(not path.startswith(f"{where}/") for path in tree.look_tree(root).files)
+
+
+@pytest.mark.parametrize("how", ["its folder", "a folder above", "a folder above that was moved"])
+def test_a_folder_that_becomes_a_link_a_moment_later_is_not_followed(
+    tree: TreeDisk, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """The steps to a folder are not looked at again for each file; what lies at their end is."""
+    tree.stage(root, "one", iter([b"1"]))
+    tree.land(root, "one", "d/e/one", replace=False)
+    tree.stage(root, "two", iter([b"2"]))
+    outside = tmp_path / "outside"
+    if how == "its folder":
+        outside.mkdir()
+        (root / "d/e").rename(tmp_path / "aside")
+        (root / "d/e").symlink_to(outside)
+    elif how == "a folder above":
+        (outside / "e").mkdir(parents=True)
+        (root / "d").rename(tmp_path / "aside")
+        (root / "d").symlink_to(outside)
+    else:  # the same folder, by another way: seen when the steps are looked at again
+        (root / "d").rename(outside)
+        (root / "d").symlink_to(outside)
+        now = time.monotonic()
+        monkeypatch.setattr(tree_paths.time, "monotonic", lambda: now + tree_paths.LOOKED_AT_S + 1)
+    before = everything(tmp_path)
+
+    with pytest.raises(PlaceTaken, match="link"):
+        tree.land(root, "two", "d/e/two", replace=False)
+
+    assert everything(tmp_path) == before
 
 
 def test_a_link_in_a_files_place_is_not_followed_or_replaced(tree: TreeDisk, root: Path, tmp_path: Path) -> None:
