@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from drop_pieces import LABEL, as_archive, contents, edit, held, imports, meddled_sync, quick_sync, retry
+from drop_pieces import LABEL, QuickClock, as_archive, contents, edit, held, imports, meddled_sync, quick_sync, retry
 from drop_world import DropWorld, only, uids, unit_of
 from xnatsync.cli.summary import sync_blocks
 from xnatsync.config.load import load
@@ -209,6 +210,26 @@ def test_what_is_left_out_is_told_everywhere(world: DropWorld) -> None:
     assert not any("SUB1" in line for line in told)
 
 
+def test_what_the_settings_say_is_no_warning(world: DropWorld) -> None:
+    """Nobody has to act on it; an item that is no imaging data at all may be a slip.  Each has its own reason."""
+    world.configure(modalities=["CT"], other="ignore")
+    world.study("exam", series=(1,))
+    (world.folder / "exam" / "notes.txt").write_text("notes")
+    world.sync()
+    assert {path: row.reason for path, row in _rows(world).items()} == {
+        "01_series_1/0001.dcm": "left out by `modalities` of the route's selection",
+        "notes.txt": "not DICOM; ignored, as the route says",
+    }
+    world.configure(modalities=["CT"])
+    (world.folder / "words").mkdir()
+    (world.folder / "words" / "notes.txt").write_text("notes")
+    world.sync()
+
+    with world.ledger() as ledger:
+        levels = {(event.item_id, event.level) for event in ledger.events() if event.code == "item.left"}
+    assert levels == {(1, "info"), (2, "warning")}
+
+
 def test_one_study_of_an_item_is_sent_and_the_other_stays_out(world: DropWorld) -> None:
     """Two studies that want one label: the one that is left out is in nobody's way."""
     world.configure(dates=["2026-03-01"], session="{PatientID}")
@@ -247,6 +268,22 @@ def test_days_are_counted_back_from_the_drop(world: DropWorld) -> None:
     assert {part.item.path: part.item.phase for part in report.items} == {
         "exam-1": "done", "exam0": "done", "exam28": "done", "exam40": "left"
     }  # fmt: skip
+
+
+def test_an_item_that_waited_for_a_person_is_not_too_old_by_then(world: DropWorld) -> None:
+    """Forty days later somebody names the patient: `last 30d` is counted from the drop, not from the run."""
+    clock = QuickClock(threading.Event())
+    world.configure(dates=["last 30d"])
+    files = world.study("exam", date=f"{clock.now():%Y%m%d}", series=(1,))
+    for path in files:
+        edit(path, PatientID="")
+    assert held(quick_sync(world, clock)).code == "XS-LABEL-UNUSABLE"
+    clock.wait(40 * 86400)
+    world.configure(dates=["last 30d"], subject="NAMED", session="NAMED_MR")
+
+    report = quick_sync(world, clock)
+
+    assert (report.exit_code, only(report).item.phase, only(report).left_out) == (0, "done", {})
 
 
 def test_a_study_without_a_date_is_in_no_list_of_days(world: DropWorld) -> None:
