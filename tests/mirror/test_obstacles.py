@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from mirror_world import Hurried, HurriedApp, MirrorWorld, some_bytes
+from xnatsync.core.conflict import conflict_path
 
 FOLDER = "P1/S1/S1_MR/scans/1/resources/NIFTI/files"
 FIRST = f"{FOLDER}/1.nii"
@@ -136,6 +138,28 @@ def test_an_edit_that_is_made_while_its_new_version_is_fetched(fresh: MirrorWorl
     assert (report.exit_code, codes(report)) == (3, {"XS-TREE-EDITED"}), report
     assert b"my own work" in fresh.files().values()
     assert fresh.files()[FIRST] == b"version 1 of the server"
+
+
+def test_something_lies_where_the_copy_of_an_edit_is_to_go(fresh: MirrorWorld) -> None:
+    """The edit stays in its place and a person is asked; all else comes (simulation, 9496)."""
+    fresh.configure(policy="replica")
+    assert fresh.mirror().exit_code == 0
+    edit = b"an edit"
+    (fresh.tree / FIRST).write_bytes(edit)
+    copy = fresh.tree / conflict_path(FIRST, hashlib.sha256(edit).digest())
+    copy.write_bytes(b"an edit of the copy")
+    where = f"experiments/{fresh.number}/scans/1/resources/NIFTI/files"
+    fresh.upload(f"{where}/1.nii", b"replaced there", overwrite=True)
+    fresh.upload(f"{where}/6.nii", b"new")
+
+    report = fresh.mirror()
+
+    assert (report.exit_code, "XS-PLACE-TAKEN" in codes(report)) == (3, True), report
+    assert ((fresh.tree / FIRST).read_bytes(), copy.read_bytes()) == (edit, b"an edit of the copy")
+    assert (fresh.tree / FOLDER / "6.nii").read_bytes() == b"new"
+    copy.unlink()
+    fresh.mirror()
+    assert ((fresh.tree / FIRST).read_bytes(), copy.read_bytes()) == (b"replaced there", edit)
 
 
 def test_an_edit_that_is_made_before_its_file_is_removed(fresh: MirrorWorld) -> None:

@@ -43,6 +43,7 @@ class Landing:
     def __init__(self, world: TreeWorld, route: MirrorRoute, owner_id: int, tree: Tree) -> None:
         self._world, self._route, self._owner_id = world, route, owner_id
         self._tree = tree
+        self._taken: dict[str, PlaceTaken] = {}  # edits that cannot make way: something lies where the copy goes
         self._lock = threading.Lock()
         self.done = Landed()
 
@@ -85,7 +86,10 @@ class Landing:
         places: dict[int, str] = {}
         for step in same:
             if step.copy:
-                world.disk.copy(root, step.file.path, step.copy)
+                try:
+                    world.disk.copy(root, step.file.path, step.copy)
+                except PlaceTaken as error:
+                    self._taken[step.file.path] = error
             elif step.base is not None:
                 places[step.base.version_id] = trash_place(world.now(), step.base.version_id, step.file.path)
         if places:
@@ -93,11 +97,13 @@ class Landing:
         for step in same:
             if not step.copy and step.base is not None:
                 world.disk.keep(root, step.file.path, places[step.base.version_id])
-        return frozenset(step.file.path for step in same)
+        return frozenset(step.file.path for step in same if step.file.path not in self._taken)
 
     def _place(self, one: Staged, *, replace: bool) -> NewVersion | None:
         path = one.file.path
         try:
+            if path in self._taken:
+                raise self._taken[path]
             mtime_ns = self._world.disk.land(
                 self._route.folder, one.name, path, replace=replace, seen=self._tree.get(path) if replace else None
             )
