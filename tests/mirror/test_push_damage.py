@@ -196,6 +196,26 @@ def test_a_listing_that_is_short_does_not_let_ours_go_over_theirs(pushing: Mirro
     assert stored(pushing) == {"resources/QC/files/report.txt": b"theirs"}
 
 
+def test_a_hostile_name_on_the_server_keeps_nothing_from_being_sent(pushing: MirrorWorld) -> None:
+    """What was never there goes up; what was, and is hidden or gone, is asked about (simulation, 1471)."""
+    where = f"experiments/{pushing.number}/resources/QC/files"
+    pushing.upload(f"{where}/harmless", b"theirs")
+    entries = pushing.site.experiments[pushing.number].resources["QC"].entries
+    hostile = entries.pop("harmless")
+    hostile.path = "a\\evil"
+    entries[hostile.path] = hostile
+    write(pushing, SCAN_REPORT, b"{}")
+
+    report = pushing.mirror(patience_s=0.0)
+
+    assert (report.exit_code, codes(report)) == (0, set()), report
+    assert report.counts["proven"] == 2
+    pushing.delete(f"{where}/report.txt")
+    write(pushing, REPORT, b"better")
+    report = pushing.mirror(patience_s=0.0)
+    assert (report.exit_code, codes(report)) == (3, {"XS-NAME-HOSTILE"}), report
+
+
 def test_what_a_mirror_had_brought_is_not_ours_because_we_tried_to_send_it(world: MirrorWorld) -> None:
     """Sent because a listing left it out, and never answered: a later edit does not go over it (simulation, 13458)."""
     world.make_app = HurriedApp

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from xnatsync.core.agreement import Trouble
 from xnatsync.core.errors import (
     ContentDiffers,
+    NameHostile,
     NotThere,
     OutcomeUnknown,
     PlaceTaken,
@@ -34,6 +35,15 @@ from xnatsync.tree_ports import Content
 _Listed = dict[tuple[str, str, str], ServerFile]
 
 
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """What the server has of an owner.  Of `hidden` resources some files have names that nobody may write."""
+
+    files: _Listed
+    complete: bool  # but for those
+    hidden: frozenset[ResourceKey]
+
+
 @dataclass(slots=True)
 class PushStep:
     """Steps the owners of one push in one run."""
@@ -58,7 +68,7 @@ class PushStep:
         if (wait_s := self._unsettled_s(files)) > 0:
             return Due(wait_s, "files of it may still be written")
         world.progress.owner(row.id, name_of(owner), "looked at")
-        listed, complete = self._listing(owner)
+        listing = self._listing(owner)
         base = {version.path: version for version in world.ledger.living_of(row.id)}
         troubles: list[Trouble] = []
         sent: list[tuple[LocalFile, Content]] = []
@@ -68,7 +78,7 @@ class PushStep:
                 raise Stopped("asked to stop")
             try:
                 here = world.disk.read(self.survey.route.folder, file.path, stop=world.stopping)
-                answer = self._decide(row, owner, file, here, base.get(file.path), listed, complete=complete)
+                answer = self._decide(row, owner, file, here, base.get(file.path), listing)
                 match answer:
                     case Agreed():
                         self._agree(row, file, here, base.get(file.path))
@@ -84,8 +94,7 @@ class PushStep:
             except (PlaceTaken, RequestRefused, NotThere, SourceError) as error:
                 person = not isinstance(error, SourceError)
                 troubles.append(Trouble(file.path, error.code, str(error), person))
-        if sent:
-            listed, _ = self._listing(owner)
+        listed = self._listing(owner).files if sent else {}
         for file, here in sent:
             self._prove(row, owner, file, here, base.get(file.path), listed)
         hold_by(world, row, troubles)
@@ -104,7 +113,7 @@ class PushStep:
         youngest = min((age for age in ages if age >= 0), default=self.survey.route.settle_s)
         return self.survey.route.settle_s - youngest
 
-    def _listing(self, owner: Owner) -> tuple[_Listed, bool]:
+    def _listing(self, owner: Owner) -> _Listing:
         listing = self.world.archive(self.survey.route.server).owner_files([owner]).get(owner)
         if listing is None:
             raise ReadFailed("it was there a moment ago and is gone: looked at again in the next run")
@@ -114,7 +123,8 @@ class PushStep:
             )
             for file in listing.files
         }
-        return files, listing.complete
+        hidden = frozenset(ResourceKey(scan, label) for scan, label, _ in listing.refused)
+        return _Listing(files, listing.complete or bool(hidden), hidden)
 
     def _decide(
         self,
@@ -123,9 +133,7 @@ class PushStep:
         file: LocalFile,
         here: ContentLike,
         base: VersionRow | None,
-        listed: _Listed,
-        *,
-        complete: bool,
+        listing: _Listing,
     ) -> Sending:
         """Asks the pure core; where it wants to compare, what lies there is fetched and hashed."""
         route = self.survey.route
@@ -135,13 +143,16 @@ class PushStep:
                 advice="Create it on the server, or set `create_resources = true`.",
             )
             return Refuse(error)
-        there = listed.get((file.key.scan, file.key.label, file.name))
+        there = listing.files.get((file.key.scan, file.key.label, file.name))
         last = _last(self.world.ledger.latest_deed(row.id, file.key, file.name))
         known = _base(base) if base is not None else None
         ours = base is not None and base.origin == "tree"
         now = self.world.now()
+        complete = listing.complete
         if known is not None or last is not None:  # else all that follows is a store that may be refused
-            complete = complete and not self._is_short(row, file.key, listed)
+            if there is None and file.key in listing.hidden:
+                return Refuse(NameHostile("the server holds names in its resource that nobody may write: is it there?"))
+            complete = complete and not self._is_short(row, file.key, listing.files)
         answer = decide_sending(here, known, there, last, ours=ours, complete=complete, now=now)
         if isinstance(answer, Compare):
             fetched = self._digest_there(owner, file)
