@@ -344,8 +344,8 @@ class SimArchive:
             if found and counted and (chance := faults.fires("fewer", where)):  # and it does not say so
                 found = [file for file in found if chance.random() < 0.5] if len(found) > 1 else []
             listed += found
-        if listed and (chance := faults.fires("short", where)):
-            return FileListing(tuple(file for file in listed if chance.random() < 0.5), False, tuple(refused))
+        if listed and not refused and (chance := faults.fires("short", where)):
+            return FileListing(tuple(file for file in listed if chance.random() < 0.5), complete=False)
         return FileListing(tuple(listed), not refused, tuple(refused))
 
     def _digest(self, digest: str) -> str:

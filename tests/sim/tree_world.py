@@ -28,7 +28,7 @@ from sim.invariants import Violation
 from sim.tree_disk import SimTreeDisk
 from sim.tree_faults import TreeFaults
 from sim.tree_invariants import TreeJudge
-from sim.tree_names import LAYOUTS, ODD_ACTS, tame
+from sim.tree_names import LAYOUTS, ODD_ACTS, call_otherwise, tame
 from sim.tree_server import OTHER, PROJECT, SECRET, FileKey, SimArchive, TreeServer
 from sim.world import SimLedger
 from xnatsync.core import errors
@@ -522,6 +522,8 @@ class TreeHistory:
         if code == errors.ForeignContent.code and self._delete_ours_there(path):
             return
         if code in {errors.NameHostile.code, errors.NameClash.code, errors.PlaceTaken.code} and tame(self):
+            return
+        if self.disk.spelled(path) != path and call_otherwise(self, path):
             return
         there = self.disk.spelled(path)
         away = {name for name in self.disk.shown() if name == there or name.startswith(f"{there}/")}
