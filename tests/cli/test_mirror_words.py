@@ -181,7 +181,7 @@ def test_a_plan_says_what_would_happen_to_a_tree(troubled: MirrorBox) -> None:
           ~ session NEW_MR of P1: 1 file, 15 B to replace; what lies here goes to the trash
           - session NEW_MR of P1: 3 files, 300 B to the trash, gone from the server
           ! session NEW_MR of P1:
-            ! 1 file: it was edited here  [XS-TREE-EDITED]: P1/S1/S1_MR/scans/1/resources/NIFTI/files/2.nii
+            ! 1 file: it was edited here  [XS-TREE-EDITED]: P1/S1/NEW_MR/scans/1/resources/NIFTI/files/2.nii
               what to do: Move your version away: the server's comes with the next `xnatsync sync`. Or put
                           yours on the server: it goes on by itself when both agree.
           = 2 owners only looked at: no file of theirs is another

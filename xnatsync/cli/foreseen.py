@@ -89,6 +89,8 @@ def _mirror(part: MirrorPlan) -> Iterator[Block]:
         yield Line(f"and {len(moving) - _OWNERS_SHOWN} more owners (JSON has all)", Tone.DIM, indent=2)
     if still := len(part.steps) - len(moving):
         yield Line(f"= {counted(still, 'owner')} only looked at: no file of theirs is another", Tone.DIM, indent=2)
+    if many := sum(step.metadata for step in part.steps):
+        yield Line(f"~ {counted(many, 'metadata file')} to bring", _TONES["~"], indent=2)
     if part.over_the_rail:
         yield Line(
             f"! that is more than max_delete = {part.route.max_delete} allows: none would be removed  [XS-MAX-DELETE]",
@@ -190,6 +192,7 @@ def _step_fields(step: OwnerPlan) -> dict[str, object]:
         **_owner_fields(step.owner),
         "why": step.why,
         "renamed": step.renamed,
+        "metadata": step.metadata,
         "next": [{"sigil": sigil, "text": words} for sigil, words in _lines(step)],
         "fetch": [
             {"path": one.file.path, "bytes": one.file.size, "why": one.why, "copy": one.copy or None}

@@ -29,6 +29,11 @@ class Parts:
     troubles: list[Trouble] = field(default_factory=list)  # about names, before any file was compared
     tree: dict[str, tuple[int, int]] = field(default_factory=dict)
 
+    @property
+    def together(self) -> Sides:
+        """Resources and metadata as one: when the owner is gone, both go."""
+        return replace(self.sides, base=self.sides.base + self.metadata.base, tree=self.sides.tree + self.metadata.tree)
+
 
 def look(world: TreeWorld, survey: Survey, number: int, placed: Owner, listing: FileListing | None) -> Parts:
     """Looks at an owner's part of all three trees and reads what must be read.

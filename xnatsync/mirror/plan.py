@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from xnatsync.core.agreement import Agreement, agree
-from xnatsync.core.errors import XnatsyncError
+from xnatsync.core.errors import NameHostile, XnatsyncError
 from xnatsync.core.inventory import Owner, OwnerKind
 from xnatsync.core.rail import max_delete
 from xnatsync.ledger.tree_rows import OwnerRow
 from xnatsync.mirror.listings import Listings
+from xnatsync.mirror.moving import follow
 from xnatsync.mirror.parts import look
+from xnatsync.mirror.rehearsal import rehearsed
+from xnatsync.mirror.sidecar import foresee_metadata
+from xnatsync.mirror.step import listing_of
 from xnatsync.mirror.survey import Survey, survey
 from xnatsync.mirror.world import TreeWorld
 from xnatsync.routes.mirror import MirrorRoute
@@ -24,6 +28,7 @@ class OwnerPlan:
     why: str
     answer: Agreement
     renamed: bool = False
+    metadata: bool = False  # they would be brought
 
     @property
     def bytes(self) -> int:
@@ -45,15 +50,21 @@ class MirrorPlan:
 def plan(world: TreeWorld, route: MirrorRoute) -> MirrorPlan:
     """Plans one route, on a ledger that forgets what is written into it."""
     planned = MirrorPlan(route)
+    world = replace(world, disk=rehearsed(world.disk))
     try:
         found = survey(world, route, dry=True)
         planned.owners = len(found.owners)
+        labels = {row.id: (row.subject, row.session) for row in world.ledger.owners(route.name)}
+        follow(world, found)
         weights = {found.owners[number]: 1 for number in found.due}
         listings = Listings(world.archive(route.server), weights)
         for number, why in found.due.items():
-            planned.steps.append(_owner(world, found, listings, world.ledger.owner(number), why))
+            row = world.ledger.owner(number)
+            step = _owner(world, found, listings, row, why)
+            planned.steps.append(replace(step, renamed=(row.subject, row.session) != labels[number]))
         for row in found.gone:
             planned.steps.append(_gone(world, found, row))
+        planned.errors += [NameHostile(f"owner {number or 'without a name'}: {why}") for number, why in found.refused]
         removals = sum(len(step.answer.trash) for step in planned.steps)
         planned.over_the_rail = not max_delete(removals, found.tree_files, route.max_delete)
     except XnatsyncError as error:
@@ -63,14 +74,18 @@ def plan(world: TreeWorld, route: MirrorRoute) -> MirrorPlan:
 
 def _owner(world: TreeWorld, found: Survey, listings: Listings, row: OwnerRow, why: str) -> OwnerPlan:
     owner = found.owners[row.id]
-    placed = replace(owner, subject=row.subject, session=row.session)
-    parts = look(world, found, row.id, placed, listings.take(owner))
+    if (barred := found.barred.get(row.id)) is not None:
+        return OwnerPlan(owner, why, Agreement(troubles=(barred,)))
+    placed = found.placed.get(row.id, owner)
+    stuck = [found.stuck[row.id]] if row.id in found.stuck else []
+    parts = look(world, found, row.id, placed, listing_of(world, found, listings, row, owner))
     answer = agree(parts.sides, policy=found.route.policy)
-    troubles = (*parts.troubles, *answer.troubles)
-    return OwnerPlan(owner, why, replace(answer, troubles=troubles), renamed=placed != owner)
+    metadata = foresee_metadata(world, found.route, row, owner, placed, parts)
+    troubles = (*stuck, *parts.troubles, *answer.troubles, *metadata.troubles)
+    return OwnerPlan(owner, why, replace(answer, troubles=troubles), metadata=bool(metadata.fetch))
 
 
 def _gone(world: TreeWorld, found: Survey, row: OwnerRow) -> OwnerPlan:
     owner = Owner(OwnerKind(row.kind), row.project, row.server_id, subject=row.subject, session=row.session)
     parts = look(world, found, row.id, owner, None)
-    return OwnerPlan(owner, "gone from the server", agree(parts.sides, policy=found.route.policy))
+    return OwnerPlan(owner, "gone from the server", agree(parts.together, policy=found.route.policy))

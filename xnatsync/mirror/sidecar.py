@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
-from xnatsync.core.agreement import Fetch, Trouble, agree
+from xnatsync.core.agreement import Agreement, Fetch, Trouble, agree
 from xnatsync.core.inventory import Owner, ResourceKey
 from xnatsync.core.sides import ServerFile
 from xnatsync.ledger.tree_rows import OwnerRow
@@ -22,14 +23,13 @@ def bring_metadata(
 
     They are ours to keep current under both policies: the version before goes to the trash.
     """
-    path = route.layout.sidecar(placed) if route.metadata else None
-    if path is None or _is_current(row, owner, path, parts):
+    path = _due(route, row, owner, placed, parts)
+    if path is None:
         return []
-    name = path.rpartition("/")[2]
     staged_as = f"{row.id}-metadata"
     xml = world.archive(route.server).metadata(owner)
     content = world.disk.stage(route.folder, staged_as, iter([xml]))
-    file = ServerFile(ResourceKey("", METADATA), name, path, content.size, content.md5)
+    file = _file(path, content.size, content.md5)
     answer = agree(read(world, route, replace(parts.metadata, server=(file,))), policy="replica")
     parts.troubles += answer.troubles
     settle(world, route, (step.file.path for step in answer.adopt))
@@ -49,6 +49,30 @@ def bring_metadata(
     landing.land(steps)
     world.tally(route.name).add("metadata", len(answer.fetch))
     return landing.done.troubles
+
+
+def foresee_metadata(
+    world: TreeWorld, route: MirrorRoute, row: OwnerRow, owner: Owner, placed: Owner, parts: Parts
+) -> Agreement:
+    """Says what bringing them would do; they are asked for only where something lies that they are compared with."""
+    path = _due(route, row, owner, placed, parts)
+    if path is None:
+        return Agreement()
+    file = _file(path, None, "")
+    if path in parts.tree:
+        xml = world.archive(route.server).metadata(owner)
+        file = _file(path, len(xml), hashlib.md5(xml, usedforsecurity=False).hexdigest())
+    return agree(read(world, route, replace(parts.metadata, server=(file,))), policy="replica")
+
+
+def _due(route: MirrorRoute, row: OwnerRow, owner: Owner, placed: Owner, parts: Parts) -> str | None:
+    """Where metadata are to lie that may have changed; None when the route keeps none or they are current."""
+    path = route.layout.sidecar(placed) if route.metadata else None
+    return path if path is not None and not _is_current(row, owner, path, parts) else None
+
+
+def _file(path: str, size: int | None, md5: str) -> ServerFile:
+    return ServerFile(ResourceKey("", METADATA), path.rpartition("/")[2], path, size, md5)
 
 
 def _is_current(row: OwnerRow, owner: Owner, path: str, parts: Parts) -> bool:

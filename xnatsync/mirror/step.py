@@ -66,7 +66,7 @@ class OwnerStep:
             return Rest()
         placed = self.survey.placed.get(row.id, owner)
         troubles = [self.survey.stuck[row.id]] if row.id in self.survey.stuck else []
-        parts = look(world, self.survey, row.id, placed, self._listing(row, owner))
+        parts = look(world, self.survey, row.id, placed, listing_of(world, self.survey, self.listings, row, owner))
         answer = agree(parts.sides, policy=self.survey.route.policy)
         if answer.probe:
             parts.sides = self._probed(row, owner, parts.sides, answer.probe)
@@ -80,23 +80,12 @@ class OwnerStep:
         self._conclude(row, owner, placed, parts, answer, troubles, refused)
         return Rest()
 
-    def _listing(self, row: OwnerRow, owner: Owner) -> FileListing:
-        """Asks for nothing where nothing is wanted and nothing lies here: then no absence can be concluded from it."""
-        if self.survey.wanted[row.id] or any(old.label != METADATA for old in self.world.ledger.living_of(row.id)):
-            return self.listings.take(owner)
-        return FileListing(())
-
     def _gone(self, row: OwnerRow) -> Result:
         """The server no longer has it: under `replica` it goes to the trash, if the rail allows; else it is told."""
         world, route = self.world, self.survey.route
         owner = Owner(OwnerKind(row.kind), row.project, row.server_id, subject=row.subject, session=row.session)
         parts = look(world, self.survey, row.id, owner, None)
-        both = replace(
-            parts.sides,
-            base=parts.sides.base + parts.metadata.base,
-            tree=parts.sides.tree + parts.metadata.tree,
-        )
-        answer = agree(both, policy=route.policy)
+        answer = agree(parts.together, policy=route.policy)
         with world.ledger.write():
             world.ledger.touch_versions({base.version_id: mtime_ns for base, mtime_ns in answer.touched})
             world.ledger.change_versions(
@@ -211,3 +200,10 @@ class OwnerStep:
             files[file.key] += 1
             sizes[file.key] += file.size or 0
         return {key: (seen.stamp, files[key], sizes[key]) for key, seen in self.survey.wanted[number].items()}
+
+
+def listing_of(world: TreeWorld, survey: Survey, listings: Listings, row: OwnerRow, owner: Owner) -> FileListing:
+    """Asks for nothing where nothing is wanted and nothing lies here: then no absence can be concluded from it."""
+    if survey.wanted[row.id] or any(old.label != METADATA for old in world.ledger.living_of(row.id)):
+        return listings.take(owner)
+    return FileListing(())
