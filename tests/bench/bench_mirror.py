@@ -6,8 +6,10 @@
 changed, a run after one file was added, one scan deleted and one session renamed; one file replaced by another of
 equal size, which only `recheck` sees; requests, bytes and what was done.
 *pull*: the whole process `xnatsync sync` of one session (start, inventory, zip, digests, comparison, flush, ledger)
-against `curl` that fetches the same files one by one on one connection, and (small ones) as one zip into one file, each
-followed by `sync` of the file system, because a mirror is on the disk when it ends.
+and `xnatsync session download --unzip` of the same, against `curl` that fetches the same files one by one on one
+connection, and (small ones) as one zip into one file, each followed by `sync` of the file system, because a mirror is
+on the disk when it ends.  *digested* is that curl and then `md5sum` and `sha256sum` side by side: what a script needs
+to know as much.
 """
 
 from __future__ import annotations
@@ -117,8 +119,7 @@ def pull(root: Path, files: int, file_bytes: int, rounds: int, *, alone: bool) -
     command = [sys.executable, __file__, "--seed", str(root / "site"), "--files", str(files)]
     session = subprocess.run([*command, "--bytes", str(file_bytes)], check=True, stdout=subprocess.PIPE, text=True)
     ours: list[Run] = []
-    theirs: list[float] = []
-    zipped: list[float] = []
+    times: dict[str, list[float]] = {"curl": [], "curl_digested": [], "curl_zip": [], "download": []}
     requests = 0
     with sandbox(root / "site") as server:
         for number in range(rounds + 1):  # the first of each warms the page cache and does not count
@@ -127,25 +128,32 @@ def pull(root: Path, files: int, file_bytes: int, rounds: int, *, alone: bool) -
             got = sum(1 for path in (place / "tree").rglob("*.dicom"))
             assert got == files, (got, report)
             requests = asked(server, done)["requests"]
-            seconds = _curl(server, session.stdout.strip(), root / f"curl{number}", files, alone=True)
-            as_zip = 0.0 if alone else _curl(server, session.stdout.strip(), root / f"zip{number}", files, alone=False)
+            number_id = session.stdout.strip()
+            seconds = _curl(server, number_id, root / f"curl{number}", files, alone=True)
+            taken = {
+                "curl": seconds,
+                "curl_digested": seconds + _digest(root / f"curl{number}"),
+                "curl_zip": 0.0 if alone else _curl(server, number_id, root / f"zip{number}", files, alone=False),
+                "download": _download(server, number_id, root / f"down{number}", files),
+            }
             if number:
                 ours.append(done)
-                theirs.append(seconds)
-                zipped.append(as_zip)
-            for folder in (place, root / f"curl{number}", root / f"zip{number}"):
+                for name, one in taken.items():
+                    times[name].append(one)
+            for folder in (place, *(root / f"{kind}{number}" for kind in ("curl", "zip", "down"))):
                 shutil.rmtree(folder, ignore_errors=True)
     mine = statistics.median(done.wall_s for done in ours)
-    curl = statistics.median(theirs)
+    middle = {name: statistics.median(found) for name, found in times.items()}
     return {
         "files": files,
         "bytes": files * file_bytes,
         "ours_s": round(mine, 2),
         "ours_all_s": [round(done.wall_s, 2) for done in ours],
-        "curl_s": round(curl, 2),
-        "curl_all_s": [round(one, 2) for one in theirs],
-        "ratio": round(mine / curl, 2),
-        **({} if alone else {"curl_zip_s": round(statistics.median(zipped), 2)}),
+        "curl_all_s": [round(one, 2) for one in times["curl"]],
+        **{f"{name}_s": round(one, 2) for name, one in middle.items() if one},
+        "ratio": round(mine / middle["curl"], 2),
+        "ratio_digested": round(mine / middle["curl_digested"], 2),
+        "ratio_download": round(middle["download"] / middle["curl"], 2),
         "requests": requests,
         "peak_mb": round(max(done.peak_mb for done in ours)),
         "cpu_s": round(statistics.median(done.cpu_s for done in ours), 2),
@@ -173,6 +181,24 @@ def _curl(server: Sandbox, session: str, place: Path, files: int, *, alone: bool
     subprocess.run(command, check=True)
     subprocess.run(["sync", "-f", str(place)], check=True)
     return time.perf_counter() - start
+
+
+def _digest(place: Path) -> float:
+    """Both digests of everything, one process each."""
+    start = time.perf_counter()
+    command = "find . -type f -exec md5sum {} + >../md5 & find . -type f -exec sha256sum {} + >../sha256; wait"
+    subprocess.run(["sh", "-c", command], check=True, cwd=place)
+    return time.perf_counter() - start
+
+
+def _download(server: Sandbox, session: str, place: Path, files: int) -> float:
+    """The one-shot form, without configuration and ledger."""
+    login = environment(XNAT_URL=server.url, XNAT_USER=USER, XNAT_PASS=PASSWORD)
+    done = run(
+        [sys.executable, "-m", "xnatsync", "session", "download", "-E", session, "--out", str(place), "--unzip"], login
+    )
+    assert sum(1 for path in place.rglob("*.dicom")) == files, done.out
+    return done.wall_s
 
 
 def _put(server: Sandbox, path: str, content: bytes) -> None:
