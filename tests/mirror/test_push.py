@@ -57,6 +57,15 @@ def codes(report: Any) -> set[str]:
     return {trouble.code for trouble in report.troubles}
 
 
+def test_a_file_of_another_project_stays_where_it_is(pushing: MirrorWorld) -> None:
+    """One tree may hold several projects, with subjects and sessions of the same labels: each sends its own."""
+    write(pushing, REPORT.replace("P1/", "P2/", 1), b"of another project")
+
+    report = pushing.mirror()
+
+    assert (report.exit_code, stored(pushing), report.counts) == (Exit.OK, {}, {})
+
+
 def test_results_go_up_and_a_second_run_asks_nothing(pushing: MirrorWorld) -> None:
     """New resources of a session and of a scan; then not one request, not even a login."""
     write(pushing, REPORT, b"good")

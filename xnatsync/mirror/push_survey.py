@@ -75,6 +75,7 @@ def _is_sent(route: PushRoute, place: Place) -> bool:
     wants = route.selection
     return (
         bool(place.name)
+        and place.project in {"", route.project}  # a tree may hold other projects beside it, with the same labels
         and place.level in wants.levels
         and wants.resources.match(place.resource)
         and wants.files.match(place.name)
