@@ -10,11 +10,23 @@ from typing import Any
 
 import pytest
 
-from drop_pieces import LABEL, QuickClock, as_archive, contents, edit, held, imports, meddled_sync, quick_sync, retry
+from drop_pieces import (
+    LABEL,
+    Meddled,
+    QuickClock,
+    as_archive,
+    contents,
+    edit,
+    held,
+    imports,
+    meddled_sync,
+    quick_sync,
+    retry,
+)
 from drop_world import DropWorld, only, uids, unit_of
 from xnatsync.cli.summary import sync_blocks
 from xnatsync.config.load import load
-from xnatsync.core.errors import SourceChanged
+from xnatsync.core.errors import DiskUnwell, SourceChanged
 from xnatsync.core.manifest import ManifestFile
 from xnatsync.disk.local import LocalDisk
 from xnatsync.engine.world import Silent
@@ -96,6 +108,29 @@ def test_what_is_left_out_of_a_deleted_item_is_filed_and_never_removed(world: Dr
     done = next((world.folder / "done").iterdir()) / "exam"
     assert contents(done) == kept
     assert world.in_drop() == set()
+
+
+def test_what_was_filed_piece_by_piece_is_brought_to_the_disk_before_it_is_called_done(world: DropWorld) -> None:
+    """The first piece was renamed, and nobody knows whether it was flushed: a power cut must not put it back unseen."""
+    world.configure(after="delete", **SECOND)
+    world.study("exam", series=(2, 2))
+    settled: list[Path] = []
+
+    class Watched(Meddled):
+        def settle(self, folder: Path) -> None:
+            settled.append(folder)
+            super().settle(folder)
+
+    def fail(_source: Path) -> None:
+        raise DiskUnwell("it failed after the rename")
+
+    disk = Watched("move", fail, after=True, nth=2)
+    report = meddled_sync(world, disk)
+
+    assert (report.exit_code, disk.struck) == (0, True)
+    (day,) = [path for path in (world.folder / "done").iterdir() if path.is_dir()]
+    assert len(contents(day)) == 2
+    assert {day, day / "exam", day / "exam" / "01_series_1"} <= set(settled)
 
 
 def test_an_archive_of_which_something_is_left_out_is_filed_and_not_removed(world: DropWorld) -> None:

@@ -1,4 +1,4 @@
-"""Which part of a project a route takes: the one filter language of every route (docs/configuration.md).
+"""Which part of a project, or of what was dropped, a route takes: the one filter language (docs/configuration.md).
 
 A pattern is a case-sensitive glob; `!pattern` excludes.  A list takes what one of its patterns matches and no
 `!pattern` does; a list of exclusions alone takes everything else, and an absent list everything.

@@ -51,9 +51,8 @@ def file_away(world: World, route: DropRoute, item: ItemRow) -> Result:
         if look is not None:
             return _take_into_custody(world, route, item, source, place, look)
         filed_as = _filed_before(world, route, item, name)
-        world.disk.settle(place.parent)  # a former life may have been killed between a change and its flush
-        if filed_as is not None:
-            world.disk.settle((route.done / filed_as).parent)
+        world.disk.settle(place.parent)
+        _settle_filed(world, route, filed_as)
         _clear(world, route, item, place)
         return _done(world, route, item, filed_as)
     box = _open_box(world, route, item, place)
@@ -63,9 +62,22 @@ def file_away(world: World, route: DropRoute, item: ItemRow) -> Result:
         _move_vouched(world, box)
     _clear(world, route, item, place)
     filed_as = _relative(route, box.goal) if world.disk.exists(box.goal) else None
+    if box.vouched != ("",):  # some of it may have been filed before
+        _settle_filed(world, route, filed_as)
     if _holds_anything(_present(world, route, place)):  # found in the box, or come while it was emptied
         return _done(world, route, item, filed_as, strangers=f"{item.id}/{name}")
     return _done(world, route, item, filed_as)
+
+
+def _settle_filed(world: World, route: DropRoute, filed_as: str | None) -> None:
+    """Flushes what a former life filed, piece by piece: it may have been killed between a change and its flush."""
+    if filed_as is None:
+        return
+    goal = route.done / filed_as
+    look = world.disk.look(goal)
+    inner = {folder for path in _paths(look) for folder in PurePosixPath(path).parents} if look is not None else set()
+    for folder in sorted({goal.parent, *(goal / one for one in inner)}):
+        world.disk.settle(folder)
 
 
 def _present(world: World, route: DropRoute, path: Path) -> ItemLook | None:
