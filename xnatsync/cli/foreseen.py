@@ -65,7 +65,7 @@ def tree_closing(report: PlanReport) -> list[str]:
 def is_still(report: PlanReport) -> bool:
     """Tells whether nothing would happen to any tree."""
     return not any(part.steps or part.errors for part in report.mirrors) and not any(
-        part.steps or part.unplaced or part.errors for part in report.pushes
+        part.steps or part.unplaced or part.astray or part.errors for part in report.pushes
     )
 
 
@@ -156,7 +156,7 @@ def _sums(step: OwnerPlan) -> dict[str, tuple[int, int]]:
 
 
 def _push(part: PushPlan) -> Iterator[Block]:
-    if part.steps or part.unplaced or part.errors:
+    if part.steps or part.unplaced or part.astray or part.errors:
         looked = f"{counted(len(part.steps), 'owner')} would be looked at"
         yield Line(f"{part.route.name}  {part.route.folder}: {looked}", Tone.HEAD)
     for owner, files in part.steps[:_OWNERS_SHOWN]:
@@ -165,7 +165,7 @@ def _push(part: PushPlan) -> Iterator[Block]:
         yield Line(f"+ {owner_words(owner)}: {words}", _TONES["+"], indent=2)
     if len(part.steps) > _OWNERS_SHOWN:
         yield Line(f"and {len(part.steps) - _OWNERS_SHOWN} more owners (JSON has all)", Tone.DIM, indent=2)
-    yield from trouble_blocks(unplaced_cases(part.unplaced), indent=2)
+    yield from trouble_blocks(unplaced_cases(part.unplaced, part.astray), indent=2)
     for error in part.errors:
         yield from error_blocks(error)
 
@@ -216,7 +216,7 @@ def push_plan_fields(part: PushPlan) -> dict[str, object]:
             {**_owner_fields(owner), "store": [{"path": file.path, "bytes": file.size} for file in files]}
             for owner, files in part.steps
         ],
-        "unplaced": [case_fields(case, None) for case in unplaced_cases(part.unplaced)],
+        "unplaced": [case_fields(case, None) for case in unplaced_cases(part.unplaced, part.astray)],
         "errors": [error_fields(error) for error in part.errors],
     }
 

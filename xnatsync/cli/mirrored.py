@@ -13,6 +13,7 @@ from xnatsync.core.errors import NotThere
 from xnatsync.core.wording import counted
 
 if TYPE_CHECKING:
+    from xnatsync.core.agreement import Trouble
     from xnatsync.ledger.tree_rows import MirrorCounts, TroubleRow
     from xnatsync.service.mirroring import MirrorReport
 
@@ -60,7 +61,7 @@ def mirror_blocks(report: MirrorReport) -> Iterator[Block]:
         words = f"{counted(many, 'file')} without a digest on the server: another of equal size is not seen"
         yield Line(words, Tone.WARN, indent=2)
     yield from trouble_blocks(trouble_cases(report.troubles), indent=2)
-    yield from trouble_blocks(unplaced_cases(report.unplaced), indent=2)
+    yield from trouble_blocks(unplaced_cases(report.unplaced, report.astray), indent=2)
     yield from held_blocks(report.held, {row.owner_id for row in report.troubles if row.person}, indent=2)
     for error in report.errors:
         yield from error_blocks(error)
@@ -99,9 +100,10 @@ def trouble_cases(rows: Sequence[TroubleRow]) -> list[Case]:
     return [Case(row.path, row.code, row.detail, row.person, row.owner_id) for row in rows]
 
 
-def unplaced_cases(files: Sequence[tuple[str, str]]) -> list[Case]:
+def unplaced_cases(files: Sequence[tuple[str, str]], astray: Sequence[Trouble] = ()) -> list[Case]:
     """Gives the files of a push that belong to nothing on the server, in the same form."""
-    return [Case(path, NotThere.code, why, person=True) for path, why in files]
+    cases = [Case(path, NotThere.code, why, person=True) for path, why in files]
+    return cases + [Case(one.path, one.code, one.detail, one.person) for one in astray]
 
 
 def trouble_fields(rows: Sequence[TroubleRow]) -> list[dict[str, object]]:
@@ -123,7 +125,7 @@ def mirror_fields(report: MirrorReport) -> dict[str, object]:
         "counts": dict(sorted(report.counts.items())),
         "standing": standing_fields(report.standing),
         "troubles": trouble_fields(report.troubles),
-        "unplaced": [case_fields(case, None) for case in unplaced_cases(report.unplaced)],
+        "unplaced": [case_fields(case, None) for case in unplaced_cases(report.unplaced, report.astray)],
         "held": [owner_fields(row) for row in report.held],
         "errors": [error_fields(error) for error in report.errors],
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from xnatsync.cli.lines import Block, Line, Table, Tone, size
 from xnatsync.cli.mirrored import standing_fields, standing_words, trouble_cases, trouble_fields
 from xnatsync.cli.summary import hold_blocks, item_fields, left_out_blocks, state_of, unit_fields
-from xnatsync.cli.troubles import held_blocks, owner_fields, trouble_blocks
+from xnatsync.cli.troubles import case_fields, held_blocks, owner_fields, trouble_blocks, unplaced_case
 from xnatsync.core.wording import counted, left_out_words
 from xnatsync.ledger.rows import RunRow
 
@@ -59,6 +59,7 @@ def _tree(route: RouteStanding) -> Iterator[Block]:
         return
     yield Line(f"{route.kind}: {standing_words(route.tree.counts)}", indent=2)
     yield from trouble_blocks(trouble_cases(route.tree.troubles), indent=2)
+    yield from trouble_blocks(map(unplaced_case, route.tree.unplaced), indent=2)
     yield from held_blocks(route.tree.held, {row.owner_id for row in route.tree.troubles if row.person}, indent=2)
 
 
@@ -67,6 +68,7 @@ def _tree_fields(tree: TreeStanding) -> dict[str, object]:
         "counts": standing_fields(tree.counts),
         "troubles": trouble_fields(tree.troubles),
         "held": [owner_fields(row) for row in tree.held],
+        "unplaced": [case_fields(unplaced_case(row), row.at) for row in tree.unplaced],
     }
 
 

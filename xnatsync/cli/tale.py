@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 from xnatsync.cli.lines import Block, Line, Tone
 from xnatsync.cli.summary import item_fields
-from xnatsync.cli.troubles import owner_fields, owner_name
+from xnatsync.cli.troubles import case_fields, owner_fields, owner_name, unplaced_case
+from xnatsync.core.advice import advice_of
+from xnatsync.service.tree_story import TreeSentence
 
 if TYPE_CHECKING:
+    from xnatsync.ledger.tree_rows import UnplacedRow
     from xnatsync.service.story import Sentence, Story, Tale
-    from xnatsync.service.tree_story import TreeSentence, TreeStory
+    from xnatsync.service.tree_story import TreeStory
 
 _TONES = {
     "trouble": Tone.WARN,
@@ -36,6 +39,10 @@ def why_blocks(tale: Tale) -> Iterator[Block]:
         if number or tale.stories:
             yield Line("")
         yield from _tree_story(told)
+    for row in tale.trees.unplaced:
+        if tale.stories or tale.trees.stories or row is not tale.trees.unplaced[0]:
+            yield Line("")
+        yield from _unplaced(row)
     if tale.trees.more:
         yield Line(f"and {tale.trees.more} more in trees: ask for more of the path", Tone.DIM)
 
@@ -49,6 +56,13 @@ def _tree_story(story: TreeStory) -> Iterator[Block]:
     what = story.path if story.path is not None else owner_name(story.owner)
     yield Line(f"{what}  (route {story.route})", Tone.HEAD)
     yield from _told(story.sentences, story.next_steps)
+
+
+def _unplaced(row: UnplacedRow) -> Iterator[Block]:
+    yield Line(f"{row.path}  (route {row.route})", Tone.HEAD)
+    told = f"It is not sent: {row.detail} [{row.code}]."
+    advice = advice_of(row.code)
+    yield from _told([TreeSentence(row.at, told, "trouble")], [f"{advice} It is looked at again in every run."])
 
 
 def _told(sentences: Sequence[Sentence | TreeSentence], next_steps: Sequence[str]) -> Iterator[Block]:
@@ -82,6 +96,7 @@ def why_fields(tale: Tale) -> dict[str, object]:
             }
             for story in tale.trees.stories
         ],
+        "unplaced": [{"route": row.route, **case_fields(unplaced_case(row), row.at)} for row in tale.trees.unplaced],
         "more_in_trees": tale.trees.more,
     }
 

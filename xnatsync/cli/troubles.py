@@ -11,7 +11,7 @@ from xnatsync.core.advice import advice_of
 from xnatsync.core.wording import counted
 
 if TYPE_CHECKING:
-    from xnatsync.ledger.tree_rows import OwnerRow
+    from xnatsync.ledger.tree_rows import OwnerRow, UnplacedRow
 
 _PATHS_SHOWN = 3  # of each kind; JSON has all
 _OWNERS_SHOWN = 20
@@ -124,6 +124,11 @@ def owner_fields(row: OwnerRow) -> dict[str, object]:
         "agreed_at": row.agreed_at,
         "gone_at": row.gone_at,
     }
+
+
+def unplaced_case(row: UnplacedRow) -> Case:
+    """Gives a file of a push that nobody owns in the same form."""
+    return Case(row.path, row.code, row.detail, row.person)
 
 
 def case_fields(case: Case, since: str | None) -> dict[str, object]:

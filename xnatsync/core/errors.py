@@ -51,6 +51,7 @@ XnatsyncError
 │   ├── TreeForeign ........... XS-TREE-FOREIGN         the tree holds another file where the server's belongs
 │   ├── MirrorReplaced ........ XS-MIRROR-REPLACED      the server replaced a file, and `add` overwrites nothing
 │   ├── MirrorGone ............ XS-MIRROR-GONE          the server no longer has a file that the tree keeps
+│   ├── NoPlace ............... XS-NO-PLACE             a file lies where a push sends nothing from
 │   ├── PushGone .............. XS-PUSH-GONE            somebody deleted on the server what a push had put there
 │   ├── MaxDelete ............. XS-MAX-DELETE           more would be removed than `max_delete` allows
 │   ├── NameHostile ........... XS-NAME-HOSTILE         the server holds a name that this tree cannot hold
@@ -490,6 +491,14 @@ class MirrorGone(MirrorError):
     code = "XS-MIRROR-GONE"
     disposition = Disposition.RETRY
     advice = 'Nothing to do: it is kept. Remove it here, or set `policy = "replica"`: the trash keeps it for a while.'
+
+
+class NoPlace(MirrorError):
+    """A file in the tree of a push lies where the layout has no place for any: it is told, and nothing is sent."""
+
+    code = "XS-NO-PLACE"
+    disposition = Disposition.RETRY
+    advice = "Move it to where its session's files lie, below the folder of a resource; or leave it if it is to stay."
 
 
 class PushGone(MirrorError):

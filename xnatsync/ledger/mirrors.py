@@ -6,10 +6,11 @@ from xnatsync.ledger.audits import Audits
 from xnatsync.ledger.deeds import Deeds
 from xnatsync.ledger.owners import Owners
 from xnatsync.ledger.tree_rows import MirrorCounts
+from xnatsync.ledger.unplaced import Unplaced
 from xnatsync.ledger.versions import Versions
 
 
-class Mirrors(Owners, Versions, Deeds, Audits):
+class Mirrors(Owners, Versions, Deeds, Audits, Unplaced):
     """What was agreed between trees and servers."""
 
     def mirror_counts(self, route: str | None = None) -> dict[str, MirrorCounts]:

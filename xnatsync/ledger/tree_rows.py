@@ -145,6 +145,18 @@ class TroubleRow:
 
 
 @dataclass(frozen=True, slots=True)
+class UnplacedRow:
+    """A file in the tree of a push that is not sent, and has no owner who could be in trouble for it."""
+
+    route: str
+    path: str  # "" for the number of all of a kind
+    code: str
+    detail: str
+    person: bool
+    at: str  # since when it is known
+
+
+@dataclass(frozen=True, slots=True)
 class DeedRow:
     """The write-ahead trace of one effect of a push."""
 

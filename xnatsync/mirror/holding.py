@@ -39,7 +39,7 @@ def hold_by(world: TreeWorld, row: OwnerRow, troubles: Sequence[Trouble]) -> Non
     """Writes down what is in trouble, and holds the owner when a person must act; else lets it go."""
     persons = [trouble for trouble in troubles if trouble.person]
     with world.ledger.write():
-        world.ledger.set_troubles(row.id, _told(troubles), world.now())
+        world.ledger.set_troubles(row.id, told(troubles), world.now())
         if not persons:
             world.ledger.release_owner(row.id)
             return
@@ -63,15 +63,15 @@ def name_of(owner: Owner) -> str:
     return owner.session or owner.subject or owner.project
 
 
-def _told(troubles: Sequence[Trouble]) -> list[NewTrouble]:
-    """Writes down so many of each kind: of a session that is gone nobody wants ten thousand lines."""
-    told: list[NewTrouble] = []
+def told(troubles: Sequence[Trouble]) -> list[NewTrouble]:
+    """What is written down of troubles, so many of each kind: of a session that is gone nobody wants thousands."""
+    found: list[NewTrouble] = []
     many: Counter[str] = Counter()
     for trouble in troubles:
         many[trouble.code] += 1
         if many[trouble.code] <= TOLD_MAX or trouble.person:
-            told.append(NewTrouble(trouble.path, trouble.code, trouble.detail, trouble.person))
+            found.append(NewTrouble(trouble.path, trouble.code, trouble.detail, trouble.person))
     for code, count in many.items():
         if count > TOLD_MAX:
-            told.append(NewTrouble("", code, f"{counted(count, 'file')} in all", person=False))
-    return told
+            found.append(NewTrouble("", code, f"{counted(count, 'file')} in all", person=False))
+    return found

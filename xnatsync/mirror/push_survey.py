@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from xnatsync.core.agreement import Trouble
 from xnatsync.core.conflict import is_conflict_copy
+from xnatsync.core.errors import NoPlace, NotThere
 from xnatsync.core.inventory import Inventory, Owner, ResourceKey, ResourceSeen
 from xnatsync.core.layout import Place
 from xnatsync.core.treenames import HostileName, check_path, check_segment
@@ -34,6 +36,7 @@ class PushSurvey:
     files: dict[int, list[LocalFile]] = field(default_factory=dict)  # of the owners that are due
     counted: dict[int, dict[ResourceKey, int | None]] = field(default_factory=dict)  # what the server says it has
     unplaced: list[tuple[str, str]] = field(default_factory=list)  # (path, why): nobody on the server owns them
+    astray: list[str] = field(default_factory=list)  # files that lie where the layout has no place for any
     ended: list[int] = field(default_factory=list)  # versions whose file was removed here
     agreed: int = 0  # files that are as they were agreed
 
@@ -53,6 +56,8 @@ def push_survey(world: TreeWorld, route: PushRoute, *, dry: bool = False) -> Pus
         place = route.layout.locate(path)
         if place is None and (why := _why_unnamable(route, path)):
             found.unplaced.append((path, why))
+        elif place is None and _is_astray(route, path):
+            found.astray.append(path)
         if place is None or place.sidecar or not _is_sent(route, place) or is_conflict_copy(path):
             continue
         fresh.append((place, LocalFile(path, place.key, place.name, size, mtime_ns)))
@@ -93,6 +98,23 @@ def _why_unnamable(route: PushRoute, path: str) -> str:
         place = route.layout.locate("/".join(_harmless(part, windows=windows) for part in path.split("/")))
         return str(error) if place is not None and not place.sidecar and _is_sent(route, place) else ""
     return ""
+
+
+def _is_astray(route: PushRoute, path: str) -> bool:
+    """Tells whether somebody may have meant a file for this project that lies where the layout has no place."""
+    if is_conflict_copy(path):
+        return False
+    first = route.layout.templates["project"].steps[0]
+    elsewhere = first.place == "project" and path.partition("/")[0] != first.fill({"project": route.project})
+    return not (elsewhere and "/" in path)
+
+
+def troubles_of(found: PushSurvey) -> list[Trouble]:
+    """What is to be told of the files that belong to nothing on the server."""
+    words = f"no file of a resource lies there in this layout, such as {found.route.layout.templates['session'].text}"
+    return [Trouble(path, NotThere.code, why, person=True) for path, why in found.unplaced] + [
+        Trouble(path, NoPlace.code, words, person=False) for path in found.astray
+    ]
 
 
 def _harmless(part: str, *, windows: bool) -> str:

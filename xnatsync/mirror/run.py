@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from xnatsync.core.errors import NameHostile, XnatsyncError
 from xnatsync.core.inventory import Owner
+from xnatsync.mirror.holding import told
 from xnatsync.mirror.listings import Listings
 from xnatsync.mirror.moving import follow
 from xnatsync.mirror.push_step import PushStep
-from xnatsync.mirror.push_survey import push_survey
+from xnatsync.mirror.push_survey import push_survey, troubles_of
 from xnatsync.mirror.removal import empty_old_trash, remove
 from xnatsync.mirror.rota import OwnerRota
 from xnatsync.mirror.step import OwnerStep
@@ -75,6 +76,7 @@ def push(
         found = push_survey(world, route)
         done.owners = done.due = len(found.owners)
         done.unplaced = tuple(found.unplaced)
+        world.ledger.set_unplaced(route.name, told(troubles_of(found)), world.now())
         with world.ledger.write():
             world.ledger.change_versions([], [(number, "removed") for number in found.ended], world.now(), world.run_id)
         steps = PushStep(world, found)

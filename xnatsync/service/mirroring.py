@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from xnatsync.config.model import MirrorConfig, PushConfig
 from xnatsync.config.show import route_digest
+from xnatsync.core.agreement import Trouble
 from xnatsync.core.errors import Disposition, Exit, XnatsyncError
 from xnatsync.core.inventory import Owner
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.tree_rows import MirrorCounts, OwnerRow, TroubleRow
 from xnatsync.mirror.plan import MirrorPlan, plan
-from xnatsync.mirror.push_survey import LocalFile, push_survey
+from xnatsync.mirror.push_survey import LocalFile, push_survey, troubles_of
 from xnatsync.mirror.run import TreeRun, push, run
 from xnatsync.mirror.world import TreeProgress, TreeWorld
 from xnatsync.routes.mirror import MirrorRoute
@@ -41,6 +42,7 @@ class MirrorReport:
     interrupted: bool = False
     kind: str = "mirror"
     unplaced: tuple[tuple[str, str], ...] = ()  # files of a push that belong to nothing on the server, and why
+    astray: tuple[Trouble, ...] = ()  # files of it that lie where nothing is sent from
     held: tuple[OwnerRow, ...] = ()  # owners that wait for a person, or are tried again later
 
     @property
@@ -113,6 +115,7 @@ class PushPlan:
     route: PushRoute
     steps: list[tuple[Owner, tuple[LocalFile, ...]]] = field(default_factory=list)
     unplaced: tuple[tuple[str, str], ...] = ()
+    astray: tuple[Trouble, ...] = ()  # files that lie where nothing is sent from
     errors: list[XnatsyncError] = field(default_factory=list)
 
 
@@ -134,6 +137,7 @@ def plan_pushes(app: App, ledger: Ledger, run_id: int, names: Sequence[str], pro
             continue
         planned.steps = [(owner, tuple(found.files.get(number, ()))) for number, owner in found.owners.items()]
         planned.unplaced = tuple(found.unplaced)
+        planned.astray = tuple(trouble for trouble in troubles_of(found) if not trouble.person)
     return plans
 
 
@@ -216,5 +220,8 @@ def _report(ledger: Ledger, done: TreeRun) -> MirrorReport:
         interrupted=done.interrupted,
         kind="mirror" if isinstance(done.route, MirrorRoute) else "push",
         unplaced=done.unplaced,
+        astray=tuple(
+            Trouble(row.path, row.code, row.detail, row.person) for row in ledger.unplaced(name) if not row.person
+        ),
         held=tuple(row for row in ledger.owners(name) if row.hold is not None),
     )

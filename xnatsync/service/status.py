@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from xnatsync.core.errors import RouteUnknown
 from xnatsync.ledger.rows import EventRow, ItemRow, RunRow, UnitRow
-from xnatsync.ledger.tree_rows import MirrorCounts, OwnerRow, TroubleRow
+from xnatsync.ledger.tree_rows import MirrorCounts, OwnerRow, TroubleRow, UnplacedRow
 
 if TYPE_CHECKING:
     from xnatsync.config.model import Config
@@ -48,6 +48,7 @@ class TreeStanding:
     counts: MirrorCounts
     troubles: tuple[TroubleRow, ...]
     held: tuple[OwnerRow, ...]  # for a person, or until they are tried again
+    unplaced: tuple[UnplacedRow, ...] = ()  # files of a push that are not sent, as nobody owns them
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ def _route(
     standing.sort(key=lambda part: not part.is_held)
     left_out = ledger.never_sent(name) if ledger is not None else {}
     folder = str(config.routes[name].folder) if name in config.routes else None
-    tree = _tree(ledger, name, trees[name]) if ledger is not None and name in trees else None
+    tree = _tree(ledger, name, trees.get(name)) if ledger is not None else None
     return RouteStanding(
         name,
         config.routes[name].kind if name in config.routes else "mirror" if tree is not None else "drop",
@@ -142,9 +143,12 @@ def _route(
     )
 
 
-def _tree(ledger: Ledger, name: str, counts: MirrorCounts) -> TreeStanding:
+def _tree(ledger: Ledger, name: str, counts: MirrorCounts | None) -> TreeStanding | None:
+    unplaced = tuple(ledger.unplaced(name))
+    if counts is None and not unplaced:
+        return None
     held = [row for row in ledger.owners(name) if row.hold is not None]
-    return TreeStanding(counts, tuple(ledger.troubles(name)), tuple(held))
+    return TreeStanding(counts or MirrorCounts(), tuple(ledger.troubles(name)), tuple(held), unplaced)
 
 
 def _standing(ledger: Ledger, item: ItemRow) -> Standing:

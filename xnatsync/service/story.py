@@ -65,7 +65,7 @@ def tell(config: Config, what: str) -> Tale:
             raise NothingFound("there is no ledger yet: nothing was ever synchronised")
         items = _find(ledger, what)
         trees = tell_trees(config, ledger, what)
-        if not items and not trees.stories:
+        if not items and not trees.stories and not trees.unplaced:
             raise NothingFound(f"the ledger knows nothing called {what}")
         return Tale(
             what,

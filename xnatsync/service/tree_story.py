@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from xnatsync.core.advice import advice_of
 from xnatsync.core.wording import counted
-from xnatsync.ledger.tree_rows import OwnerRow, TroubleRow, VersionRow
+from xnatsync.ledger.tree_rows import OwnerRow, TroubleRow, UnplacedRow, VersionRow
 
 if TYPE_CHECKING:
     from xnatsync.config.model import Config
@@ -50,6 +50,7 @@ class TreeTale:
 
     stories: tuple[TreeStory, ...]
     more: int
+    unplaced: tuple[UnplacedRow, ...] = ()  # files of pushes that nobody owns; the first of them
 
 
 def tell_trees(config: Config, ledger: Ledger, what: str) -> TreeTale:
@@ -58,22 +59,34 @@ def tell_trees(config: Config, ledger: Ledger, what: str) -> TreeTale:
     owners = [] if versions else _owners(ledger, what)
     stories = [_path_story(ledger, rows) for rows in versions[:PATHS_MAX]]
     stories += [_owner_story(ledger, row) for row in owners[:PATHS_MAX]]
-    return TreeTale(tuple(stories), max(0, len(versions) - PATHS_MAX) + max(0, len(owners) - PATHS_MAX))
+    nobodys = _unplaced(config, ledger, what)
+    more = sum(max(0, len(found) - PATHS_MAX) for found in (versions, owners, nobodys))
+    return TreeTale(tuple(stories), more, tuple(nobodys[:PATHS_MAX]))
 
 
 def _versions(config: Config, ledger: Ledger, what: str) -> list[list[VersionRow]]:
     """Finds the versions by path, each path's in the order of time."""
-    tail, routes = what.rstrip("/"), None
-    for name, route in config.tree_routes.items():
-        if tail.startswith(f"{route.folder}/"):
-            tail = tail[len(str(route.folder)) + 1 :]
-            routes = {other for other, part in config.tree_routes.items() if part.folder == route.folder} | {name}
-            break
+    tail, routes = _place(config, what)
     groups: dict[tuple[str, str], list[VersionRow]] = {}
     for row in ledger.find_versions(tail) if tail else ():
         if routes is None or row.route in routes:
             groups.setdefault((row.route, row.path), []).append(row)
     return list(groups.values())
+
+
+def _place(config: Config, what: str) -> tuple[str, set[str] | None]:
+    """Reads an absolute path in a tree: relative, with the routes that keep files there; else None: of any route."""
+    tail = what.rstrip("/")
+    for route in config.tree_routes.values():
+        if tail.startswith(f"{route.folder}/"):
+            names = {name for name, part in config.tree_routes.items() if part.folder == route.folder}
+            return tail[len(str(route.folder)) + 1 :], names
+    return tail, None
+
+
+def _unplaced(config: Config, ledger: Ledger, what: str) -> list[UnplacedRow]:
+    tail, routes = _place(config, what)
+    return [row for row in ledger.find_unplaced(tail) if routes is None or row.route in routes]
 
 
 def _owners(ledger: Ledger, what: str) -> list[OwnerRow]:
