@@ -238,10 +238,16 @@ class Judge:
             self.broken("L1", f"{name} was given up after {tries} tries: {code}")
 
     def blames_nobody(self, unit: UnitRow) -> None:
-        """A unit that says that others' content is in its way is right: it was not our own half-done work."""
+        """A unit that says that others' content is in its way is right: it was not our own half-done work.
+
+        Another version of ours may have been there when it looked, and be overwritten or deleted since.
+        """
         earlier = self.history.question(
             "select count(*) from entry e join file f on f.unit_id = ? and f.key = e.key "
             "where e.state = 'verified' or e.source_sha256 <> f.sha256", unit.id,
+        ) or self.history.question(
+            "select count(*) from file f join file o on o.key = f.key and o.sha256 <> f.sha256 "
+            "join attempt a on a.unit_id = o.unit_id where f.unit_id = ?", unit.id,
         )  # fmt: skip
         server = self.history.server
         if unit.code == errors.ForeignContent.code and not (server.foreign or server.latecomers or earlier):
