@@ -191,11 +191,11 @@ class SimTreeDisk:
             if self.leaves_mount_point:
                 return TreeLook({})
             raise FolderMissing("the tree is not there, or is not a folder")
+        tops = [top for top in (below if below is not None else ("",)) if self.spelled(top) == top]
         files = {
-            top + path[len(held) :]: (len(inode.data), inode.mtime_ns)
-            for top, held in ((top, self.spelled(top)) for top in (below if below is not None else ("",)))
+            path: (len(inode.data), inode.mtime_ns)
             for path, inode in self.shown().items()
-            if not held or path == held or path.startswith(f"{held}/")
+            if any(not top or path == top or path.startswith(f"{top}/") for top in tops)
         }
         if files and (chance := self.history.faults.fires("eio", "disk.look_tree")):
             folder = chance.choice(sorted(files)).rpartition("/")[0]

@@ -52,6 +52,7 @@ class _Look:
         """Looks at one folder (or file) of the tree; what is not there has no files."""
         try:
             place = ways.find(root, path)
+            ways.check_exact(root, place, path)  # else what is called otherwise would be seen under this name
             seen = place.lstat()
         except PlaceTaken as error:
             self.problems.append(ProblemSeen(path, str(error)))

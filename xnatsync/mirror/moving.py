@@ -142,6 +142,9 @@ def _done(world: TreeWorld, found: Survey, move: _Move) -> bool:
         except SourceChanged:
             pass  # nothing at the source: renamed already, as before a crash, or taken away
         except (PlaceTaken, NameHostile):
+            look = world.disk.look_tree(route.folder, [source])
+            if not look.files and not any(problem.unreadable for problem in look.problems):
+                continue  # nothing is called so any more, but something whose name differs in case alone may be there
             move.taken = target
             for done, back in reversed(renamed):
                 world.disk.rename(route.folder, back, done)
