@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
@@ -11,12 +11,15 @@ from unittest.mock import patch
 from sim.invariants import Violation
 from sim.tree_disk import SimTreeDisk
 from sim.tree_world import TreeHistory
+from xnatsync.core import agreement, layout
 from xnatsync.core.sending import Agreed, Put, Refuse
 from xnatsync.core.sides import ServerFile
-from xnatsync.mirror import fetch, push_step, step
+from xnatsync.ledger import lock
+from xnatsync.mirror import fetch, push_step, push_survey, step
 from xnatsync.mirror.land import Landing
 from xnatsync.mirror.push_step import PushStep
 from xnatsync.mirror.store import Staging
+from xnatsync.xnat import names
 
 
 def lands_without_flushing() -> list[Any]:
@@ -103,6 +106,51 @@ def agrees_without_looking_back() -> list[Any]:
     return [patch.object(push_step, "decide_sending", lazy)]
 
 
+def writes_whatever_name_it_is_told() -> list[Any]:
+    """No name that a server tells is looked at, neither when it is read nor when it becomes a path."""
+
+    def believed(text: Any, *_: Any, **__: Any) -> str:
+        return str(text)
+
+    return [
+        *(patch.object(names, each, believed) for each in ("segment", "relative_path")),
+        *(patch.object(layout, each, believed) for each in ("check_segment", "check_path")),
+    ]
+
+
+def takes_no_notice_of_case() -> list[Any]:
+    """Files are put beside each other whose names some disks take for one."""
+    return [patch.object(agreement, "clashes", lambda _: ())]
+
+
+def goes_through_folders_of_another_spelling() -> list[Any]:
+    """On a disk that folds case, nobody looks how what lies there is spelled."""
+
+    def careless(self: SimTreeDisk, path: str, *, exact: bool = False) -> str:
+        return self.spelled(path)
+
+    return [patch.object(SimTreeDisk, "_place", careless), patch.object(SimTreeDisk, "land", _land_anywhere)]
+
+
+def knows_sessions_by_their_labels_alone() -> list[Any]:
+    """A push in a layout whose folders are called by accession IDs asks for labels all the same."""
+
+    def located(world: Any, found: Any, fresh: Any) -> None:
+        find(world, found, [(replace(place, session_id=""), file) for place, file in fresh])
+
+    find = push_survey._find_owners
+    return [patch.object(push_survey, "_find_owners", located)]
+
+
+def takes_no_lock() -> list[Any]:
+    """A second run begins while another works with the ledger."""
+    return [patch.object(lock, "hold", lambda _: nullcontext())]
+
+
+def _land_anywhere(self: SimTreeDisk, root: Any, name: str, path: str, *, replace: bool, seen: Any = None) -> int:
+    return _LAND(self, root, name, self.spelled(path), replace=replace, seen=seen)
+
+
 def _land_blindly(self: SimTreeDisk, root: Any, name: str, path: str, *, replace: bool, seen: Any = None) -> int:
     return _LAND(self, root, name, path, replace=replace)
 
@@ -113,7 +161,8 @@ BUGS: dict[str, Callable[[], list[Any]]] = {
     for bug in (
         lands_without_flushing, replaces_without_keeping_the_old, removes_on_an_incomplete_listing, believes_the_200,
         overwrites_without_a_base, agrees_although_it_changed_meanwhile, resumes_another_version,
-        agrees_without_looking_back,
+        agrees_without_looking_back, writes_whatever_name_it_is_told, takes_no_notice_of_case,
+        goes_through_folders_of_another_spelling, knows_sessions_by_their_labels_alone, takes_no_lock,
     )
 }  # fmt: skip
 

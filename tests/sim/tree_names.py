@@ -89,7 +89,9 @@ def odd_label_there(history: TreeHistory, chance: Chance) -> str | None:
     items = [one for one, _ in history.server.owners() if isinstance(one, Experiment | Subject)]
     if not items:
         return None
-    return _relabel(history, chance.choice(items), chance.choice(LABELS))
+    item, like = chance.choice(items), chance.choice(items)
+    alike = like is not item and type(like) is type(item)
+    return _relabel(history, item, like.label.swapcase() if alike else chance.choice(LABELS))
 
 
 def _relabel(history: TreeHistory, item: Experiment | Subject, label: str) -> str:
@@ -109,8 +111,9 @@ def odd_resource_there(history: TreeHistory, chance: Chance) -> str | None:
     label, scan = chance.choice(RESOURCES), chance.choice(scans)
     place, data = history.server.place(one, scan), history.content("server", chance)
     if label not in place.resources:
-        history.server.people_store(place, "in the making", "x.txt", data)
-        made = place.resources[label] = place.resources.pop("in the making")
+        before = f"in the making {history.contents}"
+        history.server.people_store(place, before, "x.txt", data)
+        made = place.resources[label] = place.resources.pop(before)
         made.label = label
     return repr(label)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import hashlib
 import heapq
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -262,7 +263,7 @@ class TreeHistory:
         """One process of ours: a run of `sync` over both routes, if it gets the ledger for itself."""
         self.log("start")
         try:
-            with lock.hold(LOCKS / "ledger.db"):
+            with lock.hold(LOCKS / f"{os.getpid()}.db"):
                 return self._run()
         except LedgerHeld:
             self.log("another run has the ledger")
@@ -523,7 +524,7 @@ class TreeHistory:
             return
         if code in {errors.NameHostile.code, errors.NameClash.code, errors.PlaceTaken.code} and tame(self):
             return
-        if self.disk.spelled(path) != path and call_otherwise(self, path):
+        if code == errors.PlaceTaken.code and self.disk.spelled(path) != path and call_otherwise(self, path):
             return
         there = self.disk.spelled(path)
         away = {name for name in self.disk.shown() if name == there or name.startswith(f"{there}/")}
