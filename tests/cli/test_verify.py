@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cli_fields import document_faults
-from cli_world import World
+from cli_world import REPOSITORY, World
 from xnatsync.core.errors import FolderMissing
 from xnatsync.core.manifest import Level
 from xnatsync.core.verification import (
@@ -134,6 +134,30 @@ def test_before_the_first_run_there_is_nothing_to_verify(box: World) -> None:
     assert not list(box.root.glob("ledger.db*"))
 
 
+def test_the_scheduled_form(delivered: World) -> None:
+    """One command, in a process of its own, night after night: a part each, 4 on a finding, files replaced whole."""
+    manual = (REPOSITORY / "docs" / "commands.md").read_text("utf-8").partition("### On a schedule")[2]
+    documented = next(line.split() for line in manual.splitlines() if line.startswith("    xnatsync verify "))
+    out = delivered.root / "out"
+    places = {"1/7": "1/2"} | {f"/var/lib/xnatsync/{name}": str(out / name) for name in ("verify.json", "verify.html")}
+    command = [places.get(word, word) for word in documented[1:]]
+    page, document = out / "verify.html", out / "verify.json"
+    assert set(places.values()) < set(command)
+
+    first = delivered.spawn(*command)
+    before = document.stat().st_ino, page.read_text()
+    lose(delivered)
+    nights = [delivered.spawn(*command) for _ in range(2)]  # an empty part, and the first of the next round
+
+    assert first.code == 0, first
+    assert [night.code for night in nights] == [0, 4], nights
+    assert (document.stat().st_ino, page.read_text()) != before
+    told = json.loads(document.read_text())
+    assert document_faults(told) == []
+    assert told["exit_code"] == nights[-1].code
+    assert sorted(path.name for path in page.parent.iterdir()) == ["verify.html", "verify.json"]
+
+
 def test_exit_codes(delivered: World) -> None:
     """4 for a difference, 5 when it could not look, 7 when a disk is away; 8 for a repair beside another instance."""
     from xnatsync.ledger.lock import hold
@@ -160,6 +184,8 @@ def test_exit_codes(delivered: World) -> None:
         ["--sample", "0"],
         ["--sample", "some"],
         ["--sample", "120%"],
+        ["--sample", "2/7"],
+        ["--sample", "1/0"],
         ["--session", "[x"],
         ["--dry-run"],
         ["--workers", "0"],

@@ -53,6 +53,67 @@ def test_runs_that_follow_each_other_cover_everything(many: DropWorld, sample: s
     assert all(not set().union(*seen[:late]) >= seen[late] for late in range(1, runs))
 
 
+@pytest.mark.parametrize("parts", [1, 2, 3, 4, 5, 7])
+def test_so_many_runs_as_there_are_parts_take_each_once(many: DropWorld, parts: int) -> None:
+    """Exactly once, in two rounds that follow each other; where there are more parts than targets, some are empty."""
+    for _ in range(2):
+        seen = [looked_at(many, sample=Sample.parse(f"1/{parts}")) for _ in range(parts)]
+
+        assert sorted(subject for part in seen for subject in part) == [f"S{number}" for number in range(5)]
+        assert max(map(len, seen)) == -(-5 // parts)
+        assert max(map(len, seen)) - min(map(len, seen)) <= 1
+
+
+def test_what_a_run_could_not_look_at_comes_in_the_next(many: DropWorld) -> None:
+    """An interrupted run, a server that is down, a full verification in between: still each exactly once."""
+    part = Sample.parse("1/3")
+    stop = threading.Event()
+    many.after("GET", "/data/experiments/.*/files", stop.set)
+    cut = look(many, app=App(load(many.config), stop), workers=1, sample=part)
+    assert (cut.interrupted, len(cut.summaries)) == (True, 1)
+    text = many.config.read_text()
+    many.config.write_text(text.replace(many.server.url, "http://127.0.0.1:9"))
+    assert look(many, sample=part).exit_code == 5
+    many.config.write_text(text)
+    first = {one.target.subject for one in cut.summaries}
+
+    seen = [first, *(looked_at(many, sample=part) for _ in range(3))]
+
+    assert sorted(subject for part in seen for subject in part) == [f"S{number}" for number in range(5)]
+    assert len(looked_at(many, sample=part)) == 2  # the next round
+
+
+def test_a_session_that_comes_meanwhile_is_taken_too(many: DropWorld) -> None:
+    """In the round that is under way, once."""
+    part = Sample.parse("1/3")
+    seen = [looked_at(many, sample=part)]
+    many.study("late", patient="S9", seed=9, series=(1,))
+    assert many.sync().exit_code == 0
+    seen += [looked_at(many, sample=part) for _ in range(2)]
+
+    assert sorted(subject for part in seen for subject in part) == ["S0", "S1", "S2", "S3", "S4", "S9"]
+
+
+def test_rounds_of_another_kind_do_not_disturb_each_other(many: DropWorld) -> None:
+    """Each depth, scope and number of parts has its own; a deep look spares a shallow one, never the reverse."""
+    deep, shallow = [], []
+    for _ in range(3):
+        shallow.append(looked_at(many, sample=Sample.parse("1/3"), level=Level.COUNTS))
+        deep.append(looked_at(many, sample=Sample.parse("1/3"), level=Level.NAMES))
+
+    assert sorted(subject for part in deep for subject in part) == [f"S{number}" for number in range(5)]
+    assert set().union(*shallow, *deep) == {f"S{number}" for number in range(5)}
+
+
+def test_rounds_cover_the_owners_of_a_mirror(pulled: MirrorWorld) -> None:
+    """Project, subject and session, each with its own files: every file is read once in a round."""
+    reports = [look(pulled, sample=Sample.parse("1/2")) for _ in range(2)]
+
+    kinds = [(one.target.subject, one.target.session) for report in reports for one in report.summaries]
+    assert sorted(kinds) == [("", ""), ("S1", ""), ("S1", "S1_MR")]
+    assert sum(report.local.expected for report in reports) == len(pulled.shown())
+
+
 def test_a_shallow_look_does_not_count_for_a_deeper_sample(many: DropWorld) -> None:
     """What was counted yesterday is still to be verified by names today."""
     first = looked_at(many, sample=Sample(3), level=Level.NAMES)

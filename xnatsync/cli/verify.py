@@ -33,7 +33,7 @@ def verify(
     ] = None,
     sample: Annotated[
         str | None,
-        typer.Option(metavar="N|P%", help="So many of each route, those verified longest ago first; else all."),
+        typer.Option(metavar="N|P%|1/T", help="So many of each route, those verified longest ago first; else all."),
     ] = None,
     project: Annotated[
         list[str] | None, typer.Option("--project", "-P", metavar="PATTERN", help="Only these projects.")

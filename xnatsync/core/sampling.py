@@ -15,17 +15,22 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """So many targets, or such a share of them."""
+    """So many targets, such a share of them, or one part of so many that together are all of them."""
 
     number: int | None = None
     percent: float | None = None
+    parts: int | None = None
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Reads `25` or `10%`; ValueError says how it is written."""
-        found = re.fullmatch(r"([0-9]{1,9})|([0-9]{1,3}(?:\.[0-9]{1,3})?)\s*%", text.strip())
+        """Reads `25`, `10%` or `1/7`; ValueError says how it is written."""
+        found = re.fullmatch(r"([0-9]{1,9})|([0-9]{1,3}(?:\.[0-9]{1,3})?)\s*%|1\s*/\s*([0-9]{1,6})", text.strip())
         if found is None:
-            raise ValueError(f'{text!r} is no sample: write a number, as 25, or a share, as "10%"')
+            raise ValueError(f'{text!r} is no sample: write a number, as 25, a share, as "10%", or a part, as 1/7')
+        if found[3] is not None:
+            if not int(found[3]):
+                raise ValueError("there is no part of nothing: write 1/7 for a seventh in each of seven runs")
+            return cls(parts=int(found[3]))
         if found[1] is not None:
             if not int(found[1]):
                 raise ValueError("a sample of nothing would verify nothing")
@@ -38,6 +43,8 @@ class Sample:
         """Tells how many of so many are taken: at least one, where there is one."""
         if self.number is not None:
             return min(self.number, total)
+        if self.parts is not None:
+            return -(-total // self.parts)
         assert self.percent is not None
         return min(total, -int(-total * self.percent // 100))
 
@@ -51,6 +58,33 @@ def pick(targets: Iterable[T], last: Mapping[T, int], sample: Sample | None) -> 
     if sample is None:
         return waiting
     return sorted(waiting, key=lambda target: last.get(target, -1))[: sample.of(len(waiting))]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """How far runs have come that take one part each until all is taken.
+
+    `since` is a number as in `pick`: what was verified later than that belongs to this round.
+    """
+
+    since: int = -1
+    runs: int = 0
+
+
+def pick_part(
+    targets: Iterable[T], last: Mapping[T, int], parts: int, before: Round, newest: int
+) -> tuple[list[T], Round]:
+    """Takes the next part of a round, or the first of a new one; gives the round as it is while that part is verified.
+
+    In so many runs as there are parts each target is taken once: what an earlier one could not look at comes in a
+    later one, and what was verified otherwise meanwhile is not taken again.  `newest` is how late it is now.
+    """
+    everything = list(targets)
+    left = [target for target in everything if last.get(target, -1) <= before.since]
+    if before.since < 0 or (before.runs >= parts and not left):
+        before, left = Round(newest), everything
+    size = -(-len(left) // max(1, parts - before.runs))
+    return sorted(left, key=lambda target: last.get(target, -1))[:size], before
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,23 @@ class Audits(Connection):
             for unit, owner, level, late in self._fetch(sql, [route])
         ]
 
+    def newest_audit(self) -> int:
+        """How late it is, as `last_verified` counts."""
+        return int(self._scalar("select coalesce(max(id), 0) from audit"))
+
+    def position(self, route: str, name: str) -> str:
+        """Says how far something that goes on from run to run has come; "" when it has not begun."""
+        return str(self._scalar("select value from cursor where route = ? and name = ?", [route, name]) or "")
+
+    def note_position(self, route: str, name: str, value: str, now: str) -> None:
+        """Notes how far it has come."""
+        with self.write():
+            self._run(
+                "insert into cursor (route, name, value, at) values (?, ?, ?, ?) "
+                "on conflict (route, name) do update set value = excluded.value, at = excluded.at",
+                [route, name, value, now],
+            )
+
     def thin_audits(self, before: str) -> int:
         """Forgets looks from before a moment that saw just what those before and after them saw; gives how many rows.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
@@ -15,7 +17,7 @@ from xnatsync.config.model import MirrorConfig, PushConfig
 from xnatsync.core.errors import Disposition, Exit, PlaceTaken, RouteUnknown, Stopped, XnatsyncError
 from xnatsync.core.manifest import Level
 from xnatsync.core.moment import later
-from xnatsync.core.sampling import Sample, Scope, pick
+from xnatsync.core.sampling import Round, Sample, Scope, pick, pick_part
 from xnatsync.core.verification import (
     DIFFERENCES,
     Depth,
@@ -171,11 +173,13 @@ class _Run:
         """Verifies what is asked of it."""
         try:
             known = [target for target in examiner.targets() if self.asked.scope.takes(target)]
-            chosen = pick(known, self._last(examiner, name, known), self.asked.sample)
+            chosen, going_on = self._chosen(examiner, name, known)
             self.report.known += len(known)
             self.report.chosen += len(chosen)
             examiner.prepare(chosen)
             self._all(examiner, chosen)
+            if going_on is not None:
+                self._note(examiner, name, going_on)
             if self.asked.sample is None and self.asked.scope == Scope() and not self._stops:
                 for looked in examiner.aside():
                     self._take(examiner, looked)
@@ -189,6 +193,27 @@ class _Run:
     @property
     def _stops(self) -> bool:
         return self.halted or self.looking.stopping()
+
+    def _chosen(self, examiner: Examiner, name: str, known: Sequence[Target]) -> tuple[list[Target], Round | None]:
+        """Takes what is asked for; where runs take one part each, with how far they have come."""
+        last, sample = self._last(examiner, name, known), self.asked.sample
+        if sample is None or sample.parts is None:
+            return pick(known, last, sample), None
+        said = self.looking.ledger.position(name, self._round(examiner))
+        before = Round(*map(int, said.split("/"))) if re.fullmatch(r"[0-9]+/[0-9]+", said) else Round()
+        return pick_part(known, last, sample.parts, before, self.looking.ledger.newest_audit())
+
+    def _note(self, examiner: Examiner, name: str, going_on: Round) -> None:
+        """A run that could not look at its whole part has not taken it: what is left comes in the next ones."""
+        runs = going_on.runs + (not self._stops)
+        position = f"{going_on.since}/{runs}"
+        self.looking.ledger.note_position(name, self._round(examiner), position, self.looking.now())
+
+    def _round(self, examiner: Examiner) -> str:
+        """Names the runs that belong together: of the same parts, as deep, of the same scope."""
+        assert self.asked.sample is not None
+        scope = hashlib.sha256(repr(self.asked.scope).encode()).hexdigest()[:12]
+        return f"verify 1/{self.asked.sample.parts} {examiner.depth} {scope}"
 
     def _last(self, examiner: Examiner, name: str, known: Sequence[Target]) -> dict[Target, int]:
         """Tells how late each target was last verified, at least as deeply as it is now; never: it is not there."""
