@@ -31,7 +31,7 @@ LAST = {
     "removes_on_an_incomplete_listing": 7,
     "believes_the_200": 2,
     "overwrites_without_a_base": 7,
-    "resumes_another_version": 61,
+    "resumes_another_version": 20,
     "agrees_without_looking_back": 7,
     "agrees_although_it_changed_meanwhile": 431,
     "writes_whatever_name_it_is_told": 1,

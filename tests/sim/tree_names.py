@@ -72,7 +72,7 @@ def odd_file_there(history: TreeHistory, chance: Chance) -> str | None:
         return None
     one, scan, resource = chance.choice(found)
     name = chance.choice(NAMES)
-    if name not in resource.entries:
+    if not history.server.site.store.exists(f"{resource.folder}/{name}"):
         data = history.content("server", chance)
         place = history.server.place(one, scan)
         history.server.people_store(place, resource.label, "in the making", data)
