@@ -397,6 +397,23 @@ def test_a_name_that_is_odd_and_fine_comes(world: MirrorWorld, name: str) -> Non
     quiet(world)
 
 
+def test_a_label_that_no_program_can_show_is_told_beside_the_rail(world: MirrorWorld) -> None:
+    """Everything else is done and told when removals are held back (simulation, 3593)."""
+    world.configure(policy="replica", max_delete=1)
+    number, other = world.session_with(), world.session_with("OTHER_MR", subject="S2")
+    world.fill(number)
+    assert world.mirror().exit_code == 0
+    for name in ("1.nii", "2.nii"):
+        world.delete(f"experiments/{number}/scans/1/resources/NIFTI/files/{name}")
+    world.site.experiments[other].label = "a\\b"
+
+    report = world.mirror()
+
+    assert {error.code for error in report.errors} == {"XS-MAX-DELETE", "XS-NAME-HOSTILE"}, report
+    assert len(world.files()) == 6
+    assert not list((world.tree / ".xnatsync" / "staging").rglob("*"))
+
+
 def test_metadata_are_not_put_beside_what_differs_in_case_alone(world: MirrorWorld) -> None:
     """Some disks take them for one; a person is asked, until it is gone (simulation, 194)."""
     world.session_with()

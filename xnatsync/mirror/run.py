@@ -45,19 +45,24 @@ def run(
 ) -> TreeRun:
     """Brings a tree into agreement with its projects, as far as can be done now."""
     done = TreeRun(route)
+    hostile: list[XnatsyncError] = []  # told however the run ends
     try:
         found = survey(world, route)
+        hostile += [NameHostile(f"owner {number or 'without a name'}: {why}") for number, why in found.refused]
         follow(world, found)
         done.owners, done.due = len(found.owners), len(found.due) + len(found.gone)
         steps = OwnerStep(world, found, Listings(world.archive(route.server), _weights(found)))
         numbers = [*found.due, *(row.id for row in found.gone)]
-        if _step_all(world, done, OwnerRota(world, workers, patience_s, on_bug, dict.fromkeys(numbers, steps.step))):
-            remove(world, found, steps.removals, steps.ends)
+        rota = OwnerRota(world, workers, patience_s, on_bug, dict.fromkeys(numbers, steps.step))
+        whole = _step_all(world, done, rota)
+        if whole:
             world.disk.clear_staging(route.folder)
         empty_old_trash(world, route)
-        done.errors += [NameHostile(f"owner {number or 'without a name'}: {why}") for number, why in found.refused]
+        if whole:
+            remove(world, found, steps.removals, steps.ends)
     except XnatsyncError as error:
         done.errors.append(error)
+    done.errors += hostile
     done.counts = dict(world.tally(route.name).counts)
     return done
 
