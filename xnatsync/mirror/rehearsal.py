@@ -62,7 +62,8 @@ class _Rehearsal:
             raise PlaceTaken(f"{source!r} cannot be moved into itself")
         if not self._is_there(root, source):
             raise SourceChanged(f"{source} is gone")
-        if self._is_there(root, target):
+        above = (target[:end] for end, letter in enumerate(target) if letter == "/")
+        if self._is_there(root, target) or any(self.stat(root, folder) is not None for folder in above):
             raise PlaceTaken(f"something is there already: {source!r} would not be moved over it")
         self._renamed.append((source, target))
 
