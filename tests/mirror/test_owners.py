@@ -350,6 +350,33 @@ def test_a_layout_of_ones_own_and_a_new_label(world: MirrorWorld, layout: dict[s
     quiet(world)
 
 
+def test_a_conflict_copy_is_told_in_a_layout_in_which_nobody_has_a_folder(world: MirrorWorld) -> None:
+    """Also when nothing else is left of the resource (simulation, 3664)."""
+    layout = {
+        "scan": "{resource}/{project}/scans/{session}/{scan}/{path}",
+        "session": "{resource}/{project}/sessions/{session}/{path}",
+        "subject": "{resource}/{project}/subjects/{subject}/{path}",
+        "project": "{resource}/{project}/itself/{path}",
+    }
+    world.configure(layout=layout, policy="replica", metadata=False)
+    number = world.session_with()
+    world.fill(number, scans=1, files=1)
+    assert world.mirror().exit_code == 0
+    (world.tree / "NIFTI/P1/scans/S1_MR/1/1.nii").write_bytes(b"edited")
+    world.upload(f"experiments/{number}/scans/1/resources/NIFTI/files/1.nii", b"replaced", overwrite=True)
+    report = world.mirror()
+    assert report.exit_code == 3
+    (copy,) = [path for path in world.files() if ".xnatsync-conflict-" in path]
+    world.delete(f"experiments/{number}/scans/1/resources/NIFTI")
+
+    for _ in range(2):
+        report = world.mirror()
+        assert (report.exit_code, {trouble.path for trouble in report.troubles}) == (3, {copy}), report
+
+    (world.tree / copy).unlink()
+    assert world.mirror().exit_code == 0
+
+
 # --- names ---------------------------------------------------------------------------------------------------------
 
 

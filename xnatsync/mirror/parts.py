@@ -47,7 +47,8 @@ def look(world: TreeWorld, survey: Survey, number: int, placed: Owner, listing: 
     rows = world.ledger.living_of(number)
     if listing is not None and not survey.complete:  # what it does not name was not counted either
         complete = complete and all(row.label == METADATA or row.key in survey.listed[number] for row in rows)
-    tree, whole = _tree(world, route, placed, [row.path for row in rows], [file.path for file in server], parts)
+    kept = [trouble.path for trouble in world.ledger.troubles(owner_id=number) if is_conflict_copy(trouble.path)]
+    tree, whole = _tree(world, route, placed, [row.path for row in rows], [file.path for file in server], kept, parts)
     base = [_base(survey, number, row, gone=listing is None) for row in rows]
     sidecar = _own(route, placed)[0]
     if sidecar is not None:  # no other look at the tree would see the copies of metadata
@@ -113,11 +114,17 @@ def _server(
 
 
 def _tree(
-    world: TreeWorld, route: MirrorRoute, placed: Owner, base: list[str], server: list[str], parts: Parts
+    world: TreeWorld,
+    route: MirrorRoute,
+    placed: Owner,
+    base: list[str],
+    server: list[str],
+    kept: list[str],
+    parts: Parts,
 ) -> tuple[list[TreeFile], bool]:
     _, folders = _own(route, placed)
     if not folders:  # a layout in which owners share folders: those of the files that matter
-        folders = tuple(sorted({path.rpartition("/")[0] for path in (*base, *server)}))
+        folders = tuple(sorted({path.rpartition("/")[0] for path in (*base, *server, *kept)}))
     seen = world.disk.look_tree(route.folder, folders)
     if any(path not in seen.files for path in base):
         check_still_there(world, route)
