@@ -144,10 +144,13 @@ class PushStep:
             )
             return Refuse(error)
         there = listing.files.get((file.key.scan, file.key.label, file.name))
-        last = _last(self.world.ledger.latest_deed(row.id, file.key, file.name))
+        deed = self.world.ledger.latest_deed(row.id, file.key, file.name)
+        last = _last(deed)
         known = _base(base) if base is not None else None
         ours = base is not None and base.origin == "tree"
         now = self.world.now()
+        if deed is not None and deed.outcome != "ok" and now >= deed.quiet_at:
+            last = None if self._came_before(file, deed.sha256, deed.began_at) else last  # it proves nothing to be ours
         complete = listing.complete
         if known is not None or last is not None:  # else all that follows is a store that may be refused
             if there is None and file.key in listing.hidden:
@@ -165,12 +168,12 @@ class PushStep:
         many = sum((scan, label) == (key.scan, key.label) for scan, label, _ in listed)
         return counted is not None and many < counted
 
-    def _came_before(self, file: LocalFile, here: Content, when: str) -> bool:
+    def _came_before(self, file: LocalFile, sha256: bytes, when: str) -> bool:
         """Tells whether a mirror of the same tree had got this very content from the server by then."""
         ledger, folders = self.world.ledger, self.world.folders
         beside = [name for name, folder in folders.items() if folder == self.survey.route.folder]
         found = (ledger.find_living(name, file.path) for name in beside if name != self.survey.route.name)
-        return any(old and (old.origin, old.sha256) == ("server", here.sha256) and old.since < when for old in found)
+        return any(old and (old.origin, old.sha256) == ("server", sha256) and old.since < when for old in found)
 
     def _digest_there(self, owner: Owner, file: LocalFile) -> bytes:
         digest = hashlib.sha256()
@@ -240,7 +243,7 @@ class PushStep:
         mine = world.ledger.latest_deed(row.id, file.key, file.name)
         ours = mine is not None and mine.sha256 == here.sha256  # not what a mirror brought in the place of ours
         if mine is not None and mine.outcome != "ok":  # nor what a mirror had brought before ours was sent
-            ours = ours and not self._came_before(file, here, mine.began_at)
+            ours = ours and not self._came_before(file, mine.sha256, mine.began_at)
         if base is not None and base.sha256 == here.sha256:
             world.ledger.touch_versions({base.id: here.mtime_ns})
             return
