@@ -49,7 +49,7 @@ class Staging:
     disk: TreeDisk
     root: Path
     prefix: str
-    at_once: int = 3
+    at_once: int = 2
 
     def begun(self, file: ServerFile) -> int:
         """Only one of which size and digest are listed can be gone on with: they tell whether it is the same still."""
