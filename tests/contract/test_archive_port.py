@@ -296,7 +296,7 @@ def test_a_file_is_fetched_from_any_offset(world: World) -> None:
     whole = DICOM["sub/2.dcm"]
     for offset in (0, 1, 70_000, len(whole) - 1):
         pieces = world.archive.fetch_file(owner, key("4", "DICOM"), "sub/2.dcm", offset=offset)
-        assert b"".join(pieces) == whole[offset:]
+        assert digest(b"".join(pieces)) == digest(whole[offset:])  # pytest would explain for ever how the bytes differ
     assert b"".join(world.archive.fetch_file(owner, key("", "QC"), "report.html")).endswith(b"fine</html>")
     assert b"".join(world.archive.fetch_file(owner, key("4", "DICOM"), "empty.dcm")) == b""
 
