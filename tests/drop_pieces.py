@@ -16,6 +16,7 @@ import pydicom
 
 from drop_world import DropWorld
 from xnatsync.config.load import load
+from xnatsync.core.errors import DiskUnwell
 from xnatsync.disk.local import LocalDisk
 from xnatsync.engine.world import Silent
 from xnatsync.ledger.rows import ItemRow, UnitRow
@@ -203,6 +204,21 @@ class Meddled(LocalDisk):
     def _strike(self, path: Any) -> None:
         self.struck = True
         self._act(path)
+
+
+class FilesAndFails(Meddled):
+    """A disk that fails after its n-th rename, and notes which folders are flushed."""
+
+    def __init__(self, nth: int) -> None:
+        super().__init__("move", self._fail, after=True, nth=nth)
+        self.settled: list[Path] = []
+
+    def _fail(self, _source: Path) -> None:
+        raise DiskUnwell("it failed after the rename")
+
+    def settle(self, folder: Path) -> None:
+        self.settled.append(folder)
+        super().settle(folder)
 
 
 class MeddledApp(QuickApp):

@@ -15,6 +15,7 @@ import pytest
 
 from contract.model_world import DiskModel
 from sim.tree_disk import SimTreeDisk
+from tree_acts import own_acts
 from xnatsync.core.errors import FolderMissing, PlaceTaken, ReadFailed, SourceChanged, Stopped, XnatsyncError
 from xnatsync.disk.tree import LocalTree
 from xnatsync.tree_ports import Content, TreeDisk
@@ -336,15 +337,7 @@ def test_no_path_leaves_the_tree_or_reaches_what_is_ours(place: Place, path: str
         lambda: tree.rename(root, "there", path),
     ]
     if not path.lower().startswith(".xnatsync"):
-        acts += [
-            lambda: tree.stage(root, path, iter([b"1"])),
-            lambda: tree.staged_size(root, path),
-            lambda: tree.flush(root, [path]),
-            lambda: tree.land(root, path, "a", replace=False),
-            lambda: tree.keep(root, "there", path),
-            lambda: tree.discard(root, "there", path),
-            lambda: tree.empty_trash(root, [path]),
-        ]
+        acts += own_acts(tree, root, path)
 
     for number, act in enumerate(acts):
         with pytest.raises(PlaceTaken):

@@ -12,7 +12,7 @@ import pytest
 
 from drop_pieces import (
     LABEL,
-    Meddled,
+    FilesAndFails,
     QuickClock,
     as_archive,
     contents,
@@ -26,7 +26,7 @@ from drop_pieces import (
 from drop_world import DropWorld, only, uids, unit_of
 from xnatsync.cli.summary import sync_blocks
 from xnatsync.config.load import load
-from xnatsync.core.errors import DiskUnwell, SourceChanged
+from xnatsync.core.errors import SourceChanged
 from xnatsync.core.manifest import ManifestFile
 from xnatsync.disk.local import LocalDisk
 from xnatsync.engine.world import Silent
@@ -114,23 +114,13 @@ def test_what_was_filed_piece_by_piece_is_brought_to_the_disk_before_it_is_calle
     """The first piece was renamed, and nobody knows whether it was flushed: a power cut must not put it back unseen."""
     world.configure(after="delete", **SECOND)
     world.study("exam", series=(2, 2))
-    settled: list[Path] = []
-
-    class Watched(Meddled):
-        def settle(self, folder: Path) -> None:
-            settled.append(folder)
-            super().settle(folder)
-
-    def fail(_source: Path) -> None:
-        raise DiskUnwell("it failed after the rename")
-
-    disk = Watched("move", fail, after=True, nth=2)
+    disk = FilesAndFails(nth=2)
     report = meddled_sync(world, disk)
 
     assert (report.exit_code, disk.struck) == (0, True)
     (day,) = [path for path in (world.folder / "done").iterdir() if path.is_dir()]
     assert len(contents(day)) == 2
-    assert {day, day / "exam", day / "exam" / "01_series_1"} <= set(settled)
+    assert {day, day / "exam", day / "exam" / "01_series_1"} <= set(disk.settled)
 
 
 def test_an_archive_of_which_something_is_left_out_is_filed_and_not_removed(world: DropWorld) -> None:

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from drop_pieces import LABEL, Meddled, QuickClock, as_archive, elsewhere, meddled_sync, quick_sync
+from drop_pieces import LABEL, FilesAndFails, Meddled, QuickClock, as_archive, elsewhere, meddled_sync, quick_sync
 from drop_world import DropWorld, uids
-from xnatsync.core.errors import DiskUnwell
 
 
 @pytest.mark.parametrize("away", ["unmounted", "taken"])
@@ -71,21 +70,11 @@ def test_an_archive_that_is_torn_after_its_proof_becomes_an_item_of_its_own(worl
 def test_a_filing_whose_end_was_not_seen_is_brought_to_the_disk_before_it_is_called_done(world: DropWorld) -> None:
     """The rename was made, and nobody knows whether it was flushed: a power cut must not undo what the ledger says."""
     sent = uids(world.study())
-    settled: list[Path] = []
-
-    class Watched(Meddled):
-        def settle(self, folder: Path) -> None:
-            settled.append(folder)
-            super().settle(folder)
-
-    def fail(_source: Path) -> None:
-        raise DiskUnwell("it failed after the rename")
-
-    disk = Watched("move", fail, after=True, nth=2)
+    disk = FilesAndFails(nth=2)
     report = meddled_sync(world, disk)
 
     assert (report.exit_code, disk.struck) == (0, True)  # a disk that is well again leaves no error behind
     (day,) = [path for path in (world.folder / "done").iterdir() if path.is_dir()]
     inner = [path for path in day.rglob("*") if path.is_dir()]
-    assert set(settled) == {world.folder / ".xnatsync" / "custody" / "1", day, *inner}
+    assert set(disk.settled) == {world.folder / ".xnatsync" / "custody" / "1", day, *inner}
     assert world.archived(LABEL) == sent

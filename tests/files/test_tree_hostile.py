@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from pyfakefs.fake_filesystem import FakeFilesystem
 
+from tree_acts import own_acts
 from xnatsync.core.errors import DiskFull, DiskUnwell, NameHostile, PlaceTaken, XnatsyncError
 from xnatsync.disk import atomic, durable, staging, tree_paths
 from xnatsync.disk.tree import LocalTree
@@ -81,15 +82,7 @@ def test_no_name_in_staging_or_trash_leads_out_of_them(tree: TreeDisk, root: Pat
     """They are made by us, of what servers say."""
     (root / "there").write_bytes(b"1")
     before = everything(tmp_path)
-    chances: list[Callable[[], object]] = [
-        lambda: tree.stage(root, path, iter([b"1"])),
-        lambda: tree.staged_size(root, path),
-        lambda: tree.flush(root, [path]),
-        lambda: tree.land(root, path, "a", replace=False),
-        lambda: tree.keep(root, "there", path),
-        lambda: tree.discard(root, "there", path),
-        lambda: tree.empty_trash(root, [path]),
-    ]
+    chances = own_acts(tree, root, path)
 
     for act in chances:
         with pytest.raises(PlaceTaken):

@@ -134,17 +134,15 @@ class Folder:
                 held.enter_context(lock.hold(self.root / OWN_FOLDER / "download"))
             except LedgerHeld:
                 prefix = f"beside-{uuid.uuid4().hex[:12]}-"  # which no other run clears away
-            staging = Staging(self.disk, self.root, prefix)
+            resumable = False
             try:
-                yield staging
+                yield Staging(self.disk, self.root, prefix)
             except (Stopped, ServerError, LoginLost):
-                if prefix != _PREFIX:
+                resumable = prefix == _PREFIX
+                raise
+            finally:
+                if not resumable:
                     self.disk.clear_staging(self.root, prefix)
-                raise
-            except BaseException:
-                self.disk.clear_staging(self.root, prefix)
-                raise
-            self.disk.clear_staging(self.root, prefix)
 
     def take(self, staged: Iterable[Staged]) -> None:
         """Brings what was fetched to the disk and to its place, many at a time; of any number of threads."""
