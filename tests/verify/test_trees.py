@@ -207,7 +207,7 @@ def test_a_listing_that_fails_proves_no_absence(pulled: MirrorWorld) -> None:
 
 def test_a_fetch_that_is_cut_proves_nothing(pulled: MirrorWorld) -> None:
     """What did not come to its end is neither the same nor different."""
-    pulled.fault("GET", "resources/NIFTI/files", "cut_response", times=99)
+    pulled.fault("GET", "resources/NIFTI/files", "cut_response", bytes=20, times=99)
 
     report = look(pulled, level=Level.BYTES)
 
