@@ -66,12 +66,13 @@ def test_sessions_are_listed_with_what_scripts_ask_for(far: NounWorld) -> None:
     assert [(row["id"], row["label"], row["subject"], row["date"], row["modality"]) for row in rows] == [
         (ids["MR001"], "MR001", "SUB001", "2026-03-02", "MR"),
         (ids["MR002"], "MR002", "SUB001", "2026-03-02", "MR"),
-        (ids["PET001"], "PET001", "SUB002", "2026-03-02", "PET"),
+        (ids["PET001"], "PET001", "SUB002", "2026-03-02", "PT"),
     ]
     for subject in ("SUB002", rows[2]["subject_id"]):
         found = far.rows("session", "list", "-P", PROJECT, "--subject", subject)
         assert [row["label"] for row in found] == ["PET001"]
     assert far.rows("session", "list", "-P", PROJECT, "--modality", "pet") == rows[2:]
+    assert far.rows("session", "list", "-P", PROJECT, "--modality", "PT") == rows[2:]
     assert far.rows("session", "list", "-P", PROJECT, "-S", "NOBODY") == []
 
 
@@ -148,7 +149,7 @@ def test_people_get_a_table(far: NounWorld) -> None:
         "id           label   subject  date        modality\n"
         "XNAT_E00001  MR001   SUB001   2026-03-02  MR\n"
         "XNAT_E00002  MR002   SUB001   2026-03-02  MR\n"
-        "XNAT_E00003  PET001  SUB002   2026-03-02  PET\n"
+        "XNAT_E00003  PET001  SUB002   2026-03-02  PT\n"
     )
     assert far.stable(far.run("session", "show", "-E", "XNAT_E00001").out) == (
         "MR001\n"

@@ -81,7 +81,7 @@ def test_owners_say_who_they_are(world: World) -> None:
 
     assert (full.subject, full.subject_id, full.session) == ("SUB01", "XNAT_S00001", "SUB01_MR1")
     assert (full.xsi_type, full.modality, full.date, full.home) == ("xnat:mrSessionData", "MR", "2024-03-01", "")
-    assert bare.modality == "PET"
+    assert bare.modality == "PT"
     assert (shared.project, shared.home, shared.subject, shared.session) == ("P1", "P2", "HERE", "HERE_CT")
     assert full.stamp
 

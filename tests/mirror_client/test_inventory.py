@@ -18,7 +18,6 @@ from xnatsync.sandbox.http.server import SandboxServer
 from xnatsync.sandbox.model.site import Site
 from xnatsync.tree_ports import Archive
 from xnatsync.xnat.client import Retries
-from xnatsync.xnat.inventory import modality_of
 from xnatsync.xnat.server import XnatServer
 
 QUICK = Retries(tries=2, first_s=0.001, most_s=0.002)
@@ -213,24 +212,6 @@ def test_two_resources_of_one_label_have_no_stamp(world: World) -> None:
     items = {item.key: item for item in world.inventory().owners[world.owner(SESSION)]}
 
     assert items[key("4", "DICOM")].stamp == ""
-
-
-@pytest.mark.parametrize(
-    ("xsi_type", "modality"),
-    [
-        ("xnat:mrSessionData", "MR"),
-        ("xnat:petSessionData", "PET"),
-        ("xnat:petmrSessionData", "PETMR"),
-        ("xnat:ctSessionData", "CT"),
-        ("xnat:otherDicomSessionData", "OT"),
-        ("xnat:imageSessionData", ""),
-        ("xnat:subjectVariablesData", ""),
-        ("", ""),
-    ],
-)
-def test_a_type_tells_the_modality(xsi_type: str, modality: str) -> None:
-    """Without a table that must know every type."""
-    assert modality_of(xsi_type) == modality
 
 
 # --- listings that do not come as asked --------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from xnatsync.core.errors import (
     XnatsyncError,
 )
 from xnatsync.core.inventory import Inventory, Owner, OwnerKind, ResourceKey, ResourceSeen
+from xnatsync.core.modality import modality_of
 from xnatsync.core.remote import FileListing, RemoteFile
 from xnatsync.sandbox.model import creation, files, resources
 from xnatsync.sandbox.model.accounts import User
@@ -31,7 +32,6 @@ from xnatsync.sandbox.model.site import Site
 from xnatsync.sandbox.model.store import MemoryStore, UnsafePathError, safe
 from xnatsync.xnat import names, resource_upload, wire
 from xnatsync.xnat.failures import Verb, from_status
-from xnatsync.xnat.inventory import modality_of
 
 if TYPE_CHECKING:
     from sim.faults import Chance

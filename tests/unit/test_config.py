@@ -381,6 +381,23 @@ def test_unwise_settings_are_allowed_and_warned_of(tmp_path: Path) -> None:
     ]
 
 
+def test_a_modality_that_nobody_knows_is_warned_of_and_one_in_lower_case_is_refused(tmp_path: Path) -> None:
+    """The first may be a site's own; the second can match nothing."""
+    start = (
+        '[servers.s]\nurl = "https://x"\nuser = "u"\n[routes.m]\nkind = "mirror"\nfolder = "/data/m"\nserver = "s"\n'
+    )
+    text = start + 'project = "P"\nmodalities = ["MR", "MRI", "!QQ"]\n'
+
+    _, warnings = check(written(tmp_path, text))
+
+    assert [(problem.key, problem.text.split()[0]) for problem in warnings] == [
+        ("routes.m.modalities", "MRI"),
+        ("routes.m.modalities", "!QQ"),
+    ]
+    (refused,) = problems(tmp_path, start + 'project = "P"\nmodalities = ["mr"]\n')
+    assert 'write "MR"' in refused.text
+
+
 # --- secrets -----------------------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey, ResourceSeen
-from xnatsync.core.selection import KEYS, TIERS, Days, PathPatterns, Patterns, Selection, Span, modality_of
+from xnatsync.core.selection import KEYS, TIERS, Days, PathPatterns, Patterns, Selection, Span
 
 PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
 TODAY = date(2026, 3, 1)
@@ -136,7 +136,7 @@ def test_every_key_must_take_it() -> None:
 @pytest.mark.parametrize("key", ["modalities", "dates", "qualities", "scan_types"])
 def test_the_unknown_is_in_no_list_and_in_every_exclusion(key: str) -> None:
     """Nothing is taken on a guess."""
-    pattern = "2024-01-01.." if key == "dates" else "x*"
+    pattern = "2024-01-01.." if key == "dates" else "X*"
     blank = session(modality="", date="", xsi_type="site:odd")
     bare = resource(scan_type="", scan_description="", quality="")
 
@@ -151,20 +151,6 @@ def test_an_exclusion_meets_type_and_description() -> None:
     assert Selection.parse(scan_types=["t1_*"]).wants_resource(SESSION, both)
     assert Selection.parse(scan_types=["T1w"]).wants_resource(SESSION, both)
     assert not Selection.parse(scan_types=["T1w", "!t1_*"]).wants_resource(SESSION, both)
-
-
-@pytest.mark.parametrize(
-    ("xsi_type", "modality"),
-    [("xnat:mrSessionData", "MR"), ("xnat:petSessionData", "PT"), ("ctSessionData", "CT"),
-     ("xnat:petmrSessionData", ""), ("xnat:imageSessionData", ""), ("xnat:otherDicomSessionData", ""), ("", ""),
-     ("xnat:subjectData", "")],
-)  # fmt: skip
-def test_a_type_may_tell_the_modality(xsi_type: str, modality: str) -> None:
-    """Where the server left the column empty."""
-    assert modality_of(xsi_type) == modality
-    assert Selection.parse(modalities=[modality or "x"]).wants_owner(session(xsi_type=xsi_type, modality="")) is bool(
-        modality
-    )
 
 
 # --- days --------------------------------------------------------------------------------------------------------

@@ -29,9 +29,10 @@ _DONE = (
     ("-", "ended", "file|gone on both sides"),
     ("=", "adopted", "file|that lay here already"),
     (">", "renamed", "owner|whose folder was renamed"),
+    ("!", "unselected", "session|on the server, and the selection takes none of them"),
     ("-", "forgotten", "file|in the trash removed for good: its time was over"),
 )
-_TONES = {"+": Tone.GOOD, "~": Tone.WARN, "-": Tone.WARN, "=": Tone.DIM, ">": Tone.PLAIN}
+_TONES = {"+": Tone.GOOD, "~": Tone.WARN, "-": Tone.WARN, "=": Tone.DIM, ">": Tone.PLAIN, "!": Tone.WARN}
 
 
 def is_idle(report: MirrorReport) -> bool:

@@ -27,7 +27,9 @@ def list_sessions(
     subject: Annotated[
         str | None, typer.Option("--subject", "-S", metavar="LABEL|ID", help="Only those of this subject.")
     ] = None,
-    modality: Annotated[str | None, typer.Option(metavar="NAME", help="Only those of this modality: MR, PET.")] = None,
+    modality: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only those of this modality: MR, PT (or PET).")
+    ] = None,
     profile: ProfileOption = None,
     output: OutputOption = None,
     quiet: QuietOption = False,

@@ -10,6 +10,7 @@ from xnatsync.config.lines import Key
 from xnatsync.config.model import DropConfig, LedgerConfig, MirrorConfig, PushConfig, RouteConfig, ServerConfig
 from xnatsync.config.problems import Problem, problem_at
 from xnatsync.config.secrets import variable
+from xnatsync.core.modality import is_known
 from xnatsync.core.names import Template
 
 Tree = MirrorConfig | PushConfig
@@ -32,6 +33,8 @@ def crossed(
         for other, rival in drops.items():
             if other != name:
                 yield from _rivals(text, name, route, other, rival)
+    for name, any_route in routes.items():
+        yield from _modalities(text, name, any_route)
     for name, tree in trees.items():
         yield from _tree(text, name, tree, ledger, servers)
         for other, drop in drops.items():
@@ -75,6 +78,14 @@ def _fields(text: str, name: str, route: DropConfig) -> Iterator[Problem]:
         for key, part in (("subject", rule.subject), ("session", rule.session)):
             if part is not None:
                 yield from _keywords(text, (*at, key), Template.parse(part).keywords)
+
+
+def _modalities(text: str, name: str, route: RouteConfig) -> Iterator[Problem]:
+    """Warn of a word that matches no modality: a site may have its own, and a slip takes nothing at all."""
+    for word in route.modalities:
+        if not is_known(word.removeprefix("!")):
+            words = f"{word} is no modality that DICOM or XNAT knows (MR, CT, PT, ...): it may select nothing"
+            yield problem_at(text, ("routes", name, "modalities"), words, warning=True)
 
 
 def _keywords(text: str, key: Key, keywords: frozenset[str]) -> Iterator[Problem]:

@@ -121,11 +121,17 @@ def _key_against(study: Study, wanted: Wanted) -> str | None:
         "",
         subject=study.subject,
         session=study.session,
-        modality=lead_modality(study.files),
+        modality=_modality(study.files),
     )
     days = [_DATE.sub(r"\1-\2-\3", day) for day in dates_of(study.files)] or [""]
     keys = [selection.key_against_owner(replace(owner, date=day)) for day in days]
     return None if None in keys else keys[0]
+
+
+def _modality(files: Sequence[ManifestFile]) -> str:
+    """Return the modality of the session that XNAT would make: the leading one, but for PET with MR, which is both."""
+    found = {file.identity.modality for file in files if file.identity is not None}
+    return "PETMR" if {"PT", "MR"} <= found else lead_modality(files)
 
 
 def _attached(

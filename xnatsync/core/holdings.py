@@ -60,9 +60,3 @@ class ResourceHeld:
     content: str = ""
     files: int | None = None
     size: int | None = None  # bytes
-
-
-def modality_of(xsi_type: str) -> str:
-    """Gives the modality that a session's type names: `xnat:mrSessionData` is MR; "" when it names none."""
-    kind = xsi_type.rpartition(":")[2]
-    return kind.removesuffix("SessionData").upper() if kind.endswith("SessionData") else ""

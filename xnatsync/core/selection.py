@@ -14,13 +14,13 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal, Self
 
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceSeen
+from xnatsync.core.modality import check_pattern, modality_of, words_of
 
 Tier = Literal["project", "subject", "session", "scan"]
 TIERS: tuple[Tier, ...] = ("project", "subject", "session", "scan")
 QUALITIES = ("usable", "questionable", "unusable")  # the words XNAT has; a site may add others
 
 _RELATIVE = re.compile(r"last\s+(\d{1,5})\s*d")
-_SHORT = re.compile(r"(?:\w+:)?([a-z]{2,3})SessionData")
 _CLASS = re.compile(r"\[!?+\]?+[^\]]*+\]")  # as fnmatch reads it
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DATES = 'write "2024-01-01..2024-06-30", "2024-01-01..", "..2024-06-30", "2024-05-17" or "last 30d"'
@@ -180,6 +180,8 @@ class Selection:
                 raise ValueError(f"{key}: there is no such key")
             try:
                 parts[key] = KEYS[key].parse(texts)
+                for text in texts if key == "modalities" else ():
+                    check_pattern(text.removeprefix("!"))
             except ValueError as error:
                 raise ValueError(f"{key}: {error}") from None
         if unknown := [level for level in levels if level not in TIERS]:
@@ -216,7 +218,7 @@ class Selection:
         verdicts = {
             "sessions": self.sessions.match(owner.session),
             "types": self.types.match(owner.xsi_type, owner.xsi_type.rpartition(":")[2]),
-            "modalities": self.modalities.match(owner.modality or modality_of(owner.xsi_type)),
+            "modalities": self.modalities.match(*words_of(owner.modality or modality_of(owner.xsi_type))),
             "dates": self.dates.match(owner.date),
         }
         return next((key for key, taken in verdicts.items() if not taken), None)
@@ -254,12 +256,6 @@ KEYS: dict[str, type[Patterns | PathPatterns | Days]] = {
     for part in fields(Selection)
     if part.name not in {"levels", "said"}
 }
-
-
-def modality_of(xsi_type: str) -> str:
-    """Gives the modality that a type of session tells: `xnat:mrSessionData` → `MR`; "" when it tells none."""
-    kind = _SHORT.fullmatch(xsi_type)
-    return "" if kind is None else {"PET": "PT"}.get(kind[1].upper(), kind[1].upper())
 
 
 # --- reading and matching ----------------------------------------------------------------------------------------

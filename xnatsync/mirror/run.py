@@ -46,11 +46,13 @@ def run(
     """Brings a tree into agreement with its projects, as far as can be done now."""
     done = TreeRun(route)
     hostile: list[XnatsyncError] = []  # told however the run ends
+    unselected = 0
     try:
         found = survey(world, route)
         hostile += [NameHostile(f"owner {number or 'without a name'}: {why}") for number, why in found.refused]
         follow(world, found)
         done.owners, done.due = len(found.owners), len(found.due) + len(found.gone)
+        unselected = found.unselected
         steps = OwnerStep(world, found, Listings(world.archive(route.server), _weights(found)))
         numbers = [*found.due, *(row.id for row in found.gone)]
         rota = OwnerRota(world, workers, patience_s, on_bug, dict.fromkeys(numbers, steps.step))
@@ -64,6 +66,8 @@ def run(
         done.errors.append(error)
     done.errors += hostile
     done.counts = dict(world.tally(route.name).counts)
+    if unselected:
+        done.counts["unselected"] = unselected
     return done
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from xnatsync.core.agreement import Trouble
 from xnatsync.core.errors import FolderMissing
-from xnatsync.core.inventory import Inventory, Owner, ResourceKey, ResourceSeen
+from xnatsync.core.inventory import Inventory, Owner, OwnerKind, ResourceKey, ResourceSeen
 from xnatsync.core.moment import later
 from xnatsync.ledger.tree_rows import OwnerRow
 from xnatsync.mirror.world import TreeWorld
@@ -34,6 +34,7 @@ class Survey:
     stuck: dict[int, Trouble] = field(default_factory=dict)  # why they could not be renamed
     barred: dict[int, Trouble] = field(default_factory=dict)  # not stepped, and why
     complete: bool = True
+    unselected: int = 0  # sessions that are there, when the selection takes none of them
     tree_files: int = 0
 
 
@@ -90,6 +91,9 @@ def _rows(
         for owner, resources in inventory.owners.items()
         if route.selection.wants_owner(owner)
     ]
+    sessions = [owner for inventory in inventories for owner in inventory.owners if owner.kind is OwnerKind.SESSION]
+    if not any(owner.kind is OwnerKind.SESSION for owner, _ in wanted):
+        found.unselected = len(sessions)
     known = world.ledger.ensure_owners(route.name, [owner for owner, _ in wanted], world.now())
     pairs = []
     for row, (owner, resources) in zip(known, wanted, strict=True):

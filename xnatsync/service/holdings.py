@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from xnatsync.core.errors import NotThere, Usage
 from xnatsync.core.holdings import ProjectHeld, ResourceHeld, ScanHeld, SessionHeld, SubjectHeld
+from xnatsync.core.modality import is_called
 from xnatsync.service.profile import Profile
 from xnatsync.xnat import projects, resources, scans, sessions, subjects
 from xnatsync.xnat.server import XnatServer
@@ -80,7 +81,7 @@ def sessions_of(server: XnatServer, project: str, subject: str | None, modality:
         held
         for held in sessions.listed(server.client, project)
         if (subject is None or subject in {held.subject, held.subject_id})
-        and (modality is None or held.modality.casefold() == modality.casefold())
+        and (modality is None or is_called(held.modality, modality))
     ]
 
 

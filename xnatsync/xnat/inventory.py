@@ -14,6 +14,7 @@ from typing import Final
 
 from xnatsync.core.errors import NotThere, ReadFailed, ReplyStrange, RequestRefused
 from xnatsync.core.inventory import Inventory, Owner, OwnerKind, ResourceKey, ResourceSeen
+from xnatsync.core.modality import modality_of
 from xnatsync.xnat import addresses, names, replies
 from xnatsync.xnat.addresses import RESOURCE_FIELDS, SCAN_COLUMNS, SCAN_FILE, SESSION_FILE, SHARE, SUBJECT_FILE
 from xnatsync.xnat.client import Client
@@ -21,8 +22,6 @@ from xnatsync.xnat.replies import Reply, Row
 
 _EXPERIMENT: Final = "/experiments/"
 _SUBJECT: Final = "/subjects/"
-_SESSION_DATA: Final = "sessiondata"
-_MODALITIES: Final = {"OTHERDICOM": "OT", "XCV": "XC", "DX3DCRANIOFACIAL": "DX"}  # where the type is not the modality
 _COUNT_MAX: Final = 18  # digits
 
 
@@ -45,15 +44,6 @@ def inventory(client: Client, project: str, kinds: frozenset[OwnerKind]) -> Inve
             row: Row = {name: _text_of(fields.get(name)) for name in RESOURCE_FIELDS}
             _resource(draft, owner.id, row, "", "", item.call.what)
     return draft.inventory()
-
-
-def modality_of(xsi_type: str) -> str:
-    """Tells the modality by a session's type: xnat:mrSessionData is MR; "" where the type tells none."""
-    local = xsi_type.rpartition(":")[2]
-    if not local.lower().endswith(_SESSION_DATA):
-        return ""
-    word = local[: -len(_SESSION_DATA)].upper()
-    return "" if word == "IMAGE" else _MODALITIES.get(word, word)
 
 
 @dataclass(slots=True)

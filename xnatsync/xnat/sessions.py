@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from xnatsync.core.errors import NotThere
-from xnatsync.core.holdings import SessionHeld, modality_of
+from xnatsync.core.holdings import SessionHeld
+from xnatsync.core.modality import code_of, modality_of
 from xnatsync.xnat import names, replies, wire
 from xnatsync.xnat.client import Client
 from xnatsync.xnat.replies import Row
@@ -67,7 +68,7 @@ def by_id(client: Client, session_id: str) -> SessionHeld:
         project=names.text(fields.get("project"), call.what),
         subject_id=names.text(fields.get("subject_ID"), call.what),
         date=names.text(fields.get("date"), call.what),
-        modality=names.text(fields.get("modality"), call.what) or modality_of(kind),
+        modality=code_of(names.text(fields.get("modality"), call.what)) or modality_of(kind),
         xsi_type=kind,
     )
 
@@ -82,7 +83,7 @@ def _held(row: Row, project_id: str, what: str) -> SessionHeld:
         subject=names.text(row.get("subject_label"), what),
         subject_id=names.text(row.get("subject_ID"), what),
         date=names.text(row.get("date"), what),
-        modality=names.text(row.get("modality"), what) or modality_of(kind),
+        modality=code_of(names.text(row.get("modality"), what)) or modality_of(kind),
         xsi_type=kind,
     )
 
