@@ -46,6 +46,7 @@ PURE = {
 }
 
 SUPERVISORS = {  # the only places where any exception whatever is caught and not raised again
+    "xnatsync.engine.observers": {"tell"},
     "xnatsync.engine.rota": {"_step"},
     "xnatsync.cli.program": {"_run"},
     "xnatsync.mirror.abreast": {"_begin"},

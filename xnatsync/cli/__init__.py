@@ -8,5 +8,7 @@ def main() -> None:
     import sys
 
     from xnatsync.cli.program import run
+    from xnatsync.report.streams import open_standard_streams
 
+    open_standard_streams()
     sys.exit(run())

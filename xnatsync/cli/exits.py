@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import traceback
 from collections.abc import Iterator
@@ -68,6 +69,24 @@ def terminated_by_signal() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, former)
+
+
+# What these did is done, whoever heard of it: their exit code tells that.  The others did nothing but tell.
+_ACTS = frozenset({"sync", "verify", "retry", "dismiss", "accept", "demo", "mirror-restore"}) | {
+    f"{noun}-download" for noun in ("session", "scan", "resource")
+}
+
+
+def by_loss(shell: Shell, code: int) -> int:
+    """Gives the exit code of a command whose result may not have been read to its end."""
+    lost = shell.loss.error
+    if lost is None:
+        return code
+    if getattr(lost, "errno", None) == errno.EPIPE:  # whoever read it has gone, and had enough
+        return code or (Exit.OK if shell.command in _ACTS else Exit.INTERRUPTED)
+    words = getattr(lost, "strerror", None) or str(lost)
+    shell.screen.complain([Line(f"error: the result could not be written: {words}", Tone.BAD)])
+    return code or (Exit.OK if shell.command in _ACTS else Exit.TEMPORARY)
 
 
 def by_signal(received: list[int], otherwise: int) -> int:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from xnatsync.cli.lines import Line, Tone, size, span
 from xnatsync.cli.render import Screen, printable
+from xnatsync.report import streams
 from xnatsync.report.progress import Meter, Note, Snapshot
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def watching(screen: Screen) -> Iterator[Meter]:
     from rich.console import Console
     from rich.live import Live
 
-    console = Console(stderr=True, no_color=not screen.has_colour, highlight=False)
+    console = Console(file=cast("IO[str]", streams.stderr()), no_color=not screen.has_colour, highlight=False)
     meter = Meter()
     with Live(
         get_renderable=lambda: _drawn(meter.snapshot()), console=console, refresh_per_second=_PER_SECOND, transient=True

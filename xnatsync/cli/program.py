@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -29,10 +28,11 @@ from xnatsync.cli import (
     sync,
     verify,
 )
-from xnatsync.cli.exits import Terminated, leave, leave_bug, terminated_by_signal
+from xnatsync.cli.exits import Terminated, by_loss, leave, leave_bug, terminated_by_signal
 from xnatsync.cli.options import OutputOption
 from xnatsync.cli.shell import Output, Shell
 from xnatsync.core.errors import Exit, Usage, XnatsyncError
+from xnatsync.report import streams
 
 _MODULES = (
     *(demo, sync, verify, inspect, resolve, mirror, configuration, health, sandbox),
@@ -58,19 +58,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _run(given: list[str], shell: Shell) -> int:
     try:
         result = typer.main.get_command(build())(args=given, prog_name="xnatsync", standalone_mode=False, obj=shell)
-        sys.stdout.flush()
+        streams.stdout(shell.loss).flush()
     except XnatsyncError as error:
         return leave(shell, error)
-    except BrokenPipeError:  # whoever read our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.INTERRUPTED
     except typer.Abort:
         return Exit.INTERRUPTED
     except Exception as error:  # the second supervisor: nothing leaves this program as a bare trace
         if isinstance(error, _CLICK_EXCEPTION):
             return leave(shell, _usage(error))
         return leave_bug(shell, error)
-    return result if isinstance(result, int) else Exit.OK
+    return by_loss(shell, result if isinstance(result, int) else Exit.OK)
 
 
 def build() -> typer.Typer:

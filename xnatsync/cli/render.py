@@ -12,9 +12,10 @@ import sys
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator
-from typing import TextIO
 
 from xnatsync.cli.lines import Block, Line, Table, Tone
+from xnatsync.report import streams
+from xnatsync.report.streams import Loss, LossyStream
 
 PLAIN_WIDTH = 100  # columns where there is no terminal
 _NARROWEST = 40
@@ -25,62 +26,62 @@ _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 class Screen:
     """Where a command speaks: stdout for what was asked, stderr for everything else."""
 
-    def __init__(self, *, colour: bool = True, quiet: bool = False) -> None:
+    def __init__(self, *, colour: bool = True, quiet: bool = False, loss: Loss | None = None) -> None:
         self.quiet = quiet
+        self._loss = loss or Loss()  # what of stdout could not be written
         self._colour = colour and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
     def result(self, blocks: Iterable[Block]) -> None:
         """Prints what was asked for."""
-        self._write(sys.stdout, blocks)
+        self._write(streams.stdout(self._loss), blocks)
 
     def document(self, text: str) -> None:
         """Prints a machine-readable document, exactly as it is."""
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+        stream = streams.stdout(self._loss)
+        stream.write(text + "\n")
+        stream.flush()
 
     def exact(self, text: str) -> None:
         """Prints text for programs as UTF-8 with plain line ends: the same bytes everywhere."""
-        sys.stdout.flush()
-        sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass"))
-        sys.stdout.buffer.flush()
+        streams.stdout(self._loss).write_bytes(text.encode("utf-8", "surrogatepass"))
 
     def say(self, *blocks: Block | str) -> None:
         """Prints talk; nothing under `--quiet`."""
         if not self.quiet:
-            self._write(sys.stderr, (Line(block) if isinstance(block, str) else block for block in blocks))
+            self._write(streams.stderr(), (Line(block) if isinstance(block, str) else block for block in blocks))
 
     def complain(self, blocks: Iterable[Block]) -> None:
         """Prints an error; also under `--quiet`."""
-        self._write(sys.stderr, blocks)
+        self._write(streams.stderr(), blocks)
 
     def ask(self, question: str) -> bool:
         """Asks on the terminal; only `y` and `yes` mean yes."""
-        sys.stderr.write(f"{printable(question)} [y/N] ")
-        sys.stderr.flush()
+        stream = streams.stderr()
+        stream.write(f"{printable(question)} [y/N] ")
+        stream.flush()
         return sys.stdin.readline().strip().casefold() in {"y", "yes"}
 
     @property
     def can_ask(self) -> bool:
         """Tells whether a person sits at the other end."""
-        return sys.stdin.isatty() and sys.stderr.isatty()
+        return sys.stdin is not None and sys.stdin.isatty() and streams.stderr().isatty()
 
     @property
     def is_live(self) -> bool:
         """Tells whether stderr can show something that moves."""
-        return not self.quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        return not self.quiet and streams.stderr().isatty() and os.environ.get("TERM") != "dumb"
 
     @property
     def has_colour(self) -> bool:
         """Tells whether colours are wanted."""
         return self._colour
 
-    def _write(self, stream: TextIO, blocks: Iterable[Block]) -> None:
+    def _write(self, stream: LossyStream, blocks: Iterable[Block]) -> None:
         terminal = stream.isatty()
         width = max(_NARROWEST, shutil.get_terminal_size().columns if terminal else PLAIN_WIDTH)
         colour = terminal and self._colour
         text = "".join(_painted(line, tone, colour) + "\n" for line, tone in _layout(blocks, width))
-        encoding = stream.encoding or "utf-8"
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stream.write(text.encode(stream.encoding, "backslashreplace").decode(stream.encoding))
         stream.flush()
 
 

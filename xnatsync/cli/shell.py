@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from xnatsync.cli.jsonout import array, document
 from xnatsync.cli.lines import Block, Line, Table, Tone
 from xnatsync.cli.render import Screen, printable
+from xnatsync.report.streams import Loss
 
 if TYPE_CHECKING:
     from xnatsync.config.model import Config
@@ -35,6 +36,7 @@ class Shell:
     log_file: Path | None = None
     command: str = "error"
     lists: bool = False  # the result is a bare array of rows: then stdout holds nothing when the command fails
+    loss: Loss = field(default_factory=Loss)  # what of the result could not be written
     screen: Screen = field(default_factory=Screen)
 
     def begin(self, command: str, output: Output | None, quiet: bool = False, *, lists: bool = False) -> None:
@@ -46,7 +48,7 @@ class Shell:
 
     def refresh(self) -> None:
         """Makes the screen follow the options."""
-        self.screen = Screen(colour=self.colour, quiet=self.quiet)
+        self.screen = Screen(colour=self.colour, quiet=self.quiet, loss=self.loss)
 
     @property
     def is_json(self) -> bool:
@@ -69,6 +71,11 @@ class Shell:
                 self.screen.document(printable(str(row[key])))
         else:
             self.screen.result([_table(rows, columns)] if rows else [Line("there is none", Tone.DIM)])
+
+    def no_log(self, error: OSError) -> None:
+        """Says that the log cannot be written; whatever is to be done is done without it."""
+        words = error.strerror or type(error).__name__
+        self.screen.complain([Line(f"the log {self.log_file} cannot be written: {words}", Tone.WARN)])
 
     def config(self) -> Config:
         """Reads the configuration; ConfigError names every problem in it."""

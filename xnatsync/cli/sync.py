@@ -105,6 +105,7 @@ def _plan(shell: Shell, routes: list[str] | tuple[str, ...], output: OutputOptio
 def watched(shell: Shell) -> Iterator[tuple[Progress, Log]]:
     """Shows progress, and keeps a log where one is wanted: on stderr with `-v`, in a file with `--log-file`."""
     from xnatsync.cli.live import watching
+    from xnatsync.engine.observers import Unfailing
     from xnatsync.report.log import Log, open_log
     from xnatsync.report.progress import Several
 
@@ -112,12 +113,12 @@ def watched(shell: Shell) -> Iterator[tuple[Progress, Log]]:
         with watching(shell.screen) as meter:
             yield meter, Log(_nowhere())
         return
-    with open_log(shell.log_file) as log:
+    with open_log(shell.log_file, shell.no_log) as log:
         if shell.log_file is None:
             yield log, log  # lines that move and lines of a log would tear each other apart
             return
         with watching(shell.screen) as meter:
-            yield Several([meter, log]), log
+            yield Several([Unfailing(meter), Unfailing(log)]), log
 
 
 def _nowhere() -> io.StringIO:

@@ -18,6 +18,7 @@ from typing import Protocol
 from xnatsync.core.errors import Bug, Exit, XnatsyncError
 from xnatsync.core.retry import pause_s
 from xnatsync.engine.failing import OF_THE_SERVER
+from xnatsync.engine.observers import tell
 from xnatsync.engine.world import Due, Paused, Rest, Result
 from xnatsync.ports import Clock
 
@@ -160,7 +161,7 @@ class Rota(ABC):
         except XnatsyncError as error:
             result = Paused("the ledger", error)
         except Exception as error:
-            self.on_bug(traceback.format_exc())
+            tell(self.on_bug, traceback.format_exc())
             result = self._hold_bug(key, error)
         done.put((key, result))
 

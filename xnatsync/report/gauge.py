@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from xnatsync.engine.observers import tell
+
 _WINDOW_S = 10.0  # the rate is that of the last so many seconds
 _SAMPLES_MAX = 400
 
@@ -55,7 +57,7 @@ class Gauge:
 
     def note(self, text: str) -> None:
         """Says something in between."""
-        self._on_note(text)
+        tell(self._on_note, text)
 
     def reading(self) -> Reading:
         """Reads all counts at once."""

@@ -7,24 +7,58 @@ number, and `xnatsync why` tells the person the rest (S8).
 from __future__ import annotations
 
 import json
-import sys
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol
 
 from xnatsync.core.moment import stamp
 from xnatsync.ledger.rows import ItemRow, UnitRow
+from xnatsync.report import streams
 
 _PLAIN_DATA = (int, float, bool, type(None))
+
+
+class Lines(Protocol):
+    """Where lines go; never fails."""
+
+    def write(self, text: str) -> int:
+        """Writes whole lines."""
+        ...
+
+    def flush(self) -> None:
+        """Brings them out."""
+        ...
+
+
+class LogFile:
+    """A file that lines are appended to.  A line that cannot be written is lost, and the next one is tried again."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+        self._torn = False  # the last line is there in part
+
+    def write(self, text: str) -> int:
+        """Appends lines at once, so that those of two processes do not mix."""
+        data = ("\n" * self._torn + text).encode("utf-8", "backslashreplace")
+        try:
+            written = os.write(self._handle, data)
+        except OSError:  # the disk is full: nobody stops working because nobody can say so
+            return 0
+        self._torn = 0 < written < len(data)
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
 
 
 class Log:
     """Writes lines to a stream.  Is a `Notify`, and a `Progress` that notes each change of phase or hold."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: Lines) -> None:
         self._stream = stream
         self._lock = threading.Lock()
         self._last: dict[tuple[str, int], tuple[str, str | None]] = {}
@@ -83,14 +117,25 @@ class Log:
 
 
 @contextmanager
-def open_log(file: Path | None) -> Iterator[Log]:
-    """Opens a log file for appending, or stderr when there is none."""
+def open_log(file: Path | None, failed: Callable[[OSError], None] = lambda error: None) -> Iterator[Log]:
+    """Opens a log file for appending, or stderr when there is none; `failed` is told when it cannot be opened.
+
+    The work goes on without a log then.
+    """
     if file is None:
-        yield Log(sys.stderr)
+        yield Log(streams.stderr())
         return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a", encoding="utf-8") as stream:
-        yield Log(stream)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o666)
+    except OSError as error:
+        failed(error)
+        yield Log(streams.LossyStream(None))
+        return
+    try:
+        yield Log(LogFile(handle))
+    finally:
+        os.close(handle)
 
 
 def _is_code(value: object) -> bool:

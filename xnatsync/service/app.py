@@ -20,6 +20,7 @@ from xnatsync.core.moment import stamp
 from xnatsync.core.names import Template
 from xnatsync.disk.local import LocalDisk
 from xnatsync.disk.tree import LocalTree
+from xnatsync.engine.observers import Unfailing
 from xnatsync.engine.release import wake
 from xnatsync.engine.world import Progress, World
 from xnatsync.ledger.ledger import Ledger
@@ -148,7 +149,7 @@ class App:
             server=self.server,
             routes=routes,
             run_id=run_id,
-            progress=progress,
+            progress=Unfailing(progress),
             stopping=self.stop.is_set,
         )
 

@@ -13,6 +13,7 @@ from xnatsync.config.show import route_digest
 from xnatsync.core.agreement import Trouble
 from xnatsync.core.errors import Disposition, Exit, XnatsyncError
 from xnatsync.core.inventory import Owner
+from xnatsync.engine.observers import UnfailingTree
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.tree_rows import MirrorCounts, OwnerRow, TroubleRow
 from xnatsync.mirror.plan import MirrorPlan, plan
@@ -161,7 +162,7 @@ def tree_world(app: App, ledger: Ledger, run_id: int, names: Sequence[str], prog
         archive=app.archive,
         routes=routes,
         run_id=run_id,
-        progress=progress,
+        progress=UnfailingTree(progress),
         stopping=app.stop.is_set,
         threads=True,
         folders={

@@ -28,6 +28,7 @@ from xnatsync.core.verification import (
     Verdict,
     VerifyReport,
 )
+from xnatsync.engine.observers import Unfailing
 from xnatsync.engine.world import Progress
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.lock import hold
@@ -113,7 +114,7 @@ def _looking(app: App, progress: Progress, *, alone: bool) -> Iterator[Looking]:
                 app.server,
                 app.archive,
                 0,
-                progress,
+                Unfailing(progress),
                 app.stop.is_set,
                 alone,
             )
