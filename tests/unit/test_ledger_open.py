@@ -30,6 +30,7 @@ from xnatsync.core.errors import (
     PlaceTaken,
 )
 from xnatsync.ledger import open as opening
+from xnatsync.ledger import place
 from xnatsync.ledger.connection import translated
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.lock import hold
@@ -306,18 +307,18 @@ def test_a_backup_is_never_put_over_another(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("kind", "refused"), [("nfs4", True), ("cifs", True), ("fuse.sshfs", True), ("ext4", False)])
 def test_a_network_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, refused: bool) -> None:
     """SQLite cannot keep its promises there; the deepest mount that holds the path decides."""
-    place = tmp_path / "a share"
+    share = tmp_path / "a share"
     mounts = tmp_path / "mounts"
-    escaped = str(place).replace(" ", "\\040")
+    escaped = str(share).replace(" ", "\\040")
     mounts.write_text(f"root / ext4 rw 0 0\nserver:/x {escaped} {kind} rw 0 0\ntmpfs {escaped}x nfs rw 0 0\n")
-    monkeypatch.setattr(opening, "MOUNTS", mounts)
+    monkeypatch.setattr(place, "MOUNTS", mounts)
 
     if refused:
         with pytest.raises(LedgerRemote, match=kind):
-            open_ledger(place / "ledger.db")
-        assert not place.exists()
+            open_ledger(share / "ledger.db")
+        assert not share.exists()
     else:
-        open_ledger(place / "ledger.db").close()
+        open_ledger(share / "ledger.db").close()
 
 
 @POSIX

@@ -11,7 +11,7 @@ from unit.ledger_example import fresh
 from xnatsync.core.errors import DiskUnwell, LedgerHeld
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.lock import hold
-from xnatsync.ledger.open import mounted_as
+from xnatsync.ledger.place import mounted_as
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
 

@@ -60,10 +60,12 @@ XnatsyncError
 ├── DiskError
 │   ├── DiskFull .............. XS-DISK-FULL            no space left on our disk
 │   ├── PlaceTaken ............ XS-PLACE-TAKEN          something lies where a file was to be put: never overwritten
+│   ├── LinkInOurWay .......... XS-LINK-IN-OUR-WAY      one of our own files or folders is a link: never followed
 │   └── DiskUnwell ............ XS-DISK-UNWELL          our disk is read-only or failing
 ├── LedgerError
 │   ├── LedgerHeld ............ XS-LEDGER-HELD          another instance works with this ledger
 │   ├── LedgerDamaged ......... XS-LEDGER-DAMAGED       the file is not an intact ledger
+│   ├── LedgerMoved ........... XS-LEDGER-MOVED         the file was moved or replaced under a running process
 │   ├── LedgerNewer ........... XS-LEDGER-NEWER         the ledger was written by a newer xnatsync
 │   └── LedgerRemote .......... XS-LEDGER-REMOTE        the ledger lies on a network disk
 ├── Stopped ................... XS-STOPPED              we were asked to stop; nothing was concluded
@@ -571,6 +573,17 @@ class PlaceTaken(DiskError):
     advice = "Nothing to do: another name is tried. If it repeats, move away what lies at the place named."
 
 
+class LinkInOurWay(DiskError):
+    """One of our own files or folders is a link, which is never followed: nothing was written or removed behind it."""
+
+    code = "XS-LINK-IN-OUR-WAY"
+    exit_code = Exit.HALTED
+    advice = (
+        "Remove the link. To keep the folder `.xnatsync` on a bigger disk, mount that disk at its place (a bind mount "
+        "will do), or move the whole folder and name its new place in the configuration."
+    )
+
+
 class DiskUnwell(DiskError):
     """Our disk is read-only or failing."""
 
@@ -602,6 +615,14 @@ class LedgerDamaged(LedgerError):
     code = "XS-LEDGER-DAMAGED"
     disposition = Disposition.PERSON
     advice = "Keep the file, restore the newest backup beside it (docs/ledger.md); never delete it."
+
+
+class LedgerMoved(LedgerError):
+    """The file was moved, removed or replaced while a process works with it."""
+
+    code = "XS-LEDGER-MOVED"
+    disposition = Disposition.PERSON
+    advice = "Put the file back with its `-wal` beside it while no xnatsync runs (docs/ledger.md), then run again."
 
 
 class LedgerNewer(LedgerError):

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from xnatsync.core.errors import Bug, DiskFull, DiskUnwell, LedgerDamaged, LedgerError, LedgerHeld, XnatsyncError
+from xnatsync.core.errors import (
+    Bug,
+    DiskFull,
+    DiskUnwell,
+    LedgerDamaged,
+    LedgerError,
+    LedgerHeld,
+    LedgerMoved,
+    XnatsyncError,
+)
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -26,8 +37,10 @@ class Connection:
     A deferred transaction that turns into a write fails at once when another process is writing, busy timeout or not.
     """
 
-    def __init__(self, raw: sqlite3.Connection) -> None:
+    def __init__(self, raw: sqlite3.Connection, path: Path | None = None) -> None:
         self._raw = raw
+        self._path = path  # of the file that is written to; None: memory, or only read
+        self._file = path.stat() if path is not None else None
         self._lock = threading.RLock()
         self._depth = 0
 
@@ -49,6 +62,8 @@ class Connection:
             self._run("begin immediate" if self._depth == 0 else f"savepoint {mark}")
             self._depth += 1
             try:
+                if self._depth == 1:
+                    self._refuse_moved()
                 yield
                 self._refuse_after_collapse()
             except BaseException:
@@ -78,11 +93,23 @@ class Connection:
 
     def _commit(self) -> None:
         try:
+            self._refuse_moved()
             self._run("commit")
         except XnatsyncError:
             if self._raw.in_transaction:
                 self._raw.execute("rollback")
             raise
+
+    def _refuse_moved(self) -> None:
+        """Refuse to write to a file that lies elsewhere now: what is written there would be known to nobody."""
+        if self._path is None or self._file is None:
+            return
+        try:
+            there = self._path.stat()
+        except OSError:
+            there = None
+        if there is None or not os.path.samestat(there, self._file):
+            raise LedgerMoved(f"{self._path} was moved, removed or replaced while this process works with it")
 
     def _run(self, sql: str, values: Values = ()) -> sqlite3.Cursor:
         with self._lock:

@@ -1,4 +1,8 @@
-"""One instance at a time works with a ledger: an operating system's lock, which even kill -9 gives back."""
+"""One instance at a time works with a ledger: an operating system's lock, which even kill -9 gives back.
+
+On Linux the lock is on the ledger's own file, so that no name can be removed to get around it.  SQLite locks ranges of
+that file, which are locks of another kind there.  Elsewhere both are of one kind: the lock is on the file beside it.
+"""
 
 from __future__ import annotations
 
@@ -7,41 +11,56 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from xnatsync.core.errors import LedgerHeld
+from xnatsync.core.errors import LedgerHeld, LinkInOurWay
 from xnatsync.disk.failures import our_disk
+from xnatsync.disk.locks import try_lock
+from xnatsync.ledger.place import create, refuse_place
+
+_OWN_FILE = sys.platform.startswith("linux")
+_TRIES = 10  # a ledger that is replaced while it is locked is locked anew
 
 
 @contextmanager
 def hold(path: Path) -> Iterator[None]:
-    """Holds the lock beside a ledger; LedgerHeld, naming the holder, when another process has it.
+    """Hold a ledger, which is made when it is not there; LedgerHeld, naming the holder, when another process has it.
 
-    Two names for one file (a symbolic link) are one ledger, so the lock lies beside the file itself.
+    Two names for one file (a symbolic link) are one ledger, so the lock is on the file itself.
     """
+    refuse_place(path)
+    create(path)
     own = path.resolve()
     beside = own.with_name(f"{own.name}.lock")
-    try:
-        beside.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(beside, os.O_CREAT | os.O_RDWR, 0o600)
-    except OSError as error:
-        raise our_disk(error, f"opening {beside}") from error
-    try:
-        _take(handle, beside)
+    with ExitStack() as held:
+        if _OWN_FILE:
+            _take_own(held, own, beside)
+        _take_beside(held, beside)
         yield
-    finally:
-        os.close(handle)
 
 
-def _take(handle: int, beside: Path) -> None:
+def _take_own(held: ExitStack, own: Path, beside: Path) -> None:
+    """Lock the ledger's own file, and make sure that it still is the one of that name."""
+    for _ in range(_TRIES):
+        with ExitStack() as trying:
+            handle = _open(trying, own, os.O_RDWR)
+            if not _lock(handle, own):
+                raise LedgerHeld(f"another xnatsync works with this ledger: {_holder(beside)}")
+            if _is(own, handle):
+                held.push(trying.pop_all())
+                return
+    raise LedgerHeld(f"{own} is being replaced all the time")
+
+
+def _take_beside(held: ExitStack, beside: Path) -> None:
+    """Lock the file beside it too, as older versions do, and write down who we are."""
+    handle = _open(held, beside, os.O_CREAT | os.O_RDWR)
+    if not _lock(handle, beside):
+        raise LedgerHeld(f"another xnatsync works with this ledger: {_holder(beside)}")
+    text = f"process {os.getpid()} on {platform.node()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
     try:
-        if not _lock(handle):
-            os.lseek(handle, 1, os.SEEK_SET)
-            holder = os.read(handle, 200).decode("utf-8", "replace").strip() or "one that has just begun"
-            raise LedgerHeld(f"another xnatsync works with this ledger: {holder}")
-        text = f"process {os.getpid()} on {platform.node()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
         os.ftruncate(handle, 0)
         os.lseek(handle, 0, os.SEEK_SET)
         os.write(handle, b"\n" + text.encode())  # the first byte is what Windows locks
@@ -49,30 +68,36 @@ def _take(handle: int, beside: Path) -> None:
         raise our_disk(error, f"locking {beside}") from error
 
 
-_HELD = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK})
+def _open(held: ExitStack, place: Path, how: int) -> int:
+    try:
+        handle = os.open(place, how | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise LinkInOurWay(f"{place} is a link, which is never followed") from error
+        raise our_disk(error, f"opening {place}") from error
+    held.callback(os.close, handle)
+    return handle
 
-if sys.platform == "win32":
-    import msvcrt
 
-    def _lock(handle: int) -> bool:
-        """Locks the first byte; False when another process has it."""
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except OSError as error:
-            if error.errno in _HELD:
-                return False
-            raise
-        return True
+def _lock(handle: int, place: Path) -> bool:
+    try:
+        return try_lock(handle)
+    except OSError as error:
+        raise our_disk(error, f"locking {place}") from error
 
-else:
-    import fcntl
 
-    def _lock(handle: int) -> bool:
-        """Locks the file; False when another process has it."""
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in _HELD:
-                return False
-            raise
-        return True
+def _is(own: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(own.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        create(own)
+        return False
+
+
+def _holder(beside: Path) -> str:
+    try:
+        with beside.open("rb") as file:
+            file.seek(1)
+            return file.read(200).decode("utf-8", "replace").strip() or "one that has just begun"
+    except OSError:
+        return "its lock file was removed, and it goes on"

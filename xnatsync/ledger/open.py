@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sqlite3
-import stat
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib import resources
 from pathlib import Path
 
 from xnatsync.core.errors import LedgerDamaged, LedgerError, LedgerNewer, LedgerRemote, NothingFound
-from xnatsync.disk.atomic import make_folder, sync_folder
-from xnatsync.disk.failures import our_disk
 from xnatsync.ledger.connection import FAILURES, translated
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.lock import hold
+from xnatsync.ledger.place import beside_it, create, refuse_place
 
 APPLICATION_ID = 0x584E5359  # "XNSY"
 BUSY_MS = 15_000
-MOUNTS = Path("/proc/self/mounts")
 MINIMUM_SQLITE = (3, 27)  # `vacuum into`
 STRICT_SQLITE = (3, 37)  # strict tables; RHEL 9 has an older one, and keeps every promise but the types
-REMOTE = frozenset(
-    {"9p", "afs", "beegfs", "ceph", "cifs", "fuse.ceph", "fuse.glusterfs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs",
-     "gfs2", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "orangefs", "smb2", "smb3", "smbfs"}
-)  # fmt: skip
 _UNSHARED = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})  # no shared memory beside the file
 
 
@@ -41,34 +32,30 @@ def open_ledger(path: Path, *, read_only: bool = False, beside: bool = False) ->
     DiskUnwell as their names say.  Only a writer examines every page: a reader meets damage where it reads.
     """
     _refuse_old_sqlite()
-    _refuse_no_file(path)
-    _refuse_remote(path)
-    _refuse_orphaned_log(path)
+    refuse_place(path)
     if read_only:
         raw = _reader(path)
         if _is_current(raw):
             return Ledger(raw)
         raw.close()
         return copy_in_memory(path)  # of an older version: only a writer brings the file itself up to date
-    _create(path)
+    create(path)
     if beside and not _is_current_at(path):
         with hold(path):
-            return open_ledger(path)
+            open_ledger(path).close()  # and opened anew: giving up the lock would take SQLite's own along
     with _translated():
         raw = _connect(path, "mode=rw")
         with _closed_on_failure(raw):
             _examine(raw, path, thoroughly=True)
             _configure(raw, path)
             _migrate(raw, path)
-    return Ledger(raw)
+    return Ledger(raw, path)
 
 
 def copy_in_memory(path: Path) -> Ledger:
     """Copies a ledger into memory, or begins an empty one; the file is only read, and fails as for a reader."""
     _refuse_old_sqlite()
-    _refuse_no_file(path)
-    _refuse_remote(path)
-    _refuse_orphaned_log(path)
+    refuse_place(path)
     with _translated():
         raw = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         with _closed_on_failure(raw):
@@ -94,7 +81,7 @@ def _reader(path: Path) -> sqlite3.Connection:
             try:
                 _examine(raw, path, thoroughly=False)
             except sqlite3.OperationalError as error:
-                if (error.sqlite_errorcode & 0xFF) not in _UNSHARED or _beside(path, "-wal").exists():
+                if (error.sqlite_errorcode & 0xFF) not in _UNSHARED or beside_it(path, "-wal").exists():
                     raise
                 raw.close()
                 raw = _connect(path, "mode=ro&immutable=1")
@@ -126,51 +113,6 @@ def _closed_on_failure(raw: sqlite3.Connection) -> Iterator[None]:
     except BaseException:
         raw.close()
         raise
-
-
-def _create(path: Path) -> None:
-    """Makes the folder and an empty file that nobody else may read; an existing file is left as it is.
-
-    Both names are on the disk when this returns: SQLite takes care of what is in the file, not of the way to it.
-    """
-    try:
-        if not path.parent.is_dir():
-            make_folder(path.parent.parent)
-            path.parent.mkdir(exist_ok=True, mode=0o700)
-            sync_folder(path.parent.parent)
-        if not path.exists():
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            sync_folder(path.parent)
-        os.close(os.open(path, os.O_RDWR))
-    except OSError as error:
-        raise our_disk(error, f"opening {path}") from error
-
-
-def _refuse_no_file(path: Path) -> None:
-    """SQLite would wait for ever for somebody to write into a pipe."""
-    try:
-        path.resolve()
-        kind = path.stat().st_mode if path.exists() else stat.S_IFREG
-    except (OSError, RuntimeError) as error:  # Python up to 3.12 calls links in a circle a RuntimeError
-        raise LedgerDamaged(f"{path} leads nowhere: {error}") from error
-    if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
-        raise LedgerDamaged(f"{path} is no file")
-
-
-def _beside(path: Path, suffix: str) -> Path:
-    own = path.resolve()
-    return own.with_name(own.name + suffix)
-
-
-def _refuse_orphaned_log(path: Path) -> None:
-    """A log without its ledger holds receipts, and SQLite would throw it away to begin anew."""
-    log = _beside(path, "-wal")
-    try:
-        lost = log.exists() and log.stat().st_size > 0 and (not path.exists() or path.stat().st_size == 0)
-    except OSError as error:
-        raise our_disk(error, f"looking at {log}") from error
-    if lost:
-        raise LedgerDamaged(f"{path} is missing or empty, and {log} still holds a part of it")
 
 
 def _examine(raw: sqlite3.Connection, path: Path, *, thoroughly: bool) -> None:
@@ -286,28 +228,3 @@ def _refuse_old_sqlite() -> None:
             f"this Python has SQLite {sqlite3.sqlite_version}, and the ledger needs 3.27 or newer",
             advice="Use a Python with a newer SQLite, such as the one from python.org.",
         )
-
-
-def _refuse_remote(path: Path) -> None:
-    """WAL needs memory that all processes share: a network disk has none.  Known on Linux and Windows only."""
-    own = path.resolve()
-    if own.drive.startswith("\\\\"):
-        raise LedgerRemote(f"{path} lies on a network disk ({own.drive})")
-    if sys.platform.startswith("linux") and MOUNTS.exists():
-        kind = mounted_as(own, MOUNTS.read_text(encoding="utf-8", errors="surrogateescape"))
-        if kind in REMOTE:
-            raise LedgerRemote(f"{path} lies on a network disk ({kind})")
-
-
-def mounted_as(path: Path, mounts: str) -> str:
-    """Gives the kind of file system that a resolved path lies on, by a text like that of /proc/self/mounts."""
-    best, kind = "", ""
-    for line in filter(None, mounts.split("\n")):
-        _, point, found, *_ = line.split(" ")
-        point = _OCTAL.sub(lambda match: chr(int(match.group(1), 8)), point)
-        if path.is_relative_to(point) and len(point) >= len(best):
-            best, kind = point, found
-    return kind
-
-
-_OCTAL = re.compile(r"\\([0-7]{3})")  # how blanks, tabs, line ends and backslashes are written there
