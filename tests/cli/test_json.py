@@ -47,7 +47,7 @@ def test_a_document_has_exactly_the_fields_described(name: str, box: World) -> N
         held = next(
             item for item in box.run("status", "-o", "json").document["routes"][0]["items"] if item["path"] == "unnamed"
         )
-        arguments = ["dismiss", f"#{held['id']}", "--yes"]
+        arguments = ["dismiss", str(held["id"]), "--yes"]
 
     ran = box.run(*arguments, "-o", "json")
 
@@ -86,7 +86,8 @@ def test_the_document_of_sync_tells_everything(box: World) -> None:
     [
         (["sync", "nowhere"], "XS-ROUTE-UNKNOWN", "sync"),
         (["why", "nothing"], "XS-NOTHING-FOUND", "why"),
-        (["retry", "x"], "XS-USAGE", "retry"),
+        (["retry", "x"], "XS-NOTHING-FOUND", "retry"),
+        (["retry"], "XS-USAGE", "retry"),
         (["dismiss", "#9"], "XS-NOTHING-FOUND", "dismiss"),
         (["sync", "--workers", "many"], "XS-USAGE", "error"),
         (["fly"], "XS-USAGE", "error"),

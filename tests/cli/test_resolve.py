@@ -29,7 +29,7 @@ def test_a_label_that_was_mended_is_applied_anew(box: World) -> None:
     ran = box.run("sync")
 
     assert retry.code == 0
-    assert "u2 (unnamed) is read and planned anew; it was held by XS-LABEL-UNUSABLE" in retry.out
+    assert "unnamed (u2) is read and planned anew; it was held by XS-LABEL-UNUSABLE" in retry.out
     assert ran.code == 0, ran.out
     assert "session anon_20260302 of DEMO: 4 of 4 objects" in ran.out
 
@@ -73,11 +73,13 @@ def test_what_is_not_held_is_said_to_be_so(box: World) -> None:
     ran = box.run("retry", "#1")
 
     assert ran.code == 0
-    assert "#1 (good) was not held" in ran.out
+    assert "good (item 1) was not held" in ran.out
     assert "0 holds released\n" in ran.out
 
 
-@pytest.mark.parametrize(("arguments", "code"), [(["x"], 2), (["u99"], 2), (["#1", "--all"], 2), (["²"], 2)])
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["x"], 2), (["u99"], 2), (["1", "--all"], 2), (["²"], 2), (["99"], 2)]
+)
 def test_a_wrong_name_releases_nothing(arguments: list[str], code: int, box: World) -> None:
     """No such name, or a name beside --all: 2, and everything is as it was."""
     held(box)
@@ -87,6 +89,92 @@ def test_a_wrong_name_releases_nothing(arguments: list[str], code: int, box: Wor
 
     assert code == ran.code
     assert before == box.run("status", "-o", "json").document
+
+
+NAMES = {
+    "path": lambda box: "unnamed",
+    "absolute": lambda box: str(box.drop / "unnamed"),
+    "file": lambda box: str(next((box.drop / "unnamed").rglob("*.dcm"))),
+    "study": lambda box: box.run("why", "2", "-o", "json").document["stories"][0]["sentences"][3]["text"].split()[1],
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("order", [("retry",), ("dismiss", "--yes")], ids=" ".join)
+def test_it_is_named_as_why_names_it(name: str, order: tuple[str, ...], box: World) -> None:
+    """Whatever `why` finds a thing by, `retry` and `dismiss` take too."""
+    held(box)
+    word = NAMES[name](box)
+    assert [story["item"]["id"] for story in box.run("why", word, "-o", "json").document["stories"]] == [2], word
+
+    ran = box.run(*order, word, "-o", "json")
+
+    assert ran.code == 0, ran.err
+    document = ran.document
+    assert (document["released"][0]["item"] if order == ("retry",) else document["item"]["id"]) == 2
+
+
+def test_a_number_that_is_printed_means_that_item(box: World) -> None:
+    """A folder that is called `2` does not take the place of the item 2 in a command that is pasted."""
+    held(box)
+    box.study("2", "", seed=3)
+    box.run("sync")
+
+    assert [part["path"] for part in box.run("retry", "2", "-o", "json").document["released"]] == ["unnamed"]
+    assert [part["path"] for part in box.run("retry", "2/", "-o", "json").document["released"]] == ["2"]
+
+
+@pytest.mark.parametrize("where", ["/nowhere/2", "sub\\2"])
+def test_the_end_of_a_path_is_no_number(where: str, box: World) -> None:
+    """`/nowhere/2` names no item 2."""
+    held(box)
+
+    ran = box.run("dismiss", where, "--yes")
+
+    assert ran.code == 2
+    assert "[XS-NOTHING-FOUND]" in ran.err
+
+
+def test_an_order_that_could_mean_several_is_refused_with_the_commands(box: World) -> None:
+    """Two held items of one study: `dismiss` of it gives none up, and prints the command of each."""
+    held(box)
+    box.study("again", "", seed=2)
+    box.run("sync")
+    study = NAMES["study"](box)
+
+    ran = box.run("dismiss", study, "--yes")
+
+    assert ran.code == 2
+    assert "`xnatsync dismiss 3` (again), `xnatsync dismiss 2` (unnamed)" in " ".join(ran.err.split())
+    assert [part["item"] for part in box.run("retry", study, "-o", "json").document["released"]] == [3, 2]
+
+
+def test_without_a_name_nothing_is_released_where_nobody_can_be_asked(box: World) -> None:
+    """Bare `retry`, as a pasted `retry #4` is one: nothing is released, and that is an error."""
+    held(box)
+
+    ran = box.run("retry")
+
+    assert ran.code == 2
+    assert "--all" in ran.err
+    assert box.run("status", "-o", "json").document["routes"][0]["held"] == 1
+
+
+@pytest.mark.parametrize(("answer", "code", "still"), [("y\n", 0, 0), ("\n", 2, 1)])
+def test_without_a_name_it_asks_on_a_terminal(
+    answer: str, code: int, still: int, box: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is held is named in the question; only yes releases it."""
+    held(box)
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", Answers(answer))
+
+    ran = box.run("retry")
+
+    assert code == ran.code
+    assert "Release 1 hold (2)? [y/N]" in ran.err
+    assert still == box.run("status", "-o", "json").document["routes"][0]["held"]
 
 
 def test_one_wrong_name_releases_none_of_them(box: World) -> None:
@@ -116,10 +204,10 @@ def test_a_dismissed_item_is_left_where_it_is(box: World) -> None:
     """Dismissed: its files are untouched, it is not held any more, and the next run does nothing about it."""
     number = held(box)
 
-    ran = box.run("dismiss", f"#{number}", "--yes")
+    ran = box.run("dismiss", str(number), "--yes")
 
     assert ran.code == 0
-    assert "unnamed  #2 is dismissed; its files stay where they are" in ran.out
+    assert "unnamed (item 2 of route scanner) is dismissed; its files stay where they are" in ran.out
     assert len(list((box.drop / "unnamed").rglob("*.dcm"))) == 4
     before = writes(box)
     again = box.run("sync", "-q")
@@ -130,7 +218,7 @@ def test_without_a_terminal_it_needs_yes(box: World) -> None:
     """Where nobody can be asked, nothing is given up without `--yes`."""
     number = held(box)
 
-    ran = box.run("dismiss", f"#{number}")
+    ran = box.run("dismiss", str(number))
 
     assert ran.code == 2
     assert "[XS-DECLINED]" in ran.err
@@ -147,11 +235,11 @@ def test_on_a_terminal_it_asks(
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     monkeypatch.setattr("sys.stdin", Answers("y\n" if answer else "\n"))
 
-    ran = box.run("dismiss", f"#{number}")
+    ran = box.run("dismiss", str(number))
 
     assert code == ran.code
     assert "will not be delivered any more" in ran.err
-    assert "Dismiss item #2? [y/N]" in ran.err
+    assert "Dismiss item 2? [y/N]" in ran.err
     assert still_held == box.run("status", "-o", "json").document["routes"][0]["held"]
 
 
@@ -170,10 +258,10 @@ def test_a_proven_item_cannot_be_dismissed(box: World) -> None:
     """What is done is not given up."""
     held(box)
 
-    ran = box.run("dismiss", "#1", "--yes")
+    ran = box.run("dismiss", "1", "--yes")
 
     assert ran.code == 2
-    assert "item #1 is done: there is nothing to give up" in ran.err
+    assert "item 1 is done: there is nothing to give up" in ran.err
 
 
 def stuck(box: World) -> str:
@@ -190,7 +278,7 @@ def test_what_we_left_in_the_prearchive_can_be_deleted(box: World) -> None:
     """`--prearchive` deletes the prearchive session that our upload made."""
     uri = stuck(box)
 
-    ran = box.run("dismiss", "#1", "--prearchive", "--yes")
+    ran = box.run("dismiss", "1", "--prearchive", "--yes")
 
     assert ran.code == 0, ran.err
     assert f"deleted on the server: {uri}" in ran.out
@@ -201,7 +289,7 @@ def test_without_asking_the_prearchive_is_left_alone(box: World) -> None:
     """Without `--prearchive` the session stays there, and that is said."""
     uri = stuck(box)
 
-    ran = box.run("dismiss", "#1", "--yes")
+    ran = box.run("dismiss", "1", "--yes")
 
     assert f"still on the server: {uri}" in ran.out
     assert prearchive_count(box) == 1
@@ -212,7 +300,7 @@ def test_a_refused_deletion_gives_nothing_up(box: World) -> None:
     stuck(box)
     box.server.faults.add(Fault("DELETE", "/prearchive/", "status", times=1000, status=403))
 
-    ran = box.run("dismiss", "#1", "--prearchive", "--yes")
+    ran = box.run("dismiss", "1", "--prearchive", "--yes")
 
     assert ran.code == 6
     assert box.run("status", "-o", "json").document["routes"][0]["held"] == 1

@@ -23,15 +23,16 @@ def test_plan_says_what_would_happen(box: World) -> None:
     assert ran.code == 0
     assert box.stable(ran.out) == words(
         """
-        good  #1 of route scanner: 5 files, SIZE
+        good (item 1 of route scanner): 5 files, SIZE
           + session P1_MR_20260302 of DEMO: 4 objects, SIZE to send
           - 1 file: not DICOM: notes.txt
-        unnamed  #2 of route scanner: 4 files, SIZE
+        unnamed (item 2 of route scanner): 4 files, SIZE
           ! study UID: held for a person
             ! PatientID is empty  [XS-LABEL-UNUSABLE]
               what to do: Correct the field at the scanner and export again, or give the template of the
                           route another one to fall back on: {PatientID|StudyID}.
-              then: xnatsync retry u2    (or give it up: xnatsync dismiss #2)
+              then: xnatsync --config ROOT/xnatsync.toml retry u2
+              or give it up: xnatsync --config ROOT/xnatsync.toml dismiss 2
         2 sessions, 4 objects (SIZE) to send, 1 held, 1 file not delivered
         This is a plan: nothing was changed.
         """
@@ -81,16 +82,17 @@ def test_sync_says_what_arrived_and_what_is_held(box: World) -> None:
     assert (ran.code, ran.err) == (3, "")
     assert box.stable(ran.out) == words(
         """
-        good  #1 of route scanner: done, filed as DAY/good
+        good (item 1 of route scanner): done, filed as DAY/good
           = session P1_MR_20260302 of DEMO: 4 of 4 objects in the archive as XNAT_E00001, SIZE, proven by
             names (receipt 1)
           - 5 files: not DICOM: note0.txt, note1.txt, note2.txt and 2 more
-        unnamed  #2 of route scanner: held for a person
+        unnamed (item 2 of route scanner): held for a person
           ! study UID: planned
             ! PatientID is empty  [XS-LABEL-UNUSABLE]
               what to do: Correct the field at the scanner and export again, or give the template of the
                           route another one to fall back on: {PatientID|StudyID}.
-              then: xnatsync retry u2    (or give it up: xnatsync dismiss #2)
+              then: xnatsync --config ROOT/xnatsync.toml retry u2
+              or give it up: xnatsync --config ROOT/xnatsync.toml dismiss 2
         1 item done (4 objects proven), 1 held
         """
     )
@@ -143,11 +145,12 @@ def test_status_shows_what_is_held(box: World) -> None:
         scanner  ROOT/drop
           done: 1 item, SIZE
           settled: 1 item, SIZE
-          unnamed  #2: held for a person
+          unnamed (item 2): held for a person
             ! PatientID is empty  [XS-LABEL-UNUSABLE]
               what to do: Correct the field at the scanner and export again, or give the template of the
                           route another one to fall back on: {PatientID|StudyID}.
-              then: xnatsync retry u2    (or give it up: xnatsync dismiss #2)
+              then: xnatsync --config ROOT/xnatsync.toml retry u2
+              or give it up: xnatsync --config ROOT/xnatsync.toml dismiss 2
         last run: began TIME, ended TIME: partial
         """
     )
@@ -195,10 +198,10 @@ def test_what_the_selection_leaves_out_is_told_by_key_and_number(box: World) -> 
 
     assert box.stable(box.run("plan", "-q").out) == words(
         """
-        good  #1 of route scanner: 4 files, SIZE
+        good (item 1 of route scanner): 4 files, SIZE
           + session P1_MR_20260302 of DEMO: 3 objects, SIZE to send
           - 1 file left out by scan_types of the route's selection
-        other  #2 of route scanner: 4 files, SIZE
+        other (item 2 of route scanner): 4 files, SIZE
           - 1 file left out by scan_types, 3 by subjects of the route's selection
         1 session, 3 objects (SIZE) to send, 5 files left out by the selection
         This is a plan: nothing was changed.
@@ -206,11 +209,11 @@ def test_what_the_selection_leaves_out_is_told_by_key_and_number(box: World) -> 
     )
     assert box.stable(box.run("sync", "-q").out) == words(
         """
-        good  #1 of route scanner: done, filed as DAY/good
+        good (item 1 of route scanner): done, filed as DAY/good
           = session P1_MR_20260302 of DEMO: 3 of 3 objects in the archive as XNAT_E00001, SIZE, proven by
             names (receipt 1)
           - 1 file left out by scan_types of the route's selection
-        other  #2 of route scanner: nothing to deliver, it stays where it is
+        other (item 2 of route scanner): nothing to deliver, it stays where it is
           - 1 file left out by scan_types, 3 by subjects of the route's selection
         1 item done (3 objects proven), 1 item not selected, 5 files left out by the selection
         """
@@ -220,7 +223,7 @@ def test_what_the_selection_leaves_out_is_told_by_key_and_number(box: World) -> 
         scanner  ROOT/drop
           done: 1 item, SIZE
           left: 1 item, SIZE
-          other  #2: nothing to deliver, it stays where it is
+          other (item 2): nothing to deliver, it stays where it is
             - 1 file left out by scan_types, 3 by subjects of the route's selection
           2 files left out by scan_types, 3 by subjects of the route's selection, and never sent
         last run: began TIME, ended TIME: ok

@@ -42,6 +42,7 @@ LAYERS: dict[str, set[str]] = {
 }
 PURE = {
     *("__future__", "collections", "dataclasses", "datetime", "enum", "fnmatch", "hashlib", "math", "pathlib", "re"),
+    *("shlex",),
     *("types", "typing", "unicodedata"),
 }
 

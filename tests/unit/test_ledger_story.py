@@ -394,13 +394,14 @@ def test_what_is_not_there_is_not_found(ledger: Ledger, text: str) -> None:
     assert ledger.find(text) == []
 
 
-def test_a_session_called_by_a_number_is_found_before_an_item_of_that_number(ledger: Ledger) -> None:
-    """`#1` is always the item."""
+def test_an_item_of_that_number_is_found_before_a_session_called_by_it(ledger: Ledger) -> None:
+    """`1` is printed for the item 1, so it means that first; with a slash it is a name."""
     first = seen(ledger, "one")
     (unit,) = settled(ledger, "two", label="1")
 
-    assert [unit.item_id] == [item.id for item in ledger.find("1")]
+    assert [first.id, unit.item_id] == [item.id for item in ledger.find("1")]
     assert [first.id] == [item.id for item in ledger.find("#1")]
+    assert [unit.item_id] == [item.id for item in ledger.find("1/")]
 
 
 def test_counts_come_by_route_phase_and_hold(ledger: Ledger) -> None:

@@ -57,7 +57,7 @@ def why(
     ctx: typer.Context,
     what: Annotated[
         str,
-        typer.Argument(metavar="PATH|UID|SESSION|#ITEM", help="A path, a DICOM UID, a session, #12, u7 or o3."),
+        typer.Argument(metavar="NAME", help="A path, a UID, a session, or a number: 12, u7, o3."),
     ],
     output: OutputOption = None,
 ) -> int:

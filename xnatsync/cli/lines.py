@@ -29,6 +29,15 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Command:
+    """A command to be pasted, on a line of its own that is never broken.  `words` come after the program's name."""
+
+    before: str
+    words: tuple[str, ...]
+    indent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """Rows under headings; the last column takes the room that is left and wraps inside itself."""
 
@@ -39,7 +48,7 @@ class Table:
     right: frozenset[int] = frozenset()  # columns of numbers
 
 
-Block = Line | Table
+Block = Line | Table | Command
 
 
 def size(size_bytes: int) -> str:

@@ -20,7 +20,7 @@ from xnatsync.cli.foreseen import (
 )
 from xnatsync.cli.jsonout import error_fields
 from xnatsync.cli.lines import Block, Line, Tone, size
-from xnatsync.cli.summary import file_fields, hold_blocks, item_fields, undelivered_blocks, unit_fields
+from xnatsync.cli.summary import file_fields, hold_blocks, item_fields, item_name, undelivered_blocks, unit_fields
 from xnatsync.core.wording import counted
 
 if TYPE_CHECKING:
@@ -34,14 +34,13 @@ def plan_blocks(report: PlanReport) -> Iterator[Block]:
     """Tells a person what a run would do."""
     for part in report.items:
         yield Line(
-            f"{part.item.path}  #{part.item.id} of route {part.item.route}: "
-            f"{counted(part.item.files, 'file')}, {size(part.item.bytes)}",
+            f"{item_name(part.item)}: {counted(part.item.files, 'file')}, {size(part.item.bytes)}",
             Tone.HEAD,
         )
         for unit in part.units:
             yield from _unit_blocks(unit)
         yield from undelivered_blocks(part.others, part.left_out, indent=2)
-        yield from hold_blocks(part.item, f"#{part.item.id}", indent=2)
+        yield from hold_blocks(part.item, str(part.item.id), indent=2)
     yield from tree_plan_blocks(report)
     for error in report.errors:
         yield from error_blocks(error)

@@ -42,9 +42,9 @@ def _route(route: RouteStanding) -> Iterator[Block]:
         yield Line(f"{part.phase}: {counted(part.items, 'item')}, {size(part.bytes)}", indent=2)
     for standing in route.standing:
         word, tone = state_of(standing.item, standing.units)
-        yield Line(f"{standing.item.path}  #{standing.item.id}: {word}", tone, indent=2)
+        yield Line(f"{standing.item.path} (item {standing.item.id}): {word}", tone, indent=2)
         yield from left_out_blocks(standing.left_out, indent=4)
-        yield from hold_blocks(standing.item, f"#{standing.item.id}", indent=4)
+        yield from hold_blocks(standing.item, str(standing.item.id), indent=4)
         for unit in standing.units:
             yield from hold_blocks(unit, f"u{unit.id}", indent=4)
     if route.more:
@@ -120,7 +120,7 @@ def history_blocks(lines: Sequence[DiaryLine]) -> Iterator[Block]:
         [
             (
                 line.event.at[:19].replace("T", " "),
-                f"#{line.event.item_id}" if line.event.item_id is not None else "",
+                str(line.event.item_id) if line.event.item_id is not None else "",
                 line.event.code,
                 f"{line.event.text} ({line.path})" if line.path else line.event.text,
             )

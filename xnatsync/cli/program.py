@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -16,6 +17,7 @@ from xnatsync.cli import (
     configuration,
     demo,
     health,
+    helping,
     inspect,
     mirror,
     project,
@@ -28,6 +30,7 @@ from xnatsync.cli import (
     sync,
     verify,
 )
+from xnatsync.cli.everywhere import spread, take
 from xnatsync.cli.exits import Terminated, by_loss, leave, leave_bug, terminated_by_signal
 from xnatsync.cli.options import OutputOption
 from xnatsync.cli.shell import Output, Shell
@@ -36,7 +39,7 @@ from xnatsync.report import streams
 
 _MODULES = (
     *(demo, sync, verify, inspect, resolve, mirror, configuration, health, sandbox),
-    *(account, project, subject, session, scan, resource, audit),
+    *(account, project, subject, session, scan, resource, audit, helping),
 )
 # Newer versions of typer carry click inside: its exceptions are found through the one that typer exports.
 _CLICK_EXCEPTION = typer.BadParameter.__mro__[2]
@@ -46,9 +49,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Runs the program and gives its exit code; never raises."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     shell = Shell(output=_output_wanted(given))
+    _completion_as_click_asks()
     try:
         with terminated_by_signal():
             return _run(given, shell)
+    except SystemExit as done:  # the parser has printed a completion
+        return done.code if isinstance(done.code, int) else Exit.OK
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except Terminated:
@@ -57,13 +63,18 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: list[str], shell: Shell) -> int:
     try:
-        result = typer.main.get_command(build())(args=given, prog_name="xnatsync", standalone_mode=False, obj=shell)
+        program = typer.main.get_command(build())
+        spread(program)
+        result = program(args=given, prog_name="xnatsync", standalone_mode=False, obj=shell)
         streams.stdout(shell.loss).flush()
     except XnatsyncError as error:
         return leave(shell, error)
     except typer.Abort:
         return Exit.INTERRUPTED
     except Exception as error:  # the second supervisor: nothing leaves this program as a bare trace
+        if type(error).__name__ == "NoArgsIsHelpError":  # a group without a command: what it can do is shown
+            shell.screen.document(str(getattr(error, "message", error)))
+            return Exit.OK
         if isinstance(error, _CLICK_EXCEPTION):
             return leave(shell, _usage(error))
         return leave_bug(shell, error)
@@ -78,7 +89,7 @@ def build() -> typer.Typer:
         epilog="Exit codes: 0 done, 2 usage or configuration, 3 something is held, 4 differences, 5 temporary, "
         "6 denied, 7 halted for safety, 8 another instance is at work.",
         rich_markup_mode=None,
-        add_completion=False,
+        add_completion=True,
         pretty_exceptions_enable=False,
         no_args_is_help=False,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -106,10 +117,11 @@ def _options(
     version: Annotated[bool, typer.Option("--version", help="Show the version and end.")] = False,
 ) -> None:
     shell = ctx.ensure_object(Shell)
-    shell.config_file, shell.quiet, shell.colour = config, quiet, not no_color
-    shell.output = output or shell.output  # which may have been seen further on, after the command
-    shell.verbose, shell.log_file = verbose, log_file
-    shell.refresh()
+    named = config is not None and str(config) != os.environ.get("XNATSYNC_CONFIG")
+    take(
+        shell, config=config, output=output, quiet=quiet, no_color=no_color, verbose=verbose, log_file=log_file,
+        named=named,
+    )  # fmt: skip
     if version:
         from xnatsync import __version__
 
@@ -126,7 +138,17 @@ def _usage(error: Exception) -> Usage:
     ctx = getattr(error, "ctx", None)
     if ctx is None:
         return Usage(words)
+    if (word := helping.unknown_command(words)) is not None:
+        words = helping.absent(word, ctx.command.commands)
     return Usage(words, advice=f"`{ctx.command_path} --help` tells how to use it.")
+
+
+def _completion_as_click_asks() -> None:
+    """Take a request for completion as most programs spell it: `bash_source`, where typer has `source_bash`."""
+    wanted = os.environ.get("_XNATSYNC_COMPLETE", "")
+    shell, _, what = wanted.rpartition("_")
+    if shell in {"bash", "zsh", "fish"} and what in {"source", "complete"}:
+        os.environ["_XNATSYNC_COMPLETE"] = f"{what}_{shell}"
 
 
 def _output_wanted(given: Sequence[str]) -> Output:

@@ -7,27 +7,35 @@ aligned text of a fixed width, so that output in a file, a mail or a test is the
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from xnatsync.cli.lines import Block, Line, Table, Tone
+from xnatsync.cli.lines import Block, Command, Line, Table, Tone
+from xnatsync.core.pasting import command_line
 from xnatsync.report import streams
 from xnatsync.report.streams import Loss, LossyStream
 
 PLAIN_WIDTH = 100  # columns where there is no terminal
 _NARROWEST = 40
 # Control, format, surrogate and private characters, and two odd line ends: escaped, so that they are seen.
+_QUOTED = re.compile(r"`[^`]+`")
+_BLANK = "\ue000"  # stands for a blank where no line may end: what is printed has no private characters left
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
 
 class Screen:
     """Where a command speaks: stdout for what was asked, stderr for everything else."""
 
-    def __init__(self, *, colour: bool = True, quiet: bool = False, loss: Loss | None = None) -> None:
+    def __init__(
+        self, *, colour: bool = True, quiet: bool = False, loss: Loss | None = None, options: tuple[str, ...] = ()
+    ) -> None:
+        """`options` belong into every command that is printed to be pasted: without them it would mean another one."""
         self.quiet = quiet
+        self.options = options
         self._loss = loss or Loss()  # what of stdout could not be written
         self._colour = colour and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
@@ -80,14 +88,16 @@ class Screen:
         terminal = stream.isatty()
         width = max(_NARROWEST, shutil.get_terminal_size().columns if terminal else PLAIN_WIDTH)
         colour = terminal and self._colour
-        text = "".join(_painted(line, tone, colour) + "\n" for line, tone in _layout(blocks, width))
+        text = "".join(_painted(line, tone, colour) + "\n" for line, tone in _layout(blocks, width, self.options))
         stream.write(text.encode(stream.encoding, "backslashreplace").decode(stream.encoding))
         stream.flush()
 
 
-def _layout(blocks: Iterable[Block], width: int) -> Iterator[tuple[str, Tone]]:
+def _layout(blocks: Iterable[Block], width: int, options: tuple[str, ...] = ()) -> Iterator[tuple[str, Tone]]:
     for block in blocks:
-        if isinstance(block, Line):
+        if isinstance(block, Command):
+            yield " " * block.indent + printable(f"{block.before}{command_line(*options, *block.words)}"), Tone.PLAIN
+        elif isinstance(block, Line):
             yield from _line(block, width)
         else:
             yield from _table(block, width)
@@ -119,9 +129,10 @@ def _table(table: Table, width: int) -> Iterator[tuple[str, Tone]]:
 
 
 def _wrap(text: str, width: int, first: str, later: str) -> list[str]:
-    """Breaks at blanks only: a path or a UID is never torn, so that it can be copied."""
-    return textwrap.wrap(
-        text,
+    """Breaks at blanks only: a path, a UID or a command in backticks is never torn, so that it can be copied."""
+    whole = _QUOTED.sub(lambda found: found[0].replace(" ", _BLANK), text)
+    lines = textwrap.wrap(
+        whole,
         width,
         initial_indent=first,
         subsequent_indent=later,
@@ -131,6 +142,7 @@ def _wrap(text: str, width: int, first: str, later: str) -> list[str]:
         replace_whitespace=False,
         expand_tabs=False,
     )
+    return [line.replace(_BLANK, " ") for line in lines]
 
 
 def printable(text: str) -> str:

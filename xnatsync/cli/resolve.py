@@ -19,11 +19,13 @@ def register(program: typer.Typer) -> None:
 
 def retry(
     ctx: typer.Context,
-    ids: Annotated[
+    names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ID]...", show_default=False, help="Items (#12), units (u7), owners of a tree (o3)."),
+        typer.Argument(
+            metavar="[NAME]...", show_default=False, help="What `why` takes: 12, u7, o3, a path, a UID, a session."
+        ),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Everything that is held, as with no name.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Everything that is held.")] = False,
     output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> int:
@@ -31,16 +33,29 @@ def retry(
     shell = ctx.ensure_object(Shell)
     shell.begin("retry", output, quiet)
     from xnatsync.cli.verdicts import retry_blocks, retry_fields
-    from xnatsync.service.resolve import release
+    from xnatsync.service.resolve import all_held, release
 
-    released = release(shell.config(), tuple(ids or ()), everything=everything)
+    config = shell.config()
+    if not (names or everything) and shell.screen.can_ask:
+        _ask_for_all(shell, all_held(config))
+        everything = True
+    released = release(config, tuple(names or ()), everything=everything)
     shell.show(retry_blocks(released), retry_fields(released))
     return Exit.OK
 
 
+def _ask_for_all(shell: Shell, held: tuple[str, ...]) -> None:
+    """Ask whether everything that is held is to be released; Declined when it is not."""
+    from xnatsync.core.errors import Declined
+    from xnatsync.core.wording import counted
+
+    if held and not shell.screen.ask(f"Release {counted(len(held), 'hold')} ({', '.join(held)})?"):
+        raise Declined("nothing was released", advice=f"Name what to release, as in `xnatsync retry {held[0]}`.")
+
+
 def dismiss(
     ctx: typer.Context,
-    id_: Annotated[str, typer.Argument(metavar="ID", help="An item (#12).")],
+    id_: Annotated[str, typer.Argument(metavar="NAME", help="An item: 12, its path, its session.")],
     prearchive: Annotated[
         bool, typer.Option("--prearchive", help="Delete also what we left in the server's prearchive.")
     ] = False,
@@ -61,10 +76,10 @@ def dismiss(
     what = prospect(app, id_)
     if not yes:
         if not shell.screen.can_ask:
-            raise Declined(f"item #{what.item.id} would be dismissed, and nobody is there to be asked")
+            raise Declined(f"item {what.item.id} would be dismissed, and nobody is there to be asked")
         shell.screen.say(*dismiss_question(what, prearchive=prearchive))
-        if not shell.screen.ask(f"Dismiss item #{what.item.id}?"):
-            raise Declined(f"item #{what.item.id} stays as it is")
+        if not shell.screen.ask(f"Dismiss item {what.item.id}?"):
+            raise Declined(f"item {what.item.id} stays as it is")
     done = give_up(app, what.item.id, prearchive=prearchive)
     shell.show(dismiss_blocks(done), dismiss_fields(done))
     return Exit.OK

@@ -29,6 +29,7 @@ class Shell:
     """The settings of one call.  `command` is the name under which its document is described."""
 
     config_file: Path | None = None
+    config_named: bool = False  # on the command line: commands that are printed name it too
     output: Output = Output.TABLE
     quiet: bool = False
     colour: bool = True
@@ -48,7 +49,8 @@ class Shell:
 
     def refresh(self) -> None:
         """Makes the screen follow the options."""
-        self.screen = Screen(colour=self.colour, quiet=self.quiet, loss=self.loss)
+        options = ("--config", str(self.config_file)) if self.config_file is not None and self.config_named else ()
+        self.screen = Screen(colour=self.colour, quiet=self.quiet, loss=self.loss, options=options)
 
     @property
     def is_json(self) -> bool:

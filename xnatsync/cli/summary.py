@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from xnatsync.cli.exits import error_blocks
 from xnatsync.cli.jsonout import error_fields
-from xnatsync.cli.lines import Block, Line, Tone, size
+from xnatsync.cli.lines import Block, Command, Line, Tone, size
 from xnatsync.cli.mirrored import is_idle, mirror_blocks, mirror_fields, mirrors_closing
+from xnatsync.core.pasting import command_line
 from xnatsync.core.wording import counted, left_out_words
 from xnatsync.ledger.rows import FileRow, ItemRow, UnitRow
 
@@ -72,11 +73,16 @@ def _item_blocks(part: ItemReport) -> Iterator[Block]:
     item = part.item
     word, tone = state_of(item, [unit.unit for unit in part.units])
     filed = f", filed as {item.filed_as}" if item.filed_as else ""
-    yield Line(f"{item.path}  #{item.id} of route {item.route}: {word}{filed}", tone)
+    yield Line(f"{item_name(item)}: {word}{filed}", tone)
     for unit in part.units:
         yield from _unit_blocks(unit)
     yield from undelivered_blocks(part.others, part.left_out, indent=2)
-    yield from hold_blocks(item, f"#{item.id}", indent=2)
+    yield from hold_blocks(item, str(item.id), indent=2)
+
+
+def item_name(item: ItemRow) -> str:
+    """Return how an item is named: by its path, and by the number that commands take."""
+    return f"{item.path} (item {item.id} of route {item.route})"
 
 
 def state_of(item: ItemRow, units: Sequence[UnitRow]) -> tuple[str, Tone]:
@@ -124,11 +130,9 @@ def hold_blocks(row: ItemRow | UnitRow, name: str, indent: int) -> Iterator[Bloc
         yield Line(f"tried again by itself after {row.retry_at}", indent=indent + 2)
         return
     yield Line(f"what to do: {row.advice or ''}", indent=indent + 2, hang=12)
-    yield Line(f"then: xnatsync retry {name}    (or give it up: xnatsync dismiss {_item_name(row)})", indent=indent + 2)
-
-
-def _item_name(row: ItemRow | UnitRow) -> str:
-    return f"#{row.id}" if isinstance(row, ItemRow) else f"#{row.item_id}"
+    yield Command("then: ", ("retry", name), indent=indent + 2)
+    item = row.id if isinstance(row, ItemRow) else row.item_id
+    yield Command("or give it up: ", ("dismiss", str(item)), indent=indent + 2)
 
 
 def undelivered_blocks(files: Iterable[FileRow], left_out: Mapping[str, int], indent: int) -> Iterator[Block]:
@@ -169,7 +173,7 @@ def item_fields(item: ItemRow) -> dict[str, object]:
         "place": item.place,
         "path": item.path,
         "phase": item.phase,
-        **hold_fields(item, f"#{item.id}"),
+        **hold_fields(item, str(item.id)),
         "files": item.files,
         "bytes": item.bytes,
         "seen_at": item.seen_at,
@@ -222,7 +226,7 @@ def hold_fields(row: ItemRow | UnitRow, name: str) -> dict[str, object]:
         "detail": row.detail,
         "advice": row.advice,
         "retry_at": row.retry_at,
-        "command": f"xnatsync retry {name}" if row.hold == "person" else None,
+        "command": command_line("retry", name) if row.hold == "person" else None,
     }
 
 

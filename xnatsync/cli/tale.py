@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from xnatsync.cli.lines import Block, Line, Tone
-from xnatsync.cli.summary import item_fields
+from xnatsync.cli.summary import item_fields, item_name
 from xnatsync.cli.troubles import case_fields, owner_fields, owner_name, unplaced_case
 from xnatsync.core.advice import advice_of
 from xnatsync.service.tree_story import TreeSentence
@@ -48,7 +48,7 @@ def why_blocks(tale: Tale) -> Iterator[Block]:
 
 
 def _story(story: Story) -> Iterator[Block]:
-    yield Line(f"#{story.item.id} {story.item.path}  ({story.item.phase})", Tone.HEAD)
+    yield Line(f"{item_name(story.item)}: {story.item.phase}", Tone.HEAD)
     yield from _told(story.sentences, story.next_steps)
 
 

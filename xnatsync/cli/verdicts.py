@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from xnatsync.cli.lines import Block, Line, Tone
-from xnatsync.cli.summary import item_fields
+from xnatsync.cli.summary import item_fields, item_name
 from xnatsync.cli.troubles import owner_fields, owner_name
 from xnatsync.core.wording import counted
 
 if TYPE_CHECKING:
-    from xnatsync.service.resolve import Dismissed, Prospect, Release, Reminded
+    from xnatsync.service.resolve import Dismissed, Prospect, Release, Released, Reminded
 
 
 def retry_blocks(done: Release) -> Iterator[Block]:
@@ -21,17 +21,19 @@ def retry_blocks(done: Release) -> Iterator[Block]:
     released = done.released
     for part in released:
         if part.code is None:
-            yield Line(f"{part.name} ({part.item.path}) was not held", Tone.DIM)
+            yield Line(f"{_name(part)} was not held", Tone.DIM)
         elif part.anew:
-            yield Line(
-                f"{part.name} ({part.item.path}) is read and planned anew; it was held by {part.code}", Tone.GOOD
-            )
+            yield Line(f"{_name(part)} is read and planned anew; it was held by {part.code}", Tone.GOOD)
         else:
-            yield Line(f"{part.name} ({part.item.path}) is released; it was held by {part.code}", Tone.GOOD)
+            yield Line(f"{_name(part)} is released; it was held by {part.code}", Tone.GOOD)
     number = sum(part.code is not None for part in released)
     if number or not done.reminded:
         words = f"{counted(number, 'hold')} released" + ("; `xnatsync sync` tries again" if number else "")
         yield Line(words, Tone.HEAD)
+
+
+def _name(part: Released) -> str:
+    return f"{part.item.path} ({part.name if part.unit is not None else f'item {part.name}'})"
 
 
 def _reminder(part: Reminded) -> Iterator[Block]:
@@ -66,9 +68,7 @@ def retry_fields(done: Release) -> dict[str, object]:
 
 def dismiss_question(what: Prospect, *, prearchive: bool) -> Iterator[Block]:
     """Tells a person what a dismissal gives up, before the question."""
-    yield Line(
-        f"{what.item.path}  #{what.item.id} of route {what.item.route} will not be delivered any more.", Tone.HEAD
-    )
+    yield Line(f"{item_name(what.item)} will not be delivered any more.", Tone.HEAD)
     for unit in what.units:
         name = f"session {unit.session} of {unit.project}" if unit.session else f"study {unit.study_uid}"
         yield Line(f"- {name}: {counted(unit.files, 'object')}, {unit.phase}", indent=2)
@@ -79,7 +79,7 @@ def dismiss_question(what: Prospect, *, prearchive: bool) -> Iterator[Block]:
 
 def dismiss_blocks(done: Dismissed) -> Iterator[Block]:
     """Tells a person what was given up."""
-    yield Line(f"{done.item.path}  #{done.item.id} is dismissed; its files stay where they are", Tone.GOOD)
+    yield Line(f"{item_name(done.item)} is dismissed; its files stay where they are", Tone.GOOD)
     for uri in done.deleted:
         yield Line(f"- deleted on the server: {uri}", indent=2)
     for uri in done.left:

@@ -28,7 +28,7 @@ def release_unit(ledger: Ledger, item: ItemRow, unit: UnitRow, now: str, *, othe
             return False
         if (wait_s := unsure_s(ledger, item.id, now)) > 0:
             raise ServerBusy(
-                f"an upload of item #{item.id} without an answer may still arrive",
+                f"an upload of item {item.id} without an answer may still arrive",
                 advice=f"Ask again in {wait_s:.0f} seconds.",
             )
         ledger.reset_item(item.id, item.fingerprint, item.files, item.bytes, now)

@@ -117,17 +117,21 @@ class Ledger(Units, Mirrors):
     # --- questions -----------------------------------------------------------------------------------------------
 
     def find(self, text: str) -> list[ItemRow]:
-        """Finds items by number (`#12`), path, a file's path, a UID or a session label; newest first."""
+        """Return items by number (`12`, `#12`), path, a file's path, a UID or a session label.
+
+        The one of that number comes first: what is printed as a number means it, whatever else is called so.
+        """
         if text.startswith("#"):
             return self._numbered(text[1:])
         tail = text.rstrip("/")
         if not tail:
             return []
-        found = self._called(tail) or self._numbered(tail)
+        numbered = self._numbered(text)
+        found = [*numbered, *(item for item in self._called(tail) if item not in numbered)]
         if not found and "\\" in tail:  # a path as Windows writes it; elsewhere names may hold a backslash
-            found = self.find(tail.replace("\\", "/"))
+            found = self._called(tail := tail.replace("\\", "/"))
         if not found and "/" in tail:
-            found = self.find(tail.rsplit("/", 1)[1])
+            found = self._called(tail.rsplit("/", 1)[1])
         return found
 
     def _called(self, name: str) -> list[ItemRow]:

@@ -53,6 +53,10 @@ class Owners(Connection):
             values.append(route)
         return self._all(OwnerRow, f"select {OWNER} from owner where {' and '.join(conditions)} order by id", values)
 
+    def has_owner(self, owner_id: int) -> bool:
+        """Return whether an owner is known."""
+        return bool(self._scalar("select exists (select 1 from owner where id = ?)", [owner_id]))
+
     def owner(self, owner_id: int) -> OwnerRow:
         """Gives an owner; NothingFound when there is none."""
         row = self._one(OwnerRow, f"select {OWNER} from owner where id = ?", [owner_id])

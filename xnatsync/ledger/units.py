@@ -26,6 +26,10 @@ class Units(Items):
         """Gives a unit; NothingFound when there is none."""
         return self._unit(unit_id)
 
+    def has_unit(self, unit_id: int) -> bool:
+        """Return whether a unit is known."""
+        return bool(self._scalar("select exists (select 1 from unit where id = ?)", [unit_id]))
+
     def units(self, item_id: int | None = None, route: str | None = None, *, living: bool = True) -> list[UnitRow]:
         """Lists units, the oldest first."""
         conditions, values = ["1"], list[Value]()

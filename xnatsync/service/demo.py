@@ -166,9 +166,9 @@ def _damage(stage: _Show) -> None:
     )
     if held is None or not scene.damaged:
         return
-    stage.audience.chapter(f"The administrator restores the object; then: xnatsync retry #{held.item.id}, sync")
+    stage.audience.chapter(f"The administrator restores the object; then: xnatsync retry {held.item.id}, sync")
     scene.mend()
-    resolve.release(scene.careful, (f"#{held.item.id}",))
+    resolve.release(scene.careful, (str(held.item.id),))
     mended = stage.run(scene.careful)
     part = next((part for part in mended.items if part.item.id == held.item.id), None)
     proven = part is not None and all(unit.receipt and unit.receipt.level == "pixels" for unit in part.units)

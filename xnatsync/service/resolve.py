@@ -13,10 +13,12 @@ from xnatsync.core.errors import (
     Usage,
 )
 from xnatsync.core.moment import stamp
+from xnatsync.core.pasting import command_line, operand
 from xnatsync.core.remote import PrearchiveState
 from xnatsync.engine.release import release_unit, unsure_s
 from xnatsync.ledger.rows import ItemRow, UnitRow
 from xnatsync.ledger.tree_rows import OwnerRow
+from xnatsync.service.lookup import look_up, one_item
 
 if TYPE_CHECKING:
     from xnatsync.config.model import Config
@@ -72,13 +74,16 @@ class Dismissed:
 
 
 def release(config: Config, names: Sequence[str], *, everything: bool = False) -> Release:
-    """Releases holds, all when no name is given; the next run tries again.  NothingFound for a name that is not known.
+    """Release the holds of what is named, or all; the next run tries again.  NothingFound for a name that is not known.
 
     An owner of a tree stays held until the next run has looked, which it does at once.  ServerBusy while an upload
     without an answer may still arrive for an item that must be planned anew.
     """
-    if names and everything:
-        raise Usage("name what to release, or say --all, not both", advice="`xnatsync status` lists what is held.")
+    if bool(names) is everything:
+        raise Usage(
+            "name what to release, or say --all" + (", not both" if names else ""),
+            advice="`xnatsync status` lists what is held; `xnatsync retry --all` releases everything.",
+        )
     from xnatsync.ledger.lock import hold
     from xnatsync.ledger.open import open_ledger
 
@@ -86,7 +91,8 @@ def release(config: Config, names: Sequence[str], *, everything: bool = False) -
         ledger = open_ledger(config.ledger.path)
         try:
             with ledger.write():
-                keys = [_key(name) for name in names] if names else _all_held(ledger)
+                keys = [key for name in names for key in _keys(config, ledger, name)] or _all_held(ledger, everything)
+                keys = list(dict.fromkeys(keys))
                 released = [_release(ledger, kind, number) for kind, number in keys if kind != "owner"]
                 reminded = [_remind(ledger, number) for kind, number in keys if kind == "owner"]
         finally:
@@ -94,13 +100,28 @@ def release(config: Config, names: Sequence[str], *, everything: bool = False) -
     return Release(tuple(part for parts in released for part in parts), tuple(reminded))
 
 
-def _key(name: str) -> tuple[str, int]:
-    kinds = {"u": "unit", "o": "owner"}
-    kind = kinds.get(name[:1].lower(), "item")
-    digits = name.removeprefix("#") if kind == "item" else name[1:]
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 19):
-        raise Usage(f"`{name}` is neither an item (#12) nor a unit (u7), nor an owner of a tree (o3)")
-    return kind, int(digits)
+def all_held(config: Config) -> tuple[str, ...]:
+    """Return the names of everything that is held, as commands take them."""
+    from xnatsync.service.status import reading
+
+    letters = {"item": "", "owner": "o"}
+    with reading(config) as ledger:
+        return tuple(f"{letters[kind]}{number}" for kind, number in _all_held(ledger, True)) if ledger else ()
+
+
+def _keys(config: Config, ledger: Ledger, name: str) -> list[tuple[str, int]]:
+    """Return what a name means to `retry`: whatever `why` tells of that has not come to its end."""
+    found = look_up(config, ledger, name)
+    if found.unit is not None:
+        return [("unit", found.unit.id)]
+    owners = [row.id for row in found.owners] + [rows[-1].owner_id for rows in found.versions]
+    keys = [("item", item.id) for item in found.meant]
+    keys += [] if found.numbered and found.items else [("owner", number) for number in owners]
+    if not keys:
+        raise Usage(
+            f"{name} is not held: it is looked at in every run", advice=f"`{command_line('why', *operand(name))}`."
+        )
+    return keys
 
 
 def _remind(ledger: Ledger, number: int) -> Reminded:
@@ -114,7 +135,9 @@ def _remind(ledger: Ledger, number: int) -> Reminded:
     return Reminded(row, row.hold == "retry")
 
 
-def _all_held(ledger: Ledger) -> list[tuple[str, int]]:
+def _all_held(ledger: Ledger, everything: bool) -> list[tuple[str, int]]:
+    if not everything:
+        return []
     return [
         ("item", item.id)
         for item in ledger.items()
@@ -130,7 +153,7 @@ def _release(ledger: Ledger, kind: str, number: int) -> list[Released]:
     units = [unit for unit in ledger.units(item_id=item.id) if unit.hold is not None]
     released = []
     if item.hold is not None or not units:
-        released.append(Released(f"#{item.id}", item, None, item.code))
+        released.append(Released(str(item.id), item, None, item.code))
         ledger.release_item(item.id)
     for unit in units:
         if ledger.unit(unit.id).phase == "dismissed":  # its item was just reset because of another of its units
@@ -156,26 +179,16 @@ def _release_unit(ledger: Ledger, item: ItemRow, unit: UnitRow) -> Released:
 
 def prospect(app: App, name: str) -> Prospect:
     """Tells what a dismissal would give up; NothingFound, or Usage where nothing is left to give up."""
-    kind, number = _key(name)
-    if kind == "owner":
-        raise Usage(
-            "what is kept in a tree is not dismissed: it is looked at in every run",
-            advice=f"`xnatsync why o{number}` says what to do; the route's selection says what it keeps.",
-        )
-    if kind == "unit":
-        raise Usage(
-            "a whole item is dismissed, not one unit of it", advice="`xnatsync status` shows the item's number."
-        )
     from xnatsync.service.status import reading
 
     with reading(app.config) as ledger:
         if ledger is None:
-            raise NothingFound(f"there is no item {number}")
-        item = ledger.item(number)
+            raise NothingFound("there is no ledger yet: nothing was ever synchronised")
+        item = one_item(app.config, ledger, name, "dismiss")
         if item.phase in _ENDED:
             raise Usage(
-                f"item #{item.id} is {item.phase}: there is nothing to give up",
-                advice=f"`xnatsync why #{item.id}` tells its story.",
+                f"item {item.id} is {item.phase}: there is nothing to give up",
+                advice=f"`{command_line('why', str(item.id))}` tells its story.",
             )
         units = tuple(ledger.units(item_id=item.id))
         return Prospect(item, units, tuple(unit.prearchive for unit in units if unit.prearchive is not None))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xnatsync.core.errors import NothingFound
+from xnatsync.core.pasting import command_line
 from xnatsync.core.wording import counted
-from xnatsync.disk.spelling import shown
 from xnatsync.ledger.rows import AttemptRow, EventRow, FileRow, ItemRow, ReceiptRow, UnitRow
+from xnatsync.service.lookup import look_up
 from xnatsync.service.status import reading
 from xnatsync.service.tree_story import TreeTale, tell_trees
 
@@ -58,27 +58,17 @@ class Tale:
 
 
 def tell(config: Config, what: str) -> Tale:
-    """Tells everything about a path, a UID, a session, `#12`, `u7` or `o3`; NothingFound when the ledger knows none."""
-    what = shown(what)
+    """Tells everything about a path, a UID, a session, `12`, `u7` or `o3`; NothingFound when the ledger knows none."""
     with reading(config) as ledger:
         if ledger is None:
             raise NothingFound("there is no ledger yet: nothing was ever synchronised")
-        items = _find(ledger, what)
-        trees = tell_trees(config, ledger, what)
-        if not items and not trees.stories and not trees.unplaced:
-            raise NothingFound(f"the ledger knows nothing called {what}")
+        found = look_up(config, ledger, what)
         return Tale(
-            what,
-            tuple(_story(ledger, item, what) for item in items[:STORIES_MAX]),
-            max(0, len(items) - STORIES_MAX),
-            trees,
+            found.asked,
+            tuple(_story(ledger, item, found.asked) for item in found.items[:STORIES_MAX]),
+            max(0, len(found.items) - STORIES_MAX),
+            tell_trees(ledger, found),
         )
-
-
-def _find(ledger: Ledger, what: str) -> list[ItemRow]:
-    if re.fullmatch(r"[uU][0-9]+", what):
-        return [ledger.item(ledger.unit(int(what[1:])).item_id)]
-    return ledger.find(what)
 
 
 def _story(ledger: Ledger, item: ItemRow, what: str) -> Story:
@@ -251,17 +241,18 @@ def _held(row: ItemRow | UnitRow, who: str) -> Sentence:
 
 def _next_steps(item: ItemRow, units: Iterable[UnitRow], left_out: bool) -> Iterator[str]:
     held = [unit for unit in units if unit.hold == "person" and unit.phase != "dismissed"]
-    for row, name in [(item, f"#{item.id}")] if item.hold == "person" else []:
-        yield f"{row.advice} Then: xnatsync retry {name}"
+    if item.hold == "person":
+        yield f"{item.advice} Then: {command_line('retry', str(item.id))}"
     for unit in held:
-        yield f"{unit.advice} Then: xnatsync retry u{unit.id}"
+        yield f"{unit.advice} Then: {command_line('retry', f'u{unit.id}')}"
+    give_up = command_line("dismiss", str(item.id))
     if held or item.hold == "person":
-        yield f"Or give it up, leaving its files where they are: xnatsync dismiss #{item.id}"
+        yield f"Or give it up, leaving its files where they are: {give_up}"
     elif item.phase == "left":
         what = (
             "the route's selection takes nothing of it, until it is another" if left_out else "it holds no DICOM object"
         )
-        yield f"Nothing: {what}. Take it away, or dismiss it with xnatsync dismiss #{item.id}"
+        yield f"Nothing: {what}. Take it away, or dismiss it with {give_up}"
     elif item.phase == "done" and left_out:
         how = "put it back into the drop folder" if item.filed_as is not None else "run `xnatsync sync`"
         yield f"Nothing. To have sent what was left out: widen the route's selection, and {how}"

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xnatsync.core.advice import advice_of
+from xnatsync.core.pasting import command_line, operand
 from xnatsync.core.wording import counted
 from xnatsync.ledger.tree_rows import OwnerRow, TroubleRow, UnplacedRow, VersionRow
 
 if TYPE_CHECKING:
-    from xnatsync.config.model import Config
     from xnatsync.ledger.ledger import Ledger
+    from xnatsync.service.lookup import Found
 
 PATHS_MAX = 5  # paths, and owners, that are told
 _TOLD_MAX = 10  # troubles of an owner
@@ -53,57 +54,12 @@ class TreeTale:
     unplaced: tuple[UnplacedRow, ...] = ()  # files of pushes that nobody owns; the first of them
 
 
-def tell_trees(config: Config, ledger: Ledger, what: str) -> TreeTale:
+def tell_trees(ledger: Ledger, found: Found) -> TreeTale:
     """Tells of every path that is called so, or ends so, and of every owner of that label or ID."""
-    versions = _versions(config, ledger, what)
-    owners = [] if versions else _owners(ledger, what)
-    stories = [_path_story(ledger, rows) for rows in versions[:PATHS_MAX]]
-    stories += [_owner_story(ledger, row) for row in owners[:PATHS_MAX]]
-    nobodys = _unplaced(config, ledger, what)
-    more = sum(max(0, len(found) - PATHS_MAX) for found in (versions, owners, nobodys))
-    return TreeTale(tuple(stories), more, tuple(nobodys[:PATHS_MAX]))
-
-
-def _versions(config: Config, ledger: Ledger, what: str) -> list[list[VersionRow]]:
-    """Finds the versions by path, each path's in the order of time."""
-    tail, routes = _place(config, what)
-    groups: dict[tuple[str, str], list[VersionRow]] = {}
-    for row in ledger.find_versions(tail) if tail else ():
-        if routes is None or row.route in routes:
-            groups.setdefault((row.route, row.path), []).append(row)
-    return list(groups.values())
-
-
-def _place(config: Config, what: str) -> tuple[str, set[str] | None]:
-    """Reads an absolute path in a tree: relative, with the routes that keep files there; else None: of any route."""
-    tail = what.rstrip("/")
-    for route in config.tree_routes.values():
-        if tail.startswith(f"{route.folder}/"):
-            names = {name for name, part in config.tree_routes.items() if part.folder == route.folder}
-            return tail[len(str(route.folder)) + 1 :], names
-    return tail, None
-
-
-def _unplaced(config: Config, ledger: Ledger, what: str) -> list[UnplacedRow]:
-    tail, routes = _place(config, what)
-    return [row for row in ledger.find_unplaced(tail) if routes is None or row.route in routes]
-
-
-def _owners(ledger: Ledger, what: str) -> list[OwnerRow]:
-    if what[:1] in {"o", "O"} and what[1:].isascii() and what[1:].isdecimal() and len(what) < 19:
-        return [row for row in ledger.owners() if row.id == int(what[1:])]
-    rows = ledger.owners()
-    found = [
-        row
-        for row in rows
-        if what == row.server_id
-        or (row.kind == "session" and what == row.session)
-        or (row.kind == "subject" and what == row.subject)
-    ]
-    if found or not what.strip("/"):
-        return found
-    once = ledger.owners_in(what.strip("/"))  # a folder, or a label that it had once
-    return [row for row in rows if row.id in once]
+    stories = [_path_story(ledger, rows) for rows in found.versions[:PATHS_MAX]]
+    stories += [_owner_story(ledger, row) for row in found.owners[:PATHS_MAX]]
+    more = sum(max(0, len(part) - PATHS_MAX) for part in (found.versions, found.owners, found.unplaced))
+    return TreeTale(tuple(stories), more, found.unplaced[:PATHS_MAX])
 
 
 # --- a path ------------------------------------------------------------------------------------------------------
@@ -189,4 +145,5 @@ def _next_steps(owner: OwnerRow, troubles: Sequence[TroubleRow], version: Versio
     if version is None and owner.hold == "person" and not any(trouble.person for trouble in troubles):
         yield f"{owner.advice} It is looked at again in every run."
     if version is not None and version.until is not None and version.trash is not None:
-        yield f"To have it back: xnatsync mirror restore {owner.route} {version.path} --at {version.since} --to FOLDER"
+        words = ("mirror", "restore", "--at", version.since, "--to", "FOLDER", owner.route, *operand(version.path))
+        yield f"To have it back: {command_line(*words)}"

@@ -1,0 +1,124 @@
+"""The options of the program mean the same before and after every command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cli.test_start import ALL
+from cli_world import World
+from xnatsync.cli.everywhere import spread
+from xnatsync.cli.program import run
+
+NOWHERE = {  # commands that need words of their own, with words that come as far as the configuration
+    ("why",): ["x"], ("dismiss",): ["x"], ("retry",): ["x"], ("audit",): ["-P", "X"], ("mirror", "ls"): ["x"],
+    ("mirror", "diff"): ["x", "now"], ("mirror", "restore"): ["x", ".", "--at", "now", "--to", "x"],
+    ("mirror", "manifest"): ["x"], ("session", "show"): ["-E", "x"], ("project", "show"): ["x"],
+    ("session", "download"): ["-E", "x", "--out", "x"], ("scan", "list"): ["-E", "x"], ("resource", "list"): ["x"],
+    ("scan", "download"): ["-E", "x", "-s", "1", "--out", "x"], ("resource", "download"): ["x", "y", "--file", "x"],
+}  # fmt: skip
+WITHOUT = {("help",), ("demo",), ("sandbox",), ("config", "add-profile"), ("config", "init")}
+
+
+@pytest.mark.parametrize("command", [name for name in ALL if name not in WITHOUT], ids=" ".join)
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_a_configuration_may_be_named_before_and_after(
+    command: tuple[str, ...], place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every command reads the file that `--config` names, wherever it stands: a missing one is the same error."""
+    named = ["--config", str(tmp_path / "none.toml")]
+    words = [*command, *NOWHERE.get(command, [])]
+
+    code = run([*named, *words] if place == "before" else [*words, *named])
+
+    told = capsys.readouterr()
+    assert code == 2, told
+    assert "none.toml" in told.err + told.out
+
+
+@pytest.mark.parametrize("option", [["--no-color"], ["-v"], ["--verbose"], ["-q"], ["-o", "json"]])
+def test_the_others_too(option: list[str], box: World) -> None:
+    """Colours, log, quiet and form: accepted after a command that has none of them, and of the same effect."""
+    before, after = box.run(*option, "status"), box.run("status", *option)
+
+    assert (before.code, before.out) == (after.code, after.out) == (0, after.out)
+
+
+def test_the_log_is_written_to_the_file_named_after_the_command(box: World) -> None:
+    """`sync --log-file F` logs as `--log-file F sync` does."""
+    box.study("good")
+
+    assert box.run("sync", "--log-file", str(box.root / "log")).code == 0
+
+    assert [json.loads(line) for line in (box.root / "log").read_text("utf-8").splitlines()]
+
+
+def test_an_option_of_the_command_wins(box: World) -> None:
+    """Where a command has an option of that name, its own meaning holds."""
+
+    class Option:
+        def __init__(self, name: str, *words: str) -> None:
+            self.name, self.opts = name, words
+
+    class Command:
+        def __init__(self, *options: Option) -> None:
+            self.params, self.commands = list(options), {}
+
+    own = Option("output", "-o")
+    program = Command(Option("output", "--output", "-o"), Option("quiet", "-q"))
+    program.commands = {"sync": Command(own)}
+
+    spread(program)
+
+    assert [option.name for option in program.commands["sync"].params] == ["output", "quiet"]
+    assert program.commands["sync"].params[0] is own
+
+
+# --- help --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [[], ["sync"], ["session", "list"], ["config"]])
+def test_help_shows_what_the_option_shows(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """`help session list` is `session list --help`."""
+    assert run(["help", *words]) == 0
+    shown = capsys.readouterr().out
+
+    assert run([*words, "--help"]) == 0
+    assert capsys.readouterr().out.strip() == shown.strip()
+
+
+def test_a_group_alone_shows_its_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    """`xnatsync config` is no error."""
+    assert run(["config"]) == 0
+
+    told = capsys.readouterr()
+    assert told.out.startswith("Usage: xnatsync config")
+    assert "error" not in told.err
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("sesion", "did you mean `session`?"), ("admin", "web interface"), ("fly", "there is no command `fly`")],
+)
+def test_a_command_that_is_not_there(word: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A slip is corrected; what is only a little alike is not suggested."""
+    assert run([word]) == 2
+
+    told = capsys.readouterr().err
+    assert expected in told
+    assert "audit" not in told
+
+
+@pytest.mark.parametrize("wanted", ["bash_source", "source_bash", "zsh_source", "fish_source"])
+def test_the_shell_can_complete(
+    wanted: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A completion script is printed, however it is asked for."""
+    monkeypatch.setenv("_XNATSYNC_COMPLETE", wanted)
+
+    code = run([])
+
+    assert code == 0
+    assert "_XNATSYNC_COMPLETE" in capsys.readouterr().out
