@@ -7,8 +7,11 @@ import io
 from xml.etree import ElementTree as ET
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sandbox.archive_example import Caller, example, served
+from xnatsync.sandbox.model.shortcuts import SHORTCUTS
 
 
 @pytest.fixture(scope="module")
@@ -117,31 +120,124 @@ def test_a_format_no_table_has_is_not_found(get):
     assert get("/data/projects?format=zip").status == 404
 
 
-def test_shortcuts_keep_their_case_paths_come_back_lower_cased_unknown_shortcuts_vanish(get):
+def keys(get, path):
+    return set(get(f"/data/{path}").rows[0])
+
+
+def test_a_path_answers_under_the_shortcut_that_stands_for_it_others_lower_cased_unknown_shortcuts_vanish(get):
     columns = "label,subject_label,nonsense,xnat:mrSessionData/UID,xnat:MRSessionData/fields/field[name=rater]/field"
-    row = get(f"/data/experiments?format=json&columns={columns}&label=SUB01_MR1").rows[0]
+    row = get(f"/data/experiments?format=json&columns={columns},xnat:imageSessionData/UID&label=SUB01_MR1").rows[0]
     assert row == {
+        "xnat:mrsessiondata/id": "XNAT_E00001",
         "label": "SUB01_MR1",
         "subject_label": "SUB01",
         "xnat:mrsessiondata/uid": "1.2.3",
         "xnat:mrsessiondata/fields/field[name=rater]/field": "X",
+        "UID": "1.2.3",
         "URI": "/data/experiments/XNAT_E00001",
     }
 
 
-def test_default_among_columns_expands_to_the_defaults(get):
-    row = get("/data/experiments?format=json&columns=DEFAULT,modality").rows[0]
-    assert {"ID", "project", "date", "xsiType", "label", "insert_date", "modality", "URI"} == set(row)
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("experiments?columns=ID", "ID project xsiType URI"),
+        ("experiments?columns=label", "ID label project xsiType URI"),
+        ("experiments?columns=date,modality,UID", "session_ID date modality UID project xsiType URI"),
+        (
+            "experiments?columns=xnat:experimentData/date,xnat:imageSessionData/modality,xnat:imageSessionData/UID",
+            "session_ID date modality UID project xsiType URI",
+        ),
+        (
+            "experiments?xsiType=xnat:mrSessionData&columns=date,modality,UID",
+            "xnat:mrsessiondata/id date modality UID URI",
+        ),
+        (
+            "experiments?xsiType=xnat:imageSessionData&columns=ID,label",
+            "session_ID ID label project xsiType URI",
+        ),
+        (
+            "experiments?columns=label,xnat:subjectAssessorData/subject_id",
+            "xnat:subjectassessordata/id label subject_ID project xsiType URI",
+        ),
+        (
+            "experiments?project=P1&subject_ID=XNAT_S00001",
+            ("xnat:subjectassessordata/id ID project date xsiType label insert_date subject_ID subject_label URI"),
+        ),
+        ("experiments?columns=fieldStrength", "xnat:mrsessiondata/id fieldStrength URI"),
+        ("experiments?columns=ID,subject_label", "ID subject_label project xsiType URI"),
+        (
+            "experiments?xsiType=xnat:imageSessionData&columns=xnat:imageAssessorData/id,xnat:imageAssessorData/label",
+            ("session_ID xnat:imageassessordata/id xnat:imageassessordata/label project xsiType URI"),
+        ),
+        ("experiments?xsiType=xnat:mrSessionData,xnat:ctSessionData&columns=ID", "ID project xsiType URI"),
+        ("projects/P1/experiments?columns=label", "xnat:subjectassessordata/id label project xsiType URI"),
+        ("projects/P1/experiments?columns=label,UID", "session_ID label UID project xsiType URI"),
+        ("subjects?columns=last_modified", "ID last_modified URI"),
+        ("projects?columns=alias", "ID alias URI"),
+        ("projects/P1/subjects?columns=label", "ID label URI"),
+        ("experiments/XNAT_E00001/scans?columns=ID", "xnat_imagescandata_id ID URI"),
+        (
+            "experiments/XNAT_E00001/scans?columns=ID,fieldStrength",
+            "xnat:mrscandata/xnat_imagescandata_id ID fieldStrength URI",
+        ),
+        ("experiments/XNAT_E00001/assessors?columns=label,subject_label", "xnat:imageassessordata/id label URI"),
+    ],
+)
+def test_the_columns_follow_from_root_key_rights_and_shortcuts(get, path, found):
+    assert keys(get, path) == set(found.split())
 
 
-def test_a_type_adds_its_own_key_and_image_sessions_rename_id(get):
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(asked=st.lists(st.sampled_from(sorted(SHORTCUTS["experiment"])), min_size=1, max_size=4), spelled=st.data())
+def test_however_columns_are_asked_for_the_key_comes_first_and_names_are_the_shortcuts(get, asked, spelled):
+    paths = SHORTCUTS["experiment"]
+    written = [spelled.draw(st.sampled_from([name, paths[name], paths[name].lower()])) for name in asked]
+    listed = get(f"/data/experiments?format=csv&columns={','.join(written)}")
+    header = next(csv.reader(io.StringIO(listed.body.decode())))
+    by_name = get(f"/data/experiments?format=csv&columns={','.join(asked)}")
+    assert header == next(csv.reader(io.StringIO(by_name.body.decode())))  # the spelling changes nothing
+    assert header[0] in {"ID", "session_ID"} or header[0].endswith("/id")
+    standing = {paths[name].lower(): name for name in reversed(paths)}
+    assert {standing[paths[name].lower()] for name in asked} <= set(header)
+
+
+def test_default_stands_alone_among_others_it_is_an_unknown_name(get):
+    alone = get("/data/experiments?format=json&columns=DEFAULT").rows[0]
+    assert {"ID", "project", "date", "xsiType", "label", "insert_date", "URI"} == set(alone)
+    assert keys(get, "experiments?columns=DEFAULT,modality") == {"session_ID", "modality", "project", "xsiType", "URI"}
+
+
+def test_a_type_adds_its_own_key(get):
     concrete = get("/data/experiments?format=json&xsiType=xnat:mrSessionData").rows[0]
     assert concrete["xnat:mrsessiondata/id"] == concrete["ID"]
     assert {"subject_ID", "subject_label"} <= set(concrete)
     session = get("/data/experiments?format=json&xsiType=xnat:imageSessionData&columns=ID,label").rows[0]
-    assert set(session) == {"session_ID", "label", "URI"}
+    assert session["session_ID"] == session["ID"]
     scan = get("/data/experiments/XNAT_E00001/scans?format=json&xsiType=xnat:mrScanData").rows[0]
-    assert scan["xnat:mrscandata/xnat_imagescandata_id"] == "101"
+    assert scan["xnat:mrscandata/xnat_imagescandata_id"] == scan["xnat_imagescandata_id"] == "101"
+
+
+def test_what_raises_the_root_also_selects_the_rows(get):
+    assert {row["label"] for row in get("/data/experiments?columns=label,subject_ID").rows} == {
+        *("SUB01_MR1", "SUB02_CT1", "VARS", "X_MR1")
+    }
+    assert {row["label"] for row in get("/data/experiments?columns=label,UID").rows} == {
+        *("SUB01_MR1", "SUB02_CT1", "X_MR1")
+    }
+
+
+def test_shortcuts_are_listed_with_their_paths(get):
+    rows = {row["key"]: row["xpath"] for row in get("/data/projects/P1/subjects?fields=true").rows}
+    assert rows["gender"] == "xnat:subjectData/demographics[@xsi:type=xnat:demographicData]/gender"
+
+
+def test_numbers_of_floating_types_keep_a_decimal_integers_have_none():
+    site = example()
+    site.subjects["XNAT_S00001"].fields |= {"weight": "190", "height": "70.5", "age": "42"}
+    with served(site) as get:
+        row = get("/data/projects/P1/subjects?columns=label,weight,height,age&label=SUB01").rows[0]
+    assert (row["weight"], row["height"], row["age"]) == ("190.0", "70.5", "42")
 
 
 def test_the_type_selects_what_is_listed(get):

@@ -34,6 +34,8 @@ def test_one_request_lists_sessions_scans_and_scan_resources_with_counts(get):
     ]
     assert rows[0] == {
         "session_ID": "XNAT_E00001",
+        "ID": "XNAT_E00001",
+        "xsiType": "xnat:mrSessionData",
         "label": "SUB01_MR1",
         "subject_label": "SUB01",
         "project": "P1",
@@ -74,7 +76,7 @@ def test_shares_and_variables_may_be_columns_too(get):
         "/data/experiments?format=json&label=SUB01_MR1&columns=xnat:mrSessionData/fields/field/name,"
         "xnat:mrSessionData/fields/field/field"
     ).rows
-    assert [list(each.values())[:2] for each in names] == [["rater", "X"], ["pass", "1"]]
+    assert [list(each.values())[1:3] for each in names] == [["rater", "X"], ["pass", "1"]]
 
 
 def test_subjects_join_sessions_and_their_scans(get):
@@ -220,9 +222,27 @@ def test_unreadable_sessions_are_like_missing_ones(get):
     assert stranger("/data/experiments/XNAT_E00001/scans").status == 500
 
 
-def test_subject_scoped_scans_have_project_scoped_addresses(get):
+def test_scans_have_the_address_of_their_session_however_they_were_asked_for(get):
     row = get("/data/projects/P1/subjects/SUB01/experiments/SUB01_MR1/scans?format=json").rows[0]
-    assert row["URI"] == "/data/projects/P1/subjects/XNAT_S00001/experiments/XNAT_E00001/scans/4"
+    assert row["URI"] == "/data/experiments/XNAT_E00001/scans/4"
+
+
+def test_where_a_shortcut_names_the_key_a_shared_session_keeps_label_and_project_of_its_owner(get):
+    """XNAT finds the shares of the rows by the key column under its own name, which `session_ID` hides."""
+    path = "/data/projects/P2/experiments?format=json&columns=ID,label,project"
+    assert ("SHARED", "P2") in {(row["label"], row["project"]) for row in get(path).rows}
+    hidden = get(f"{path}&xsiType=xnat:imageSessionData").rows
+    assert ("SUB01_MR1", "P1") in {(row["label"], row["project"]) for row in hidden}
+    concrete = get(f"{path}&xsiType=xnat:mrSessionData").rows
+    assert ("SHARED", "P2") in {(row["label"], row["project"]) for row in concrete}
+
+
+def test_a_project_has_a_row_for_each_alias():
+    site = example()
+    site.projects["P2"].aliases.append("two")
+    with served(site) as get:
+        rows = get("/data/projects?columns=ID,alias").rows
+    assert [(row["ID"], row["alias"]) for row in rows] == [("P1", ""), ("P2", "second"), ("P2", "two")]
 
 
 def test_a_thousand_sessions_with_all_scans_and_resources_come_in_one_answer_and_stream():

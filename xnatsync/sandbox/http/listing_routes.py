@@ -19,6 +19,7 @@ from xnatsync.sandbox.model.objects import Experiment, Project
 from xnatsync.sandbox.model.query import Query
 from xnatsync.sandbox.model.schema import is_a
 from xnatsync.sandbox.model.selection import selected
+from xnatsync.sandbox.model.shortcuts import SHORTCUTS
 from xnatsync.sandbox.model.site import Site
 
 SCOPED = "/projects/{PROJECT_ID}/subjects/{SUBJECT_ID}/experiments"
@@ -61,10 +62,16 @@ def resource_parents() -> tuple[str, ...]:
 def query_of(request: Request, root: str, *, pageable: bool = False) -> Query:
     """Reads columns, filters and paging from a query string; a bad `limit` or `offset` is a 500 (§3.3)."""
     paged = pageable and (request.has("limit") or request.has("offset"))
-    columns = [name for name in unquote_plus(request.param("columns")).split(",") if name]
+    asked = request.param("columns")
+    columns = [name for name in unquote_plus(asked).split(",") if name] if asked != "DEFAULT" else []
+    kind = request.param("xsiType")
+    names: list[str] = []
+    for key, _ in request.query:
+        names += columns if key == "columns" else [] if key in _CONTROL else [key]
     return Query(
         root=root,
-        xsi_type=request.param("xsiType"),
+        xsi_type="" if "," in kind else kind,
+        names=names,
         columns=columns,
         defaults=listing.DEFAULTS[root],
         filters=[(key, escaped(value)) for key, value in request.query if key not in _CONTROL],
@@ -142,15 +149,12 @@ class _Lists:
         """Lists the scans of a session; a wrong parent is a 500, and a 404 only below a right subject (§3.8)."""
         session = self._session(request, match, match.values["EXPT_ID"])
         query = query_of(request, "scan")
-        uri = f"/data/experiments/{session.id}"
-        if "SUBJECT_ID" in match.values:
-            uri = f"/data/projects/{match.values['PROJECT_ID']}/subjects/{session.subject}/experiments/{session.id}"
-        return self._answer(request, query, lambda: listing.scans(self.site, session, query, uri))
+        return self._answer(request, query, lambda: listing.scans(self.site, session, query))
 
     def assessors(self, request: Request, match: Match) -> Response:
         """Lists the image assessors of a session."""
         session = self._session(request, match, match.values["ASSESSED_ID"])
-        query = query_of(request, "assessor")
+        query = query_of(request, "derived")
         return self._answer(request, query, lambda: listing.assessors(self.site, request.user, session, query))
 
     def reconstructions(self, request: Request, match: Match) -> Response:
@@ -176,6 +180,9 @@ class _Lists:
         title: str = "",
     ) -> Response:
         negotiated_format(request, LIST_VARIANTS)
+        if request.has("fields"):
+            shortcuts = [{"key": name, "xpath": path} for name, path in SHORTCUTS[query.root].items()]
+            return listing_response(request, shortcuts, total=False)
         try:
             names, found = rows()
         except (Unjoinable, BadFilter) as error:

@@ -10,7 +10,7 @@ from xnatsync.sandbox.model import values
 from xnatsync.sandbox.model.fields import known_field, stored_key
 from xnatsync.sandbox.model.joins import Joined, Plan
 from xnatsync.sandbox.model.schema import element, field_of, is_a, type_name
-from xnatsync.sandbox.model.shortcuts import ROOT_ELEMENTS, SHORTCUTS
+from xnatsync.sandbox.model.shortcuts import ROOT_ELEMENTS, SHORTCUTS, answer_name
 
 Value = Callable[[Joined], str]
 _VARIABLE = re.compile(r"^fields/field\[@?name=([^\]]+)\](?:/field)?$", re.IGNORECASE)
@@ -35,14 +35,11 @@ def column(root: str, name: str, plan: Plan) -> Column | None:
 
     Unknown shortcuts give None: XNAT drops them silently.  A path nothing joins raises `Unjoinable`.
     """
-    if "/" not in name:
-        path = SHORTCUTS[root].get(name)
-        if path is None:
-            return None
-        value, kind = _resolve(root, path, plan)
-        return Column(name, value, kind)
-    value, kind = _resolve(root, name, plan)
-    return Column(name.lower(), value, kind)
+    path = name if "/" in name else SHORTCUTS[root].get(name)
+    if path is None:
+        return None
+    value, kind = _resolve(root, path, plan)
+    return Column(answer_name(root, path), value, kind)
 
 
 def _resolve(root: str, xpath: str, plan: Plan) -> tuple[Value, str]:
@@ -60,7 +57,9 @@ def _resolve(root: str, xpath: str, plan: Plan) -> tuple[Value, str]:
     if owner == "resource":
         plan.resource_of = plan.resource_of or root
         return values.resource("resource", _resource_key(bare)), _resource_type(bare)
-    return values.plain(owner, name, _own_key(name, bare)), _kind(name, bare)
+    kind = _kind(name, bare)
+    plan.aliases = plan.aliases or (owner == "project" and lowered.startswith("aliases/"))
+    return values.plain(owner, name, _own_key(name, bare), kind), kind
 
 
 def _owner(root: str, name: str, plan: Plan) -> str:
@@ -82,14 +81,14 @@ def _owner(root: str, name: str, plan: Plan) -> str:
     if is_a(name, "xnat:experimentData") and root != "project":
         if root == "subject":
             plan.experiments.add(name)
-        if root == "assessor" and is_a(name, "xnat:imageSessionData"):
+        if root in {"assessor", "derived"} and is_a(name, "xnat:imageSessionData"):
             return "session"
         return "experiment"
     raise Unjoinable(name)
 
 
 def _assessor_owner(root: str, name: str, plan: Plan) -> str:
-    if root == "assessor":
+    if root in {"assessor", "derived"}:
         return "experiment"
     if root == "experiment":
         plan.assessors.add(name)

@@ -26,6 +26,7 @@ class Joined:
     resource: Resource | None = None  # a resource of the row's own item, or of its experiment
     variable: tuple[str, str] | None = None
     share: tuple[str, str] | None = None  # project, label there
+    alias: str | None = None  # of the project
     shown_project: str = ""  # of a shared item listed in another project
     shown_label: str = ""
     uri: str = ""
@@ -42,6 +43,7 @@ class Plan:
     resource_of: str = ""  # "project", "subject", "experiment"; "" = not joined
     variable_of: str = ""
     share_of: str = ""
+    aliases: bool = False  # of the project
     below: dict[str, list[Experiment]] = field(default_factory=dict)  # a subject's experiments, by its accession ID
 
 
@@ -90,7 +92,13 @@ def _details(row: Joined, plan: Plan) -> Iterator[Joined]:
         for variable in _or_none(list(_variables(row, plan.variable_of))):
             for share in _or_none(list(_shares(row, plan.share_of))):
                 row.resource, row.variable, row.share = resource, variable, share
-                yield row
+                yield from _aliases(row, plan)
+
+
+def _aliases(row: Joined, plan: Plan) -> Iterator[Joined]:
+    aliases = row.project.aliases if plan.aliases and row.project else ()
+    for row.alias in _or_none(aliases):
+        yield row
 
 
 def _resources(row: Joined, owner: str) -> Iterable[Resource]:

@@ -9,7 +9,7 @@ from typing import TypeVar
 from xnatsync.sandbox.model.accounts import User
 from xnatsync.sandbox.model.joins import Joined, Plan
 from xnatsync.sandbox.model.objects import Experiment, Stamps, Subject
-from xnatsync.sandbox.model.query import Query, compiled, rows_of
+from xnatsync.sandbox.model.query import Query, compiled, root_element, rows_of
 from xnatsync.sandbox.model.schema import is_a
 from xnatsync.sandbox.model.site import Site
 
@@ -21,7 +21,7 @@ DEFAULTS = {
     "subject": ("ID", "project", "label", "insert_date", "insert_user"),
     "experiment": ("ID", "project", "date", "xsiType", "label", "insert_date"),
     "scan": ("xnat_imagescandata_id", "ID", "type", "quality", "xsiType", "note", "series_description"),
-    "assessor": ("ID", "project", "label", "date", "xsiType", "insert_date", "session_ID", "session_label"),
+    "derived": ("ID", "project", "label", "date", "xsiType", "insert_date", "session_ID", "session_label"),
 }
 
 
@@ -56,9 +56,14 @@ def subjects(site: Site, user: User, query: Query, project: str | None = None) -
 def project_experiments(
     site: Site, user: User, query: Query, project: str, subject: Subject | None = None
 ) -> tuple[list[str], Rows]:
-    """Lists the subject assessors of a project or of a subject; shared ones under label and project of the share."""
-    wanted = query.xsi_type or "xnat:subjectAssessorData"
+    """Lists the subject assessors of a project or of a subject; shared ones under label and project of the share.
+
+    XNAT looks the shares up by the key column under its own name: where a shortcut names it (`session_ID`), the label
+    and project of the owner stay.
+    """
+    wanted = root_element(query, "xnat:subjectAssessorData")
     plan = compiled(replace(query, xsi_type=wanted))
+    as_shared = f"{wanted}/ID".lower() in plan.names
     with site.lock:
         found = _as_stored(
             item
@@ -68,8 +73,8 @@ def project_experiments(
     roots = (
         replace(
             _experiment_root(site, item),
-            shown_label=_label_in(item, project),
-            shown_project=project if item.project != project else "",
+            shown_label=_label_in(item, project) if as_shared else "",
+            shown_project=project if as_shared and item.project != project else "",
         )
         for item in found
     )
@@ -78,14 +83,15 @@ def project_experiments(
 
 def experiments(site: Site, user: User, query: Query) -> tuple[list[str], Rows]:
     """Lists experiments of the whole site, image assessors included, under label and project of their owner."""
-    wanted = query.xsi_type or "xnat:experimentData"
+    wanted = root_element(query)
     assessor = is_a(wanted, "xnat:imageAssessorData")
     extra: tuple[str, ...] = ()
     if is_a(wanted, "xnat:subjectAssessorData"):
         extra = ("subject_ID", "subject_label")
     elif assessor:
         extra = ("session_ID", "session_label")
-    plan = compiled(replace(query, root="assessor" if assessor else "experiment", defaults=(*query.defaults, *extra)))
+    kind = "assessor" if assessor else "experiment"
+    plan = compiled(replace(query, xsi_type=wanted, root=kind, defaults=(*query.defaults, *extra)))
     with site.lock:
         roots = [_experiment_root(site, item) for item in site.experiments.values() if is_a(item.xsi_type, wanted)]
         roots += [
@@ -98,20 +104,21 @@ def experiments(site: Site, user: User, query: Query) -> tuple[list[str], Rows]:
     return plan.names, rows_of(plan, roots, site.lock, paging=query, allowed=_readable(site, user))
 
 
-def scans(site: Site, session: Experiment, query: Query, uri: str) -> tuple[list[str], Rows]:
-    """Lists the scans of a session; filters are ignored but for the type (§3.2)."""
-    plan = compiled(replace(query, filters=()))
-    wanted = query.xsi_type or "xnat:imageScanData"
+def scans(site: Site, session: Experiment, query: Query) -> tuple[list[str], Rows]:
+    """Lists the scans of a session; filters only say which type is meant (§3.2)."""
+    wanted = root_element(query)
+    plan = compiled(replace(query, xsi_type=wanted, filters=()))
     with site.lock:
         shown = [item for item in session.scans.values() if is_a(item.xsi_type, wanted)]
-    roots = (Joined(experiment=session, scan=item, uri=f"{uri}/scans/{item.id}") for item in shown)
+    uri = f"/data/experiments/{session.id}/scans"
+    roots = (Joined(experiment=session, scan=item, uri=f"{uri}/{item.id}") for item in shown)
     return plan.names, rows_of(plan, roots, site.lock, paging=query)
 
 
 def assessors(site: Site, user: User, session: Experiment, query: Query) -> tuple[list[str], Rows]:
-    """Lists the image assessors of a session."""
-    wanted = query.xsi_type or "xnat:imageAssessorData"
-    plan = compiled(query)
+    """Lists the image assessors of a session; filters only say which type is meant."""
+    wanted = root_element(query)
+    plan = compiled(replace(query, xsi_type=wanted, filters=()))
     with site.lock:
         shown = [item for item in session.assessors.values() if is_a(item.xsi_type, wanted)]
         roots = [_assessor_root(site, session, item) for item in shown]

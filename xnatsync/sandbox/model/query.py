@@ -1,4 +1,8 @@
-"""A listing's query: columns, filters and paging compiled to a plan, and the rows it gives (hierarchy.md §3.3–3.5)."""
+"""A listing's query: columns, filters and paging compiled to a plan, and the rows it gives (hierarchy.md §3.3–3.5).
+
+Which columns a listing answers with follows from four rules (§3.4): the root, raised by what is asked for; its key
+column, asked for or not; `project` and `xsiType` of roots without rights of their own; and the names, by shortcut.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +14,20 @@ from itertools import islice
 from xnatsync.sandbox.model.columns import Column, Unjoinable, column
 from xnatsync.sandbox.model.filters import Accepts, accepts
 from xnatsync.sandbox.model.joins import Joined, Plan, joined_rows
-from xnatsync.sandbox.model.schema import element
+from xnatsync.sandbox.model.schema import element, is_a, type_name
 from xnatsync.sandbox.model.shortcuts import ROOT_ELEMENTS, SHORTCUTS
 
 _ROOTS_PER_TURN = 50
+_KEYS = {"scan": "xnat_imagescandata_id"}  # of the root element; of all others the key is ID
 
 
 @dataclass(slots=True)
 class Query:
     """What a request asks of a listing, after its query string was read."""
 
-    root: str  # "project", "subject", "experiment", "scan", "assessor"
-    xsi_type: str = ""  # of the root; "" = the listing's own default
+    root: str  # "project", "subject", "experiment", "scan", "assessor", "derived"
+    xsi_type: str = ""  # of the root; "" = the listing's own default, or what `root_element` finds
+    names: Sequence[str] = ()  # of all columns and filters, in the order of the request: they may raise the root
     columns: Sequence[str] = ()  # asked for; empty = defaults
     defaults: Sequence[str] = ()
     filters: Sequence[tuple[str, str]] = ()  # name and (XML-escaped) value; names that mean nothing are skipped
@@ -42,17 +48,33 @@ class Compiled:
     names: list[str] = field(default_factory=list)
 
 
+def root_element(query: Query, default: str = "") -> str:
+    """Finds the type a listing is about (§3.4, rule 1).
+
+    `xsiType` says so, or else the listing's default is raised by every name that belongs to a type extending it.
+    """
+    if query.xsi_type:
+        return type_name(query.xsi_type)
+    found = default or ROOT_ELEMENTS[query.root]
+    for name in query.names:
+        path = name if "/" in name else SHORTCUTS[query.root].get(name, "")
+        named = type_name(path.partition("/")[0])
+        if element(named) is not None and is_a(named, found):
+            found = named
+    return found
+
+
 def compiled(query: Query) -> Compiled:
     """Resolves the names; raises `Unjoinable` for a path nothing joins and `BadFilter` for an unreadable value."""
-    if query.xsi_type and element(query.xsi_type) is None:
+    described = element(query.xsi_type or ROOT_ELEMENTS[query.root])
+    if described is None:
         raise Unjoinable(query.xsi_type)
     plan = Plan()
-    asked: list[str] = []
-    for name in query.columns:
-        asked += query.defaults if name == "DEFAULT" else [name]
-    wanted = [name for name in asked or query.defaults if name != "URI"]
+    wanted = [name for name in query.columns or query.defaults if name != "URI"]
+    wanted = [f"{described.name}/{_KEYS.get(query.root, 'ID')}", *wanted]
+    if described.abstract and query.root in {"experiment", "assessor"}:
+        wanted += ["xsiType", "project"]  # by which XNAT filters what may be seen: no type of its own has rights
     columns = [found for name in wanted if (found := column(query.root, name, plan))]
-    columns = _with_root_key(query, columns, wanted, plan)
     before = _joins(plan)
     tests = []
     for name, text in query.filters:
@@ -69,24 +91,7 @@ def compiled(query: Query) -> Compiled:
 
 def _joins(plan: Plan) -> tuple[bool, ...]:
     tables = (plan.scans, plan.experiments, plan.assessors, plan.files)
-    return tuple(bool(part) for part in (*tables, plan.resource_of, plan.variable_of, plan.share_of))
-
-
-def _with_root_key(query: Query, columns: list[Column], wanted: Sequence[str], plan: Plan) -> list[Column]:
-    """Adds the primary key of the root element under its own name; for image sessions it displaces `ID` (§3.4)."""
-    root = (query.xsi_type or ROOT_ELEMENTS[query.root]).lower()
-    if root == ROOT_ELEMENTS[query.root].lower() and query.root != "assessor":
-        session = any(name.lower().startswith("xnat:imagesessiondata/") for name in wanted)
-        return [_as_session_id(item) for item in columns] if session and query.root == "experiment" else columns
-    if root == "xnat:imagesessiondata":
-        return [_as_session_id(item) for item in columns]
-    key = "xnat_imagescandata_id" if query.root == "scan" else "ID"
-    primary = column(query.root, key, plan)
-    return [*columns, *([Column(f"{root}/{key.lower()}", primary.value, primary.type)] if primary else [])]
-
-
-def _as_session_id(item: Column) -> Column:
-    return Column("session_ID", item.value, item.type) if item.key == "ID" else item
+    return tuple(bool(part) for part in (*tables, plan.resource_of, plan.variable_of, plan.share_of, plan.aliases))
 
 
 def rows_of(

@@ -1,4 +1,4 @@
-"""The short names of columns and filters, per root, and the paths they stand for (hierarchy.md §3.2, §3.4)."""
+"""The short names of columns and filters, per root, the paths they stand for, and back (hierarchy.md §3.2, §3.4)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ _META = {
     "insert_user": "meta/insert_user/login",
     "last_modified": "meta/last_modified",
 }
+_TYPE = {"xsiType": "extension_item/element_name"}
 _INVESTIGATOR = {"pi_firstname": "investigator/firstname", "pi_lastname": "investigator/lastname"}
 _DEMOGRAPHICS = (
     *("dob", "yob", "age", "gender", "handedness", "ses", "education", "educationDesc", "race", "ethnicity"),
@@ -31,8 +32,8 @@ def _under(element: str, *maps: dict[str, str], names: str = "") -> dict[str, st
 SHORTCUTS: dict[str, dict[str, str]] = {
     "experiment": {
         **_under(_EXPERIMENT, _INVESTIGATOR, _VALIDATION, _META, names="ID visit_id visit protocol date time note"),
-        **_under(_EXPERIMENT, names="project label xsiType"),
-        "subject_ID": f"{_SUBJECT}/ID",
+        **_under(_EXPERIMENT, _TYPE, names="project label"),
+        "subject_ID": "xnat:subjectAssessorData/subject_ID",
         "subject_label": f"{_SUBJECT}/label",
         "subject_project": f"{_SUBJECT}/project",
         "session_ID": f"{_SESSION}/ID",
@@ -41,31 +42,40 @@ SHORTCUTS: dict[str, dict[str, str]] = {
         **_under(
             _SESSION, names="scanner operator dcmAccessionNumber dcmPatientId dcmPatientName session_type modality UID"
         ),
+        "studyInstanceUID": f"{_SESSION}/UID",
         **_under("xnat:mrSessionData", names="coil fieldStrength marker stabilization"),
         **_under("xnat:petSessionData", names="studyType patientID patientName"),
         **{f"tracer_{name}": f"xnat:petSessionData/tracer/{name}" for name in ("name", "startTime", "dose", "isotope")},
     },
     "subject": {
         **_under(_SUBJECT, _INVESTIGATOR, _META, names="ID project label group src"),
-        **{name: f"{_SUBJECT}/demographics/{name}" for name in _DEMOGRAPHICS},
+        **{name: f"{_SUBJECT}/demographics[@xsi:type=xnat:demographicData]/{name}" for name in _DEMOGRAPHICS},
     },
     "scan": {
         **_under(
-            _SCAN, _VALIDATION, _META, names="ID type UID note quality condition series_description documentation"
+            _SCAN,
+            _VALIDATION,
+            _META,
+            _TYPE,
+            names="ID type UID note quality condition series_description documentation",
         ),
-        **_under(_SCAN, names="scanner modality frames xnat_imagescandata_id xsiType"),
-        "scanTime": "xnat:petScanData/parameters/scanTime",
+        **_under(_SCAN, names="scanner modality frames xnat_imagescandata_id"),
+        "scanTime": f"{_SCAN}/startTime",
         **_under("xnat:mrScanData", names="coil fieldStrength marker stabilization"),
     },
     "project": {
         **_under(_PROJECT, _META, names="ID secondary_ID name description keywords"),
-        "alias": f"{_PROJECT}/aliases/alias",
+        "alias": f"{_PROJECT}/aliases/alias/alias",
         "pi_firstname": f"{_PROJECT}/PI/firstname",
         "pi_lastname": f"{_PROJECT}/PI/lastname",
         "note": f"{_PROJECT}/fields/field[name=note]/field",
     },
 }
 SHORTCUTS["assessor"] = SHORTCUTS["experiment"]
+SHORTCUTS["derived"] = {  # the assessors of one session: fewer names
+    **_under(_EXPERIMENT, _INVESTIGATOR, _VALIDATION, _META, _TYPE, names="ID visit_id date time note project label"),
+    **{f"session_{name}": f"{_SESSION}/{name}" for name in ("ID", "label", "project")},
+}
 
 ROOT_ELEMENTS = {
     "project": _PROJECT,
@@ -73,4 +83,13 @@ ROOT_ELEMENTS = {
     "experiment": _EXPERIMENT,
     "scan": _SCAN,
     "assessor": "xnat:imageAssessorData",
+    "derived": "xnat:imageAssessorData",
 }
+
+_NAMES = {kind: {path.lower(): name for name, path in reversed(paths.items())} for kind, paths in SHORTCUTS.items()}
+
+
+def answer_name(root: str, path: str) -> str:
+    """Gives the key a path answers under: the shortcut that stands for it, else the path in lower case (§3.4, 4)."""
+    lowered = path.lower()
+    return _NAMES[root].get(lowered, lowered)

@@ -86,10 +86,11 @@ def variable(owner: str, name: str) -> Value:
     return value
 
 
-def plain(owner: str, name: str, key: str) -> Value:
+def plain(owner: str, name: str, key: str, kind: str = "xs:string") -> Value:
     """Reads a field of one part of the row; a part of another type than the path's has none."""
     get = _PARTS[owner]
     special = _SPECIAL.get((owner, key)) or _SPECIAL.get(("", key))
+    decimal = kind in {"xs:float", "xs:double"}
     checked = owner in {"experiment", "assessor", "scan", "session"}
     concrete = _concrete(name)
 
@@ -101,9 +102,18 @@ def plain(owner: str, name: str, key: str) -> Value:
             return special(row, item)
         if key.startswith("meta/"):
             return stamp(item.stamps, key, concrete=concrete)
-        return item.fields.get(key, "")
+        text = item.fields.get(key, "")
+        return as_decimal(text) if decimal else text
 
     return value
+
+
+def as_decimal(text: str) -> str:
+    """Writes a number of a floating type as Java does: with a decimal, always (§3.1)."""
+    try:
+        return str(float(text)) if text else ""
+    except ValueError:
+        return text
 
 
 def stamp(stamps: Stamps, key: str, *, concrete: bool) -> str:
@@ -150,7 +160,7 @@ _SPECIAL: dict[tuple[str, str], Callable[[Joined, object], str]] = {
     ("subject", "label"): _subject_label,
     ("project", "name"): _own("name"),
     ("project", "secondary_id"): _own("secondary_id"),
-    ("project", "aliases/alias"): lambda _row, item: ",".join(getattr(item, "aliases", ())),
+    ("project", "aliases/alias/alias"): lambda row, _item: row.alias or "",
     ("scan", "xnat_imagescandata_id"): _own("key"),
     ("scan", "project"): lambda row, _item: row.experiment.project if row.experiment else "",
     ("scan", "image_session_id"): lambda row, _item: row.experiment.id if row.experiment else "",
