@@ -7,9 +7,10 @@ import io
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from draws import examples
 from sandbox.archive_example import Caller, example, served
 from xnatsync.sandbox.model.shortcuts import SHORTCUTS
 
@@ -188,7 +189,7 @@ def test_the_columns_follow_from_root_key_rights_and_shortcuts(get, path, found)
     assert keys(get, path) == set(found.split())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60)
 @given(asked=st.lists(st.sampled_from(sorted(SHORTCUTS["experiment"])), min_size=1, max_size=4), spelled=st.data())
 def test_however_columns_are_asked_for_the_key_comes_first_and_names_are_the_shortcuts(get, asked, spelled):
     paths = SHORTCUTS["experiment"]

@@ -237,6 +237,12 @@ def test_where_a_shortcut_names_the_key_a_shared_session_keeps_label_and_project
     assert ("SHARED", "P2") in {(row["label"], row["project"]) for row in concrete}
 
 
+def test_a_filter_sees_the_label_of_the_owner_the_row_shows_that_of_the_share(get):
+    path = "/data/projects/P2/experiments?format=json&columns=label"
+    assert get(f"{path}&label=SHARED").rows == []
+    assert [row["label"] for row in get(f"{path}&label=SUB01_MR1").rows] == ["SHARED"]
+
+
 def test_a_project_has_a_row_for_each_alias():
     site = example()
     site.projects["P2"].aliases.append("two")

@@ -127,9 +127,12 @@ def _rows_of_root(query: Compiled, root: Joined, allowed: Callable[[Joined], boo
     readable = allowed(root)
     readers = [(item.key, item.value) for item in query.columns]
     seen: set[tuple[str, ...]] = set()
+    shown = root.shown_label, root.shown_project
     for row in joined_rows(root, query.plan):
+        row.shown_label = row.shown_project = ""  # the database knows the owner's; shares are written in afterwards
         if not all(test(item.value(row)) for item, test in query.tests):
             continue
+        row.shown_label, row.shown_project = shown
         if not readable:
             yield None
             continue
