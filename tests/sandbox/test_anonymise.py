@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import uuid
 from pathlib import Path
 
 import httpx
@@ -96,7 +98,7 @@ def test_the_site_script_can_be_kept_away(client: httpx.Client, how: str) -> Non
 
 
 def test_a_script_may_reject_objects_and_nobody_is_told(client: httpx.Client) -> None:
-    site_script(client, '(0020,0013) = "1" ? reject\n(0010,0010) := subject\n')
+    site_script(client, 'version "6.6"\n(0020,0013) = "1" ? reject[]\n(0010,0010) := subject\n')
     assert [data.InstanceNumber for data in received(client, study([1], 3))] == [2, 3]
     nothing = send(client, zipped({"a.dcm": mr_object(2, 1)}), NAMED.replace("E1", "E9"))
     assert (nothing.status_code, nothing.text) == (200, "")
@@ -173,3 +175,51 @@ def test_the_scripts_over_rest(client: httpx.Client) -> None:
     client.put(switch, content="false", headers=JSON).raise_for_status()  # the body is not looked at
     assert client.get("/xapi/anonymize/projects/P1").text == "reject"
     assert client.get("/xapi/anonymize/projects/NOPE").status_code == 500
+
+
+UIDS = 'version "6.1"\n(0020,000D) := hashUID[(0020,000D)]\n(0008,0018) := hashUID[(0008,0018)]\nremoveAllPrivateTags\n'
+
+
+@pytest.mark.parametrize("name", ["MR_small.dcm", "MR_small_bigendian.dcm", "MR_small_implicit.dcm", "MR_small_RLE.dcm",
+                                  "image_dfl.dcm", "JPEG2000.dcm", "CT_small.dcm"])  # fmt: skip
+def test_a_script_on_the_whole_object_keeps_every_transfer_syntax(client: httpx.Client, name: str) -> None:
+    site_script(client, UIDS)
+    before, after = pydicom.dcmread(BUNDLED / name), received(client, {name: (BUNDLED / name).read_bytes()})[0]
+    assert after.StudyInstanceUID == hashed(before.StudyInstanceUID)
+    assert after.SOPInstanceUID == after.file_meta.MediaStorageSOPInstanceUID == hashed(before.SOPInstanceUID)
+    assert (after.PixelData, after.SeriesInstanceUID) == (before.PixelData, before.SeriesInstanceUID)
+    assert not any(tag.is_private for tag in after.keys())  # noqa: SIM118
+    if "TransferSyntaxUID" in before.file_meta:
+        assert after.file_meta.TransferSyntaxUID == before.file_meta.TransferSyntaxUID
+
+
+def hashed(uid: str) -> str:
+    digest = hashlib.sha1(uid.encode(), usedforsecurity=False).digest()
+    return f"2.25.{uuid.UUID(bytes=digest[:16], version=5).int}"
+
+
+def codes(data: pydicom.FileDataset) -> list[str]:
+    return [str(item.CodeValue) for item in data.get("DeidentificationMethodCodeSequence", ())]
+
+
+@pytest.mark.parametrize("name", ["MR_small.dcm", "MR_small_bigendian.dcm", "MR_small_implicit.dcm", "image_dfl.dcm"])
+def test_each_script_that_ran_is_recorded_in_the_object(client: httpx.Client, name: str) -> None:
+    assert len(codes(received(client, {name: (BUNDLED / name).read_bytes()})[0])) == 1
+
+
+def test_the_record_of_an_object_grows_and_keeps_what_was_in_it(client: httpx.Client) -> None:
+    item = pydicom.Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = "113100", "DCM", "Basic Profile"
+    project_script(client, 'version "6.1"\n(0010,0010) := subject\n')
+    uri = landed(client, {"a.dcm": mr_object(DeidentificationMethodCodeSequence=[item])})
+    client.post(f"{uri}?action=build").raise_for_status()
+    client.post("/data/services/archive", data={"src": uri, "auto-archive": "false"}).raise_for_status()
+    (row,) = rows(client.get("/data/projects/P1/subjects/S1/experiments/E1/scans/1/files?format=json"))
+    found = codes(stored(client, {"URI": f"/data{row['URI'].removeprefix('/data')}"}))
+    assert found[0] == "113100"
+    assert len(found) == 3
+
+
+def test_nothing_is_recorded_where_no_script_ran(client: httpx.Client) -> None:
+    client.put("/xapi/anonymize/site/enabled?enable=false", headers=JSON).raise_for_status()
+    assert codes(received(client, {"a.dcm": mr_object()})[0]) == []

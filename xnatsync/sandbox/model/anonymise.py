@@ -1,22 +1,38 @@
-"""Anonymisation scripts: the part of DicomEdit 6 that sites use to route and to rename (import.md §2.9).
+"""Anonymisation of received objects by DicomEdit scripts (import.md §2.9).
 
-    version "6.1"
-    project != "Unassigned" ? (0008,1030) := project
-    (0010,0010) := subject
-    - (0010,0030)
-    (0010,0020) == "KEEP-OUT" ? reject
-
-Pixels and UIDs are never touched unless a script names them.  A script that is not understood fails for every object.
+Most scripts name a few standard elements: they change the head and nothing else is read or touched.  A script that goes
+into sequences, private blocks or the pixels works on the whole object, which is held in memory for it.
+A script that is not understood fails for every object.
 """
 
 from __future__ import annotations
 
-import functools
-import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Final
 
+from xnatsync.sandbox.dicomedit.functions import WHOLE_FUNCTIONS
+from xnatsync.sandbox.dicomedit.parse import parsed
+from xnatsync.sandbox.dicomedit.run import run
+from xnatsync.sandbox.dicomedit.syntax import (
+    Assign,
+    Call,
+    Listed,
+    Name,
+    Path,
+    RejectedError,
+    Remove,
+    Script,
+    ScriptError,
+    parts,
+)
+from xnatsync.sandbox.model import dicomrecord
 from xnatsync.sandbox.model.dicomhead import Head
+from xnatsync.sandbox.model.dicomrewrite import Changes, vr_of
+from xnatsync.sandbox.model.dicomstream import Opened
+from xnatsync.sandbox.model.wholeobject import edited
+
+__all__ = ["Names", "RejectedError", "ScriptError", "apply", "reach"]
 
 DEFAULT_SITE_SCRIPT: Final = """//
 // Default XNAT anonymization script
@@ -29,13 +45,10 @@ project != "Unassigned" ? (0008,1030) := project
 
 DEFAULT_PROJECT_SCRIPT: Final = 'version "6.1"\n(0010,0010) := subject\n(0010,0020) := session\n'
 
-
-class ScriptError(ValueError):
-    """A script that cannot be understood."""
-
-
-class RejectedError(Exception):
-    """The script refuses this object."""
+WHOLE: Final = 1 << 32  # beyond every tag
+_PIXELS: Final = 0x7FE00000
+_IDENTITY: Final = frozenset({0x00080016, 0x00080018})  # the file meta information repeats them
+_TEXTS: Final = frozenset(b"AE AS CS DA DS DT IS LO LT PN SH ST TM UC UI UR UT".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,90 +60,85 @@ class Names:
     session: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Operand:
-    kind: str  # text | name | tag
-    value: str
+def apply(script: str, item: Opened, names: Names, script_id: str) -> tuple[Opened, Changes]:
+    """Run a script on an object: return the object, and what is still to be changed in its head.
+
+    An item in (0012,0064) says which script ran.  Raises RejectedError or ScriptError.
+    """
+    understood = parsed(script)
+    bound = asdict(names)
+    changes: dict[int, str | bytes | None] = {}
+    if _simple(understood):
+        target = _HeadTarget(item.head)
+        run(understood, target, bound)
+        changes |= target.changes()
+    else:
+        item = edited(understood, item, bound)
+    changes[dicomrecord.TAG] = dicomrecord.element(item.head, script_id)
+    return item, changes
 
 
-@dataclass(frozen=True, slots=True)
-class _Statement:
-    action: str  # set | remove | reject
-    tag: int = 0
-    operand: _Operand | None = None
-    condition: tuple[_Operand, str, _Operand] | None = None
+def reach(script: str) -> int:
+    """Return the tag up to which an object's head must be read for a script; WHOLE for all of it."""
+    understood = parsed(script)
+    if not _simple(understood):
+        return WHOLE
+    tags = [part.simple_tag or 0 for part in parts(understood) if isinstance(part, Path)]
+    return max(tags, default=0) + 1
 
 
-_TAG: Final = r"\(\s*([0-9A-Fa-f]{4})\s*,\s*([0-9A-Fa-f]{4})\s*\)"
-_OPERAND: Final = rf'(?:"(?:[^"\\]|\\.)*"|project|subject|session|{_TAG})'
-_CONDITION: Final = re.compile(rf"^\s*(?P<left>{_OPERAND})\s*(?P<how>==?|!=|~)\s*(?P<right>{_OPERAND})\s*\?\s*")
-_SET: Final = re.compile(rf"^\s*{_TAG}\s*:=\s*(?P<operand>{_OPERAND})\s*$")
-_REMOVE: Final = re.compile(rf"^\s*-\s*{_TAG}\s*$")
-_REJECT: Final = re.compile(r"^\s*reject(\s*\[\s*\])?\s*$")
-_VERSION: Final = re.compile(r'^\s*version\s+"[\d.]+"\s*$')
+def _simple(script: Script) -> bool:
+    """Tell whether a script only sets, removes and reads texts of standard elements at the top level."""
+    for part in parts(script):
+        if isinstance(part, Listed) or (isinstance(part, Call) and part.name in WHOLE_FUNCTIONS):
+            return False
+        if isinstance(part, Path) and not _in_head(part.simple_tag):
+            return False
+        if isinstance(part, Assign) and not isinstance(part.target, Name):
+            tag = part.target.simple_tag
+            if tag is None or tag in _IDENTITY or vr_of(tag) not in _TEXTS:
+                return False
+        if isinstance(part, Remove) and part.path.simple_tag in _IDENTITY:
+            return False
+    return True
 
 
-def changes(script: str, head: Head, names: Names) -> dict[int, str | None]:
-    """Gives what a script changes in an object: new texts by tag, None for removals; may raise RejectedError."""
-    found: dict[int, str | None] = {}
-    for statement in parsed(script):
-        if statement.condition is not None and not _holds(statement.condition, head, names, found):
-            continue
-        if statement.action == "reject":
-            raise RejectedError
-        new = None if statement.operand is None else _value(statement.operand, head, names, found)
-        if statement.tag in found or new is not None or statement.tag in head.spans:
-            found[statement.tag] = new
-    return {tag: new for tag, new in found.items() if new is None or new != head.text(tag) or tag not in head.spans}
+def _in_head(tag: int | None) -> bool:
+    return tag is not None and 0x00080000 <= tag < _PIXELS and tag != dicomrecord.TAG
 
 
-def highest_tag(script: str) -> int:
-    """Gives the highest tag a script speaks of, so that the head is read at least as far."""
-    tags = [statement.tag for statement in parsed(script)]
-    return max(tags, default=0)
+class _HeadTarget:
+    """An object of which only the head is read; its texts are changed when it is written."""
 
+    def __init__(self, head: Head) -> None:
+        self._head = head
+        self._new: dict[int, str | None] = {}
 
-@functools.lru_cache(maxsize=64)
-def parsed(script: str) -> tuple[_Statement, ...]:
-    """Reads a script; raises ScriptError for a line that is not understood."""
-    lines = [line.partition("//")[0].strip() for line in script.splitlines()]
-    return tuple(_statement(line) for line in lines if line and not _VERSION.match(line))
+    def text(self, path: Path) -> str | None:
+        """Return an element's text."""
+        tag = path.simple_tag or 0
+        if tag in self._new:
+            return self._new[tag]
+        return self._head.text(tag) if tag in self._head.spans else None
 
+    def assign(self, path: Path, text: str, *, existing: bool) -> None:
+        """Note a new text."""
+        if not existing or self.text(path) is not None:
+            self._new[path.simple_tag or 0] = text
 
-def _statement(line: str) -> _Statement:
-    condition = None
-    if match := _CONDITION.match(line):
-        condition = (_operand(match["left"]), match["how"], _operand(match["right"]))
-        line = line[match.end() :]
-    if match := _SET.match(line):
-        return _Statement("set", int(match[1] + match[2], 16), _operand(match["operand"]), condition)
-    if match := _REMOVE.match(line):
-        return _Statement("remove", int(match[1] + match[2], 16), None, condition)
-    if _REJECT.match(line):
-        return _Statement("reject", condition=condition)
-    raise ScriptError(f"cannot understand {line!r}")
+    def remove(self, path: Path) -> None:
+        """Note a removal."""
+        self._new[path.simple_tag or 0] = None
 
+    def call(self, name: str, arguments: Sequence[Path | str]) -> list[str]:
+        """Refuse: a script with such a function works on the whole object."""
+        raise ScriptError(f"{name} needs the whole object")
 
-def _operand(text: str) -> _Operand:
-    if text.startswith('"'):
-        return _Operand("text", re.sub(r"\\(.)", r"\1", text[1:-1]))
-    if text.startswith("("):
-        return _Operand("tag", re.sub(r"[\s(),]", "", text))
-    return _Operand("name", text)
-
-
-def _value(operand: _Operand, head: Head, names: Names, found: dict[int, str | None]) -> str:
-    if operand.kind == "text":
-        return operand.value
-    if operand.kind == "tag":
-        tag = int(operand.value, 16)
-        return found[tag] or "" if tag in found else head.text(tag)
-    value: str = getattr(names, operand.value)
-    return value
-
-
-def _holds(condition: tuple[_Operand, str, _Operand], head: Head, names: Names, found: dict[int, str | None]) -> bool:
-    left, right = (_value(operand, head, names, found) for operand in (condition[0], condition[2]))
-    if condition[1] == "~":
-        return re.search(right, left) is not None
-    return (left == right) == (condition[1] != "!=")
+    def changes(self) -> dict[int, str | bytes | None]:
+        """Return what differs from the object as it came."""
+        head = self._head
+        return {
+            tag: new
+            for tag, new in self._new.items()
+            if (tag in head.spans if new is None else tag not in head.spans or new != head.text(tag))
+        }

@@ -107,7 +107,7 @@ def _anonymised(site: Site, row: Row, session: Experiment, label: str, request: 
         return session
     content = site.prearchive.content(row)
     names = anonymise.Names(row.project, subject.label if subject is not None else subject_label, label)
-    projectscript.apply(site, row.path, content, script, names)
+    projectscript.apply(site, row.project, row.path, content, script, names)
     return built_session(site, row)
 
 

@@ -25,8 +25,8 @@ _SEQUENCE_END: Final = (0xFFFE, 0xE0DD)
 _IMPLEMENTATION: Final = "1.2.40.0.13.1.1"
 _NO_PREAMBLE: Final = bytes(128)
 
-Changes = Mapping[int, str | None]
-"""New texts by tag; None removes an element, a new tag is put in its place."""
+Changes = Mapping[int, str | bytes | None]
+"""New texts by tag; None removes an element, a new tag is put in its place, bytes are a whole element as it is."""
 
 
 def rewrite(head: Head, changes: Changes) -> tuple[bytes, list[bytes | memoryview]]:
@@ -53,11 +53,10 @@ def _replaced(head: Head, tag: int, changes: Changes) -> tuple[int, int, bytes]:
         if text is None:
             return -1, -1, b""
         start = next((other[0] for known, other in head.spans.items() if known > tag), head.end)
-        return start, start, _element(head, tag, _vr_of(head, tag), text)
+        return start, start, _element(head, tag, b"", text)
     if tag in changes:
         text = changes[tag]
-        new = b"" if text is None else _element(head, tag, span[3] or _vr_of(head, tag), text)
-        return span[0], span[2], new
+        return span[0], span[2], b"" if text is None else _element(head, tag, span[3], text)
     if not tag & 0xFFFF:
         return span[0], span[2], b""
     try:
@@ -66,7 +65,10 @@ def _replaced(head: Head, tag: int, changes: Changes) -> tuple[int, int, bytes]:
         return -1, -1, b""
 
 
-def _element(head: Head, tag: int, vr: bytes, text: str) -> bytes:
+def _element(head: Head, tag: int, vr: bytes, text: str | bytes) -> bytes:
+    if isinstance(text, bytes):
+        return text
+    vr = vr or vr_of(tag) or (b"UN" if head.explicit else b"")
     value = dicomtext.encode(text, vr.decode("latin-1"), head.charset)
     order = "<" if head.little else ">"
     if not head.explicit:
@@ -77,7 +79,24 @@ def _element(head: Head, tag: int, vr: bytes, text: str) -> bytes:
     return struct.pack(order + "HH2sH", tag >> 16, tag & 0xFFFF, vr, len(value)) + value
 
 
-def _vr_of(head: Head, tag: int) -> bytes:
+def sequence_items(head: Head, tag: int) -> bytes:
+    """Return the items of a top-level sequence without the sequence around them; nothing when it is absent."""
+    span = head.spans.get(tag)
+    if span is None:
+        return b""
+    raw = head.data[span[1] : span[2]]
+    if head.explicit:
+        try:
+            raw = _Sequences(head).element(span)[12:]
+        except (_UnwritableError, struct.error):
+            pass
+        else:
+            return raw[:-8]
+    return raw[:-8] if raw.endswith(struct.pack("<HHL" if head.little else ">HHL", *_SEQUENCE_END, 0)) else raw
+
+
+def vr_of(tag: int) -> bytes:
+    """Return the representation that the dictionary has for an element; nothing when it does not know it."""
     known = {0x00100010: b"PN", 0x00100020: b"LO", 0x00081030: b"LO"}.get(tag)
     if known is not None:
         return known
@@ -86,7 +105,7 @@ def _vr_of(head: Head, tag: int) -> bytes:
     try:
         return dictionary_VR(tag)[:2].encode()
     except KeyError:
-        return b"UN" if head.explicit else b""
+        return b""
 
 
 def _prefix(head: Head) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from xnatsync.sandbox.model import anonymise, dicomstream, naming, received, scanfields, seriesfilter
+from xnatsync.sandbox.model import anonymise, dicomstream, naming, projectscript, received, scanfields, seriesfilter
 from xnatsync.sandbox.model.accounts import User
 from xnatsync.sandbox.model.creation import ModelError
 from xnatsync.sandbox.model.dicomhead import STOP, Head, NotDicomError
@@ -164,8 +164,10 @@ class Importer:
         head, store = item.head, self.site.store
         content = self.site.prearchive.content(row)
         names = anonymise.Names(row.project or "Unassigned", row.subject, row.name)
+        changes: Changes = {}
         try:
-            changes: Changes = anonymise.changes(script, head, names) if script else {}
+            if script:
+                item, changes = anonymise.apply(script, item, names, projectscript.script_number(self.site, ""))
         except anonymise.RejectedError:
             return False
         except anonymise.ScriptError as error:
@@ -182,7 +184,7 @@ class Importer:
             with self.site.lock:
                 content.busy.discard(f"{folder}/{chosen}")
                 if done:
-                    seen = Seen(head, changes)
+                    seen = Seen(item.head, changes)
                     content.note(received.received(seen, folder, chosen, size, digest), seen)
             if not done:
                 store.delete(path)
@@ -223,6 +225,6 @@ def _reopened(row: Row) -> None:
 
 def _reach(script: str) -> int:
     try:
-        return anonymise.highest_tag(script) + 1
+        return anonymise.reach(script) if script else 0
     except anonymise.ScriptError:
         return 0

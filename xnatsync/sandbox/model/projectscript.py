@@ -49,11 +49,17 @@ def script_of(site: Site, project: str) -> str:
     return stored_script(site, project) or anonymise.DEFAULT_PROJECT_SCRIPT
 
 
-def apply(site: Site, folder: str, content: Content, script: str, names: anonymise.Names) -> None:
+def script_number(site: Site, project: str) -> str:
+    """Return the `id` that the config service shows for a script in force; the site's is that of project ""."""
+    return str(site.record.configs.get(config_key(project), {}).get("id", 0))
+
+
+def apply(site: Site, project: str, folder: str, content: Content, script: str, names: anonymise.Names) -> None:
     """Runs a script over all objects of a session; those it rejects are removed."""
+    script_id = script_number(site, project)
     for item in list(content.objects.values()):
         try:
-            _rewrite(site, folder, content, item, script, names)
+            _rewrite(site, folder, content, item, script, names, script_id)
         except anonymise.RejectedError:
             site.store.delete(f"{folder}/{item.path}")
             with site.lock:
@@ -65,14 +71,15 @@ def apply(site: Site, folder: str, content: Content, script: str, names: anonymi
         raise ModelError(500, "The session is empty after anonymization.")
 
 
-def _rewrite(site: Site, folder: str, content: Content, item: Received, script: str, names: anonymise.Names) -> None:
+def _rewrite(
+    site: Site, folder: str, content: Content, item: Received, script: str, names: anonymise.Names, script_id: str
+) -> None:
     store, path = site.store, f"{folder}/{item.path}"
-    opened = dicomstream.opened(received.chunks(store, path), max(STOP, anonymise.highest_tag(script) + 1))
-    changes = anonymise.changes(script, opened.head, names)
-    if changes:
-        size, digest = store.write(f"{path}{_PART}", opened.written(changes), digest=site.settings.flag("checksums"))
-        store.delete(path)
-        store.move(f"{path}{_PART}", path)
-        seen = Seen(opened.head, changes)
-        with site.lock:
-            content.note(received.received(seen, item.folder, item.name, size, digest), seen)
+    opened = dicomstream.opened(received.chunks(store, path), max(STOP, anonymise.reach(script)))
+    opened, changes = anonymise.apply(script, opened, names, script_id)
+    size, digest = store.write(f"{path}{_PART}", opened.written(changes), digest=site.settings.flag("checksums"))
+    store.delete(path)
+    store.move(f"{path}{_PART}", path)
+    seen = Seen(opened.head, changes)
+    with site.lock:
+        content.note(received.received(seen, item.folder, item.name, size, digest), seen)

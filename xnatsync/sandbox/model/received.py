@@ -72,7 +72,8 @@ class Seen:
 
     def text(self, tag: int) -> str:
         """Gives a value as text."""
-        return self.changes[tag] or "" if tag in self.changes else self.head.text(tag)
+        new = self.changes.get(tag)
+        return str(new or "") if tag in self.changes else self.head.text(tag)
 
     def facts(self) -> dict[str, str]:
         """Gives all facts the object states."""

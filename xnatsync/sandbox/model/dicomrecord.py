@@ -1,0 +1,36 @@
+"""The record in (0012,0064) of the scripts that ran on an object (T:`TestAnonymizerLegacy`).
+
+The code is the script's `id` in the config service; scheme and meaning are a doubt (docs/sandbox.md).
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+from xnatsync.sandbox.model.dicomhead import Head
+from xnatsync.sandbox.model.dicomrewrite import sequence_items
+
+TAG: Final = 0x00120064
+_UNDEFINED: Final = 0xFFFFFFFF
+_TEXTS: Final = ((0x0102, "XNAT"), (0x0103, "1.0"), (0x0104, "XNAT DicomEdit 6 Script"))
+
+
+def element(head: Head, script_id: str) -> bytes:
+    """Return the element with one more item, in the object's own encoding."""
+    order = "<" if head.little else ">"
+    tagged = struct.Struct(order + "HHL")
+    start = tagged.pack(0x0012, 0x0064, _UNDEFINED)
+    if head.explicit:
+        start = struct.pack(order + "HH2sHL", 0x0012, 0x0064, b"SQ", 0, _UNDEFINED)
+    item = tagged.pack(0xFFFE, 0xE000, _UNDEFINED)
+    for number, text in ((0x0100, script_id), *_TEXTS):
+        raw = text.encode("ascii", "replace")
+        raw += b" " * (len(raw) % 2)
+        vr = b"LO" if number == 0x0104 else b"SH"
+        if head.explicit:
+            item += struct.pack(order + "HH2sH", 0x0008, number, vr, len(raw)) + raw
+        else:
+            item += tagged.pack(0x0008, number, len(raw)) + raw
+    item += tagged.pack(0xFFFE, 0xE00D, 0)
+    return start + sequence_items(head, TAG) + item + tagged.pack(0xFFFE, 0xE0DD, 0)
