@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import httpx
 import pytest
 
+from sandbox.dicom_study import files, project, rows, send, study, zipped
 from xnatsync.sandbox.http.exchange import Request, Response
 from xnatsync.sandbox.http.faults import Fault, Faults
 from xnatsync.sandbox.http.server import SandboxServer
@@ -52,13 +54,35 @@ def test_a_login_page_is_a_200(server: SandboxServer, admin: httpx.Client) -> No
     assert reply.text.startswith("<!DOCTYPE html")
 
 
-def test_a_cut_request_does_nothing(server: SandboxServer, admin: httpx.Client, session: str, site: Site) -> None:
+def test_a_cut_upload_leaves_its_part_in_no_catalogue(server: SandboxServer, admin: httpx.Client, session: str) -> None:
     fault = server.faults.add(Fault("PUT", "/files/a", "cut_request", bytes=1000))
+    target = f"{session}/resources/R/files/a?inbody=true"
     with pytest.raises(httpx.TransportError):
-        admin.put(f"{session}/resources/R/files/a?inbody=true", content=b"x" * 10_000_000, headers=OCTETS)
+        admin.put(target, content=b"x" * 10_000_000, headers=OCTETS)
     assert fault.hits == 1
-    assert site.experiments["XNAT_E00001"].resources == {}
-    assert not site.store.exists("archive/P1/arc001/E1/RESOURCES")
+    assert rows(admin.get(f"{session}/resources/R/files?format=json")) == []
+    again = admin.put(target, content=b"whole", headers=OCTETS)
+    assert again.json() == {"duplicates": ["a"]}  # what nobody can see is in the way
+    assert admin.put(f"{target}&overwrite=true", content=b"whole", headers=OCTETS).text == ""
+    assert admin.get(f"{session}/resources/R/files/a").content == b"whole"
+
+
+def test_a_cut_import_leaves_the_members_that_were_whole(server: SandboxServer, admin: httpx.Client) -> None:
+    project(admin)
+    body = zipped(study([1], 3), zipfile.ZIP_STORED)
+    server.faults.add(Fault("POST", "/services/import", "cut_request", bytes=len(body) * 3 // 5))
+    with pytest.raises(httpx.TransportError):
+        send(admin, body, "project=P1&subject=S1&session=E1&prevent_auto_commit=true")
+    (row,) = rows(admin.get("/data/prearchive/projects/P1?format=json"))
+    admin.post(f"/data{row['url']}?action=build").raise_for_status()
+    assert len(files(admin, f"/data{row['url']}")) == 1
+
+
+def test_a_request_without_a_body_is_cut_before_anything_is_done(server: SandboxServer, admin: httpx.Client) -> None:
+    server.faults.add(Fault("PUT", "/data/projects/P7", "cut_request"))
+    with pytest.raises(httpx.TransportError):
+        admin.put("/data/projects/P7")
+    assert admin.get("/data/projects/P7").status_code == 404
 
 
 @pytest.mark.parametrize("kind", ["file", "bytes", "zip"])

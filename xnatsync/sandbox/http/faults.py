@@ -30,7 +30,7 @@ class Fault:
     status: int = 503  # of kind `status`
     headers: dict[str, str] = field(default_factory=dict)  # of kinds `status` and `body`, e.g. Retry-After
     body: str = ""  # of kinds `status` and `body`
-    bytes: int = 0  # kind `cut_request`: how much of the body is read before; `cut_response`: 0 = half of the body
+    bytes: int = 0  # kind `cut_request`: how much of the body comes before; `cut_response`: 0 = half of the body
     seconds: float = 0.0  # of kind `delay`
     before: Callable[[Request], Response | None] | None = None  # of kind `call`; an answer ends the request
     after_call: Callable[[Request, Response], Response | None] | None = None  # of kind `call`; may replace the answer
