@@ -13,11 +13,13 @@ from xnatsync.core.errors import (
     Bug,
     ConfigError,
     CredentialsRefused,
+    Disposition,
     LoginLost,
     OutcomeUnknown,
     ReadFailed,
     ReplyStrange,
     RequestRefused,
+    ServerMoved,
     ServerUnreachable,
     ServerUnwell,
     SourceChanged,
@@ -25,7 +27,7 @@ from xnatsync.core.errors import (
 from xnatsync.core.manifest import Kind, ManifestFile
 from xnatsync.core.remote import ImportTarget
 from xnatsync.xnat import wire
-from xnatsync.xnat.client import Timeouts
+from xnatsync.xnat.pace import Timeouts
 from xnatsync.xnat.server import XnatServer
 from xnatsync.xnat.zipstream import zip_size
 
@@ -466,3 +468,84 @@ def test_a_stalled_download_is_given_up(xnat: Scripted) -> None:
         with pytest.raises(ReadFailed):
             server.client.get(wire.prearchive("P1"))
         release.set()
+
+
+# --- redirects ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize(
+    ("location", "url"),
+    [
+        ("https://127.0.0.1{port}/data/JSESSION", "https://127.0.0.1{port}"),
+        ("https://xnat.example.org/data/JSESSION", "https://xnat.example.org"),
+        ("https://xnat.example.org/xnat/data/JSESSION/", "https://xnat.example.org/xnat"),
+        ("//xnat.example.org/data/JSESSION?token=secret", "http://xnat.example.org"),
+        ("/xnat/data/JSESSION", "http://127.0.0.1{port}/xnat"),
+        ("https://[2001:db8::1]:8443/data/JSESSION", "https://[2001:db8::1]:8443"),
+    ],
+)
+def test_a_redirect_is_told_with_the_address_to_write_and_never_followed(
+    xnat: Scripted, status: int, location: str, url: str
+) -> None:
+    """Whoever types http:// is told what to type; for a person at once, and no password goes there."""
+    port = xnat.url.rpartition(":")[2]
+    xnat.on("POST", "/data/JSESSION", Answer(status, b"", {"Location": location.replace("{port}", f":{port}")}))
+
+    with connected(xnat) as server, pytest.raises(ServerMoved) as caught:
+        server.project("P1")
+
+    assert f'url = "{url.replace("{port}", f":{port}")}"' in caught.value.remedy
+    assert "secret" not in f"{caught.value} {caught.value.remedy}"
+    assert caught.value.disposition is Disposition.PERSON
+    assert [asked.path for asked in xnat.asked] == ["/data/JSESSION"]
+
+
+def test_a_redirect_to_a_page_to_log_in_at_is_told_as_such(xnat: Scripted) -> None:
+    """A single sign-on before the XNAT: its address is no XNAT's."""
+    xnat.on("POST", "/data/JSESSION", Answer(302, b"", {"Location": "https://login.example.org/authorize?state=x"}))
+
+    with connected(xnat) as server, pytest.raises(ServerMoved, match=r"login\.example\.org/authorize; it") as caught:
+        server.project("P1")
+
+    assert "without it" in caught.value.remedy
+
+
+def test_a_redirect_in_a_circle_is_not_called_a_move(xnat: Scripted) -> None:
+    """The address that would be told is the one that is configured."""
+    xnat.on("POST", "/data/JSESSION", Answer(301, b"", {"Location": f"{xnat.url}/data/JSESSION"}))
+
+    with connected(xnat) as server, pytest.raises(ServerMoved, match="the address it was asked at") as caught:
+        server.project("P1")
+
+    assert "circle" in caught.value.remedy
+
+
+def test_a_redirect_tells_no_label(xnat: Scripted) -> None:
+    """What was asked for may hold one; only the address of the server is told (S8)."""
+    xnat.on("POST", f"/data{URI}", Answer(307, b"", {"Location": f"https://x.example.org/y{URI}"}))
+
+    with connected(xnat) as server, pytest.raises(ServerMoved) as caught:
+        server.build(URI, request_id="r")
+
+    assert "S1_MR1" not in f"{caught.value} {caught.value.remedy}"
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_an_address_without_an_xnat_is_told_that_a_path_may_be_missing(xnat: Scripted, status: int) -> None:
+    """`https://host` instead of `https://host/xnat`."""
+    xnat.on("POST", "/data/JSESSION", Answer(status, page("not here")))
+
+    with connected(xnat) as server, pytest.raises(ReplyStrange) as caught:
+        server.project("P1")
+
+    assert "/xnat" in caught.value.remedy
+
+
+def test_a_slash_at_the_end_of_the_address_does_not_matter(xnat: Scripted) -> None:
+    """It is asked as if it were not there."""
+    xnat.on("GET", PREARCHIVE, xnat.guarded(Answer(200, ROWS)))
+    xnat.url += "/"
+
+    with connected(xnat) as server:
+        assert server.prearchive("P1") == ()

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
-from xnatsync.xnat.client import Retries, Timeouts
+from xnatsync.xnat.client import Retries
+from xnatsync.xnat.pace import Timeouts
 from xnatsync.xnat.server import XnatServer
 
 LOGIN_PAGE = (

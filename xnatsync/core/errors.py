@@ -26,6 +26,8 @@ XnatsyncError
 │   ├── ReplyStrange .......... XS-REPLY-STRANGE        an answer that no XNAT gives
 │   ├── NotThere .............. XS-NOT-THERE            the server has no such thing, or hides it
 │   └── RequestRefused ........ XS-REQUEST-REFUSED      the server will never accept this request
+├── ServerMoved ............... XS-SERVER-MOVED         the server redirects to another address, which is never followed
+├── ConnectionsTaken .......... XS-CONNECTIONS-TAKEN    all connections of our own were in use
 ├── DeliveryError
 │   ├── LabelUnusable ......... XS-LABEL-UNUSABLE       the header yields no usable subject or session label
 │   ├── SessionCollision ...... XS-SESSION-COLLISION    another study already has this session label
@@ -297,6 +299,24 @@ class RequestRefused(ServerError):
     exit_code = Exit.HELD
     disposition = Disposition.REFUSED
     advice = "Read the server's words; mend the data or the server's settings, then `xnatsync retry`."
+
+
+class ServerMoved(XnatsyncError):
+    """The server redirects to another address; nothing was sent there."""
+
+    code = "XS-SERVER-MOVED"
+    exit_code = Exit.USAGE
+    disposition = Disposition.PERSON
+    advice = "Set `url` of this server to the address where the XNAT is, then `xnatsync doctor`."
+
+
+class ConnectionsTaken(XnatsyncError):
+    """All of our own connections to the server were in use: a limit of ours, and nothing that the server did."""
+
+    code = "XS-CONNECTIONS-TAKEN"
+    exit_code = Exit.TEMPORARY
+    disposition = Disposition.PAUSE
+    advice = "Raise `connections` of this server in the configuration; work goes on by itself when one is free."
 
 
 # --- delivery ----------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from xnatsync.ports import Clock, Disk, Ids
 from xnatsync.routes.drop import DropRoute
 from xnatsync.service.clock import RandomIds, SystemClock
 from xnatsync.tree_ports import Archive, Server, TreeDisk
-from xnatsync.xnat.client import Timeouts
+from xnatsync.xnat.pace import Timeouts
 from xnatsync.xnat.server import XnatServer
 
 

@@ -18,7 +18,7 @@ from xnatsync.config.load import default_path, load
 from xnatsync.config.model import Config, ServerConfig
 from xnatsync.config.secrets import Credentials, credentials, stored
 from xnatsync.core.errors import ConfigError, CredentialsMissing, RouteUnknown, Usage
-from xnatsync.xnat.client import Timeouts
+from xnatsync.xnat.pace import Timeouts
 from xnatsync.xnat.server import XnatServer
 
 Server = XnatServer

@@ -7,6 +7,7 @@ import socket
 import ssl
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,7 @@ import httpcore
 import httpx
 
 from xnatsync.core.errors import ConfigError
+from xnatsync.xnat.sockets import PacedBackend
 
 PIECE_BYTES: Final = 256 << 10  # read from a socket at once: pieces of 64 KiB, the default, cost half as much again
 
@@ -25,13 +27,15 @@ def http_client(root: str, *, verify: bool | str | Path, user_agent: str, pool: 
     """Opens a pool of connections that follows no redirect, keeps no cookie and sends no password by itself."""
     proxy = proxy_for(root)
     encrypted = "https" in {urllib.parse.urlsplit(url).scheme for url in (root, proxy or "")}
+    transport = httpx.HTTPTransport(
+        verify=_tls(verify) if encrypted else False,  # reading all authorities takes longer than a login
+        limits=httpx.Limits(max_connections=pool, max_keepalive_connections=pool, keepalive_expiry=10.0),
+        proxy=proxy,
+        socket_options=_socket_options(),
+    )
+    transport._pool._network_backend = PacedBackend()  # httpx has no parameter for it
     return httpx.Client(
-        transport=httpx.HTTPTransport(
-            verify=_tls(verify) if encrypted else False,  # reading all authorities takes longer than a login
-            limits=httpx.Limits(max_connections=pool, max_keepalive_connections=pool, keepalive_expiry=10.0),
-            proxy=proxy,
-            socket_options=_socket_options(),
-        ),
+        transport=transport,
         # The session travels in a header of our own: a jar would add the server's cookie as a second one.
         cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
         headers={"User-Agent": user_agent, "Accept": "*/*"},
@@ -51,6 +55,13 @@ def checked_url(url: str) -> str:
             advice="Write them as `user` and by XNATSYNC_<SERVER>_PASSWORD.",
         )
     return url.rstrip("/")
+
+
+def trust(root: str, verify: bool | str | Path) -> Callable[[], ssl.SSLContext] | None:
+    """Return what makes a context like that of the connections; None behind a proxy, or where nothing is checked."""
+    if verify is False or urllib.parse.urlsplit(root).scheme != "https" or proxy_for(root) is not None:
+        return None
+    return lambda: _tls(verify)
 
 
 def _tls(verify: bool | str | Path) -> ssl.SSLContext:

@@ -22,6 +22,7 @@ from xnatsync.core.errors import (
     AccessDenied,
     Bug,
     ConfigError,
+    ConnectionsTaken,
     CredentialsRefused,
     LoginLost,
     NotThere,
@@ -63,7 +64,7 @@ _TRANSPORT: Final[dict[type[Exception], tuple[Failure, Failure]]] = {
     httpx.ConnectError: (ServerUnreachable, ServerUnreachable),
     httpx.ConnectTimeout: (ServerUnreachable, ServerUnreachable),
     httpx.ProxyError: (ServerUnreachable, ServerUnreachable),
-    httpx.PoolTimeout: (ServerBusy, ServerBusy),
+    httpx.PoolTimeout: (ConnectionsTaken, ConnectionsTaken),
     httpx.ReadTimeout: (ReadFailed, OutcomeUnknown),
     httpx.WriteTimeout: (ReadFailed, OutcomeUnknown),
     httpx.ReadError: (ReadFailed, OutcomeUnknown),
@@ -208,6 +209,7 @@ def _moment(text: str) -> datetime | None:
         return None
 
 
+_NO_TLS: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET LENGTH TOO LONG", "HTTP_REQUEST")
 _SPOKEN_MAX: Final = 8_000  # characters: searching for an end that never comes takes their square
 _H3: Final = re.compile(r"<h3>(.*?)</h3>", re.DOTALL | re.IGNORECASE)
 _TITLE: Final = re.compile(r"<title>(.*?)</title>", re.DOTALL | re.IGNORECASE)
@@ -215,10 +217,6 @@ _TAG: Final = re.compile(r"<[^>]{0,500}>")
 _DATE: Final = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT$")
 _ADVICE: Final = {
     413: "Raise the size limit of the proxy before XNAT (nginx: client_max_body_size), then `xnatsync retry`.",
-    301: "Set `url` of this server to the address it redirects to.",
-    302: "Set `url` of this server to the address it redirects to.",
-    307: "Set `url` of this server to the address it redirects to.",
-    308: "Set `url` of this server to the address it redirects to.",
 }
 
 
@@ -254,6 +252,8 @@ def _by_group(status: int, verb: Verb) -> Failure:
 
 def _story(failure: Failure, error: Exception) -> str:
     told = _reason(error)
+    if failure is ServerUnreachable and any(sign in told.upper() for sign in _NO_TLS):
+        return "no encrypted connection to the server: nobody speaks https at that port (is `url` right?)"
     if failure is ServerUnreachable:
         return f"no connection to the server ({told})"
     if failure is OutcomeUnknown:

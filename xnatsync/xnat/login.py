@@ -55,13 +55,22 @@ class Login:
     """Holds the ticket.  All methods may be called from any thread."""
 
     def __init__(
-        self, user: str, password: str, exchange: Exchange, monotonic: Callable[[], float] = time.monotonic
+        self,
+        user: str,
+        password: str,
+        exchange: Exchange,
+        farewell: Exchange | None = None,
+        refusal: Callable[[Reply], XnatsyncError] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`farewell` exchanges what nobody waits for; `refusal` says what an unexpected answer means."""
         if ":" in user:
             raise ConfigError("a user name cannot hold a colon")
         self._user = user
         self._basic = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
         self._exchange = exchange
+        self._farewell = farewell or exchange
+        self._refusal = refusal or _refusal
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._ticket: Ticket | None = None
@@ -108,9 +117,7 @@ class Login:
         if is_lost(reply):
             return False
         if reply.status != 200:
-            raise failures.from_status(
-                reply.status, reply.text, reply.call.verb, reply.call.what, headers=reply.headers
-            )
+            raise self._refusal(reply)
         alive = replies.user(reply) == ticket.user
         if alive:
             self.proven(ticket)
@@ -132,11 +139,15 @@ class Login:
 
     def leave(self) -> None:
         """Ends the session on the server, as well as that can be done."""
-        with self._lock:
+        if not self._lock.acquire(timeout=1.0):
+            return  # somebody logs in on a server that does not answer
+        try:
             ticket, self._ticket = self._ticket, None
+        finally:
+            self._lock.release()
         if ticket is not None:
             with suppress(XnatsyncError):  # it ends by itself when it has been idle
-                self._exchange(wire.sign_out(), {"Cookie": ticket.cookie})
+                self._farewell(wire.sign_out(), {"Cookie": ticket.cookie})
 
     def _sign_in(self, before: int) -> Ticket:
         """Logs in; `before` counts the attempts that had ended when the caller began to wait.
@@ -164,12 +175,14 @@ class Login:
         if reply.status == 401:
             raise CredentialsRefused("the server refused user and password", http=401)
         if reply.status in {404, 405} or (reply.status == 200 and failures.is_page(reply.text)):
-            raise ReplyStrange(f"there is no XNAT at this address (it answered {reply.status})", http=reply.status)
-        if reply.status != 200:
-            failure = failures.from_status(
-                reply.status, reply.text, reply.call.verb, reply.call.what, headers=reply.headers
+            raise ReplyStrange(
+                f"there is no XNAT at this address (it answered {reply.status})",
+                http=reply.status,
+                advice="Check `url` of this server.  If the XNAT's address has a path, such as https://host/xnat, that "
+                "path belongs into it; a slash at its end does not matter.",
             )
-            raise failure
+        if reply.status != 200:
+            raise self._refusal(reply)
         cookies = _cookies(reply.headers)
         session = cookies.get("JSESSIONID") or reply.text.strip()
         if not _SESSION.fullmatch(session):
@@ -184,9 +197,7 @@ class Login:
         if is_lost(reply):
             raise LoginLost("the server opened a session and did not know it a moment later", http=reply.status)
         if reply.status != 200:
-            raise failures.from_status(
-                reply.status, reply.text, reply.call.verb, reply.call.what, headers=reply.headers
-            )
+            raise self._refusal(reply)
         known = replies.user(reply)
         if known == "guest" and self._user != "guest":
             raise CredentialsRefused(
@@ -194,6 +205,10 @@ class Login:
                 advice="Check that no proxy removes the Authorization header.",
             )
         return known
+
+
+def _refusal(reply: Reply) -> XnatsyncError:
+    return failures.from_status(reply.status, reply.text, reply.call.verb, reply.call.what, headers=reply.headers)
 
 
 def is_lost(reply: Reply) -> bool:
@@ -204,7 +219,7 @@ def is_lost(reply: Reply) -> bool:
         return "login.vm" in reply.headers.get("location", "").lower()
     if "content-disposition" in reply.headers:
         return False  # a stored web page: XNAT names every file it sends (§6.5), and no login page
-    return reply.status == 200 and failures.is_page(reply.text[:64])
+    return reply.status == 200 and failures.is_page(reply.start)
 
 
 def _cookies(headers: httpx.Headers) -> dict[str, str]:

@@ -47,6 +47,11 @@ class Reply:
     headers: httpx.Headers = field(default_factory=httpx.Headers)
 
     @property
+    def start(self) -> str:
+        """Gives the first words of it, without making a text of the whole."""
+        return self.body[:256].decode("utf-8", "replace")
+
+    @property
     def text(self) -> str:
         """Gives the body as text; a JVM without UTF-8 writes Latin-1 (hierarchy.md §1.17)."""
         try:

@@ -35,7 +35,8 @@ from xnatsync.xnat import (
     upload,
     wire,
 )
-from xnatsync.xnat.client import Client, Retries, Timeouts
+from xnatsync.xnat.client import Client, Retries
+from xnatsync.xnat.pace import Timeouts
 
 USER_AGENT = f"xnatsync/{__version__}"  # without "Mozilla": browsers are sent to a login page (hierarchy.md §2.2)
 

@@ -10,7 +10,8 @@ from xnatsync.core.errors import Bug, ForeignContent, OutcomeUnknown, ReplyStran
 from xnatsync.core.manifest import ManifestFile
 from xnatsync.core.remote import ImportReply, ImportTarget
 from xnatsync.xnat import replies, wire
-from xnatsync.xnat.client import Body, Client
+from xnatsync.xnat.client import Client
+from xnatsync.xnat.exchange import Body
 from xnatsync.xnat.zipstream import zip_pieces
 
 _OK: Final = frozenset({200})
