@@ -74,8 +74,8 @@ def test_sync_says_what_is_in_trouble(troubled: MirrorBox) -> None:
           > 1 owner whose folder was renamed
           now 3 owners, 4 files, 220 B; 4 files, 400 B in the trash
           ! 1 file: it was edited here  [XS-TREE-EDITED]: P1/S1/NEW_MR/scans/1/resources/NIFTI/files/2.nii
-            what to do: Move your version away: the server's comes with the next `xnatsync sync`. Or put
-                        yours on the server: it goes on by itself when both agree.
+            what to do: Move your version to another folder: the server's comes with the next
+                        `xnatsync sync`. Or put yours on the server: it is over when both agree.
         3 files brought (120 B), 3 to the trash, 1 owner held
         """
     )
@@ -182,8 +182,8 @@ def test_a_plan_says_what_would_happen_to_a_tree(troubled: MirrorBox) -> None:
           - session NEW_MR of P1: 3 files, 300 B to the trash, gone from the server
           ! session NEW_MR of P1:
             ! 1 file: it was edited here  [XS-TREE-EDITED]: P1/S1/NEW_MR/scans/1/resources/NIFTI/files/2.nii
-              what to do: Move your version away: the server's comes with the next `xnatsync sync`. Or put
-                          yours on the server: it goes on by itself when both agree.
+              what to do: Move your version to another folder: the server's comes with the next
+                          `xnatsync sync`. Or put yours on the server: it is over when both agree.
           = 2 owners only looked at: no file of theirs is another
         3 files (120 B) to fetch, 4 files to the trash, 1 in trouble
         This is a plan: nothing was changed.
@@ -249,8 +249,8 @@ def test_status_shows_how_a_tree_stands(troubled: MirrorBox) -> None:
         m  ROOT/tree
           mirror: 3 owners, 4 files, 220 B; 4 files, 400 B in the trash
           ! 1 file: it was edited here  [XS-TREE-EDITED]: P1/S1/NEW_MR/scans/1/resources/NIFTI/files/2.nii
-            what to do: Move your version away: the server's comes with the next `xnatsync sync`. Or put
-                        yours on the server: it goes on by itself when both agree.
+            what to do: Move your version to another folder: the server's comes with the next
+                        `xnatsync sync`. Or put yours on the server: it is over when both agree.
         p  ROOT/tree
           nothing was pushed yet
         last run: began TIME, ended TIME: partial
@@ -284,7 +284,7 @@ def test_an_owner_that_could_not_be_brought_is_shown(trees: MirrorBox) -> None:
     for told in (run.out, text):
         assert f"! session S1_MR of P1 (o{row['id']}): " in told
         assert "[XS-CONTENT-DIFFERS]" in told
-        assert "tried again by itself after 20" in told
+        assert "the next `xnatsync sync` after 20" in told
     assert "is tried again with the next `xnatsync sync`; it was held by XS-CONTENT-DIFFERS" in one_line(retry.out)
     fault.times = 0
     assert trees.command("sync", "-q", "--patience", "0s").code == 0
@@ -379,7 +379,7 @@ def test_an_owner_is_not_dismissed(troubled: MirrorBox) -> None:
     ran = troubled.command("dismiss", "o2", "--yes")
 
     assert ran.code == 2
-    assert "what is kept in a tree is not dismissed" in ran.err
+    assert "what a tree keeps is looked at in every run" in ran.err
 
 
 def test_history_tells_of_trees(troubled: MirrorBox) -> None:
@@ -413,7 +413,7 @@ DOCUMENTS: dict[str, list[str]] = {
     "history": ["history"],
     "why": ["why", "NEW_MR"],
     "why a path": ["why", "1.nii"],
-    "retry": ["retry"],
+    "retry": ["retry", "--all"],
     "mirror-ls": ["mirror", "ls", "m"],
     "mirror-ls -r": ["mirror", "ls", "m", "-r"],
     "mirror-diff": ["mirror", "diff", "m", "BEFORE"],

@@ -127,7 +127,8 @@ def hold_blocks(row: ItemRow | UnitRow, name: str, indent: int) -> Iterator[Bloc
         return
     yield Line(f"! {row.detail or 'held'}  [{row.code}]", Tone.BAD if row.hold == "person" else Tone.WARN, indent)
     if row.hold == "retry":
-        yield Line(f"tried again by itself after {row.retry_at}", indent=indent + 2)
+        yield Line(f"the next `xnatsync sync` after {row.retry_at} tries again", indent=indent + 2)
+        yield Line(f"what to do: {row.advice or ''}", Tone.DIM, indent + 2, hang=12)
         return
     yield Line(f"what to do: {row.advice or ''}", indent=indent + 2, hang=12)
     yield Command("then: ", ("retry", name), indent=indent + 2)

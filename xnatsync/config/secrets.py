@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import shlex
 import stat
 import sys
 from dataclasses import dataclass, field
@@ -51,7 +52,7 @@ def credentials(server_name: str, server: ServerConfig) -> Credentials:
         f"nor in the keyring{_keyring_state()}",
         advice=(
             f"Set {variable(server_name, 'PASSWORD')}, or `password_file` (mode 0600) in [servers.{server_name}], "
-            f"or store it with `keyring set xnatsync:{server.base_url} {user}`."
+            f"or store it with `{shlex.join(['keyring', 'set', f'xnatsync:{server.base_url}', user])}`."
         ),
     )
 
@@ -70,7 +71,7 @@ def _from_file(path: Path) -> str:
     if sys.platform != "win32" and stat.S_IMODE(mode) & _closed_to(path):
         raise CredentialsMissing(
             f"the password file {path} can be read by others (mode {stat.S_IMODE(mode):04o})",
-            advice=f"chmod 600 {path}",
+            advice=shlex.join(["chmod", "600", str(path)]),
         )
     try:
         text = raw.decode("utf-8").removesuffix("\n").removesuffix("\r")

@@ -167,7 +167,7 @@ def _holder(wish: Wish, view: ServerView) -> SessionSeen | None:
     if view.project.id != wish.project:  # uploads would come out there, and be taken for misrouted
         raise NotThere(
             f"{wish.project} is only another name of the project {view.project.id}",
-            advice=f'Write `project = "{view.project.id}"` in the route; then `xnatsync retry`.',
+            advice=f'Write `project = "{view.project.id}"` in the route.',
         )
     holders = [session for session in view.sessions if session.study_uid == wish.study_uid]
     if len(holders) > 1:
@@ -263,7 +263,7 @@ def _refuse_shared(case: _Case) -> None:
         raise StudyElsewhere(
             f"{wish.where} is here only as session {holder.label} shared by project {holder.project}: nothing can be "
             "added to it from here",
-            advice=f"Deliver it to project {holder.project}, or end the sharing; then `xnatsync retry`.",
+            advice=f"Deliver it to project {holder.project}, or end the sharing.",
         )
 
 
@@ -321,7 +321,8 @@ def _refuse_wrong_end(case: _Case, row: PrearchiveSeen) -> None:
     if (row.name or wish.session) != wish.session or subject.casefold() != wish.subject.casefold():
         raise StudyElsewhere(
             f"{row.uri}, our upload of {wish.where}, would be archived under another subject or session than asked for",
-            advice="Give it the route's labels in the server's prearchive page, or `xnatsync dismiss --prearchive`.",
+            advice="Give it the route's labels in the server's prearchive page. Or dismiss the item with the option "
+            "--prearchive, and drop it again.",
         )
     if holder is not None and holder.label != wish.session:
         raise StudyElsewhere(

@@ -194,8 +194,8 @@ class CredentialsRefused(AccessError):
 
     code = "XS-AUTH-REFUSED"
     advice = (
-        "Correct the user or the password of this server, then `xnatsync retry`. If they are right, the account may be "
-        "locked or have too many sessions: an administrator can end them."
+        "Correct the user or the password of this server. If they are right, the account may be locked or have too "
+        "many sessions: an administrator can end them."
     )
 
 
@@ -205,21 +205,25 @@ class LoginLost(AccessError):
     code = "XS-AUTH-LOST"
     exit_code = Exit.TEMPORARY
     disposition = Disposition.RETRY
-    advice = "Nothing to do: it is tried again. If it repeats, another program is ending this account's sessions."
+    advice = (
+        "Nothing to do now: the next run tries again. If it repeats, another program is ending this account's sessions."
+    )
 
 
 class AccessDenied(AccessError):
     """The account may not do this."""
 
     code = "XS-ACCESS-DENIED"
-    advice = "Ask the project owner to make this account a member of the project, then `xnatsync retry`."
+    advice = "Ask an owner of the project to make this account a member of it, with the right to do this."
 
 
 class TlsRefused(AccessError):
     """The server's certificate could not be verified."""
 
     code = "XS-TLS-REFUSED"
-    advice = "Set `ca_file` of this server to the certificate authority that signed it, then `xnatsync doctor`."
+    advice = (
+        "Set `ca_file` of this server to the certificate authority that signed it, then check with `xnatsync doctor`."
+    )
 
 
 # --- the server --------------------------------------------------------------------------------------------------
@@ -230,7 +234,7 @@ class ServerError(XnatsyncError):
 
     exit_code = Exit.TEMPORARY
     disposition = Disposition.RETRY
-    advice = "Nothing to do: it is tried again by itself."
+    advice = "Nothing to do now: the next run tries again."
 
 
 class ServerUnreachable(ServerError):
@@ -238,7 +242,7 @@ class ServerUnreachable(ServerError):
 
     code = "XS-SERVER-UNREACHABLE"
     disposition = Disposition.PAUSE
-    advice = "Check the network and the server's URL with `xnatsync doctor`; work goes on by itself when it is back."
+    advice = "Check the network and the server's URL with `xnatsync doctor`. Nothing is lost: the next run tries again."
 
 
 class ServerUnwell(ServerError):
@@ -246,7 +250,7 @@ class ServerUnwell(ServerError):
 
     code = "XS-SERVER-UNWELL"
     disposition = Disposition.PAUSE
-    advice = "Nothing to do: work goes on by itself when the server is well again."
+    advice = "Nothing to do now: the next run tries again. Nothing is lost until the server is well."
 
 
 class ServerBusy(ServerError):
@@ -266,7 +270,7 @@ class OutcomeUnknown(ServerError):
 
     code = "XS-OUTCOME-UNKNOWN"
     disposition = Disposition.LOOK
-    advice = "Nothing to do: the server is looked at before anything is sent again."
+    advice = "Nothing to do now: the next run looks at the server before it sends anything again."
 
 
 class ListingShort(ServerError):
@@ -289,7 +293,7 @@ class NotThere(ServerError):
     code = "XS-NOT-THERE"
     exit_code = Exit.HELD
     disposition = Disposition.PERSON
-    advice = "Create it on the server or give this account access, then `xnatsync retry`."
+    advice = "Check its name; create it on the server, or ask for access for this account."
 
 
 class RequestRefused(ServerError):
@@ -298,7 +302,7 @@ class RequestRefused(ServerError):
     code = "XS-REQUEST-REFUSED"
     exit_code = Exit.HELD
     disposition = Disposition.REFUSED
-    advice = "Read the server's words; mend the data or the server's settings, then `xnatsync retry`."
+    advice = "Read the server's words, and mend the data or the server's settings."
 
 
 class ServerMoved(XnatsyncError):
@@ -341,8 +345,8 @@ class SessionCollision(DeliveryError):
 
     code = "XS-SESSION-COLLISION"
     advice = (
-        'Give the two studies different labels: change the `session` template, or set `collision = "suffix"`; '
-        "then `xnatsync retry`."
+        "Give the two studies different labels: change the `session` template of the route, or set `collision = "
+        '"suffix"`.'
     )
 
 
@@ -350,42 +354,48 @@ class StudyElsewhere(DeliveryError):
     """This study is already on the server under another label."""
 
     code = "XS-STUDY-ELSEWHERE"
-    advice = "Rename the session on the server, or change the template so that both agree; then `xnatsync retry`."
+    advice = "Rename the session on the server, or change the template of the route so that both agree."
 
 
 class ObjectsBroken(DeliveryError):
     """A dropped DICOM file is truncated, or has no identity: it was not delivered, so its item is not filed."""
 
     code = "XS-OBJECTS-BROKEN"
-    advice = "Export these objects again into the item, or take them out of it: the item is then looked at anew."
+    advice = (
+        "Export these objects again into the item. Or move them to another folder and keep them: the rest is "
+        "delivered then."
+    )
 
 
 class ObjectsConflict(DeliveryError):
     """Two different objects claim one SOP Instance UID."""
 
     code = "XS-OBJECTS-CONFLICT"
-    advice = "Take the wrong one out of the drop folder; what remains settles again and is delivered."
+    advice = "Move the wrong one to another folder and keep it; what remains settles again and is delivered."
 
 
 class ForeignContent(DeliveryError):
     """The server holds other content where ours belongs, and it is not ours to replace."""
 
     code = "XS-FOREIGN-CONTENT"
-    advice = "Compare the two; remove the wrong one (on the server or in the drop folder), then `xnatsync retry`."
+    advice = "Compare the two, and keep a copy of both until you know which is right; then move the wrong one away."
 
 
 class PrearchiveOccupied(DeliveryError):
     """Somebody else's upload of this study waits in the prearchive: sending now would mix the two."""
 
     code = "XS-PREARCHIVE-OCCUPIED"
-    advice = "Archive or delete that prearchive session on the server, then `xnatsync retry`."
+    advice = "Archive that prearchive session on the server. Delete it only if whoever sent it still has its files."
 
 
 class PrearchiveStuck(DeliveryError):
     """The prearchive session is in CONFLICT or ERROR."""
 
     code = "XS-PREARCHIVE-STUCK"
-    advice = "Resolve it in the server's prearchive page, or `xnatsync dismiss --prearchive`; then `xnatsync retry`."
+    advice = (
+        "Resolve it in the server's prearchive page. Or dismiss the item with the option --prearchive, and drop "
+        "it again."
+    )
 
 
 class Misrouted(DeliveryError):
@@ -399,30 +409,28 @@ class ObjectsMissing(DeliveryError):
     """Sent repeatedly, and the server still does not hold them."""
 
     code = "XS-OBJECTS-MISSING"
-    advice = "Look for a series import filter or a rejecting anonymisation script on the server, then `xnatsync retry`."
+    advice = "Look for a series import filter or a rejecting anonymisation script on the server."
 
 
 class ObjectsExtra(DeliveryError):
     """Our upload contains objects that we did not send."""
 
     code = "XS-OBJECTS-EXTRA"
-    advice = "Someone sends the same study at the same time; archive it by hand on the server, then `xnatsync retry`."
+    advice = "Someone sends the same study at the same time: when they have finished, archive it by hand on the server."
 
 
 class ObjectsDiffer(DeliveryError):
     """What was fetched back is not what was sent."""
 
     code = "XS-OBJECTS-DIFFER"
-    advice = (
-        "Do not delete the source. Let the server's administrator examine the objects named, then `xnatsync retry`."
-    )
+    advice = "Do not delete the source. Let the server's administrator examine the objects named."
 
 
 class Unverifiable(DeliveryError):
     """The required level cannot be proven on this server."""
 
     code = "XS-UNVERIFIABLE"
-    advice = 'Choose a level the server can prove (`verify = "pixels"` or "names"), then `xnatsync retry`.'
+    advice = 'Choose a level that the server can prove: `verify = "pixels"` or `verify = "names"` in the route.'
 
 
 # --- the source --------------------------------------------------------------------------------------------------
@@ -439,7 +447,7 @@ class SourceChanged(SourceError):
     """The item changed after it had settled: it is looked at anew."""
 
     code = "XS-SOURCE-CHANGED"
-    advice = "Nothing to do: it is taken again when it has been quiet for the settle time."
+    advice = "Nothing to do now: the next run takes it when it has been quiet for the settle time."
 
 
 class SourceUnreadable(SourceError):
@@ -453,7 +461,7 @@ class SourceGone(SourceError):
     """An item is gone before its end: it was taken away, or its disk is not mounted."""
 
     code = "XS-SOURCE-GONE"
-    advice = "Put it back, or mount its disk: it goes on at once; or `xnatsync dismiss` it."
+    advice = "Put it back, or mount its disk: the next run goes on with it. If it is not to be delivered, dismiss it."
 
 
 class SourceDamaged(SourceError):
@@ -470,7 +478,10 @@ class FolderMissing(SourceError):
     code = "XS-FOLDER-MISSING"
     exit_code = Exit.HALTED
     disposition = Disposition.PAUSE
-    advice = "Mount the disk or correct `folder`; nothing is concluded about what was in it."
+    advice = (
+        "Mount its disk, or correct `folder`; if it never was there, make it. Nothing is concluded about what "
+        "was in it."
+    )
 
 
 # --- mirrors and pushes ------------------------------------------------------------------------------------------
@@ -488,8 +499,8 @@ class TreeEdited(MirrorError):
 
     code = "XS-TREE-EDITED"
     advice = (
-        "Move your version away: the server's comes with the next `xnatsync sync`. Or put yours on the server: "
-        "it goes on by itself when both agree."
+        "Move your version to another folder: the server's comes with the next `xnatsync sync`. Or put yours on the "
+        "server: it is over when both agree."
     )
 
 
@@ -497,7 +508,7 @@ class TreeForeign(MirrorError):
     """The tree holds another file where one of the server's belongs, and we did not put it there."""
 
     code = "XS-TREE-FOREIGN"
-    advice = "Move it away or rename it; the server's file comes with the next `xnatsync sync`."
+    advice = "Move it to another folder, or rename it: the server's file comes with the next `xnatsync sync`."
 
 
 class MirrorReplaced(MirrorError):
@@ -512,7 +523,10 @@ class MirrorGone(MirrorError):
 
     code = "XS-MIRROR-GONE"
     disposition = Disposition.RETRY
-    advice = 'Nothing to do: it is kept. Remove it here, or set `policy = "replica"`: the trash keeps it for a while.'
+    advice = (
+        'Nothing to do: it is kept. Move it away if it is not wanted, or set `policy = "replica"`: then it goes '
+        "to the trash."
+    )
 
 
 class NoPlace(MirrorError):
@@ -527,7 +541,7 @@ class PushGone(MirrorError):
     """What a push put on the server was deleted there by somebody; it is not put back without being asked."""
 
     code = "XS-PUSH-GONE"
-    advice = "Remove it here as well; or rename it, if it shall be sent again."
+    advice = "If it is wanted there: `xnatsync verify --repair` sends it again. If not, move it out of the tree."
 
 
 class MaxDelete(MirrorError):
@@ -562,8 +576,8 @@ class ContentDiffers(MirrorError):
     exit_code = Exit.TEMPORARY
     disposition = Disposition.RETRY
     advice = (
-        "Nothing to do: it is fetched again. If it repeats, the server's catalog is out of date or its disk is "
-        "damaged: its administrator can refresh the catalog."
+        "Nothing to do now: the next run fetches it again. If it repeats, the server's catalog is out of date or its "
+        "disk is damaged: its administrator can refresh the catalog."
     )
 
 
@@ -581,7 +595,7 @@ class DiskFull(DiskError):
     """No space is left on our disk."""
 
     code = "XS-DISK-FULL"
-    advice = "Free some space; work goes on by itself."
+    advice = "Free some space. Nothing is lost: the next run goes on."
 
 
 class PlaceTaken(DiskError):
@@ -590,7 +604,9 @@ class PlaceTaken(DiskError):
     code = "XS-PLACE-TAKEN"
     exit_code = Exit.HELD
     disposition = Disposition.RETRY
-    advice = "Nothing to do: another name is tried. If it repeats, move away what lies at the place named."
+    advice = (
+        "Nothing to do now: the next run tries another name. If it repeats, move away what lies at the place named."
+    )
 
 
 class LinkInOurWay(DiskError):
@@ -608,7 +624,7 @@ class DiskUnwell(DiskError):
     """Our disk is read-only or failing."""
 
     code = "XS-DISK-UNWELL"
-    advice = "Check the disk and its permissions; work goes on by itself when it can be written again."
+    advice = "Check the disk and its permissions with `xnatsync doctor`. Nothing is lost: the next run goes on."
 
 
 # --- the ledger --------------------------------------------------------------------------------------------------
@@ -672,7 +688,7 @@ class Stopped(XnatsyncError):
     code = "XS-STOPPED"
     exit_code = Exit.INTERRUPTED
     disposition = Disposition.RETRY
-    advice = "Nothing to do: it begins again with the next run."
+    advice = "Nothing to do: the next run goes on."
 
 
 # --- ourselves ---------------------------------------------------------------------------------------------------

@@ -253,7 +253,7 @@ def _settled(world: World, route: DropRoute, item: ItemRow) -> Result:
             return Rest()
         raise SourceGone(
             f"{item.path} is gone from the drop folder before everything of it was delivered",
-            advice=f"Put it back, or `xnatsync dismiss {item.id}`.",
+            advice=f"Put it back. If it is not to be delivered: `xnatsync dismiss {item.id}`.",
         )
     seen = print_of(look)
     if seen == item.fingerprint and not _to_be_read_again(world, item, units):

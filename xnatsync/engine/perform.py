@@ -156,7 +156,7 @@ def _destination(world: World, unit: UnitRow, reply: ImportReply) -> None:
     if not reply.uris:
         raise RequestRefused(
             "the server accepted an upload and kept nothing of it",
-            advice="A series import filter or an anonymisation script of the server rejects it; then `xnatsync retry`.",
+            advice="A series import filter or an anonymisation script of the server rejects it: correct that.",
         )
     for uri in reply.uris:
         found = _PREARCHIVE.fullmatch(uri)

@@ -17,6 +17,7 @@ from xnatsync.core.errors import NameClash, NameHostile, NotThere, ReadFailed, S
 from xnatsync.core.fetching import Wish, of_resource, place
 from xnatsync.core.holdings import SessionHeld
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
+from xnatsync.core.pasting import command_line
 from xnatsync.core.remote import FileListing
 from xnatsync.core.sides import ServerFile
 from xnatsync.disk.tree import LocalTree
@@ -122,7 +123,7 @@ def _refuse_missing(session: SessionHeld, wish: Wish, listing: FileListing) -> N
         scans = f"scan {', '.join(sorted(wish.scans))} of " if wish.scans and not wish.only_own else ""
         raise NotThere(
             f"{scans}session {session.id} has no files in a resource {wish.label}",
-            advice=f"`xnatsync resource list {session.id}` lists its resources; --scan ID those of a scan.",
+            advice=f"`{command_line('resource', 'list', session.id)}` lists its resources; --scan ID those of a scan.",
         )
 
 

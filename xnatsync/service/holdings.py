@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from xnatsync.core.errors import NotThere, Usage
 from xnatsync.core.holdings import ProjectHeld, ResourceHeld, ScanHeld, SessionHeld, SubjectHeld
 from xnatsync.core.modality import is_called
+from xnatsync.core.pasting import command_line
 from xnatsync.service.profile import Profile
 from xnatsync.xnat import projects, resources, scans, sessions, subjects
 from xnatsync.xnat.server import XnatServer
@@ -57,7 +58,7 @@ def scans_named(server: XnatServer, session: SessionHeld, text: str) -> frozense
     if strangers := wanted - {scan.id for scan in scans.listed(server.client, session.id)}:
         raise NotThere(
             f"session {session.id} has no scan {', '.join(sorted(strangers))}",
-            advice=f"`xnatsync scan list -E {session.id}` lists its scans.",
+            advice=f"`{command_line('scan', 'list', '-E', session.id)}` lists its scans.",
         )
     return wanted
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from xnatsync.config.moments import moment as read_moment
 from xnatsync.core.errors import NothingFound, RouteUnknown, Usage
+from xnatsync.core.pasting import command_line, operand
 from xnatsync.core.treenames import HostileName, check_path
 from xnatsync.disk.spelling import shown
 from xnatsync.ledger.tree_rows import Difference, PlacedVersion, VersionRow
@@ -129,7 +130,8 @@ def look_back(config: Config, route: str, path: str, moment: str, *, deep: bool)
         found = ledger.versions_at(route, moment, prefix)
     if prefix and not found:
         raise NothingFound(
-            f"nothing lay at {prefix} at {moment}", advice=f"`xnatsync why {prefix}` tells what ever lay there."
+            f"nothing lay at {prefix} at {moment}",
+            advice=f"`{command_line('why', *operand(prefix))}` tells what ever lay there.",
         )
     return Sight(route, moment, prefix, tuple(_entries(found, prefix, deep=deep)))
 

@@ -216,7 +216,7 @@ _TITLE: Final = re.compile(r"<title>(.*?)</title>", re.DOTALL | re.IGNORECASE)
 _TAG: Final = re.compile(r"<[^>]{0,500}>")
 _DATE: Final = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT$")
 _ADVICE: Final = {
-    413: "Raise the size limit of the proxy before XNAT (nginx: client_max_body_size), then `xnatsync retry`.",
+    413: "Raise the size limit of the proxy before XNAT (nginx: client_max_body_size).",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xnatsync.core.errors import NotThere
 from xnatsync.core.holdings import ResourceHeld
+from xnatsync.core.pasting import command_line
 from xnatsync.xnat import listing, names, replies, wire
 from xnatsync.xnat.client import Client
 from xnatsync.xnat.replies import Row
@@ -23,7 +24,8 @@ def of_scan(client: Client, session_id: str, scan: str) -> tuple[ResourceHeld, .
     """
     if scan not in listing.scans(client, session_id):
         raise NotThere(
-            f"session {session_id} has no scan {scan}", advice=f"`xnatsync scan list -E {session_id}` lists its scans."
+            f"session {session_id} has no scan {scan}",
+            advice=f"`{command_line('scan', 'list', '-E', session_id)}` lists its scans.",
         )
     call = wire.scan_resources(session_id, scan)
     rows = replies.rows(client.get(call), ("label", "cat_id"))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from xnatsync.core.errors import NotThere
 from xnatsync.core.holdings import SessionHeld
 from xnatsync.core.modality import code_of, modality_of
+from xnatsync.core.pasting import command_line
 from xnatsync.xnat import names, replies, wire
 from xnatsync.xnat.client import Client
 from xnatsync.xnat.replies import Row
@@ -45,7 +46,7 @@ def one(client: Client, name: str, project_id: str | None) -> SessionHeld:
                 return held
     raise NotThere(
         f"project {project_id} has no session {name}",
-        advice=f"`xnatsync session list -P {project_id}` lists its sessions.",
+        advice=f"`{command_line('session', 'list', '-P', project_id)}` lists its sessions.",
     )
 
 

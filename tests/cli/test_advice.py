@@ -1,0 +1,264 @@
+"""Whatever the program prints as a command can be pasted, and whatever it advises can be followed and loses nothing."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli_world import REPOSITORY, World
+from xnatsync.cli.everywhere import spread
+from xnatsync.cli.program import build
+from xnatsync.core.errors import XnatsyncError
+from xnatsync.core.pasting import command_line, operand
+
+PRODUCT = sorted(path for path in (REPOSITORY / "xnatsync").rglob("*.py") if "sandbox" not in path.parts)
+PAGES = sorted([REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")])
+SPAN = re.compile(r"`(xnatsync [^`]+)`")
+HOLE = "1"  # what stands for a value that is only known when the program runs
+NOT_A_CALL = re.compile(r"(\.\.\.|…|\[|\||<)")  # a synopsis of a manual, no command to be pasted
+
+
+def texts(source: str) -> Iterator[str]:
+    """Every text of a module, with `1` for each value; `command_line("a", x)` is read as the command that it makes."""
+    inside: set[ast.AST] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.JoinedStr):
+            inside |= {part for value in node.values for part in ast.walk(value)}
+            yield "".join(_piece(part) for part in node.values)
+        elif isinstance(node, ast.Call) and _name(node.func) in {"command_line", "Command"}:
+            yield f"`{_made(node)}`".replace("`xnatsync 1`", "").replace("`xnatsync 1 1`", "")  # made of what was given
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in inside:
+            yield node.value
+
+
+def _piece(part: ast.expr) -> str:
+    if isinstance(part, ast.Constant):
+        return str(part.value)
+    call = part.value if isinstance(part, ast.FormattedValue) else part
+    if not (isinstance(call, ast.Call) and _name(call.func) == "command_line"):
+        return HOLE
+    made = _made(call)
+    return made if made.split()[1] != HOLE else "xnatsync dismiss 1"  # `order` of `one_item`
+
+
+def _made(call: ast.Call) -> str:
+    words = call.args
+    if _name(call.func) == "Command":
+        assert isinstance(words[1], ast.Tuple), "a command is written out where it is printed"
+        words = words[1].elts
+    return shlex.join(["xnatsync", *(str(word.value) if isinstance(word, ast.Constant) else HOLE for word in words)])
+
+
+def _name(function: ast.expr) -> str:
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def commands_of(source: str) -> set[str]:
+    return {span for text in texts(source) for span in SPAN.findall(text) if not NOT_A_CALL.search(span)}
+
+
+def parser() -> Any:
+    program = typer.main.get_command(build())
+    spread(program)
+    _disarm(program)
+    return program
+
+
+def _disarm(command: Any) -> None:
+    """Let every command be parsed, and do nothing."""
+    for below in getattr(command, "commands", {}).values():
+        _disarm(below)
+        if not hasattr(below, "commands"):
+            below.callback = lambda **given: 0
+
+
+def faults(line: str, program: Any) -> list[str]:
+    """What a person who pastes a command would stumble over."""
+    words = shlex.split(line.replace("xnatsync COMMAND", "xnatsync sync"))
+    found = []
+    if len(words) != len(shlex.split(line, comments=True)):
+        found.append("a part of it is a comment for the shell")
+    if any(character in word for word in line.split() if "'" not in word for character in "*?[]{}~$<>|&;()!"):
+        found.append("the shell would change it")
+    if words[1:2] == ["retry"] and len(words) == 2:
+        found.append("it names nothing: it would release everything")
+    try:
+        program(args=words[1:], prog_name="xnatsync", standalone_mode=False)
+    except Exception as error:
+        found.append(f"it is not understood: {error!r}")
+    return found
+
+
+EVERY = sorted({line for path in PRODUCT for line in commands_of(path.read_text("utf-8"))} - {"xnatsync why"})
+PRINTED = sorted(
+    {line for path in PAGES for line in SPAN.findall(path.read_text("utf-8")) if not NOT_A_CALL.search(line)}
+    - {
+        "xnatsync why",
+        "xnatsync dismiss",
+        "xnatsync sandbox",
+        "xnatsync session download --unzip",
+    }  # the names of commands
+)
+
+
+def test_the_reader_finds_commands() -> None:
+    """In advice, in f-strings, in what is printed on a line of its own."""
+    source = """
+advice = "See `xnatsync status`."
+advice = f"Say `{command_line('why', name)}` or `xnatsync retry {number}`."
+block = Command("then: ", ("dismiss", name))
+"""
+
+    assert commands_of(source) == {"xnatsync status", "xnatsync why 1", "xnatsync retry 1", "xnatsync dismiss 1"}
+    assert len(EVERY) > 15
+
+
+@pytest.mark.parametrize("line", EVERY)
+def test_every_command_of_the_program_can_be_pasted(line: str) -> None:
+    """The parser understands it, the shell changes nothing of it, and a bare `retry` is never advised."""
+    assert faults(line, parser()) == []  # placeholders such as FILE are words too
+
+
+@pytest.mark.parametrize("line", PRINTED)
+def test_every_command_of_the_manual_can_be_pasted(line: str) -> None:
+    """The same for what docs/ and README advise in a sentence."""
+    assert line == "xnatsync retry NAME" or faults(line, parser()) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["xnatsync retry #4", "xnatsync retry", "xnatsync dismiss", "xnatsync fly", "xnatsync sync --setle 3",
+     "xnatsync session lst", "xnatsync why a*b", "xnatsync scan list", "xnatsync dismiss --prearchive"],
+)  # fmt: skip
+def test_a_command_that_cannot_is_found(line: str) -> None:
+    """Comments, wildcards, unknown words, missing ones, and the one that releases everything."""
+    assert faults(line, parser())
+
+
+# --- the catalogue -----------------------------------------------------------------------------------------------
+
+
+def catalogue(root: type[XnatsyncError] = XnatsyncError) -> Iterator[type[XnatsyncError]]:
+    yield root
+    for below in root.__subclasses__():
+        yield from catalogue(below)
+
+
+PROMISES = re.compile(r"by itself|goes on at once|work goes on|is tried again\b")
+LOSSES = re.compile(r"\b(remove|delete|take)\b", re.IGNORECASE)
+KEEPS = {  # advice that speaks of removing, and why nothing is lost by it
+    "XS-OBJECTS-DIFFER": "it forbids it",
+    "XS-PREARCHIVE-OCCUPIED": "only what its sender still has",
+    "XS-MISROUTED": "the stray upload of what still lies in the drop folder",
+    "XS-MAX-DELETE": "it speaks of who removed it",
+    "XS-LEDGER-DAMAGED": "it forbids it",
+    "XS-LINK-IN-OUR-WAY": "the link, not what it leads to",
+}
+
+
+@pytest.mark.parametrize(
+    "error", sorted(set(catalogue()), key=lambda kind: kind.__name__), ids=lambda kind: kind.__name__
+)
+def test_no_advice_promises_what_nobody_does(error: type[XnatsyncError]) -> None:
+    """There is no service in this version: what is tried again is tried by the next run, and advice says so."""
+    assert not PROMISES.search(error.advice)
+    assert "xnatsync retry" not in error.advice  # whoever holds something prints its command, with its name
+
+
+@pytest.mark.parametrize(
+    "error", sorted(set(catalogue()), key=lambda kind: kind.__name__), ids=lambda kind: kind.__name__
+)
+def test_following_an_advice_loses_nothing(error: type[XnatsyncError]) -> None:
+    """What is in the way is moved and kept; where advice speaks of removing, the table says why that is safe."""
+    if LOSSES.search(error.advice):
+        assert error.code in KEEPS, error.advice
+
+
+def test_an_advice_that_loses_is_seen() -> None:
+    """The same patterns find what the reviews found."""
+    assert LOSSES.search("Remove it here as well; or rename it, if it shall be sent again.")
+    assert PROMISES.search("Free some space; work goes on by itself.")
+
+
+# --- what is really printed --------------------------------------------------------------------------------------
+
+
+def in_bash(line: str) -> list[str]:
+    """The words that bash makes of a line."""
+    done = subprocess.run(
+        ["bash", "-c", f"set -- {line}\nprintf '%s\\0' \"$@\""], capture_output=True, check=True, timeout=60
+    )
+    return done.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1]
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8), max_size=3))
+def test_a_command_line_means_its_words(words: list[str]) -> None:
+    """Blanks, quotes, wildcards, comments: a shell reads exactly the words that were meant."""
+    assert shlex.split(command_line(*words)) == ["xnatsync", *words]
+
+
+@pytest.mark.parametrize("word", ["#4", "a b", "$HOME", "*", "it's", '"', "`id`", "!x", "~", "-x", "é\n", ""])
+def test_bash_reads_the_same(word: str) -> None:
+    """The real shell, with what shells change."""
+    assert in_bash(command_line("why", word)) == ["xnatsync", "why", word]
+
+
+def test_a_name_is_never_read_as_an_option() -> None:
+    """`why -- -x` asks for what is called `-x`."""
+    assert (operand("-x"), operand("x")) == (("--", "-x"), ("x",))
+
+
+NAMES = ["plain", "two words", "#4", "it's *", "-rf", "$HOME"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_printed_of_a_held_item_does_what_it_says(name: str, box: World) -> None:
+    """Each `then:` of sync, plan, status and why is run as bash reads it, and is about that item."""
+    box.study("other", "", seed=2)
+    box.study(name, "", seed=3)
+    shown = [box.run("sync"), box.run("status"), box.run("why", "--", name)]
+
+    lines = [line for ran in shown for line in ran.out.splitlines() if "xnatsync" in line]
+    pasted = {
+        tuple(in_bash(found[1])) for line in lines if (found := re.search(r"(xnatsync .*(?:retry|dismiss) \S+)", line))
+    }
+
+    assert {words[-2:] for words in pasted} >= {("retry", "u2"), ("dismiss", "2")}
+    number = next(
+        part["item"] for part in box.run("retry", "--all", "-o", "json").document["released"] if part["path"] == name
+    )
+    assert f"dismiss {number}" in shown[0].out
+    ran = box.run("dismiss", str(number), "--yes", "-o", "json")
+    assert (ran.code, ran.document["item"]["path"]) == (0, name)
+
+
+def test_a_printed_command_names_the_configuration_that_was_named(box: World, tmp_path: Path) -> None:
+    """With `--config` on the command line the printed command has it too: else it would be about another item 2."""
+    box.study("unnamed", "")
+
+    printed = next(line.split("then: ")[1] for line in box.run("sync").out.splitlines() if "then: " in line)
+
+    assert in_bash(printed) == ["xnatsync", "--config", str(box.config), "retry", "u1"]
+
+
+def test_a_command_is_never_broken_in_two(box: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the narrowest terminal a command stands on one line, and one in a sentence is not torn."""
+    from xnatsync.cli.lines import Command, Line
+    from xnatsync.cli.render import _layout
+
+    blocks = [Command("then: ", ("retry", "u2")), Line("a long sentence that says `xnatsync mirror ls ROUTE` in it")]
+
+    lines = [text for text, _ in _layout(blocks, 24, ("--config", "/a/long/path/of/a/configuration.toml"))]
+
+    assert lines[0] == "then: xnatsync --config /a/long/path/of/a/configuration.toml retry u2"
+    assert any("`xnatsync mirror ls ROUTE`" in line for line in lines)
