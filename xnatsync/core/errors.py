@@ -311,7 +311,7 @@ class ServerMoved(XnatsyncError):
     code = "XS-SERVER-MOVED"
     exit_code = Exit.USAGE
     disposition = Disposition.PERSON
-    advice = "Set `url` of this server to the address where the XNAT is, then `xnatsync doctor`."
+    advice = "Set `url` of this server to the address where the XNAT is, then check with `xnatsync doctor`."
 
 
 class ConnectionsTaken(XnatsyncError):
@@ -320,7 +320,7 @@ class ConnectionsTaken(XnatsyncError):
     code = "XS-CONNECTIONS-TAKEN"
     exit_code = Exit.TEMPORARY
     disposition = Disposition.PAUSE
-    advice = "Raise `connections` of this server in the configuration; work goes on by itself when one is free."
+    advice = "Raise `connections` of this server in the configuration. Nothing is lost: the next run tries again."
 
 
 # --- delivery ----------------------------------------------------------------------------------------------------
