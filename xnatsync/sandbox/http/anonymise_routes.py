@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 
 from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, json_answer, text
+from xnatsync.sandbox.http.negotiation import listing_response
 from xnatsync.sandbox.http.router import Routes
 from xnatsync.sandbox.model import anonymise, projectscript
 from xnatsync.sandbox.model.objects import Project
@@ -31,7 +32,9 @@ class _Scripts:
         """Replaces the site's script."""
         _admin(request)
         with self.site.lock:
-            self.site.settings.update({_SITE_SCRIPT: _script(request)})
+            script = _script(request)
+            self.site.settings.update({_SITE_SCRIPT: script})
+            projectscript.store(self.site, "", script, request.user.login)
             self.site.save_site()
         return Response()
 
@@ -71,9 +74,67 @@ class _Scripts:
         """Switches a project's script."""
         project = self._project(request, match, "delete")
         with self.site.lock:
+            if not projectscript.stored_script(self.site, project.id):
+                where = f"tool anon and path {projectscript.config_key(project.id)}"
+                raise Refusal(500, f"Couldn't find the site configuration for {where}")
             project.anonymise = _enable(request)
             self.site.save(project)
         return Response()
+
+    # -- the legacy addresses (`DicomEdit`); the codes of what is not asserted are a doubt -----------------------------
+
+    def legacy_script(self, request: Request, match: Match) -> Response:
+        """Show a script with its `id`, which objects are recorded with."""
+        name = self._legacy_name(request, match, "read")
+        stored = projectscript.stored_script(self.site, name)
+        script = stored or (anonymise.DEFAULT_PROJECT_SCRIPT if name else anonymise.DEFAULT_SITE_SCRIPT)
+        document = self.site.record.configs.get(projectscript.config_key(name), {})
+        row = {
+            "project": name,
+            "user": str(document.get("user", "admin")),
+            "create_date": str(document.get("create_date", "")),
+            "script": script,
+            "id": projectscript.script_number(self.site, name),
+        }
+        return listing_response(request, [row])
+
+    def legacy_status(self, request: Request, match: Match) -> Response:
+        """Tell whether a script runs."""
+        name = self._legacy_name(request, match, "read")
+        runs = self.site.projects[name].anonymise if name else self.site.settings.flag(_SITE_FLAG)
+        return listing_response(request, [{"project": name, "edit": str(runs).lower()}])
+
+    def legacy_put(self, request: Request, match: Match) -> Response:
+        """Replace a script."""
+        if self._legacy_name(request, match, "delete"):
+            return self.put_project(request, match)
+        return self.put_site(request, match)
+
+    def legacy_switch(self, request: Request, match: Match) -> Response:
+        """Switch a script by the query parameter `activate`."""
+        name, wanted = self._legacy_name(request, match, "delete"), request.param("activate")
+        if wanted.lower() not in {"true", "false"}:
+            raise Refusal(400, "Query parameter activate must be true or false.")
+        with self.site.lock:
+            if name:
+                self.site.projects[name].anonymise = wanted.lower() == "true"
+                self.site.save(self.site.projects[name])
+            else:
+                self.site.settings.update({_SITE_FLAG: wanted.lower() == "true"})
+                self.site.save_site()
+        return Response()
+
+    def _legacy_name(self, request: Request, match: Match, right: str) -> str:
+        name = match.values.get("PROJECT_ID")
+        if name is None:
+            if right != "read":
+                _admin(request)
+            return ""
+        if name not in self.site.projects or not self.site.can(request.user, name, "read"):
+            raise Refusal(404)
+        if not self.site.can(request.user, name, right):
+            raise Refusal(403)
+        return name
 
     def _project(self, request: Request, match: Match, right: str) -> Project:
         project = self.site.projects.get(match.values["PROJECT_ID"])
@@ -105,6 +166,11 @@ def _enable(request: Request) -> bool:
 def attach(routes: Routes, site: Site) -> None:
     """Adds the routes."""
     scripts, project = _Scripts(site), "/xapi/anonymize/projects/{PROJECT_ID}"
+    for place in ("/config/edit/image/dicom", "/config/edit/projects/{PROJECT_ID}/image/dicom"):
+        routes.add("GET", f"{place}/script", scripts.legacy_script)
+        routes.add("GET", f"{place}/status", scripts.legacy_status)
+        routes.add("PUT", f"{place}/script", scripts.legacy_put)
+        routes.add("PUT", f"{place}/status", scripts.legacy_switch)
     routes.add("GET", "/xapi/anonymize/default", scripts.show_default)
     routes.add("GET", "/xapi/anonymize/site", scripts.show_site)
     routes.add("PUT", "/xapi/anonymize/site", scripts.put_site)

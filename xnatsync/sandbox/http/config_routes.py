@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -42,20 +43,22 @@ class _Shelf:
             key = self._key(request, match, "read")
             if not match.tail.strip("/"):
                 found = [item for name, item in self.site.record.configs.items() if name.startswith(f"{key}/")]
+                if not found:
+                    return _absent(request, match)
                 return listing_response(request, [_row(item) for item in found])
             document = self.site.record.configs.get(key)
             if document is None:
-                return _absent(request)
+                return _absent(request, match)
             versions = cast("list[dict[str, object]]", document["history"])
             if request.param("action") == "getHistory":
                 return listing_response(request, [_row(item) for item in (*versions, document)])
             if wanted := request.param("version"):
                 document = next((item for item in (*versions, document) if str(item["version"]) == wanted), None)
                 if document is None:
-                    return _absent(request)
+                    return _absent(request, match)
             if request.flag("contents"):
                 if document["status"] == "disabled":
-                    return _absent(request)
+                    return _absent(request, match)
                 return text(str(document["contents"]))
             return listing_response(request, [_row(document)])
 
@@ -65,11 +68,13 @@ class _Shelf:
         if status not in {"", "enabled", "disabled"}:
             raise Refusal(400, f"Invalid status {status}")
         contents = None if status and request.length == 0 else request.body.read().decode("utf-8", "replace")
+        if contents is not None and request.content_type == "application/json":
+            contents, status = _wrapped(contents, status)
         with self.site.lock:
             key = self._key(request, match, "delete")
             before = self.site.record.configs.get(key)
             if before is None and contents is None:
-                raise Refusal(404, "Config not found for the tool and path.")
+                raise _unknown(request, match)
             history: list[object] = []
             version = 1
             if before is not None:
@@ -91,6 +96,7 @@ class _Shelf:
                 "version": version,
                 "status": status or "enabled",
                 "history": history,
+                "id": self.site.next_key(),
             }
             self.site.save_site()
         return Response(200 if before is not None else 201)
@@ -106,8 +112,10 @@ class _Shelf:
                 raise Refusal(403)
             return ""
         project = find_project(self.site, name)
-        if project is None or not self.site.can(request.user, project.id, "read"):
+        if project is None:
             raise Refusal(404)
+        if not self.site.can(request.user, project.id, "read"):
+            raise Refusal(404 if right == "read" else 403)
         if not self.site.can(request.user, project.id, right):
             raise Refusal(403)
         return project.id
@@ -117,7 +125,28 @@ def _row(document: Mapping[str, object]) -> dict[str, str]:
     return {name: str(document.get(name, "")) for name in _COLUMNS}
 
 
-def _absent(request: Request) -> Response:
+def _wrapped(contents: str, status: str) -> tuple[str, str]:
+    """Take the contents, and the status if there is one, out of a JSON document that holds them."""
+    try:
+        document = json.loads(contents)
+    except ValueError:
+        return contents, status
+    if not isinstance(document, dict) or not isinstance(document.get("contents"), str):
+        return contents, status
+    wanted = str(document.get("status", status))
+    if wanted not in {"", "enabled", "disabled"}:
+        raise Refusal(400, f"Invalid status {wanted}")
+    return document["contents"], wanted
+
+
+def _absent(request: Request, match: Match) -> Response:
     if request.flag("accept-not-found"):
         return Response(204)
-    raise Refusal(404, "Config not found for the tool and path.")
+    raise _unknown(request, match)
+
+
+def _unknown(request: Request, match: Match) -> Refusal:
+    project, path = match.values.get("PROJECT_ID"), match.tail.strip("/")
+    where = f"user {request.user.login}" + (f" and project {project}" if project else "")
+    tool = f" on tool [{match.values['TOOL']}]" + (f" path [{path}]" if path else "")
+    return Refusal(404, f"Couldn't find config for {where}{tool}")

@@ -7,7 +7,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from xnatsync.sandbox.model import anonymise, dicomstream, naming, projectscript, received, scanfields, seriesfilter
+from xnatsync.sandbox.model import (
+    anonymise,
+    dicomstream,
+    naming,
+    projectscript,
+    received,
+    routingrules,
+    scanfields,
+    seriesfilter,
+)
 from xnatsync.sandbox.model.accounts import User
 from xnatsync.sandbox.model.creation import ModelError
 from xnatsync.sandbox.model.dicomhead import STOP, Head, NotDicomError
@@ -51,7 +60,7 @@ class Importer:
 
     def _receive(self, name: str, chunks: Iterable[bytes]) -> Row | None:
         script = self._site_script()
-        item = dicomstream.opened(chunks, max(STOP, _reach(script)))
+        item = dicomstream.opened(chunks, max(STOP, _reach(script), routingrules.reach(self.site)))
         head = item.head
         if not head.text(0x00080016):
             raise ModelError(400, f"object {name} contains no SOP Class UID")

@@ -22,7 +22,7 @@ def stored_script(site: Site, project: str) -> str:
 
 
 def store(site: Site, project: str, script: str, login: str) -> None:
-    """Keeps a project's script where the config service shows it: tool `anon`, path `script`."""
+    """Keeps a script where the config service shows it: tool `anon`, path `script`; the site's has no project."""
     before = site.record.configs.get(config_key(project))
     known = before.get("version") if before is not None else 0
     document: dict[str, object] = {
@@ -37,6 +37,7 @@ def store(site: Site, project: str, script: str, login: str) -> None:
         "version": (known if isinstance(known, int) else 0) + 1,
         "status": "enabled",
         "history": [],
+        "id": site.next_key(),
     }
     site.record.configs[config_key(project)] = document
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from xnatsync.sandbox.model import routingrules
 from xnatsync.sandbox.model.accounts import User
 from xnatsync.sandbox.model.dicomhead import Head
 from xnatsync.sandbox.model.naming import dicom_label
@@ -32,8 +33,15 @@ def route(site: Site, user: User, head: Head, params: Mapping[str, str]) -> Rout
     said = _said(head)
     return Route(
         _project(site, user, head, params, said),
-        params.get("SUBJECT_ID") or said.get("subject") or dicom_label(head.text(0x00100010)),
-        params.get("EXPT_LABEL") or said.get("session") or dicom_label(head.text(0x00100020)) or "dicom_upload",
+        params.get("SUBJECT_ID")
+        or _ruled(site, "subject", head)
+        or said.get("subject")
+        or dicom_label(head.text(0x00100010)),
+        params.get("EXPT_LABEL")
+        or _ruled(site, "session", head)
+        or said.get("session")
+        or dicom_label(head.text(0x00100020))
+        or "dicom_upload",
         {"true": True, "false": False}.get(said.get("aa", "").lower()),
     )
 
@@ -49,11 +57,15 @@ def _project(site: Site, user: User, head: Head, params: Mapping[str, str], said
     if named is not None and site.can(user, named.id, "read"):
         return named.id
     receiver = site.accounts.get(site.settings.text("receivedFileUser")) or user
-    for name in _candidates(head, said):
+    for name in (*routingrules.values(site, "project", head), *_candidates(head, said)):
         found = find_project(site, name)
         if found is not None and site.can(receiver, found.id, "read"):
             return found.id
     return ""
+
+
+def _ruled(site: Site, kind: str, head: Head) -> str:
+    return dicom_label(next(routingrules.values(site, kind, head), ""))
 
 
 def _candidates(head: Head, said: Mapping[str, str]) -> Iterable[str]:

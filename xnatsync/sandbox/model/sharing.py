@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from xnatsync.sandbox.model import rerun
 from xnatsync.sandbox.model.creation import ModelError, touch_up
 from xnatsync.sandbox.model.hierarchy import (
     experiment_labelled,
@@ -29,12 +30,15 @@ def share(site: Site, item: Subject | Experiment, project_id: str, label: str) -
 
 def move(site: Site, item: Subject | Experiment, project_id: str, label: str) -> None:
     """Gives something to another project, which becomes its owner; its files move along."""
-    label = label or item.label
+    label, moved = label or item.label, False
     if item.project != project_id:
         _check_free(site, item, project_id, label)
         item.shares.pop(project_id, None)
         item.project = project_id
+        moved = True
     _relabel(site, item, label)
+    if moved and isinstance(item, Experiment):
+        rerun.names_changed(site, item)
 
 
 def rename(site: Site, item: Subject | Experiment, label: str, *, project_id: str) -> None:
@@ -48,6 +52,8 @@ def rename(site: Site, item: Subject | Experiment, label: str, *, project_id: st
         site.save(item)
         return
     _relabel(site, item, label)
+    if isinstance(item, Experiment):
+        rerun.names_changed(site, item)
 
 
 def change_subject(site: Site, session: Experiment, subject: Subject) -> None:
@@ -61,6 +67,7 @@ def change_subject(site: Site, session: Experiment, subject: Subject) -> None:
     if before is not None:
         site.bubble(before)
         site.save(before)
+    rerun.names_changed(site, session)
 
 
 def _relabel(site: Site, item: Subject | Experiment, label: str) -> None:
