@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from xnatsync.core.manifest import Compared
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.open import open_ledger
 from xnatsync.ledger.rows import AttemptRow, ItemRow, NewFile, NewUnit, ReceiptRow, UnitRow
@@ -79,18 +80,28 @@ def landed(ledger: Ledger, unit: UnitRow) -> None:
     ledger.move_unit(unit.id, "landed", NOW, session_id="XNAT_E1")
 
 
-def concluded(ledger: Ledger, unit: UnitRow, *, expected: int = 1, held: int = 1) -> ReceiptRow:
+def concluded(
+    ledger: Ledger,
+    unit: UnitRow,
+    *,
+    expected: int = 1,
+    held: int = 1,
+    level: str = "names",
+    compared: dict[str, Compared] | None = None,
+    place: str = "archive",
+) -> ReceiptRow:
     """Writes the receipt of a landed unit."""
     files = ledger.files(unit.item_id, unit_id=unit.id)
     return ledger.conclude(
         unit.id,
-        level="names",
-        place="archive",
+        level=level,
+        place=place,
         evidence={"listed": "again"},
         manifest_digest=bytes(32),
         expected=expected,
         held=held,
         targets={file.key: (file.size, "aa") for file in files},
+        compared=compared or {},
         now=NOW,
         session_id="XNAT_E1",
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from property.strategies import FLOOR, SIZE, node
-from xnatsync.core.compare import Same, same, strongest
-from xnatsync.core.manifest import Level
+from xnatsync.core.compare import NO_PIXELS, Same, compare, same, strongest
+from xnatsync.core.manifest import Compared, Level
 from xnatsync.core.tree import Node, Problem, Tree
 
 OURS = node("1.2.3", 0)
@@ -70,3 +72,44 @@ def test_a_thing_listed_twice_in_different_words_is_a_problem(second: Node | Pro
 
     assert isinstance(found["k"], Problem)
     assert len(found) == 1
+
+
+DIGESTS = ("sha256", "md5", "pixels", "content")
+NOTHING = (None, "", NO_PIXELS)
+
+
+@pytest.mark.parametrize("unacknowledged", [False, True])
+@pytest.mark.parametrize("level", [Level.PIXELS, Level.BYTES])
+@pytest.mark.parametrize("lacks", list(itertools.product(NOTHING, repeat=len(DIGESTS))))
+def test_what_both_sides_lack_is_never_equal(lacks: tuple[str | None, ...], level: Level, unacknowledged: bool) -> None:
+    """All that can be wanting, in every combination: two empty pieces of evidence prove nothing."""
+    digests = {name: value for name, value in zip(DIGESTS, lacks, strict=True) if value is not None}
+    ours, theirs = Node("k", 5, 0, digests, unacknowledged=unacknowledged), Node("k", 5, 0, dict(digests))
+
+    assert same(ours, theirs, level) is not Same.YES
+
+
+EVIDENCE = [dict(zip(DIGESTS, values, strict=True)) for values in itertools.product(("", "a", "b"), repeat=4)]
+EVIDENCE += [{**one, "pixels": NO_PIXELS} for one in EVIDENCE if one["pixels"] == "a"]
+
+
+@pytest.mark.parametrize("unacknowledged", [False, True])
+def test_every_yes_names_what_is_equal_and_was_read(unacknowledged: bool) -> None:
+    """By exhaustion: what it says was compared is there on both sides, and equal."""
+    seen = set[tuple[Same, Compared]]()
+    for mine, other in itertools.product(EVIDENCE, repeat=2):
+        ours, theirs = Node("k", 5, 0, mine, unacknowledged=unacknowledged), Node("k", 5, 0, other)
+        for level in (Level.PIXELS, Level.BYTES):
+            verdict, by = compare(ours, theirs, level)
+            seen.add((verdict, by))
+            if verdict is not Same.YES:
+                continue
+            name = {Compared.BYTES: "sha256", Compared.LISTED: "md5"}.get(by, by.value)
+            assert mine[name] == other[name] != ""
+            if by is Compared.CONTENT:
+                assert mine["pixels"] == other["pixels"] != ""
+            if by is Compared.PIXELS:
+                assert not unacknowledged
+    assert {by for verdict, by in seen if verdict is Same.YES} == set(Compared) - {Compared.NAMES} - (
+        {Compared.PIXELS} if unacknowledged else set()
+    )

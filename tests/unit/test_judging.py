@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from xnatsync.core.compare import NO_PIXELS
 from xnatsync.core.judging import Got, judge_bytes, judge_content, judge_listed
 from xnatsync.core.manifest import Level
 from xnatsync.core.sampling import Sample, Scope, pick
@@ -13,6 +14,9 @@ from xnatsync.core.verification import Depth, Finding, Looked, Tally, Target, Ve
 SAME, MISSING, DIFFERS, UNVERIFIABLE = Verdict.SAME, Verdict.MISSING, Verdict.DIFFERS, Verdict.UNVERIFIABLE
 OURS = Node("1.2.3", 1000, 800, {"sha256": "s", "pixels": "p"})
 BLIND = Node("1.2.3", 1000, 800, {"sha256": "s"})  # nobody digested its pixels
+FULL = Node("1.2.3", 1000, 800, {"sha256": "s", "pixels": "p", "content": "c"})
+REPORT = Node("1.2.3", 1000, 0, {"sha256": "s", "pixels": NO_PIXELS, "content": "c"})
+NO_COPY = Node("1.2.3", 1000, 0, {"sha256": "s", "pixels": NO_PIXELS})  # nothing here to compare with
 PROVEN = Node("1.2.3", 1000, 0, {"md5": "m"})
 
 
@@ -41,10 +45,16 @@ def test_by_a_listing(theirs: Node | Problem | None, complete: bool, proven: Nod
 
 
 def got(
-    sha256: str = "other", md5: str = "m", pixels: str = "p", sop_uid: str = "1.2.3", *, twice: bool = False
+    sha256: str = "other",
+    md5: str = "m",
+    pixels: str = "p",
+    sop_uid: str = "1.2.3",
+    content: str = "c",
+    *,
+    twice: bool = False,
 ) -> Got:
     """What came back."""
-    return Got(1000, sha256, md5, pixels, sop_uid, twice)
+    return Got(1000, sha256, md5, pixels, sop_uid, content, twice)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +77,23 @@ def got(
         (BLIND, got(), Level.PIXELS, "m", Level.PIXELS, SAME),
         (BLIND, got(), Level.PIXELS, "n", Level.PIXELS, UNVERIFIABLE),
         (BLIND, got(), Level.BYTES, "", Level.NAMES, UNVERIFIABLE),
+        # No pixel data: that both have none says nothing.
+        (REPORT, got(pixels=NO_PIXELS), Level.PIXELS, "", Level.NAMES, SAME),
+        (REPORT, got(pixels=NO_PIXELS, content="d"), Level.PIXELS, "", Level.NAMES, DIFFERS),
+        (REPORT, got(pixels=NO_PIXELS, content="d"), Level.PIXELS, "m", Level.PIXELS, DIFFERS),
+        (REPORT, got(pixels=NO_PIXELS, content=""), Level.PIXELS, "", Level.NAMES, UNVERIFIABLE),
+        (REPORT, got(pixels="p"), Level.PIXELS, "", Level.NAMES, DIFFERS),
+        (REPORT, got(pixels="truncated"), Level.PIXELS, "", Level.NAMES, DIFFERS),
+        (NO_COPY, got(pixels=NO_PIXELS), Level.PIXELS, "", Level.NAMES, UNVERIFIABLE),
+        (NO_COPY, got(pixels=NO_PIXELS), Level.PIXELS, "m", Level.PIXELS, SAME),
+        (NO_COPY, got(pixels=NO_PIXELS), Level.PIXELS, "n", Level.PIXELS, UNVERIFIABLE),
+        # A script rewrote the UID of the object: all but its head must be ours.
+        (FULL, got(sop_uid="1.2.4"), Level.PIXELS, "", Level.NAMES, SAME),
+        (FULL, got(sop_uid="1.2.4", content="d"), Level.PIXELS, "", Level.NAMES, DIFFERS),
+        (FULL, got(sop_uid="1.2.4", pixels="q"), Level.PIXELS, "", Level.NAMES, DIFFERS),
+        (FULL, got(sop_uid="", content=""), Level.PIXELS, "", Level.NAMES, DIFFERS),
+        (OURS, got(sop_uid="1.2.4"), Level.PIXELS, "m", Level.PIXELS, SAME),  # byte for byte what was proven
+        (OURS, got(sop_uid="1.2.4"), Level.PIXELS, "n", Level.PIXELS, DIFFERS),
     ],
 )
 def test_by_what_was_fetched(

@@ -12,8 +12,8 @@ import pytest
 from property.strategies import node
 from xnatsync.core import receipt as module
 from xnatsync.core.errors import Bug
-from xnatsync.core.manifest import Level
-from xnatsync.core.receipt import Receipt, examine
+from xnatsync.core.manifest import Compared, Level
+from xnatsync.core.receipt import Receipt, compared_counts, compared_words, examine
 from xnatsync.core.tree import EMPTY, Node, Problem, Tree
 
 OURS = [node("1.1", 1), node("1.2", 2)]
@@ -114,7 +114,7 @@ def issued() -> Receipt:
 def test_a_receipt_cannot_be_made_by_hand(seal: object) -> None:
     """Whatever is given for a seal."""
     with pytest.raises(Bug, match="outside the verifier"):
-        Receipt(Level.BYTES, "archive", 1, 1, {"k": (1, "")}, (), seal)
+        Receipt(Level.BYTES, "archive", 1, 1, {"k": (1, "")}, (), {"k": Compared.BYTES}, seal)
 
 
 @pytest.mark.parametrize("change", [{"level": Level.BYTES}, {"held": 3, "expected": 3}, {"place": "prearchive"}, {}])
@@ -140,7 +140,7 @@ def test_not_even_the_verifier_can_vouch_for_a_part(expected: int, held: int, li
     targets: dict[str, tuple[int | None, str]] = {str(number): (1, "") for number in range(listed)}
 
     with pytest.raises(Bug, match="everything"):
-        Receipt(Level.NAMES, "archive", expected, held, targets, (), vars(module)["_SEAL"])
+        Receipt(Level.NAMES, "archive", expected, held, targets, (), {}, vars(module)["_SEAL"])
 
 
 def test_a_receipt_is_not_carried_out_of_the_process() -> None:
@@ -148,3 +148,21 @@ def test_a_receipt_is_not_carried_out_of_the_process() -> None:
     with pytest.raises(TypeError):
         pickle.dumps(issued())
     assert copy.copy(issued()).expected == 2
+
+
+def test_not_even_the_verifier_can_leave_out_what_was_compared() -> None:
+    """Each object says by what it was proven."""
+    with pytest.raises(Bug, match="compared"):
+        Receipt(Level.NAMES, "archive", 1, 1, {"k": (1, "")}, (), {}, vars(module)["_SEAL"])
+
+
+def test_a_receipt_says_what_was_compared_of_each_object() -> None:
+    """In words too: one word where it is the same for all."""
+    rewritten = dataclasses.replace(OURS[1], digests={"pixels": OURS[1].digests["pixels"]})
+    receipt = examine(SOURCE, target(rewritten), Level.PIXELS, "archive").receipt
+    assert receipt is not None
+    assert dict(receipt.compared) == {"1.1": Compared.BYTES, "1.2": Compared.PIXELS}
+    assert compared_words(compared_counts({"1.2": Compared.PIXELS})) == "pixels"
+
+    mixed = {"a": Compared.PIXELS, "b": Compared.CONTENT, "c": Compared.PIXELS}
+    assert compared_words(compared_counts(mixed)) == "2 by pixels, 1 by content"

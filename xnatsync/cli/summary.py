@@ -10,8 +10,9 @@ from xnatsync.cli.jsonout import error_fields
 from xnatsync.cli.lines import Block, Command, Line, Tone, size
 from xnatsync.cli.mirrored import is_idle, mirror_blocks, mirror_fields, mirrors_closing
 from xnatsync.core.pasting import command_line
+from xnatsync.core.receipt import compared_words
 from xnatsync.core.wording import counted, left_out_words
-from xnatsync.ledger.rows import FileRow, ItemRow, UnitRow
+from xnatsync.ledger.rows import FileRow, ItemRow, ReceiptRow, UnitRow
 
 if TYPE_CHECKING:
     from xnatsync.service.sync import ItemReport, SyncReport, UnitReport
@@ -110,9 +111,15 @@ def _unit_blocks(part: UnitReport) -> Iterator[Block]:
     place = f" as {unit.session_id}" if unit.session_id else ""
     yield Line(
         f"= {_where(unit)}: {receipt.held} of {counted(receipt.expected, 'object')} in the {receipt.place}{place}, "
-        f"{size(unit.bytes)}, proven by {receipt.level} (receipt {receipt.id})",
+        f"{size(unit.bytes)}, {proven_words(receipt)} (receipt {receipt.id})",
         indent=2,
     )
+
+
+def proven_words(receipt: ReceiptRow) -> str:
+    """Says what was compared of each object: `proven by pixels`, or `proven: 598 by pixels, 2 by content`."""
+    words = compared_words(receipt.compared) or receipt.level
+    return f"proven: {words}" if "," in words else f"proven by {words}"
 
 
 def _where(unit: UnitRow) -> str:
@@ -196,6 +203,7 @@ def unit_report_fields(part: UnitReport) -> dict[str, object]:
             "place": receipt.place,
             "expected": receipt.expected,
             "held": receipt.held,
+            "compared": {by.value: many for by, many in receipt.compared.items()},
             "at": receipt.at,
         },
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xnatsync.core.compare import Same, same
+from xnatsync.core.compare import NO_PIXELS, Same, same
 from xnatsync.core.manifest import Level
 from xnatsync.core.tree import Node, Problem
 from xnatsync.core.verification import Verdict
@@ -17,8 +17,9 @@ class Got:
     size: int
     sha256: str
     md5: str
-    pixels: str  # digest, or what there is instead of pixel data, or why it cannot be told
+    pixels: str  # digest, or NO_PIXELS, or why it cannot be told
     sop_uid: str
+    content: str = ""  # digest of all that servers do not rewrite, pixel data aside; "" when it cannot be told
     twice: bool = False  # it is stored twice, and not the same
 
 
@@ -65,26 +66,42 @@ def judge_content(ours: Node, got: Got | None, level: Level, *, proven_md5: str,
         return Verdict.UNVERIFIABLE, "it is stored twice, and not the same"
     if got.sha256 == ours.digests.get("sha256"):
         return SAME
-    if got.sop_uid != ours.key:
-        return (
-            Verdict.DIFFERS,
-            f"what is stored there is {f'object {got.sop_uid}' if got.sop_uid else 'no DICOM object'}",
-        )
+    pixels, content = _equal(ours, "pixels", got.pixels), _equal(ours, "content", got.content)
+    changed = bool(proven_md5) and proven_md5 != got.md5
+    unchanged = bool(proven_md5) and not changed
+    # A script may rewrite UIDs: then it is ours by all that is not head.
+    as_another = got.sop_uid != ours.key and not unchanged
+    if as_another and not (got.sop_uid and content and pixels is not False):
+        what = f"object {got.sop_uid}" if got.sop_uid else "no DICOM object"
+        return Verdict.DIFFERS, f"what is stored there is {what}"
     if proven_at is Level.BYTES:
         return Verdict.DIFFERS, "its bytes are not ours, and they were when it was proven"
-    pixels = ours.digests.get("pixels", "")
-    if pixels and pixels != got.pixels:
+    if pixels is False:
         return Verdict.DIFFERS, "its pixel data are not ours"
-    changed = bool(proven_md5) and proven_md5 != got.md5
+    if content is False and not pixels:
+        return Verdict.DIFFERS, "what it says is not ours, heads aside"
     if level is Level.PIXELS:
-        if pixels or (proven_md5 and not changed):
+        if pixels or content or unchanged:
             return SAME
-        return Verdict.UNVERIFIABLE, "its pixel data were not digested when it was dropped, and there is no copy of it"
+        return Verdict.UNVERIFIABLE, _why_not(ours)
     if changed:
         return Verdict.DIFFERS, "its head is not what it was when it was proven"
-    return Verdict.UNVERIFIABLE, (
-        "the server may rewrite heads, so other bytes prove nothing" + ("; its pixel data are ours" if pixels else "")
-    )
+    held = "; its pixel data are ours" if pixels else "; what it says is ours" if content else ""
+    return Verdict.UNVERIFIABLE, f"the server may rewrite heads, so other bytes prove nothing{held}"
+
+
+def _why_not(ours: Node) -> str:
+    if ours.digests.get("pixels") == NO_PIXELS:
+        return "it has no pixel data, and there is no copy of it to compare"
+    return "its pixel data were not digested when it was dropped, and there is no copy of it"
+
+
+def _equal(ours: Node, name: str, theirs: str) -> bool | None:
+    """Compares a digest; None when a side has none.  That both have no pixel data is no evidence."""
+    own = ours.digests.get(name, "")
+    if not own or not theirs or own == theirs == NO_PIXELS:
+        return None
+    return own == theirs
 
 
 def judge_bytes(size: int, sha256: str, got_size: int, got_sha256: str) -> Judgement:

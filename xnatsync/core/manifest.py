@@ -31,6 +31,16 @@ class Level(StrEnum):
         return list(Level).index(self)
 
 
+class Compared(StrEnum):
+    """What of one object was compared when it was proven: the evidence there is, the weakest first."""
+
+    NAMES = "names"  # it is listed, under its name and with a size that can be
+    LISTED = "listed"  # the digest that the server lists is ours; what it stores was not read
+    PIXELS = "pixels"  # fetched back: its pixel data
+    CONTENT = "content"  # fetched back: all that servers do not rewrite as a matter of course, with its pixel data
+    BYTES = "bytes"  # fetched back: the whole file
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectIdentity:
     """What a DICOM object says of itself; no name or identifier of the patient is in it."""

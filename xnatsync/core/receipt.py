@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from xnatsync.core.compare import Same, same, strongest
+from xnatsync.core.compare import Same, compare, strongest
 from xnatsync.core.errors import Bug
-from xnatsync.core.manifest import Level
+from xnatsync.core.manifest import Compared, Level
 from xnatsync.core.tree import Problem, Tree
 
 Place = Literal["archive", "prearchive"]
@@ -27,6 +28,7 @@ class Receipt:
     held: int
     targets: Mapping[str, tuple[int | None, str]]  # key -> size and digest as the target showed them
     extra: tuple[str, ...]
+    compared: Mapping[str, Compared]  # key -> what of it was compared
     seal: InitVar[object]  # not kept: `dataclasses.replace` cannot carry it over to a receipt that says more
 
     def __post_init__(self, seal: object) -> None:
@@ -34,6 +36,8 @@ class Receipt:
             raise Bug("a receipt was made outside the verifier")
         if not self.held == self.expected == len(self.targets) > 0:
             raise Bug("a receipt that does not vouch for everything")
+        if self.compared.keys() != self.targets.keys():
+            raise Bug("a receipt that does not say what was compared")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ def examine(source: Tree, target: Tree, level: Level, place: Place) -> Findings:
     """
     missing, differs, unproven = list[str](), list[str](), list[str]()
     held: dict[str, tuple[int | None, str]] = {}
+    compared: dict[str, Compared] = {}
     for key, ours in source.items():
         theirs = target.get(key)
         if isinstance(ours, Problem) or isinstance(theirs, Problem) or (theirs is None and not target.complete):
@@ -61,12 +66,29 @@ def examine(source: Tree, target: Tree, level: Level, place: Place) -> Findings:
         elif theirs is None:
             missing.append(key)
         else:
-            verdict = same(ours, theirs, strongest(level, ours.level))
+            verdict, by = compare(ours, theirs, strongest(level, ours.level))
             if verdict is Same.YES:
                 held[key] = (theirs.size, theirs.digests.get("md5", ""))
+                compared[key] = by
             else:
                 (differs if verdict is Same.NO else unproven).append(key)
     extra = tuple(key for key in target if key not in source)
     whole = len(held) == len(source) > 0 and source.complete and level is not Level.COUNTS
-    receipt = Receipt(level, place, len(source), len(held), MappingProxyType(held), extra, _SEAL) if whole else None
+    receipt = None
+    if whole:
+        vouched, by_what = MappingProxyType(held), MappingProxyType(compared)
+        receipt = Receipt(level, place, len(source), len(held), vouched, extra, by_what, _SEAL)
     return Findings(receipt, tuple(missing), tuple(differs), tuple(unproven), extra)
+
+
+def compared_counts(compared: Mapping[str, Compared]) -> dict[Compared, int]:
+    """Counts the objects by what of them was compared."""
+    counts = Counter(compared.values())
+    return {by: counts[by] for by in reversed(Compared) if counts[by]}
+
+
+def compared_words(counts: Mapping[Compared, int]) -> str:
+    """Says what was compared: `pixels` where that is so for all, else `598 by pixels, 2 by content`."""
+    if len(counts) == 1:
+        return next(iter(counts)).value
+    return ", ".join(f"{many} by {by.value}" for by, many in sorted(counts.items(), key=lambda pair: -pair[1]))

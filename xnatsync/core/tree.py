@@ -15,9 +15,11 @@ class Node:
     key: str
     size: int | None = None
     floor: int = 0  # no faithful copy can be smaller: the pixel data alone are that long
-    digests: Mapping[str, str] = field(default_factory=dict)  # "md5", "sha256", "pixels": lower-case hex
+    digests: Mapping[str, str] = field(default_factory=dict)  # "md5", "sha256", "pixels", "content": lower-case hex
     where: str = ""  # for people: a path, or scan/resource/name
     level: Level | None = None  # this one must be proven at its own level, whatever the route's
+    # No server acknowledged it from here: what lies there may be another version, so all of it has to be the same.
+    unacknowledged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from struct import Struct
 
+from xnatsync.dicom.content import ContentDigest, is_rewritten
 from xnatsync.dicom.elements import (
     ITEM,
     NARROW,
@@ -54,8 +55,9 @@ class Head:
     values: dict[int, tuple[str, bytes]] = field(default_factory=dict)
     problem: str = ""  # why the stream is not one whole object
     has_pixels: bool = False
-    pixels: bytes | None = None  # sha256 of the pixel data, when it was asked for
+    pixels: bytes | None = None  # sha256 of the pixel data, when it was asked for and there is any
     pixel_bytes: int = 0  # its length as stored, without item headers and offset table
+    content: bytes | None = None  # sha256 of what is neither pixel data nor rewritten by servers, when it was asked for
 
     def number(self, tag: int) -> int | None:
         """Gives a small unsigned number (US or IS), None when it is absent or is none."""
@@ -66,7 +68,9 @@ class Head:
         return int(text) if text.isdigit() and len(text) <= _DIGITS_MAX else None
 
 
-def read_head(chunks: Iterable[bytes], wanted: Collection[int], *, hash_pixels: bool) -> Head | None:
+def read_head(
+    chunks: Iterable[bytes], wanted: Collection[int], *, hash_pixels: bool, hash_content: bool = False
+) -> Head | None:
     """Walks over a stream; None when nothing in it looks like DICOM.
 
     Reads as far as the pixel data's end, or the end of an object that has none: the caller reads the rest.
@@ -81,7 +85,8 @@ def read_head(chunks: Iterable[bytes], wanted: Collection[int], *, hash_pixels: 
     try:
         _read_meta(source, head)
         if source.need(1):
-            _read_data_set(source, head, _GEOMETRY.union(wanted), hash_pixels)
+            content = ContentDigest() if hash_content else None
+            _read_data_set(source, head, _GEOMETRY.union(wanted), hash_pixels, content)
     except Stop as stop:
         head.problem = str(stop)
     return head
@@ -120,18 +125,34 @@ def _read_meta(source: ByteSource, head: Head) -> None:
     head.media_class = found.get(MEDIA_CLASS, "")
 
 
-def _read_data_set(source: ByteSource, head: Head, wanted: Collection[int], hash_pixels: bool) -> None:
+def _read_data_set(
+    source: ByteSource, head: Head, wanted: Collection[int], hash_pixels: bool, content: ContentDigest | None
+) -> None:
     if head.transfer_syntax not in _DEFLATED:
         head.coding = _coding(source, head)
-        _walk(source, head, wanted, hash_pixels)
+        _go_over(source, head, wanted, hash_pixels, content)
         return
     inflated = Inflated(source.rest())
     inner = ByteSource(inflated)
     head.coding = _coding(inner, head)
-    _walk(inner, head, wanted, hash_pixels)
+    _go_over(inner, head, wanted, hash_pixels, content)
     inner.drain()
     if not inflated.whole:
         raise Stop("truncated: the deflated data set is cut off")
+
+
+def _go_over(
+    source: ByteSource, head: Head, wanted: Collection[int], hash_pixels: bool, content: ContentDigest | None
+) -> None:
+    if content is None:
+        _walk(source, head, wanted, hash_pixels)
+        return
+    while source.need(8):
+        if _one_digested(source, head, wanted, hash_pixels, content):
+            break
+    else:
+        _end(source)
+    head.content = content.value
 
 
 def _coding(source: ByteSource, head: Head) -> Coding:
@@ -196,6 +217,29 @@ def _one_element(source: ByteSource, head: Head, wanted: Collection[int], hash_p
     return False
 
 
+def _one_digested(
+    source: ByteSource, head: Head, wanted: Collection[int], hash_pixels: bool, content: ContentDigest
+) -> bool:
+    """Handles one element and takes its value into the digest of the content; True after pixel data."""
+    tag, vr, length = next_element(source, head.coding)
+    if tag in PIXELS:
+        head.has_pixels = True
+        _read_pixels(source, head, length, hash_pixels)
+        return True
+    if tag in wanted and length <= MAX_VALUE:
+        value = take(source, tag, length)
+        head.values[tag] = (vr.decode("ascii", "replace"), value)
+        if not is_rewritten(tag):
+            content.small(tag, value)
+    elif not is_rewritten(tag):
+        content.element(source, tag, vr, length, head.coding)
+    elif length == UNDEFINED:
+        skip_sequence(source, tag, Coding(explicit=False) if vr == b"UN" else head.coding)
+    else:
+        skip(source, tag, length)
+    return False
+
+
 def _end(source: ByteSource) -> None:
     """A few zero bytes at the end are padding; anything else is the beginning of an element that was cut off."""
     if source.data[source.pos :].strip(b"\0"):
@@ -217,7 +261,7 @@ def _read_pixels(source: ByteSource, head: Head, length: int, hash_pixels: bool)
         head.pixel_bytes = wanted
     else:
         _read_fragments(source, head, sink)
-    if hash_pixels:
+    if hash_pixels and head.pixel_bytes:  # an empty value equals every other empty value, and proves nothing
         head.pixels = digest.digest()
 
 

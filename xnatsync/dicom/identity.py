@@ -32,23 +32,27 @@ class PixelFacts:
     transfer_syntax: str
     pixels: bytes | None  # sha256 of the pixel data's value; None when the object has none
     problem: str = ""  # why the stream is not one whole object: then it proves nothing
+    content: bytes | None = None  # sha256 of what servers do not rewrite, pixel data aside; None: nothing, or not asked
 
 
-def pixel_digest(chunks: Iterable[bytes]) -> PixelFacts:
+def pixel_digest(chunks: Iterable[bytes], *, content: bool = False) -> PixelFacts:
     """Reads a stream to its end, in constant memory, and digests the pixel data it carries.
 
     Native pixel data counts as stored, without a byte that pads an odd number of samples; encapsulated pixel data
-    counts as its fragments joined, without item headers and offset table, which a server may write anew.
+    counts as its fragments joined, without item headers and offset table, which a server may write anew.  With
+    `content`, everything else is digested too that servers do not rewrite as a matter of course.
     """
     stream = iter(chunks)
-    head = read_head(stream, frozenset({SOP_UID}), hash_pixels=True)
+    head = read_head(stream, frozenset({SOP_UID}), hash_pixels=True, hash_content=content)
     for _ in stream:
         pass
     if head is None:
         return PixelFacts("", "", None, "not a DICOM object")
     sop_uid = value(head, SOP_UID)
     problem = head.problem or ("" if is_uid(sop_uid) else "it has no SOP Instance UID")
-    return PixelFacts(sop_uid, head.transfer_syntax, None if problem else head.pixels, problem)
+    if problem:
+        return PixelFacts(sop_uid, head.transfer_syntax, None, problem)
+    return PixelFacts(sop_uid, head.transfer_syntax, head.pixels, "", head.content)
 
 
 def value(head: Head, tag: int, vr: str = "UI") -> str:

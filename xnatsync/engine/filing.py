@@ -14,7 +14,6 @@ from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from xnatsync.core.errors import SourceChanged, SourceDamaged
-from xnatsync.core.manifest import Kind, Level
 from xnatsync.core.moment import parse
 from xnatsync.core.settle import settles_at
 from xnatsync.core.wording import counted
@@ -246,25 +245,21 @@ def _move_whole(world: World, box: _Box) -> None:
 
 
 def _remove_delivered(world: World, route: DropRoute, item: ItemRow, box: _Box) -> None:
-    """Removes what its server was proven to hold, by pixels or bytes; everything else is filed like under `move`."""
-    receipts = {receipt.unit_id: Level(receipt.level) for receipt in world.ledger.receipts(item.id)}
+    """Removes the files of which the evidence allows it, one by one; everything else is filed like under `move`."""
     files = {file.path: file for file in world.ledger.files(item.id)}
-    delivered = {
-        file.path
-        for file in files.values()
-        if file.unit_id in receipts
-        and file.kind in {Kind.DICOM, Kind.DUPLICATE, Kind.OTHER}
-        and receipts[file.unit_id].rank >= Level.PIXELS.rank
-    }
+    delivered = world.ledger.removable(item.id)
     whole = box.vouched == ("",)
     on_disk = {file.path for file in box.look.files} | {problem.path for problem in box.look.problems}
     if whole and not _only_ours(box.look, list(files.values())):  # an archive: its members are in the manifest
-        if set(files) <= delivered:
+        if set(files) <= set(delivered):
+            world.ledger.announce_removals(item.id, delivered.values(), world.now())
             world.disk.remove(box.place)
         else:
             _move_whole(world, box)
         return
-    for path in sorted(on_disk if whole else set(box.vouched)):
+    here = sorted(on_disk if whole else set(box.vouched))
+    world.ledger.announce_removals(item.id, [delivered[path] for path in here if path in delivered], world.now())
+    for path in here:
         where = box.place / path if box.folder else box.place
         if path in delivered:
             world.disk.remove(where)

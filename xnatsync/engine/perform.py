@@ -122,6 +122,7 @@ def _send_series(
             request_id=f"{attempt.request_id}.{number}",
         )
         _destination(world, unit, reply)
+        world.ledger.acknowledge(unit, [file.key for file in files])
     except XnatsyncError as error:
         failures.append(error)
 

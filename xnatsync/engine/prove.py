@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from xnatsync.core.decide import AGAIN_S
 from xnatsync.core.errors import (
@@ -14,29 +13,25 @@ from xnatsync.core.errors import (
     ObjectsDiffer,
     ReadFailed,
     ServerBusy,
-    Stopped,
     Unverifiable,
     XnatsyncError,
 )
 from xnatsync.core.manifest import Kind, Level, manifest_digest
 from xnatsync.core.moment import later, parse
-from xnatsync.core.receipt import Findings, Place, Receipt, examine
-from xnatsync.core.remote import FileListing
+from xnatsync.core.receipt import Findings, Receipt, compared_counts, compared_words, examine
 from xnatsync.core.situation import quiet_s
 from xnatsync.core.tree import Node, Tree
 from xnatsync.core.wording import counted
-from xnatsync.dicom.identity import pixel_digest
 from xnatsync.engine.failing import LOOK_AGAIN_S
+from xnatsync.engine.fetch_back import Seen, deepened
 from xnatsync.engine.perform import as_manifest
 from xnatsync.engine.world import Due, Result, World, last_attempt
 from xnatsync.ledger.rows import FileRow, Outcome, UnitRow
 from xnatsync.routes.drop import (
-    NO_PIXELS,
     DropRoute,
     attached_key,
     attached_tree,
     is_attached,
-    object_key,
     source_tree,
     target_tree,
 )
@@ -46,39 +41,32 @@ def prove(world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileRow
     """Examines a landed unit at the route's level; attaches what is still to be attached; concludes with a receipt."""
     source = source_tree(files)
     members = {file.member: file.key for file in files if file.kind == Kind.DICOM}
-    seen = _listing(world, unit)
+    seen = _look(world, unit)
     if seen is None:
         return _back(world, unit, "its session is gone")
-    listing, place = seen
-    target = target_tree(listing, members)
+    target = target_tree(seen.listing, members)
     attached = _attached(world, route, unit, source)
     todo = [key for key in source if is_attached(key) and key not in attached]
-    findings = examine(_objects(source), target, Level.NAMES, place)
+    findings = examine(_objects(source), target, Level.NAMES, seen.place)
     if findings.missing:
         return _back(world, unit, f"no longer listed: {counted(len(findings.missing), 'object')}")
     _refuse(findings, target)
     if todo:
-        _refuse_unsure(attached, todo)
-        last = last_attempt(world.ledger.attempts(unit.id))
-        if last is not None and last.effect == "attach":
-            if (rest_s := quiet_s(last, world.now())) > 0:
-                return Due(rest_s, "an attachment without an answer may still be stored")
-            if last.outcome in {"ok", "refused"} and parse(world.now()) < parse(later(last.began_at, AGAIN_S)):
-                raise ServerBusy(f"said to be there and not listed: {counted(len(todo), 'attached file')}")
-        return _attach(world, route, unit, files, todo)
-    if place == "archive" and route.level.rank >= Level.PIXELS.rank:
-        target = _fetched(world, unit, listing, target, members)
+        return _attach_rest(world, route, unit, files, attached, todo)
+    level = route.level if seen.place == "archive" else Level.NAMES
+    source, target = deepened(world, route, unit, files, source, target, seen, level)
     whole = Tree([*target.values(), *attached.values()], complete=target.complete and attached.complete)
-    findings = examine(source, whole, route.level if place == "archive" else Level.NAMES, place)
+    findings = examine(source, whole, level, seen.place)
     if findings.missing:
         return _back(world, unit, f"no longer listed: {counted(len(findings.missing), 'object')}")
+    _refuse_others(source, findings)
     _refuse(findings, whole)
     if findings.receipt is None:
         raise Bug("everything agrees and there is no receipt")
     return _conclude(world, unit, files, findings.receipt)
 
 
-def _listing(world: World, unit: UnitRow) -> tuple[FileListing, Place] | None:
+def _look(world: World, unit: UnitRow) -> Seen | None:
     """Lists where the unit has landed; None when that session is gone (deleted, or archived by a person).
 
     What waits in the prearchive may be the rest of a study that is archived already: then both together are listed.
@@ -86,7 +74,7 @@ def _listing(world: World, unit: UnitRow) -> tuple[FileListing, Place] | None:
     server = world.server(unit.server)
     if unit.session_id is not None:
         try:
-            return server.session_files(unit.session_id), "archive"
+            return Seen("archive", ((unit.session_id, server.session_files(unit.session_id)),))
         except NotThere:
             return None
     if unit.prearchive is None:
@@ -95,10 +83,8 @@ def _listing(world: World, unit: UnitRow) -> tuple[FileListing, Place] | None:
         staged = server.prearchive_files(unit.prearchive)
     except NotThere:
         return None
-    listings = [staged]
-    listings += [server.session_files(one.id) for one in server.sessions(unit.project, study_uid=unit.study_uid)]
-    files = tuple(file for listing in listings for file in listing.files)
-    return FileListing(files, complete=all(listing.complete for listing in listings)), "prearchive"
+    known = server.sessions(unit.project, study_uid=unit.study_uid)
+    return Seen("prearchive", tuple((one.id, server.session_files(one.id)) for one in known), staged)
 
 
 def _objects(source: Tree) -> Tree:
@@ -120,6 +106,16 @@ def _refuse(findings: Findings, target: Tree) -> None:
         )
 
 
+def _refuse_others(source: Tree, findings: Findings) -> None:
+    """What lies there under our keys and was never acknowledged from here is others' until all of it is ours."""
+    others = [key for key in findings.differs if isinstance(node := source[key], Node) and node.unacknowledged]
+    if others:
+        raise ForeignContent(
+            f"another version is on the server of {counted(len(others), 'object')}, the first is {others[0]}: "
+            "it was not stored by an upload from here, and is not what was dropped"
+        )
+
+
 def _back(world: World, unit: UnitRow, why: str) -> Result:
     with world.ledger.write():
         world.ledger.move_unit(unit.id, "planned", world.now())
@@ -133,6 +129,19 @@ def _back(world: World, unit: UnitRow, why: str) -> Result:
 
 
 # --- attached files ----------------------------------------------------------------------------------------------
+
+
+def _attach_rest(
+    world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileRow], attached: Tree, todo: Sequence[str]
+) -> Result:
+    _refuse_unsure(attached, todo)
+    last = last_attempt(world.ledger.attempts(unit.id))
+    if last is not None and last.effect == "attach":
+        if (rest_s := quiet_s(last, world.now())) > 0:
+            return Due(rest_s, "an attachment without an answer may still be stored")
+        if last.outcome in {"ok", "refused"} and parse(world.now()) < parse(later(last.began_at, AGAIN_S)):
+            raise ServerBusy(f"said to be there and not listed: {counted(len(todo), 'attached file')}")
+    return _attach(world, route, unit, files, todo)
 
 
 def _refuse_unsure(attached: Tree, todo: Sequence[str]) -> None:
@@ -191,60 +200,13 @@ def _put(world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileRow]
         )
 
 
-# --- fetching back -----------------------------------------------------------------------------------------------
-
-
-def _fetched(world: World, unit: UnitRow, listing: FileListing, target: Tree, members: dict[str, str]) -> Tree:
-    """The target with digests of what it gives back; what it does not give back has no digest, so proves nothing."""
-    assert unit.session_id is not None
-    keys = {(file.scan, file.resource, file.name): object_key(file, members) for file in listing.files}
-    scans = sorted({file.scan for file in listing.files if object_key(file, members) in set(members.values())})
-    nodes = dict(target.items())
-    fetched: dict[str, dict[str, str]] = {}
-    for scan, resource, name, content in world.server(unit.server).fetch_scans(unit.session_id, scans):
-        key = keys.get((scan, resource, name))
-        node = nodes.get(key) if key is not None else None
-        digests, size, sop_uid = _digests(world, unit, content)
-        if isinstance(node, Node):
-            if sop_uid != node.key:  # another object under this one's name
-                digests = dict.fromkeys(digests, f"of object {sop_uid}")
-            if node.key in fetched and fetched[node.key] != digests:  # stored twice: which of the two is proven?
-                digests = dict.fromkeys(digests, "stored twice, and not the same")
-            fetched[node.key] = digests
-            nodes[node.key] = Node(node.key, size, 0, digests, node.where)
-    return Tree(nodes.values(), complete=target.complete)
-
-
-def _digests(world: World, unit: UnitRow, content: Iterator[bytes]) -> tuple[dict[str, str], int, str]:
-    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-    size = 0
-
-    def seen() -> Iterator[bytes]:
-        nonlocal size
-        for chunk in content:
-            if world.stopping():
-                raise Stopped("the proof was interrupted by a request to stop")
-            sha256.update(chunk)
-            md5.update(chunk)
-            size += len(chunk)
-            world.progress.fetched(unit.id, len(chunk))
-            yield chunk
-
-    stream = seen()
-    facts = pixel_digest(stream)
-    for _ in stream:  # whatever follows the pixel data belongs to the digests too
-        pass
-    # A damaged object has no pixel digest either, and must not pass for one that never had pixels.
-    pixels = facts.pixels.hex() if facts.pixels is not None else facts.problem or NO_PIXELS
-    return {"sha256": sha256.hexdigest(), "md5": md5.hexdigest(), "pixels": pixels}, size, facts.sop_uid
-
-
 # --- the receipt -------------------------------------------------------------------------------------------------
 
 
 def _conclude(world: World, unit: UnitRow, files: Sequence[FileRow], receipt: Receipt) -> Result:
     ours = set(world.ledger.entries(unit.route, unit.target))
     strangers = [key for key in receipt.extra if key not in ours]
+    words = compared_words(compared_counts(receipt.compared))
     now = world.now()
     with world.ledger.write():
         world.ledger.conclude(
@@ -256,17 +218,17 @@ def _conclude(world: World, unit: UnitRow, files: Sequence[FileRow], receipt: Re
                 "extra": len(strangers),
                 "extra_first": strangers[:5],
                 "left_out": world.ledger.left_out(unit.item_id),
+                "compared": {by.value: many for by, many in compared_counts(receipt.compared).items()},
             },
             manifest_digest=manifest_digest((file.path, file.sha256) for file in files),
             expected=receipt.expected,
             held=receipt.held,
             targets=receipt.targets,
+            compared=receipt.compared,
             now=now,
             session_id=unit.session_id,
         )
-        world.note(
-            unit, "unit.verified", f"unit {unit.id}: {receipt.held} of {receipt.expected} proven ({receipt.level})"
-        )
+        world.note(unit, "unit.verified", f"unit {unit.id}: {receipt.held} of {receipt.expected} proven ({words})")
         if strangers:
             world.note(
                 unit,
@@ -274,5 +236,5 @@ def _conclude(world: World, unit: UnitRow, files: Sequence[FileRow], receipt: Re
                 f"unit {unit.id}: the session holds {counted(len(strangers), 'object')} not sent from here",
                 level="warning",
             )
-    world.progress.unit(world.ledger.unit(unit.id), f"verified ({receipt.level})")
+    world.progress.unit(world.ledger.unit(unit.id), f"verified ({words})")
     return Due()

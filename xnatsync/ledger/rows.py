@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Literal
+
+from xnatsync.core.errors import LedgerDamaged
+from xnatsync.core.manifest import Compared
 
 Hold = Literal["retry", "person"]
 Outcome = Literal["ok", "refused", "failed", "unknown"]
@@ -160,6 +164,7 @@ class EntryRow:
     target_digest: str
     unit_id: int
     at: str
+    acknowledged: int = 0  # 1: the server answered "stored" to an upload of this content from here
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +180,15 @@ class ReceiptRow:
     manifest: bytes
     evidence: str  # JSON
     at: str
+
+    @property
+    def compared(self) -> dict[Compared, int]:
+        """Counts the objects by what was compared of them; empty for a receipt of an older version."""
+        try:
+            said = json.loads(self.evidence).get("compared", {})
+            return {Compared(by): int(many) for by, many in said.items()}
+        except (ValueError, AttributeError, TypeError) as error:
+            raise LedgerDamaged("the ledger is damaged: the evidence of a receipt cannot be read") from error
 
 
 @dataclass(frozen=True, slots=True)

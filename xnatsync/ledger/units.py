@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 from xnatsync.core.errors import Bug, LedgerDamaged
+from xnatsync.core.manifest import Compared
 from xnatsync.core.phases import advance_unit
 from xnatsync.ledger.connection import Value
 from xnatsync.ledger.items import RELEASE, UNIT, Items
@@ -223,17 +224,27 @@ class Units(Items):
         expected: int,
         held: int,
         targets: Mapping[str, tuple[int | None, str]],
+        compared: Mapping[str, Compared],
         now: str,
         session_id: str | None,
     ) -> ReceiptRow:
-        """Writes the receipt, marks the objects as verified and the unit as verified: all or nothing."""
+        """Writes evidence and receipt, marks the objects as verified and the unit as verified: all or nothing."""
         with self.write():
             unit = self._unit(unit_id)
+            acknowledged = self.acknowledged(unit)
+            self._run_many(
+                "insert into evidence values (?, ?, ?, ?)",
+                (
+                    (unit_id, key, by.value, int(key in acknowledged))
+                    for key, by in compared.items()
+                    if by is not Compared.NAMES
+                ),
+            )
             self._insert(
                 "receipt", unit_id=unit_id, level=level, place=place, expected=expected, held=held,
                 manifest=manifest_digest, evidence=json.dumps(dict(evidence)), at=now,
             )  # fmt: skip
-            self._note_sent(unit, frozenset(targets), now)
+            self._note_sent(unit, frozenset(targets), now, concluding=True)
             self._run_many(
                 "update entry set state = 'verified', target_size = ?, target_digest = ?, at = ? "
                 "where route = ? and target = ? and key = ?",
@@ -243,6 +254,52 @@ class Units(Items):
             receipt = self.receipt(unit_id)
             assert receipt is not None
             return receipt
+
+    def acknowledge(self, unit: UnitRow, keys: Iterable[str]) -> None:
+        """Notes that the server answered "stored" to an upload of objects of a unit."""
+        with self.write():
+            self._run_many(
+                "update entry set acknowledged = 1 where route = ? and target = ? and key = ? and unit_id = ?",
+                ((unit.route, unit.target, key, unit.id) for key in keys),
+            )
+
+    def acknowledged(self, unit: UnitRow) -> frozenset[str]:
+        """Lists the objects of a unit of which the server acknowledged this very content from here, now or earlier."""
+        sql = (
+            "select e.key from entry e join file f on f.key = e.key and f.sha256 = e.source_sha256 "
+            "where f.unit_id = ? and f.kind = 'dicom' and e.route = ? and e.target = ? and e.acknowledged = 1"
+        )
+        return frozenset(str(row[0]) for row in self._fetch(sql, [unit.id, unit.route, unit.target]))
+
+    def compared(self, item_id: int) -> dict[tuple[int, Compared], int]:
+        """Counts for each unit of an item what was compared of its objects; what was proven by name is not in it."""
+        sql = (
+            "select unit_id, compared, count(*) from evidence "
+            "where unit_id in (select id from unit where item_id = ?) group by unit_id, compared"
+        )
+        return {(int(unit), Compared(by)): int(many) for unit, by, many in self._fetch(sql, [item_id])}
+
+    def removable(self, item_id: int) -> dict[str, int]:
+        """Lists the files of an item of which the evidence allows the removal: path -> position in the manifest.
+
+        Who wants to remove one announces it; a trigger asks for the same evidence again.
+        """
+        sql = (
+            "select f.path, f.position from file f join evidence e on e.unit_id = f.unit_id "
+            "join receipt r on r.unit_id = f.unit_id where f.item_id = ? and r.place = 'archive' "
+            "and e.key = case f.kind when 'other' then 'attached/' || f.member else f.key end "
+            "and (e.compared = 'bytes' or (e.acknowledged = 1 and e.compared in ('pixels', 'content')))"
+        )
+        return {str(path): int(position) for path, position in self._fetch(sql, [item_id])}
+
+    def announce_removals(self, item_id: int, positions: Iterable[int], now: str) -> None:
+        """Notes that files of an item are going to be removed; Bug where nothing shows that their server holds them."""
+        with self.write():
+            known = {int(row[0]) for row in self._fetch("select position from removal where item_id = ?", [item_id])}
+            self._run_many(
+                "insert into removal values (?, ?, ?)",
+                ((item_id, position, now) for position in sorted(set(positions) - known)),
+            )
 
     def receipt(self, unit_id: int) -> ReceiptRow | None:
         """Gives the receipt of a unit."""
@@ -260,10 +317,11 @@ class Units(Items):
         assert row is not None
         return row
 
-    def _note_sent(self, unit: UnitRow, keys: frozenset[str], now: str) -> None:
+    def _note_sent(self, unit: UnitRow, keys: frozenset[str], now: str, *, concluding: bool = False) -> None:
         """Writes entries for keys of this unit's manifest: from now on what lies there may be half-done.
 
-        That goes for a key that was verified long ago too: it is sent because the target lost it.
+        That goes for a key that was verified long ago too: it is sent because the target lost it.  That a server had
+        acknowledged it holds good only where it is not sent again.
         """
         rows = self._fetch("select key, member, kind, size, sha256 from file where unit_id = ?", [unit.id])
         sent = (
@@ -271,9 +329,11 @@ class Units(Items):
             for own_key, member, kind, size, sha256 in rows
             if kind != "duplicate" and (key := own_key if kind == "dicom" else f"attached/{member}") in keys
         )
+        kept = "case when source_sha256 = excluded.source_sha256 then acknowledged else 0 end" if concluding else "0"
         self._run_many(
             "insert into entry (route, target, key, state, source_size, source_sha256, unit_id, at) "
             "values (?, ?, ?, 'sent', ?, ?, ?, ?) on conflict (route, target, key) do update set "
+            f"acknowledged = {kept}, "
             "state = 'sent', target_size = null, target_digest = '', source_size = excluded.source_size, "
             "source_sha256 = excluded.source_sha256, unit_id = excluded.unit_id, at = excluded.at",
             sent,

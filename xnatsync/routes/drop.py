@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from xnatsync.core.choosing import EVERY_DROP, Wanted
+from xnatsync.core.compare import NO_PIXELS
 from xnatsync.core.group import Collision, Routing
 from xnatsync.core.manifest import Kind, Level, ManifestFile
 from xnatsync.core.names import member_name, stored_name
@@ -18,7 +19,6 @@ from xnatsync.core.tree import Node, Tree
 from xnatsync.ledger.rows import FileRow
 
 OWN_FOLDER = ".xnatsync"  # inside every drop folder: custody, and nothing else
-NO_PIXELS = "none"  # the digest of an object without pixel data: equal on both sides, or different
 _UID_NAME = re.compile(r"([0-9]+(?:\.[0-9]+)+)\.dcm")
 
 

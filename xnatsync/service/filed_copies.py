@@ -12,12 +12,14 @@ from xnatsync.core.manifest import Kind, Level
 from xnatsync.core.verification import Finding, Tally, Verdict
 from xnatsync.core.wording import counted
 from xnatsync.dicom.identity import pixel_digest
+from xnatsync.engine.fetch_back import told
 from xnatsync.engine.perform import as_manifest
 from xnatsync.ledger.rows import FileRow, ItemRow
-from xnatsync.routes.drop import NO_PIXELS, DropRoute
+from xnatsync.routes.drop import DropRoute
 from xnatsync.service.verifying import Looking
 
 NO_CONTENT = bytes(32)  # links and special files are in a manifest by name alone
+Digests = dict[str, dict[str, str]]  # SOP Instance UID -> name of a digest -> digest
 
 
 @dataclass(slots=True)
@@ -27,13 +29,13 @@ class Copy:
     tally: Tally = field(default_factory=Tally)
     findings: list[Finding] = field(default_factory=list)
     whole: set[str] = field(default_factory=set)  # paths that are what the manifest says
-    pixels: dict[str, str] = field(default_factory=dict)  # SOP Instance UID -> digest, of objects that were read
+    digests: Digests = field(default_factory=dict)  # of objects that were read
 
 
 def examine_copy(
-    looking: Looking, route: DropRoute, item: ItemRow, files: Sequence[FileRow], level: Level, *, pixels: bool
+    looking: Looking, route: DropRoute, item: ItemRow, files: Sequence[FileRow], level: Level, *, contents: bool
 ) -> Copy:
-    """Looks at some files of a filed copy; with `pixels`, their pixel data are digested on the way.
+    """Looks at some files of a filed copy; with `contents`, what they hold is digested on the way.
 
     Names: they are there, with the right size.  Bytes: read to the end.  Nothing is expected where nothing was filed.
     """
@@ -46,7 +48,7 @@ def examine_copy(
         _refuse_unmounted(looking, route)
         gone = Finding("filed", Verdict.MISSING, item.filed_as, "the whole filed copy is gone", len(wanted))
         return Copy(Tally(len(wanted)), [gone])
-    judging = _Judging(looking, item, place, pixels)
+    judging = _Judging(looking, item, place, contents)
     if _is_folder(looking, place):
         sizes = {file.path: file.size for file in look.files}
         unread = {problem.path: problem.reason for problem in look.problems if problem.unreadable}
@@ -79,7 +81,7 @@ class _Judging:
     looking: Looking
     item: ItemRow
     place: Path
-    pixels: bool
+    contents: bool
     copy: Copy = field(default_factory=Copy)
 
     def one_of_folder(self, file: FileRow, sizes: dict[str, int], unread: dict[str, str], level: Level) -> None:
@@ -120,11 +122,11 @@ class _Judging:
     def _judged(self, file: FileRow, pieces: Iterator[bytes]) -> None:
         passing = self.looking.digested(pieces, self._told())
         try:
-            if self.pixels and file.kind == Kind.DICOM:
-                facts = pixel_digest(passing)
+            if self.contents and file.kind == Kind.DICOM:
+                facts = pixel_digest(passing, content=True)
                 passing.drain()
                 if not facts.problem:
-                    self.copy.pixels[file.key] = facts.pixels.hex() if facts.pixels is not None else NO_PIXELS
+                    self.copy.digests[file.key] = told(facts)
             else:
                 passing.drain()
         except SourceUnreadable as error:
@@ -162,7 +164,7 @@ class _Judging:
         if same:
             self.copy.whole.add(file.path)
             return
-        self.copy.pixels.pop(file.key, None)
+        self.copy.digests.pop(file.key, None)
         single = self.place.name == file.path  # an item may be a file
         key = self.item.filed_as if single else f"{self.item.filed_as}/{file.path}"
         self.copy.findings.append(Finding("filed", verdict, key, detail))

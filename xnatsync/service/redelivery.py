@@ -93,7 +93,7 @@ def _one(looking: Looking, route: DropRoute, target: Target, item: ItemRow, rehe
     if item.filed_as is None or route.after == "delete":  # then what was filed is what was not delivered
         why = "it was kept in its place" if route.after == "keep" else "there is no filed copy of it"
         return Repair(target, None, "person", f"item {item.id}: {why}: drop it again to have it sent")
-    copy = examine_copy(looking, route, item, looking.ledger.files(item.id), Level.BYTES, pixels=False)
+    copy = examine_copy(looking, route, item, looking.ledger.files(item.id), Level.BYTES, contents=False)
     if copy.findings:
         why = copy.findings[0].detail or str(copy.findings[0].verdict)
         return Repair(target, None, "person", f"item {item.id}: its filed copy {item.filed_as} is not whole: {why}")

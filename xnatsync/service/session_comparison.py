@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xnatsync.core.errors import NotThere, ReadFailed, ReplyStrange
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
@@ -13,9 +13,9 @@ from xnatsync.core.remote import FileListing
 from xnatsync.core.tree import Node, Problem, Tree
 from xnatsync.core.verification import Finding, Tally, Verdict
 from xnatsync.dicom.identity import pixel_digest
+from xnatsync.engine.fetch_back import told
 from xnatsync.ledger.rows import EntryRow, FileRow, ReceiptRow, UnitRow
 from xnatsync.routes.drop import (
-    NO_PIXELS,
     DropRoute,
     attached_tree,
     is_attached,
@@ -23,6 +23,7 @@ from xnatsync.routes.drop import (
     source_tree,
     target_tree,
 )
+from xnatsync.service.filed_copies import Digests
 from xnatsync.service.verifying import Looking
 
 
@@ -61,9 +62,9 @@ class Comparison:
     """One session, object by object."""
 
     def __init__(
-        self, looking: Looking, route: DropRoute, sent: Sent, place: Place, level: Level, pixels: dict[str, str]
+        self, looking: Looking, route: DropRoute, sent: Sent, place: Place, level: Level, copies: Digests
     ) -> None:
-        self.looking, self.route, self.sent, self.place, self.pixels = looking, route, sent, place, pixels
+        self.looking, self.route, self.sent, self.place, self.copies = looking, route, sent, place, copies
         self.fetching = level.rank >= Level.PIXELS.rank
         self.level = level
         self.target = target_tree(place.listing, sent.members)
@@ -109,17 +110,15 @@ class Comparison:
             return Verdict.UNVERIFIABLE, self.cut
         was_fetched = proven is not None and proven_at.rank >= Level.PIXELS.rank
         digest = proven.target_digest if proven is not None and was_fetched else ""
-        verdict = judge_content(self._with_pixels(ours), got, self.level, proven_md5=digest, proven_at=proven_at)
+        verdict = judge_content(self._as_copied(ours), got, self.level, proven_md5=digest, proven_at=proven_at)
         if verdict[0] is Verdict.SAME and got is not None and proven is not None:
             stated = theirs.size if theirs.size is not None else got.size, theirs.digests.get("md5", "")
             self.proven_anew.append((proven, *((got.size, got.md5) if was_fetched else stated)))
         return verdict
 
-    def _with_pixels(self, ours: Node) -> Node:
-        """Takes the digest of the pixel data from the filed copy, where nobody asked for it when it was dropped."""
-        if "pixels" in ours.digests or ours.key not in self.pixels:
-            return ours
-        return Node(ours.key, ours.size, ours.floor, {**ours.digests, "pixels": self.pixels[ours.key]}, ours.where)
+    def _as_copied(self, ours: Node) -> Node:
+        """Takes the digests of pixel data and content from the filed copy: the manifest may not have them."""
+        return replace(ours, digests={**self.copies.get(ours.key, {}), **ours.digests})
 
     def _note(self, key: str, verdict: Verdict, detail: str) -> None:
         self.tally += Tally(1, int(verdict is Verdict.SAME))
@@ -151,15 +150,15 @@ class Comparison:
                 key = ours.get((scan, resource, name))
                 if key is not None:
                     got, before = self._got(content), found.get(key)
-                    found[key] = got if before in (None, got) else Got(0, "", "", "", "", twice=True)
+                    found[key] = got if before in (None, got) else Got(0, "", "", "", "", "", twice=True)
         except (ReadFailed, ReplyStrange) as error:
             self.cut = str(error)
 
     def _got(self, content: Iterator[bytes]) -> Got:
         passing = self.looking.digested(content, self._told)
-        facts = pixel_digest(passing)
-        pixels = facts.pixels.hex() if facts.pixels is not None else facts.problem or NO_PIXELS
-        return Got(passing.size, passing.sha256, passing.md5, pixels, facts.sop_uid)
+        facts = pixel_digest(passing, content=True)
+        found = told(facts)
+        return Got(passing.size, passing.sha256, passing.md5, found["pixels"], facts.sop_uid, found.get("content", ""))
 
     def _told(self, size: int) -> None:
         self.tally += Tally(read_bytes=size)

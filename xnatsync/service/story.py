@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from xnatsync.core.errors import NothingFound
 from xnatsync.core.pasting import command_line
+from xnatsync.core.receipt import compared_words
 from xnatsync.core.wording import counted
 from xnatsync.ledger.rows import AttemptRow, EventRow, FileRow, ItemRow, ReceiptRow, UnitRow
 from xnatsync.service.lookup import look_up
@@ -223,10 +224,12 @@ def _unit_events(unit: UnitRow, events: list[EventRow]) -> Iterator[Sentence]:
 
 def _proven(unit: UnitRow, receipt: ReceiptRow) -> Sentence:
     where = f"as {unit.session_id}" if unit.session_id else f"at {unit.prearchive}"
+    by = compared_words(receipt.compared)
+    what = "" if by in {"", receipt.level} else f" ({by})"
     return Sentence(
         receipt.at,
         f"Receipt {receipt.id}: {receipt.held} of {counted(receipt.expected, 'object')} proven at level "
-        f"{receipt.level} in the {receipt.place} {where}.",
+        f"{receipt.level}{what} in the {receipt.place} {where}.",
         "proven",
     )
 

@@ -10,7 +10,7 @@ from xnatsync.core.verification import Depth, Finding, Looked, Repair, Tally, Ta
 from xnatsync.core.wording import counted
 from xnatsync.ledger.rows import FileRow, ReceiptRow, UnitRow
 from xnatsync.routes.drop import DropRoute, is_attached, target_tree
-from xnatsync.service.filed_copies import Copy, examine_copy
+from xnatsync.service.filed_copies import Copy, Digests, examine_copy
 from xnatsync.service.redelivery import redeliver, went_back
 from xnatsync.service.session_comparison import Comparison, Place, Sent
 from xnatsync.service.verifying import Looking
@@ -60,8 +60,8 @@ class Drops:
         sent = Sent(units, files, receipts, ledger.entries(self.route.name, units[0].target))
         copies = [self._copy(unit, sent) for unit in units]
         local = sum((copy.tally for copy in copies), Tally())
-        pixels = {key: digest for copy in copies for key, digest in copy.pixels.items()}
-        server, findings = self._server(sent, pixels)
+        digests = {key: found for copy in copies for key, found in copy.digests.items()}
+        server, findings = self._server(sent, digests)
         findings += [finding for copy in copies for finding in copy.findings]
         findings += [finding for unit in units for finding in _ledger(unit, files[unit.id], receipts.get(unit.id))]
         return Looked(target, self.depth, server, local, tuple(findings))
@@ -86,18 +86,18 @@ class Drops:
         files.sort(key=lambda file: file.position)
         if self.route.after == "delete":
             files = [file for file in files if file.unit_id is None]
-        pixels = self.depth.server.rank >= Level.PIXELS.rank
-        return examine_copy(self.looking, self.route, item, files, self.depth.local, pixels=pixels)
+        contents = self.depth.server.rank >= Level.PIXELS.rank
+        return examine_copy(self.looking, self.route, item, files, self.depth.local, contents=contents)
 
     # --- the server's side ---------------------------------------------------------------------------------------
 
-    def _server(self, sent: Sent, pixels: dict[str, str]) -> tuple[Tally, list[Finding]]:
+    def _server(self, sent: Sent, digests: Digests) -> tuple[Tally, list[Finding]]:
         expected = sum(len(sent.source(unit)) for unit in sent.units)
         try:
             place = self._find(sent.units[-1])
             if self.depth.server is Level.COUNTS:
                 return self._counted(sent, place)
-            return Comparison(self.looking, self.route, sent, place, self.depth.server, pixels).result()
+            return Comparison(self.looking, self.route, sent, place, self.depth.server, digests).result()
         except NotThere as error:
             return self._whole(expected, Verdict.MISSING, str(error))
         except AccessDenied as error:
