@@ -147,6 +147,13 @@ class Disk(Protocol):
         """Tells whether something is there (a dangling link counts)."""
         ...
 
+    def probe(self, folder: Path, done: Path | None) -> None:
+        """Proves that a route's folder can be written, and that what is filed can be renamed to `done`.
+
+        FolderMissing, DiskFull or DiskUnwell when it cannot: then it is not one thing alone that fails there.
+        """
+        ...
+
     def same_device(self, one: Path, other: Path) -> bool:
         """Tells whether a rename between two folders (or their nearest existing parents) can work."""
         ...

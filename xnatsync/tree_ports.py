@@ -171,6 +171,10 @@ class TreeDisk(Protocol):
         """
         ...
 
+    def probe(self, root: Path) -> None:
+        """Proves that the folder can be written; FolderMissing, DiskFull or DiskUnwell when it cannot."""
+        ...
+
     def discard(self, root: Path, path: str, trash: str) -> None:
         """Moves a file from its place to the trash, and removes folders that are empty then, durably."""
         ...

@@ -12,6 +12,7 @@ import pytest
 from xnatsync.core.errors import (
     DiskError,
     DiskFull,
+    DiskRefused,
     DiskUnwell,
     PlaceTaken,
     SourceChanged,
@@ -88,7 +89,7 @@ def test_another_file_system_is_an_error_with_advice(disk: LocalDisk, tmp_path: 
         pytest.skip("no second file system here")
     (tmp_path / "file").write_bytes(b"x")
     target = other / f"xnatsync-test-{os.getpid()}"
-    with pytest.raises(DiskUnwell) as caught:
+    with pytest.raises(DiskRefused) as caught:
         disk.move(tmp_path / "file", target)
     assert "file system" in caught.value.remedy
     assert not disk.same_device(tmp_path, target)
@@ -108,7 +109,7 @@ def test_removing_takes_one_file_and_can_be_repeated(disk: LocalDisk, tmp_path: 
     disk.remove(tmp_path / "file")
     disk.remove(tmp_path / "file")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(DiskUnwell):
+    with pytest.raises(DiskRefused):
         disk.remove(tmp_path / "folder")
     assert (tmp_path / "folder").is_dir()
 

@@ -8,7 +8,7 @@ import pytest
 from pyfakefs.fake_filesystem import FakeFilesystem
 from pyfakefs.helpers import set_uid
 
-from xnatsync.core.errors import DiskUnwell, SourceUnreadable
+from xnatsync.core.errors import DiskRefused, SourceUnreadable
 from xnatsync.disk.local import LocalDisk
 
 FOLDER = Path("/drop/exam")
@@ -56,7 +56,7 @@ def test_a_done_folder_without_rights_takes_nothing_and_loses_nothing(exam: Fake
     """The item stays where it was."""
     exam.chmod("/done", 0o500, force_unix_mode=True)
 
-    with pytest.raises(DiskUnwell):
+    with pytest.raises(DiskRefused):
         LocalDisk().move(FOLDER, Path("/done/2026-03-01/exam"))
 
     assert (FOLDER / "open" / "1.dcm").read_bytes() == b"one"

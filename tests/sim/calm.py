@@ -66,6 +66,7 @@ class Calm:
             self.history.happen()
         self.history.mount()
         self.history.done_is_back()
+        self.history.disk.sick = (0, 0)
         self.history.configure_password()
 
     def settle_down(self) -> None:
@@ -136,6 +137,8 @@ class Calm:
             match code:
                 case errors.SourceGone.code if item.phase == "verified":
                     self.history.disk.has_own_folder = True  # as the advice says
+                case errors.DiskRefused.code:
+                    self.history.disk.stuck.clear()
                 case errors.SourceUnreadable.code if item.phase == "verified":
                     pass  # it can be read again
                 case (

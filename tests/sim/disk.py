@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from sim import content
 from xnatsync.core.errors import (
     DiskError,
+    DiskUnwell,
     FolderMissing,
     PlaceTaken,
     SourceChanged,
@@ -21,13 +22,14 @@ from xnatsync.core.errors import (
     Stopped,
 )
 from xnatsync.core.manifest import Kind, ManifestFile
-from xnatsync.disk.failures import our_disk
+from xnatsync.disk.failures import Operation, one_thing, our_disk
 from xnatsync.disk.manifest import _mark_duplicates
 from xnatsync.ports import DropEntry, FileSeen, ItemLook, ProblemSeen
 
 if TYPE_CHECKING:
     from sim.world import History
 
+STUCK = (errno.EACCES, errno.EPERM, errno.EBUSY, errno.ENAMETOOLONG, errno.EXDEV)
 FLUSH_MS = 30_000  # so long what a person wrote may not be on the disk yet
 
 
@@ -53,6 +55,8 @@ class SimDisk:
         self.done_elsewhere = False  # somebody mounted another disk over the done folder
         self.has_own_folder = False  # made with the first custody box, and never removed
         self.unsynced: list[tuple[str, str]] = []
+        self.stuck: dict[str, int] = {}  # dropped things that cannot be renamed, and why, until a person mends it
+        self.sick = (0, 0)  # until when the whole disk fails, and how
 
     # --- what people do ------------------------------------------------------------------------------------------
 
@@ -70,6 +74,7 @@ class SimDisk:
         """A person removes a file or a folder."""
         for name in self.below(path):
             del self.files[name]
+        self.stuck.pop(str(path), None)
 
     def power_cut(self) -> None:
         """Loses or tears what was not on the disk yet, and forgets renames whose folders were not."""
@@ -207,8 +212,12 @@ class SimDisk:
         if not self._seen(source):
             raise SourceChanged(f"{source} is gone")
         self._may_fail("move", f"moving {source} to {target}")
+        if source.parent == self.folder and (chance := self.history.faults.fires("stuck", "disk.move")):
+            self.stuck[str(source)] = chance.choice(STUCK)
+        if str(source) in self.stuck:
+            self._refuse(self.stuck[str(source)], f"moving {source} to {target}")
         if self._device(source) != self._device(target):
-            self._fail(errno.EXDEV, f"moving {source} to {target}")
+            self._refuse(errno.EXDEV, f"moving {source} to {target}")
         if self._seen(target):
             raise PlaceTaken(f"{target} is already there: {source} was not moved over it")
         self.history.judge.before_move(source, target)
@@ -244,6 +253,15 @@ class SimDisk:
             self._fail(errno.EIO, f"looking at {path}")
         return bool(self._seen(path))
 
+    def probe(self, folder: Path, done: Path | None) -> None:
+        self._boundary("probe")
+        if self._hidden(folder):
+            raise FolderMissing(f"{folder} is not there, or is not a folder")
+        if self.history.clock.ms < self.sick[0]:
+            self._fail(self.sick[1], f"writing to {folder}")
+        if done is not None and not self.same_device(folder, done):
+            raise DiskUnwell(f"{done} is on another file system than {folder}")
+
     def same_device(self, one: Path, other: Path) -> bool:
         return self._device(one) == self._device(other)
 
@@ -264,12 +282,18 @@ class SimDisk:
         return "mount point" if self._hidden(path) else "disk"
 
     def _may_fail(self, method: str, doing: str) -> None:
-        if self.history.faults.fires("enospc", f"disk.{method}"):
-            self._fail(errno.ENOSPC, doing)
-        if self.history.faults.fires("eio", f"disk.{method}"):
-            self._fail(errno.EIO, doing)
+        if self.history.clock.ms < self.sick[0]:
+            self._fail(self.sick[1], doing)
+        for fault, number in (("enospc", errno.ENOSPC), ("eio", errno.EIO)):
+            if chance := self.history.faults.fires(fault, f"disk.{method}"):
+                if chance.random() < 0.5:
+                    self.sick = self.history.clock.ms + chance.choice((1_000, 20_000, 600_000)), number
+                self._fail(number, doing)
         if method == "move" and self.history.faults.fires("exdev", "disk.move"):
-            self._fail(errno.EXDEV, doing)
+            self._refuse(errno.EXDEV, doing)
+
+    def _refuse(self, number: int, doing: str) -> NoReturn:
+        raise one_thing(OSError(number, os.strerror(number)), doing, Operation.RENAME)
 
     def _fail(self, number: int, doing: str) -> NoReturn:
         error: DiskError = our_disk(OSError(number, os.strerror(number)), doing)

@@ -17,7 +17,7 @@ WRITE_FAULTS = (
     "503", "500", "401", "login page", "cut", "reply lost", "delayed", "long delayed", "lost", "lost in limbo", "twice",
     "conflict", "busy", "slow", "dropped", "truncated", "refused",
 )  # fmt: skip
-DISK_FAULTS = ("eio", "enospc", "unreadable", "exdev")
+DISK_FAULTS = ("eio", "enospc", "unreadable", "exdev", "stuck")
 LEDGER_FAULTS = ("ledger busy", "ledger full", "ledger io")
 
 TABLES: tuple[Table, ...] = (
@@ -54,6 +54,7 @@ ONLY: Mapping[Cell, Reason] = {
     ("disk", "enospc"): (("move", "remove", "prune"), "the others write nothing to our disk"),
     ("disk", "unreadable"): (("entries", "look"), "what fails while it is read is EIO"),
     ("disk", "exdev"): (("move",), "only a rename can cross devices"),
+    ("disk", "stuck"): (("move",), "a dropped thing that cannot be renamed (rights, a mount point) is met there"),
 }  # fmt: skip
 
 

@@ -391,6 +391,11 @@ class SimTreeDisk:
 
     # --- inner parts ---------------------------------------------------------------------------------------------
 
+    def probe(self, root: Path) -> None:
+        self._boundary("probe")
+        if not self.mounted or SENTINEL not in self.names:
+            raise FolderMissing("the tree is no longer there, or is no longer ours")
+
     def _boundary(self, what: str) -> None:
         self.history.boundary(f"disk.{what}")
 

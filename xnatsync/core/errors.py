@@ -63,6 +63,7 @@ XnatsyncError
 │   ├── DiskFull .............. XS-DISK-FULL            no space left on our disk
 │   ├── PlaceTaken ............ XS-PLACE-TAKEN          something lies where a file was to be put: never overwritten
 │   ├── LinkInOurWay .......... XS-LINK-IN-OUR-WAY      one of our own files or folders is a link: never followed
+│   ├── DiskRefused ........... XS-DISK-REFUSED         our disk refuses to move, remove or write this one thing
 │   └── DiskUnwell ............ XS-DISK-UNWELL          our disk is read-only or failing
 ├── LedgerError
 │   ├── LedgerHeld ............ XS-LEDGER-HELD          another instance works with this ledger
@@ -589,6 +590,7 @@ class DiskError(XnatsyncError):
 
     exit_code = Exit.TEMPORARY
     disposition = Disposition.PAUSE
+    of_ledger = False  # True: the disk of the ledger, without which nothing can be done
 
 
 class DiskFull(DiskError):
@@ -618,6 +620,15 @@ class LinkInOurWay(DiskError):
         "Remove the link. To keep the folder `.xnatsync` on a bigger disk, mount that disk at its place (a bind mount "
         "will do), or move the whole folder and name its new place in the configuration."
     )
+
+
+class DiskRefused(DiskError):
+    """Our disk refuses to move, remove or write one thing; everything else goes on."""
+
+    code = "XS-DISK-REFUSED"
+    exit_code = Exit.HELD
+    disposition = Disposition.PERSON
+    advice = "Look at the thing named and at the rights of its folder; the next `xnatsync sync` tries again by itself."
 
 
 class DiskUnwell(DiskError):

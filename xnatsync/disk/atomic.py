@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from xnatsync.core.errors import PlaceTaken, SourceChanged
-from xnatsync.disk.failures import our_disk
+from xnatsync.disk.failures import Operation, one_thing, our_disk
 from xnatsync.disk.spelling import real
 
 _AT_FDCWD, _RENAME_NOREPLACE, _RENAME_EXCL = -100, 1, 4
@@ -37,7 +37,7 @@ def move(source: Path, target: Path) -> None:
     except FileNotFoundError:
         raise SourceChanged(f"{source} is gone") from None
     except OSError as error:
-        raise our_disk(error, f"moving {source} to {target}") from error
+        raise one_thing(error, f"moving {source} to {target}", Operation.RENAME) from error
 
 
 def remove(path: Path) -> None:
@@ -48,7 +48,7 @@ def remove(path: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise our_disk(error, f"removing {path}") from error
+        raise one_thing(error, f"removing {path}", Operation.REMOVE) from error
 
 
 def prune(folder: Path) -> None:
@@ -63,7 +63,7 @@ def prune(folder: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise our_disk(error, f"removing empty folders of {folder}") from error
+        raise one_thing(error, f"removing empty folders of {folder}", Operation.REMOVE) from error
 
 
 def settle(folder: Path) -> None:

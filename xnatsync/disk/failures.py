@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+from enum import Enum
 
 from xnatsync.core.errors import (
     DiskError,
     DiskFull,
+    DiskRefused,
     DiskUnwell,
     PlaceTaken,
     SourceChanged,
@@ -15,7 +17,39 @@ from xnatsync.core.errors import (
     SourceUnreadable,
 )
 
+
+class Operation(Enum):
+    """What was asked of the disk."""
+
+    READ = "read"
+    LIST = "list"
+    RENAME = "rename"
+    REMOVE = "remove"
+    MKDIR = "mkdir"
+    FSYNC = "fsync"
+    WRITE = "write"
+
+
+class Scope(Enum):
+    """What a failure speaks of."""
+
+    THING = "this thing alone, until somebody does something about it"
+    DISK = "perhaps everything on its disk: a probe of the route's own folder tells"
+
+
+def _numbers(*names: str) -> frozenset[int]:
+    return frozenset(getattr(errno, name) for name in names if hasattr(errno, name))
+
+
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# What a disk, its connection or the whole process lacks.  Every other number speaks of the thing that was named.
+_OF_THE_DISK = _numbers(
+    "ENOSPC", "EDQUOT", "EIO", "EROFS", "ENODEV", "ENXIO", "ENOMEDIUM", "EREMOTEIO", "ESTALE", "EMFILE", "ENFILE",
+    "ENOMEM", "ENOBUFS", "ENOLCK", "ENOTCONN", "ESHUTDOWN", "EHOSTDOWN", "EHOSTUNREACH", "ENETDOWN", "ENETUNREACH",
+    "ENETRESET", "ECONNRESET", "ECONNABORTED", "ECONNREFUSED", "ETIMEDOUT", "EAGAIN", "EINTR",
+)  # fmt: skip
+# What fails to be read or listed is bad where it lies: the next file may be good.  But for what the process lacks.
+_OF_THE_PROCESS = _numbers("EMFILE", "ENFILE", "ENOMEM", "ENOBUFS")
 _TAKEN = frozenset({errno.EEXIST, errno.ENOTEMPTY})
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE})  # ELOOP: it has become a link
 
@@ -35,6 +69,34 @@ def our_disk(error: OSError, doing: str) -> DiskError:
     if error.errno == errno.EXDEV:
         return DiskUnwell(text, advice="Choose a `done` folder on the file system of the drop folder.")
     return DiskUnwell(text)
+
+
+def scope_of(number: int | None, operation: Operation) -> Scope:
+    """Tells what a failure speaks of; one without a number is taken for one of the disk, which a probe disproves."""
+    if number is None:
+        return Scope.DISK
+    wide = _OF_THE_PROCESS if operation in {Operation.READ, Operation.LIST} else _OF_THE_DISK
+    return Scope.DISK if number in wide else Scope.THING
+
+
+def one_thing(error: OSError, doing: str, operation: Operation) -> DiskError:
+    """Translates a failure of something we did to one thing on our own disk; `doing` reads like `moving a to b`."""
+    if error.errno in _TAKEN or scope_of(error.errno, operation) is Scope.DISK:
+        return our_disk(error, doing)
+    return DiskRefused(f"{doing} failed: {why(error)}", advice=_ADVICE.get(error.errno or 0))
+
+
+_RIGHTS = (
+    "Give this account the right to change it, or move it yourself. (Whoever moves a folder must be allowed to write "
+    "in it, and the folder above must not be sticky.)"
+)
+_ADVICE = {
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.EBUSY: "It is a mount point, or a program uses it: unmount it, or end that program.",
+    errno.EXDEV: "It lies on another file system than its route's folder: unmount it there, and copy it instead.",
+    errno.ENAMETOOLONG: "Give it a shorter name.",
+}
 
 
 def their_file(error: OSError, name: str) -> SourceError:

@@ -11,7 +11,7 @@ from pathlib import Path
 from xnatsync.core.errors import ContentDiffers, PlaceTaken
 from xnatsync.disk.atomic import rename_exclusively, sync_folder
 from xnatsync.disk.durable import sync_files
-from xnatsync.disk.failures import our_disk, their_file
+from xnatsync.disk.failures import Operation, one_thing, our_disk, their_file
 from xnatsync.disk.item import pieces_of
 from xnatsync.disk.tree_paths import Ways
 
@@ -40,7 +40,7 @@ def hand_out(ways: Ways, folder: Path, path: str, pieces: Iterator[bytes], sha25
     except FileExistsError:
         raise PlaceTaken(f"{path}: something lies there already; nothing was overwritten") from None
     except OSError as error:
-        raise our_disk(error, doing) from error
+        raise one_thing(error, doing, Operation.WRITE) from error
 
 
 def handed_out(ways: Ways, folder: Path, path: str, size: int, sha256: bytes) -> bool | None:

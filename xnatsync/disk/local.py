@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from xnatsync.core.manifest import ManifestFile
-from xnatsync.disk import atomic, manifest, scan, space
+from xnatsync.disk import atomic, manifest, probing, scan, space
 from xnatsync.disk import stream as streaming
 from xnatsync.disk.failures import our_disk
 from xnatsync.disk.spelling import real
@@ -65,6 +65,12 @@ class LocalDisk:
         except OSError as error:
             raise our_disk(error, f"looking at {path}") from error
         return True
+
+    def probe(self, folder: Path, done: Path | None) -> None:
+        """Proves that a route's folder can be written, and things renamed to `done`; see `probing`."""
+        probing.probe(folder)
+        if done is not None:
+            probing.probe_done(folder, done)
 
     def same_device(self, one: Path, other: Path) -> bool:
         """Tells whether a rename between the two can work; see `space.same_device`."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from xnatsync.core.errors import SourceChanged
 from xnatsync.disk.atomic import rename_exclusively, sync_folder
 from xnatsync.disk.durable import sync_files, sync_folders
-from xnatsync.disk.failures import their_file
+from xnatsync.disk.failures import Operation, their_file
 from xnatsync.disk.item import pieces_of
 from xnatsync.disk.tree_paths import STAGING, TRASH, Ways, failed, own_folder, refused, remove_empty
 
@@ -42,7 +42,7 @@ def _second_name(ways: Ways, root: Path, path: str, name: str, make: Callable[[]
                 raise refused(name, "another file is there") from None
         _settle_way(ways, root, second)
     except OSError as error:
-        raise failed(root, error, f"keeping {path} under a second name") from error
+        raise failed(root, error, f"keeping {path} under a second name", Operation.WRITE) from error
 
 
 def discard(ways: Ways, root: Path, path: str, trash: str) -> None:
@@ -61,7 +61,7 @@ def discard(ways: Ways, root: Path, path: str, trash: str) -> None:
         _settle_way(ways, root, second)
         prune_above(root, place)
     except OSError as error:
-        raise failed(root, error, f"moving {path} to the trash") from error
+        raise failed(root, error, f"moving {path} to the trash", Operation.RENAME) from error
 
 
 def find(ways: Ways, root: Path, trash: str) -> tuple[Path, os.stat_result]:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from xnatsync.core.errors import SourceChanged, Stopped
-from xnatsync.disk import space, staging, tree_look
+from xnatsync.disk import probing, space, staging, tree_look
 from xnatsync.disk import trash as _trash
 from xnatsync.disk.atomic import make_folder, rename_exclusively, sync_folder
 from xnatsync.disk.digests import Digests
 from xnatsync.disk.durable import sync_files, sync_folders
-from xnatsync.disk.failures import our_disk, their_file
+from xnatsync.disk.failures import Operation, our_disk, their_file
 from xnatsync.disk.item import pieces_of
 from xnatsync.disk.scan import changed_ns
 from xnatsync.disk.tree_paths import SENTINEL, Ways, failed, own_folder, refused
@@ -118,7 +118,7 @@ class LocalTree:
         except (IsADirectoryError, NotADirectoryError):
             raise refused(path, "a folder is where a file has to be, or a file where a folder has to be") from None
         except OSError as error:
-            raise failed(root, error, f"putting {path} in its place") from error
+            raise failed(root, error, f"putting {path} in its place", Operation.RENAME) from error
 
     def rename(self, root: Path, source: str, target: str) -> None:
         """Moves a file or folder within the tree; PlaceTaken when something is there; SourceChanged when it is gone."""
@@ -135,7 +135,7 @@ class LocalTree:
         except FileExistsError:
             raise refused(target, f"something is there already: {source!r} was not moved over it") from None
         except OSError as error:
-            raise failed(root, error, f"moving {source} to {target}") from error
+            raise failed(root, error, f"moving {source} to {target}", Operation.RENAME) from error
 
     def settle_files(self, root: Path, paths: Sequence[str]) -> None:
         """Brings the bytes of files in their places to the disk; one that is gone is left out."""
@@ -176,6 +176,10 @@ class LocalTree:
     def empty_trash(self, root: Path, trash: Sequence[str]) -> None:
         """Removes some files from the trash for good."""
         _trash.empty_trash(self._ways, root, trash)
+
+    def probe(self, root: Path) -> None:
+        """Proves that the folder can be written; see `probing.probe`."""
+        probing.probe(root)
 
     def free_bytes(self, root: Path) -> int:
         """Tells how much may still be written."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from xnatsync.core.errors import FolderMissing, NameHostile, PlaceTaken, XnatsyncError
 from xnatsync.core.treenames import OWN_FOLDER, HostileName, check_segment
-from xnatsync.disk.failures import our_disk
+from xnatsync.disk.failures import Operation, one_thing, our_disk
 from xnatsync.disk.scan import special
 from xnatsync.disk.spelling import respelled
 
@@ -64,13 +64,16 @@ def refused(path: str, why: str) -> PlaceTaken:
     )
 
 
-def failed(root: Path, error: OSError, doing: str) -> XnatsyncError:
-    """Translates a failure in a tree: a tree that is not there any more is an unmounted disk."""
+def failed(root: Path, error: OSError, doing: str, operation: Operation | None = None) -> XnatsyncError:
+    """Translates a failure in a tree: a tree that is not there any more is an unmounted disk.
+
+    With an operation it is one of a single thing in its place, else of our own folder.
+    """
     if error.errno in _GONE and not own_folder(root).is_dir():
         return FolderMissing(f"{root} is no longer there, or is no longer a tree of ours: {doing} was not possible")
     if error.errno in _UNWRITABLE:
         return NameHostile(f"{doing} failed: this disk cannot hold such a name ({os.strerror(error.errno)})")
-    return our_disk(error, doing)
+    return our_disk(error, doing) if operation is None else one_thing(error, doing, operation)
 
 
 def own_folder(root: Path) -> Path:

@@ -7,7 +7,7 @@ from typing import Protocol
 from xnatsync.core.errors import (
     CredentialsMissing,
     CredentialsRefused,
-    DiskError,
+    DiskRefused,
     Disposition,
     SourceError,
     Stopped,
@@ -16,6 +16,7 @@ from xnatsync.core.errors import (
 )
 from xnatsync.core.moment import later, parse
 from xnatsync.core.retry import asks_person, backoff_s
+from xnatsync.engine.blame import LEDGER, of_everything, of_one_thing, of_the_ledger
 from xnatsync.engine.world import Due, Paused, Rest, Result, World
 from xnatsync.ledger.rows import Hold, ItemRow, UnitRow
 
@@ -66,6 +67,17 @@ def still_held(row: ItemRow | UnitRow, now: str) -> Result | None:
     return Due(wait_s, f"tried again after {row.code}") if wait_s > 0 else None
 
 
+def is_tried_again(world: World, item: ItemRow) -> bool:
+    """Tells whether an item that waits for a person is tried all the same: once in each run, where a try costs nothing.
+
+    Whoever gave it the rights that it needs, or unmounted it, has nothing more to say.
+    """
+    if (item.hold, item.code) != ("person", DiskRefused.code) or item.id in world.tried:
+        return False
+    world.tried.add(item.id)
+    return True
+
+
 def still_waits_s(row: Held, now: str) -> float:
     """Tells how long a row that is tried again still waits; 0 or less when its time has come, or it does not wait."""
     if row.hold != "retry" or row.retry_at is None:
@@ -91,19 +103,45 @@ def hold_after(hold: HoldRow, row: Held, key: str, error: XnatsyncError, now: st
 
 
 def fail_item(world: World, item: ItemRow, error: XnatsyncError) -> Result:
-    """Holds an item, or pauses its route."""
+    """Holds an item, or pauses its route where everything in its folder is concerned."""
     if isinstance(error, Stopped):
         return Due()
+    if of_the_ledger(error):
+        return Paused(LEDGER, error)
+    if of_one_thing(error):
+        wide = of_everything(world, world.routes[item.route], error)
+        return _hold(world, item, _cannot_be_filed(item, error)) if wide is None else _pause(world, item, wide)
     if error.disposition is Disposition.PAUSE:
-        return Paused(f"route {item.route}", error)
+        return _pause(world, item, error)
     return _hold(world, item, error)
+
+
+def _pause(world: World, row: ItemRow | UnitRow, error: XnatsyncError) -> Result:
+    what = f"route {row.route}"
+    world.note(row, error.code, f"{what} is left alone", level="warning")
+    return Paused(what, error)
+
+
+def _cannot_be_filed(item: ItemRow, error: XnatsyncError) -> XnatsyncError:
+    """What is proven is delivered, whatever becomes of its file here."""
+    if item.phase != "verified":
+        return error
+    return type(error)(
+        f"everything of it is delivered and proven, and it cannot be filed: {error}", advice=error.remedy
+    )
 
 
 def fail_unit(world: World, unit: UnitRow, error: XnatsyncError) -> Result:
     """Holds a unit, looks again soon, or pauses its server, or its route where our own disk is the matter."""
+    if of_the_ledger(error):
+        return Paused(LEDGER, error)
+    if of_one_thing(error):
+        wide = of_everything(world, world.routes[unit.route], error)
+        return _hold(world, unit, error) if wide is None else _pause(world, unit, wide)
+    if error.disposition is Disposition.PAUSE and isinstance(error, SourceError):
+        return _pause(world, unit, error)
     if error.disposition is Disposition.PAUSE or isinstance(error, OF_THE_SERVER):
-        ours = isinstance(error, DiskError | SourceError)
-        what = f"route {unit.route}" if ours else f"server {unit.server}"
+        what = f"server {unit.server}"
         world.note(unit, error.code, f"{what} is left alone", level="warning")
         return Paused(what, error)
     if isinstance(error, Stopped):
@@ -120,7 +158,8 @@ def _hold(world: World, row: ItemRow | UnitRow, error: XnatsyncError) -> Result:
     with world.ledger.write():
         wait_s = hold_after(hold, row, f"{kind} {row.id}", error, world.now())
         level = "error" if wait_s is None else "warning"
-        world.note(row, error.code, f"{kind} {row.id} is held", level=level)
+        if (row.hold, row.code) != ("person", error.code):  # it was tried again, and nothing is new
+            world.note(row, error.code, f"{kind} {row.id} is held", level=level)
     if isinstance(row, UnitRow):
         world.progress.unit(world.ledger.unit(row.id), str(error))
     else:

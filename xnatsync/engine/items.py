@@ -14,7 +14,7 @@ from xnatsync.core.moment import parse
 from xnatsync.core.settle import settles_at
 from xnatsync.core.wording import counted, left_out_words
 from xnatsync.engine.discover import present_look, print_of
-from xnatsync.engine.failing import fail_item, still_held
+from xnatsync.engine.failing import fail_item, is_tried_again, still_held
 from xnatsync.engine.filing import file_away, is_back
 from xnatsync.engine.release import unsure_s
 from xnatsync.engine.world import Due, Rest, Result, World
@@ -31,7 +31,9 @@ def step_item(world: World, item: ItemRow) -> Result:
     route = world.routes[item.route]
     try:
         held = still_held(item, world.now())
-        if held is not None:
+        if held is not None and is_tried_again(world, item):
+            world.ledger.release_item(item.id)
+        elif held is not None:
             if not _changed_meanwhile(world, route, item):
                 return held
             world.ledger.release_item(item.id)

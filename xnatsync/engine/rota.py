@@ -17,6 +17,7 @@ from typing import Protocol
 
 from xnatsync.core.errors import Bug, Exit, XnatsyncError
 from xnatsync.core.retry import pause_s
+from xnatsync.engine.blame import LEDGER
 from xnatsync.engine.failing import OF_THE_SERVER
 from xnatsync.engine.observers import tell
 from xnatsync.engine.world import Due, Paused, Rest, Result
@@ -65,7 +66,9 @@ class Rota(ABC):
         self.busy: set[Key] = set()
         self.pauses: dict[str, Pause] = {}
         self.waiting: dict[Key, str] = {}
-        self.order: list[tuple[float, Key]] = []  # a heap; entries that `due` contradicts are stale
+        self.order: list[tuple[float, int, Key]] = []  # a heap; entries that `due` contradicts are stale
+        self.turns = 0
+        self.stepped: dict[Key, int] = {}  # which step was the last of a key: of what is due, that waits longest
 
     # --- what a kind of key says of itself -------------------------------------------------------------------------
 
@@ -120,7 +123,7 @@ class Rota(ABC):
     def put(self, key: Key, moment: float) -> None:
         """Makes a key due at a moment; an earlier moment that was set before no longer counts."""
         self.due[key] = moment
-        heapq.heappush(self.order, (moment, key))
+        heapq.heappush(self.order, (moment, self.stepped.get(key, 0), key))
 
     def _ready(self) -> list[Key]:
         """Takes what is due off the heap, as much as there are free workers; what is blocked goes back."""
@@ -128,7 +131,7 @@ class Rota(ABC):
         ready: list[Key] = []
         blocked: list[Key] = []
         while self.order and self.order[0][0] <= now and len(self.busy) + len(ready) < self.workers:
-            moment, key = heapq.heappop(self.order)
+            moment, _, key = heapq.heappop(self.order)
             if self.due.get(key) != moment or key in ready or key in blocked:
                 continue  # it was put off, or is taken already
             if key in self.busy or self._blocked(key, ready, now):
@@ -147,7 +150,7 @@ class Rota(ABC):
             return True
         if not self.pauses:
             return False
-        for aim in self.aims(key):
+        for aim in (LEDGER, *self.aims(key)):
             pause = self.pauses.get(aim)
             if pause is not None and (pause.for_good or pause.until > now):
                 self.due[key] = pause.until
@@ -159,7 +162,7 @@ class Rota(ABC):
         try:
             result = self.step(key)
         except XnatsyncError as error:
-            result = Paused("the ledger", error)
+            result = Paused(LEDGER, error)
         except Exception as error:
             tell(self.on_bug, traceback.format_exc())
             result = self._hold_bug(key, error)
@@ -170,12 +173,14 @@ class Rota(ABC):
         try:
             self.hold_bug(key, Bug(f"{type(error).__name__} in a step of {kind} {number}"))
         except XnatsyncError as refused:
-            return Paused("the ledger", refused)
+            return Paused(LEDGER, refused)
         return Rest()
 
     def _take(self, key: Key, result: Result) -> None:
         self.busy.discard(key)
         self.waiting.pop(key, None)
+        self.turns += 1
+        self.stepped[key] = self.turns
         match result:
             case Due(seconds, why):
                 self.put(key, self._now() + seconds if seconds > 0 else 0.0)
@@ -188,6 +193,7 @@ class Rota(ABC):
             case Rest():
                 pass
         if not isinstance(result, Paused):
+            self.well(LEDGER)
             self.follow(key)
 
     def wake(self, key: Key) -> None:
@@ -209,7 +215,7 @@ class Rota(ABC):
 
     def _next_s(self) -> float | None:
         """Tells in how many seconds the next key is due; None when none is."""
-        while self.order and self.due.get(self.order[0][1]) != self.order[0][0]:
+        while self.order and self.due.get(self.order[0][2]) != self.order[0][0]:
             heapq.heappop(self.order)
         return max(0.0, self.order[0][0] - self._now()) if self.order else None
 

@@ -93,6 +93,7 @@ class World:
     run_id: int
     progress: Progress
     stopping: Callable[[], bool]
+    tried: set[int] = field(default_factory=set)  # items that wait for a person and were tried again in this run
     restless: dict[int, tuple[str, str]] = field(default_factory=dict)  # verified items that changed: looks, since when
 
     def now(self) -> str:

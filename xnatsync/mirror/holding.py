@@ -8,9 +8,10 @@ from typing import Final
 
 from xnatsync.core.advice import advice_of
 from xnatsync.core.agreement import Trouble
-from xnatsync.core.errors import DiskError, Disposition, SourceError, Stopped, XnatsyncError
+from xnatsync.core.errors import Disposition, SourceError, Stopped, XnatsyncError
 from xnatsync.core.inventory import Owner
 from xnatsync.core.wording import counted
+from xnatsync.engine.blame import LEDGER, of_one_thing, of_the_ledger
 from xnatsync.engine.failing import LOOK_AGAIN_S, OF_THE_SERVER, hold_after
 from xnatsync.engine.world import Due, Paused, Rest, Result
 from xnatsync.ledger.tree_rows import NewTrouble, OwnerRow
@@ -25,14 +26,30 @@ def fail(world: TreeWorld, route: MirrorRoute | PushRoute, row: OwnerRow, error:
     """Holds an owner, or pauses its server, or its route where our own disk is the matter."""
     if isinstance(error, Stopped):
         return Due(LOOK_AGAIN_S, str(error))
-    if error.disposition is Disposition.PAUSE or isinstance(error, OF_THE_SERVER):
-        ours = isinstance(error, DiskError | SourceError)
-        return Paused(f"route {row.route}" if ours else f"server {route.server}", error)
+    if of_the_ledger(error):
+        return Paused(LEDGER, error)
+    if of_one_thing(error) and error.disposition is Disposition.PAUSE:
+        wide = _of_everything(world, route)
+        if wide is not None:
+            return Paused(f"route {row.route}", wide)
+    elif error.disposition is Disposition.PAUSE or isinstance(error, OF_THE_SERVER):
+        return Paused(f"route {row.route}" if isinstance(error, SourceError) else f"server {route.server}", error)
     with world.ledger.write():
         wait_s = hold_after(world.ledger.hold_owner, row, f"owner {row.id}", error, world.now())
         level = "error" if wait_s is None else "warning"
         world.note(row.route, error.code, f"owner {row.id} is held", level=level)
     return Rest() if wait_s is None else Due(wait_s, str(error))
+
+
+def _of_everything(world: TreeWorld, route: MirrorRoute | PushRoute) -> XnatsyncError | None:
+    """Gives what is wrong with all of the tree; None when one thing is the matter.  A push only reads its tree."""
+    if isinstance(route, PushRoute):
+        return None
+    try:
+        world.disk.probe(route.folder)
+    except XnatsyncError as wide:
+        return wide
+    return None
 
 
 def hold_by(world: TreeWorld, row: OwnerRow, troubles: Sequence[Trouble]) -> None:

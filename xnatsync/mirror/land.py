@@ -12,13 +12,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from xnatsync.core.agreement import Fetch, Trouble
-from xnatsync.core.errors import PlaceTaken
+from xnatsync.core.errors import DiskRefused, NameHostile, PlaceTaken, XnatsyncError
 from xnatsync.core.sides import ContentLike, ServerFile
 from xnatsync.ledger.tree_rows import Ended, NewVersion
 from xnatsync.mirror.batches import in_batches
 from xnatsync.mirror.store import Staged
 from xnatsync.mirror.world import TreeWorld
 from xnatsync.routes.mirror import MirrorRoute
+
+# What keeps one file from its place; the others of its owner come to theirs.
+OF_ONE_FILE = (PlaceTaken, DiskRefused, NameHostile)
 
 Tree = Mapping[str, tuple[int, int]]  # path -> size in bytes and mtime in ns, as it was when it was decided
 
@@ -29,7 +32,7 @@ class Landed:
 
     counts: Counter[str] = field(default_factory=Counter)  # "new", "restored", "replaced": files
     size: int = 0
-    refused: list[tuple[Staged, PlaceTaken]] = field(default_factory=list)  # something appeared in their places
+    refused: list[tuple[Staged, XnatsyncError]] = field(default_factory=list)  # what could not come to its place
 
     @property
     def troubles(self) -> list[Trouble]:
@@ -43,7 +46,7 @@ class Landing:
     def __init__(self, world: TreeWorld, route: MirrorRoute, owner_id: int, tree: Tree) -> None:
         self._world, self._route, self._owner_id = world, route, owner_id
         self._tree = tree
-        self._taken: dict[str, PlaceTaken] = {}  # edits that cannot make way: something lies where the copy goes
+        self._taken: dict[str, XnatsyncError] = {}  # what cannot make way: something lies where its copy goes
         self._lock = threading.Lock()
         self.done = Landed()
 
@@ -88,7 +91,7 @@ class Landing:
             if step.copy:
                 try:
                     world.disk.copy(root, step.file.path, step.copy)
-                except PlaceTaken as error:
+                except OF_ONE_FILE as error:
                     self._taken[step.file.path] = error
             elif step.base is not None:
                 places[step.base.version_id] = trash_place(world.now(), step.base.version_id, step.file.path)
@@ -96,7 +99,10 @@ class Landing:
             places = world.ledger.announce_trash(places)
         for step in same:
             if not step.copy and step.base is not None:
-                world.disk.keep(root, step.file.path, places[step.base.version_id])
+                try:
+                    world.disk.keep(root, step.file.path, places[step.base.version_id])
+                except DiskRefused as error:
+                    self._taken[step.file.path] = error
         return frozenset(step.file.path for step in same if step.file.path not in self._taken)
 
     def _place(self, one: Staged, *, replace: bool) -> NewVersion | None:
@@ -107,7 +113,7 @@ class Landing:
             mtime_ns = self._world.disk.land(
                 self._route.folder, one.name, path, replace=replace, seen=self._tree.get(path) if replace else None
             )
-        except PlaceTaken as error:
+        except OF_ONE_FILE as error:
             self.done.refused.append((one, error))  # of any thread
             return None
         return new_version(self._owner_id, self._route.name, one.file, one.content, mtime_ns)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xnatsync.core.agreement import Trouble
-from xnatsync.core.errors import NameHostile, PlaceTaken, SourceChanged
+from xnatsync.core.errors import DiskRefused, NameHostile, PlaceTaken, SourceChanged
 from xnatsync.core.inventory import Owner, OwnerKind
 from xnatsync.core.treenames import HostileName
 from xnatsync.ledger.tree_rows import OwnerRow
@@ -30,6 +30,7 @@ class _Move:
     owner: Owner
     pairs: _Pairs
     taken: str = ""
+    refused: DiskRefused | None = None  # the disk refuses to rename it, though its place is free
 
 
 def follow(world: TreeWorld, found: Survey) -> None:
@@ -44,12 +45,18 @@ def follow(world: TreeWorld, found: Survey) -> None:
         if move.heir == move.row.id:
             found.placed[move.heir] = _shown(move.row, move.owner)
             text = "something lies where its folder is to be renamed to"
-            found.stuck[move.heir] = Trouble(move.taken, PlaceTaken.code, text, person=True)
+            found.stuck[move.heir] = _trouble(move, text)
         else:
             text = "something lies where the files that it had before are to go"
-            found.barred[move.heir] = Trouble(move.taken, PlaceTaken.code, text, person=True)
+            found.barred[move.heir] = _trouble(move, text)
             found.gone = [row for row in found.gone if row.id != move.row.id]
     _bar(world, found)
+
+
+def _trouble(move: _Move, text: str) -> Trouble:
+    if move.refused is not None:
+        return Trouble(move.taken, move.refused.code, str(move.refused), person=True)
+    return Trouble(move.taken, PlaceTaken.code, text, person=True)
 
 
 # --- who moves ---------------------------------------------------------------------------------------------------
@@ -141,11 +148,12 @@ def _done(world: TreeWorld, found: Survey, move: _Move) -> bool:
             _rename(world, route.name, route.folder, source, target, move.row.id)
         except SourceChanged:
             pass  # nothing at the source: renamed already, as before a crash, or taken away
-        except (PlaceTaken, NameHostile):
+        except (PlaceTaken, NameHostile, DiskRefused) as error:
             look = world.disk.look_tree(route.folder, [source])
             if not look.files and not any(problem.unreadable for problem in look.problems):
                 continue  # nothing is called so any more, but something whose name differs in case alone may be there
             move.taken = target
+            move.refused = error if isinstance(error, DiskRefused) else None
             for done, back in reversed(renamed):
                 world.disk.rename(route.folder, back, done)
             return False

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from xnatsync.core.errors import MaxDelete, XnatsyncError
+from xnatsync.core.agreement import Trouble
+from xnatsync.core.errors import DiskRefused, MaxDelete, XnatsyncError
 from xnatsync.core.moment import later
 from xnatsync.core.rail import max_delete
 from xnatsync.core.sides import BaseFile
 from xnatsync.core.wording import counted
+from xnatsync.mirror.holding import hold_by
 from xnatsync.mirror.land import trash_place
 from xnatsync.mirror.survey import Survey
 from xnatsync.mirror.world import TreeWorld
@@ -47,13 +49,22 @@ def _remove(world: TreeWorld, route: MirrorRoute, number: int, files: Sequence[B
         {base.version_id: trash_place(world.now(), base.version_id, base.path) for base in files}
     )
     removed = []
+    refused: list[Trouble] = []
     for base in files:
         if world.disk.stat(route.folder, base.path) == (base.size, base.mtime_ns):
-            world.disk.discard(route.folder, base.path, places[base.version_id])
-            removed.append(base.version_id)
+            try:
+                world.disk.discard(route.folder, base.path, places[base.version_id])
+            except DiskRefused as error:  # the others go
+                refused.append(Trouble(base.path, error.code, str(error), person=True))
+            else:
+                removed.append(base.version_id)
     with world.ledger.write():
         world.ledger.change_versions([], [(number, "removed") for number in removed], world.now(), world.run_id)
     world.tally(route.name).add("removed", len(removed))
+    if refused:
+        told = [row for row in world.ledger.troubles(route.name) if row.owner_id == number]
+        told_before = [Trouble(row.path, row.code, row.detail, row.person) for row in told]
+        hold_by(world, world.ledger.owner(number), [*told_before, *refused])
     return len(removed) == len(files)
 
 

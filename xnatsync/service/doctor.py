@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from xnatsync.core.errors import AccessDenied, DiskFull, DiskUnwell, FolderMissing, NotThere, XnatsyncError
+from xnatsync.core.errors import AccessDenied, DiskFull, DiskRefused, DiskUnwell, FolderMissing, NotThere, XnatsyncError
 from xnatsync.core.wording import counted
 
 if TYPE_CHECKING:
@@ -139,9 +139,24 @@ def _folders(app: App, name: str, route: DropConfig) -> Iterator[Check]:
     except XnatsyncError as error:
         yield _problem(what, error)
         return
+    yield from _stuck(what, folder)
     yield Check(
         what, "ok", f"{folder} can be read and written: {counted(entries, 'entry')}; {done} is on the same file system"
     )
+
+
+def _stuck(what: str, folder: Path) -> Iterator[Check]:
+    """Names what is delivered and proven by a run, and then cannot be filed."""
+    from xnatsync.disk.probing import immovable
+
+    try:
+        found = immovable(folder)
+    except OSError:  # it went this moment: the next run tells
+        return
+    if found:
+        name, why = found[0]
+        more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+        yield _problem(what, DiskRefused(f"{name} in {folder} cannot be moved by this account: {why}{more}"))
 
 
 def _tree(name: str, route: MirrorConfig | PushConfig) -> Check:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from xnatsync.core.errors import (
     ContentDiffers,
     DiskError,
+    DiskRefused,
     Exit,
     NothingFound,
     PlaceTaken,
@@ -96,7 +97,7 @@ def restore(app: App, route: str, paths: Sequence[str], moment: str, target: Pat
                 break
             try:
                 report.restored.append(Restored(placed.version, copying.copy(placed)))
-            except PlaceTaken as error:
+            except (PlaceTaken, DiskRefused) as error:
                 report.refused.append(Refused(placed.version, error))
             except DiskError:  # the next file would fare no better
                 raise
