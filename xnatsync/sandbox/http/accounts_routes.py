@@ -89,8 +89,10 @@ class _Tokens:
             return json_answer([self._shown(token) for token in tokens])
 
     def _owner(self, user: User, login: str) -> User:
-        if user.guest or (login and login != user.login and not user.admin):
+        if user.guest:
             raise Refusal(403)
+        if login and login != user.login and not user.admin:
+            raise Refusal(403, "Only admin users can issue or show tokens of other users.")
         owner = self.site.accounts.get(login) if login else user
         if owner is None:
             raise Refusal(404)

@@ -17,7 +17,7 @@ from xnatsync.sandbox.model import importing, received, sessionimport, xarimport
 from xnatsync.sandbox.model.creation import ModelError
 from xnatsync.sandbox.model.importing import Order
 from xnatsync.sandbox.model.site import Site
-from xnatsync.sandbox.model.transactions import Transactions
+from xnatsync.sandbox.model.transactions import Note, Transactions
 
 _LOG = logging.getLogger(__name__)
 _NAMES = {
@@ -74,7 +74,7 @@ class ImportService:
                 return text(f"<html><body>{html.escape(error.message)}</body></html>", kind="text/html")
             raise Refusal(error.status, error.message) from error
         finally:
-            if not asked.params.get("http-session-listener"):
+            if not (asked.params.get("http-session-listener") and asked.params.get("src")):
                 self._clean(asked)
 
     # -- reading -------------------------------------------------------------------------------------------------------
@@ -145,9 +145,21 @@ class ImportService:
             params["Ignore-Unparsable"] = "true"
         if params.get("http-session-listener") and params.get("src"):
             return self._later(order, handler, asked)
-        return self._answer(
-            request, _HANDLERS[handler](self.site, order, asked.uploads[0].name, asked.uploads[0].chunks)
-        )
+        note = self._note(order)
+        try:
+            uris = _HANDLERS[handler](self.site, order, asked.uploads[0].name, asked.uploads[0].chunks)
+        except ModelError as error:
+            if note is not None:
+                note.finish(error.message, succeeded=False)
+            raise
+        if note is not None:
+            note.finish(";".join(_result(uri) for uri in uris), succeeded=True)
+        return self._answer(request, uris)
+
+    def _note(self, order: Order) -> Note | None:
+        """Open a transaction for a client that chose an id for an import it waits for (T:`TestImport`)."""
+        key = order.params.get("http-session-listener")
+        return self.transactions.begin(key, order.user.login) if key else None
 
     def _handler(self, request: Request, params: dict[str, str]) -> str:
         if params.get("import-handler"):

@@ -28,7 +28,9 @@ class _Table:
     site: Site
 
     def everybody(self, request: Request, _: Match) -> Response:
-        """Lists the users of the site."""
+        """Lists the users of the site; to administrators alone where the site restricts it."""
+        if self.site.settings.flag("restrictUserListAccessToAdmins") and not request.user.admin:
+            raise Refusal(403)
         rows = [
             {
                 "xdat_user_id": str(user.id),

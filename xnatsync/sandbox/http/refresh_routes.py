@@ -35,10 +35,11 @@ class _Refresh:
     site: Site
 
     def post(self, request: Request, _: Match) -> Response:
-        """Refreshes the catalogues of `resource`, as often as it is given; only the query string counts."""
-        wanted = {name for key, value in request.query if key == "options" for name in value.split(",")}
-        wanted |= {name for name in _OPERATIONS if request.flag(name)}
-        resources = [value for key, value in request.query if key == "resource"]
+        """Refreshes the catalogues of `resource`, given in query or form (T:`TestFileMitigation`)."""
+        fields = request.form()
+        wanted = {name for key, value in fields if key == "options" for name in value.split(",")}
+        wanted |= {key for key, value in fields if key in _OPERATIONS and value.lower() in {"true", "1"}}
+        resources = [value for key, value in fields if key == "resource"]
         if not resources:
             raise Refusal(400, "Please specify a resource.")
         self._refresh(request, resources, self._operations(wanted))

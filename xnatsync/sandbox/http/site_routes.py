@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 
 from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, json_answer, text
 from xnatsync.sandbox.http.gate import LOGIN_PAGE
 from xnatsync.sandbox.http.router import Routes
-from xnatsync.sandbox.model.settings import ADMIN_KEYS, Value, build_info
+from xnatsync.sandbox.model.settings import Value, build_info, may_read
 from xnatsync.sandbox.model.site import Site
 
 
@@ -35,12 +36,20 @@ class _Pages:
 
     def home(self, request: Request, _: Match) -> Response:
         """A page for people; clients only look at its status and cookies."""
-        page = f"<!DOCTYPE html>\n<html><title>XNAT</title><body>Logged in as {request.user.login}</body></html>\n"
+        who = html.escape(request.user.login)
+        if request.user.guest:
+            who = '<span style="color:red;">Guest</span>'
+        shown = f'<span id="user_info">Logged in as: {who}</span>'
+        page = f"<!DOCTYPE html>\n<html><title>XNAT</title><body>{shown}</body></html>\n"
         return text(page, kind="text/html")
 
     def login(self, _request: Request, _match: Match) -> Response:
         """The page strangers are sent to."""
         return text(LOGIN_PAGE, kind="text/html")
+
+
+def _readable(request: Request, key: str) -> bool:
+    return may_read(key, admin=request.user.admin, guest=request.user.guest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +58,19 @@ class _Config:
 
     def show(self, request: Request, _: Match) -> Response:
         """Shows what the caller may see."""
-        hidden = frozenset() if request.user.admin else ADMIN_KEYS
-        return json_answer({key: value for key, value in self.site.settings.values.items() if key not in hidden})
+        values = self.site.settings.values
+        return json_answer({key: value for key, value in values.items() if _readable(request, key)})
 
     def some(self, request: Request, match: Match) -> Response:
         """Shows several preferences."""
         wanted = match.values["KEYS"].split(",")
-        hidden = frozenset() if request.user.admin else ADMIN_KEYS
         values = self.site.settings.values
-        return json_answer({key: values[key] for key in wanted if key in values and key not in hidden})
+        return json_answer({key: values[key] for key in wanted if key in values and _readable(request, key)})
 
     def one(self, request: Request, match: Match) -> Response:
         """Shows one preference."""
         key = match.values["KEY"]
-        if key in ADMIN_KEYS and not request.user.admin:
+        if not _readable(request, key):
             raise Refusal(403)
         if key not in self.site.settings.values:
             raise Refusal(404, f"No site configuration property named {key}")

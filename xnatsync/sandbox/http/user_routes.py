@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from xml.etree import ElementTree as ET
 
-from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, json_answer, text
+from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, escaped, json_answer, text
 from xnatsync.sandbox.http.gate import idle_limit
 from xnatsync.sandbox.http.router import Routes
 from xnatsync.sandbox.model.accounts import User
 from xnatsync.sandbox.model.members import groups_of, join_group, leave_group
 from xnatsync.sandbox.model.site import Site
 
+ROLES = ("Administrator", "non_expiring", "Privileged", "Bundler", "DataManager")
+"""Roles of a plain site; which others there are is a doubt."""
+
+ALL_DATA = frozenset({"ALL_DATA_ADMIN", "ALL_DATA_ACCESS"})
+
 
 def attach(routes: Routes, site: Site) -> None:
     """Adds the routes."""
     users, sessions = _Users(site), _Sessions(site)
+    routes.add("GET", "/app/action/XDATActionRouter/**", users.document)
     routes.add("GET", "/xapi/users", users.names)
     routes.add("POST", "/xapi/users", users.create)
-    routes.add("GET", "/xapi/users/profiles", users.profiles)
+    for name in ("profiles", "current"):
+        routes.add("GET", f"/xapi/users/{name}", users.profiles)
+    routes.add("GET", "/xapi/users/rolemap", users.rolemap)
+    routes.add("GET", "/xapi/users/roles", users.role_names)
+    routes.add("GET", "/xapi/users/roles/{ROLE}", users.with_role)
+    routes.add("GET", "/xapi/role/projects", users.role_projects)
     routes.add("GET", "/xapi/users/profile", users.own)
     routes.add("GET", "/xapi/users/username", users.own_name)
     routes.add("GET", "/xapi/users/profile/{USER}", users.show)
     routes.add("GET", "/xapi/users/{USER}", users.show)
     routes.add("PUT", "/xapi/users/{USER}", users.change)
     routes.add("GET", "/xapi/users/{USER}/groups", users.groups)
+    routes.add("PUT", "/xapi/users/{USER}/groups", users.join_all)
     routes.add("PUT", "/xapi/users/{USER}/groups/{GROUP}", users.join)
     routes.add("DELETE", "/xapi/users/{USER}/groups/{GROUP}", users.leave)
     routes.add("GET", "/xapi/users/{USER}/roles", users.roles)
+    routes.add("PUT", "/xapi/users/{USER}/roles", users.give_roles)
     routes.add("PUT", "/xapi/users/{USER}/roles/{ROLE}", users.give_role)
     routes.add("DELETE", "/xapi/users/{USER}/roles/{ROLE}", users.take_role)
     for name in ("enabled", "verified"):
@@ -63,6 +77,26 @@ class _Users:
         """Shows one user: oneself, or anybody to an administrator."""
         return json_answer(profile(self._user(request, match)))
 
+    def document(self, request: Request, match: Match) -> Response:
+        """Show a user as XML, without the password (T:`TestUsersApi`); other actions of the router are pages."""
+        words = match.tail.strip("/").split("/")
+        wanted = dict(zip(words[::2], words[1::2], strict=False))
+        if wanted.get("xdataction") != "xml" or wanted.get("search_element") != "xdat:user":
+            return text("<!DOCTYPE html>\n<html><title>XNAT</title></html>\n", kind="text/html")
+        _admin(request)
+        user = self.site.accounts.get(escaped(wanted.get("search_value", "")))
+        if user is None:
+            raise Refusal(404)
+        root = ET.Element("xdat:user", {"xmlns:xdat": "http://nrg.wustl.edu/security", "ID": str(user.id)})
+        for name, value in (
+            ("login", user.login),
+            ("firstname", user.firstname),
+            ("lastname", user.lastname),
+            ("email", user.email),
+        ):
+            ET.SubElement(root, f"xdat:{name}").text = value
+        return text(ET.tostring(root, "unicode"), kind="text/xml")
+
     def create(self, request: Request, _: Match) -> Response:
         """Creates a user: 201."""
         _admin(request)
@@ -96,19 +130,58 @@ class _Users:
 
     def groups(self, request: Request, match: Match) -> Response:
         """Lists the groups of a user."""
-        return json_answer(groups_of(self.site, self._user(request, match).login))
+        user = self._user(request, match)
+        return json_answer([*groups_of(self.site, user.login), *user.groups])
+
+    def join_all(self, request: Request, match: Match) -> Response:
+        """Puts a user into the groups of a JSON list."""
+        answer = Response()
+        for group in _names(request):
+            answer = self._regroup(request, match, group, join=True)
+        return answer
 
     def join(self, request: Request, match: Match) -> Response:
         """Puts a user into a group."""
-        return self._regroup(request, match, join=True)
+        return self._regroup(request, match, match.values["GROUP"], join=True)
 
     def leave(self, request: Request, match: Match) -> Response:
         """Takes a user out of a group."""
-        return self._regroup(request, match, join=False)
+        return self._regroup(request, match, match.values["GROUP"], join=False)
 
     def roles(self, request: Request, match: Match) -> Response:
         """Lists the roles of a user."""
-        return json_answer(["Administrator"] if self._user(request, match).admin else [])
+        return json_answer(_roles(self._user(request, match)))
+
+    def rolemap(self, request: Request, _: Match) -> Response:
+        """Names the users of each role."""
+        _admin(request)
+        return json_answer({role: self._with(role) for role in ROLES})
+
+    def role_names(self, request: Request, _: Match) -> Response:
+        """Lists the roles there are."""
+        _admin(request)
+        return json_answer(list(ROLES))
+
+    def with_role(self, request: Request, match: Match) -> Response:
+        """Names the users of a role."""
+        _admin(request)
+        return json_answer(self._with(_role(match.values["ROLE"])))
+
+    def role_projects(self, request: Request, _: Match) -> Response:
+        """Lists all projects to whom has the role `Privileged` (T:`TestPrivilegedUserPermissions`; rows a doubt)."""
+        if not request.user.admin and "Privileged" not in request.user.roles:
+            raise Refusal(403)
+        return json_answer([{"id": one.id, "name": one.name} for one in self.site.projects.values()])
+
+    def give_roles(self, request: Request, match: Match) -> Response:
+        """Gives a user the roles of a JSON list."""
+        _admin(request)
+        for role in _names(request):
+            self._give(self._user(request, match), _role(role), given=True)
+        return Response()
+
+    def _with(self, role: str) -> list[str]:
+        return [user.login for user in self.site.accounts if role in _roles(user)]
 
     def give_role(self, request: Request, match: Match) -> Response:
         """Makes a user an administrator."""
@@ -140,9 +213,14 @@ class _Users:
             self.site.logins.close_all(user.login)
         self.site.save_accounts()
 
-    def _regroup(self, request: Request, match: Match, *, join: bool) -> Response:
-        user, group = self._user(request, match), match.values["GROUP"]
+    def _regroup(self, request: Request, match: Match, group: str, *, join: bool) -> Response:
+        user = self._user(request, match)
         with self.site.lock:
+            if group in ALL_DATA:
+                _admin(request)
+                user.groups = sorted({*user.groups, group} if join else {*user.groups} - {group})
+                self.site.save_accounts()
+                return json_answer([*groups_of(self.site, user.login), *user.groups])
             project = group.rpartition("_")[0]
             if project not in self.site.projects:
                 raise Refusal(404, f"No such group {group}")
@@ -151,17 +229,20 @@ class _Users:
             done = (join_group if join else leave_group)(self.site, self.site.projects[project], group, user.login)
             if not done:
                 raise Refusal(404, f"No such group {group}")
-            return json_answer(groups_of(self.site, user.login))
+            return json_answer([*groups_of(self.site, user.login), *user.groups])
 
     def _role(self, request: Request, match: Match, *, given: bool) -> Response:
         _admin(request)
-        with self.site.lock:
-            user = self._user(request, match)
-            if match.values["ROLE"] not in {"Administrator", "ADMIN", "Admin"}:
-                raise Refusal(404, f"No such role {match.values['ROLE']}")
-            user.admin = given
-            self.site.save_accounts()
+        self._give(self._user(request, match), _role(match.values["ROLE"]), given=given)
         return Response()
+
+    def _give(self, user: User, role: str, *, given: bool) -> None:
+        with self.site.lock:
+            if role == "Administrator":
+                user.admin = given
+            else:
+                user.roles = sorted({*user.roles, role} if given else {*user.roles} - {role})
+            self.site.save_accounts()
 
     def _user(self, request: Request, match: Match) -> User:
         login = match.values["USER"]
@@ -203,6 +284,25 @@ class _Sessions:
         if match.values["USER"] != request.user.login:
             _admin(request)
         return match.values["USER"]
+
+
+def _roles(user: User) -> list[str]:
+    return (["Administrator"] if user.admin else []) + user.roles
+
+
+def _role(name: str) -> str:
+    if name in {"Administrator", "ADMIN", "Admin"}:
+        return "Administrator"
+    if name not in ROLES:
+        raise Refusal(404, f"No such role {name}")
+    return name
+
+
+def _names(request: Request) -> list[str]:
+    names = request.json()
+    if not isinstance(names, list):
+        raise Refusal(400, "A list of names is expected.")
+    return [str(name) for name in names]
 
 
 def profile(user: User) -> dict[str, object]:

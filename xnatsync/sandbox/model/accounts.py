@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ADMIN_EMAIL = "admin@example.org"
+_FIRST = {"admin": 1, "guest": 2}
 _ALPHANUMERIC = string.ascii_letters + string.digits
 
 
@@ -32,6 +34,8 @@ class User:
     secret: str = ""  # salted digest of the password
     failures: int = 0
     locked_until: float = 0.0
+    roles: list[str] = field(default_factory=list)  # beside that of the administrator
+    groups: list[str] = field(default_factory=list)  # of the whole site: ALL_DATA_ADMIN, ALL_DATA_ACCESS
 
     @property
     def guest(self) -> bool:
@@ -56,7 +60,7 @@ class AccountBook:
 
     users: dict[str, User] = field(default_factory=dict)
     tokens: dict[str, Token] = field(default_factory=dict)
-    next_id: int = 1
+    next_id: int = 3  # a fresh site has two accounts: admin is 1, guest is 2 (import.md §6.5)
 
 
 class Accounts:
@@ -64,7 +68,9 @@ class Accounts:
 
     def __init__(self, book: AccountBook | None = None) -> None:
         self.book = book or AccountBook()
-        self.guest = self.book.users.get("guest") or self.add("guest", "", firstname="Guest", lastname="Guest")
+        self.guest = self.book.users.get("guest") or self.add(
+            "guest", "", firstname="XNAT", lastname="Guest", email=ADMIN_EMAIL
+        )
 
     def __iter__(self) -> Iterator[User]:
         return iter(self.book.users.values())
@@ -86,8 +92,9 @@ class Accounts:
         """Creates an account, or gives an existing one a new password."""
         user = self.book.users.get(login)
         if user is None:
-            user = User(login, firstname=firstname or login, lastname=lastname or login, id=self._next_id())
-            user.email = email or f"{login}@example.org"
+            names = (firstname or login, lastname or login) if login != "admin" else ("Admin", "Admin")
+            user = User(login, firstname=names[0], lastname=names[1], id=_FIRST.get(login) or self._next_id())
+            user.email = email or (ADMIN_EMAIL if login == "admin" else f"{login}@example.org")
             self.book.users[login] = user
         user.admin = user.admin or admin
         self.set_password(user, password)

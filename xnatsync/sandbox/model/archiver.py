@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -76,6 +77,11 @@ def find_subject(site: Site, row: Row, session: Experiment, params: Mapping[str,
         return label, exact
     matches = (one for one in site.subjects.values() if (label_in(one, row.project) or "").lower() == label.lower())
     return label, next(matches, None)
+
+
+_SCAN_PATH = re.compile(
+    r"xnat:\w+/scans/scan\[(?P<number>\d{1,5})\](?:\[@xsi:type=(?P<type>[\w:]+)\])?/(?P<field>[A-Za-z]\w*)"
+)
 
 
 @contextlib.contextmanager
@@ -163,8 +169,17 @@ def _new_experiment(site: Site, row: Row, session: Experiment, subject: Subject,
 
 def _take_fields(session: Experiment, target: Experiment, params: Mapping[str, str]) -> None:
     """Fills what the target lacks; values given with the request are part of the new session's XML."""
+    scans = [(match, value) for path, value in params.items() if (match := _SCAN_PATH.fullmatch(path))]
+    for match, value in scans:
+        chosen = [one for one in session.scans.values() if not match["type"] or one.xsi_type == match["type"]]
+        if int(match["number"]) < len(chosen):
+            chosen[int(match["number"])].fields[match["field"]] = value
     values = writing.from_params(
-        [(path, value) for path, value in params.items() if path.startswith("xnat:") and not path.endswith("/label")],
+        [
+            (path, value)
+            for path, value in params.items()
+            if path.startswith("xnat:") and not path.endswith("/label") and not _SCAN_PATH.fullmatch(path)
+        ],
         writing.Values(),
     )
     if values.fields or values.variables:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from xnatsync.sandbox.model import importing, operations, unpack
 from xnatsync.sandbox.model.archiver import Request
@@ -12,6 +13,8 @@ from xnatsync.sandbox.model.importing import Order
 from xnatsync.sandbox.model.prearchive import Row
 from xnatsync.sandbox.model.routing import find_project
 from xnatsync.sandbox.model.site import Site
+
+_AUTOMATIC: Final = 4
 
 
 def import_session(site: Site, order: Order, name: str, chunks: Iterable[bytes]) -> list[str]:
@@ -33,7 +36,7 @@ def import_session(site: Site, order: Order, name: str, chunks: Iterable[bytes])
         raise
     row = next(iter(importer.rows.values()))
     operations.build(site, row)
-    if not order.to_archive:
+    if not _wants_archive(site, order, row):
         return [row.uri]
     return [_archived(site, order, row)]
 
@@ -52,6 +55,14 @@ def _receive_all(importer: Importer, name: str, chunks: Iterable[bytes]) -> None
         raise ModelError(400, str(error)) from error
     if not importer.rows:
         raise ModelError(400, "Upload did not include parsable files for session generation.")
+
+
+def _wants_archive(site: Site, order: Order, row: Row) -> bool:
+    """Follow the project's code where the request names no destination (T:`TestDicomRouting`)."""
+    if order.to_archive is not None:
+        return order.to_archive
+    project = site.projects.get(row.project)
+    return project is not None and project.prearchive_code >= _AUTOMATIC
 
 
 def _archived(site: Site, order: Order, row: Row) -> str:

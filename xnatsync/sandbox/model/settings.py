@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from xnatsync.sandbox.model.accounts import ADMIN_EMAIL
+
 Value = str | int | bool | list[str]
 
 VERSION = "1.9.2.1"
@@ -18,6 +20,10 @@ DEFAULTS: Mapping[str, Value] = {
     "initialized": True,
     "requireLogin": True,
     "primaryAdminUsername": "admin",
+    "adminEmail": ADMIN_EMAIL,
+    "restrictUserListAccessToAdmins": True,
+    "sitewidePetTracers": "PIB\nFDG",
+    "passwordComplexityMessage": "Password is not sufficiently complex.",
     "receivedFileUser": "admin",
     "sessionTimeout": "15 minutes",
     "sessionTimeoutMessage": "Session timed out at TIMEOUT_TIME.",
@@ -63,9 +69,18 @@ PUBLIC_KEYS = frozenset({"siteId", "siteUrl", "siteHome", "siteLogoPath"})
 """Keys anybody may read, even on a closed site (hierarchy.md §2.1, the trap)."""
 
 ADMIN_KEYS = frozenset(
-    {"archivePath", "prearchivePath", "cachePath", "inboxPath", "receivedFileUser", "primaryAdminUsername"}
+    {
+        *("archivePath", "prearchivePath", "cachePath", "inboxPath", "receivedFileUser", "primaryAdminUsername"),
+        *("passwordComplexityMessage", "adminEmail"),
+    }
 )
-"""Keys only site administrators may read."""
+"""Keys only site administrators may read; so are all keys that XNAT does not know (T:`TestXapiSiteConfig`)."""
+
+
+def may_read(key: str, *, admin: bool, guest: bool) -> bool:
+    """Tell whether somebody may read a preference: public ones anybody, known ones users, the rest administrators."""
+    return admin or key in PUBLIC_KEYS or (not guest and key in DEFAULTS and key not in ADMIN_KEYS)
+
 
 _UNITS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
 
