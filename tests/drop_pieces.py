@@ -187,6 +187,7 @@ class Meddled(LocalDisk):
     """The local disk, with somebody acting at one moment: before or after the n-th call of a method."""
 
     def __init__(self, method: str, act: Callable[[Any], None], *, after: bool = False, nth: int = 1) -> None:
+        super().__init__()
         self._act, self._after, self._left = act, after, nth
         self.struck = False
         self._real: Any = getattr(super(), method)

@@ -377,9 +377,10 @@ def test_a_simulated_disk_folds_case() -> None:
 
 def test_a_pretended_disk_folds_case(fs: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """The product's own tree, on a file system that is pretended beneath it."""
-    from xnatsync.disk import atomic
+    from xnatsync.disk import handles, renaming
 
-    monkeypatch.setattr(atomic, "_kernel_rename", lambda source, target: False)  # the real kernel knows no such disk
+    monkeypatch.setattr(handles, "BY_HANDLE", False)  # its folders are not opened: by path, as on Windows
+    monkeypatch.setattr(renaming, "_kernel_rename", lambda *names: False)  # the real kernel knows no such disk
     fs.is_case_sensitive = False  # type: ignore[attr-defined]
     _Folding.judge(LocalTree(), Path("/mirror"))
 

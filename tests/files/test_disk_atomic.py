@@ -19,7 +19,7 @@ from xnatsync.core.errors import (
     SourceError,
     SourceUnreadable,
 )
-from xnatsync.disk import atomic
+from xnatsync.disk import renaming
 from xnatsync.disk.failures import our_disk, their_file
 from xnatsync.disk.local import LocalDisk
 from xnatsync.disk.space import free_bytes
@@ -29,7 +29,7 @@ from xnatsync.disk.space import free_bytes
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways to rename: the kernel's, and ours for file systems that offer none."""
     if request.param == "by hand":
-        monkeypatch.setattr(atomic, "_kernel_rename", lambda source, target: False)
+        monkeypatch.setattr(renaming, "_kernel_rename", lambda *names: False)
     return str(request.param)
 
 

@@ -9,14 +9,17 @@ from pyfakefs.fake_filesystem import FakeFilesystem
 from pyfakefs.helpers import set_uid
 
 from xnatsync.core.errors import DiskRefused, SourceUnreadable
+from xnatsync.disk import handles, renaming
 from xnatsync.disk.local import LocalDisk
 
 FOLDER = Path("/drop/exam")
 
 
 @pytest.fixture
-def exam(fs: FakeFilesystem) -> FakeFilesystem:
+def exam(fs: FakeFilesystem, monkeypatch: pytest.MonkeyPatch) -> FakeFilesystem:
     """An exam of two folders with a file in each, seen by an account that is not root."""
+    monkeypatch.setattr(handles, "BY_HANDLE", False)  # pretended folders are not opened: by path, as on Windows
+    monkeypatch.setattr(renaming, "_kernel_rename", lambda *names: False)
     fs.create_file(FOLDER / "open" / "1.dcm", contents=b"one")
     fs.create_file(FOLDER / "closed" / "2.dcm", contents=b"two")
     fs.create_dir("/done")

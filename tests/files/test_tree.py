@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from xnatsync.core.errors import FolderMissing, PlaceTaken, ReadFailed, SourceChanged, SourceUnreadable, Stopped
-from xnatsync.disk import atomic, digests, durable, trash
+from xnatsync.disk import digests, durable, handles, renaming
 from xnatsync.disk.tree import LocalTree
 from xnatsync.ports import ProblemSeen
 from xnatsync.tree_ports import TreeDisk
@@ -312,6 +312,9 @@ def test_a_name_that_is_no_text_is_found_again(tree: TreeDisk, root: Path) -> No
     with open(os.fsencode(root) + b"/\xff", "wb"), open(root / "\uf4ff", "wb"):
         pass
     assert [problem.path for problem in tree.look_tree(root).problems] == ["\uf4ff"]
+    for name in (b"f\xff", "f\uf4ff".encode()):
+        os.mkdir(os.fsencode(root) + b"/" + name)
+    assert [problem.path for problem in tree.look_tree(root).problems] == ["f\uf4ff", "\uf4ff"]
 
 
 # --- the trash ---------------------------------------------------------------------------------------------------
@@ -325,7 +328,7 @@ def links(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
         def refuse(*places: object, **words: object) -> None:
             raise PermissionError(1, "no links here")
 
-        monkeypatch.setattr(trash.os, "link", refuse)
+        monkeypatch.setattr(handles.os, "link", refuse)
     return str(request.param)
 
 
@@ -377,7 +380,12 @@ def test_every_name_on_the_way_into_the_trash_is_brought_to_the_disk(
     synced: list[str] = []
     for path in ("a", "b", "c"):
         put(tree, root, path)
-    monkeypatch.setattr(trash, "sync_folder", lambda folder: synced.append(folder.relative_to(root).as_posix()))
+
+    def note(handle: int) -> None:
+        folder = os.readlink(f"/proc/self/fd/{handle}")
+        synced.append(Path(folder).relative_to(root).as_posix())
+
+    monkeypatch.setattr(handles.os, "fsync", note)
 
     tree.keep(root, "a", "day/1/x")
     assert synced == [f"{OWN}/trash/day/1", f"{OWN}/trash/day", f"{OWN}/trash", OWN, "."]
@@ -422,7 +430,7 @@ def test_the_trash_is_emptied_by_name(tree: TreeDisk, root: Path) -> None:
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """How a rename that replaces nothing is done."""
     if request.param == "by hand":
-        monkeypatch.setattr(atomic, "_kernel_rename", lambda source, target: False)
+        monkeypatch.setattr(renaming, "_kernel_rename", lambda *names: False)
     return str(request.param)
 
 

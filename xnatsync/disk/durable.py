@@ -10,14 +10,14 @@ from functools import cache
 from itertools import chain
 from pathlib import Path
 
-from xnatsync.disk.atomic import sync_folder
+from xnatsync.disk.handles import Spot
 
 FEW = 3  # one by one costs no more than everything at once
 _TELLS_ERRORS = (5, 8)  # an older Linux writes everything too, and keeps quiet about what failed
 _MOUNTS = Path("/proc/self/mountinfo")
 
 
-def sync_files(places: Iterable[str | Path], many: int = 1) -> None:
+def sync_files(places: Iterable[Spot], many: int = 1) -> None:
     """Brings the content of so many files to the disk; OSError when one of them did not get there.
 
     On Linux one call for their whole file system takes the place of many: it waits for the disk once, and only the
@@ -25,30 +25,32 @@ def sync_files(places: Iterable[str | Path], many: int = 1) -> None:
     """
     rest = iter(places)
     for first in rest:
-        if many > FEW and _sync_together(first):
+        if many > FEW and _sync_together(first.open(os.O_RDONLY)):
             return
         for place in chain([first], rest):
             _sync_file(place)
 
 
-def sync_folders(places: Sequence[Path]) -> None:
-    """Brings the names in folders of one file system to the disk; one that is gone meanwhile is left out."""
-    if len(places) > FEW and _sync_together(places[0]):
+def sync_folders(places: Sequence[Spot]) -> None:
+    """Bring the names in folders of one file system to the disk; each is told by any name in it."""
+    if len(places) > FEW and _syncfs() is not None and _sync_together(places[0].open_folder()):
         return
     for place in places:
-        try:
-            sync_folder(place)
-        except FileNotFoundError:
-            continue
+        place.sync()
 
 
-def _sync_file(place: str | Path) -> None:
-    handle = os.open(place, (os.O_RDWR if os.name == "nt" else os.O_RDONLY) | getattr(os, "O_CLOEXEC", 0))
+def _sync_file(place: Spot) -> None:
+    handle = place.open(os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
-        if not _full_sync(handle):
-            os.fsync(handle)
+        sync_written(handle)
     finally:
         os.close(handle)
+
+
+def sync_written(handle: int) -> None:
+    """Bring what was written to an open file to the disk."""
+    if not _full_sync(handle):
+        os.fsync(handle)
 
 
 def _full_sync(handle: int) -> bool:
@@ -64,15 +66,13 @@ def _full_sync(handle: int) -> bool:
     return False
 
 
-def _sync_together(place: str | Path) -> bool:
-    """Writes everything of the file system of a place; False where that is not possible or not to be trusted."""
-    call = _syncfs()
-    if call is None:
-        return False
-    handle = os.open(place, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+def _sync_together(handle: int) -> bool:
+    """Write everything of the file system of an open file, and close it; False where that is not to be trusted."""
     try:
-        if _passes_on(os.fstat(handle).st_dev):
+        call = _syncfs()
+        if call is None or _passes_on(os.fstat(handle).st_dev):
             return False
+        sys.audit("xnatsync.syncfs", handle)
         ctypes.set_errno(0)
         if call(handle) != 0:
             number = ctypes.get_errno()

@@ -11,6 +11,7 @@ from xnatsync.core.errors import (
     DiskFull,
     DiskRefused,
     DiskUnwell,
+    LinkInOurWay,
     PlaceTaken,
     SourceChanged,
     SourceError,
@@ -54,6 +55,13 @@ _TAKEN = frozenset({errno.EEXIST, errno.ENOTEMPTY})
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE})  # ELOOP: it has become a link
 
 
+class LinkOnTheWay(OSError):
+    """A step of a path is a link: it is not followed.  `filename` is where the link lies."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(errno.ELOOP, os.strerror(errno.ELOOP), place)
+
+
 def why(error: OSError) -> str:
     """Gives the system's words for an error, without the path it adds."""
     return error.strerror or (os.strerror(error.errno) if error.errno else type(error).__name__)
@@ -61,6 +69,8 @@ def why(error: OSError) -> str:
 
 def our_disk(error: OSError, doing: str) -> DiskError:
     """Translates a failure of something we did to our own disk; `doing` reads like `moving a to b`."""
+    if isinstance(error, LinkOnTheWay):
+        return LinkInOurWay(f"{error.filename} is a link, and links are never followed")
     text = f"{doing} failed: {why(error)}"
     if error.errno in _FULL:
         return DiskFull(text)
@@ -81,7 +91,7 @@ def scope_of(number: int | None, operation: Operation) -> Scope:
 
 def one_thing(error: OSError, doing: str, operation: Operation) -> DiskError:
     """Translates a failure of something we did to one thing on our own disk; `doing` reads like `moving a to b`."""
-    if error.errno in _TAKEN or scope_of(error.errno, operation) is Scope.DISK:
+    if isinstance(error, LinkOnTheWay) or error.errno in _TAKEN or scope_of(error.errno, operation) is Scope.DISK:
         return our_disk(error, doing)
     return DiskRefused(f"{doing} failed: {why(error)}", advice=_ADVICE.get(error.errno or 0))
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
 
 from xnatsync.core.errors import ContentDiffers, PlaceTaken
-from xnatsync.disk.atomic import rename_exclusively, sync_folder
-from xnatsync.disk.durable import sync_files
+from xnatsync.disk.durable import sync_written
 from xnatsync.disk.failures import Operation, one_thing, our_disk, their_file
-from xnatsync.disk.item import pieces_of
+from xnatsync.disk.handles import Spot, named
+from xnatsync.disk.item import pieces_at
 from xnatsync.disk.tree_paths import Ways
 
 _BEGUN = ".xnatsync-restore-"
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 def hand_out(ways: Ways, folder: Path, path: str, pieces: Iterator[bytes], sha256: bytes) -> None:
@@ -28,15 +28,15 @@ def hand_out(ways: Ways, folder: Path, path: str, pieces: Iterator[bytes], sha25
     doing = f"writing {path}"
     try:
         place = ways.make(folder, path)
-        begun = place.with_name(_BEGUN + hashlib.sha256(os.fsencode(place.name)).hexdigest()[:16])
+        begun = place.beside(_BEGUN + hashlib.sha256(os.fsencode(place.name)).hexdigest()[:16])
         try:
-            if _write(begun, pieces) != sha256:
+            if write_new(begun, pieces) != sha256:
                 raise ContentDiffers(f"what is kept of {path} is no longer what was agreed")
-            sync_files([begun])
-            rename_exclusively(begun, place)
+            begun.rename_exclusively(place)
         finally:
-            begun.unlink(missing_ok=True)
-        sync_folder(place.parent)
+            with suppress(FileNotFoundError):
+                begun.unlink()
+        ways.sync(folder, map(str, PurePosixPath(path).parents))
     except FileExistsError:
         raise PlaceTaken(f"{path}: something lies there already; nothing was overwritten") from None
     except OSError as error:
@@ -45,8 +45,8 @@ def hand_out(ways: Ways, folder: Path, path: str, pieces: Iterator[bytes], sha25
 
 def handed_out(ways: Ways, folder: Path, path: str, size: int, sha256: bytes) -> bool | None:
     """Tells whether exactly this lies there already; None when nothing does."""
-    place = ways.find(folder, path)
     try:
+        place = ways.find(folder, path)
         seen = place.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -55,17 +55,20 @@ def handed_out(ways: Ways, folder: Path, path: str, size: int, sha256: bytes) ->
     if not stat.S_ISREG(seen.st_mode) or seen.st_size != size:
         return False
     digest = hashlib.sha256()
-    for piece in pieces_of(place, path):
+    for piece in pieces_at(lambda: place, path):
         digest.update(piece)
     return digest.digest() == sha256
 
 
-def _write(place: Path, pieces: Iterator[bytes]) -> bytes:
+def write_new(place: Spot, pieces: Iterable[bytes], mode: int = 0o666) -> bytes:
+    """Write a new file and bring it to the disk; give its SHA-256.  LinkOnTheWay when a link lies there."""
     digest = hashlib.sha256()
-    with os.fdopen(os.open(place, _FLAGS, 0o666), "wb") as file:
+    with os.fdopen(place.open_new(mode), "wb") as file:
         for piece in pieces:
             digest.update(piece)
             file.write(piece)
+        file.flush()
+        sync_written(file.fileno())
     return digest.digest()
 
 
@@ -74,14 +77,15 @@ def write_whole(place: Path, content: bytes) -> bool:
     try:
         if place.is_file() and place.read_bytes() == content:
             return False
-        begun = place.with_name(f".{place.name}.{os.getpid()}")
+        target = named(place.parent, place.name)
+        begun = target.beside(f".{place.name}.{os.getpid()}")
         try:
-            _write(begun, iter([content]))
-            sync_files([begun])
-            rename_exclusively(begun, place)
+            write_new(begun, [content], 0o600)
+            begun.rename_exclusively(target)
         finally:
-            begun.unlink(missing_ok=True)
-        sync_folder(place.parent)
+            with suppress(FileNotFoundError):
+                begun.unlink()
+        target.sync()
     except FileExistsError:
         raise PlaceTaken(
             f"{place} holds something else; nothing was overwritten", advice="Name another file, or remove that one."

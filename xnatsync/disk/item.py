@@ -10,19 +10,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from xnatsync.core.errors import SourceChanged, SourceError, SourceUnreadable
+from xnatsync.disk.anchors import Anchors
 from xnatsync.disk.archive import Part, members
 from xnatsync.disk.failures import their_file
+from xnatsync.disk.handles import Spot, reach
 from xnatsync.disk.scan import changed_ns, look, named_archive
 from xnatsync.disk.spelling import real
 
 PIECE = 1 << 20  # bytes read at a time, and all that is ever held of a file
-_FLAGS = (
-    os.O_RDONLY
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_NOFOLLOW", 0)  # a file that was replaced by a link is not followed
-    | getattr(os, "O_NONBLOCK", 0)  # and one replaced by a pipe does not keep us waiting
-    | getattr(os, "O_BINARY", 0)
-)
 
 _T = TypeVar("_T")
 
@@ -44,7 +39,7 @@ def parts(path: Path) -> Generator[Part, None, None]:
     single = not real(path).is_dir()
     for file in seen.files:
         place = path if single else path / file.path
-        yield Part(file.path, file.size, file.mtime_ns, _opener(place, file.path, (file.size, file.mtime_ns)))
+        yield Part(file.path, file.size, file.mtime_ns, _opener(path, place, file.path, (file.size, file.mtime_ns)))
 
 
 def is_archive(path: Path) -> bool:
@@ -52,35 +47,45 @@ def is_archive(path: Path) -> bool:
     if not named_archive(path.name) or not real(path).is_file():
         return False
     try:
-        with real(path).open("rb") as stream:
-            start = stream.read(132)
+        with reach(*Anchors().steps(path)).reading() as stream:
+            start = os.read(stream, 132)
     except OSError as error:
         raise their_file(error, path.name) from error
     return start[128:] != b"DICM" or start[:2] == b"PK"
 
 
-def pieces_of(path: Path, name: str, expected: tuple[int, int] | None = None) -> Iterator[bytes]:
-    """Reads a file to its end; SourceChanged when size or time are not as expected, or change while it is read."""
+def pieces_of(
+    path: Path, name: str, expected: tuple[int, int] | None = None, *, item: Path | None = None
+) -> Iterator[bytes]:
+    """Reads a file of an item to its end; SourceChanged when size or time are not as expected, or change meanwhile.
+
+    No link is followed on the way from the folder in which the item lies.
+    """
+    anchors = Anchors(((item or path).parent,))
+    yield from pieces_at(lambda: reach(*anchors.steps(path)), name, expected)
+
+
+def pieces_at(find: Callable[[], Spot], name: str, expected: tuple[int, int] | None = None) -> Iterator[bytes]:
+    """Reads a file where it is found to its end; see `pieces_of`."""
     try:
-        handle = os.open(real(path), _FLAGS)
+        with find().reading() as handle:
+            yield from _pieces(handle, name, expected)
     except OSError as error:
         raise their_file(error, name) from error
-    try:
-        before = _stamp(handle, name)
-        if expected is not None and before != expected:
-            raise SourceChanged(f"{name} changed before it was read")
-        left = before[0] + 1  # one byte more than there should be shows that it grew
-        while piece := os.read(handle, min(left, PIECE)):
-            left -= len(piece)
-            if not left:
-                raise SourceChanged(f"{name} grew while it was read")
-            yield piece
-        if left != 1 or _stamp(handle, name) != before:
-            raise SourceChanged(f"{name} changed while it was read")
-    except OSError as error:
-        raise their_file(error, name) from error
-    finally:
-        os.close(handle)
+
+
+def _pieces(handle: int, name: str, expected: tuple[int, int] | None) -> Iterator[bytes]:
+    before = _stamp(handle, name)
+    if expected is not None and before != expected:
+        raise SourceChanged(f"{name} changed before it was read")
+    left = before[0] + 1  # one byte more than there should be shows that it grew
+    while piece := os.read(handle, min(left, PIECE)):
+        left -= len(piece)
+        if not left:
+            raise SourceChanged(f"{name} grew while it was read")
+        yield piece
+    if left != 1 or _stamp(handle, name) != before:
+        raise SourceChanged(f"{name} changed while it was read")
 
 
 def _stamp(handle: int, name: str) -> tuple[int, int]:
@@ -90,8 +95,8 @@ def _stamp(handle: int, name: str) -> tuple[int, int]:
     return seen.st_size, changed_ns(seen)
 
 
-def _opener(path: Path, name: str, expected: tuple[int, int]) -> Callable[[], Iterator[bytes]]:
-    return lambda: pieces_of(path, name, expected)
+def _opener(item: Path, path: Path, name: str, expected: tuple[int, int]) -> Callable[[], Iterator[bytes]]:
+    return lambda: pieces_of(path, name, expected, item=item)
 
 
 def _archived(path: Path) -> Iterator[Part]:
@@ -125,7 +130,7 @@ class _Watch:
 
     def _stamp(self) -> tuple[int, int]:
         try:
-            seen = real(self._path).stat()
+            seen = real(self._path).lstat()
         except OSError as error:
             raise their_file(error, self._path.name) from error
         return seen.st_size, seen.st_mtime_ns

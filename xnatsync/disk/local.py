@@ -8,13 +8,20 @@ from pathlib import Path
 from xnatsync.core.manifest import ManifestFile
 from xnatsync.disk import atomic, manifest, probing, scan, space
 from xnatsync.disk import stream as streaming
-from xnatsync.disk.failures import our_disk
-from xnatsync.disk.spelling import real
+from xnatsync.disk.anchors import Anchors
+from xnatsync.disk.failures import LinkOnTheWay, our_disk
+from xnatsync.disk.handles import reach
 from xnatsync.ports import DropEntry, ItemLook
 
 
 class LocalDisk:
-    """The disk of this machine.  Has no state, and any number of threads may use it."""
+    """The disk of this machine.  Any number of threads may use it.
+
+    `folders` are those that the configuration names: below them no link is followed.
+    """
+
+    def __init__(self, *folders: Path) -> None:
+        self._anchors = Anchors(folders)
 
     def entries(self, folder: Path) -> list[DropEntry]:
         """Lists a folder's top level; see `scan.entries`."""
@@ -42,29 +49,30 @@ class LocalDisk:
 
     def move(self, source: Path, target: Path) -> None:
         """Renames durably and never over something; see `atomic.move`."""
-        atomic.move(source, target)
+        atomic.move(source, target, self._anchors)
 
     def remove(self, path: Path) -> None:
         """Removes one file durably; see `atomic.remove`."""
-        atomic.remove(path)
+        atomic.remove(path, self._anchors)
 
     def prune(self, folder: Path) -> None:
         """Removes empty folders; see `atomic.prune`."""
-        atomic.prune(folder)
+        atomic.prune(folder, self._anchors)
 
     def settle(self, folder: Path) -> None:
         """Brings the names in a folder to the disk; see `atomic.settle`."""
-        atomic.settle(folder)
+        atomic.settle(folder, self._anchors)
 
     def exists(self, path: Path) -> bool:
         """Tells whether something is there, a dangling link too; DiskUnwell when that cannot be known."""
         try:
-            real(path).lstat()
+            return reach(*self._anchors.steps(path)).exists()
         except (FileNotFoundError, NotADirectoryError):
             return False
+        except LinkOnTheWay as error:
+            raise atomic.on_a_link(error) from error
         except OSError as error:
             raise our_disk(error, f"looking at {path}") from error
-        return True
 
     def probe(self, folder: Path, done: Path | None) -> None:
         """Proves that a route's folder can be written, and things renamed to `done`; see `probing`."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import stat
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from xnatsync.core.errors import DiskUnwell, FolderMissing
 from xnatsync.core.treenames import OWN_FOLDER
-from xnatsync.disk.atomic import sync_folder
 from xnatsync.disk.failures import our_disk
+from xnatsync.disk.handles import reach
 from xnatsync.disk.space import nearest, same_device
 from xnatsync.disk.spelling import real
 
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _CAP_FOWNER = 3  # Linux: the right to act on what others own
 _SIZE = 4096  # bytes: a file system may have room for a name and none for a block
 
@@ -31,25 +31,25 @@ def probe(folder: Path) -> None:
         raise DiskUnwell(
             f"{folder} cannot be written by this account", advice="Give this account the right to write there."
         )
-    own = place / OWN_FOLDER
-    begun = own / f"probe-{os.getpid()}-{threading.get_ident()}"
-    ended = begun.with_name(f"{begun.name}-2")
+    name = f"probe-{os.getpid()}-{threading.get_ident()}"
     try:
-        own.mkdir(exist_ok=True)
+        begun = reach(place, (OWN_FOLDER, name), make=True)
+        ended = begun.beside(f"{name}-2")
         try:
-            handle = os.open(begun, _FLAGS, 0o600)
+            handle = begun.open_new(0o600)
             try:
                 os.write(handle, bytes(_SIZE))
                 os.fsync(handle)
             finally:
                 os.close(handle)
-            begun.rename(ended)
-            sync_folder(own)
+            begun.replace(ended)
+            begun.sync()
         finally:
-            begun.unlink(missing_ok=True)
-            ended.unlink(missing_ok=True)
+            for spot in (begun, ended):
+                with suppress(FileNotFoundError):
+                    spot.unlink()
     except OSError as error:
-        raise our_disk(error, f"writing to {own}") from error
+        raise our_disk(error, f"writing to {folder / OWN_FOLDER}") from error
 
 
 def probe_done(folder: Path, done: Path) -> None:

@@ -5,29 +5,26 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from xnatsync.core.treenames import OWN_FOLDER
 from xnatsync.disk.digests import Digests
 from xnatsync.disk.durable import sync_files
-from xnatsync.disk.scan import changed_ns
-from xnatsync.disk.tree_paths import STAGING, Ways, failed, own_folder, remove_empty
+from xnatsync.disk.failures import LinkOnTheWay
+from xnatsync.disk.handles import Spot, reach
+from xnatsync.disk.scan import changed_ns, special
+from xnatsync.disk.tree_paths import STAGING, Ways, failed
 from xnatsync.tree_ports import Content
 
 PIECE = 1 << 20  # bytes written at a time, and all that is held of a file
-_FLAGS = (
-    os.O_RDWR
-    | os.O_CREAT
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_BINARY", 0)
-)
+_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
 
 
 def stage(ways: Ways, root: Path, name: str, pieces: Iterator[bytes], *, append: bool) -> Content:
     """Writes a new file, or goes on where an interrupted one ended; see `tree_ports.TreeDisk.stage`."""
     try:
-        handle = _open(ways.staged(root, name, make=True), append=append)
+        handle = _open(ways.own(root, STAGING, name, make=True), append=append)
         try:
             with Digests() as digests:
                 _again(handle, digests)
@@ -43,7 +40,7 @@ def stage(ways: Ways, root: Path, name: str, pieces: Iterator[bytes], *, append:
 def staged_size(ways: Ways, root: Path, name: str) -> int:
     """Tells how many bytes of an interrupted staging can be gone on with."""
     try:
-        seen = os.lstat(ways.staged(root, name))
+        seen = ways.own(root, STAGING, name).lstat()
     except (FileNotFoundError, NotADirectoryError):
         return 0
     except OSError as error:
@@ -54,43 +51,51 @@ def staged_size(ways: Ways, root: Path, name: str) -> int:
 def flush(ways: Ways, root: Path, names: Sequence[str]) -> None:
     """Brings staged files to the disk."""
     try:
-        sync_files((ways.staged(root, name) for name in names), len(names))
+        sync_files((ways.own(root, STAGING, name) for name in names), len(names))
     except OSError as error:
         raise failed(root, error, "flushing staged files") from error
 
 
-def clear_staging(root: Path, prefix: str) -> None:
-    """Removes staged files whose names begin so; folders that are empty then go too."""
-    top = own_folder(root) / STAGING
+def clear_staging(ways: Ways, root: Path, prefix: str) -> None:
+    """Remove staged files whose names begin so; folders that are empty then go too."""
     try:
-        if top.is_symlink():
-            return
-        for folder, _, files in os.walk(top, topdown=False):
-            here = Path(folder)
-            for file in files:
-                if (here / file).relative_to(top).as_posix().startswith(prefix):
-                    (here / file).unlink(missing_ok=True)
-            if here != top:
-                remove_empty(here, top)
-    except FileNotFoundError:
+        top = reach(root, (OWN_FOLDER, STAGING))
+        if special(top.lstat()) == "a link":
+            raise LinkOnTheWay(str(top))
+        _clear(top, "", prefix)
+    except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
         raise failed(root, error, "clearing staging") from error
+    finally:
+        ways.forget()
 
 
-def _open(place: str, *, append: bool) -> int:
+def _clear(folder: Spot, before: str, prefix: str) -> None:
+    here = folder.enter("")
+    for name, is_folder in here.listing():
+        inner, called = here.beside(name), f"{before}{name}"
+        if is_folder:
+            _clear(inner, f"{called}/", prefix)
+            with suppress(OSError):  # one that is not empty stays, and one that cannot be removed is no harm
+                inner.rmdir()
+        elif called.startswith(prefix):
+            inner.unlink()
+
+
+def _open(place: Spot, *, append: bool) -> int:
     """Opens a file of which nobody else holds a name; mostly nothing is there.
 
     One that has a second name is in the tree already (a rename by hand was cut short there): writing to it would
     change what lies in the tree.
     """
     try:
-        return os.open(place, _FLAGS | os.O_EXCL, 0o666)
+        return place.open(_FLAGS | os.O_EXCL)
     except FileExistsError:
-        if append and _is_ours_alone(os.lstat(place)):
-            return os.open(place, _FLAGS, 0o666)
-        os.unlink(place)  # noqa: PTH108 a text, as above
-    return os.open(place, _FLAGS | os.O_EXCL, 0o666)
+        if append and _is_ours_alone(place.lstat()):
+            return place.open(_FLAGS)
+        place.unlink()
+    return place.open(_FLAGS | os.O_EXCL)
 
 
 def _is_ours_alone(seen: os.stat_result) -> bool:

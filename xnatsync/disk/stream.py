@@ -25,7 +25,7 @@ def stream(path: Path, files: Sequence[ManifestFile]) -> Iterator[tuple[Manifest
     single = real(path).is_file()
     for file in files:
         place = path if single else path / file.path
-        yield file, _proved(file, pieces_of(place, file.path))
+        yield file, _proved(file, pieces_of(place, file.path, item=path))
 
 
 def _from_archive(path: Path, files: Sequence[ManifestFile]) -> Iterator[tuple[ManifestFile, Iterator[bytes]]]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from xnatsync.disk.archive import Guard, Part
+from xnatsync.disk.handles import opened
 from xnatsync.disk.scan import MOST_NS
 
 PIECE = 1 << 20
@@ -49,7 +50,7 @@ class _Head:
 def tar_members(path: Path, guard: Guard) -> Iterator[Part]:
     """Lists the files; names, kinds and sizes are checked as they come by."""
     member = ""
-    with path.open("rb") as raw:
+    with opened(path) as raw:
         source = _Source(raw, guard)
         try:
             while (head := _next_head(source)) is not None:

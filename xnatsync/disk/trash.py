@@ -7,14 +7,14 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from xnatsync.core.errors import SourceChanged
-from xnatsync.disk.atomic import rename_exclusively, sync_folder
-from xnatsync.disk.durable import sync_files, sync_folders
 from xnatsync.disk.failures import Operation, their_file
-from xnatsync.disk.item import pieces_of
-from xnatsync.disk.tree_paths import STAGING, TRASH, Ways, failed, own_folder, refused, remove_empty
+from xnatsync.disk.handing_out import write_new
+from xnatsync.disk.handles import Spot, reach
+from xnatsync.disk.item import pieces_at
+from xnatsync.disk.tree_paths import STAGING, TRASH, Ways, failed, refused, remove_empty
 
 _NO_LINKS = frozenset(
     {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EMLINK, errno.EXDEV, errno.EINVAL}
@@ -31,7 +31,7 @@ def copy(ways: Ways, root: Path, path: str, target: str) -> None:
     _second_name(ways, root, path, target, lambda: ways.make(root, target))
 
 
-def _second_name(ways: Ways, root: Path, path: str, name: str, make: Callable[[], Path]) -> None:
+def _second_name(ways: Ways, root: Path, path: str, name: str, make: Callable[[], Spot]) -> None:
     place = _file(ways, root, path)
     try:
         second = make()
@@ -48,23 +48,29 @@ def _second_name(ways: Ways, root: Path, path: str, name: str, make: Callable[[]
 def discard(ways: Ways, root: Path, path: str, trash: str) -> None:
     """Moves a file to the trash; see `tree_ports.TreeDisk.discard`."""
     try:
-        place, second = ways.find(root, path), ways.own(root, TRASH, trash, make=True)
-        if not os.path.lexists(place) and os.path.lexists(second):
+        second = ways.own(root, TRASH, trash, make=True)
+        try:
+            place = ways.find(root, path)
+        except (FileNotFoundError, NotADirectoryError):
+            if not second.exists():
+                raise SourceChanged(f"{path} is no longer there") from None
+            return  # done before, and not written down
+        if not place.exists() and second.exists():
             return  # done before, and not written down
         place = _file(ways, root, path)
         try:
-            rename_exclusively(place, second)
+            place.rename_exclusively(second)
         except FileExistsError:
             if not _same(place, second, path):
                 raise refused(trash, "the trash holds another file there") from None
             place.unlink()
         _settle_way(ways, root, second)
-        prune_above(root, place)
+        prune_above(ways, root, path)
     except OSError as error:
         raise failed(root, error, f"moving {path} to the trash", Operation.RENAME) from error
 
 
-def find(ways: Ways, root: Path, trash: str) -> tuple[Path, os.stat_result]:
+def find(ways: Ways, root: Path, trash: str) -> tuple[Spot, os.stat_result]:
     """Gives the place of a file in the trash and what it is; SourceChanged when no plain file is there."""
     try:
         place = ways.own(root, TRASH, trash)
@@ -78,43 +84,44 @@ def find(ways: Ways, root: Path, trash: str) -> tuple[Path, os.stat_result]:
 
 def empty_trash(ways: Ways, root: Path, trash: Sequence[str]) -> None:
     """Removes files from the trash, with the folders that are empty then; what is gone already is as wanted."""
-    top = own_folder(root) / TRASH
-    left: set[Path] = set()
+    left: set[str] = set()
     try:
         for name in trash:
-            place = ways.own(root, TRASH, name)
             try:
-                place.unlink()
+                ways.own(root, TRASH, name).unlink()
             except (FileNotFoundError, NotADirectoryError):
                 continue
-            left.add(remove_empty(place.parent, top))
-        sync_folders(sorted(left))
+            left.add(remove_empty(ways, root, name, kind=TRASH))
+        ways.sync(root, left, kind=TRASH)
     except OSError as error:
         raise failed(root, error, "emptying the trash") from error
     finally:
         ways.unsettle()
 
 
-def prune_above(root: Path, place: Path) -> None:
+def prune_above(ways: Ways, root: Path, path: str) -> None:
     """Removes the folders above a place that are empty now, but not the root, and brings that to the disk."""
-    sync_folders([remove_empty(place.parent, root)])
+    ways.sync(root, [remove_empty(ways, root, path)])
 
 
-def _settle_way(ways: Ways, root: Path, place: Path) -> None:
-    """Brings a name in the trash to the disk, and those of the folders on its way that may be new."""
+def _settle_way(ways: Ways, root: Path, place: Spot) -> None:
+    """Brings a name in the trash or the tree to the disk, and those of the folders on its way that may be new."""
     new: list[Path] = []
-    for folder in place.parents:
-        sync_folder(folder)
+    steps = PurePosixPath(place.path.relative_to(root).as_posix()).parts
+    for many in range(len(steps), 0, -1):
+        spot = reach(root, steps[:many])
+        spot.sync()
+        folder = Path(spot.folder)
         if folder == root or ways.is_settled(folder):
             break
         new.append(folder)
     ways.settle(new)
 
 
-def _file(ways: Ways, root: Path, path: str) -> Path:
+def _file(ways: Ways, root: Path, path: str) -> Spot:
     """Gives the place of a plain file; SourceChanged when it is none."""
-    place = ways.find(root, path)
     try:
+        place = ways.find(root, path)
         seen = place.lstat()
     except OSError as error:
         raise their_file(error, path) from error
@@ -123,7 +130,7 @@ def _file(ways: Ways, root: Path, path: str) -> Path:
     return place
 
 
-def _same(one: Path, other: Path, path: str) -> bool:
+def _same(one: Spot, other: Spot, path: str) -> bool:
     """Tells whether two names stand for one file, or for two with the same content."""
     mine, theirs = one.lstat(), other.lstat()
     if os.path.samestat(mine, theirs):
@@ -132,28 +139,26 @@ def _same(one: Path, other: Path, path: str) -> bool:
     return alike and _digest(one, path) == _digest(other, path)
 
 
-def _digest(place: Path, name: str) -> bytes:
+def _digest(place: Spot, name: str) -> bytes:
     digest = hashlib.sha256()
-    for piece in pieces_of(place, name):
+    for piece in pieces_at(lambda: place, name):
         digest.update(piece)
     return digest.digest()
 
 
-def _link(ways: Ways, root: Path, place: Path, second: Path, path: str) -> None:
+def _link(ways: Ways, root: Path, place: Spot, second: Spot, path: str) -> None:
     try:
-        os.link(place, second, follow_symlinks=False)
+        place.link(second)
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        if os.path.lexists(second):
+        if second.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
         _copy(ways, root, place, second, path)
 
 
-def _copy(ways: Ways, root: Path, place: Path, second: Path, path: str) -> None:
+def _copy(ways: Ways, root: Path, place: Spot, second: Spot, path: str) -> None:
     """Copies where there are no links; the name appears when the copy is whole and on the disk."""
-    begun = ways.own(root, STAGING, f"copy-{hashlib.sha256(os.fsencode(second)).hexdigest()[:24]}", make=True)
-    with begun.open("wb") as copy:
-        copy.writelines(pieces_of(place, path))
-    sync_files([begun])
-    rename_exclusively(begun, second)
+    begun = ways.own(root, STAGING, f"copy-{hashlib.sha256(os.fsencode(str(second))).hexdigest()[:24]}", make=True)
+    write_new(begun, pieces_at(lambda: place, path))
+    begun.rename_exclusively(second)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
 
 from xnatsync.core.errors import SourceChanged, Stopped
+from xnatsync.core.treenames import OWN_FOLDER
 from xnatsync.disk import probing, space, staging, tree_look
 from xnatsync.disk import trash as _trash
-from xnatsync.disk.atomic import make_folder, rename_exclusively, sync_folder
+from xnatsync.disk.atomic import make_folder
 from xnatsync.disk.digests import Digests
-from xnatsync.disk.durable import sync_files, sync_folders
+from xnatsync.disk.durable import sync_files
 from xnatsync.disk.failures import Operation, our_disk, their_file
-from xnatsync.disk.item import pieces_of
+from xnatsync.disk.handing_out import write_new
+from xnatsync.disk.handles import Spot, reach, refuse_link
+from xnatsync.disk.item import pieces_at
 from xnatsync.disk.scan import changed_ns
-from xnatsync.disk.tree_paths import SENTINEL, Ways, failed, own_folder, refused
+from xnatsync.disk.tree_paths import SENTINEL, STAGING, Ways, failed, own_folder, refused
 from xnatsync.tree_ports import Content, TreeLook
 
 _RACES_MAX = 10  # folders that another thread removed because they were empty are made again
@@ -33,7 +36,8 @@ class LocalTree:
     def sentinel(self, root: Path) -> str:
         """Gives what `mark` wrote; "" when it is not there."""
         try:
-            return (own_folder(root) / SENTINEL).read_text(encoding="utf-8", errors="replace")
+            with reach(root, (OWN_FOLDER, SENTINEL)).reading() as handle:
+                return b"".join(iter(lambda: os.read(handle, 1 << 20), b"")).decode("utf-8", "replace")
         except (FileNotFoundError, NotADirectoryError):
             return ""
         except OSError as error:
@@ -41,14 +45,13 @@ class LocalTree:
 
     def mark(self, root: Path, text: str) -> None:
         """Makes the folder, and makes it ours, durably."""
-        own = own_folder(root)
-        begun = own / f"{SENTINEL}.new"
         try:
-            make_folder(own)
-            begun.write_text(text, encoding="utf-8")
-            sync_files([begun])
-            begun.replace(own / SENTINEL)
-            sync_folder(own)
+            make_folder(root)
+            begun = reach(root, (OWN_FOLDER, f"{SENTINEL}.new"), make=True)
+            refuse_link(begun.beside(SENTINEL))
+            write_new(begun, [text.encode()])
+            begun.replace(begun.beside(SENTINEL))
+            begun.sync()
         except OSError as error:
             raise our_disk(error, f"marking {root}") from error
 
@@ -73,7 +76,7 @@ class LocalTree:
         place, seen = self._file(root, path)
         expected = seen.st_size, changed_ns(seen)
         with Digests() as digests:
-            for piece in pieces_of(place, path, expected):
+            for piece in pieces_at(lambda: place, path, expected):
                 if stop():
                     raise Stopped(f"reading {path} was interrupted")
                 digests.update(piece)
@@ -100,15 +103,15 @@ class LocalTree:
 
     def clear_staging(self, root: Path, prefix: str = "") -> None:
         """Removes what an interrupted run left in staging."""
-        staging.clear_staging(root, prefix)
+        staging.clear_staging(self._ways, root, prefix)
 
     # --- places --------------------------------------------------------------------------------------------------
 
     def land(self, root: Path, name: str, path: str, *, replace: bool, seen: tuple[int, int] | None = None) -> int:
         """Renames a staged file to its place, atomically; gives its mtime in ns."""
         try:
-            staged = self._ways.staged(root, name)
-            mtime_ns = changed_ns(os.lstat(staged))
+            staged = self._ways.own(root, STAGING, name)
+            mtime_ns = changed_ns(staged.lstat())
             place = self._making_way(
                 root, path, lambda place: self._put(root, staged, place, path, replace=replace, seen=seen)
             )
@@ -126,12 +129,12 @@ class LocalTree:
             raise refused(target, f"{source!r} cannot be moved into itself")
         try:
             start = self._ways.find(root, source)
-            if not os.path.lexists(start):
+            if not start.exists():
                 raise SourceChanged(f"{source} is gone")
             self._ways.check_exact(root, start, source)
-            end = self._making_way(root, target, lambda end: _rename(start, end))
-            self._settle(root, {end.parent})
-            _trash.prune_above(root, start)
+            self._making_way(root, target, lambda end: _rename(start, end))
+            self._settle(root, [target.rpartition("/")[0]])
+            _trash.prune_above(self._ways, root, source)
         except FileExistsError:
             raise refused(target, f"something is there already: {source!r} was not moved over it") from None
         except OSError as error:
@@ -141,9 +144,9 @@ class LocalTree:
         """Brings the bytes of files in their places to the disk; one that is gone is left out."""
         try:
             places = [self._ways.find(root, path) for path in paths]
-            plain = [place for place in places if place.is_file() and not place.is_symlink()]
+            plain = [place for place in places if stat.S_ISREG(place.lstat().st_mode)]
             sync_files(plain, len(plain))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return  # taken away in this moment: the next look sees it
         except OSError as error:
             raise failed(root, error, "flushing files") from error
@@ -151,7 +154,7 @@ class LocalTree:
     def settle_folders(self, root: Path, folders: Sequence[str]) -> None:
         """Brings the names in some folders to the disk, and the names of these folders, which may be new."""
         try:
-            self._settle(root, {self._ways.find(root, folder) if folder else root for folder in folders})
+            self._settle(root, folders)
         except OSError as error:
             raise failed(root, error, "flushing folders") from error
 
@@ -187,7 +190,7 @@ class LocalTree:
 
     # --- inner parts ---------------------------------------------------------------------------------------------
 
-    def _file(self, root: Path, path: str) -> tuple[Path, os.stat_result]:
+    def _file(self, root: Path, path: str) -> tuple[Spot, os.stat_result]:
         try:
             place = self._ways.find(root, path)
             seen = place.lstat()
@@ -197,7 +200,7 @@ class LocalTree:
             raise SourceChanged(f"{path} is no longer a file")
         return place, seen
 
-    def _making_way(self, root: Path, path: str, act: Callable[[Path], None]) -> Path:
+    def _making_way(self, root: Path, path: str, act: Callable[[Spot], None]) -> Spot:
         """Does something at a place whose folders are made for it, though another thread may be tidying them up."""
         for left in reversed(range(_RACES_MAX)):
             try:
@@ -211,11 +214,11 @@ class LocalTree:
         raise AssertionError("the last try returns or raises")
 
     def _put(
-        self, root: Path, staged: str, place: Path, path: str, *, replace: bool, seen: tuple[int, int] | None
+        self, root: Path, staged: Spot, place: Spot, path: str, *, replace: bool, seen: tuple[int, int] | None
     ) -> None:
         self._ways.check_exact(root, place, path)
         if not replace:
-            rename_exclusively(staged, place)
+            staged.rename_exclusively(place)
             return
         try:
             there = place.lstat()
@@ -225,25 +228,26 @@ class LocalTree:
                 raise refused(path, "it was changed a moment ago")
         except FileNotFoundError:
             pass
-        os.replace(staged, place)  # noqa: PTH105 a text, as there is one for each file
+        staged.replace(place)
 
-    def _settle(self, root: Path, places: set[Path]) -> None:
-        every = {root, *places}
-        for place in places:
-            every.update(above for above in place.parents if root in above.parents)
-        sync_folders(sorted(every, key=lambda folder: len(folder.parts), reverse=True))
+    def _settle(self, root: Path, folders: Iterable[str]) -> None:
+        every = {"."}
+        for folder in filter(None, folders):
+            self._ways.find(root, f"{folder}/x")
+            every.update(map(str, PurePosixPath(folder, "x").parents))
+        self._ways.sync(root, every)
 
 
-def _sized(place: Path, seen: os.stat_result, path: str, size: int) -> Iterator[bytes]:
+def _sized(place: Spot, seen: os.stat_result, path: str, size: int) -> Iterator[bytes]:
     if seen.st_size != size:
         raise SourceChanged(f"{path} has {seen.st_size} bytes and no longer {size}")
-    return pieces_of(place, path, (size, changed_ns(seen)))
+    return pieces_at(lambda: place, path, (size, changed_ns(seen)))
 
 
-def _rename(start: Path, end: Path) -> None:
+def _rename(start: Spot, end: Spot) -> None:
     try:
-        rename_exclusively(start, end)
+        start.rename_exclusively(end)
     except FileExistsError:
-        if not start.samefile(end) or start.name == end.name:
+        if not os.path.samestat(start.lstat(), end.lstat()) or start.name == end.name:
             raise
-        start.rename(end)  # only the case of its name changes, on a disk that takes both for one
+        start.replace(end)  # only the case of its name changes, on a disk that takes both for one

@@ -14,7 +14,7 @@ from xnatsync.core.errors import FolderMissing, PlaceTaken
 from xnatsync.core.treenames import OWN_FOLDER
 from xnatsync.disk.failures import why
 from xnatsync.disk.scan import MOST_NS, changed_ns, special
-from xnatsync.disk.spelling import shown
+from xnatsync.disk.spelling import is_odd, told
 from xnatsync.disk.tree_paths import Ways
 from xnatsync.ports import ProblemSeen
 from xnatsync.tree_ports import TreeLook
@@ -47,6 +47,7 @@ class _Look:
     def __init__(self) -> None:
         self.files: dict[str, tuple[int, int]] = {}
         self.problems: list[ProblemSeen] = []
+        self._odd: set[str] = set()
 
     def enter(self, ways: Ways, root: Path, path: str) -> None:
         """Looks at one folder (or file) of the tree; what is not there has no files."""
@@ -105,9 +106,12 @@ class _Look:
 
     def _spelled(self, prefix: str, name: str) -> str:
         """Spells a name that may be no text; two that would be spelled alike cannot both be told."""
-        path = prefix + shown(name)
-        if path in self.files:
-            self.problems.append(ProblemSeen(path, "two files here have names that cannot be told apart"))
+        spelled = told(name)
+        path = prefix + spelled
+        if is_odd(spelled):
+            if path in self._odd:
+                self.problems.append(ProblemSeen(path, "two files here have names that cannot be told apart"))
+            self._odd.add(path)
         return path
 
     def _special(self, path: str, seen: os.stat_result) -> None:

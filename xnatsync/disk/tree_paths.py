@@ -10,17 +10,20 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from xnatsync.core.errors import FolderMissing, NameHostile, PlaceTaken, XnatsyncError
 from xnatsync.core.treenames import OWN_FOLDER, HostileName, check_segment
-from xnatsync.disk.failures import Operation, one_thing, our_disk
-from xnatsync.disk.scan import special
+from xnatsync.disk.durable import sync_folders
+from xnatsync.disk.failures import LinkOnTheWay, Operation, one_thing, our_disk
+from xnatsync.disk.handles import Opened, Spot, named
 from xnatsync.disk.spelling import respelled
 
 WINDOWS = os.name == "nt"
 FOLDERS_MAX = 1000  # whose names are remembered, on disks that take `A` and `a` for one
+OPEN_MAX = 50  # folders that are kept open for a moment
 LOOKED_AT_S = 1.0  # how long ago the steps to a folder were looked at, at most, when only its end is looked at again
 SENTINEL, STAGING, TRASH = "sentinel", "staging", "trash"
 _UNWRITABLE = frozenset({errno.ENAMETOOLONG, errno.EILSEQ})
@@ -84,40 +87,52 @@ def own_folder(root: Path) -> Path:
 class Ways:
     """Finds places in trees; any thread may use it.
 
-    Remembers which roots take `A` and `a` for one name, and which folders of the trash are known to be on the disk.
+    Remembers which roots take `A` and `a` for one name, which folders of the trash are known to be on the disk, and the
+    folders that were reached a moment ago.
     """
 
     def __init__(self) -> None:
         self._folding: dict[str, bool] = {}
         self._listed: dict[str, frozenset[str]] = {}
         self._settled: set[Path] = set()
-        self._walked: dict[str, tuple[int, int, float]] = {}  # folder -> device, inode, when its steps were looked at
+        self._reached: dict[str, tuple[Opened | None, int, int, float]] = {}  # folder -> device, inode, when
 
-    def find(self, root: Path, path: str) -> Path:
-        """Gives the place of a path; PlaceTaken when a link is on the way.  Nothing needs to be there."""
-        return Path(self._walk(root, str(root), steps(path), path, make=False))
+    def find(self, root: Path, path: str) -> Spot:
+        """Give the place of a path; PlaceTaken when a link is on the way, FileNotFoundError when a folder is gone."""
+        return self._walk(root, str(root), steps(path), path, make=False)
 
-    def make(self, root: Path, path: str) -> Path:
-        """Gives the place of a path and makes the folders on the way (`settle_folders` makes them durable).
+    def make(self, root: Path, path: str) -> Spot:
+        """Give the place of a path and make the folders on the way (`settle_folders` makes them durable).
 
         PlaceTaken when a link or a file is on the way, or a folder whose name differs in case alone.
         """
-        return Path(self._walk(root, str(root), steps(path), path, make=True))
+        return self._walk(root, str(root), steps(path), path, make=True)
 
-    def own(self, root: Path, kind: str, path: str, *, make: bool = False) -> Path:
-        """Gives a place in our own folder, which must be there: without it the tree is not ours (unmounted)."""
-        return Path(self._own(root, kind, path, make=make))
+    def own(self, root: Path, kind: str, path: str, *, make: bool = False) -> Spot:
+        """Give a place in our own folder, which must be there: without it the tree is not ours (unmounted).
 
-    def staged(self, root: Path, name: str, *, make: bool = False) -> str:
-        """Gives a place in staging as text: it is asked for several times for each file."""
-        return self._own(root, STAGING, name, make=make)
+        LinkOnTheWay when one of our own folders is a link.
+        """
+        return self._walk(root, f"{root}{os.sep}{OWN_FOLDER}", [kind, *own_steps(path)], path, make=make, ours=True)
 
-    def check_exact(self, root: Path, place: Path, path: str) -> None:
+    def sync(self, root: Path, folders: Iterable[str], *, kind: str = "") -> None:
+        """Bring the names in folders of a tree, or of a folder of our own, to the disk; the top is `.`.
+
+        The deepest come first; one that is gone meanwhile is left out.
+        """
+        spots = []
+        for folder in sorted(folders, key=lambda folder: folder.count("/") - (folder == "."), reverse=True):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                path = f"{folder}/x".removeprefix("./")
+                spots.append(self.own(root, kind, path) if kind else self.find(root, path))
+        sync_folders(spots)
+
+    def check_exact(self, root: Path, place: Spot, path: str) -> None:
         """Raises PlaceTaken when what lies at a place is called so in another spelling only."""
         if not self._folds(root):
             return
-        folder, name = str(place.parent), place.name
-        if name in self._listed.get(folder, ()) or not os.path.lexists(place):
+        folder, name = place.folder, place.name
+        if name in self._listed.get(folder, ()) or not place.exists():
             return
         if len(self._listed) > FOLDERS_MAX:
             self._listed.clear()
@@ -136,61 +151,75 @@ class Ways:
             self._settled.clear()
         self._settled.update(folders)
 
+    def forget(self) -> None:
+        """Forget the folders that were reached: some were removed."""
+        self._reached.clear()
+
     def unsettle(self) -> None:
         """Forgets what is on the disk: folders were removed."""
         self._settled.clear()
 
-    def _own(self, root: Path, kind: str, path: str, *, make: bool) -> str:
-        return self._walk(root, f"{root}{os.sep}{OWN_FOLDER}", [kind, *own_steps(path)], path, make=make, ours=True)
-
-    def _walk(self, root: Path, base: str, way: Sequence[str], path: str, *, make: bool, ours: bool = False) -> str:
+    def _walk(self, root: Path, base: str, way: Sequence[str], path: str, *, make: bool, ours: bool = False) -> Spot:
         parent = os.sep.join((base, *way[:-1]))  # noqa: PTH118 one for each file: no object but a text
-        if self._was_walked(parent):
-            return f"{parent}{os.sep}{respelled(parent, way[-1])}"
-        place = base
-        if ours:
-            _look(place, path, must=True)
-        there = True
-        for step in way[:-1]:
-            place = f"{place}{os.sep}{respelled(place, step)}"
-            there = there and _look(place, path, must=make)
-            if there:
-                self._check_folder(root, place, path)
-            elif make:
-                _make_folder(place)
-                there = True
-        if there and place == parent:
-            self._remember(place)
-        return f"{place}{os.sep}{respelled(place, way[-1])}"
+        reached = self._reached_before(parent)
+        if reached is not None:
+            return Spot(reached, parent, self._respelled(reached, parent, way[-1]))
+        began = time.monotonic()
+        spot = named(root, OWN_FOLDER) if ours else named(root, way[0])
+        for step in way if ours else way[1:]:
+            spot = self._respell(spot)
+            try:
+                opened = spot.enter("").opened
+            except FileNotFoundError:
+                if not make or (ours and spot.name == OWN_FOLDER):
+                    raise
+                _make_folder(spot)
+                opened = spot.enter("").opened
+            except NotADirectoryError:
+                if make:
+                    raise refused(path, "there is a file where a folder has to be") from None
+                raise
+            except LinkOnTheWay:
+                if ours:
+                    raise
+                raise refused(path, "there is a link on the way, which is never followed") from None
+            if self._folds(root):
+                self.check_exact(root, spot, path)
+            spot = Spot(opened, str(spot), step)
+        spot = self._respell(spot)
+        if spot.folder == parent:
+            self._remember(spot, began)
+        return spot
 
-    def _was_walked(self, folder: str) -> bool:
-        """Tells whether a way was looked at step by step a moment ago and ends at the same folder still.
+    def _respell(self, spot: Spot) -> Spot:
+        name = self._respelled(spot.opened, spot.folder, spot.name)
+        return spot if name == spot.name else Spot(spot.opened, spot.folder, name)
+
+    @staticmethod
+    def _respelled(opened: Opened | None, folder: str, name: str) -> str:
+        return respelled(name, lambda other: Spot(opened, folder, other).exists())
+
+    def _reached_before(self, folder: str) -> Opened | None:
+        """Give the folder that was reached step by step a moment ago, if its path leads to it still.
 
         Thousands of files come to lie in one folder, and each step is a question to the disk.
         """
-        known = self._walked.get(folder)
-        if known is None or time.monotonic() - known[2] > LOOKED_AT_S:
-            return False
+        known = self._reached.get(folder)
+        if known is None or time.monotonic() - known[3] > LOOKED_AT_S:
+            return None
         try:
             seen = os.lstat(folder)
         except OSError:
-            return False
-        return (seen.st_dev, seen.st_ino) == known[:2] and bool(seen.st_ino) and not special(seen)
+            return None
+        return known[0] if (seen.st_dev, seen.st_ino) == known[1:3] else None
 
-    def _remember(self, folder: str) -> None:
-        """Only after the steps: what lies at its end now is what they led to, or it is walked to again."""
-        if len(self._walked) > FOLDERS_MAX:
-            self._walked.clear()
-        began = time.monotonic()
-        try:
-            seen = os.lstat(folder)
-        except OSError:
+    def _remember(self, spot: Spot, began: float) -> None:
+        if spot.opened is None:  # Windows
             return
-        self._walked[folder] = seen.st_dev, seen.st_ino, began
-
-    def _check_folder(self, root: Path, place: str, path: str) -> None:
-        if self._folds(root):
-            self.check_exact(root, Path(place), path)
+        if len(self._reached) > OPEN_MAX:
+            self._reached.clear()
+        seen = os.fstat(spot.opened.fd)
+        self._reached[spot.folder] = spot.opened, seen.st_dev, seen.st_ino, began
 
     def _folds(self, root: Path) -> bool:
         """Tells whether the disk of a root takes `.xnatsync` and `.XNATSYNC` for one name."""
@@ -207,42 +236,31 @@ class Ways:
         return known
 
 
-def _look(place: str, path: str, *, must: bool) -> bool:
-    """Tells whether a folder is there; a link is refused, and a file too where a folder must be."""
+def _make_folder(spot: Spot) -> None:
     try:
-        seen = os.lstat(place)
-    except FileNotFoundError:
-        return False
-    if stat.S_ISDIR(seen.st_mode) and os.name != "nt":  # where a junction is no folder
-        return True
-    if special(seen) == "a link":
-        raise refused(path, "there is a link on the way, which is never followed")
-    if must and not stat.S_ISDIR(seen.st_mode):
-        raise refused(path, "there is a file where a folder has to be")
-    return stat.S_ISDIR(seen.st_mode)
-
-
-def _make_folder(place: str) -> None:
-    try:
-        Path(place).mkdir()
+        spot.mkdir()
     except FileExistsError:  # another thread was faster, or somebody put something else there
-        if not stat.S_ISDIR(os.lstat(place).st_mode):
+        if not stat.S_ISDIR(spot.lstat().st_mode):
             raise
 
 
-def remove_empty(folder: Path, top: Path) -> Path:
-    """Removes empty folders upwards, but not the top; gives the lowest one that stays.
+def remove_empty(ways: Ways, root: Path, path: str, *, kind: str = "") -> str:
+    """Remove empty folders from that of a path upwards, but not the top; give the lowest one left, the top as `.`.
 
-    One that cannot be removed stays: an empty folder is no harm.
+    One that cannot be removed stays: an empty folder is no harm.  `kind` names a folder of our own, the top then.
     """
-    while top in folder.parents:
+    way = path.split("/")[:-1]
+    while way:
+        folder = "/".join(way)
         try:
-            folder.rmdir()
-        except FileNotFoundError:
+            (ways.own(root, kind, folder) if kind else ways.find(root, folder)).rmdir()
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except PlaceTaken:  # a link: what lies behind it is not ours
             pass
         except OSError as error:
             if error.errno == errno.EIO:
                 raise
             return folder
-        folder = folder.parent
-    return folder
+        way.pop()
+    return "."

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from xnatsync.disk import archive as limits
 from xnatsync.disk.archive import Guard, Part
+from xnatsync.disk.handles import opened
 
 PIECE = 1 << 20
 MAX_DIRECTORY = 256 << 20  # bytes: a million members with long names
@@ -27,7 +28,7 @@ _DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplemente
 
 def zip_members(path: Path, guard: Guard) -> Iterator[Part]:
     """Lists the files; checks names, kinds, sizes and overlaps before the first is read."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         try:
             archive = zipfile.ZipFile(_Bounded(file, guard))
         except _DAMAGE as error:

@@ -47,7 +47,8 @@ class App:
 
     def make_disk(self) -> Disk:
         """The local disk."""
-        return LocalDisk()
+        routes = self.config.drop_routes.values()
+        return LocalDisk(*(Path(folder) for route in routes for folder in (route.folder, route.done_folder)))
 
     def make_tree_disk(self) -> TreeDisk:
         """The local disk, as mirrors see it."""

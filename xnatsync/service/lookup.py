@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from xnatsync.core.errors import NothingFound, Usage
 from xnatsync.core.pasting import command_line, operand
-from xnatsync.disk.spelling import shown
+from xnatsync.disk.spelling import shown, told
 from xnatsync.ledger.rows import ItemRow, UnitRow
 from xnatsync.ledger.tree_rows import OwnerRow, UnplacedRow, VersionRow
 
@@ -51,13 +51,13 @@ class Found:
 
 def look_up(config: Config, ledger: Ledger, name: str) -> Found:
     """Find everything that a name can mean; NothingFound when the ledger knows nothing of it."""
-    name = shown(name)
+    name, typed = told(name), shown(name)  # as we print it, or as a name with private characters is typed
     if (number := _number("u", name)) is not None and ledger.has_unit(number):
         unit = ledger.unit(number)
         return Found(name, (ledger.item(unit.item_id),), unit, numbered=True)
     if (number := _number("o", name)) is not None and ledger.has_owner(number):
         return Found(name, owners=(ledger.owner(number),), numbered=True)
-    items = tuple(ledger.find(name))
+    items = tuple(ledger.find(name) or (ledger.find(typed) if typed != name else ()))
     number = _number("", name.removeprefix("#"))
     versions = _versions(config, ledger, name)
     owners = [] if versions else _owners(ledger, name)

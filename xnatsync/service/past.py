@@ -12,7 +12,7 @@ from xnatsync.config.moments import moment as read_moment
 from xnatsync.core.errors import NothingFound, RouteUnknown, Usage
 from xnatsync.core.pasting import command_line, operand
 from xnatsync.core.treenames import HostileName, check_path
-from xnatsync.disk.spelling import shown
+from xnatsync.disk.spelling import told
 from xnatsync.ledger.tree_rows import Difference, PlacedVersion, VersionRow
 from xnatsync.service.status import reading
 
@@ -108,7 +108,7 @@ def moment_of(text: str, option: str = "--at") -> str:
 def tree_path(config: Config, route: str, text: str) -> str:
     """Gives a path of the tree as the ledger knows it: relative, or absolute below the route's folder; Usage."""
     own = str(tree_config(config, route).folder)
-    path = shown(text)
+    path = told(text)
     if path == own or path.startswith(f"{own}/"):
         path = path[len(own) :].strip("/")
     path = path.removeprefix("./").rstrip("/")
