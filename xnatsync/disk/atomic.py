@@ -46,7 +46,7 @@ def _way_to(anchors: Anchors, target: Path) -> Spot:
         make_folder(anchor)
         return reach(anchor, steps, make=True)
     except OSError as error:
-        raise our_disk(error, f"making the way to {target}") from error
+        raise one_thing(error, f"making the way to {target}", Operation.MKDIR) from error
 
 
 def remove(path: Path, anchors: Anchors = _NOWHERE) -> None:
