@@ -84,7 +84,7 @@ def example() -> Site:
         site.accounts.add(name, name, admin=name == "admin")
     site.projects["P1"] = Project("P1", stamps(), "P1", "Project 1", {"description": "first", "pi_lastname": "Doe"})
     site.projects["P1"].members["member"] = "member"
-    site.projects["P2"] = Project("P2", stamps(), "P2", "Project 2", aliases=["second"])
+    site.projects["P2"] = Project("P2", stamps(), "P2", "Project 2", aliases={"second": ""})
     site.projects["P1"].resources["plan"] = resource(1, "plan", "archive/P1/resources/plan")
     _subjects(site)
     _sessions(site)

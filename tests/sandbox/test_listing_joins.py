@@ -245,7 +245,7 @@ def test_a_filter_sees_the_label_of_the_owner_the_row_shows_that_of_the_share(ge
 
 def test_a_project_has_a_row_for_each_alias():
     site = example()
-    site.projects["P2"].aliases.append("two")
+    site.projects["P2"].aliases["two"] = ""
     with served(site) as get:
         rows = get("/data/projects?columns=ID,alias").rows
     assert [(row["ID"], row["alias"]) for row in rows] == [("P1", ""), ("P2", "second"), ("P2", "two")]

@@ -8,7 +8,8 @@ from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, te
 from xnatsync.sandbox.http.loading import load_values, model_errors
 from xnatsync.sandbox.http.sharing_routes import delete_or_unshare, put_share
 from xnatsync.sandbox.model.creation import create_assessor, touch_up
-from xnatsync.sandbox.model.hierarchy import find_assessor, find_experiment
+from xnatsync.sandbox.model.hierarchy import find_assessor, find_experiment, find_project
+from xnatsync.sandbox.model.nested import settle
 from xnatsync.sandbox.model.objects import Experiment
 from xnatsync.sandbox.model.schema import is_a
 from xnatsync.sandbox.model.sharing import rename
@@ -27,7 +28,8 @@ class AssessorWriter:
         values = load_values(request)
         with self.site.lock:
             session = self._session(request, match)
-            stored = self._store(request, session, None, values.fields.get("label", ""), values)
+            label = values.fields.get("label", "")
+            stored = self._store(request, session, None, label, values, match.values.get("PROJECT_ID", ""))
         url = f"{self.site.settings.text('siteUrl')}/data/experiments/{session.id}/assessors/{stored.id}"
         answer = text(url)
         answer.headers["Location"] = url
@@ -43,12 +45,13 @@ class AssessorWriter:
             existing = find_assessor(session, match.values["EXPT_ID"])
             label = request.param("label")
             if existing is not None and label:
-                self._may(request, session, "edit")
+                self._may(request, existing.project, "edit")
                 with model_errors():
                     rename(self.site, existing, label, project_id=existing.project)
                 self.site.save(session)
                 return Response()
-            stored = self._store(request, session, existing, label or match.values["EXPT_ID"], values)
+            label = label or match.values["EXPT_ID"]
+            stored = self._store(request, session, existing, label, values, match.values.get("PROJECT_ID", ""))
         return text(stored.id, 200 if existing is not None else 201)
 
     def delete(self, request: Request, match: Match) -> Response:
@@ -56,21 +59,37 @@ class AssessorWriter:
         return delete_or_unshare(self.site, request, self._find(request, match), match)
 
     def _store(
-        self, request: Request, session: Experiment, existing: Experiment | None, label: str, values: Values
+        self,
+        request: Request,
+        session: Experiment,
+        existing: Experiment | None,
+        label: str,
+        values: Values,
+        project: str,
     ) -> Experiment:
         if existing is None:
             if not values.xsi_type or not label:
                 raise Refusal(417, "Need PUT Contents")
-            self._may(request, session, "create")
+            if not is_a(values.xsi_type, "xnat:imageAssessorData"):
+                raise Refusal(422, "Only xnat:imageAssessorData documents can be PUT to this address.")
+            home = self._home(session, project or values.fields.get("project", ""))
+            self._may(request, home, "create")
             with model_errors():
-                stored = create_assessor(self.site, session, label, values.xsi_type, request.user)
+                given = values.fields.get("ID", "")
+                stored = create_assessor(
+                    self.site, session, label, values.xsi_type, request.user, given_id=given, project=home
+                )
         else:
-            self._may(request, session, "edit")
+            self._may(request, existing.project, "edit")
             stored = existing
+            if values.fields.get("ID", existing.id) != existing.id:
+                raise Refusal(400, "ID cannot be modified")
             if values.xsi_type and not is_a(existing.xsi_type, values.xsi_type):
                 raise Refusal(409, "Specified xsiType differs from existing xsiType")
-        values.fields.pop("imageSession_ID", None)
-        if apply(values, stored, replace=request.flag("allowDataDeletion")) and existing is not None:
+        with model_errors():
+            changed = apply(values, stored, replace=request.flag("allowDataDeletion"))
+            changed |= settle(self.site, request.user, stored, values)
+        if changed and existing is not None:
             self.site.changed(stored)
         touch_up(self.site, session)
         return stored
@@ -88,8 +107,13 @@ class AssessorWriter:
             raise Refusal(404, "Unable to find the specified experiment.")
         return found
 
-    def _may(self, request: Request, session: Experiment, right: str) -> None:
-        if not self.site.can(request.user, session.project, right):
+    def _home(self, session: Experiment, reference: str) -> str:
+        """Finds the project an assessor is made in: that of the URL, where the session is or is shared into."""
+        project = find_project(self.site, reference) if reference else None
+        return project.id if project is not None and project.id in session.shares else session.project
+
+    def _may(self, request: Request, project_id: str, right: str) -> None:
+        if not self.site.can(request.user, project_id, right):
             raise Refusal(
                 403, f"Specified user account has insufficient {right} privileges for experiments in this project."
             )

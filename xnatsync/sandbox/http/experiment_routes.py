@@ -10,7 +10,7 @@ from xnatsync.sandbox.http.header_routes import read_headers, wants_headers
 from xnatsync.sandbox.http.loading import load_values, model_errors
 from xnatsync.sandbox.http.router import Routes
 from xnatsync.sandbox.http.sharing_routes import delete_or_unshare, put_share
-from xnatsync.sandbox.model.creation import create_experiment, create_scan, create_subject
+from xnatsync.sandbox.model.creation import create_experiment, create_subject
 from xnatsync.sandbox.model.hierarchy import (
     experiment_labelled,
     find_experiment,
@@ -19,6 +19,7 @@ from xnatsync.sandbox.model.hierarchy import (
     label_in,
     session_of,
 )
+from xnatsync.sandbox.model.nested import settle
 from xnatsync.sandbox.model.objects import Experiment, Subject
 from xnatsync.sandbox.model.schema import element, is_a
 from xnatsync.sandbox.model.sharing import change_subject, rename
@@ -59,7 +60,10 @@ class _Writer:
             project_id = self._project_id(match.values.get("PROJECT_ID") or values.fields.get("project", ""))
             label = values.fields.get("label", "") or values.fields.get("ID", "")
             known = experiment_labelled(self.site, project_id, label) if label else None
-            subject = match.values.get("SUBJECT_ID") or values.fields.get("subject_ID", "")
+            subject = match.values.get("SUBJECT_ID", "")
+            if subject and find_subject(self.site, project_id, subject) is None:
+                raise Refusal(404, f"Unable to identify subject {subject}")
+            subject = subject or values.fields.get("subject_ID", "")
             stored = self._store(request, known, project_id, subject, label, values)
         url = f"{self.site.settings.text('siteUrl')}/data/experiments/{stored.id}"
         answer = text(url)
@@ -83,17 +87,24 @@ class _Writer:
             existing = self._existing(url_project, reference)
             label = request.param("label")
             if existing is not None and label:
+                if not self.site.can(request.user, existing.project, "read"):
+                    raise Refusal(404, "Unable to find the specified experiment.")
                 self._may(request, existing, "edit")
                 with model_errors():
                     rename(self.site, existing, label, project_id=url_project or existing.project)
                 return Response()
+            moved = request.param("subject_ID")
+            if existing is not None and moved and url_project is not None:
+                self._may(request, existing, "edit")
+                self._move(request, existing, moved)
             if existing is not None and not values.document and not _names_type(request):
                 self._status(request, existing)
                 return text(existing.id)  # the database's own copy is saved: nothing happens (§4.3)
             if url_project is None and not values.fields.get("project"):
                 raise Refusal(422, _NO_PROJECT)
             project_id = self._project_id(url_project or values.fields["project"])
-            subject = match.values.get("SUBJECT_ID") or values.fields.get("subject_ID", "")
+            subject = moved or match.values.get("SUBJECT_ID") or values.fields.get("subject_ID", "")
+            subject = existing.subject if existing is not None and moved else subject
             stored = self._store(request, existing, project_id, subject, label or reference, values)
             self._status(request, stored)
         return text(stored.id, 200 if existing is not None else 201)
@@ -116,13 +127,18 @@ class _Writer:
             found = element(values.xsi_type)
             if not values.xsi_type or found is None or found.abstract:
                 raise Refusal(417, "Need PUT Contents")
+            if not is_a(values.xsi_type, "xnat:subjectAssessorData"):
+                raise Refusal(422, "Only xnat:Subject documents can be PUT to this address.")
             if not site.can(request.user, project_id, "create"):
                 raise Refusal(
                     403, "Specified user account has insufficient create privileges for experiments in this project."
                 )
             with model_errors():
                 subject = self._subject(request, project_id, subject_ref)
-                stored = create_experiment(site, project_id, subject, label, values.xsi_type, request.user)
+                given = values.fields.get("ID", "")
+                stored = create_experiment(
+                    site, project_id, subject, label, values.xsi_type, request.user, given_id=given
+                )
         else:
             stored = existing
             self._may(request, stored, "edit")
@@ -131,22 +147,18 @@ class _Writer:
                 change_subject(site, stored, self._subject(request, project_id, subject_ref))
         with model_errors():
             changed = apply(values, stored, replace=request.flag("allowDataDeletion"))
-            changed |= self._store_scans(request, stored, values)
+            changed |= settle(site, request.user, stored, values)
         if changed and existing is not None:
             site.changed(stored)
             site.bubble(site.subjects.get(stored.subject))
         site.save(stored)
         return stored
 
-    def _store_scans(self, request: Request, session: Experiment, values: Values) -> bool:
-        changed = False
-        for scan_id, scan_values in values.scans:
-            scan = session.scans.get(scan_id)
-            if scan is None:
-                scan = create_scan(self.site, session, scan_id, scan_values.xsi_type, request.user)
-                changed = True
-            changed |= apply(scan_values, scan)
-        return changed
+    def _move(self, request: Request, session: Experiment, reference: str) -> None:
+        """Moves a session to a subject of its project, made if there is none; others are passed over (§20.1)."""
+        subject = self._subject(request, session.project, reference)
+        if label_in(subject, session.project) is not None:
+            change_subject(self.site, session, subject)
 
     def _subject(self, request: Request, project_id: str, reference: str) -> Subject:
         if not reference:
@@ -159,7 +171,7 @@ class _Writer:
             raise Refusal(409, "Specified xsiType differs from existing xsiType")
         if values.fields.get("ID", experiment.id) != experiment.id:
             raise Refusal(400, "ID cannot be modified")
-        if values.fields.get("project", experiment.project) != experiment.project:
+        if values.fields.get("project", experiment.project) not in {"", experiment.project}:
             raise Refusal(409, "Project must be modified through separate URI.")
         if values.fields.get("label", experiment.label) not in {experiment.label, label_in(experiment, project_id)}:
             raise Refusal(400, "Label must be modified through separate URI.")

@@ -11,6 +11,7 @@ from xnatsync.sandbox.http.router import Routes
 from xnatsync.sandbox.model.creation import check_project_names, create_project
 from xnatsync.sandbox.model.deletion import delete_project
 from xnatsync.sandbox.model.hierarchy import find_project
+from xnatsync.sandbox.model.nested import settle
 from xnatsync.sandbox.model.objects import Project
 from xnatsync.sandbox.model.site import Site
 from xnatsync.sandbox.model.writing import Values, apply
@@ -60,8 +61,12 @@ class _Writer:
         if match.tail.strip("/") and known is not None:
             raise Refusal(400, f"Unsupported path {match.tail}")
         values = load_values(request, "xnat:projectData")
-        if values.fields.get("ID", project_id) not in {project_id, known.id if known else project_id}:
-            raise Refusal(417, "Project ID in the document differs from that of the URL.")
+        if values.document and values.xsi_type != "xnat:projectData":
+            raise Refusal(422, f"Unexpected document type {values.xsi_type}")
+        if values.fields.get("ID", project_id).lower() != project_id.lower():
+            raise Refusal(417, "The project ID for the REST call must match the value in submitted request body.")
+        if known is not None and known.id != project_id:  # found by an alias: no name for a second project (§4.2)
+            raise Refusal(409, f"Requested new project conflicts with existing projects: {known.id}")
         with self.site.lock:
             self._write(request, known.id if known else project_id, values)
         return Response()
@@ -102,7 +107,7 @@ class _Writer:
 
     def _write(self, request: Request, project_id: str, values: Values) -> None:
         site, project = self.site, self.site.projects.get(project_id)
-        names = [values.fields.get(key, "") for key in ("secondary_ID", "name")] + values.aliases
+        names = [values.fields.get(key, "") for key in ("secondary_ID", "name")] + [*values.aliases]
         with model_errors():
             check_project_names(site, project_id, names)
             if project is None:
@@ -113,7 +118,8 @@ class _Writer:
                 project = create_project(site, project_id, request.user)
             else:
                 self._may_edit(request, project, "delete")
-            if apply(values, project):
+            changed = apply(values, project)
+            if settle(site, request.user, project, values) or changed:
                 site.changed(project)
         if access := request.param("accessibility"):
             self._set_accessibility(project, access)

@@ -12,6 +12,7 @@ from xnatsync.sandbox.http.sharing_routes import tail_project
 from xnatsync.sandbox.model.creation import create_scan, touch_up
 from xnatsync.sandbox.model.deletion import delete_scan
 from xnatsync.sandbox.model.hierarchy import find_experiment
+from xnatsync.sandbox.model.nested import settle
 from xnatsync.sandbox.model.objects import Experiment, Scan
 from xnatsync.sandbox.model.schema import element, is_a
 from xnatsync.sandbox.model.sharing import share
@@ -48,7 +49,7 @@ class _Writer:
                 raise Refusal(
                     403, "Specified user account has insufficient edit privileges for sessions in this project."
                 )
-            self._store(request, session, match.values.get("SCAN_ID") or values.fields.get("ID", ""), values)
+            self._store(request, session, match.values.get("SCAN_ID", ""), values)
         return Response()
 
     def delete(self, request: Request, match: Match) -> Response:
@@ -71,6 +72,9 @@ class _Writer:
 
     def _store(self, request: Request, session: Experiment, scan_id: str, values: Values) -> None:
         scan = session.scans.get(unquote(scan_id)) or session.scans.get(scan_id)
+        given = values.fields.get("ID", "")
+        if given and given != scan_id:  # an ID in parameters or document beats that of the URL (§4.3)
+            scan, scan_id = session.scans.get(given), given
         if scan is None:
             found = element(values.xsi_type)
             if not values.xsi_type or found is None:
@@ -87,6 +91,8 @@ class _Writer:
             if values.xsi_type and not is_a(scan.xsi_type, values.xsi_type):
                 return  # parameters of another type are ignored, with success
         with model_errors():
+            if values.resources or values.shares:
+                settle(self.site, request.user, session, Values(scans=[(scan.id, values)]))
             if apply(values, scan) and not created:
                 self.site.changed(scan)
         touch_up(self.site, session)

@@ -10,6 +10,7 @@ from xnatsync.sandbox.http.router import Routes
 from xnatsync.sandbox.http.sharing_routes import delete_or_unshare, put_share
 from xnatsync.sandbox.model.creation import create_subject
 from xnatsync.sandbox.model.hierarchy import find_project, find_subject, label_in, subject_labelled
+from xnatsync.sandbox.model.nested import settle
 from xnatsync.sandbox.model.objects import Subject
 from xnatsync.sandbox.model.sharing import rename
 from xnatsync.sandbox.model.site import Site
@@ -87,11 +88,15 @@ class _Writer:
                     site, project_id, label, request.user, wanted if wanted not in site.subjects else ""
                 )
                 apply(values, created)
+                settle(site, request.user, created, values)
             site.save(created)
             return created
         self._may(request, subject, "edit")
         self._check_identity(subject, project_id, values)
-        if apply(values, subject, replace=request.flag("allowDataDeletion")):
+        with model_errors():
+            changed = apply(values, subject, replace=request.flag("allowDataDeletion"))
+            changed |= settle(site, request.user, subject, values)
+        if changed:
             site.changed(subject)
         site.save(subject)
         return subject
@@ -99,7 +104,7 @@ class _Writer:
     def _check_identity(self, subject: Subject, project_id: str, values: Values) -> None:
         if values.fields.get("ID", subject.id) != subject.id:
             raise Refusal(400, "ID cannot be modified")
-        if values.fields.get("project", subject.project) != subject.project:
+        if values.fields.get("project", subject.project) not in {"", subject.project}:
             raise Refusal(409, "Project must be modified through separate URI.")
         if values.fields.get("label", subject.label) not in {subject.label, label_in(subject, project_id)}:
             raise Refusal(400, "Label must be modified through separate URI.")

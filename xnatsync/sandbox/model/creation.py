@@ -9,6 +9,7 @@ from xnatsync.sandbox.model.hierarchy import (
     folder_of,
     label_taken,
     session_folder,
+    session_of,
     subject_labelled,
 )
 from xnatsync.sandbox.model.objects import Experiment, Project, Scan, Subject
@@ -62,12 +63,21 @@ def create_subject(site: Site, project_id: str, label: str, user: User, subject_
 
 
 def create_experiment(
-    site: Site, project_id: str, subject: Subject, label: str, xsi_type: str, user: User, *, folder: str = ""
+    site: Site,
+    project_id: str,
+    subject: Subject,
+    label: str,
+    xsi_type: str,
+    user: User,
+    *,
+    folder: str = "",
+    given_id: str = "",
 ) -> Experiment:
-    """Creates a session or another subject assessor."""
+    """Creates a session or another subject assessor, under its own ID if one is given (§4.3)."""
     if label_taken(site, project_id, label):
         raise ModelError(409, f"Conflict: Duplicate experiment label {label}")
-    experiment = Experiment(site.next_experiment_id(), project_id, subject.id, label, xsi_type, site.stamp(user))
+    experiment_id = _free_id(site, given_id) or site.next_experiment_id()
+    experiment = Experiment(experiment_id, project_id, subject.id, label, xsi_type, site.stamp(user))
     experiment.folder = folder or session_folder(project_id, label)
     site.experiments[experiment.id] = experiment
     site.save(experiment)
@@ -76,13 +86,15 @@ def create_experiment(
     return experiment
 
 
-def create_assessor(site: Site, session: Experiment, label: str, xsi_type: str, user: User) -> Experiment:
-    """Creates an image assessor inside a session."""
-    if label_taken(site, session.project, label):
+def create_assessor(
+    site: Site, session: Experiment, label: str, xsi_type: str, user: User, *, given_id: str = "", project: str = ""
+) -> Experiment:
+    """Creates an image assessor inside a session; it may belong to a project the session is shared into."""
+    project = project or session.project
+    if label_taken(site, project, label):
         raise ModelError(409, f"Conflict: Duplicate experiment label {label}")
-    assessor = Experiment(
-        site.next_experiment_id(), session.project, session.subject, label, xsi_type, site.stamp(user)
-    )
+    assessor_id = _free_id(site, given_id) or site.next_experiment_id()
+    assessor = Experiment(assessor_id, project, session.subject, label, xsi_type, site.stamp(user))
     assessor.folder = f"{folder_of(session)}/ASSESSORS/{label}"
     session.assessors[assessor.id] = assessor
     touch_up(site, session)
@@ -107,6 +119,14 @@ def touch_up(site: Site, session: Experiment) -> None:
     site.save(session)
     if subject is not None:
         site.save(subject)
+
+
+def _free_id(site: Site, given: str) -> str:
+    if given and (given in site.experiments or session_of(site, given) is not None):
+        raise ModelError(409, f"Specified experiment already exists: {given}")
+    if given and not _IDENTIFIER.fullmatch(given):
+        raise ModelError(417, "Invalid character in experiment label.")
+    return given
 
 
 def _bubble_project(site: Site, project_id: str) -> None:

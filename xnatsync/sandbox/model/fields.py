@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from xnatsync.sandbox.model.schema import element, field_of
+from xnatsync.sandbox.model.schema import Field, element, field_of
 
 _VARIABLE = re.compile(r"^(?:fields|variables)/(?:field|variable)\[(?:@?name)=([^\]]+)\](?:/(field|variable|name))?$")
 _CONDITION = re.compile(r"\[[^\]]*\]")
@@ -15,6 +15,8 @@ _INVESTIGATOR = {
     "investigator/firstname": "pi_firstname",
     "investigator/lastname": "pi_lastname",
 }
+_STORED = {"pi_firstname": "investigator/firstname", "pi_lastname": "investigator/lastname"}
+_USUAL = {"demographics": "xnat:demographicData", "metadata": "xnat:subjectMetadata"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,16 @@ def stored_key(name: str, path: str) -> str:
     return found.path if found else path
 
 
+def field_at(name: str, path: str) -> Field | None:
+    """Finds the field of a type that a path means; parts of a type of their own count by their usual type."""
+    head, _, rest = path.partition("/")
+    if (usual := _USUAL.get(head.lower())) is not None and rest:
+        name, path = usual, rest
+    elif path.lower() in _STORED:
+        path = _STORED[path.lower()]
+    return field_of(name, path) or field_of(name, path.lower())
+
+
 def known_field(name: str, path: str) -> bool:
     """Tells whether a type declares a field; unknown types are taken at their word."""
-    if element(name) is None:
-        return True
-    if path.lower().startswith("demographics/"):
-        name, path = "xnat:demographicData", path[len("demographics/") :]
-    return field_of(name, path.lower()) is not None or field_of(name, path) is not None
+    return element(name) is None or field_at(name, path) is not None

@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from xnatsync.sandbox.model.objects import Experiment, Project, Resource, Scan, Stamps, Subject
+from xnatsync.sandbox.model.objects import Experiment, Part, Project, Resource, Scan, Stamps, Subject
 from xnatsync.sandbox.model.schema import is_a
 from xnatsync.sandbox.model.values import catalog_path
 
 _ADDED = re.compile(r"^parameters/addParam\[@?name=(.+?)\](?:/addField)?$")
 _PERSON = {"pi_firstname": "firstname", "pi_lastname": "lastname"}
+_SETTINGS = frozenset({"current_arc", "scan_type_mapping"})  # of a project; no part of its document
 
 
 @dataclass(slots=True)
@@ -34,10 +35,16 @@ class Item:
 def project_item(project: Project) -> Item:
     """Describes a project; its subjects and experiments are not part of it."""
     own = {"ID": project.id, "secondary_ID": project.secondary_id, "name": project.name}
-    item = Item("xnat:projectData", _filled({**own, **_without_person(project.fields)}), stamps=project.stamps)
-    item.add("aliases/alias", (_member("xnat:projectData_alias", alias=alias) for alias in project.aliases))
-    item.add("PI", _person(project.fields))
+    known = {key: value for key, value in project.fields.items() if key not in _SETTINGS}
+    item = Item("xnat:projectData", _filled({**own, **_without_person(known)}), stamps=project.stamps)
+    item.add(
+        "aliases/alias",
+        (_member("xnat:projectData_alias", alias=alias, source=source) for alias, source in project.aliases.items()),
+    )
+    item.add("PI", _person(project.fields, "PI"))
     item.add("resources/resource", (resource_item(each) for each in project.resources.values()))
+    item.add("fields/field", _variables(project.variables, "xnat:projectData_field"))
+    _add_parts(item, project.parts)
     return item
 
 
@@ -46,15 +53,20 @@ def subject_item(subject: Subject, experiments: Iterable[Experiment] = ()) -> It
     outside = {"group", "src", "initials"}
     own = {"ID": subject.id, "project": subject.project, "label": subject.label}
     plain = {key: value for key, value in subject.fields.items() if key in outside}
-    personal = {key: value for key, value in subject.fields.items() if key not in outside and key not in _PERSON}
+    personal = {key: value for key, value in _without_person(subject.fields).items() if key not in outside}
+    metadata = {key: personal.pop(key) for key in list(personal) if key.startswith("metadata/")}
     item = Item("xnat:subjectData", _filled({**own, **plain}), stamps=subject.stamps)
     item.add("sharing/share", _shares(subject.shares, "xnat:projectParticipant"))
     item.add("resources/resource", (resource_item(each) for each in subject.resources.values()))
     item.add("investigator", _person(subject.fields))
     if _filled(personal):
         item.add("demographics", [Item("xnat:demographicData", _filled(personal), stamps=subject.stamps)])
+    if _filled(metadata):
+        inner = {key.removeprefix("metadata/"): value for key, value in metadata.items()}
+        item.add("metadata", [Item("xnat:subjectMetadata", _filled(inner), stamps=subject.stamps)])
     item.add("experiments/experiment", (experiment_item(each) for each in experiments))
     item.add("fields/field", _variables(subject.variables, "xnat:subjectData_field"))
+    _add_parts(item, subject.parts)
     return item
 
 
@@ -71,8 +83,13 @@ def experiment_item(
     item.add("investigator", _person(experiment.fields))
     item.add("fields/field", _variables(experiment.variables, "xnat:experimentData_field"))
     item.add("scans/scan", (scan_item(each, experiment.id) for each in experiment.scans.values()))
+    item.add(
+        "reconstructions/reconstructedImage",
+        (reconstruction_item(each, experiment.id) for each in experiment.reconstructions.values()),
+    )
     readable = [each for each in experiment.assessors.values() if may_read is None or may_read(each)]
     item.add("assessors/assessor", (experiment_item(each, experiment.id) for each in readable))
+    _add_parts(item, experiment.parts)
     return item
 
 
@@ -84,11 +101,37 @@ def scan_item(scan: Scan, session: str) -> Item:
     item = Item(scan.xsi_type, values, stamps=scan.stamps, keys={"xnat_imagescandata_id": scan.key})
     item.add("sharing/share", (_member("xnat:imageScanData_share", project=each) for each in scan.shares))
     item.add("investigator", _person(scan.fields))
-    item.add("parameters/addParam", (_member("xnat:mrScanData_addParam", name=k, addField=v) for k, v in added.items()))
+    given = {part.values.get("name", ""): part.values for part in scan.parts.get("parameters/addParam", ())}
+    item.add(
+        "parameters/addParam",
+        [
+            *(_member("xnat:mrScanData_addParam", name=k, addField=v) for k, v in added.items() if k not in given),
+            *(_member("xnat:mrScanData_addParam", **values) for values in given.values()),
+        ],
+    )
     files = [resource_item(each, scan.id) for each in scan.resources.values()]
     for child in files:
         child.keys["xnat_imagescandata_xnat_imagescandata_id"] = scan.key
     item.add("file", files)
+    return item
+
+
+def reconstruction_item(made: Scan, session: str) -> Item:
+    """Describes a reconstruction with its files."""
+    values = _filled({"ID": made.id, "image_session_ID": session, **made.fields})
+    item = Item(made.xsi_type, values, stamps=made.stamps, keys={"xnat_reconstructedimagedata_id": made.key})
+    item.add("out/file", (resource_item(each) for each in made.resources.values()))
+    return item
+
+
+def _add_parts(item: Item, parts: Mapping[str, Iterable[Part]]) -> None:
+    for path, members in parts.items():
+        item.add(path, (_part_item(member) for member in members))
+
+
+def _part_item(part: Part) -> Item:
+    item = Item(part.xsi_type, _filled(part.values))
+    _add_parts(item, part.parts)
     return item
 
 
@@ -117,11 +160,16 @@ def _filled(values: Mapping[str, str]) -> dict[str, str]:
 
 
 def _without_person(values: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in values.items() if key not in _PERSON}
+    return {
+        key: value
+        for key, value in values.items()
+        if key not in _PERSON and not key.startswith(("PI/", "investigator/"))
+    }
 
 
-def _person(values: Mapping[str, str]) -> list[Item]:
+def _person(values: Mapping[str, str], where: str = "investigator") -> list[Item]:
     found = {name: values[key] for key, name in _PERSON.items() if values.get(key)}
+    found |= {key.removeprefix(f"{where}/"): value for key, value in values.items() if key.startswith(f"{where}/")}
     return [Item("xnat:investigatorData", found)] if found else []
 
 

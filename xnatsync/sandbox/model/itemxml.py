@@ -9,7 +9,8 @@ from xnatsync.sandbox.model.schema import Element, element
 
 NAMESPACE = "http://nrg.wustl.edu/xnat"
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
-_TEXT_OF = {"field": "field", "tag": "tag", "alias": "alias", "addParam": "addField"}  # members that are bare text
+_TEXT_OF = {"addParam": "addField"}  # members whose text is a field of another name than their own
+_PROVENANCE = "http://www.nbirn.net/prov"  # its elements are of a schema of their own
 
 
 def item_xml(item: Item, site_url: str, *, hidden: bool = True) -> bytes:
@@ -18,13 +19,14 @@ def item_xml(item: Item, site_url: str, *, hidden: bool = True) -> bytes:
     `hidden` adds XNAT's `hidden_fields` comments with the database keys.
     """
     described = element(item.xsi_type)
-    root = ET.Element(f"xnat:{described.root or 'Item' if described else 'Item'}")
+    root = ET.Element(f"xnat:{described.root}" if described and described.root else item.xsi_type)
     _fill(root, item, described, hidden=hidden)
     attributes = dict(root.attrib)
     root.attrib.clear()
     root.attrib |= attributes | {
         "xmlns:xnat": NAMESPACE,
         "xmlns:cat": "http://nrg.wustl.edu/catalog",
+        "xmlns:prov": _PROVENANCE,
         "xmlns:xdat": "http://nrg.wustl.edu/xdat",
         "xmlns:xsi": _XSI,
         "xsi:schemaLocation": f"{NAMESPACE} {site_url}/schemas/xnat/xnat.xsd",
@@ -61,8 +63,13 @@ def _place(node: ET.Element, path: list[str], text: str, *, attribute: bool) -> 
 
 
 def _child(node: ET.Element, name: str) -> ET.Element:
-    found = next((child for child in node if child.tag == f"xnat:{name}"), None)
-    return found if found is not None else ET.SubElement(node, f"xnat:{name}")
+    tag = _tag(node, name)
+    found = next((child for child in node if child.tag == tag), None)
+    return found if found is not None else ET.SubElement(node, tag)
+
+
+def _tag(node: ET.Element, name: str) -> str:
+    return f"prov:{name}" if node.tag == "xnat:provenance" or str(node.tag).startswith("prov:") else f"xnat:{name}"
 
 
 def _add_children(node: ET.Element, path: list[str], items: list[Item], *, hidden: bool) -> None:
@@ -70,15 +77,24 @@ def _add_children(node: ET.Element, path: list[str], items: list[Item], *, hidde
         node = _child(node, name)
     last = path[-1]
     for item in items:
-        child = ET.SubElement(node, f"xnat:{last}")
+        child = ET.SubElement(node, _tag(node, last))
         described = element(item.xsi_type)
         if described is None:
-            text = _TEXT_OF.get(last, "")
-            for key, value in item.values.items():
-                if key == text:
-                    child.text = value
-                else:
-                    child.set(key, value)
+            _fill_unnamed(child, item, last, hidden=hidden)
             continue
         _fill(child, item, described, hidden=hidden)
         child.set("xsi:type", item.xsi_type)
+
+
+def _fill_unnamed(node: ET.Element, item: Item, name: str, *, hidden: bool) -> None:
+    """Fills a member whose type has no name: its text, attributes or, in provenance, elements."""
+    text = _TEXT_OF.get(name, name)
+    for key, value in item.values.items():
+        if key == text:
+            node.text = value
+        elif "/" in key or str(node.tag).startswith("prov:"):
+            _place(node, key.split("/"), value, attribute="/" in key)
+        else:
+            node.set(key, value)
+    for path, below in item.children:
+        _add_children(node, path.split("/"), below, hidden=hidden)

@@ -96,7 +96,7 @@ def _details(row: Joined, plan: Plan) -> Iterator[Joined]:
 
 
 def _aliases(row: Joined, plan: Plan) -> Iterator[Joined]:
-    aliases = row.project.aliases if plan.aliases and row.project else ()
+    aliases = list(row.project.aliases) if plan.aliases and row.project else ()
     for row.alias in _or_none(aliases):
         yield row
 
@@ -108,7 +108,7 @@ def _resources(row: Joined, owner: str) -> Iterable[Resource]:
 
 def _variables(row: Joined, owner: str) -> Iterable[tuple[str, str]]:
     item = _owner(row, owner)
-    return item.variables.items() if isinstance(item, (Subject, Experiment)) else ()
+    return item.variables.items() if isinstance(item, (Subject, Experiment, Project)) else ()
 
 
 def _shares(row: Joined, owner: str) -> Iterable[tuple[str, str]]:

@@ -45,6 +45,15 @@ class Resource:
 
 
 @dataclass(slots=True)
+class Part:
+    """A member of a collection that is only kept: a study protocol, a step of provenance, what a rater says."""
+
+    xsi_type: str
+    values: dict[str, str] = field(default_factory=dict)  # by path
+    parts: dict[str, list[Part]] = field(default_factory=dict)  # members of its own, by path
+
+
+@dataclass(slots=True)
 class Stamps:
     """Who and when.  Texts are server-local without zone, as XNAT shows them (hierarchy.md §3.9)."""
 
@@ -66,6 +75,7 @@ class Scan:
     resources: dict[str, Resource] = field(default_factory=dict)  # by label
     shares: list[str] = field(default_factory=list)
     custom: dict[str, object] = field(default_factory=dict)  # JSONB custom fields
+    parts: dict[str, list[Part]] = field(default_factory=dict)  # parameters/addParam
 
 
 @dataclass(slots=True)
@@ -87,8 +97,10 @@ class Experiment:
     resources: dict[str, Resource] = field(default_factory=dict)
     assessors: dict[str, Experiment] = field(default_factory=dict)  # by accession ID
     shares: dict[str, str] = field(default_factory=dict)  # project -> label there
+    reconstructions: dict[str, Scan] = field(default_factory=dict)  # by their ID; they have what a scan has
     status: str = "active"  # or quarantine
     custom: dict[str, object] = field(default_factory=dict)
+    parts: dict[str, list[Part]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -104,6 +116,7 @@ class Subject:
     resources: dict[str, Resource] = field(default_factory=dict)
     shares: dict[str, str] = field(default_factory=dict)
     custom: dict[str, object] = field(default_factory=dict)
+    parts: dict[str, list[Part]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -115,7 +128,8 @@ class Project:
     secondary_id: str = ""
     name: str = ""
     fields: dict[str, str] = field(default_factory=dict)  # description, keywords, pi_firstname, pi_lastname, ...
-    aliases: list[str] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)  # fields/field
+    aliases: dict[str, str] = field(default_factory=dict)  # alias -> its source, mostly ""
     accessibility: str = "private"  # protected | public
     members: dict[str, str] = field(default_factory=dict)  # user -> owner | member | collaborator
     prearchive_code: int = 4  # 0 manual, 4 auto-archive, 5 auto-archive and overwrite
@@ -123,3 +137,4 @@ class Project:
     anonymise: bool = False  # the project's own anonymisation script is enabled
     resources: dict[str, Resource] = field(default_factory=dict)
     custom: dict[str, object] = field(default_factory=dict)
+    parts: dict[str, list[Part]] = field(default_factory=dict)

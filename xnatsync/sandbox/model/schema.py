@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -20,6 +19,8 @@ class Field:
     path: str
     attribute: bool
     type: str
+    longest: int = 0  # characters; 0 = no limit
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -32,6 +33,8 @@ class Element:
     abstract: bool = False
     fields: dict[str, Field] = field(default_factory=dict)  # by path, in document order, inherited ones first
     parts: dict[str, str] = field(default_factory=dict)  # top-level element -> its named type, in document order
+    members: dict[str, Element] = field(default_factory=dict)  # what may repeat, by path: scans/scan -> its type
+    text: str = ""  # the field that a member's own text is
 
 
 def schema_text(name: str) -> bytes | None:
@@ -71,8 +74,12 @@ def document_types() -> list[Element]:
 
 
 def type_of_document(root: str) -> str:
-    """Gives the type of an XML document by the local name of its root element; "" when there is none."""
-    return next((found.name for found in _elements().values() if found.root == root), "")
+    """Gives the type of an XML document by the local name of its root element; "" when there is none.
+
+    Types without a root of their own are documents under their name (`xnat:mrAssessorData`).
+    """
+    known = next((found.name for found in _elements().values() if found.root == root), "")
+    return known or next((found.name for found in _elements().values() if found.name == f"xnat:{root}"), "")
 
 
 def field_of(name: str, path: str) -> Field | None:
@@ -86,56 +93,92 @@ def field_of(name: str, path: str) -> Field | None:
 @cache
 def _elements() -> dict[str, Element]:
     tree = ET.fromstring(schema_text("xnat") or b"")  # noqa: S314 - our own document, not a client's
-    nodes = {f"xnat:{node.get('name')}": node for node in tree.findall(f"{_XS}complexType")}
-    found: dict[str, Element] = {}
-    for name in nodes:
-        _read(name, nodes, found)
+    reader = _Reader({f"xnat:{node.get('name')}": node for node in tree.findall(f"{_XS}complexType")})
+    for name in reader.nodes:
+        reader.read(name)
     for node in tree.findall(f"{_XS}element"):
-        found[str(node.get("type")).lower()].root = str(node.get("name"))
-    return found
+        reader.found[str(node.get("type")).lower()].root = str(node.get("name"))
+    return reader.found
 
 
-def _read(name: str, nodes: dict[str, ET.Element], found: dict[str, Element]) -> Element:
-    if name.lower() in found:
-        return found[name.lower()]
-    node = nodes[name]
-    result = Element(name)
-    mark = node.find(f"{_XS}annotation/{_XS}appinfo/{_XDAT}element")
-    result.abstract = mark is not None and mark.get("abstract") == "true"
-    extension = node.find(f"{_XS}complexContent/{_XS}extension")
-    if extension is not None:
-        result.base = str(extension.get("base"))
-        base = _read(result.base, nodes, found)
-        result.fields.update(base.fields)
-        result.parts.update(base.parts)
-    content = extension if extension is not None else node
-    for child in content.findall(f"{_XS}sequence/{_XS}element"):
-        result.parts[str(child.get("name"))] = str(child.get("type") or "")
-    result.fields.update({item.path: item for item in _fields(content, "", nodes)})
-    found[name.lower()] = result
-    return result
+_TEXTS = {"addParam": "addField"}  # members whose text has another name than the member
 
 
-def _fields(content: ET.Element, prefix: str, nodes: dict[str, ET.Element]) -> Iterator[Field]:
-    for child in content.findall(f"{_XS}attribute"):
-        yield Field(f"{prefix}{child.get('name')}", True, str(child.get("type")))
-    for child in content.findall(f"{_XS}sequence/{_XS}element"):
-        if child.get("maxOccurs") == "unbounded":
-            continue  # members of a collection are items of their own
-        yield from _element_fields(child, f"{prefix}{child.get('name')}", nodes)
+@dataclass(slots=True)
+class _Reader:
+    """Reads the types of the schema; members of a type may be of a type that is being read."""
 
+    nodes: dict[str, ET.Element]
+    found: dict[str, Element] = field(default_factory=dict)
 
-def _element_fields(child: ET.Element, path: str, nodes: dict[str, ET.Element]) -> Iterator[Field]:
-    named = child.get("type")
-    inner = child.find(f"{_XS}complexType")
-    simple = child.find(f"{_XS}complexType/{_XS}simpleContent/{_XS}extension")
-    if named in nodes:
-        yield from _fields(nodes[str(named)], f"{path}/", nodes)
-    elif simple is not None:
-        yield Field(path, False, str(simple.get("base")))
-        yield from _fields(simple, f"{path}/", nodes)
-    elif inner is not None:
-        yield from _fields(inner, f"{path}/", nodes)
-    else:
-        restriction = child.find(f"{_XS}simpleType/{_XS}restriction")
-        yield Field(path, False, str(named or (restriction.get("base") if restriction is not None else "xs:string")))
+    def read(self, name: str) -> Element:
+        """Gives a type by its name."""
+        if name.lower() in self.found:
+            return self.found[name.lower()]
+        node = self.nodes[name]
+        result = self.found[name.lower()] = Element(name)
+        mark = node.find(f"{_XS}annotation/{_XS}appinfo/{_XDAT}element")
+        result.abstract = mark is not None and mark.get("abstract") == "true"
+        extension = node.find(f"{_XS}complexContent/{_XS}extension")
+        if extension is not None:
+            result.base = str(extension.get("base"))
+            base = self.read(result.base)
+            result.fields.update(base.fields)
+            result.parts.update(base.parts)
+            result.members.update(base.members)
+        self._content(result, extension if extension is not None else node, "")
+        return result
+
+    def _content(self, into: Element, content: ET.Element, prefix: str) -> None:
+        for child in content.findall(f"{_XS}attribute"):
+            self._field(into, f"{prefix}{child.get('name')}", str(child.get("type")), attribute=True)
+        for child in content.findall(f"{_XS}sequence/{_XS}element"):
+            name = str(child.get("name"))
+            if not prefix:
+                into.parts[name] = str(child.get("type") or "")
+            if child.get("maxOccurs") == "unbounded":
+                into.members[f"{prefix}{name}"] = self._member(into, name, child)
+            else:
+                self._element(into, child, f"{prefix}{name}")
+
+    def _element(self, into: Element, child: ET.Element, path: str) -> None:
+        named = str(child.get("type") or "")
+        simple = child.find(f"{_XS}complexType/{_XS}simpleContent/{_XS}extension")
+        inner = child.find(f"{_XS}complexType")
+        if named in self.nodes:
+            self._content(into, self.nodes[named], f"{path}/")
+        elif simple is not None:
+            self._field(into, path, str(simple.get("base")))
+            self._content(into, simple, f"{path}/")
+        elif inner is not None:
+            self._content(into, inner, f"{path}/")
+        else:
+            restriction = child.find(f"{_XS}simpleType/{_XS}restriction")
+            base = str(restriction.get("base")) if restriction is not None else "xs:string"
+            self._field(into, path, named or base, restriction)
+
+    def _field(
+        self, into: Element, path: str, kind: str, rules: ET.Element | None = None, *, attribute: bool = False
+    ) -> None:
+        longest = 255 if kind == "xs:string" else 0  # what a column of XNAT's takes unless the schema says otherwise
+        choices: tuple[str, ...] = ()
+        if rules is not None:
+            choices = tuple(str(node.get("value")) for node in rules.findall(f"{_XS}enumeration"))
+            longest = next((int(str(node.get("value"))) for node in rules.findall(f"{_XS}maxLength")), longest)
+        into.fields[path] = Field(path, attribute, kind, longest, choices)
+
+    def _member(self, owner: Element, name: str, child: ET.Element) -> Element:
+        named = str(child.get("type") or "")
+        if named in self.nodes:
+            return self.read(named)
+        result = Element(f"{owner.name}_{name}")
+        simple = child.find(f"{_XS}complexType/{_XS}simpleContent/{_XS}extension")
+        inner = child.find(f"{_XS}complexType")
+        if simple is not None:
+            result.text = _TEXTS.get(name, name)
+            kind = str(simple.get("base"))
+            result.fields[result.text] = Field(result.text, False, kind)  # custom values may be as long as they like
+        content = simple if simple is not None else inner
+        if content is not None:
+            self._content(result, content, "")
+        return result

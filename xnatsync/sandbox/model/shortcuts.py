@@ -86,6 +86,11 @@ ROOT_ELEMENTS = {
     "derived": "xnat:imageAssessorData",
 }
 
+READ_ONLY = frozenset(
+    "insert_date insert_user last_modified xsiType xnat_imagescandata_id subject_label subject_project session_ID "  # noqa: SIM905
+    "session_label session_project".split()
+)
+
 _NAMES = {kind: {path.lower(): name for name, path in reversed(paths.items())} for kind, paths in SHORTCUTS.items()}
 
 

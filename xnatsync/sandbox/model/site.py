@@ -106,6 +106,8 @@ class Site:
         """Gives the next accession ID of a session or assessor."""
         with self.lock:
             self.record.experiments += 1
+            while f"XNAT_E{self.record.experiments:05d}" in self.experiments:  # a client may have brought this ID
+                self.record.experiments += 1
             self.save_site()
             return f"XNAT_E{self.record.experiments:05d}"
 

@@ -79,9 +79,7 @@ def variable(owner: str, name: str) -> Value:
 
     def value(row: Joined) -> str:
         item = get(row)
-        if isinstance(item, (Subject, Experiment)):
-            return item.variables.get(name, "")
-        return item.fields.get(name, "") if isinstance(item, Project) else ""
+        return item.variables.get(name, "") if isinstance(item, (Subject, Experiment, Project)) else ""
 
     return value
 

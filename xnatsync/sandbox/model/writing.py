@@ -1,79 +1,109 @@
-"""Setting values of items: from parameters named by paths, from XML documents (hierarchy.md §4.3)."""
+"""Setting values of items: from parameters named by paths, from XML documents (hierarchy.md §4.3).
+
+Nothing is taken that has no place: an unknown name, element, attribute or type is refused.  One exception is XNAT's:
+a path of another type than the item's changes nothing (T `TestScans`).
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from xml.etree import ElementTree as ET
 
 from xnatsync.sandbox.model.creation import ModelError
-from xnatsync.sandbox.model.fields import known_field, locate
-from xnatsync.sandbox.model.objects import Experiment, Project, Scan, Subject
-from xnatsync.sandbox.model.schema import element, is_a, type_name, type_of_document
-from xnatsync.sandbox.model.shortcuts import ROOT_ELEMENTS, SHORTCUTS
+from xnatsync.sandbox.model.documents import read_document
+from xnatsync.sandbox.model.fields import field_at, stored_key
+from xnatsync.sandbox.model.fieldvalues import checked, checked_field
+from xnatsync.sandbox.model.objects import Experiment, Part, Project, Scan, Subject
+from xnatsync.sandbox.model.schema import Element, element, is_a, type_name
+from xnatsync.sandbox.model.shortcuts import READ_ONLY, ROOT_ELEMENTS, SHORTCUTS
 
-_XSI = "{http://www.w3.org/2001/XMLSchema-instance}type"
-_AMERICAN_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
-_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_CONTROL_NAMES = (
-    "xsiType ELEMENT_0 format req_format inbody allowDataDeletion populateFromDB loadExisting activate quarantine "
+_MEMBER = re.compile(r"(?P<path>[^\[\]]+)\[@?(?P<by>[\w-]+)=(?P<value>[^\]]*)\](?:/(?P<rest>[^\[\]]+))?")
+_CONDITION = re.compile(r"\[@?xsi:type=[^\]]*\]")
+_IDENTITY = ("ID", "name", "imageScan_ID", "label")  # what tells one member of a collection from the next
+_SKIPPED = {"ID", "project", "label", "subject_ID", "imageSession_ID", "image_session_ID", "prearchivePath"}
+
+CONTROL = frozenset(
+    "xsiType ELEMENT_0 format req_format inbody allowDataDeletion populateFromDB loadExisting activate quarantine "  # noqa: SIM905
     "_lock fixScanTypes pullDataFromHeaders triggerPipelines supressEmail event_reason event_type event_action "
     "event_comment event_id method removeFiles primary moveAssessors XNAT_CSRF overwrite accessibility "
-    "concealHiddenFields label"
+    "concealHiddenFields label".split()
 )
-_CONTROL = frozenset(_CONTROL_NAMES.split())
-_COLLECTIONS = {
-    "sharing",
-    "resources",
-    "scans",
-    "assessors",
-    "reconstructions",
-    "experiments",
-    "fields",
-    "file",
-    "tags",
-    "aliases",
-}
 
 
 @dataclass(slots=True)
 class Values:
-    """What a request wants to set: stored keys and custom variables, and the type it speaks of ("" = none named)."""
+    """What a request wants to set: stored keys, members of collections, and the type it speaks of ("" = none named)."""
 
     xsi_type: str = ""
     fields: dict[str, str] = field(default_factory=dict)
-    variables: dict[str, str] = field(default_factory=dict)
-    scans: list[tuple[str, Values]] = field(default_factory=list)  # of an XML document
-    aliases: list[str] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)  # fields/field
+    parts: dict[str, list[Part]] = field(default_factory=dict)  # members that are only kept, by path
+    scans: list[tuple[str, Values]] = field(default_factory=list)
+    reconstructions: list[tuple[str, Values]] = field(default_factory=list)
+    assessors: list[Values] = field(default_factory=list)
+    experiments: list[Values] = field(default_factory=list)
+    resources: list[str] = field(default_factory=list)  # labels
+    shares: dict[str, str] = field(default_factory=dict)  # project -> label
+    aliases: dict[str, str] = field(default_factory=dict)  # alias -> source
     document: bool = False  # they come from an XML document
 
 
 def from_params(params: Iterable[tuple[str, str]], into: Values, root: str = "") -> Values:
-    """Reads query or form parameters on top of `into`; the type is `xsiType`, else the first path's prefix (§4.3).
-
-    Paths of another type than the item's are dropped silently, as XNAT does (T `TestScans`).
-    """
+    """Reads query or form parameters on top of `into`; the type is `xsiType`, else the first path's prefix (§4.3)."""
     params = list(params)
     named = next((value for key, value in params if key in {"xsiType", "ELEMENT_0"}), "")
     prefix = next((key.partition("/")[0] for key, _ in params if ":" in key.partition("/")[0] and "/" in key), "")
     into.xsi_type = type_name(named or into.xsi_type or prefix)
+    if into.xsi_type and element(into.xsi_type) is None:
+        raise ModelError(400, f"Unknown data type {into.xsi_type}")
     for key, value in params:
-        if key in _CONTROL or not key:
+        if key in CONTROL or not key:
             continue
         if key.count("[") != key.count("]"):
             raise ModelError(400, f"Invalid field path {key}")  # an equals sign in it that was not encoded cuts a path
-        own = into.xsi_type or root
-        place = locate(_path_of(own, key))
-        if place.element and own and not is_a(own, place.element):
-            continue
-        if not place.element and "/" not in key and element(own) is not None and not known_field(own, key):
-            continue
-        if place.variable:
-            into.variables[place.variable] = value
-        else:
-            into.fields[place.key] = checked(own, place.key, value)
+        _set(into, into.xsi_type or root, key, value)
     return into
+
+
+def _set(into: Values, own: str, key: str, value: str) -> None:
+    head, slash, path = _path_of(own, key).partition("/")
+    if ":" not in head or not slash:
+        head, path = "", f"{head}{slash}{path}"
+    if head and element(head) is None:
+        raise ModelError(400, f"Unknown data type {head}")
+    if head and own and not is_a(own, head):
+        return  # of another type: nothing happens, with success
+    described = element(own)
+    if described is None:  # no type was named: an item that is there stays as it is, whatever is said about it (§4.3)
+        if "/" not in path and path not in SHORTCUTS["experiment"]:
+            raise ModelError(400, f"Unknown parameter {key}")
+        into.fields[path] = value
+        return
+    path = _CONDITION.sub("", path)
+    if match := _MEMBER.fullmatch(path):
+        _set_member(into, described, match, value)
+    elif path.lower() in {"aliases/alias", "aliases/alias/alias"}:
+        into.aliases[value] = ""
+    elif (found := field_at(own, path)) is not None:
+        into.fields[stored_key(own, path)] = checked_field(found, value)
+    else:
+        raise ModelError(400, f"Unknown parameter {key}")
+
+
+def _set_member(into: Values, described: Element, match: re.Match[str], value: str) -> None:
+    member = described.members.get(match["path"])
+    rest = match["rest"] or (member.text if member else "")
+    if member is None or match["by"] not in member.fields or rest not in member.fields:
+        raise ModelError(400, f"{described.name} has no field {match[0]}")
+    by = match["value"].strip("'\"")
+    part = Part(member.name, {match["by"]: by, rest: checked(member, rest, value)})
+    if match["path"] == "fields/field":
+        into.variables[by] = value
+    elif match["path"] in _PLACED:
+        _place(into, match["path"], part)
+    else:
+        into.parts.setdefault(match["path"], []).append(part)
 
 
 def _path_of(xsi_type: str, key: str) -> str:
@@ -81,44 +111,56 @@ def _path_of(xsi_type: str, key: str) -> str:
     if ":" in key or "/" in key:
         return key
     for kind, ancestor in ROOT_ELEMENTS.items():
-        path = SHORTCUTS[kind].get(key) if is_a(xsi_type, ancestor) else None
+        path = SHORTCUTS[kind].get(key) if is_a(xsi_type, ancestor) and key not in READ_ONLY else None
         if path is not None and is_a(xsi_type, path.partition("/")[0]):
             return path
     return key
 
 
 def from_xml(document: bytes) -> Values:
-    """Reads an item document; what is no XML at all is 422."""
-    try:
-        root = ET.fromstring(document)  # noqa: S314 - entities are refused below
-    except ET.ParseError as error:
-        raise ModelError(422, f"Unable to parse the XML document: {error}") from error
-    if b"<!DOCTYPE" in document[:4096]:
-        raise ModelError(422, "DOCTYPE is disallowed.")
-    kind = type_of_document(_local(root.tag))
-    if not kind:
-        raise ModelError(422, f"Unknown document type {_local(root.tag)}")
-    values = _read(root, kind)
+    """Reads an item document."""
+    values = _values_of(read_document(document))
     values.document = True
     return values
 
 
-def checked(xsi_type: str, key: str, value: str) -> str:
-    """Brings a value into the form XNAT stores: dates as ISO (both spellings are taken); refuses impossible ones."""
-    if key == "date" or key.endswith(("_date", "dob")):
-        if match := _AMERICAN_DATE.fullmatch(value):
-            value = f"{match[3]}-{int(match[1]):02d}-{int(match[2]):02d}"
-        elif re.fullmatch(r"\d{8}", value):
-            value = f"{value[:4]}-{value[4:6]}-{value[6:]}"
-        elif value and not _ISO_DATE.match(value):
-            raise ModelError(400)
-        else:
-            value = value[:10]
-    if key in {"yob", "frames"} and value and not re.fullmatch(r"-?\d+", value):
-        raise ModelError(400)
-    if key == "gender" and value not in {"", "male", "female", "other", "unknown", "M", "F"}:
-        raise ModelError(400)
-    return {"M": "male", "F": "female"}.get(value, value) if key == "gender" else value
+def _values_of(part: Part) -> Values:
+    values = Values(part.xsi_type)
+    values.fields = {stored_key(part.xsi_type, path): value for path, value in part.values.items()}
+    session = is_a(part.xsi_type, "xnat:imageSessionData")
+    for path, members in part.parts.items():
+        for member in members:
+            if path == "fields/field":
+                values.variables[member.values.get("name", "")] = member.values.get("field", "")
+            elif path in _PLACED and (session or path != "scans/scan"):
+                _place(values, path, member)
+            else:
+                values.parts.setdefault(path, []).append(member)
+    return values
+
+
+def _place(values: Values, path: str, member: Part) -> None:
+    """Puts a member where the site has things of their own for it."""
+    given = member.values
+    if path in {"scans/scan", "reconstructions/reconstructedImage"}:
+        where = values.scans if path == "scans/scan" else values.reconstructions
+        where.append((given.get("ID", ""), _values_of(member)))
+    elif path == "assessors/assessor":
+        values.assessors.append(_values_of(member))
+    elif path == "experiments/experiment":
+        values.experiments.append(_values_of(member))
+    elif path == "sharing/share":
+        values.shares[given.get("project", "")] = given.get("label", "")
+    elif path == "aliases/alias":
+        values.aliases[given.get("alias", "")] = given.get("source", "")
+    else:
+        values.resources.append(given.get("label", ""))
+
+
+_PLACED = frozenset(
+    "scans/scan reconstructions/reconstructedImage assessors/assessor experiments/experiment sharing/share "  # noqa: SIM905
+    "aliases/alias resources/resource out/file file".split()
+)
 
 
 def apply(values: Values, item: Project | Subject | Experiment | Scan, *, replace: bool = False) -> bool:
@@ -128,28 +170,31 @@ def apply(values: Values, item: Project | Subject | Experiment | Scan, *, replac
     """
     if isinstance(item, Project):
         return _apply_project(values, item)
-    skipped = {"ID", "project", "label", "subject_ID", "image_session_ID", "xnat_imagescandata_id", "prearchivePath"}
+    skipped = _SKIPPED | {"xnat_imagescandata_id"}
     wanted = {key: value for key, value in values.fields.items() if key not in skipped}
     before = (dict(item.fields), dict(getattr(item, "variables", {})))
     if replace and values.document:
         item.fields.clear()
+        item.parts.clear()
     _merge(item.fields, wanted)
+    changed = _merge_parts(item.parts, values.parts)
     if isinstance(item, Subject | Experiment):
         _merge(item.variables, values.variables)
-    return before != (item.fields, getattr(item, "variables", {}))
+    return changed or before != (item.fields, getattr(item, "variables", {}))
 
 
 def _apply_project(values: Values, project: Project) -> bool:
-    before = (project.secondary_id, project.name, list(project.aliases), dict(project.fields))
+    before = (project.secondary_id, project.name, dict(project.aliases), dict(project.fields), dict(project.variables))
     wanted = dict(values.fields)
     wanted.pop("ID", None)
     project.secondary_id = wanted.pop("secondary_ID", project.secondary_id) or project.id
     project.name = wanted.pop("name", project.name) or project.id
-    alias = wanted.pop("aliases/alias", "") or wanted.pop("alias", "")
-    names = [*values.aliases, *([alias] if alias else [])]
-    project.aliases = names or project.aliases
-    _merge(project.fields, {key.replace("PI/", "pi_"): value for key, value in wanted.items()})
-    return before != (project.secondary_id, project.name, project.aliases, project.fields)
+    project.aliases = dict(values.aliases) or project.aliases
+    _merge(project.fields, wanted)
+    _merge(project.variables, values.variables)
+    changed = _merge_parts(project.parts, values.parts)
+    after = (project.secondary_id, project.name, project.aliases, project.fields, project.variables)
+    return changed or before != after
 
 
 def _merge(into: dict[str, str], values: Mapping[str, str]) -> None:
@@ -160,37 +205,24 @@ def _merge(into: dict[str, str], values: Mapping[str, str]) -> None:
             into[key] = value
 
 
-def _read(node: ET.Element, kind: str) -> Values:
-    values = Values(kind)
-    for name, text in node.attrib.items():
-        if not name.startswith("{"):
-            values.fields[locate(f"{kind}/{name}").key] = text
-    for child in node:
-        name = _local(child.tag)
-        if name == "fields":
-            for entry in child:
-                values.variables[entry.get("name", "")] = (entry.text or "").strip()
-        elif name == "scans":
-            values.scans += [(scan.get("ID", ""), _read(scan, scan.get(_XSI, "xnat:imageScanData"))) for scan in child]
-        elif name == "aliases":
-            values.aliases += [(alias.text or "").strip() for alias in child]
-        elif name not in _COLLECTIONS:
-            _read_into(values, kind, child, name)
-    return values
+def _merge_parts(into: dict[str, list[Part]], given: Mapping[str, list[Part]]) -> bool:
+    """Adds members; one that is known by its ID or name takes the new values."""
+    changed = False
+    for path, members in given.items():
+        kept = into.setdefault(path, [])
+        for member in members:
+            known = next((one for one in kept if _same(one, member)), None)
+            if known is None:
+                kept.append(member)
+                changed = True
+            elif known != member:
+                known.xsi_type = member.xsi_type
+                known.values |= member.values
+                _merge_parts(known.parts, member.parts)
+                changed = True
+    return changed
 
 
-def _read_into(values: Values, kind: str, node: ET.Element, path: str) -> None:
-    path = path.removeprefix("demographics/") if node.get(_XSI) is None else path
-    text = (node.text or "").strip()
-    if text:
-        key = locate(f"{kind}/{path}").key
-        values.fields[key] = checked(kind, key, text)
-    for name, value in node.attrib.items():
-        if not name.startswith("{"):
-            values.fields[locate(f"{kind}/{path}/{name}").key] = value
-    for child in node:
-        _read_into(values, kind, child, f"{path}/{_local(child.tag)}")
-
-
-def _local(tag: str) -> str:
-    return tag.rpartition("}")[2]
+def _same(one: Part, other: Part) -> bool:
+    key = next((name for name in _IDENTITY if other.values.get(name)), "")
+    return one.values.get(key) == other.values[key] if key else one == other
