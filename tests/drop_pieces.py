@@ -126,7 +126,7 @@ def _ask(world: DropWorld, method: str, url: str, **more: Any) -> httpx.Response
 
 def retry(world: DropWorld) -> None:
     """Does what `xnatsync retry` does."""
-    release(load(world.config), [])
+    release(load(world.config), [], everything=True)
 
 
 def imports(world: DropWorld, since: int = 0) -> list[str]:

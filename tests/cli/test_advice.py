@@ -158,6 +158,7 @@ PROMISES = re.compile(r"by itself|goes on at once|work goes on|is tried again\b"
 LOSSES = re.compile(r"\b(remove|delete|take)\b", re.IGNORECASE)
 KEEPS = {  # advice that speaks of removing, and why nothing is lost by it
     "XS-OBJECTS-DIFFER": "it forbids it",
+    "XS-NOT-OURS": "only what its sender still has",
     "XS-PREARCHIVE-OCCUPIED": "only what its sender still has",
     "XS-MISROUTED": "the stray upload of what still lies in the drop folder",
     "XS-MAX-DELETE": "it speaks of who removed it",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cli_world import World
+from cli_world import PASSWORD, World
 from xnatsync.sandbox.http.faults import Fault
 
 
@@ -267,7 +267,7 @@ def test_a_proven_item_cannot_be_dismissed(box: World) -> None:
 def stuck(box: World) -> str:
     """A study whose archiving is refused: it stays in the prearchive, made by us."""
     box.study("good")
-    box.server.faults.add(Fault("POST", "action=build", "status", times=1000, status=403))
+    box.server.faults.add(Fault("POST", "action=commit", "status", times=1000, status=403))
     assert box.run("sync").code == 3, box.run("status").out
     unit = box.run("status", "-o", "json").document["routes"][0]["items"][0]["units"][0]
     assert unit["prearchive"]
@@ -291,7 +291,7 @@ def test_without_asking_the_prearchive_is_left_alone(box: World) -> None:
 
     ran = box.run("dismiss", "1", "--yes")
 
-    assert f"still on the server: {uri}" in ran.out
+    assert f"still in the prearchive: {uri} (READY)" in ran.out
     assert prearchive_count(box) == 1
 
 
@@ -304,6 +304,102 @@ def test_a_refused_deletion_gives_nothing_up(box: World) -> None:
 
     assert ran.code == 6
     assert box.run("status", "-o", "json").document["routes"][0]["held"] == 1
+
+
+def test_what_somebody_else_added_there_is_not_deleted(box: World) -> None:
+    """One object in the row that this item did not bring: it is named, nothing is given up, nothing deleted."""
+    uri = stuck(box)
+    someone_elses(box, uri)
+
+    ran = box.run("dismiss", "1", "--prearchive", "--yes")
+
+    assert (ran.code, prearchive_count(box)) == (7, 1)
+    assert "[XS-NOT-OURS]" in ran.err
+    assert "1 file that this item did not bring, the first is " in " ".join(ran.err.split())
+    assert box.run("status", "-o", "json").document["routes"][0]["held"] == 1
+
+
+def test_a_row_that_nobody_can_look_into_is_not_deleted(box: World) -> None:
+    """It is receiving again, so it cannot be listed: perhaps somebody else is sending into it at this moment."""
+    stuck(box)
+    for row in box.server.site.prearchive.rows.values():
+        row.status, row.built = "RECEIVING", False
+
+    ran = box.run("dismiss", "1", "--prearchive", "--yes")
+
+    assert (ran.code, prearchive_count(box)) == (7, 1)
+    assert "nobody can tell what is in it" in " ".join(ran.err.split())
+
+
+def test_objects_that_were_never_acknowledged_to_us_are_not_deleted(box: World) -> None:
+    """They have our UIDs, and may have been put there by whoever has the study too."""
+    import sqlite3
+
+    stuck(box)
+    with sqlite3.connect(box.root / "ledger.db") as ledger:
+        ledger.execute("update entry set acknowledged = 0 where key = (select min(key) from entry)")
+    ledger.close()
+
+    ran = box.run("dismiss", "1", "--prearchive", "--yes")
+
+    assert (ran.code, prearchive_count(box)) == (7, 1)
+
+
+def test_dismiss_tells_what_is_really_there(box: World) -> None:
+    """Seven of eight pictures are archived, one is broken: nothing is in the prearchive, whatever once was."""
+    broken = next(box.study("half").rglob("*.dcm"))
+    broken.write_bytes(broken.read_bytes()[:-100])
+    assert box.run("sync").code == 3
+
+    ran = box.run("dismiss", "1", "--yes")
+
+    assert ran.code == 0
+    assert "stay in the archive: session" in ran.out
+    assert "prearchive" not in ran.out
+    assert "its files stay where they are" in ran.out
+
+
+def test_dismiss_tells_that_the_files_are_gone(box: World) -> None:
+    import shutil
+
+    number = held(box)
+    shutil.rmtree(box.drop / "unnamed")
+
+    ran = box.run("dismiss", str(number), "--yes")
+
+    assert "is dismissed; its files are gone" in ran.out
+
+
+def test_dismiss_without_its_server_says_so_and_gives_up_all_the_same(box: World) -> None:
+    """Nothing is claimed of what could not be looked at; with `--prearchive` nothing is done."""
+    stuck(box)
+    box.server.stop()
+
+    refused = box.run("dismiss", "1", "--prearchive", "--yes")
+    ran = box.run("dismiss", "1", "--yes", "-o", "json")
+
+    assert refused.code == 5
+    assert (ran.code, ran.document["prearchive_left"]) == (0, [])
+    assert ran.document["server_unknown"]
+
+
+def someone_elses(box: World, uri: str) -> None:
+    """Somebody adds an object of their own to the prearchive session that we made."""
+    import io
+
+    import httpx
+    import pydicom
+
+    data = pydicom.dcmread(next((box.drop / "good").rglob("*.dcm")))
+    data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = "2.25.99"
+    sink, label = io.BytesIO(), uri.rsplit("/", 1)[1]
+    data.save_as(sink, enforce_file_format=True)
+    wanted = f"PROJECT_ID=DEMO&SUBJECT_ID=P1&EXPT_LABEL={label}&prevent_auto_commit=true&SOURCE=uploader"
+    with httpx.Client(base_url=box.server.url, auth=("admin", PASSWORD), timeout=60) as client:
+        url = f"/data/services/import?import-handler=gradual-DICOM&inbody=true&rename=true&{wanted}"
+        media = {"Content-Type": "application/dicom"}
+        assert client.post(url, content=sink.getvalue(), headers=media).status_code == 200
+        assert client.post(f"/data{uri}?action=build").status_code == 200
 
 
 def prearchive_count(box: World) -> int:

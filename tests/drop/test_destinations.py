@@ -284,8 +284,9 @@ def test_a_lost_reply_into_the_prearchive_is_found_there(world: DropWorld, fault
 def test_a_row_that_a_filed_item_counts_on_is_not_deleted_with_another(world: DropWorld) -> None:
     """The first part is filed with its receipt; giving the second up must not take its proof away."""
     from xnatsync.config.load import load
+    from xnatsync.core.errors import NotOurs
     from xnatsync.service.app import App
-    from xnatsync.service.resolve import dismiss
+    from xnatsync.service.giving_up import dismiss
 
     world.configure(destination="prearchive")
     files = elsewhere(world, series=(2, 2))
@@ -302,7 +303,11 @@ def test_a_row_that_a_filed_item_counts_on_is_not_deleted_with_another(world: Dr
     assert held(report).code == "XS-PREARCHIVE-STUCK"
     second = only(report).item
 
-    dismissed = dismiss(App(load(world.config)), second.id, prearchive=True)
+    with pytest.raises(NotOurs, match="item 1 counts on it"):
+        dismiss(App(load(world.config)), second.id, prearchive=True)
 
-    assert dismissed.deleted == ()
     assert len(world.site.prearchive.rows) == 1
+    with world.ledger() as ledger:
+        assert ledger.item(second.id).phase == "settled"
+    dismissed = dismiss(App(load(world.config)), second.id)
+    assert (dismissed.deleted, len(dismissed.remains.waiting)) == ((), 1)

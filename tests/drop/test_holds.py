@@ -154,7 +154,7 @@ def test_a_held_item_that_is_taken_away_is_no_longer_held(world: DropWorld) -> N
 def test_a_dismissed_item_stays_where_it_is_and_is_not_taken_again(world: DropWorld) -> None:
     from xnatsync.config.load import load
     from xnatsync.service.app import App
-    from xnatsync.service.resolve import dismiss
+    from xnatsync.service.giving_up import dismiss
 
     world.study("exam", patient="***")
     item = only(world.sync()).item

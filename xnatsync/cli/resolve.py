@@ -69,17 +69,20 @@ def dismiss(
     from xnatsync.cli.verdicts import dismiss_blocks, dismiss_fields, dismiss_question
     from xnatsync.core.errors import Declined
     from xnatsync.service.app import App
-    from xnatsync.service.resolve import dismiss as give_up
-    from xnatsync.service.resolve import prospect
+    from xnatsync.service.giving_up import dismiss as give_up
+    from xnatsync.service.giving_up import prospect
 
     app = App(shell.config())
-    what = prospect(app, id_)
-    if not yes:
-        if not shell.screen.can_ask:
-            raise Declined(f"item {what.item.id} would be dismissed, and nobody is there to be asked")
-        shell.screen.say(*dismiss_question(what, prearchive=prearchive))
-        if not shell.screen.ask(f"Dismiss item {what.item.id}?"):
-            raise Declined(f"item {what.item.id} stays as it is")
-    done = give_up(app, what.item.id, prearchive=prearchive)
+    try:
+        what = prospect(app, id_, prearchive=prearchive)
+        if not yes:
+            if not shell.screen.can_ask:
+                raise Declined(f"item {what.item.id} would be dismissed, and nobody is there to be asked")
+            shell.screen.say(*dismiss_question(what, prearchive=prearchive))
+            if not shell.screen.ask(f"Dismiss item {what.item.id}?"):
+                raise Declined(f"item {what.item.id} stays as it is")
+        done = give_up(app, what.item.id, prearchive=prearchive)
+    finally:
+        app.close()
     shell.show(dismiss_blocks(done), dismiss_fields(done))
     return Exit.OK

@@ -11,7 +11,8 @@ from xnatsync.cli.troubles import owner_fields, owner_name
 from xnatsync.core.wording import counted
 
 if TYPE_CHECKING:
-    from xnatsync.service.resolve import Dismissed, Prospect, Release, Released, Reminded
+    from xnatsync.service.giving_up import Dismissed, Prospect, Remains
+    from xnatsync.service.resolve import Release, Released, Reminded
 
 
 def retry_blocks(done: Release) -> Iterator[Block]:
@@ -72,18 +73,34 @@ def dismiss_question(what: Prospect, *, prearchive: bool) -> Iterator[Block]:
     for unit in what.units:
         name = f"session {unit.session} of {unit.project}" if unit.session else f"study {unit.study_uid}"
         yield Line(f"- {name}: {counted(unit.files, 'object')}, {unit.phase}", indent=2)
-    for uri in what.prearchive:
-        yield Line(f"- {uri} {'is deleted on the server' if prearchive else 'stays on the server'}", indent=2)
-    yield Line("Its files stay where they are.", indent=2)
+    if prearchive:
+        for row in what.remains.waiting:
+            yield Line(f"- {row.uri} ({row.status}) is deleted on the server", indent=2)
+    yield from _remains(what.remains, waiting=not prearchive)
 
 
 def dismiss_blocks(done: Dismissed) -> Iterator[Block]:
     """Tells a person what was given up."""
-    yield Line(f"{item_name(done.item)} is dismissed; its files stay where they are", Tone.GOOD)
+    where = "its files are gone" if done.remains.source_gone else "its files stay where they are"
+    yield Line(f"{item_name(done.item)} is dismissed; {where}", Tone.GOOD)
     for uri in done.deleted:
         yield Line(f"- deleted on the server: {uri}", indent=2)
-    for uri in done.left:
-        yield Line(f"still on the server: {uri} (delete it there)", indent=2)
+    yield from _remains(done.remains, waiting=True, source=False)
+
+
+def _remains(there: Remains, *, waiting: bool, source: bool = True) -> Iterator[Block]:
+    """Tells what is there, as it was just seen."""
+    for session in there.archived:
+        text = (
+            f"{counted(session.objects, 'object')} stay in the archive: session {session.session}, {session.session_id}"
+        )
+        yield Line(text if session.objects > 1 else text.replace(" stay ", " stays ", 1), indent=2)
+    for row in there.waiting if waiting else ():
+        yield Line(f"still in the prearchive: {row.uri} ({row.status})", indent=2)
+    if there.unknown:
+        yield Line(f"what is on the server could not be looked at: {there.unknown}", Tone.WARN, indent=2)
+    if source:
+        yield Line("Its files are gone." if there.source_gone else "Its files stay where they are.", indent=2)
 
 
 def dismiss_fields(done: Dismissed) -> dict[str, object]:
@@ -91,5 +108,11 @@ def dismiss_fields(done: Dismissed) -> dict[str, object]:
     return {
         "item": item_fields(done.item),
         "prearchive_deleted": list(done.deleted),
-        "prearchive_left": list(done.left),
+        "prearchive_left": [row.uri for row in done.remains.waiting],
+        "archived": [
+            {"session": one.session, "session_id": one.session_id, "objects": one.objects}
+            for one in done.remains.archived
+        ],
+        "source_gone": done.remains.source_gone,
+        "server_unknown": done.remains.unknown or None,
     }

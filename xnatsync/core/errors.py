@@ -35,6 +35,7 @@ XnatsyncError
 │   ├── ObjectsBroken ......... XS-OBJECTS-BROKEN       a dropped DICOM file is truncated or has no identity
 │   ├── ObjectsConflict ....... XS-OBJECTS-CONFLICT     two different objects claim one SOP Instance UID
 │   ├── ForeignContent ........ XS-FOREIGN-CONTENT      the server holds other content where ours belongs
+│   ├── NotOurs ............... XS-NOT-OURS             it was to be deleted, and is not certainly ours
 │   ├── PrearchiveOccupied .... XS-PREARCHIVE-OCCUPIED  somebody else's upload of this study waits in the prearchive
 │   ├── PrearchiveStuck ....... XS-PREARCHIVE-STUCK     the prearchive session is in CONFLICT or ERROR
 │   ├── Misrouted ............. XS-MISROUTED            the upload came out in another project
@@ -380,6 +381,17 @@ class ForeignContent(DeliveryError):
 
     code = "XS-FOREIGN-CONTENT"
     advice = "Compare the two, and keep a copy of both until you know which is right; then move the wrong one away."
+
+
+class NotOurs(DeliveryError):
+    """Something was to be deleted on a server that is not certainly ours; nothing was."""
+
+    code = "XS-NOT-OURS"
+    exit_code = Exit.HALTED
+    advice = (
+        "Dismiss the item without --prearchive. Look at what is there on the server, and delete it there only if "
+        "whoever sent it still has its files."
+    )
 
 
 class PrearchiveOccupied(DeliveryError):

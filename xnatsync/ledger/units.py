@@ -60,6 +60,11 @@ class Units(Items):
         )
         return frozenset(str(row[0]) for row in self._fetch(sql, [server, project, study_uid]))
 
+    def claims(self, server: str, uri: str) -> list[UnitRow]:
+        """Lists the units, of whatever route, living or proven, that made a prearchive row or wait in it."""
+        sql = f"select {UNIT} from unit where server = ? and prearchive = ? and phase <> 'dismissed' order by id"
+        return self._all(UnitRow, sql, [server, uri])
+
     def strangers_before(self, server: str, project: str, study_uid: str) -> frozenset[str] | None:
         """Lists the prearchive rows of a study that were there before one of our uploads; None when we never sent any.
 

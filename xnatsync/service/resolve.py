@@ -1,4 +1,4 @@
-"""What a person decides about something that is held: try it again, or give it up."""
+"""What a person decides about something that is held: try it again.  (Giving it up: `giving_up`.)"""
 
 from __future__ import annotations
 
@@ -8,24 +8,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from xnatsync.core.errors import (
-    NothingFound,
-    ServerBusy,
     Usage,
 )
 from xnatsync.core.moment import stamp
 from xnatsync.core.pasting import command_line, operand
-from xnatsync.core.remote import PrearchiveState
-from xnatsync.engine.release import release_unit, unsure_s
+from xnatsync.engine.release import release_unit
 from xnatsync.ledger.rows import ItemRow, UnitRow
 from xnatsync.ledger.tree_rows import OwnerRow
-from xnatsync.service.lookup import look_up, one_item
+from xnatsync.service.lookup import look_up
 
 if TYPE_CHECKING:
     from xnatsync.config.model import Config
     from xnatsync.ledger.ledger import Ledger
-    from xnatsync.service.app import App
-
-_ENDED = {"verified", "done", "dismissed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +47,6 @@ class Release:
 
     released: tuple[Released, ...]
     reminded: tuple[Reminded, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Prospect:
-    """What a dismissal would give up."""
-
-    item: ItemRow
-    units: tuple[UnitRow, ...]
-    prearchive: tuple[str, ...]  # URIs of what we left in the prearchive
-
-
-@dataclass(frozen=True, slots=True)
-class Dismissed:
-    """What was given up, and which prearchive sessions were deleted."""
-
-    item: ItemRow
-    deleted: tuple[str, ...]
-    left: tuple[str, ...]  # still in the prearchive
 
 
 def release(config: Config, names: Sequence[str], *, everything: bool = False) -> Release:
@@ -172,81 +148,3 @@ def _release_unit(ledger: Ledger, item: ItemRow, unit: UnitRow) -> Released:
             route=unit.route, item_id=item.id, unit_id=unit.id,
         )  # fmt: skip
     return Released(f"u{unit.id}", item, unit, unit.code, anew)
-
-
-# --- giving up ---------------------------------------------------------------------------------------------------
-
-
-def prospect(app: App, name: str) -> Prospect:
-    """Tells what a dismissal would give up; NothingFound, or Usage where nothing is left to give up."""
-    from xnatsync.service.status import reading
-
-    with reading(app.config) as ledger:
-        if ledger is None:
-            raise NothingFound("there is no ledger yet: nothing was ever synchronised")
-        item = one_item(app.config, ledger, name, "dismiss")
-        if item.phase in _ENDED:
-            raise Usage(
-                f"item {item.id} is {item.phase}: there is nothing to give up",
-                advice=f"`{command_line('why', str(item.id))}` tells its story.",
-            )
-        units = tuple(ledger.units(item_id=item.id))
-        return Prospect(item, units, tuple(unit.prearchive for unit in units if unit.prearchive is not None))
-
-
-def dismiss(app: App, item_id: int, *, prearchive: bool = False) -> Dismissed:
-    """Gives an item up: its source stays untouched.  With `prearchive`, what we left there is deleted first.
-
-    ServerBusy while the server is at work on it: then nothing is given up yet.
-    """
-    from xnatsync.ledger.lock import hold
-
-    with hold(app.config.ledger.path):
-        ledger = app.make_ledger()
-        try:
-            units = ledger.units(item_id=item_id)
-            _refuse_while_unsure(ledger, units, stamp(app.make_clock().now()))
-            rows = [row for unit in units for row in _ours(app, ledger, unit)] if prearchive else []
-            for server, uri in rows:
-                app.server(server).delete_prearchive(uri, request_id=app.make_ids().request_id())
-            now = stamp(app.make_clock().now())
-            with ledger.write():
-                ledger.dismiss_item(item_id, now)
-                item = ledger.item(item_id)
-                ledger.event(
-                    "item.dismissed", f"item {item_id} was dismissed by a person", level="warning", now=now,
-                    route=item.route, item_id=item_id, data={"prearchive_deleted": len(rows)},
-                )  # fmt: skip
-        finally:
-            app.close()
-            ledger.close()
-    deleted = tuple(uri for _, uri in rows)
-    known = {unit.prearchive for unit in units if unit.prearchive is not None}
-    return Dismissed(item, deleted, () if prearchive else tuple(sorted(known)))
-
-
-def _refuse_while_unsure(ledger: Ledger, units: Sequence[UnitRow], now: str) -> None:
-    """A late upload must not land on a target that nobody watches any more."""
-    wait_s = max((unsure_s(ledger, unit.item_id, now) for unit in units), default=0.0)
-    if wait_s > 0:
-        raise ServerBusy(
-            "an upload of this item without an answer may still arrive", advice=f"Ask again in {wait_s:.0f} seconds."
-        )
-
-
-def _ours(app: App, ledger: Ledger, unit: UnitRow) -> list[tuple[str, str]]:
-    """Finds the rows that this unit made and that are still there; a row that any other item counts on stays."""
-    mine = {unit.prearchive} if unit.prearchive is not None else set()
-    others = {
-        other.prearchive
-        for other in ledger.units(route=unit.route, living=False)
-        if other.item_id != unit.item_id and other.phase != "dismissed"
-    }
-    found = []
-    for row in app.server(unit.server).prearchive(unit.project) if mine else ():
-        if row.uri not in mine or row.uri in others or row.study_uid != unit.study_uid:
-            continue
-        if row.state is PrearchiveState.WORKING:
-            raise ServerBusy(f"the server is working on {row.uri} ({row.status})", advice="Ask again in a while.")
-        found.append((unit.server, row.uri))
-    return found
