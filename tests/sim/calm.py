@@ -11,6 +11,7 @@ from sim import content
 from sim.disk import is_object
 from sim.invariants import Violation
 from xnatsync.core import errors
+from xnatsync.core.retry import LONGEST_S
 from xnatsync.engine.release import release_unit, unsure_s
 from xnatsync.ledger.rows import ItemRow, UnitRow
 from xnatsync.sandbox.model import deletion, operations
@@ -67,6 +68,7 @@ class Calm:
         self.history.mount()
         self.history.done_is_back()
         self.history.disk.sick = (0, 0)
+        self.history.unwilling = (0, 0)
         self.history.configure_password()
 
     def settle_down(self) -> None:
@@ -89,6 +91,8 @@ class Calm:
         wait_s = self.history.dispatcher._next_s()
         if wait_s is None or wait_s == float("inf"):
             return False
+        if wait_s > LONGEST_S:
+            raise Violation("L2", f"something waits for {wait_s / 86400:.0f} days")
         self.history.pass_time(max(1, int(wait_s * 1000) + 1))
         return True
 

@@ -14,10 +14,12 @@ from xnatsync.core import decide as deciding
 from xnatsync.core.choosing import EVERY_DROP
 from xnatsync.core.errors import Disposition
 from xnatsync.core.manifest import Level
+from xnatsync.core.moment import parse
 from xnatsync.core.tree import Node, Tree
-from xnatsync.engine import failing, filing, items, observe, perform, prove, units
+from xnatsync.engine import failing, filing, items, observe, observers, perform, prove, units
 from xnatsync.engine.world import Rest
 from xnatsync.ledger.rows import FileRow
+from xnatsync.ledger.standstill import Standstill
 from xnatsync.ledger.units import Units
 
 
@@ -141,13 +143,47 @@ def forgets_what_was_left_out() -> list[Any]:
     return [patch.object(Units, "items_with_left_out", lambda *_: [])]
 
 
+def blames_the_whole_route() -> list[Any]:
+    """What the disk refuses of one thing is taken for a disk that is unwell."""
+    return [patch.object(failing, "of_everything", lambda _world, _route, error: error)]
+
+
+def repeats_what_was_refused() -> list[Any]:
+    """A write that failed is tried again as soon as the server can be read."""
+    return [patch.object(units, "held_back", lambda *_: None), patch.object(prove, "held_back", lambda *_: None)]
+
+
+def believes_every_moment() -> list[Any]:
+    """A moment that a clock which was ahead wrote down is waited for."""
+
+    def left_s(until: str, now: str) -> float:
+        return (parse(until) - parse(now)).total_seconds()
+
+    return [
+        patch.object(failing, "left_s", left_s),
+        patch.object(perform, "left_s", left_s),
+        patch.object(Standstill, "disbelieve_the_future", lambda *_: None),
+    ]
+
+
+def lets_watchers_fail_the_work() -> list[Any]:
+    """What a screen or a log raises rises into the step that told it something."""
+
+    def tell(observer: Callable[..., object], *given: Any, **more: Any) -> bool:
+        observer(*given, **more)
+        return True
+
+    return [patch.object(observers, "tell", tell)]
+
+
 BUGS: dict[str, Callable[[], list[Any]]] = {
     bug.__name__: bug
     for bug in (
         believes_the_200, compares_names_only, files_without_looking_again, has_no_merge_base,
         takes_every_row_for_its_own, takes_no_lease, takes_a_lost_reply_for_a_failure, takes_unknown_for_final,
         has_no_quiet_time, resets_early, judges_on_an_incomplete_listing, forgets_the_selection,
-        removes_what_was_left_out, forgets_what_was_left_out,
+        removes_what_was_left_out, forgets_what_was_left_out, blames_the_whole_route, repeats_what_was_refused,
+        believes_every_moment, lets_watchers_fail_the_work,
     )
 }  # fmt: skip
 

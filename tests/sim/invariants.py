@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _PIXELS: dict[bytes, bytes | None] = {}
 
 
+REFUSALS_MAX = 9  # of one write to one target within eleven hours: after 0, 2, 12, 72, 372 s and so on
+
+
 class Violation(AssertionError):
     """A promise was broken.  `promise` is its name in docs/guarantees.md."""
 
@@ -50,6 +53,8 @@ class Judge:
         self.vouched: dict[bytes, Level] = {}  # contents whose server was seen, by us, to hold them at a level
         self.hidden: set[str] = set()  # keys that an incomplete listing did not show in this step
         self.checks: Counter[str] = Counter()
+        self.refusals: Counter[tuple[str, tuple[str, str]]] = Counter()
+        self.refusing_since = 0
         self.judged_at = -1
 
     def broken(self, promise: str, story: str) -> None:
@@ -205,6 +210,24 @@ class Judge:
             for resource in session.resources.values()
             for entry in resource.entries.values()
         )
+
+    # --- what a server refuses -----------------------------------------------------------------------------------
+
+    def begins_to_refuse(self) -> None:
+        """The server takes no writes for a while; it may have done so before."""
+        self.refusals.clear()
+        self.refusing_since = self.history.starts_over()
+
+    def refused_write(self, method: str, target: tuple[str, str]) -> None:
+        """L6: what is refused is not repeated but with growing waits; more than so many fit into no such time.
+
+        A unit that is planned anew, or that a person lets go, begins anew.
+        """
+        self.checks["refused"] += 1
+        self.refusals[method, target] += 1
+        lives = 1 + self.history.starts_over() - self.refusing_since
+        if self.refusals[method, target] > REFUSALS_MAX * lives:
+            self.broken("L6", f"{method} was tried {self.refusals[method, target]} times while nothing was taken")
 
     # --- after each tick -----------------------------------------------------------------------------------------
 

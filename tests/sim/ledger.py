@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from xnatsync.core.errors import DiskFull, DiskUnwell, LedgerHeld
 from xnatsync.core.manifest import Level
-from xnatsync.ledger.connection import Row, Values
+from xnatsync.ledger.connection import Row, Values, its_disk
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.rows import ReceiptRow
 
@@ -73,9 +73,9 @@ class SimLedger(Ledger):
                 if self._raw.in_transaction:
                     self._raw.execute("rollback")  # as SQLite does by itself
                     self.forget()
-                raise DiskFull("the ledger cannot grow: no space left on its disk")
+                raise its_disk(DiskFull("the ledger cannot grow: no space left on its disk"))
             if self.history.faults.fires("ledger io", "ledger.write"):
-                raise DiskUnwell("the ledger cannot be written: disk I/O error")
+                raise its_disk(DiskUnwell("the ledger cannot be written: disk I/O error"))
         return super()._run(sql, values)
 
     def conclude(self, unit_id: int, **more: Any) -> ReceiptRow:

@@ -15,7 +15,7 @@ DISK_METHODS = ("entries", "look", "read_manifest", "stream", "move", "remove", 
 READ_FAULTS = ("503", "500", "401", "login page", "cut", "stale", "short", "doubled", "slow", "refused")
 WRITE_FAULTS = (
     "503", "500", "401", "login page", "cut", "reply lost", "delayed", "long delayed", "lost", "lost in limbo", "twice",
-    "conflict", "busy", "slow", "dropped", "truncated", "refused",
+    "conflict", "busy", "slow", "dropped", "truncated", "refused", "unwilling",
 )  # fmt: skip
 DISK_FAULTS = ("eio", "enospc", "unreadable", "exdev", "stuck")
 LEDGER_FAULTS = ("ledger busy", "ledger full", "ledger io")

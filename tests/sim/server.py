@@ -60,6 +60,9 @@ _STATES = {
 STALE = places.ONLY["reads", "stale"][0]
 _SLOW = "The archive of it did not complete within the configured timeout interval."
 
+UNWILLING = (500, 502, 503, 504, 507)  # what a server answers that lists everything and takes nothing
+UNWILLING_MS = (60_000, 3_600_000, 40_000_000)
+
 
 @dataclass(slots=True)
 class Pending:
@@ -505,6 +508,12 @@ class SimXnat:
         self._known()
         history.writes += 1
         faults = history.faults
+        if chance := faults.fires("unwilling", where):
+            history.judge.begins_to_refuse()
+            history.unwilling = history.clock.ms + chance.choice(UNWILLING_MS), chance.choice(UNWILLING)
+        if history.clock.ms < history.unwilling[0]:
+            history.judge.refused_write(method, target)
+            raise from_status(history.unwilling[1], "", verb, "writing")
         if faults.fires("503", where):
             raise from_status(503, "", verb, "writing")
         if faults.fires("refused", where):

@@ -24,6 +24,10 @@ LAST = {
     "forgets_the_selection": 0,
     "removes_what_was_left_out": 44,
     "forgets_what_was_left_out": 3,
+    "blames_the_whole_route": 31,
+    "repeats_what_was_refused": 320,
+    "believes_every_moment": 15,
+    "lets_watchers_fail_the_work": 4,
 }
 
 

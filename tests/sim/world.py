@@ -21,8 +21,9 @@ from sim.calm import Calm
 from sim.clock import SimClock, SimIds
 from sim.disk import SimDisk
 from sim.faults import Chance, Crash, Faults
-from sim.invariants import Judge
+from sim.invariants import Judge, Violation
 from sim.ledger import SimLedger
+from sim.observers import Failing
 from sim.server import PROJECT, SimServer, SimXnat
 from sim.steps import Inline, InlinePool
 from xnatsync.core.errors import XnatsyncError
@@ -32,9 +33,10 @@ from xnatsync.core.names import Template
 from xnatsync.engine import perform
 from xnatsync.engine.discover import discover
 from xnatsync.engine.dispatcher import Key
+from xnatsync.engine.observers import Unfailing
 from xnatsync.engine.recover import recover
 from xnatsync.engine.release import release_unit, wake
-from xnatsync.engine.world import Silent, World
+from xnatsync.engine.world import World
 from xnatsync.routes.drop import DropRoute
 
 PATIENCE_S = 120.0
@@ -72,6 +74,8 @@ class History:
         self.events: list[tuple[int, int, Callable[[], None]]] = []
         self.touched = False  # somebody acted on the server during this step
         self.jumps = 0
+        self.ahead_ms = 0  # by how much the clock is ahead during this run
+        self.unwilling = (0, 0)  # until when the server takes no writes, and what it answers
         self.stirred = False  # something happened that a watcher would have noticed
         self.writes = 0
         self.in_flight: list[tuple[str, str]] = []
@@ -154,6 +158,8 @@ class History:
                 self.tick()
                 self.judge.after_tick()
             Calm(self).calm_down()
+        except OSError as error:
+            raise Violation("BUG", f"the engine met {error}, which is not its matter") from error
         finally:
             perform.ThreadPoolExecutor = original  # type: ignore[misc]
             slate.give_back(self.slate)
@@ -192,6 +198,10 @@ class History:
             self.log("person: the selection is wider")
             self.choice = choices.EVERYTHING
             self.route = replace(self.route, wanted=self.choice.wanted)
+        if chance := self.faults.fires("clock ahead", "process"):
+            self.ahead_ms = chance.choice((3_600_000, 40 * 86_400_000, 400 * 86_400_000))
+            self.clock.offset_ms += self.ahead_ms
+            self.jumps += 1
         self.log("start")
         self.alive = True
         self.ledger = SimLedger(self.raw, self)
@@ -203,7 +213,7 @@ class History:
                 wake(self.ledger, "r", now, selects=not self.route.wanted.is_everything)
         world = World(
             ledger=self.ledger, disk=self.disk, clock=self.clock, ids=self.ids, server=lambda name: xnat,
-            routes={"r": self.route}, run_id=run_id, progress=Silent(), stopping=lambda: False,
+            routes={"r": self.route}, run_id=run_id, progress=Unfailing(Failing(self)), stopping=lambda: False,
         )  # fmt: skip
         recover(world)
         self.dispatcher = Inline(world, 64, PATIENCE_S, self.log)
@@ -211,6 +221,7 @@ class History:
 
     def let_go(self) -> None:
         """A person says `xnatsync retry` while nothing runs: whatever is held is tried again, mended or not."""
+        self.marks["let go"] += 1
         self.ledger = SimLedger(self.raw, self)
         for item in self.ledger.held_items():
             self.log(f"person: retry item {item.id}")
@@ -222,6 +233,10 @@ class History:
                         release_unit(self.ledger, self.ledger.item(item.id), unit, self.ledger_now())
             except XnatsyncError as error:  # a ledger that fails, or a late upload that may still arrive
                 self.log(f"not now: {error.code}")
+
+    def starts_over(self) -> int:
+        """How often a unit was planned, or let go by a person: each time its writes begin anew."""
+        return int(self.question("select count(*) from unit")) + self.marks["let go"]
 
     def find(self) -> None:
         """Discovery; a folder that is not there ends the command."""
@@ -270,6 +285,13 @@ class History:
         self.clock.ms = until
         self.happen()
 
+    def set_clock_right(self) -> None:
+        """The clock was ahead for one run."""
+        if self.ahead_ms:
+            self.clock.offset_ms -= self.ahead_ms
+            self.ahead_ms = 0
+            self.jumps += 1
+
     def stop_run(self) -> None:
         """A command ends by itself."""
         if self.alive and self.dispatcher is not None:
@@ -281,6 +303,7 @@ class History:
                 self.die()
         self.alive = False
         self.dispatcher = None
+        self.set_clock_right()
         self.pass_time(1_000)
 
     def die(self) -> None:
@@ -294,6 +317,7 @@ class History:
         self.depth = 0
         self.alive = False
         self.dispatcher = None
+        self.set_clock_right()
         self.pass_time(self.faults.next("downtime").choice((10, 1_000, 30_000, 300_000)))
 
     # --- boundaries ----------------------------------------------------------------------------------------------

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from xnatsync.core.errors import (
     AccessDenied,
@@ -13,7 +17,18 @@ from xnatsync.core.errors import (
     ServerUnwell,
     XnatsyncError,
 )
-from xnatsync.core.retry import PAUSES_S, TRIES_MAX, WAITS_S, asks_person, backoff_s, pause_s
+from xnatsync.core.moment import stamp
+from xnatsync.core.retry import (
+    LONGEST_S,
+    PAUSES_S,
+    TRIES_MAX,
+    WAITS_S,
+    asks_person,
+    backoff_s,
+    effect_wait_s,
+    left_s,
+    pause_s,
+)
 
 
 def test_waits_grow_with_every_try_and_then_stay() -> None:
@@ -59,3 +74,25 @@ def test_what_may_pass_asks_a_person_only_when_it_does_not(error: XnatsyncError)
     """The last try that waits by itself, and the first that does not."""
     assert not asks_person(error, TRIES_MAX)
     assert asks_person(error, TRIES_MAX + 1)
+
+
+MOMENTS = st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(2040, 1, 1))
+
+
+@given(until=MOMENTS, now=MOMENTS)
+def test_no_wait_is_longer_than_any_can_be(until: datetime, now: datetime) -> None:
+    """Whichever way a clock jumped between writing and reading: a wait that no failure can cause is not believed."""
+    left = left_s(stamp(until.replace(tzinfo=UTC)), stamp(now.replace(tzinfo=UTC)))
+
+    assert 0.0 <= left <= LONGEST_S
+    real = (until - now).total_seconds()
+    if 0 < real < LONGEST_S - 1:
+        assert abs(left - real) < 0.01
+
+
+@given(failures=st.integers(-2, 40), asked=st.none() | st.floats(0, 1e12))
+def test_no_failure_causes_a_longer_wait(failures: int, asked: float | None) -> None:
+    """Whatever a server asks for."""
+    assert 0.0 < effect_wait_s(failures, asked) <= LONGEST_S
+    assert pause_s(failures, asked) <= LONGEST_S
+    assert backoff_s(failures, "unit 1") <= LONGEST_S

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,3 +105,32 @@ def test_whatever_one_key_does_all_others_come_to_their_end(
         assert turns <= 2 * sum(needs.values()) + 2 * max(needs.values(), default=0) + 4
 
     assert {number: rota.taken[number] for number in needs} == needs
+
+
+@given(
+    sick=st.dictionaries(st.integers(0, 20), st.sampled_from(SICK[:3] + SICK[4:]), min_size=1, max_size=5),
+    needs=st.dictionaries(st.integers(0, 20), st.integers(1, 6), max_size=9),
+    patience_s=st.sampled_from([0.0, 1.0, 5.0, 20.0, 120.0]),
+)
+def test_every_run_ends(sick: dict[int, Callable[[], Result]], needs: dict[int, int], patience_s: float) -> None:
+    """Within its patience, all waits together, since something last came to its end; and about as late as it says."""
+    needs = {number: many for number, many in needs.items() if number not in sick}
+    rota = Steps(sick, needs, 1)
+    rota.patience_s = patience_s
+
+    rota.run()
+
+    waited_s = rota.running.clock.elapsed_s()
+    assert waited_s <= patience_s * (len(needs) + 1) + 0.1
+    assert {number: rota.taken[number] for number in needs} == needs or waited_s >= patience_s - 0.5
+
+
+@pytest.mark.parametrize("patience_s", [5.0, 20.0, 60.0])
+def test_patience_is_about_what_was_said(patience_s: float) -> None:
+    """What is paused is asked once more at the very end of it, and not for long after."""
+    rota = Steps({1: SICK[2]}, {}, 1)
+    rota.patience_s = patience_s
+
+    rota.run()
+
+    assert rota.running.clock.elapsed_s() == pytest.approx(patience_s, abs=0.6)

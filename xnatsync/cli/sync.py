@@ -38,8 +38,13 @@ def sync(
         int, typer.Option(min=1, max=_WORKERS_MAX, help="How many items and sessions are worked on at once.")
     ] = _WORKERS,
     patience: Annotated[
-        str, typer.Option(metavar="TIME", help="How long to wait for settling, a busy server or a retry.")
-    ] = "2m",
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="How long to wait, all in all, for settling, a busy server or a retry while nothing comes further; "
+            "else 2m, or twice the longest `settle`.",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan instead, and change nothing.")] = False,
     output: OutputOption = None,
     quiet: QuietOption = False,
@@ -53,7 +58,7 @@ def sync(
         return _plan(shell, routes or (), output, quiet)
     shell.begin("sync", output, quiet)
     settle_s = None if settle is None else _seconds("--settle", settle)
-    patience_s = _seconds("--patience", patience)
+    patience_s = None if patience is None else _seconds("--patience", patience)
     from xnatsync.cli.exits import by_signal
     from xnatsync.cli.summary import sync_blocks, sync_fields
     from xnatsync.service import sync as service

@@ -125,6 +125,7 @@ class XnatsyncError(Exception):
         self.http = http
         self.retry_after_s = retry_after_s
         self.remedy = advice or self.advice
+        self.effect = ""  # the outside write that failed so; "" when nothing was to be changed
 
 
 # --- configuration -----------------------------------------------------------------------------------------------

@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 
 from xnatsync.core.errors import Disposition, XnatsyncError
+from xnatsync.core.moment import parse
 
 WAITS_S = (5.0, 25.0, 120.0, 600.0, 3600.0, 21600.0, 86400.0)
+# A write that failed is not repeated at once: after the n-th failure of one kind in a row, so many seconds.
+EFFECT_WAITS_S = (2.0, 10.0, 60.0, 300.0, 1800.0, 7200.0, 21600.0, 86400.0)
+LONGEST_S = 86400.0 * 1.1  # no wait of ours is longer
 PAUSES_S = (2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 TRIES_MAX = 12  # after so many transient failures of the same content a person is asked
 
@@ -16,6 +20,21 @@ def backoff_s(tries: int, key: str) -> float:
     wait = WAITS_S[min(max(tries, 1), len(WAITS_S)) - 1]
     spread = int.from_bytes(hashlib.sha256(f"{key}/{tries}".encode()).digest()[:2], "big") / 65535
     return wait * (0.9 + 0.2 * spread)
+
+
+def effect_wait_s(failures: int, retry_after_s: float | None = None) -> float:
+    """Gives the wait after so many failures in a row of one effect on one thing; only its success begins anew."""
+    wait = EFFECT_WAITS_S[min(max(failures, 1), len(EFFECT_WAITS_S)) - 1]
+    return min(max(wait, retry_after_s or 0.0), LONGEST_S)
+
+
+def left_s(until: str, now: str, longest_s: float = LONGEST_S) -> float:
+    """Tells how many seconds are left of a wait; 0 for one that is longer than any can be.
+
+    It was written down by a clock that was ahead: believed, it would last until the clocks agree.
+    """
+    left = (parse(until) - parse(now)).total_seconds()
+    return left if 0.0 < left <= longest_s else 0.0
 
 
 def pause_s(failures: int, retry_after_s: float | None) -> float:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from xnatsync.core.advice import advice_of
 from xnatsync.core.errors import (
     CredentialsMissing,
     CredentialsRefused,
     DiskRefused,
     Disposition,
+    ServerUnreachable,
     SourceError,
     Stopped,
     TlsRefused,
     XnatsyncError,
 )
-from xnatsync.core.moment import later, parse
-from xnatsync.core.retry import asks_person, backoff_s
+from xnatsync.core.moment import later
+from xnatsync.core.retry import asks_person, backoff_s, left_s
 from xnatsync.engine.blame import LEDGER, of_everything, of_one_thing, of_the_ledger
 from xnatsync.engine.world import Due, Paused, Rest, Result, World
 from xnatsync.ledger.rows import Hold, ItemRow, UnitRow
@@ -82,20 +84,29 @@ def still_waits_s(row: Held, now: str) -> float:
     """Tells how long a row that is tried again still waits; 0 or less when its time has come, or it does not wait."""
     if row.hold != "retry" or row.retry_at is None:
         return 0.0
-    return (parse(row.retry_at) - parse(now)).total_seconds()
+    return left_s(row.retry_at, now)
 
 
-def hold_after(hold: HoldRow, row: Held, key: str, error: XnatsyncError, now: str) -> float | None:
+_TIRED = (
+    "It has failed so often that it is not tried again by itself. Ask whoever runs the server, or look after the disk, "
+    "named in the reason; then `xnatsync retry`."
+)
+
+
+def hold_after(
+    hold: HoldRow, row: Held, key: str, error: XnatsyncError, now: str, at_least_s: float = 0.0
+) -> float | None:
     """Holds a row because of a failure: gives in how many seconds it is tried again, None when a person must act."""
     tries = row.tries + 1
     person = asks_person(error, tries)
-    wait_s = backoff_s(tries, key)
+    wait_s = max(backoff_s(tries, key), at_least_s)
+    tired = person and not asks_person(error, 0)
     hold(
         row.id,
         hold="person" if person else "retry",
         code=error.code,
-        detail=str(error),
-        advice=error.remedy,
+        detail=f"{error} ({tries} times in a row)" if tired else str(error),
+        advice=_TIRED if tired else error.remedy,
         retry_at=None if person else later(now, wait_s),
         tries=tries,
     )
@@ -140,6 +151,9 @@ def fail_unit(world: World, unit: UnitRow, error: XnatsyncError) -> Result:
         return _hold(world, unit, error) if wide is None else _pause(world, unit, wide)
     if error.disposition is Disposition.PAUSE and isinstance(error, SourceError):
         return _pause(world, unit, error)
+    if error.effect and error.disposition is Disposition.PAUSE and not isinstance(error, ServerUnreachable):
+        world.writes.failed(unit.server, error, world.clock.elapsed_s())
+        return _hold(world, unit, error)
     if error.disposition is Disposition.PAUSE or isinstance(error, OF_THE_SERVER):
         what = f"server {unit.server}"
         world.note(unit, error.code, f"{what} is left alone", level="warning")
@@ -152,11 +166,34 @@ def fail_unit(world: World, unit: UnitRow, error: XnatsyncError) -> Result:
     return _hold(world, unit, error)
 
 
+def held_back(world: World, unit: UnitRow, effect: str) -> Result | None:
+    """Holds a unit whose write failed before, until it may be tried again; None when it may be now.
+
+    Whoever asks is told what the server answered, and when it is asked again.
+    """
+    back = world.ledger.backoff(unit.id, effect)
+    wait_s = left_s(back.until, world.now()) if back is not None else 0.0
+    server_s, words = world.writes.wait_s(unit.server, world.clock.elapsed_s())
+    if max(wait_s, server_s) <= 0:
+        return None
+    if back is None or wait_s <= 0:
+        return Due(server_s, words)
+    words = f"{unit.server} does not do it ({effect}, {back.failures} times in a row): {back.detail}"
+    world.ledger.hold_unit(
+        unit.id, hold="retry", code=back.code, detail=words, advice=advice_of(back.code), retry_at=back.until,
+        tries=unit.tries,
+    )  # fmt: skip
+    world.progress.unit(world.ledger.unit(unit.id), words)
+    return Due(max(wait_s, server_s), words)
+
+
 def _hold(world: World, row: ItemRow | UnitRow, error: XnatsyncError) -> Result:
     """Holds a row for a person, or until it is tried again; what it waits for is written down with the event."""
     kind, hold = ("unit", world.ledger.hold_unit) if isinstance(row, UnitRow) else ("item", world.ledger.hold_item)
+    back = world.ledger.backoff(row.id, error.effect) if isinstance(row, UnitRow) and error.effect else None
     with world.ledger.write():
-        wait_s = hold_after(hold, row, f"{kind} {row.id}", error, world.now())
+        at_least_s = left_s(back.until, world.now()) if back is not None else 0.0
+        wait_s = hold_after(hold, row, f"{kind} {row.id}", error, world.now(), at_least_s)
         level = "error" if wait_s is None else "warning"
         if (row.hold, row.code) != ("person", error.code):  # it was tried again, and nothing is new
             world.note(row, error.code, f"{kind} {row.id} is held", level=level)

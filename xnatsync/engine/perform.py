@@ -21,6 +21,7 @@ from xnatsync.core.errors import (
 from xnatsync.core.manifest import Kind, ManifestFile
 from xnatsync.core.moment import parse
 from xnatsync.core.remote import ImportReply, ImportTarget
+from xnatsync.core.retry import left_s
 from xnatsync.core.situation import ServerView
 from xnatsync.core.wording import counted
 from xnatsync.engine.failing import LOOK_AGAIN_S
@@ -82,7 +83,7 @@ def lease_taken(world: World, unit: UnitRow) -> Due | Rest | None:
         return Rest()
     wait_s = 0.0
     if writer.hold == "retry" and writer.retry_at is not None:  # nothing happens there before, and a day may pass
-        wait_s = (parse(writer.retry_at) - parse(world.now())).total_seconds()
+        wait_s = left_s(writer.retry_at, world.now())
     return Due(max(wait_s, LOOK_AGAIN_S), f"unit {writer.id} writes to this session")
 
 
@@ -233,12 +234,14 @@ def _close(
     """Records how an effect ended; several failures count as the gravest of them."""
     if not failures:
         world.ledger.close_attempt(attempt.id, outcome="ok", now=world.now())
+        world.writes.went(unit.server)
         return Due()
     gravest = min(failures, key=lambda error: _GRAVITY.index(error.disposition))
     # An upload that we broke off ourselves, because of source, disk or ledger, may be digested as far as it came.
     unknown = any(error.disposition is Disposition.LOOK or isinstance(error, _OURS) for error in failures)
     outcome: Outcome = "unknown" if unknown else "refused" if gravest.disposition is Disposition.REFUSED else "failed"
     _note(world, attempt, gravest, outcome, route)
+    gravest.effect = attempt.effect
     raise gravest
 
 
@@ -262,4 +265,5 @@ def _note(world: World, attempt: AttemptRow, error: XnatsyncError, outcome: Outc
         code=error.code,
         detail=str(error),
         quiet_at=world.in_seconds(route.quiet_s) if outcome == "unknown" else None,
+        retry_after_s=error.retry_after_s,
     )

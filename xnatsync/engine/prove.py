@@ -22,7 +22,7 @@ from xnatsync.core.receipt import Findings, Receipt, compared_counts, compared_w
 from xnatsync.core.situation import quiet_s
 from xnatsync.core.tree import Node, Tree
 from xnatsync.core.wording import counted
-from xnatsync.engine.failing import LOOK_AGAIN_S
+from xnatsync.engine.failing import LOOK_AGAIN_S, held_back
 from xnatsync.engine.fetch_back import Seen, deepened
 from xnatsync.engine.perform import as_manifest
 from xnatsync.engine.world import Due, Result, World, last_attempt
@@ -141,6 +141,8 @@ def _attach_rest(
             return Due(rest_s, "an attachment without an answer may still be stored")
         if last.outcome in {"ok", "refused"} and parse(world.now()) < parse(later(last.began_at, AGAIN_S)):
             raise ServerBusy(f"said to be there and not listed: {counted(len(todo), 'attached file')}")
+    if (held := held_back(world, unit, "attach")) is not None:
+        return held
     return _attach(world, route, unit, files, todo)
 
 
@@ -176,11 +178,14 @@ def _attach(world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileR
         world.ledger.close_attempt(
             attempt.id, outcome=outcome, now=world.now(), http=error.http, code=error.code, detail=str(error),
             quiet_at=world.in_seconds(route.quiet_s) if outcome == "unknown" else None,
+            retry_after_s=error.retry_after_s,
         )  # fmt: skip
+        error.effect = "attach"
         if there and ours_perhaps:
             return Due(LOOK_AGAIN_S, str(error))
         raise
     world.ledger.close_attempt(attempt.id, outcome="ok", now=world.now())
+    world.writes.went(unit.server)
     return Due()
 
 

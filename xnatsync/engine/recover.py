@@ -10,6 +10,7 @@ def recover(world: World) -> None:
 
     Their quiet time begins now: when the process died, the server may still have been reading.
     """
+    world.ledger.disbelieve_the_future(world.now())
     ended = [run.id for run in world.ledger.open_runs() if run.id != world.run_id]
     if ended:
         world.ledger.interrupt_runs(ended, world.now())
@@ -23,6 +24,7 @@ def recover(world: World) -> None:
             now=world.now(),
             detail="the process ended before the answer",
             quiet_at=quiet_at,
+            counts=False,  # it was us
         )
         world.note(
             unit,

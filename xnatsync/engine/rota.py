@@ -24,6 +24,7 @@ from xnatsync.engine.world import Due, Paused, Rest, Result
 from xnatsync.ports import Clock
 
 Key = tuple[str, int]  # ("item" | "unit" | "owner", id)
+LAST_TRY_S = 0.5  # less patience than this is not worth a last try
 BLOCKED_S = 0.05  # how soon a blocked key is looked at again while something else is at work
 
 
@@ -54,7 +55,8 @@ class Pause:
 class Rota(ABC):
     """Steps keys until nothing is due within the caller's patience.
 
-    `patience_s` bounds how long it waits for time to pass (a retry, a paused server, settling) with nothing else to do.
+    `patience_s` bounds how long it waits for time to pass (a retry, a paused server, settling) with nothing else to do,
+    all waits together, since something last came further than it ever was: so every run ends.
     """
 
     def __init__(self, world: Running, workers: int, patience_s: float, on_bug: Callable[[str], None]) -> None:
@@ -62,12 +64,17 @@ class Rota(ABC):
         self.workers = workers
         self.patience_s = patience_s
         self.on_bug = on_bug
+        self.on_wait: Callable[[float, str], None] = lambda seconds, why: None
         self.due: dict[Key, float] = {}
         self.busy: set[Key] = set()
         self.pauses: dict[str, Pause] = {}
         self.waiting: dict[Key, str] = {}
         self.order: list[tuple[float, int, Key]] = []  # a heap; entries that `due` contradicts are stale
         self.turns = 0
+        self.waited_s = 0.0  # with nothing else to do, since something came further
+        self.ranks: dict[Key, int] = {}  # how far each key has come
+        self.hurried = False
+        self.at_work: set[Key] = set()  # what is at work, or about to be
         self.stepped: dict[Key, int] = {}  # which step was the last of a key: of what is due, that waits longest
 
     # --- what a kind of key says of itself -------------------------------------------------------------------------
@@ -105,11 +112,42 @@ class Rota(ABC):
                 if self.busy:
                     self._await(done)
                     continue
-                wait_s = self._next_s()
-                if wait_s is None or wait_s > self.patience_s or self.running.clock.wait(wait_s):
+                if not self._wait():
                     break
             while self.busy:
                 self._take(*done.get())
+
+    def _wait(self) -> bool:
+        """Lets time pass; False when nothing is due, our patience has ended, or a stop is asked for."""
+        wait_s, left_s = self._next_s(), self.patience_s - self.waited_s
+        if wait_s is None:
+            return False
+        if wait_s > left_s:
+            if not self._hurry(left_s):
+                return False
+            wait_s = left_s
+        tell(self.on_wait, wait_s, self._why_waiting())
+        self.waited_s += wait_s
+        return not self.running.clock.wait(wait_s)
+
+    def _hurry(self, left_s: float) -> bool:
+        """Asks what is paused once more at the very end of our patience, instead of ending before it."""
+        paused = {pause.until for pause in self.pauses.values() if not pause.for_good}
+        keys = [key for key, moment in self.due.items() if moment in paused]
+        if self.hurried or left_s < LAST_TRY_S or not keys:
+            return False
+        self.hurried = True
+        until = self._now() + left_s
+        for pause in self.pauses.values():
+            pause.until = min(pause.until, until) if not pause.for_good else pause.until
+        for key in keys:
+            self.put(key, until)
+        return True
+
+    def _why_waiting(self) -> str:
+        """Says what is waited for, in the words of whatever is due first."""
+        key = self.order[0][2] if self.order else None
+        return self.waiting.get(key, "") if key is not None else ""
 
     def _await(self, done: queue.SimpleQueue[tuple[Key, Result]]) -> None:
         """Waits for a step to end, or, when a worker is free, until something else is due."""
@@ -145,8 +183,8 @@ class Rota(ABC):
 
     def _blocked(self, key: Key, ready: list[Key], now: float) -> bool:
         """A key is not stepped beside its rivals, nor anything aimed at what is paused."""
-        taken = {*self.busy, *ready}
-        if taken and not taken.isdisjoint(self.rivals(key)):
+        self.at_work = {*self.busy, *ready}
+        if self.at_work and not self.at_work.isdisjoint(self.rivals(key)):
             return True
         if not self.pauses:
             return False
@@ -194,7 +232,19 @@ class Rota(ABC):
                 pass
         if not isinstance(result, Paused):
             self.well(LEDGER)
+            self._note_rank(key, result)
             self.follow(key)
+
+    def _note_rank(self, key: Key, result: Result) -> None:
+        """What came further than it ever was in this run renews our patience: that is possible a few times for each."""
+        rank = self.rank(key, result)
+        if rank > self.ranks.get(key, 0):
+            self.ranks[key] = rank
+            self.waited_s = 0.0
+
+    def rank(self, key: Key, result: Result) -> int:
+        """Tells how far a key has come: a number that cannot grow for ever."""
+        return int(isinstance(result, Rest))
 
     def wake(self, key: Key) -> None:
         """Makes a key due now, unless it is at work or has its own moment."""
@@ -217,7 +267,9 @@ class Rota(ABC):
         """Tells in how many seconds the next key is due; None when none is."""
         while self.order and self.due.get(self.order[0][2]) != self.order[0][0]:
             heapq.heappop(self.order)
-        return max(0.0, self.order[0][0] - self._now()) if self.order else None
+        if not self.order or self.order[0][0] == float("inf"):  # not in this run any more
+            return None
+        return max(0.0, self.order[0][0] - self._now())
 
     def _now(self) -> float:
         """Seconds that only ever grow: a clock that jumps must neither hurry nor stall anybody."""

@@ -8,7 +8,7 @@ from xnatsync.core.manifest import Kind
 from xnatsync.core.plan import BaseNode, BaseState
 from xnatsync.core.remote import PrearchiveSeen
 from xnatsync.core.situation import ServerView, Wish
-from xnatsync.engine.failing import fail_unit, still_held
+from xnatsync.engine.failing import fail_unit, held_back, still_held
 from xnatsync.engine.observe import observe
 from xnatsync.engine.perform import build, commit, lease_taken, send
 from xnatsync.engine.prove import prove
@@ -62,12 +62,19 @@ def wish_of(world: World, route: DropRoute, unit: UnitRow) -> Wish:
     )
 
 
+_EFFECTS: dict[type, str] = {Send: "import", Build: "build", Commit: "commit"}
+
+
 def _deliver(world: World, route: DropRoute, unit: UnitRow, files: list[FileRow]) -> Result:
     view = observe(world, unit, files)
     source = source_tree(file for file in files if file.kind == Kind.DICOM)  # attachments follow the archiving
     last = last_attempt(world.ledger.attempts(unit.id))
     wish = wish_of(world, route, unit)
-    match decide(wish, unit.phase, unit.sends, last, view, source, base_of(world, route, unit, view), world.now()):
+    step = decide(wish, unit.phase, unit.sends, last, view, source, base_of(world, route, unit, view), world.now())
+    effect = _EFFECTS.get(type(step), "")
+    if effect and (held := held_back(world, unit, effect)) is not None:
+        return held
+    match step:
         case Wait(seconds, why):
             world.progress.unit(unit, why)
             return Due(seconds, why)

@@ -9,6 +9,7 @@ from typing import Protocol
 from xnatsync.core.errors import XnatsyncError
 from xnatsync.core.moment import later, stamp
 from xnatsync.core.situation import LastAttempt
+from xnatsync.engine.effects import Writes
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.rows import AttemptRow, ItemRow, UnitRow
 from xnatsync.ports import Clock, Disk, Ids, Xnat
@@ -93,6 +94,7 @@ class World:
     run_id: int
     progress: Progress
     stopping: Callable[[], bool]
+    writes: Writes = field(default_factory=Writes)
     tried: set[int] = field(default_factory=set)  # items that wait for a person and were tried again in this run
     restless: dict[int, tuple[str, str]] = field(default_factory=dict)  # verified items that changed: looks, since when
 

@@ -122,7 +122,7 @@ class Connection:
     def _refuse_after_collapse(self) -> None:
         """A full or failing disk makes SQLite roll the whole transaction back: what follows must not be saved alone."""
         if self._depth > 0 and not self._raw.in_transaction:
-            raise _its_disk(DiskUnwell("the ledger could not be written, and the whole transaction was undone"))
+            raise its_disk(DiskUnwell("the ledger could not be written, and the whole transaction was undone"))
 
     def _fetch(self, sql: str, values: Values = ()) -> list[tuple[Any, ...]]:
         """Gives all rows.  Damage shows while they are read, not when the question is asked."""
@@ -174,7 +174,7 @@ FAILURES = (sqlite3.Error, UnicodeDecodeError)  # the second: a message that rep
 Told = TypeVar("Told", DiskFull, DiskUnwell)
 
 
-def _its_disk(error: Told) -> Told:
+def its_disk(error: Told) -> Told:
     """Says that the disk is that of the ledger."""
     error.of_ledger = True
     return error
@@ -194,9 +194,9 @@ def translated(error: sqlite3.Error | UnicodeDecodeError) -> LedgerError | DiskF
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return LedgerHeld("another process is writing to the ledger")
         case sqlite3.SQLITE_FULL:
-            return _its_disk(DiskFull("the ledger cannot grow: no space left on its disk"))
+            return its_disk(DiskFull("the ledger cannot grow: no space left on its disk"))
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
-            return _its_disk(DiskUnwell(f"the ledger cannot be written: {text}"))
+            return its_disk(DiskUnwell(f"the ledger cannot be written: {text}"))
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return LedgerDamaged(f"the ledger is damaged: {text}")
         case _ if isinstance(error, UnicodeDecodeError) or text.startswith(_NO_TEXT):

@@ -50,12 +50,23 @@ class Ledger(Units, Mirrors):
         with self.write():
             return self._insert("run", cause=cause, pid=pid, boot_id=boot_id, version=version, started_at=now)
 
-    def end_run(self, run_id: int, outcome: str, counts: Mapping[str, int], now: str) -> None:
-        """Ends a run."""
+    def end_run(
+        self,
+        run_id: int,
+        outcome: str,
+        counts: Mapping[str, int],
+        now: str,
+        *,
+        exit_code: int | None = None,
+        code: str | None = None,
+        detail: str | None = None,
+    ) -> None:
+        """Ends a run; `code` and `detail` are of the gravest failure that did not concern one thing alone."""
         with self.write():
             self._run(
-                "update run set ended_at = ?, outcome = ?, counts = ? where id = ?",
-                [now, outcome, json.dumps(dict(counts)), run_id],
+                "update run set ended_at = ?, outcome = ?, counts = ?, exit_code = ?, code = ?, detail = ? "
+                "where id = ?",
+                [now, outcome, json.dumps(dict(counts)), exit_code, code, detail, run_id],
             )
 
     def open_runs(self) -> list[RunRow]:

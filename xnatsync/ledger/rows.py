@@ -218,3 +218,33 @@ class RunRow:
     ended_at: str | None
     outcome: str | None
     counts: str
+    boot_id: str = ""
+    exit_code: int | None = None
+    code: str | None = None  # of the gravest failure that did not concern one thing alone
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PauseRow:
+    """A route, a server, or the ledger, that is left alone."""
+
+    what: str  # `route NAME`, `server NAME`, `writes to NAME`, `the ledger`
+    run_id: int
+    since: str
+    until: str | None  # None: not in that run any more
+    failures: int
+    code: str
+    detail: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackoffRow:
+    """An outside effect on a unit that failed."""
+
+    unit_id: int
+    effect: str
+    failures: int  # in a row
+    until: str
+    code: str
+    detail: str

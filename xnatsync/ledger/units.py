@@ -13,6 +13,7 @@ from xnatsync.core.phases import advance_unit
 from xnatsync.ledger.connection import Value
 from xnatsync.ledger.items import RELEASE, UNIT, Items
 from xnatsync.ledger.rows import AttemptRow, EntryRow, Hold, Outcome, ReceiptRow, UnitRow
+from xnatsync.ledger.standstill import Standstill
 
 ATTEMPT = ", ".join(field.name for field in fields(AttemptRow))
 ENTRY = ", ".join(field.name for field in fields(EntryRow))
@@ -20,7 +21,7 @@ RECEIPT = ", ".join(field.name for field in fields(ReceiptRow))
 LIVING = "phase not in ('closed', 'dismissed')"
 
 
-class Units(Items):
+class Units(Items, Standstill):
     """What the ledger knows of units."""
 
     def unit(self, unit_id: int) -> UnitRow:
@@ -43,6 +44,11 @@ class Units(Items):
         if living:
             conditions.append(LIVING)
         return self._all(UnitRow, f"select {UNIT} from unit where {' and '.join(conditions)} order by id", values)
+
+    def has_open_units(self, item_id: int) -> bool:
+        """Tell whether anything of an item is still to be delivered or proven."""
+        still = "phase in ('planned', 'staged', 'sent', 'landed')"
+        return bool(self._scalar(f"select exists (select 1 from unit where item_id = ? and {still})", [item_id]))
 
     def writer_of(self, target: str) -> UnitRow | None:
         """Tells which unit holds the lease on a target."""
@@ -143,6 +149,7 @@ class Units(Items):
         with self.write():
             self._run(RELEASE.format(table="unit"), [unit_id])
             self._run("update unit set sends = 0 where id = ?", [unit_id])
+            self.effect_went(unit_id)
 
     # --- attempts ------------------------------------------------------------------------------------------------
 
@@ -185,10 +192,13 @@ class Units(Items):
         code: str | None = None,
         detail: str | None = None,
         quiet_at: str | None = None,
+        retry_after_s: float | None = None,
+        counts: bool = True,
     ) -> None:
         """Records how an outside effect ended; `quiet_at` moves the end of the quiet time.
 
-        An upload that the server acknowledged is progress: the failures before it are forgotten.
+        An upload that the server acknowledged is progress: the failures before it are forgotten.  With `counts`, what
+        fails waits longer each time, until that very effect succeeds.
         """
         with self.write():
             if outcome == "ok":
@@ -197,11 +207,29 @@ class Units(Items):
                     "(select unit_id from attempt where id = ? and effect = 'import')",
                     [attempt_id],
                 )
+            self._count_effect(attempt_id, outcome, now, code, detail, retry_after_s, counts=counts)
             self._run(
                 "update attempt set ended_at = ?, outcome = ?, http = ?, code = ?, detail = coalesce(?, detail), "
                 "quiet_at = coalesce(?, quiet_at) where id = ?",
                 [now, outcome, http, code, detail, quiet_at, attempt_id],
             )
+
+    def _count_effect(
+        self,
+        attempt_id: int,
+        outcome: Outcome,
+        now: str,
+        code: str | None,
+        detail: str | None,
+        retry_after_s: float | None,
+        *,
+        counts: bool,
+    ) -> None:
+        unit_id, effect = self._fetch("select unit_id, effect from attempt where id = ?", [attempt_id])[0]
+        if outcome == "ok":
+            self.effect_went(unit_id, effect)
+        elif counts:
+            self.effect_failed(unit_id, effect, code or "", detail or "", now, retry_after_s)
 
     def attempts(self, unit_id: int) -> list[AttemptRow]:
         """Lists the attempts of a unit, the oldest first."""

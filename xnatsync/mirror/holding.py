@@ -8,7 +8,7 @@ from typing import Final
 
 from xnatsync.core.advice import advice_of
 from xnatsync.core.agreement import Trouble
-from xnatsync.core.errors import Disposition, SourceError, Stopped, XnatsyncError
+from xnatsync.core.errors import Disposition, ServerUnreachable, SourceError, Stopped, XnatsyncError
 from xnatsync.core.inventory import Owner
 from xnatsync.core.wording import counted
 from xnatsync.engine.blame import LEDGER, of_one_thing, of_the_ledger
@@ -32,6 +32,8 @@ def fail(world: TreeWorld, route: MirrorRoute | PushRoute, row: OwnerRow, error:
         wide = _of_everything(world, route)
         if wide is not None:
             return Paused(f"route {row.route}", wide)
+    elif error.effect and error.disposition is Disposition.PAUSE and not isinstance(error, ServerUnreachable):
+        pass  # it takes no files of this owner, and may list everything: the waits of the owner grow
     elif error.disposition is Disposition.PAUSE or isinstance(error, OF_THE_SERVER):
         return Paused(f"route {row.route}" if isinstance(error, SourceError) else f"server {route.server}", error)
     with world.ledger.write():

@@ -207,6 +207,7 @@ class PushStep:
             world.ledger.end_deed(deed.id, outcome="unknown", now=world.now(), code=error.code, quiet_at=quiet_at)
             raise
         except XnatsyncError as error:
+            error.effect = "store"
             outcome = "refused" if isinstance(error, PlaceTaken | RequestRefused) else "failed"
             world.ledger.end_deed(deed.id, outcome=outcome, now=world.now(), code=error.code)  # type: ignore[arg-type]
             raise

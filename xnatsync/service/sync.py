@@ -69,7 +69,7 @@ def sync(
     progress: Progress,
     settle_s: float | None = None,
     workers: int = 2,
-    patience_s: float = PATIENCE_S,
+    patience_s: float | None = None,
     on_bug: Callable[[str], None] = lambda trace: None,
 ) -> SyncReport:
     """Runs the named routes (all, if none is named) until nothing more can be done now."""
@@ -77,7 +77,8 @@ def sync(
     report = SyncReport()
     with app.world(routes, progress, cause="command") as world:
         recover(world)
-        patience_s = max([patience_s, *(route.settle_s * 2 for route in routes.values())])
+        if patience_s is None:
+            patience_s = max([PATIENCE_S, *(route.settle_s * 2 for route in routes.values())])
         dispatcher = Dispatcher(world, workers, patience_s, on_bug)
         touched = _discover(world, dispatcher, report)
         dispatcher.run()
