@@ -257,13 +257,26 @@ def test_a_batch_that_fails_is_taken_apart(xnat: Scripted) -> None:
 
 def test_rows_that_cannot_be_told_apart_are_asked_for_again_one_by_one(xnat: Scripted) -> None:
     """The form of address that XNAT uses for one resource is made of what was asked, not of what was found (§3.2)."""
-    xnat.on("GET", BOTH, listed(row("XNAT_E1", start="/data")))
+    xnat.on("GET", BOTH, listed(row("XNAT_E1,XNAT_E2", start="/data")))
     xnat.on("GET", "/data/experiments/XNAT_E1/files", listed())
     xnat.on("GET", "/data/experiments/XNAT_E2/files", listed(row("XNAT_E2", start="/data")))
     xnat.on("GET", "/data/experiments", there("XNAT_E1", "XNAT_E2"))
     with connected(xnat) as server:
         found = server.owner_files([ONE, TWO])
     assert {owner.id: len(listing.files) for owner, listing in found.items()} == {"XNAT_E1": 0, "XNAT_E2": 1}
+
+
+@pytest.mark.parametrize("start", ["", "/data", "/REST"])
+def test_rows_of_several_sessions_are_told_apart_by_their_addresses_whatever_these_begin_with(
+    xnat: Scripted, start: str
+) -> None:
+    """One request is enough: XNAT puts `/data` before them, older ones may not (foreign.md S17)."""
+    xnat.on(
+        "GET", BOTH, listed(row("XNAT_E1", start=start), row("XNAT_E2", start=start), row("XNAT_E2", "b", start=start))
+    )
+    with connected(xnat) as server:
+        found = server.owner_files([ONE, TWO])
+    assert {owner.id: len(listing.files) for owner, listing in found.items()} == {"XNAT_E1": 1, "XNAT_E2": 2}
 
 
 def test_silence_about_a_session_is_not_believed(xnat: Scripted) -> None:

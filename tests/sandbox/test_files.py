@@ -409,13 +409,13 @@ def test_head_counts_its_parents_like_a_write(admin: httpx.Client, session: str)
     assert admin.head(f"{session}/scans/4/files").status_code == 200
 
 
-def test_listings_over_several_resources_begin_without_data(admin: httpx.Client, session: str, dicom: str) -> None:
+def test_listings_over_several_resources_begin_with_data_too(admin: httpx.Client, session: str, dicom: str) -> None:
     put(admin, f"{dicom}/files/a")
     put(admin, f"{session}/resources/R/files/b")
     found = rows(admin, f"{session}/files?all=true&format=json")
     assert [row["URI"] for row in found] == [
-        "/experiments/XNAT_E00001/resources/3/files/b",
-        "/experiments/XNAT_E00001/scans/4/resources/2/files/a",
+        "/data/experiments/XNAT_E00001/resources/3/files/b",
+        "/data/experiments/XNAT_E00001/scans/4/resources/2/files/a",
     ]
     assert [row["Name"] for row in rows(admin, f"{session}/files")] == ["b"]
     scoped = "/data/projects/P1/subjects/S1/experiments/E1/scans/4/resources/DICOM/files"

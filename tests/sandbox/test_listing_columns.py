@@ -302,7 +302,7 @@ def test_an_unknown_type_fails_as_a_path_nothing_joins_does(get):
     assert get("/data/projects/P1/experiments?format=json&xsiType=xnat:nothing").body == b""
 
 
-def test_reconstructions_are_an_empty_list(get):
+def test_a_session_has_no_reconstructions_at_first(get):
     assert get("/data/experiments/XNAT_E00001/reconstructions").rows == []
 
 

@@ -25,7 +25,7 @@ OWNERS_MAX: Final = 50  # in one answer, which is held in memory as a whole
 _COLUMNS: Final = ("Name", "Size", "URI", "collection", "digest")
 _MD5: Final = re.compile(r"[0-9a-fA-F]{32}")
 _SESSION_FILE: Final = re.compile(
-    r"(?P<full>/data|/REST)?(?:/archive)?(?:/projects/[^/]+)?(?:/subjects/[^/]+)?/experiments/(?P<session>[^/]+)"
+    r"(?:/data|/REST)?(?:/archive)?(?:/projects/[^/]+)?(?:/subjects/[^/]+)?/experiments/(?P<session>[^/]+)"
     r"(?:/scans/(?P<scan>[^/]+)|(?P<aside>/(?:assessors|reconstructions)/.+?))?/resources/[^/]+/files/(?P<name>.+)",
     re.DOTALL,
 )
@@ -123,7 +123,8 @@ def _one_by_one(client: Client, owners: Sequence[Owner]) -> dict[Owner, FileList
 def _listed(reply: Reply, ids: Sequence[str]) -> dict[str, _Draft] | None:
     """Shares the rows out among the sessions; None when the rows of several cannot be told apart.
 
-    XNAT writes addresses of another form (`/data/…`) when it lists one resource, made of the address we asked (§3.2).
+    Each row's address names its own session, with or without `/data` before it; one that XNAT makes of what was asked
+    names all of them at once (`E1,E2`), and says nothing (§3.2).
     """
     what = reply.call.what
     drafts: dict[str, _Draft] = {}
@@ -132,7 +133,7 @@ def _listed(reply: Reply, ids: Sequence[str]) -> dict[str, _Draft] | None:
         uri = _SESSION_FILE.fullmatch(str(row["URI"]))
         if uri is None:
             raise ReplyStrange(f"{what}: a file without an address is listed")
-        if len(ids) > 1 and (uri["full"] or uri["session"] not in wanted):
+        if len(ids) > 1 and uri["session"] not in wanted:
             return None
         if uri["aside"] is None:
             drafts.setdefault(ids[0] if len(ids) == 1 else uri["session"], _Draft()).add(

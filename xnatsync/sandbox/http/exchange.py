@@ -31,6 +31,7 @@ class Request:
     length: int | None  # None = chunked (unknown); 0 = no body
     user: User  # the guest when anonymous
     session_id: str  # "" when there is none
+    accepts: Callable[[str], None] = lambda _name: None  # refuses a parameter that the answering module does not know
 
     def param(self, name: str, default: str = "") -> str:
         """Gives the first value of a query parameter."""
@@ -58,6 +59,8 @@ class Request:
         fields: list[tuple[str, str]] = []
         if self.content_type == "application/x-www-form-urlencoded":
             fields = parse_qsl(self.body.read().decode("utf-8", "replace"), keep_blank_values=True)
+            for name, _ in fields:
+                self.accepts(name)
         return [*fields, *self.query]
 
     def json(self) -> object:

@@ -6,7 +6,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from xnatsync.sandbox.http.download import inner_file, refuse_open_range, send_file
@@ -231,20 +231,25 @@ class _Desk:
 
 def single_base(site: Site, ids: Mapping[str, str], held: Held) -> str:
     """Gives the start of the URIs of one resource's files: the path of its parent by accession IDs (§3.2)."""
-    base = "/data"
-    if held.session is None:
-        return base + multi_base(held)
-    if "PROJECT_ID" in ids and "SUBJECT_ID" in ids:
-        base += f"/projects/{ids['PROJECT_ID']}/subjects/{held.session.subject}"
-    return base + multi_base(held)
+    if "SCAN_ID" not in ids and "ASSESSOR_ID" not in ids and "RECON_ID" not in ids:
+        held = replace(held, scan=None, assessor=None, reconstruction=None)  # made of what was asked, not of what it is
+    if held.session is not None and "PROJECT_ID" in ids and "SUBJECT_ID" in ids:
+        return f"/data/projects/{ids['PROJECT_ID']}/subjects/{held.session.subject}{_below_data(held)}"
+    return multi_base(held)
 
 
 def multi_base(held: Held) -> str:
-    """Gives the start of a file's URI in a listing over several resources: without /data (§3.2)."""
+    """Gives the start of a file's URI in a listing over several resources, whatever the request's form (§3.2)."""
+    return f"/data{_below_data(held)}"
+
+
+def _below_data(held: Held) -> str:
     if held.session is not None:
         base = f"/experiments/{held.session.id}"
         if held.scan is not None:
             return f"{base}/scans/{held.scan.id}"
+        if held.reconstruction is not None:
+            return f"{base}/reconstructions/{held.reconstruction.id}"
         return f"{base}/assessors/{held.assessor.id}" if held.assessor is not None else base
     if held.subject is not None:
         return f"/projects/{held.subject.project}/subjects/{held.subject.id}"

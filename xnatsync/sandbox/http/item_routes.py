@@ -115,19 +115,7 @@ class _Items:
         )
 
     def _document(self, request: Request, item: Item) -> Response:
-        fmt = negotiated_format(request, ITEM_VARIANTS)
-        if handler := request.param("handler"):
-            raise Refusal(400, f"Invalid handler definition: {handler}")
-        if fmt == "json":
-            return Response(headers={"Content-Type": "application/json;charset=UTF-8"}, body=item_json(item))
-        if fmt == "xml":
-            document = item_xml(
-                item, self.site.settings.text("siteUrl"), hidden=not request.flag("concealHiddenFields")
-            )
-            return Response(headers={"Content-Type": "text/xml"}, body=iter([document]))
-        if fmt == "html":
-            return text(_page(item), kind="text/html")
-        raise Refusal(404)
+        return document(self.site, request, item)
 
     def _projects(self, request: Request, item: Subject | Experiment) -> Response:
         labels = {item.project: item.label, **item.shares}
@@ -169,6 +157,24 @@ class _Items:
             return None
         project = find_project(self.site, match.values["PROJECT_ID"])
         return project.id if project is not None else match.values["PROJECT_ID"]
+
+
+def document(site: Site, request: Request, item: Item) -> Response:
+    """Answers with an item in the format asked for."""
+    fmt = negotiated_format(request, ITEM_VARIANTS)
+    if handler := request.param("handler"):
+        raise Refusal(400, f"Invalid handler definition: {handler}")
+    if fmt == "json":
+        return Response(headers={"Content-Type": "application/json;charset=UTF-8"}, body=item_json(item))
+    if fmt == "xml":
+        hidden = not request.flag("concealHiddenFields")
+        return Response(
+            headers={"Content-Type": "text/xml"},
+            body=iter([item_xml(item, site.settings.text("siteUrl"), hidden=hidden)]),
+        )
+    if fmt == "html":
+        return text(_page(item), kind="text/html")
+    raise Refusal(404)
 
 
 def _history(stamps: Stamps) -> list[dict[str, str]]:

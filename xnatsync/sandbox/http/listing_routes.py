@@ -38,7 +38,6 @@ def attach(routes: Routes, site: Site) -> None:
     for template in ("/experiments", SCOPED):
         routes.add("GET", f"{template}/{{EXPT_ID}}/scans", lists.scans)
         routes.add("GET", f"{template}/{{ASSESSED_ID}}/assessors", lists.assessors)
-        routes.add("GET", f"{template}/{{EXPT_ID}}/reconstructions", lists.reconstructions)
     for template in resource_parents():
         routes.add("GET", f"{template}/resources", lists.resources)
 
@@ -54,6 +53,8 @@ def resource_parents() -> tuple[str, ...]:
         "/projects/{PROJECT_ID}/experiments/{EXPT_ID}",
         *(f"{each}/{{EXPT_ID}}" for each in sessions),
         *(f"{each}/{{EXPT_ID}}/scans/{{SCAN_ID}}" for each in sessions),
+        *(f"{each}/{{EXPT_ID}}/reconstructions/{{RECON_ID}}" for each in sessions),
+        *(f"{each}/{{EXPT_ID}}/reconstructions/{{RECON_ID}}/out" for each in sessions),
         *assessors,
         *(f"{each}/{way}" for each in assessors for way in ("out", "in")),
     )
@@ -156,11 +157,6 @@ class _Lists:
         session = self._session(request, match, match.values["ASSESSED_ID"])
         query = query_of(request, "derived")
         return self._answer(request, query, lambda: listing.assessors(self.site, request.user, session, query))
-
-    def reconstructions(self, request: Request, match: Match) -> Response:
-        """Lists reconstructions, which no session of the sandbox has."""
-        self._session(request, match, match.values["EXPT_ID"])
-        return listing_response(request, [], columns=("ID", "type", "baseScanType"))
 
     def resources(self, request: Request, match: Match) -> Response:
         """Lists resources with their stored counts; wrong parents fall through to their own parents (§3.8)."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, text
 from xnatsync.sandbox.http.loading import load_values, model_errors
+from xnatsync.sandbox.http.parameters import only
 from xnatsync.sandbox.http.router import Routes
 from xnatsync.sandbox.model.creation import check_project_names, create_project
 from xnatsync.sandbox.model.deletion import delete_project
@@ -89,6 +90,7 @@ class _Writer:
 
     def put_accessibility(self, request: Request, match: Match) -> Response:
         """Changes how visible a project is."""
+        only(request)
         level = match.values["LEVEL"]
         with self.site.lock:
             project = self._project(request, match)
@@ -134,6 +136,7 @@ class _Writer:
 
     def put_setting(self, request: Request, match: Match) -> Response:
         """Changes a setting: `/prearchive_code/4` (import.md §2.8)."""
+        only(request)
         name, value = request.path.rstrip("/").split("/")[-2], match.values["VALUE"]
         with self.site.lock:
             project = find_project(self.site, match.values["PROJECT_ID"])

@@ -16,7 +16,7 @@ from xnatsync.sandbox.model.site import Site
 _OPERATIONS = {"append", "delete", "checksum", "populateStats"}
 _URI = re.compile(
     r"(?:/data|/REST)?(?:/archive)?(?:/projects/(?P<PROJECT_ID>[^/]+))?(?:/subjects/(?P<SUBJECT_ID>[^/]+))?"
-    r"(?:/experiments/(?P<EXPT_ID>[^/]+))?(?:/scans/(?P<SCAN_ID>[^/]+))?(?:/assessors/(?P<ASSESSOR_ID>[^/]+))?"
+    r"(?:/experiments/(?P<EXPT_ID>[^/]+))?(?:/scans/(?P<SCAN_ID>[^/]+))?(?:/reconstructions/(?P<RECON_ID>[^/]+))?(?:/assessors/(?P<ASSESSOR_ID>[^/]+))?"
     r"(?:/resources/(?P<RESOURCE_ID>[^/]+))?(?:/files)?/?"
 )
 

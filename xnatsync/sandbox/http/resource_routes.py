@@ -28,6 +28,8 @@ PARENTS = (
     "/projects/{PROJECT_ID}/subjects/{SUBJECT_ID}",
     *_SESSIONS,
     *(f"{session}/scans/{{SCAN_ID}}" for session in _SESSIONS),
+    *(f"{session}/reconstructions/{{RECON_ID}}" for session in _SESSIONS),
+    *(f"{session}/reconstructions/{{RECON_ID}}/out" for session in _SESSIONS),
     *(f"{session}/assessors/{{ASSESSOR_ID}}" for session in _SESSIONS),
     *(f"{session}/assessors/{{ASSESSOR_ID}}/out" for session in _SESSIONS),
 )
@@ -54,6 +56,8 @@ def parent_ids(match: Match) -> Mapping[str, str]:
     ids = dict(match.values)
     if "SCAN_ID" in ids:
         ids["SCAN_ID"] = unquote(ids["SCAN_ID"])
+    if "RECON_ID" in ids:
+        ids["RECON_ID"] = unquote(ids["RECON_ID"])
     return ids
 
 

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response
 from xnatsync.sandbox.http.loading import load_values, model_errors
+from xnatsync.sandbox.http.parameters import SHARING, only
 from xnatsync.sandbox.http.router import Routes
 from xnatsync.sandbox.http.sharing_routes import tail_project
 from xnatsync.sandbox.model.creation import create_scan, touch_up
@@ -98,6 +99,7 @@ class _Writer:
         touch_up(self.site, session)
 
     def _share(self, request: Request, match: Match) -> Response:
+        only(request, SHARING)
         with self.site.lock, model_errors():
             session = self._session(request, match)
             scan = self._scan(session, match)

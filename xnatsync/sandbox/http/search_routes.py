@@ -151,8 +151,11 @@ class _Searches:
         """Keeps a search under an id."""
         document = request.body.read()
         search = self._parsed(document)
-        identifier = match.values["SEARCH_ID"]
+        identifier = name = match.values["SEARCH_ID"]
         with self.site.lock:
+            if request.flag("saveAs"):
+                taken = (f"{name}_{number}" for number in range(1, len(self.saved) + 2))
+                identifier = next(each for each in (name, *taken) if each not in self.saved)
             known = self.saved.get(identifier)
             if known is not None and known.owner != request.user.login and not request.user.admin:
                 raise Refusal(403)

@@ -22,6 +22,7 @@ from xnatsync.sandbox.http.app import build_routes
 from xnatsync.sandbox.http.exchange import Refusal, Request, Response
 from xnatsync.sandbox.http.faults import Fault, Faults
 from xnatsync.sandbox.http.gate import LOGIN_PAGE, Gate, Visitor, expiration_cookie, forged
+from xnatsync.sandbox.http.parameters import check_parameters
 from xnatsync.sandbox.http.router import Found
 from xnatsync.sandbox.http.status_page import reason, status_page
 from xnatsync.sandbox.http.wire import BadRequestError, Head, Incoming, read_head, reset, write_answer
@@ -256,6 +257,7 @@ class SandboxServer:
                 raise Refusal(404)  # noqa: TRY301
             if found.handler is None:
                 raise Refusal(405, headers={"Allow": ", ".join(sorted(found.methods))})  # noqa: TRY301
+            check_parameters(request, found.handler.__module__.rpartition(".")[2])
             return found.handler(request, found.match)
         except Refusal as refusal:
             return refused(request, refusal)

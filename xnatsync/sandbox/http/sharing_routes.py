@@ -6,6 +6,7 @@ import re
 
 from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response
 from xnatsync.sandbox.http.loading import model_errors
+from xnatsync.sandbox.http.parameters import SHARING, only
 from xnatsync.sandbox.model.deletion import delete_experiment, delete_subject, unshare
 from xnatsync.sandbox.model.hierarchy import find_project
 from xnatsync.sandbox.model.objects import Experiment, Subject
@@ -15,6 +16,7 @@ from xnatsync.sandbox.model.site import Site
 
 def put_share(site: Site, request: Request, item: Subject | Experiment, tail: str) -> Response:
     """Shares an item into the project the tail names, or moves it there with `primary=true`."""
+    only(request, SHARING)
     with site.lock:
         project_id = tail_project(site, tail)
         if not site.can(request.user, project_id, "create"):

@@ -106,6 +106,11 @@ def scan_resource_folder(session: Experiment, scan: Scan, label: str) -> str:
     return f"{folder_of(session)}/SCANS/{_clean(scan.id)}/{_clean(label)}"
 
 
+def reconstruction_folder(session: Experiment, identifier: str) -> str:
+    """Gives where the files of a reconstruction lie."""
+    return f"{folder_of(session)}/PROCESSED/{_clean(identifier)}"
+
+
 def assessor_resource_folder(session: Experiment, assessor: Experiment, label: str) -> str:
     """Gives where the files of an assessor's resource lie."""
     return f"{folder_of(session)}/ASSESSORS/{_clean(assessor.label)}/{_clean(label)}"

@@ -14,6 +14,7 @@ from xnatsync.sandbox.model.hierarchy import (
     find_project,
     find_subject,
     project_resource_folder,
+    reconstruction_folder,
     scan_resource_folder,
     session_resource_folder,
     subject_resource_folder,
@@ -32,11 +33,14 @@ class Place:
     session: Experiment | None = None
     scan: Scan | None = None
     assessor: Experiment | None = None
+    reconstruction: Scan | None = None
 
     @property
     def resources(self) -> dict[str, Resource]:
         """The parent's resources by label."""
-        return (self.scan or self.assessor or self.session or self.subject or self.project).resources
+        return (
+            self.scan or self.reconstruction or self.assessor or self.session or self.subject or self.project
+        ).resources
 
     @property
     def owner(self) -> str:
@@ -49,6 +53,8 @@ class Place:
         if self.session is not None:
             if self.scan is not None:
                 return scan_resource_folder(self.session, self.scan, label)
+            if self.reconstruction is not None:
+                return f"{reconstruction_folder(self.session, self.reconstruction.id)}/{label}"
             if self.assessor is not None:
                 return assessor_resource_folder(self.session, self.assessor, label)
             return session_resource_folder(self.session, label)
@@ -92,10 +98,15 @@ def place_for_write(site: Site, user: User, ids: Mapping[str, str]) -> Place:
         assessor = find_assessor(session, ids["ASSESSOR_ID"])
         if assessor is None:
             raise ModelError(404, "Unable to identify assessor")
+    made = None
+    if session is not None and "RECON_ID" in ids:
+        made = session.reconstructions.get(ids["RECON_ID"])
+        if made is None:
+            raise ModelError(404, "Unable to identify reconstruction")
     owner = site.projects.get((session or subject).project) if (session or subject) is not None else project  # type: ignore[union-attr]
     if owner is None:
         raise ModelError(404, "Unable to identify project")
-    return Place(owner, subject, session, scan, assessor)
+    return Place(owner, subject, session, scan, assessor, made)
 
 
 def place_of(site: Site, held: Held) -> Place:
@@ -105,7 +116,7 @@ def place_of(site: Site, held: Held) -> Place:
     if project is None:
         raise ModelError(404, "Unable to identify project")
     subject = None if held.session is not None else held.subject
-    return Place(project, subject, held.session, held.scan, held.assessor)
+    return Place(project, subject, held.session, held.scan, held.assessor, held.reconstruction)
 
 
 def named(site: Site, held: list[Held], reference: str) -> list[Held]:

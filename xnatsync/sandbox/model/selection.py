@@ -22,12 +22,16 @@ class Held:
     session: Experiment | None = None
     scan: Scan | None = None
     assessor: Experiment | None = None
+    reconstruction: Scan | None = None
 
     def row(self) -> dict[str, str]:
         """Gives the row of a resource listing (§3.2); rows of a session's own resources have no `cat_id`."""
         category, cat_id, cat_desc = "resources", "", ""
         if self.scan is not None:
             category, cat_id, cat_desc = "scans", self.scan.id, self.scan.fields.get("type", "")
+        elif self.reconstruction is not None:
+            category, cat_id = "reconstructions", self.reconstruction.id
+            cat_desc = self.reconstruction.fields.get("type", "")
         elif self.assessor is not None:
             category, cat_id, cat_desc = "assessors", self.assessor.id, self.assessor.xsi_type
         item = self.resource
@@ -76,6 +80,11 @@ def _below(
     if "SCAN_ID" in ids:
         scans = [(session, scan) for session in sessions for scan in scans_named(session, ids["SCAN_ID"])]
         return [held for session, scan in scans for held in _of_scan(session, scan)] if scans else None
+    if "RECON_ID" in ids:
+        made = [
+            (one, one.reconstructions[ids["RECON_ID"]]) for one in sessions if ids["RECON_ID"] in one.reconstructions
+        ]
+        return [held for session, item in made for held in _of_reconstruction(session, item)] if made else None
     if "ASSESSOR_ID" in ids:
         pairs = [
             (session, item) for session in sessions for item in _assessors(site, user, session, ids["ASSESSOR_ID"])
@@ -127,11 +136,17 @@ def _of_assessor(session: Experiment, assessor: Experiment) -> Iterator[Held]:
     return (Held(item, session=session, assessor=assessor) for item in assessor.resources.values())
 
 
+def _of_reconstruction(session: Experiment, made: Scan) -> Iterator[Held]:
+    return (Held(item, session=session, reconstruction=made) for item in made.resources.values())
+
+
 def _of_session(site: Site, user: User, session: Experiment, *, everything: bool) -> Iterator[Held]:
     yield from (Held(item, session=session) for item in session.resources.values())
     if everything:
         for scan in session.scans.values():
             yield from _of_scan(session, scan)
+        for made in session.reconstructions.values():
+            yield from _of_reconstruction(session, made)
         for assessor in session.assessors.values():
             if site.can_read(user, assessor):
                 yield from _of_assessor(session, assessor)
