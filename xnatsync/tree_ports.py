@@ -157,10 +157,11 @@ class TreeDisk(Protocol):
         """
         ...
 
-    def keep(self, root: Path, path: str, trash: str) -> None:
+    def keep(self, root: Path, path: str, trash: str) -> bool:
         """Gives a file a second name in the trash (a link, or a copy where there are none); it stays in its place.
 
-        May be repeated: a trash place that holds the same file already is as wanted.
+        May be repeated: a trash place that holds the same file already is as wanted.  False, and nothing done, when it
+        holds another file.
         """
         ...
 
@@ -175,8 +176,11 @@ class TreeDisk(Protocol):
         """Proves that the folder can be written; FolderMissing, DiskFull or DiskUnwell when it cannot."""
         ...
 
-    def discard(self, root: Path, path: str, trash: str) -> None:
-        """Moves a file from its place to the trash, and removes folders that are empty then, durably."""
+    def discard(self, root: Path, path: str, trash: str) -> bool:
+        """Moves a file from its place to the trash, and removes folders that are empty then, durably.
+
+        False, and nothing done, when the trash holds another file there.
+        """
         ...
 
     def rename(self, root: Path, source: str, target: str) -> None:
@@ -199,8 +203,12 @@ class TreeDisk(Protocol):
         """Streams a file of the trash, as `open` does one of the tree; SourceChanged when it is not there."""
         ...
 
-    def empty_trash(self, root: Path, trash: Sequence[str]) -> None:
-        """Removes some files from the trash for good."""
+    def old_trash(self, root: Path, moment: str) -> list[str]:
+        """Lists the files in the trash that came there before a moment, as far as the dates on the disk tell."""
+        ...
+
+    def empty_trash(self, root: Path, trash: Sequence[str]) -> list[str]:
+        """Removes some files from the trash for good; gives those that cannot be removed, each for itself."""
         ...
 
     def free_bytes(self, root: Path) -> int:

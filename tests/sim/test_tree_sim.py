@@ -39,6 +39,7 @@ LAST = {
     "goes_through_folders_of_another_spelling": 196,
     "knows_sessions_by_their_labels_alone": 5,
     "takes_no_lock": 5,
+    "believes_a_clock_that_is_ahead": 106,
 }
 CALM = {"policy": "replica", "recheck_s": 3600.0, "trash_keep_s": 1e9, "max_delete": 1_000}
 

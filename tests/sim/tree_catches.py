@@ -12,10 +12,11 @@ from sim.invariants import Violation
 from sim.tree_disk import SimTreeDisk
 from sim.tree_world import TreeHistory
 from xnatsync.core import agreement, layout
+from xnatsync.core.moment import later
 from xnatsync.core.sending import Agreed, Put, Refuse
 from xnatsync.core.sides import ServerFile
 from xnatsync.ledger import lock
-from xnatsync.mirror import fetch, push_step, push_survey, step
+from xnatsync.mirror import fetch, push_step, push_survey, step, trashing
 from xnatsync.mirror.land import Landing
 from xnatsync.mirror.push_step import PushStep
 from xnatsync.mirror.store import Staging
@@ -142,6 +143,11 @@ def knows_sessions_by_their_labels_alone() -> list[Any]:
     return [patch.object(push_survey, "_find_owners", located)]
 
 
+def believes_a_clock_that_is_ahead() -> list[Any]:
+    """One run whose clock is ahead is enough to find everything in the trash over its time."""
+    return [patch.object(trashing, "older_than", lambda now, _runs, keep_s: later(now, -keep_s))]
+
+
 def takes_no_lock() -> list[Any]:
     """A second run begins while another works with the ledger."""
     return [patch.object(lock, "hold", lambda _: nullcontext())]
@@ -162,7 +168,7 @@ BUGS: dict[str, Callable[[], list[Any]]] = {
         lands_without_flushing, replaces_without_keeping_the_old, removes_on_an_incomplete_listing, believes_the_200,
         overwrites_without_a_base, agrees_although_it_changed_meanwhile, resumes_another_version,
         agrees_without_looking_back, writes_whatever_name_it_is_told, takes_no_notice_of_case,
-        goes_through_folders_of_another_spelling, knows_sessions_by_their_labels_alone, takes_no_lock,
+        goes_through_folders_of_another_spelling, knows_sessions_by_their_labels_alone, believes_a_clock_that_is_ahead, takes_no_lock,
     )
 }  # fmt: skip
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from xnatsync.core.errors import FolderMissing, PlaceTaken, SourceChanged, SourceUnreadable, Stopped
+from xnatsync.core.moment import parse
 from xnatsync.core.treenames import OWN_FOLDER, folded
 from xnatsync.disk.failures import our_disk
 from xnatsync.disk.tree_paths import own_steps, refused, steps
@@ -292,44 +293,47 @@ class SimTreeDisk:
         self._boundary("land, done")
         return mtime_ns
 
-    def keep(self, root: Path, path: str, trash: str) -> None:
+    def keep(self, root: Path, path: str, trash: str) -> bool:
         own_steps(trash)
-        self._second_name("keep", path, TRASH + trash)
+        return self._second_name("keep", path, TRASH + trash)
 
     def copy(self, root: Path, path: str, target: str) -> None:
         self.history.judge.before_naming(target)
-        self._second_name("copy", path, self._place(target))
+        if not self._second_name("copy", path, self._place(target)):
+            raise refused(target, "another file is there")
 
-    def _second_name(self, method: str, path: str, second: str) -> None:
+    def _second_name(self, method: str, path: str, second: str) -> bool:
         self.history.at_hand = path
         self._ours(method)
         found = self._file(path)
         there = self.names.get(second)
         if there is not None and there is not found and there.data != found.data:
-            raise refused(second, "another file is there")
+            return False
         if there is None:
             self._rename({second: found})
         self._boundary(f"{method}, named")
         self._sync(second)
         self.history.judge.trash_holds(second)
         self._boundary(f"{method}, done")
+        return True
 
-    def discard(self, root: Path, path: str, trash: str) -> None:
+    def discard(self, root: Path, path: str, trash: str) -> bool:
         self.history.at_hand = path
         self._ours("discard")
         own_steps(trash)
         path, second = self._place(path), TRASH + trash
         if path not in self.names and second in self.names:
-            return
+            return True
         found, there = self._file(path), self.names.get(second)
         if there is not None and there is not found and there.data != found.data:
-            raise refused(trash, "the trash holds another file there")
+            return False
         self.history.judge.before_discard(path)
         self._rename({second: there or found, path: None})
         self.history.judge.trash_holds(second)
         self._boundary("discard, renamed")
         self._sync(second)
         self._boundary("discard, done")
+        return True
 
     def rename(self, root: Path, source: str, target: str) -> None:
         self.history.judge.before_naming(target)
@@ -375,7 +379,14 @@ class SimTreeDisk:
             raise SourceChanged(f"{trash} has another size")
         return self._pieces(TRASH + trash, found.data, found.mtime_ns)
 
-    def empty_trash(self, root: Path, trash: Sequence[str]) -> None:
+    def old_trash(self, root: Path, moment: str) -> list[str]:
+        self._boundary("old_trash")
+        places = (path.removeprefix(TRASH) for path in self.names if path.startswith(TRASH)) if self.mounted else ()
+        came = self.history.judge.trashed_at
+        before_ns = int(parse(moment).timestamp() * 1e9)
+        return sorted(place for place in places if came.get(TRASH + place, before_ns) < before_ns)
+
+    def empty_trash(self, root: Path, trash: Sequence[str]) -> list[str]:
         self._ours("empty_trash")
         for name in trash:
             own_steps(name)
@@ -385,6 +396,7 @@ class SimTreeDisk:
                 self._boundary("empty_trash, one of them")
         for name in trash:
             self._sync(TRASH + name)
+        return []
 
     def free_bytes(self, root: Path) -> int:
         return 1 << 40

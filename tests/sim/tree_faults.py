@@ -11,11 +11,11 @@ from sim.grid import Cell
 from sim.tree_places import GRID
 
 CELLS = GRID.possible()
-KINDS = tuple(dict.fromkeys((*(kind for kind, _ in CELLS), *faults.BOUNDARY, "second run")))
+KINDS = tuple(dict.fromkeys((*(kind for kind, _ in CELLS), *faults.BOUNDARY, "second run", "clock ahead")))
 SHARE = {
     **faults.SHARE, "short": 1.0, "fewer": 1.0, "no digest": 1.0, "wrong digest": 0.5, "uncounted": 1.0, "stale": 1.0,
     "wrong bytes": 0.3, "cut body": 0.3, "not sent": 0.3, "eio": 0.06, "enospc": 0.06, "crash": 0.05,
-    "power cut": 0.04, "act": 0.12, "clock jump": 0.01, "second run": 0.02,
+    "power cut": 0.04, "act": 0.12, "clock jump": 0.01, "second run": 0.02, "clock ahead": 2.0,
 }  # fmt: skip
 # What few histories come to at all is met in more of them.
 TIMES = {

@@ -43,6 +43,7 @@ class TreeJudge:
         self.by_hand: set[bytes] = set()  # what people wrote into the tree and must be found again
         self.thrown: dict[bytes, int] = {}  # what people removed, one name of it at least, and when
         self.trashed_at: dict[str, int] = {}  # when something came into the trash, by the wall clock
+        self.trashed_ms: dict[str, int] = {}  # and in truth
         self.removed = 0  # in this run
         self.allowed: int | None = None  # how many it may remove
 
@@ -163,11 +164,12 @@ class TreeJudge:
         """Something came into the trash."""
         if place.startswith(TRASH):
             self.trashed_at[place] = self.history.clock.wall_ns
+            self.trashed_ms[place] = self.history.clock.ms
 
     def before_empty(self, place: str) -> None:
         """What lies in the trash stays for as long as the route says."""
         self.checks["empty"] += 1
-        age_s = (self.history.clock.wall_ns - self.trashed_at.get(place, 0)) / 1e9
+        age_s = (self.history.clock.ms - self.trashed_ms.get(place, 0)) / 1e3  # whatever one run's clock said
         if age_s < self.history.mirror.trash_keep_s - 1 and not self.history.jumps:
             self.broken("S3", f"{place} is thrown away after {age_s:.0f} s")
         self.forget(self.history.disk.names[place].data)

@@ -152,6 +152,7 @@ class TreeHistory:
         self.held: Counter[str] = Counter()
         self.events: list[tuple[int, int, Callable[[], None]]] = []
         self.steps = self.run_steps = self.crashes = self.jumps = self.contents = 0
+        self.was_ahead = False
         self.reads = self.writes = self.fetches = 0
         self.depth = 0
         self.dying = self.alive = False
@@ -262,12 +263,25 @@ class TreeHistory:
     def process(self) -> list[TreeRun]:
         """One process of ours: a run of `sync` over both routes, if it gets the ledger for itself."""
         self.log("start")
+        ahead_ms = self._clock_ahead()
+        self.clock.offset_ms += ahead_ms
         try:
             with lock.hold(LOCKS / f"{os.getpid()}.db"):
                 return self._run()
         except LedgerHeld:
             self.log("another run has the ledger")
+        finally:
+            self.clock.offset_ms -= ahead_ms
         return []
+
+    def _clock_ahead(self) -> int:
+        """For one run, and never for two in a row, the clock may be far ahead: a battery, a wrong hand."""
+        was, self.was_ahead = self.was_ahead, False
+        if self.alive or was or not self.faults.on or not (chance := self.faults.fires("clock ahead", "run")):
+            return 0
+        self.was_ahead = True
+        self.log("the clock is ahead")
+        return 86_400_000 * chance.choice((2, 40, 400))
 
     def _run(self) -> list[TreeRun]:
         """Pushes go first, as the service does it."""

@@ -5,33 +5,38 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 from xnatsync.core.errors import SourceChanged
-from xnatsync.disk.failures import Operation, their_file
+from xnatsync.core.moment import parse
+from xnatsync.disk.failures import LinkOnTheWay, Operation, Scope, scope_of, their_file
 from xnatsync.disk.handing_out import write_new
 from xnatsync.disk.handles import Spot, reach
 from xnatsync.disk.item import pieces_at
+from xnatsync.disk.spelling import told
 from xnatsync.disk.tree_paths import STAGING, TRASH, Ways, failed, refused, remove_empty
 
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _NO_LINKS = frozenset(
     {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EMLINK, errno.EXDEV, errno.EINVAL}
 )
 
 
-def keep(ways: Ways, root: Path, path: str, trash: str) -> None:
+def keep(ways: Ways, root: Path, path: str, trash: str) -> bool:
     """Gives a file a second name in the trash; see `tree_ports.TreeDisk.keep`."""
-    _second_name(ways, root, path, trash, lambda: ways.own(root, TRASH, trash, make=True))
+    return _second_name(ways, root, path, lambda: ways.own(root, TRASH, trash, make=True))
 
 
 def copy(ways: Ways, root: Path, path: str, target: str) -> None:
     """Gives a file a second name in the tree; see `tree_ports.TreeDisk.copy`."""
-    _second_name(ways, root, path, target, lambda: ways.make(root, target))
+    if not _second_name(ways, root, path, lambda: ways.make(root, target)):
+        raise refused(target, "another file is there")
 
 
-def _second_name(ways: Ways, root: Path, path: str, name: str, make: Callable[[], Spot]) -> None:
+def _second_name(ways: Ways, root: Path, path: str, make: Callable[[], Spot]) -> bool:
     place = _file(ways, root, path)
     try:
         second = make()
@@ -39,13 +44,14 @@ def _second_name(ways: Ways, root: Path, path: str, name: str, make: Callable[[]
             _link(ways, root, place, second, path)
         except FileExistsError:
             if not _same(place, second, path):
-                raise refused(name, "another file is there") from None
+                return False
         _settle_way(ways, root, second)
     except OSError as error:
         raise failed(root, error, f"keeping {path} under a second name", Operation.WRITE) from error
+    return True
 
 
-def discard(ways: Ways, root: Path, path: str, trash: str) -> None:
+def discard(ways: Ways, root: Path, path: str, trash: str) -> bool:
     """Moves a file to the trash; see `tree_ports.TreeDisk.discard`."""
     try:
         second = ways.own(root, TRASH, trash, make=True)
@@ -54,20 +60,21 @@ def discard(ways: Ways, root: Path, path: str, trash: str) -> None:
         except (FileNotFoundError, NotADirectoryError):
             if not second.exists():
                 raise SourceChanged(f"{path} is no longer there") from None
-            return  # done before, and not written down
+            return True  # done before, and not written down
         if not place.exists() and second.exists():
-            return  # done before, and not written down
+            return True  # done before, and not written down
         place = _file(ways, root, path)
         try:
             place.rename_exclusively(second)
         except FileExistsError:
             if not _same(place, second, path):
-                raise refused(trash, "the trash holds another file there") from None
+                return False
             place.unlink()
         _settle_way(ways, root, second)
         prune_above(ways, root, path)
     except OSError as error:
         raise failed(root, error, f"moving {path} to the trash", Operation.RENAME) from error
+    return True
 
 
 def find(ways: Ways, root: Path, trash: str) -> tuple[Spot, os.stat_result]:
@@ -82,14 +89,53 @@ def find(ways: Ways, root: Path, trash: str) -> tuple[Spot, os.stat_result]:
     return place, seen
 
 
-def empty_trash(ways: Ways, root: Path, trash: Sequence[str]) -> None:
-    """Removes files from the trash, with the folders that are empty then; what is gone already is as wanted."""
+def old_trash(ways: Ways, root: Path, moment: str) -> list[str]:
+    """Lists the files in the trash that came there before a moment, as far as the dates on the disk tell.
+
+    The day in the place's name, the change of the file's names and that of its folder must all lie before it: a day
+    that is younger is not looked into.
+    """
+    before_ns = int(parse(moment).timestamp() * 1e9)
+    try:
+        top = ways.own(root, TRASH, "x")
+        days = [name for name, folder in top.listing() if folder and (not _DAY.fullmatch(name) or name < moment[:10])]
+        found: list[str] = []
+        for day in days:
+            _old_below(top.beside(day).enter("x"), told(day), before_ns, found)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise failed(root, error, "looking at the trash") from error
+    return sorted(found)
+
+
+def _old_below(folder: Spot, path: str, before_ns: int, found: list[str]) -> None:
+    youngest = folder.beside(".").lstat().st_mtime_ns
+    for name, is_folder in folder.listing():
+        spot, called = folder.beside(name), f"{path}/{told(name)}"
+        if is_folder:
+            _old_below(spot.enter("x"), called, before_ns, found)
+        elif max(youngest, spot.lstat().st_ctime_ns) < before_ns:
+            found.append(called)
+
+
+def empty_trash(ways: Ways, root: Path, trash: Sequence[str]) -> list[str]:
+    """Removes files from the trash, with the folders that are empty then; what is gone already is as wanted.
+
+    Gives what cannot be removed: it keeps nothing else there.
+    """
     left: set[str] = set()
+    stay: list[str] = []
     try:
         for name in trash:
             try:
                 ways.own(root, TRASH, name).unlink()
             except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                if isinstance(error, LinkOnTheWay) or scope_of(error.errno, Operation.REMOVE) is Scope.DISK:
+                    raise
+                stay.append(name)
                 continue
             left.add(remove_empty(ways, root, name, kind=TRASH))
         ways.sync(root, left, kind=TRASH)
@@ -97,6 +143,7 @@ def empty_trash(ways: Ways, root: Path, trash: Sequence[str]) -> None:
         raise failed(root, error, "emptying the trash") from error
     finally:
         ways.unsettle()
+    return stay
 
 
 def prune_above(ways: Ways, root: Path, path: str) -> None:

@@ -160,25 +160,29 @@ class LocalTree:
 
     # --- the trash -----------------------------------------------------------------------------------------------
 
-    def keep(self, root: Path, path: str, trash: str) -> None:
+    def keep(self, root: Path, path: str, trash: str) -> bool:
         """Gives a file a second name in the trash; see `trash.keep`."""
-        _trash.keep(self._ways, root, path, trash)
+        return _trash.keep(self._ways, root, path, trash)
 
     def copy(self, root: Path, path: str, target: str) -> None:
         """Gives a file a second name in the tree; see `trash.copy`."""
         _trash.copy(self._ways, root, path, target)
 
-    def discard(self, root: Path, path: str, trash: str) -> None:
+    def discard(self, root: Path, path: str, trash: str) -> bool:
         """Moves a file to the trash; see `trash.discard`."""
-        _trash.discard(self._ways, root, path, trash)
+        return _trash.discard(self._ways, root, path, trash)
 
     def open_trash(self, root: Path, trash: str, size: int) -> Iterator[bytes]:
         """Streams a file of the trash of exactly this size; SourceChanged otherwise."""
         return _sized(*_trash.find(self._ways, root, trash), trash, size)
 
-    def empty_trash(self, root: Path, trash: Sequence[str]) -> None:
-        """Removes some files from the trash for good."""
-        _trash.empty_trash(self._ways, root, trash)
+    def old_trash(self, root: Path, moment: str) -> list[str]:
+        """Lists what came into the trash before a moment; see `trash.old_trash`."""
+        return _trash.old_trash(self._ways, root, moment)
+
+    def empty_trash(self, root: Path, trash: Sequence[str]) -> list[str]:
+        """Removes some files from the trash for good; see `trash.empty_trash`."""
+        return _trash.empty_trash(self._ways, root, trash)
 
     def probe(self, root: Path) -> None:
         """Proves that the folder can be written; see `probing.probe`."""

@@ -18,6 +18,7 @@ from xnatsync.ledger.mirrors import Mirrors
 from xnatsync.ledger.rows import EventRow, ItemRow, RunRow
 from xnatsync.ledger.units import Units
 
+RUNS_MAX = 20_000  # that are looked back on: two weeks of one each minute
 EVENT = ", ".join(field.name for field in fields(EventRow))
 RUN = ", ".join(field.name for field in fields(RunRow))
 
@@ -76,6 +77,11 @@ class Ledger(Units, Mirrors):
     def runs(self, limit: int) -> list[RunRow]:
         """Lists the newest runs, the newest first."""
         return self._all(RunRow, f"select {RUN} from run order by id desc limit ?", [limit])
+
+    def runs_before(self, run_id: int) -> list[str]:
+        """Lists the moments at which the runs before one began, as their clocks told them, the latest run first."""
+        sql = "select started_at from run where id < ? order by id desc limit ?"
+        return [str(began) for (began,) in self._fetch(sql, [run_id, RUNS_MAX])]
 
     def interrupt_runs(self, ids: Sequence[int], now: str) -> None:
         """Closes runs that were killed."""

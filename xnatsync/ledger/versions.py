@@ -132,6 +132,16 @@ class Versions(Connection):
             sql = "select id, trash from version where id in (select value from json_each(?))"
             return {int(number): str(place) for number, place in self._fetch(sql, [json.dumps(list(places))])}
 
+    def move_trash(self, number: int, place: str) -> None:
+        """Notes another place in the trash for a version: at the one that was announced lies something else."""
+        with self.write():
+            self._run("update version set trash = ? where id = ?", [place, number])
+
+    def trash_places(self, routes: Sequence[str]) -> set[str]:
+        """Lists every place in the trash that some routes know."""
+        sql = "select trash from version where trash is not null and route in (select value from json_each(?))"
+        return {str(place) for (place,) in self._fetch(sql, [json.dumps(list(routes))])}
+
     def trash_older_than(self, route: str, moment: str) -> dict[int, str]:
         """Lists what ended before a moment and lies in the trash: number of the version -> place in the trash."""
         sql = "select id, trash from version where route = ? and until < ? and trash is not null order by until, id"

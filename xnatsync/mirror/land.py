@@ -17,6 +17,7 @@ from xnatsync.core.sides import ContentLike, ServerFile
 from xnatsync.ledger.tree_rows import Ended, NewVersion
 from xnatsync.mirror.batches import in_batches
 from xnatsync.mirror.store import Staged
+from xnatsync.mirror.trashing import into_trash
 from xnatsync.mirror.world import TreeWorld
 from xnatsync.routes.mirror import MirrorRoute
 
@@ -86,7 +87,7 @@ class Landing:
         """
         world, root = self._world, self._route.folder
         same = [step for step in replacing if self._tree.get(step.file.path) == world.disk.stat(root, step.file.path)]
-        places: dict[int, str] = {}
+        replaced: dict[int, str] = {}
         for step in same:
             if step.copy:
                 try:
@@ -94,13 +95,12 @@ class Landing:
                 except OF_ONE_FILE as error:
                     self._taken[step.file.path] = error
             elif step.base is not None:
-                places[step.base.version_id] = trash_place(world.now(), step.base.version_id, step.file.path)
-        if places:
-            places = world.ledger.announce_trash(places)
+                replaced[step.base.version_id] = step.file.path
+        bring = into_trash(world.ledger, root, world.now(), replaced) if replaced else None
         for step in same:
-            if not step.copy and step.base is not None:
+            if not step.copy and step.base is not None and bring is not None:
                 try:
-                    world.disk.keep(root, step.file.path, places[step.base.version_id])
+                    bring(step.base.version_id, world.disk.keep)
                 except DiskRefused as error:
                     self._taken[step.file.path] = error
         return frozenset(step.file.path for step in same if step.file.path not in self._taken)
@@ -146,8 +146,3 @@ def new_version(owner_id: int, route: str, file: ServerFile, content: ContentLik
         owner_id, file.key.scan, file.key.label, file.name, route, file.path,
         content.size, content.sha256, content.md5, mtime_ns, "server",
     )  # fmt: skip
-
-
-def trash_place(now: str, version_id: int, path: str) -> str:
-    """Where in the trash a version goes: by day, and by its own number, so that nothing there is ever replaced."""
-    return f"{now[:10]}/{version_id}/{path.rpartition('/')[2]}"

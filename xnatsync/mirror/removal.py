@@ -1,18 +1,17 @@
-"""What the server no longer has goes to the trash, at the very end of a run and under the rail; and old trash goes."""
+"""What the server no longer has goes to the trash, at the very end of a run and under the rail."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
 from xnatsync.core.agreement import Trouble
-from xnatsync.core.errors import DiskRefused, MaxDelete, XnatsyncError
-from xnatsync.core.moment import later
+from xnatsync.core.errors import DiskRefused, MaxDelete
 from xnatsync.core.rail import max_delete
 from xnatsync.core.sides import BaseFile
 from xnatsync.core.wording import counted
 from xnatsync.mirror.holding import hold_by
-from xnatsync.mirror.land import trash_place
 from xnatsync.mirror.survey import Survey
+from xnatsync.mirror.trashing import into_trash
 from xnatsync.mirror.world import TreeWorld
 from xnatsync.routes.mirror import MirrorRoute
 
@@ -45,15 +44,14 @@ def _remove(world: TreeWorld, route: MirrorRoute, number: int, files: Sequence[B
 
     False when something was changed since it was looked at: that stays, and is looked at again.
     """
-    places = world.ledger.announce_trash(
-        {base.version_id: trash_place(world.now(), base.version_id, base.path) for base in files}
-    )
+    versions = {base.version_id: base.path for base in files}
+    bring = into_trash(world.ledger, route.folder, world.now(), versions)
     removed = []
     refused: list[Trouble] = []
     for base in files:
         if world.disk.stat(route.folder, base.path) == (base.size, base.mtime_ns):
             try:
-                world.disk.discard(route.folder, base.path, places[base.version_id])
+                bring(base.version_id, world.disk.discard)
             except DiskRefused as error:  # the others go
                 refused.append(Trouble(base.path, error.code, str(error), person=True))
             else:
@@ -66,17 +64,3 @@ def _remove(world: TreeWorld, route: MirrorRoute, number: int, files: Sequence[B
         told_before = [Trouble(row.path, row.code, row.detail, row.person) for row in told]
         hold_by(world, world.ledger.owner(number), [*told_before, *refused])
     return len(removed) == len(files)
-
-
-def empty_old_trash(world: TreeWorld, route: MirrorRoute) -> None:
-    """Forgets what has been in the trash longer than the route keeps it."""
-    old = world.ledger.trash_older_than(route.name, later(world.now(), -route.trash_keep_s))
-    if not old:
-        return
-    try:
-        world.disk.empty_trash(route.folder, sorted(old.values()))
-    except XnatsyncError as error:
-        world.note(route.name, error.code, "the trash could not be emptied", level="warning")
-        return
-    world.ledger.forget_trash(old)
-    world.tally(route.name).add("forgotten", len(old))

@@ -12,10 +12,11 @@ from xnatsync.mirror.listings import Listings
 from xnatsync.mirror.moving import follow
 from xnatsync.mirror.push_step import PushStep
 from xnatsync.mirror.push_survey import push_survey, troubles_of
-from xnatsync.mirror.removal import empty_old_trash, remove
+from xnatsync.mirror.removal import remove
 from xnatsync.mirror.rota import OwnerRota
 from xnatsync.mirror.step import OwnerStep
 from xnatsync.mirror.survey import Survey, survey
+from xnatsync.mirror.trashing import empty_old_trash
 from xnatsync.mirror.world import TreeWorld
 from xnatsync.routes.mirror import MirrorRoute
 from xnatsync.routes.push import PushRoute

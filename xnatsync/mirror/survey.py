@@ -108,9 +108,10 @@ def _changed_on_the_server(
     world: TreeWorld, route: MirrorRoute, rows: list[tuple[OwnerRow, Owner]], found: Survey
 ) -> None:
     agreed = world.ledger.resource_stamps(route.name)
-    oldest = later(world.now(), -route.recheck_s)
+    now = world.now()
+    oldest = later(now, -route.recheck_s)
     for row, owner in rows:
-        why = _why_due(row, owner, found.wanted[row.id], agreed.get(row.id, {}), oldest, route)
+        why = _why_due(row, owner, found.wanted[row.id], agreed.get(row.id, {}), (oldest, now), route)
         if why:
             found.due[row.id] = why
 
@@ -120,7 +121,7 @@ def _why_due(
     owner: Owner,
     wanted: Wanted,
     agreed: Mapping[ResourceKey, str],
-    oldest: str,
+    lately: tuple[str, str],
     route: MirrorRoute,
 ) -> str:
     """Says why an owner is looked at file by file, "" when nothing asks for it."""
@@ -136,7 +137,7 @@ def _why_due(
         return "changed on the server"
     if route.metadata and row.stamp != owner.stamp:
         return "its metadata changed"
-    return "not listed for long" if row.agreed_at < oldest else ""
+    return "" if lately[0] <= row.agreed_at <= lately[1] else "not listed for long"  # or by a clock that was ahead
 
 
 def _changed_in_the_tree(world: TreeWorld, route: MirrorRoute, look: TreeLook, found: Survey) -> set[int]:

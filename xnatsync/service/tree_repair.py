@@ -12,7 +12,7 @@ from xnatsync.core.errors import XnatsyncError
 from xnatsync.core.rail import max_delete
 from xnatsync.core.verification import Finding, Looked, Repair, Verdict
 from xnatsync.ledger.tree_rows import VersionRow
-from xnatsync.mirror.land import trash_place
+from xnatsync.mirror.trashing import into_trash
 from xnatsync.routes.mirror import MirrorRoute
 from xnatsync.service.verifying import Looking
 from xnatsync.tree_ports import TreeLook
@@ -88,9 +88,8 @@ class Refetch:
         """Announced first, as every move to the trash is: a crash in between leaves it in one of two known places."""
         looking = self._looking
         looking.ledger.make_due(version.owner_id)  # no other look would tell that it is not there any more
-        place = trash_place(looking.now(), version.id, version.path)
-        places = looking.ledger.announce_trash({version.id: place})
-        looking.trees.discard(self._route.folder, version.path, places[version.id])
+        bring = into_trash(looking.ledger, self._route.folder, looking.now(), {version.id: version.path})
+        bring(version.id, looking.trees.discard)
         looking.ledger.change_versions([], [(version.id, "edited")], looking.now(), looking.run_id)
 
     def _due(self, looked: Looked, found: Finding, text: str, rehearse: bool) -> Repair:

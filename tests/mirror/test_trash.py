@@ -1,0 +1,203 @@
+"""The trash of a mirror: a new ledger, a clock that is wrong, and what cannot be removed."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mirror_world import MirrorWorld
+from xnatsync.config.load import load
+from xnatsync.service.app import App
+from xnatsync.service.clock import SystemClock
+
+NAMES = ("1.nii", "2.nii", "3.nii")
+
+
+class Shifted(SystemClock):
+    """The system's clock, so many days ahead."""
+
+    days = 0.0
+
+    def now(self) -> Any:
+        return super().now() + timedelta(days=Shifted.days)
+
+
+class ShiftedApp(App):
+    """The application with that clock."""
+
+    def make_clock(self) -> SystemClock:
+        return Shifted(self.stop)
+
+
+@pytest.fixture
+def replica(world: MirrorWorld) -> MirrorWorld:
+    """A replica with three files, the clock in our hands."""
+    world.configure(policy="replica", metadata=False)
+    world.make_app = ShiftedApp
+    world.number = world.session_with(scans=1)
+    world.fill(world.number, scans=1)
+    sync_at(world, 0)
+    return world
+
+
+def sync_at(world: MirrorWorld, days: float) -> Any:
+    """Runs the mirror on a day."""
+    Shifted.days = days
+    try:
+        return world.mirror()
+    finally:
+        Shifted.days = 0.0
+
+
+def replace_all(world: MirrorWorld, content: bytes) -> None:
+    for name in NAMES:
+        where = f"experiments/{world.number}/scans/1/resources/NIFTI/files/{name}"
+        world.upload(where, content + name.encode(), overwrite=True)
+
+
+def trashed(world: MirrorWorld) -> list[bytes]:
+    """What lies in the trash, without metadata."""
+    root = world.tree / ".xnatsync" / "trash"
+    return sorted(path.read_bytes() for path in root.rglob("*.nii"))
+
+
+def lose_ledger(world: MirrorWorld) -> None:
+    for path in world.root.glob("ledger.db*"):
+        path.unlink()
+
+
+# --- a ledger that was lost --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["replaced", "removed"])
+def test_a_new_ledger_leaves_the_old_trash_and_finds_places_of_its_own(replica: MirrorWorld, how: str) -> None:
+    """Numbers begin anew; what lies at a place already is somebody's past, and nothing waits for it."""
+    replace_all(replica, b"second ")
+    sync_at(replica, 0)
+    first = trashed(replica)
+    assert len(first) == 3
+    for generation in range(3):
+        lose_ledger(replica)
+        report = sync_at(replica, 0)
+        assert report.exit_code == 0, report.troubles
+        if how == "replaced":
+            replace_all(replica, b"generation " + b"x" * generation)
+        else:
+            for name in NAMES[:2]:
+                replica.delete(f"experiments/{replica.number}/scans/1/resources/NIFTI/files/{name}")
+        before = replica.files()
+        report = sync_at(replica, 0)
+        assert (report.exit_code, report.troubles) == (0, ())
+        gone = [content for path, content in before.items() if replica.files().get(path) != content]
+        assert len(gone) == (3 if how == "replaced" else 2)
+        assert sorted([*first, *gone]) == trashed(replica)
+        first = trashed(replica)
+        if how == "removed":
+            replace_all(replica, b"again " + b"y" * generation)
+            sync_at(replica, 0)
+            first = trashed(replica)
+    with replica.ledger() as ledger:
+        assert len(ledger.trash_places(["m"])) == len(set(ledger.trash_places(["m"])))
+
+
+def test_what_a_lost_ledger_left_in_the_trash_goes_when_its_time_is_over(replica: MirrorWorld) -> None:
+    """By the dates on the disk, and after two runs found it so; what the new ledger knows stays as long as it says."""
+    replace_all(replica, b"second ")
+    sync_at(replica, 0)
+    lose_ledger(replica)
+    assert sync_at(replica, 0).exit_code == 0
+    for day in (20, 31.5):
+        sync_at(replica, day)
+        assert len(trashed(replica)) == 3
+    report = sync_at(replica, 33)
+    assert trashed(replica) == []
+    assert report.counts["forgotten"] >= 3
+    assert list((replica.tree / ".xnatsync" / "trash").iterdir()) == []
+
+
+def test_a_file_that_was_put_into_the_old_trash_a_moment_ago_stays(replica: MirrorWorld) -> None:
+    """The day in a name is what somebody called it: the disk knows when it came."""
+    place = replica.tree / ".xnatsync" / "trash" / "2001-01-01" / "7" / "mine.nii"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"mine")
+    os.utime(place, (0, 0))
+    for day in (0, 2, 4):
+        sync_at(replica, day)
+    assert place.read_bytes() == b"mine"
+
+
+# --- a clock that is wrong ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ahead", [31, 400, 9_000])
+def test_one_run_with_a_clock_ahead_empties_nothing(replica: MirrorWorld, ahead: int) -> None:
+    """Nor do the runs after it, when it is right again; what is over its time goes all the same."""
+    replace_all(replica, b"second ")
+    sync_at(replica, 1)
+    for day in (2, ahead, 3, ahead + 1, 4, 5):
+        sync_at(replica, day)
+        assert len(trashed(replica)) == 3, day
+    sync_at(replica, 32.1)
+    assert len(trashed(replica)) == 3
+    sync_at(replica, 33.2)
+    assert trashed(replica) == []
+
+
+def test_owners_that_agreed_in_the_future_are_looked_at(replica: MirrorWorld) -> None:
+    """A stamp of a clock that was ahead would keep them from being listed until then."""
+    sync_at(replica, 400)
+    replica.configure(policy="replica", metadata=False, recheck="7d")
+    sync_at(replica, 400)
+    before = len(replica.server.log)
+    report = sync_at(replica, 1)
+    assert report.exit_code == 0
+    assert any("scans" in path or "files" in path for path in replica.requests(before))
+
+
+# --- what cannot be removed --------------------------------------------------------------------------------------
+
+
+def test_what_stays_in_the_trash_is_not_forgotten(replica: MirrorWorld) -> None:
+    """And keeps nothing else there: it is removed by the first run that can."""
+    replace_all(replica, b"second ")
+    sync_at(replica, 0)
+    root = replica.tree / ".xnatsync" / "trash"
+    one, *others = sorted(root.rglob("*.nii"))
+    one.unlink()
+    one.mkdir()
+    (one / "in the way").mkdir()
+    sync_at(replica, 31)
+    report = sync_at(replica, 33)
+    assert not any(other.exists() for other in others)
+    assert report.counts["forgotten"] >= 2
+    with replica.ledger() as ledger:
+        place = one.relative_to(root).as_posix()
+        assert ledger.trash_places(["m"]) == {place}
+        assert any(event.code == "trash.stays" for event in ledger.events())
+
+    (one / "in the way").rmdir()
+    one.rmdir()
+    one.write_bytes(b"it is back")
+    sync_at(replica, 34)
+    assert not one.exists()
+    with replica.ledger() as ledger:
+        assert ledger.trash_places(["m"]) == set()
+
+
+def test_a_trash_that_is_a_link_is_left_alone(replica: MirrorWorld, tmp_path: Path) -> None:
+    """What lies behind it is not ours, and what we know of it is not forgotten."""
+    replace_all(replica, b"second ")
+    sync_at(replica, 0)
+    trash, outside = replica.tree / ".xnatsync" / "trash", tmp_path / "bigger disk"
+    trash.rename(outside)
+    trash.symlink_to(outside)
+    for day in (31, 33):
+        sync_at(replica, day)
+    assert len(list(outside.rglob("*.nii"))) == 3
+    with replica.ledger() as ledger:
+        assert len([place for place in ledger.trash_places(["m"]) if place.endswith(".nii")]) == 3
+    assert load(replica.config)
