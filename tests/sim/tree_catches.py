@@ -168,7 +168,8 @@ BUGS: dict[str, Callable[[], list[Any]]] = {
         lands_without_flushing, replaces_without_keeping_the_old, removes_on_an_incomplete_listing, believes_the_200,
         overwrites_without_a_base, agrees_although_it_changed_meanwhile, resumes_another_version,
         agrees_without_looking_back, writes_whatever_name_it_is_told, takes_no_notice_of_case,
-        goes_through_folders_of_another_spelling, knows_sessions_by_their_labels_alone, believes_a_clock_that_is_ahead, takes_no_lock,
+        goes_through_folders_of_another_spelling, knows_sessions_by_their_labels_alone,
+        believes_a_clock_that_is_ahead, takes_no_lock,
     )
 }  # fmt: skip
 
