@@ -49,10 +49,10 @@ def test_sync_says_what_came(trees: MirrorBox) -> None:
     assert (first.code, first.err) == (0, "")
     assert trees.stable(first.out) == words(
         """
-        m  ROOT/tree: 3 of 3 owners looked at, 600 B fetched
+        m  ROOT/tree: 1 of 1 session, 1 of 1 subject, 1 of 1 project looked at, 600 B fetched
           + 6 files new
           ~ 3 metadata files brought
-          now 3 owners, 9 files, SIZE
+          now 1 session, 1 subject, 1 project, 9 files, SIZE
         6 files brought (600 B)
         """
     )
@@ -66,17 +66,17 @@ def test_sync_says_what_is_in_trouble(troubled: MirrorBox) -> None:
     assert ran.code == 3
     assert troubled.stable(ran.out) == words(
         """
-        m  ROOT/tree: 3 of 3 owners looked at, 120 B fetched
+        m  ROOT/tree: 1 of 1 session, 1 of 1 subject, 1 of 1 project looked at, 120 B fetched
           + 1 file new
           + 1 file brought again that was missing here
           ~ 1 file replaced (what lay there is kept)
           - 3 files moved to the trash, gone from the server
-          > 1 owner whose folder was renamed
-          now 3 owners, 4 files, 220 B; 4 files, 400 B in the trash
+          > 1 folder renamed, as its session or subject was
+          now 1 session, 1 subject, 1 project, 4 files, 220 B; 4 files, 400 B in the trash
           ! 1 file: it was edited here  [XS-TREE-EDITED]: P1/S1/NEW_MR/scans/1/resources/NIFTI/files/2.nii
             what to do: Move your version to another folder: the server's comes with the next
                         `xnatsync sync`. Or put yours on the server: it is over when both agree.
-        3 files brought (120 B), 3 to the trash, 1 owner held
+        3 files brought (120 B), 3 to the trash, 1 held
         """
     )
 
@@ -174,7 +174,7 @@ def test_a_plan_says_what_would_happen_to_a_tree(troubled: MirrorBox) -> None:
     assert ran.code == 0
     assert troubled.stable(ran.out) == words(
         """
-        m  ROOT/tree: 3 of 3 owners would be looked at
+        m  ROOT/tree: 1 of 1 session, 1 of 1 subject, 1 of 1 project would be looked at
           > session NEW_MR of P1: its folder would be renamed
           + session NEW_MR of P1: 1 file, 5 B to fetch
           ~ session NEW_MR of P1: 1 file, 100 B to fetch again, missing here
@@ -184,7 +184,7 @@ def test_a_plan_says_what_would_happen_to_a_tree(troubled: MirrorBox) -> None:
             ! 1 file: it was edited here  [XS-TREE-EDITED]: P1/S1/NEW_MR/scans/1/resources/NIFTI/files/2.nii
               what to do: Move your version to another folder: the server's comes with the next
                           `xnatsync sync`. Or put yours on the server: it is over when both agree.
-          = 2 owners only looked at: no file of theirs is another
+          = 1 subject, 1 project only looked at: all files are the same
         3 files (120 B) to fetch, 4 files to the trash, 1 in trouble
         This is a plan: nothing was changed.
         """
@@ -247,7 +247,7 @@ def test_status_shows_how_a_tree_stands(troubled: MirrorBox) -> None:
         d  ROOT/in
           nothing was dropped yet
         m  ROOT/tree
-          mirror: 3 owners, 4 files, 220 B; 4 files, 400 B in the trash
+          mirror: 1 session, 1 subject, 1 project, 4 files, 220 B; 4 files, 400 B in the trash
           ! 1 file: it was edited here  [XS-TREE-EDITED]: P1/S1/NEW_MR/scans/1/resources/NIFTI/files/2.nii
             what to do: Move your version to another folder: the server's comes with the next
                         `xnatsync sync`. Or put yours on the server: it is over when both agree.
@@ -280,7 +280,7 @@ def test_an_owner_that_could_not_be_brought_is_shown(trees: MirrorBox) -> None:
     text, retry = trees.command("status").out, trees.command("retry", f"o{row['id']}")
 
     assert run.code == 5, run.out
-    assert "1 owner not finished yet" in run.out
+    assert "1 not finished yet" in run.out
     for told in (run.out, text):
         assert f"! session S1_MR of P1 (o{row['id']}): " in told
         assert "[XS-CONTENT-DIFFERS]" in told
@@ -506,12 +506,12 @@ def test_a_push_is_planned_told_and_over(trees: MirrorBox) -> None:
         "P1/S1/NOBODY/resources/QC/files/report.txt what to do: "
     )
     assert (plan.code, first.code, second.code) == (0, 3, 3)
-    assert "+ session S1_MR of P1: 1 file, 4 B to store, but for those that are there already\n" in plan.out
+    assert "+ session S1_MR of P1: 1 file, 4 B to store\n" in plan.out
     assert nobody in one_line(plan.out)
     assert "1 file (4 B) to store, 1 in trouble\n" in plan.out
-    assert trees.stable(first.out).startswith("p  ROOT/tree: 1 of 1 owner looked at, 4 B sent\n  + 1 file sent")
+    assert trees.stable(first.out).startswith("p  ROOT/tree: 1 of 1 session looked at, 4 B sent\n  + 1 file sent")
     assert first.out.endswith("1 file sent (4 B), 1 file without a place on the server\n")
-    assert trees.stable(second.out).startswith("p  ROOT/tree: nothing new here\n  now 1 owner, 1 file, 4 B\n")
+    assert trees.stable(second.out).startswith("p  ROOT/tree: 1 of 1 session looked at\n  now 1 session, 1 file, 4 B\n")
     assert nobody in one_line(second.out)
     (trees.tree / "P1/S1/NOBODY/resources/QC/files/report.txt").unlink()
     assert trees.command("sync", "-q").out == "nothing to do\n"

@@ -8,6 +8,7 @@ import pytest
 
 from mirror_world import MirrorWorld
 from xnatsync.core.errors import Exit
+from xnatsync.core.inventory import Inventory
 
 REPORT = "P1/S1/S1_MR/resources/QC/files/report.txt"
 SCAN_REPORT = "P1/S1/S1_MR/scans/1/resources/QC/files/deep/scan.json"
@@ -66,8 +67,18 @@ def test_a_file_of_another_project_stays_where_it_is(pushing: MirrorWorld) -> No
     assert (report.exit_code, stored(pushing), report.counts) == (Exit.OK, {}, {})
 
 
-def test_results_go_up_and_a_second_run_asks_nothing(pushing: MirrorWorld) -> None:
-    """New resources of a session and of a scan; then not one request, not even a login."""
+def questions(world: MirrorWorld, since: int) -> list[str]:
+    """What was asked since a point of the log, without logins and without what `stored` fetches."""
+    paths = [str(entry["path"]) for entry in world.server.log[since:]]
+    return [path for path in paths if "JSESSION" not in path and "/files/" not in path]
+
+
+def test_results_go_up_and_a_later_run_asks_for_one_inventory(pushing: MirrorWorld) -> None:
+    """New resources of a session and of a scan.
+
+    Nobody but the server can tell that a file was deleted there, so each run asks for the inventory, which is one
+    request for a whole project; the run after a store also lists what it had stored.
+    """
     write(pushing, REPORT, b"good")
     write(pushing, SCAN_REPORT, b"{}")
     write(pushing, "P1/S1/S1_MR/resources/OTHER/files/x.txt", b"not selected")
@@ -79,11 +90,14 @@ def test_results_go_up_and_a_second_run_asks_nothing(pushing: MirrorWorld) -> No
         "resources/QC/files/report.txt": b"good",
         "scans/1/resources/QC/files/deep/scan.json": b"{}",
     }
+    assert pushing.mirror().exit_code == 0
     mark = len(pushing.server.log)
     assert pushing.mirror().exit_code == 0
-    late = [entry for entry in pushing.server.log[mark:] if "/files/" in entry["path"]]  # of `stored`, after its answer
-    assert pushing.server.log[mark:] == late
-    assert len(late) <= 1
+    asked = questions(pushing, mark)
+    assert len(asked) <= 8, asked
+    assert not [path for path in asked if "/files" in path or "/resources" in path], asked
+    wrote = [entry for entry in pushing.server.log[mark:] if entry["method"] not in {"GET", "HEAD"}]
+    assert not [entry for entry in wrote if "JSESSION" not in str(entry["path"])]
 
 
 def test_what_we_put_there_is_replaced_when_it_changes_here(pushing: MirrorWorld) -> None:
@@ -134,6 +148,140 @@ def test_what_somebody_deleted_there_is_not_put_back(pushing: MirrorWorld) -> No
 
     assert (report.exit_code, codes(report)) == (3, {"XS-PUSH-GONE"})
     assert stored(pushing) == {}
+
+
+DELETED = {
+    "the file": "resources/QC/files/report.txt",
+    "its resource": "resources/QC",
+}
+
+
+@pytest.mark.parametrize("what", DELETED)
+@pytest.mark.parametrize("rested", [False, True])
+def test_what_somebody_deleted_there_is_told_in_the_next_run(what: str, rested: bool, pushing: MirrorWorld) -> None:
+    """Nothing was touched here: the next run tells it nevertheless, and each one after it, and sends nothing."""
+    write(pushing, REPORT, b"good")
+    write(pushing, SCAN_REPORT, b"{}")
+    assert pushing.mirror().exit_code == 0
+    if rested:
+        assert pushing.mirror().exit_code == 0
+    pushing.delete(f"experiments/{pushing.number}/{DELETED[what]}")
+
+    for _ in range(2):
+        report = pushing.mirror()
+
+        assert (report.exit_code, codes(report)) == (3, {"XS-PUSH-GONE"})
+        assert [trouble.path for trouble in report.troubles] == [REPORT]
+        assert "resources/QC/files/report.txt" not in stored(pushing)
+
+
+def test_a_deletion_that_another_file_makes_up_for_is_told(pushing: MirrorWorld) -> None:
+    """The server counts as many files and bytes as before: another resource has them, or another one of that label."""
+    write(pushing, REPORT, b"good")
+    assert pushing.mirror().exit_code == 0
+    assert pushing.mirror().exit_code == 0
+    pushing.delete(f"experiments/{pushing.number}/resources/QC")
+    pushing.upload(f"experiments/{pushing.number}/resources/QC/files/other.txt", b"evil")
+
+    report = pushing.mirror()
+
+    assert (report.exit_code, codes(report)) == (3, {"XS-PUSH-GONE"})
+
+
+def test_what_somebody_replaced_there_is_told_in_the_next_run(pushing: MirrorWorld) -> None:
+    """It is no longer what was sent: a person is told, and nothing is overwritten."""
+    write(pushing, REPORT, b"good")
+    assert pushing.mirror().exit_code == 0
+    pushing.upload(f"experiments/{pushing.number}/resources/QC/files/report.txt", b"corrected", overwrite=True)
+
+    report = pushing.mirror()
+
+    assert (report.exit_code, codes(report)) == (3, {"XS-FOREIGN-CONTENT"})
+    assert stored(pushing)["resources/QC/files/report.txt"] == b"corrected"
+
+
+def test_a_session_that_is_gone_is_told(pushing: MirrorWorld) -> None:
+    """All of what was put there went with it; when it is there again, its files are looked for one by one."""
+    write(pushing, REPORT, b"good")
+    assert pushing.mirror().exit_code == 0
+    pushing.delete(f"experiments/{pushing.number}?removeFiles=true")
+
+    report = pushing.mirror()
+
+    assert (report.exit_code, codes(report)) == (3, {"XS-PUSH-GONE"})
+    assert "no longer has this session: 1 file" in report.troubles[0].detail
+
+
+def test_when_it_is_back_nothing_is_held(pushing: MirrorWorld) -> None:
+    """Somebody put the same file there again, or it was moved away here: either way it is over."""
+    write(pushing, REPORT, b"good")
+    write(pushing, SCAN_REPORT, b"{}")
+    assert pushing.mirror().exit_code == 0
+    where = f"experiments/{pushing.number}/resources/QC/files/report.txt"
+    pushing.delete(where)
+    assert pushing.mirror().exit_code == 3
+
+    pushing.upload(where, b"good")
+
+    assert (pushing.mirror().exit_code, pushing.mirror().troubles) == (0, ())
+    pushing.delete(where)
+    assert pushing.mirror().exit_code == 3
+    (pushing.tree / REPORT).unlink()
+    assert (pushing.mirror().exit_code, pushing.mirror().troubles) == (0, ())
+
+
+def test_an_inventory_that_is_not_whole_proves_nothing(pushing: MirrorWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that hides a session for a moment has not deleted it."""
+    from xnatsync.mirror.push_survey import push_survey  # the real one, on what a real listing gave
+
+    write(pushing, REPORT, b"good")
+    assert pushing.mirror().exit_code == 0
+    cut = Inventory("P1", {}, complete=False)
+
+    found = surveyed(pushing, cut, push_survey)
+
+    assert (found.lost, found.owners) == ([], {})
+    assert surveyed(pushing, Inventory("P1", {}), push_survey).lost
+
+
+def surveyed(world: MirrorWorld, inventory: Inventory, survey: Any) -> Any:
+    """What a survey finds when the server gives that inventory."""
+    from xnatsync.config.load import load
+    from xnatsync.ledger.open import copy_in_memory
+    from xnatsync.mirror.world import Unwatched
+    from xnatsync.service.app import App
+    from xnatsync.service.mirroring import tree_world
+
+    class Server:
+        def inventory(self, project: str, kinds: Any) -> Inventory:
+            return inventory
+
+    app = App(load(world.config))
+    ledger = copy_in_memory(app.config.ledger.path)
+    try:
+        found = tree_world(app, ledger, 1, (), Unwatched())
+        found.archive = lambda name: Server()  # type: ignore[assignment,return-value]
+        (route,) = found.routes.values()
+        return survey(found, route, dry=True)
+    finally:
+        ledger.close()
+
+
+# --- settling ----------------------------------------------------------------------------------------------------
+
+
+def test_settling_can_be_skipped_and_what_waits_is_named(pushing: MirrorWorld) -> None:
+    """`--settle 0s` is for pushes too; without it, and without patience, the file that waits is named."""
+    configure(pushing, settle='"10m"')
+    write(pushing, REPORT, b"good")
+
+    waiting = pushing.mirror(patience_s=0.0)
+
+    ((row, why),) = waiting.waiting
+    assert (row.session, waiting.unfinished) == ("S1_MR", 1)
+    assert why.startswith(f"{REPORT} settles in ")
+    assert stored(pushing) == {}
+    assert pushing.mirror(settle_s=0.0).counts["proven"] == 1
 
 
 def test_a_session_that_the_server_does_not_have(pushing: MirrorWorld) -> None:

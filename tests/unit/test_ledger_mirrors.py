@@ -398,9 +398,18 @@ def test_each_route_is_counted(ledger: Ledger) -> None:
 
     counts = ledger.mirror_counts()
 
-    assert counts["other"] == MirrorCounts(owners=1)
+    assert counts["other"] == MirrorCounts(owners=1, session=1)
     assert counts["nightly"] == MirrorCounts(
-        owners=2, agreed=1, held=1, files=1, bytes=3, trash_files=1, trash_bytes=3, troubles=1, told=1
+        owners=2,
+        agreed=1,
+        held=1,
+        files=1,
+        bytes=3,
+        trash_files=1,
+        trash_bytes=3,
+        troubles=1,
+        told=1,
+        session=2,
     )
     assert ledger.mirror_counts("other") == {"other": counts["other"]}
 

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from xnatsync.cli.exits import error_blocks
@@ -14,11 +15,12 @@ from xnatsync.cli.jsonout import error_fields
 from xnatsync.cli.lines import Block, Line, Tone, size
 from xnatsync.cli.mirrored import unplaced_cases
 from xnatsync.cli.troubles import Case, case_fields, trouble_blocks
-from xnatsync.core.wording import counted
+from xnatsync.core.wording import counted, counted_kinds, share_of_kinds
 
 if TYPE_CHECKING:
     from xnatsync.core.inventory import Owner
     from xnatsync.mirror.plan import MirrorPlan, OwnerPlan
+    from xnatsync.mirror.push_step import Foreseen
     from xnatsync.service.mirroring import PushPlan
     from xnatsync.service.planning import PlanReport
 
@@ -37,7 +39,8 @@ def tree_plan_blocks(report: PlanReport) -> Iterator[Block]:
 def tree_totals(report: PlanReport) -> dict[str, int]:
     """Sums over all trees."""
     steps = [step for part in report.mirrors for step in part.steps]
-    files = [file for part in report.pushes for _, found in part.steps for file in found]
+    pushed = [found for part in report.pushes for _, found in part.steps]
+    files = [file for found in pushed for file in found.store]
     return {
         "fetch_files": sum(len(step.answer.fetch) for step in steps),
         "fetch_bytes": sum(step.bytes for step in steps),
@@ -45,6 +48,7 @@ def tree_totals(report: PlanReport) -> dict[str, int]:
         "store_files": len(files),
         "store_bytes": sum(file.size for file in files),
         "troubles": sum(trouble.person for step in steps for trouble in step.answer.troubles)
+        + sum(trouble.person for found in pushed for trouble in found.troubles)
         + sum(len(part.unplaced) for part in report.pushes),
     }
 
@@ -74,7 +78,7 @@ def is_still(report: PlanReport) -> bool:
 
 def _mirror(part: MirrorPlan) -> Iterator[Block]:
     if part.steps or part.errors:
-        looked = f"{len(part.steps)} of {counted(part.owners, 'owner')} would be looked at"
+        looked = f"{share_of_kinds(_kinds(step.owner for step in part.steps), part.owner_kinds)} would be looked at"
         yield Line(f"{part.route.name}  {part.route.folder}: {looked}", Tone.HEAD)
     moving = [step for step in part.steps if not _is_still(step)]
     for step in moving[:_OWNERS_SHOWN]:
@@ -86,9 +90,9 @@ def _mirror(part: MirrorPlan) -> Iterator[Block]:
             yield Line(f"! {name}:", Tone.BAD if any(case.person for case in cases) else Tone.DIM, indent=2)
             yield from trouble_blocks(cases, indent=4)
     if len(moving) > _OWNERS_SHOWN:
-        yield Line(f"and {len(moving) - _OWNERS_SHOWN} more owners (JSON has all)", Tone.DIM, indent=2)
-    if still := len(part.steps) - len(moving):
-        yield Line(f"= {counted(still, 'owner')} only looked at: no file of theirs is another", Tone.DIM, indent=2)
+        yield Line(f"and {len(moving) - _OWNERS_SHOWN} more (JSON has all)", Tone.DIM, indent=2)
+    if still := _kinds(step.owner for step in part.steps if _is_still(step)):
+        yield Line(f"= {counted_kinds(still)} only looked at: all files are the same", Tone.DIM, indent=2)
     if many := sum(step.metadata for step in part.steps):
         yield Line(f"~ {counted(many, 'metadata file')} to bring", _TONES["~"], indent=2)
     if part.over_the_rail:
@@ -157,17 +161,36 @@ def _sums(step: OwnerPlan) -> dict[str, tuple[int, int]]:
 
 def _push(part: PushPlan) -> Iterator[Block]:
     if part.steps or part.unplaced or part.astray or part.errors:
-        looked = f"{counted(len(part.steps), 'owner')} would be looked at"
+        looked = f"{counted_kinds(_kinds(owner for owner, _ in part.steps))} would be looked at"
         yield Line(f"{part.route.name}  {part.route.folder}: {looked}", Tone.HEAD)
-    for owner, files in part.steps[:_OWNERS_SHOWN]:
-        total = size(sum(file.size for file in files))
-        words = f"{counted(len(files), 'file')}, {total} to store, but for those that are there already"
-        yield Line(f"+ {owner_words(owner)}: {words}", _TONES["+"], indent=2)
+    for owner, found in part.steps[:_OWNERS_SHOWN]:
+        for sigil, words in _push_lines(found):
+            yield Line(f"{sigil} {owner_words(owner)}: {words}", _TONES[sigil], indent=2)
+        cases = [Case(t.path, t.code, t.detail, t.person) for t in found.troubles]
+        if cases:
+            yield Line(
+                f"! {owner_words(owner)}:", Tone.BAD if any(case.person for case in cases) else Tone.DIM, indent=2
+            )
+            yield from trouble_blocks(cases, indent=4)
     if len(part.steps) > _OWNERS_SHOWN:
-        yield Line(f"and {len(part.steps) - _OWNERS_SHOWN} more owners (JSON has all)", Tone.DIM, indent=2)
+        yield Line(f"and {len(part.steps) - _OWNERS_SHOWN} more (JSON has all)", Tone.DIM, indent=2)
     yield from trouble_blocks(unplaced_cases(part.unplaced, part.astray), indent=2)
     for error in part.errors:
         yield from error_blocks(error)
+
+
+def _push_lines(found: Foreseen) -> Iterator[tuple[str, str]]:
+    if found.store:
+        words = f"{counted(len(found.store), 'file')}, {size(sum(file.size for file in found.store))} to store"
+        yield "+", words + (f", when {found.waits} has settled" if found.waits else "")
+    if found.compare:
+        yield "?", f"{counted(len(found.compare), 'file')} to fetch and compare: the server tells no digest"
+    if not (found.store or found.compare or found.troubles):
+        yield "=", "only looked at: all files are the same"
+
+
+def _kinds(owners: Iterable[Owner]) -> Counter[str]:
+    return Counter(owner.kind.value for owner in owners)
 
 
 # --- for programs ------------------------------------------------------------------------------------------------
@@ -213,8 +236,14 @@ def push_plan_fields(part: PushPlan) -> dict[str, object]:
         "route": part.route.name,
         "folder": str(part.route.folder),
         "steps": [
-            {**_owner_fields(owner), "store": [{"path": file.path, "bytes": file.size} for file in files]}
-            for owner, files in part.steps
+            {
+                **_owner_fields(owner),
+                "store": [{"path": file.path, "bytes": file.size} for file in found.store],
+                "compare": [file.path for file in found.compare],
+                "waits": found.waits or None,
+                "troubles": [case_fields(Case(t.path, t.code, t.detail, t.person), None) for t in found.troubles],
+            }
+            for owner, found in part.steps
         ],
         "unplaced": [case_fields(case, None) for case in unplaced_cases(part.unplaced, part.astray)],
         "errors": [error_fields(error) for error in part.errors],

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from xnatsync.cli.exits import error_blocks
 from xnatsync.cli.jsonout import error_fields
 from xnatsync.cli.lines import Block, Line, Tone, size
-from xnatsync.cli.troubles import Case, case_fields, held_blocks, owner_fields, trouble_blocks
+from xnatsync.cli.troubles import Case, case_fields, held_blocks, owner_fields, owner_name, trouble_blocks
 from xnatsync.core.errors import NotThere
-from xnatsync.core.wording import counted
+from xnatsync.core.wording import counted, counted_kinds, share_of_kinds
 
 if TYPE_CHECKING:
     from xnatsync.core.agreement import Trouble
@@ -28,10 +28,11 @@ _DONE = (
     ("-", "removed", "file|moved to the trash, gone from the server"),
     ("-", "ended", "file|gone on both sides"),
     ("=", "adopted", "file|that lay here already"),
-    (">", "renamed", "owner|whose folder was renamed"),
+    (">", "renamed", "folder|renamed, as its session or subject was"),
     ("!", "unselected", "session|on the server, and the selection takes none of them"),
     ("-", "forgotten", "file|in the trash removed for good: its time was over"),
 )
+_WAITING_SHOWN = 5
 _TONES = {"+": Tone.GOOD, "~": Tone.WARN, "-": Tone.WARN, "=": Tone.DIM, ">": Tone.PLAIN, "!": Tone.WARN}
 
 
@@ -45,10 +46,14 @@ def mirror_blocks(report: MirrorReport) -> Iterator[Block]:
     """Tells a person what a run did with a tree, how it stands, and what is in trouble."""
     if is_idle(report):
         return
-    looked = f"{report.due} of {counted(report.owners, 'owner')} looked at"
+    looked = f"{share_of_kinds(report.due_kinds, report.owner_kinds)} looked at"
     if not report.owners:
         looked = (
-            "not looked at" if report.errors else "nothing new here" if report.kind == "push" else "it has no owner"
+            "not looked at"
+            if report.errors
+            else "nothing to send"
+            if report.kind == "push"
+            else "the project has nothing"
         )
     if volume := report.counts.get("bytes"):
         looked += f", {size(volume)} {'fetched' if report.kind == 'mirror' else 'sent'}"
@@ -66,13 +71,15 @@ def mirror_blocks(report: MirrorReport) -> Iterator[Block]:
     yield from held_blocks(report.held, {row.owner_id for row in report.troubles if row.person}, indent=2)
     for error in report.errors:
         yield from error_blocks(error)
-    if report.unfinished:
-        yield Line(f"{counted(report.unfinished, 'owner')} not finished: the next run goes on", Tone.WARN, indent=2)
+    for row, why in report.waiting[:_WAITING_SHOWN]:
+        yield Line(f"{owner_name(row)} is not finished: {why}; the next run goes on", Tone.WARN, indent=2)
+    if (more := report.unfinished - len(report.waiting[:_WAITING_SHOWN])) > 0:
+        yield Line(f"{more} {'more ' if report.waiting else ''}not finished: the next run goes on", Tone.WARN, indent=2)
 
 
 def standing_words(standing: MirrorCounts) -> str:
     """Says how a tree stands."""
-    words = f"{counted(standing.owners, 'owner')}, {counted(standing.files, 'file')}, {size(standing.bytes)}"
+    words = f"{counted_kinds(standing.kinds)}, {counted(standing.files, 'file')}, {size(standing.bytes)}"
     if standing.trash_files:
         words += f"; {counted(standing.trash_files, 'file')}, {size(standing.trash_bytes)} in the trash"
     return words
@@ -89,11 +96,11 @@ def mirrors_closing(reports: Sequence[MirrorReport]) -> list[str]:
     parts += ["no file brought"] if not parts else []
     parts += [f"{total['removed']} to the trash"] if total["removed"] else []
     held = sum(report.standing.held for report in reports)
-    parts += [f"{counted(held, 'owner')} held"] if held else []
+    parts += [f"{held} held"] if held else []
     unplaced = sum(len(report.unplaced) for report in reports)
     parts += [f"{counted(unplaced, 'file')} without a place on the server"] if unplaced else []
     waiting = sum(report.unfinished or report.standing.retrying for report in reports)
-    return parts + ([f"{counted(waiting, 'owner')} not finished yet"] if waiting else [])
+    return parts + ([f"{waiting} not finished yet"] if waiting else [])
 
 
 def trouble_cases(rows: Sequence[TroubleRow]) -> list[Case]:
@@ -123,6 +130,7 @@ def mirror_fields(report: MirrorReport) -> dict[str, object]:
         "owners": report.owners,
         "looked_at": report.due,
         "unfinished": report.unfinished,
+        "waiting": [{"owner": row.id, "why": why} for row, why in report.waiting],
         "counts": dict(sorted(report.counts.items())),
         "standing": standing_fields(report.standing),
         "troubles": trouble_fields(report.troubles),

@@ -32,7 +32,9 @@ def sync(
     routes: RoutesArgument = None,
     settle: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="How long an item must have been quiet, instead of the route's `settle`."),
+        typer.Option(
+            metavar="TIME", help="How long an item or a file must have been quiet, instead of the route's `settle`."
+        ),
     ] = None,
     workers: Annotated[
         int, typer.Option(min=1, max=_WORKERS_MAX, help="How many items and sessions are worked on at once.")
@@ -45,6 +47,9 @@ def sync(
             "else 2m, or twice the longest `settle`.",
         ),
     ] = None,
+    recheck: Annotated[
+        bool, typer.Option("--recheck", help="Compare every file of mirrors and pushes now, also what looks unchanged.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan instead, and change nothing.")] = False,
     output: OutputOption = None,
     quiet: QuietOption = False,
@@ -73,6 +78,7 @@ def sync(
             routes or (),
             progress=progress,
             settle_s=settle_s,
+            recheck=recheck,
             workers=workers,
             patience_s=patience_s,
             on_bug=log.bug,

@@ -131,7 +131,7 @@ class Repair:
 
     target: Target
     key: str | None
-    action: Literal["redeliver", "fetch", "person"]
+    action: Literal["redeliver", "fetch", "send", "person"]
     text: str
     done: bool = False
 

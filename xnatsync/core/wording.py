@@ -20,3 +20,18 @@ def left_out_words(counts: Mapping[str, int], before: str = "") -> str:
     first = next(iter(counts))
     parts[0] = f"{counted(counts[first], 'file')} left out by {first}"
     return before + ", ".join(parts)
+
+
+_KINDS = ("session", "subject", "project")
+
+
+def counted_kinds(counts: Mapping[str, int]) -> str:
+    """Say how many of each kind: `3 sessions, 2 subjects, 1 project`; `0 sessions` when there is none of any."""
+    parts = [counted(counts[kind], kind) for kind in _KINDS if counts.get(kind)]
+    return ", ".join(parts) or "0 sessions"
+
+
+def share_of_kinds(some: Mapping[str, int], of: Mapping[str, int]) -> str:
+    """Say how many of how many: `2 of 41 sessions, 1 of 12 subjects`; kinds of which there is none are left out."""
+    parts = [f"{some[kind]} of {counted(of.get(kind, 0), kind)}" for kind in _KINDS if some.get(kind)]
+    return ", ".join(parts) or f"0 of {counted_kinds(of)}"

@@ -83,6 +83,15 @@ class Owners(Connection):
                 [(owner_id, key.scan, key.label, *facts, now) for key, facts in resources.items()],
             )
 
+    def note_resources(self, owner_id: int, resources: Mapping[ResourceKey, tuple[str, int, int]], now: str) -> None:
+        """Note (stamp, files, bytes) of the resources of an owner, as they were when both sides last agreed."""
+        with self.write():
+            self._run("delete from resource where owner_id = ?", [owner_id])
+            self._insert_rows(
+                f"resource ({RESOURCE})",
+                [(owner_id, key.scan, key.label, *facts, now) for key, facts in resources.items()],
+            )
+
     def note_labels(self, owner_id: int, subject: str, session: str) -> None:
         """Notes the labels that an owner's folders are named by from now on."""
         with self.write():

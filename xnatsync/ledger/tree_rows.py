@@ -221,3 +221,11 @@ class MirrorCounts:
     trash_bytes: int = 0
     troubles: int = 0  # that wait for a person
     told: int = 0  # that wait for nobody
+    session: int = 0  # of the owners: sessions, subjects and projects
+    subject: int = 0
+    project: int = 0
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        """The owners by kind."""
+        return {"session": self.session, "subject": self.subject, "project": self.project}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 
 from xnatsync.core.errors import Bug
+from xnatsync.core.inventory import ResourceKey
 from xnatsync.ledger.connection import Connection, Value
 from xnatsync.ledger.tree_rows import Difference, NewVersion, PlacedVersion, VersionRow
 
@@ -24,6 +25,17 @@ class Versions(Connection):
         """Gives path and (size, mtime in ns) of everything that should lie in a tree, in no order."""
         sql = "select path, size, mtime_ns from version where route = ? and until is null"
         return [(path, (size, mtime_ns)) for path, size, mtime_ns in self._fetch(sql, [route])]
+
+    def living_resources(self, route: str, without: Iterable[int] = ()) -> dict[int, set[ResourceKey]]:
+        """Return, by owner, the resources of which files should lie in a tree; some versions do not count."""
+        sql = (
+            "select distinct owner_id, scan, label from version where route = ? and until is null "
+            "and id not in (select value from json_each(?))"
+        )
+        found: dict[int, set[ResourceKey]] = {}
+        for owner_id, scan, label in self._fetch(sql, [route, json.dumps(list(without))]):
+            found.setdefault(owner_id, set()).add(ResourceKey(scan, label))
+        return found
 
     def has_living(self, route: str) -> bool:
         """Tells whether anything should lie in a tree."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
 from xnatsync.core.advice import advice_of
 from xnatsync.core.agreement import Trouble
-from xnatsync.core.errors import Disposition, ServerUnreachable, SourceError, Stopped, XnatsyncError
+from xnatsync.core.errors import Disposition, PushGone, ServerUnreachable, SourceError, Stopped, XnatsyncError
 from xnatsync.core.inventory import Owner
 from xnatsync.core.wording import counted
 from xnatsync.engine.blame import LEDGER, of_one_thing, of_the_ledger
@@ -75,6 +76,18 @@ def hold_by(world: TreeWorld, row: OwnerRow, troubles: Sequence[Trouble]) -> Non
         )
         if row.code != first.code:
             world.note(row.route, first.code, f"owner {row.id} waits for a person", level="error")
+
+
+def gone_whole(world: TreeWorld, row: OwnerRow) -> Trouble:
+    """Return what is told when the server no longer has an owner of which a push keeps files here.
+
+    It is told of the folder that holds nothing else, or of a file where others share the folder.
+    """
+    paths = [version.path for version in world.ledger.living_of(row.id)]
+    folder = posixpath.commonpath([posixpath.dirname(path) for path in paths])
+    shared = not folder or world.ledger.others_below(row.route, folder, row.id)
+    detail = f"the server no longer has this {row.kind}: {counted(len(paths), 'file')} of it were put there"
+    return Trouble(paths[0] if shared else folder, PushGone.code, detail, person=True)
 
 
 def name_of(owner: Owner) -> str:

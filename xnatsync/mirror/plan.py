@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from xnatsync.core.agreement import Agreement, agree
@@ -42,6 +43,7 @@ class MirrorPlan:
 
     route: MirrorRoute
     owners: int = 0
+    owner_kinds: Counter[str] = field(default_factory=Counter)  # sessions, subjects, projects
     steps: list[OwnerPlan] = field(default_factory=list)
     errors: list[XnatsyncError] = field(default_factory=list)
     over_the_rail: bool = False
@@ -54,6 +56,7 @@ def plan(world: TreeWorld, route: MirrorRoute) -> MirrorPlan:
     try:
         found = survey(world, route, dry=True)
         planned.owners = len(found.owners)
+        planned.owner_kinds = Counter(owner.kind.value for owner in found.owners.values())
         labels = {row.id: (row.subject, row.session) for row in world.ledger.owners(route.name)}
         follow(world, found)
         weights = {found.owners[number]: 1 for number in found.due}

@@ -44,6 +44,16 @@ class _Listing:
     hidden: frozenset[ResourceKey]
 
 
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a run would do with the files of one owner."""
+
+    store: tuple[LocalFile, ...] = ()
+    compare: tuple[LocalFile, ...] = ()  # the server tells no digest: fetched first, and stored only if they are ours
+    troubles: tuple[Trouble, ...] = ()
+    waits: str = ""  # the file that still settles
+
+
 @dataclass(slots=True)
 class PushStep:
     """Steps the owners of one push in one run."""
@@ -65,8 +75,11 @@ class PushStep:
         """Settles, then decides file by file; a proof by a new listing ends it."""
         world = self.world
         files = self.survey.files[row.id]
-        if (wait_s := self._unsettled_s(files)) > 0:
-            return Due(wait_s, "files of it may still be written")
+        if (waits := self._unsettled(files)) is not None:
+            wait_s, youngest = waits
+            why = f"{youngest.path} settles in {wait_s:.0f} s"
+            world.progress.owner(row.id, name_of(owner), why)
+            return Due(wait_s, why)
         world.progress.owner(row.id, name_of(owner), "looked at")
         listing = self._listing(owner)
         base = {version.path: version for version in world.ledger.living_of(row.id)}
@@ -94,24 +107,89 @@ class PushStep:
             except (PlaceTaken, RequestRefused, NotThere, SourceError) as error:
                 person = not isinstance(error, SourceError)
                 troubles.append(Trouble(file.path, error.code, str(error), person))
+        found, whole = self._look_again(row, owner, {file.path for file in files}, listing)
+        troubles += found
         listed = self._listing(owner).files if sent else {}
         for file, here in sent:
             self._prove(row, owner, file, here, base.get(file.path), listed)
         hold_by(world, row, troubles)
+        if whole and not (troubles or wait_until or sent):
+            self._note_counts(row)
         world.tally(row.route).add("incomplete", sum(not trouble.person for trouble in troubles))  # not sent this time
         if wait_until:
             wait_s = (parse(wait_until) - parse(world.now())).total_seconds()
             return Due(max(wait_s, LOOK_AGAIN_S), "an earlier store may still land")
         return Rest()
 
+    def _look_again(
+        self, row: OwnerRow, owner: Owner, fresh: set[str], listing: _Listing, *, fetches: bool = True
+    ) -> tuple[list[Trouble], bool]:
+        """Tell of files that are here as they were agreed, and not so on the server any more.  Nothing is sent.
+
+        True when all of them are there.
+        """
+        troubles: list[Trouble] = []
+        whole = listing.complete and row.id in self.survey.seen
+        ended = set(self.survey.ended)
+        for version in self.world.ledger.living_of(row.id) if row.id in self.survey.seen else ():
+            if version.path in fresh or version.id in ended:
+                continue
+            file = LocalFile(version.path, version.key, version.name, version.size, version.mtime_ns)
+            answer = self._decide(row, owner, file, version, version, listing, fetches=fetches)
+            if isinstance(answer, Refuse):
+                troubles.append(Trouble(version.path, answer.error.code, str(answer.error), answer.person))
+            whole = whole and isinstance(answer, Agreed)
+        return troubles, whole
+
+    def foresee(self, number: int) -> Foreseen:
+        """Decide as `step` does, from the same looks, and do nothing; what would be fetched to compare is not."""
+        row, owner = self.world.ledger.owner(number), self.survey.owners[number]
+        files = self.survey.files[number]
+        waits = self._unsettled(files)
+        listing = self._listing(owner)
+        base = {version.path: version for version in self.world.ledger.living_of(number)}
+        store, compare, troubles = [], [], list[Trouble]()
+        for file in files:
+            try:
+                here = self.world.disk.read(self.survey.route.folder, file.path, stop=self.world.stopping)
+                answer = self._decide(row, owner, file, here, base.get(file.path), listing, fetches=False)
+            except (NotThere, SourceError) as refused:
+                answer = Refuse(refused, person=not isinstance(refused, SourceError))
+            match answer:
+                case Put():
+                    store.append(file)
+                case Compare():
+                    compare.append(file)
+                case Refuse(error, person):
+                    troubles.append(Trouble(file.path, error.code, str(error), person))
+                case Agreed() | Later():
+                    pass
+        found, _ = self._look_again(row, owner, {file.path for file in files}, listing, fetches=False)
+        return Foreseen(tuple(store), tuple(compare), (*troubles, *found), waits[1].path if waits else "")
+
+    def _note_counts(self, row: OwnerRow) -> None:
+        """Write down what the server counts while both sides agree: when it counts otherwise, the owner is due."""
+        ours = {version.key for version in self.world.ledger.living_of(row.id)}
+        counts = {
+            seen.key: (seen.stamp, seen.files or 0, seen.size or 0)
+            for seen in self.survey.seen[row.id]
+            if seen.key in ours
+        }
+        self.world.ledger.note_resources(row.id, counts, self.world.now())
+
     # --- looking -------------------------------------------------------------------------------------------------
 
-    def _unsettled_s(self, files: list[LocalFile]) -> float:
-        """How long until the newest file has been left alone long enough; a time in the future is believed old."""
+    def _unsettled(self, files: list[LocalFile]) -> tuple[float, LocalFile] | None:
+        """Return how long until the newest file was left alone long enough, and which it is; None when all were.
+
+        A time in the future is believed old.
+        """
         now_s = self.world.clock.now().timestamp()
-        ages = [now_s - file.mtime_ns / 1e9 for file in files]
-        youngest = min((age for age in ages if age >= 0), default=self.survey.route.settle_s)
-        return self.survey.route.settle_s - youngest
+        ages = [(now_s - file.mtime_ns / 1e9, file) for file in files]
+        young = [
+            (self.survey.route.settle_s - age, file) for age, file in ages if 0 <= age < self.survey.route.settle_s
+        ]
+        return max(young, key=lambda waits: waits[0], default=None)
 
     def _listing(self, owner: Owner) -> _Listing:
         listing = self.world.archive(self.survey.route.server).owner_files([owner]).get(owner)
@@ -134,10 +212,12 @@ class PushStep:
         here: ContentLike,
         base: VersionRow | None,
         listing: _Listing,
+        *,
+        fetches: bool = True,
     ) -> Sending:
         """Asks the pure core; where it wants to compare, what lies there is fetched and hashed."""
         route = self.survey.route
-        if not route.create_resources and file.key not in self.survey.counted[row.id]:
+        if base is None and not route.create_resources and file.key not in self.survey.counted[row.id]:
             error = NotThere(
                 f"there is no resource {file.key.label} there yet",
                 advice="Create it on the server, or set `create_resources = true`.",
@@ -157,7 +237,7 @@ class PushStep:
                 return Refuse(NameHostile("the server holds names in its resource that nobody may write: is it there?"))
             complete = complete and not self._is_short(row, file.key, listing.files)
         answer = decide_sending(here, known, there, last, ours=ours, complete=complete, now=now)
-        if isinstance(answer, Compare):
+        if isinstance(answer, Compare) and fetches:
             fetched = self._digest_there(owner, file)
             answer = decide_sending(here, known, there, last, ours=ours, complete=complete, now=now, fetched=fetched)
         return answer
@@ -241,13 +321,13 @@ class PushStep:
         world = self.world
         if world.disk.stat(self.survey.route.folder, file.path) != (here.size, here.mtime_ns):
             raise SourceChanged(f"{file.path} changed while it was sent")
+        if base is not None and base.sha256 == here.sha256:
+            world.ledger.touch_versions({base.id: here.mtime_ns})
+            return
         mine = world.ledger.latest_deed(row.id, file.key, file.name)
         ours = mine is not None and mine.sha256 == here.sha256  # not what a mirror brought in the place of ours
         if mine is not None and mine.outcome != "ok":  # nor what a mirror had brought before ours was sent
             ours = ours and not self._came_before(file, mine.sha256, mine.began_at)
-        if base is not None and base.sha256 == here.sha256:
-            world.ledger.touch_versions({base.id: here.mtime_ns})
-            return
         version = NewVersion(
             row.id, file.key.scan, file.key.label, file.name, row.route, file.path,
             here.size, here.sha256, here.md5, here.mtime_ns, "tree" if ours else "server",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from xnatsync.core.agreement import Trouble
@@ -10,10 +11,13 @@ from xnatsync.core.errors import NoPlace, NotThere
 from xnatsync.core.inventory import Inventory, Owner, ResourceKey, ResourceSeen
 from xnatsync.core.layout import Place
 from xnatsync.core.treenames import HostileName, check_path, check_segment
+from xnatsync.ledger.tree_rows import OwnerRow
 from xnatsync.mirror.survey import check_still_there, check_tree
 from xnatsync.mirror.world import TreeWorld
 from xnatsync.routes.mirror import SENTINEL
 from xnatsync.routes.push import PushRoute
+
+Kept = dict[int, set[ResourceKey]]  # by owner: the resources of which files lie here that both sides agreed on
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +43,16 @@ class PushSurvey:
     astray: list[str] = field(default_factory=list)  # files that lie where the layout has no place for any
     ended: list[int] = field(default_factory=list)  # versions whose file was removed here
     agreed: int = 0  # files that are as they were agreed
+    seen: dict[int, tuple[ResourceSeen, ...]] = field(default_factory=dict)  # the resources of the owners that are due
+    lost: list[OwnerRow] = field(default_factory=list)  # a complete inventory no longer names them, and they have files
 
 
 def push_survey(world: TreeWorld, route: PushRoute, *, dry: bool = False) -> PushSurvey:
-    """Looks at the tree, and at the server only when something of it may have to be sent."""
+    """Look at the tree, and once at the server when anything of the tree is or is to be there.
+
+    An owner is due when something of it is new or another here, when the server counts another number of files or bytes
+    in a resource than when both last agreed, and when it is held.
+    """
     if check_tree(world, route) and not dry:
         world.disk.mark(route.folder, SENTINEL)
     look = world.disk.look_tree(route.folder)
@@ -67,12 +77,42 @@ def push_survey(world: TreeWorld, route: PushRoute, *, dry: bool = False) -> Pus
             check_still_there(world, route)
         found.ended = [row.id for path in gone if (row := world.ledger.find_living(route.name, path)) is not None]
     retried = {row.id for row in world.ledger.owners(route.name) if row.hold is not None}
-    if fresh:
-        _find_owners(world, found, fresh)
-    for number in retried - found.owners.keys():  # what held it is no longer there
+    kept = world.ledger.living_resources(route.name, found.ended)
+    if fresh or kept:
+        inventory = world.archive(route.server).inventory(route.project, route.selection.kinds)
+        _find_owners(world, found, inventory, fresh)
+        _look_again(world, found, inventory, kept)
+    for number in retried - found.owners.keys() - kept.keys():  # what held it is no longer there
         world.ledger.set_troubles(number, [], world.now())
         world.ledger.release_owner(number)
     return found
+
+
+def _look_again(world: TreeWorld, found: PushSurvey, inventory: Inventory, kept: Kept) -> None:
+    """Make due what is no longer there as it was agreed: nobody else would tell that a file was deleted there."""
+    route = found.route
+    stamps = world.ledger.resource_stamps(route.name)
+    there = {owner.key: (owner, resources) for owner, resources in inventory.owners.items()}
+    for row in world.ledger.owners(route.name):
+        if row.id not in kept or row.project != inventory.project:
+            continue
+        if row.key not in there:
+            if inventory.complete and row.kind in {kind.value for kind in route.selection.kinds}:
+                found.lost.append(row)
+            continue
+        owner, resources = there[row.key]
+        if row.id not in found.owners and (
+            route.recheck or row.hold is not None or _stamps(kept[row.id], resources) != stamps.get(row.id, {})
+        ):
+            found.owners[row.id], found.files[row.id] = owner, []
+            found.counted[row.id] = {seen.key: seen.files for seen in resources}
+        if row.id in found.owners:
+            found.seen[row.id] = resources
+
+
+def _stamps(ours: set[ResourceKey], resources: Sequence[ResourceSeen]) -> dict[ResourceKey, str]:
+    """Return what the server counts in each resource that has files of ours; what is not counted never agrees."""
+    return {seen.key: seen.stamp or "not counted" for seen in resources if seen.key in ours}
 
 
 def _is_sent(route: PushRoute, place: Place) -> bool:
@@ -124,10 +164,11 @@ def _harmless(part: str, *, windows: bool) -> str:
         return "x"
 
 
-def _find_owners(world: TreeWorld, found: PushSurvey, fresh: list[tuple[Place, LocalFile]]) -> None:
+def _find_owners(
+    world: TreeWorld, found: PushSurvey, inventory: Inventory, fresh: list[tuple[Place, LocalFile]]
+) -> None:
     """Gives each file to the owner on the server that has these labels."""
     route = found.route
-    inventory = world.archive(route.server).inventory(route.project, route.selection.kinds)
     by_label = {_labels(owner): (owner, resources) for owner, resources in inventory.owners.items()}
     by_id = {owner.key: (owner, resources) for owner, resources in inventory.owners.items()}
     wanted: dict[Owner, list[LocalFile]] = {}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from xnatsync.core.errors import NameHostile, XnatsyncError
 from xnatsync.core.inventory import Owner
-from xnatsync.mirror.holding import told
+from xnatsync.mirror.holding import gone_whole, hold_by, told
 from xnatsync.mirror.listings import Listings
 from xnatsync.mirror.moving import follow
 from xnatsync.mirror.push_step import PushStep
@@ -29,10 +30,13 @@ class TreeRun:
     route: MirrorRoute | PushRoute
     owners: int = 0  # that the route has on the server, as far as it was asked
     due: int = 0  # that were looked at file by file
+    owner_kinds: Counter[str] = field(default_factory=Counter)  # the same by kind: sessions, subjects, projects
+    due_kinds: Counter[str] = field(default_factory=Counter)
     unplaced: tuple[tuple[str, str], ...] = ()  # files of a push that belong to nothing on the server, and why
     counts: dict[str, int] = field(default_factory=dict)
     errors: list[XnatsyncError] = field(default_factory=list)
     unfinished: int = 0  # owners that are still due
+    waiting: dict[int, str] = field(default_factory=dict)  # what they wait for, by number
     interrupted: bool = False
 
 
@@ -53,6 +57,8 @@ def run(
         hostile += [NameHostile(f"owner {number or 'without a name'}: {why}") for number, why in found.refused]
         follow(world, found)
         done.owners, done.due = len(found.owners), len(found.due) + len(found.gone)
+        done.owner_kinds = _kinds(found.owners.values())
+        done.due_kinds = _kinds(found.owners[number] for number in found.due) + Counter(row.kind for row in found.gone)
         unselected = found.unselected
         steps = OwnerStep(world, found, Listings(world.archive(route.server), _weights(found)))
         numbers = [*found.due, *(row.id for row in found.gone)]
@@ -85,10 +91,13 @@ def push(
     try:
         found = push_survey(world, route)
         done.owners = done.due = len(found.owners)
+        done.owner_kinds = done.due_kinds = _kinds(found.owners.values())
         done.unplaced = tuple(found.unplaced)
         world.ledger.set_unplaced(route.name, told(troubles_of(found)), world.now())
         with world.ledger.write():
             world.ledger.change_versions([], [(number, "removed") for number in found.ended], world.now(), world.run_id)
+        for row in found.lost:
+            hold_by(world, row, [gone_whole(world, row)])
         steps = PushStep(world, found)
         _step_all(world, done, OwnerRota(world, workers, patience_s, on_bug, dict.fromkeys(found.owners, steps.step)))
     except XnatsyncError as error:
@@ -101,9 +110,14 @@ def _step_all(world: TreeWorld, done: TreeRun, rota: OwnerRota) -> bool:
     """Steps what is due; True when everything came to its end."""
     rota.run()
     done.unfinished = len(rota.due)
+    done.waiting = {key[1]: rota.waiting[key] for key in sorted(rota.due) if key in rota.waiting}
     done.errors += [pause.error for pause in rota.pauses.values()]
     done.interrupted = world.stopping()
     return not (rota.due or done.errors or done.interrupted)
+
+
+def _kinds(owners: Iterable[Owner]) -> Counter[str]:
+    return Counter(owner.kind.value for owner in owners)
 
 
 def _weights(found: Survey) -> dict[Owner, int]:

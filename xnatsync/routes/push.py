@@ -22,3 +22,4 @@ class PushRoute:
     create_resources: bool = True
     settle_s: float = 60.0
     quiet_s: float = 60.0
+    recheck: bool = False  # look at everything now, whatever the server counts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +12,14 @@ from xnatsync.config.model import MirrorConfig, PushConfig
 from xnatsync.config.show import route_digest
 from xnatsync.core.agreement import Trouble
 from xnatsync.core.errors import Disposition, Exit, XnatsyncError
-from xnatsync.core.inventory import Owner
+from xnatsync.core.inventory import Owner, OwnerKind
 from xnatsync.engine.observers import UnfailingTree
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.tree_rows import MirrorCounts, OwnerRow, TroubleRow
+from xnatsync.mirror.holding import gone_whole
 from xnatsync.mirror.plan import MirrorPlan, plan
-from xnatsync.mirror.push_survey import LocalFile, push_survey, troubles_of
+from xnatsync.mirror.push_step import Foreseen, PushStep
+from xnatsync.mirror.push_survey import push_survey, troubles_of
 from xnatsync.mirror.run import TreeRun, push, run
 from xnatsync.mirror.world import TreeProgress, TreeWorld
 from xnatsync.routes.mirror import MirrorRoute
@@ -45,6 +47,9 @@ class MirrorReport:
     unplaced: tuple[tuple[str, str], ...] = ()  # files of a push that belong to nothing on the server, and why
     astray: tuple[Trouble, ...] = ()  # files of it that lie where nothing is sent from
     held: tuple[OwnerRow, ...] = ()  # owners that wait for a person, or are tried again later
+    owner_kinds: Mapping[str, int] = field(default_factory=dict)  # sessions, subjects and projects of the route
+    due_kinds: Mapping[str, int] = field(default_factory=dict)  # those that were looked at
+    waiting: tuple[tuple[OwnerRow, str], ...] = ()  # owners that are not finished, and what they wait for
 
     @property
     def exit_code(self) -> int:
@@ -73,12 +78,16 @@ def run_mirrors(
     workers: int,
     patience_s: float,
     on_bug: Callable[[str], None],
+    settle_s: float | None = None,
+    recheck: bool = False,
 ) -> list[MirrorReport]:
     """Runs the mirrors and pushes among the named routes, one after the other, on a ledger open for this run.
 
-    Pushes go first: what they send, a mirror of the same tree then finds on both sides.
+    Pushes go first: what they send, a mirror of the same tree then finds on both sides.  `settle_s` stands in for the
+    settle time of the pushes; `recheck`: everything is looked at file by file.
     """
     world = tree_world(app, ledger, run_id, names, progress)
+    world.routes = {name: _as_asked(route, settle_s, recheck) for name, route in world.routes.items()}
     reports = []
     for route in sorted(world.routes.values(), key=lambda route: isinstance(route, MirrorRoute)):
         kind = "mirror" if isinstance(route, MirrorRoute) else "push"
@@ -92,6 +101,12 @@ def run_mirrors(
         if world.stopping():
             break
     return reports
+
+
+def _as_asked(route: MirrorRoute | PushRoute, settle_s: float | None, recheck: bool) -> MirrorRoute | PushRoute:
+    if isinstance(route, MirrorRoute):
+        return replace(route, recheck_s=0.0) if recheck else route
+    return replace(route, settle_s=route.settle_s if settle_s is None else settle_s, recheck=recheck)
 
 
 def plan_mirrors(
@@ -111,17 +126,17 @@ def plan_mirrors(
 
 @dataclass(slots=True)
 class PushPlan:
-    """What a push would look at: everything that is new or another here.  Nothing was changed."""
+    """What a push would do with everything that is new or another, here or on the server.  Nothing was changed."""
 
     route: PushRoute
-    steps: list[tuple[Owner, tuple[LocalFile, ...]]] = field(default_factory=list)
+    steps: list[tuple[Owner, Foreseen]] = field(default_factory=list)
     unplaced: tuple[tuple[str, str], ...] = ()
     astray: tuple[Trouble, ...] = ()  # files that lie where nothing is sent from
     errors: list[XnatsyncError] = field(default_factory=list)
 
 
 def plan_pushes(app: App, ledger: Ledger, run_id: int, names: Sequence[str], progress: TreeProgress) -> list[PushPlan]:
-    """Plans the pushes among the named routes, up to the first look at the files of the server."""
+    """Plan the pushes among the named routes: the same looks and decisions as a run, and no effect."""
     world = tree_world(app, ledger, run_id, names, progress)
     plans = []
     for route in world.routes.values():
@@ -133,10 +148,14 @@ def plan_pushes(app: App, ledger: Ledger, run_id: int, names: Sequence[str], pro
             ledger.remember_route(route.name, "push", route_digest(app.config.routes[route.name]), world.now())
         try:
             found = push_survey(world, route, dry=True)
+            step = PushStep(world, found)
+            planned.steps = [(owner, step.foresee(number)) for number, owner in found.owners.items()]
         except XnatsyncError as error:
             planned.errors.append(error)
             continue
-        planned.steps = [(owner, tuple(found.files.get(number, ()))) for number, owner in found.owners.items()]
+        for row in found.lost:
+            owner = Owner(OwnerKind(row.kind), row.project, row.server_id, subject=row.subject, session=row.session)
+            planned.steps.append((owner, Foreseen(troubles=(gone_whole(world, row),))))
         planned.unplaced = tuple(found.unplaced)
         planned.astray = tuple(trouble for trouble in troubles_of(found) if not trouble.person)
     return plans
@@ -225,4 +244,7 @@ def _report(ledger: Ledger, done: TreeRun) -> MirrorReport:
             Trouble(row.path, row.code, row.detail, row.person) for row in ledger.unplaced(name) if not row.person
         ),
         held=tuple(row for row in ledger.owners(name) if row.hold is not None),
+        owner_kinds=done.owner_kinds,
+        due_kinds=done.due_kinds,
+        waiting=tuple((ledger.owner(number), why) for number, why in done.waiting.items()),
     )

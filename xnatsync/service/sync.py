@@ -68,6 +68,7 @@ def sync(
     *,
     progress: Progress,
     settle_s: float | None = None,
+    recheck: bool = False,
     workers: int = 2,
     patience_s: float | None = None,
     on_bug: Callable[[str], None] = lambda trace: None,
@@ -86,6 +87,7 @@ def sync(
             report.mirrors = run_mirrors(
                 app, world.ledger, world.run_id, names,
                 progress=progress, workers=workers, patience_s=patience_s, on_bug=on_bug,
+                settle_s=settle_s, recheck=recheck,
             )  # fmt: skip
         report.errors += [pause.error for pause in dispatcher.pauses.values()]
         report.interrupted = world.stopping()

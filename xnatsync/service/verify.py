@@ -148,7 +148,15 @@ def _examiner(app: App, looking: Looking, asked: Asked, name: str) -> Examiner:
         for other, part in app.config.routes.items()
         if isinstance(part, MirrorConfig | PushConfig) and part.folder == config.folder
     ]
-    return Trees(looking, world, route, asked.level, repairing=asked.repair, sharing=sharing)
+    return Trees(
+        looking,
+        world,
+        route,
+        asked.level,
+        repairing=asked.repair,
+        sharing=sharing,
+        pushes=isinstance(config, PushConfig),
+    )
 
 
 def _push_route(name: str, config: PushConfig) -> MirrorRoute:
@@ -278,6 +286,7 @@ class _Run:
     def _take(self, examiner: Examiner, looked: Looked) -> None:
         self.report.add(looked)
         self.looking.audit(looked, examiner.kind)
+        examiner.note(looked)
         wrong = DIFFERENCES | {Verdict.EXTRA}
         if self.asked.repair and any(found.verdict in wrong for found in looked.findings):
             self.wrong.append(looked)

@@ -143,6 +143,10 @@ class Examiner(Protocol):
         """Tells what belongs to no target: asked once, and only when everything is verified."""
         ...
 
+    def note(self, looked: Looked) -> None:
+        """Is told what was seen of a target; may note in the ledger that the next run looks at it."""
+        ...
+
     def mend(self, looked: Looked, *, rehearse: bool) -> list[Repair]:
         """Makes due what can be mended, or says what would be; never changes a server."""
         ...

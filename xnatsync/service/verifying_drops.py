@@ -70,6 +70,9 @@ class Drops:
         """Each look is a new one."""
         return self.examine(target)
 
+    def note(self, looked: Looked) -> None:
+        """Nothing: what is missing of a drop is sent again only when a repair is asked for."""
+
     def mend(self, looked: Looked, *, rehearse: bool) -> list[Repair]:
         """Puts filed copies back whose objects the server lost; see `redelivery`."""
         return list(redeliver(self.looking, self.route, looked, self.back, rehearse=rehearse))

@@ -17,6 +17,7 @@ from xnatsync.mirror.listings import Listings
 from xnatsync.mirror.survey import check_tree
 from xnatsync.mirror.world import TreeWorld
 from xnatsync.routes.mirror import METADATA, MirrorRoute
+from xnatsync.service.push_repair import Resend
 from xnatsync.service.tree_comparison import AtServer, compare_server, compare_tree
 from xnatsync.service.tree_repair import Refetch
 from xnatsync.service.verifying import Looking
@@ -51,15 +52,17 @@ class Trees:
         *,
         repairing: bool,
         sharing: Sequence[str] = (),
+        pushes: bool = False,
     ) -> None:
-        """`sharing` are the routes whose files lie in the same folder."""
+        """`sharing` are the routes whose files lie in the same folder; `pushes`: they came from here."""
         self.looking, self.world, self.route, self.sharing = looking, world, route, sharing
         read = level is None or level.rank >= Level.PIXELS.rank or repairing
         server = Level.NAMES if level is None else Level.BYTES if level.rank >= Level.PIXELS.rank else level
         self.depth = Depth(server, Level.BYTES if read else Level.NAMES)
         self.sight = _Sight()
         self.listings: Listings | None = None
-        self.refetch = Refetch(looking, route, self.sight_of_tree)
+        self.pushes = pushes
+        self.refetch = Resend(looking, route) if pushes else Refetch(looking, route, self.sight_of_tree)
 
     def sight_of_tree(self) -> TreeLook:
         """What the one look at the tree showed."""
@@ -206,10 +209,16 @@ class Trees:
         """Tells whether a run beside us has taken away what lay there when we looked."""
         return self.looking.others_at_work() and self.looking.trees.stat(self.route.folder, path) is None
 
+    def note(self, looked: Looked) -> None:
+        """Make the next run of a push look at an owner of which something is no longer on the server as it was sent."""
+        gone = any(found.side == "server" and found.verdict in DIFFERENCES for found in looked.findings)
+        if self.pushes and gone and looked.target.ids:
+            self.looking.ledger.make_due(looked.target.ids[0])
+
     # --- repair --------------------------------------------------------------------------------------------------
 
     def mend(self, looked: Looked, *, rehearse: bool) -> list[Repair]:
-        """Makes due what is missing or damaged in the tree; see `tree_repair`."""
+        """Make due what is missing or damaged; see `tree_repair` and `push_repair`."""
         return self.refetch.mend(looked, rehearse=rehearse)
 
 
