@@ -37,12 +37,17 @@ class Archive(Protocol):
         ...
 
     def fetch_resources(
-        self, owner: Owner, resources: Sequence[ResourceKey]
+        self,
+        owner: Owner,
+        resources: Sequence[ResourceKey],
+        *,
+        sizes: Mapping[tuple[ResourceKey, str], int | None] | None = None,
     ) -> Iterator[tuple[ResourceKey, str, Iterator[bytes]]]:
         """Streams every file of some resources as few zips, unpacked on the fly: (resource, name, content).
 
         Each content is read in turn; none comes to its end unless its CRC was right.  ReadFailed when a stream is cut
-        or damaged.  A file that the server lists and does not send is missing in what comes.
+        or damaged.  A file that the server lists and does not send is missing in what comes.  `sizes` are those
+        listed: ReplyStrange when more comes of a file.  Whoever does not read to the end closes it.
         """
         ...
 

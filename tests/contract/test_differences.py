@@ -120,7 +120,7 @@ class Parental(SimArchive):
 class Vague(SimArchive):
     """Gives nothing of an owner that is gone, and does not say so."""
 
-    def fetch_resources(self, owner: Owner, resources: Sequence[ResourceKey]) -> Iterator[Any]:
+    def fetch_resources(self, owner: Owner, resources: Sequence[ResourceKey], *, sizes: object = None) -> Iterator[Any]:
         try:
             yield from super().fetch_resources(owner, resources)
         except NotThere:

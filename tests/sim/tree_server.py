@@ -368,7 +368,7 @@ class SimArchive:
     # --- content -------------------------------------------------------------------------------------------------
 
     def fetch_resources(
-        self, owner: Owner, resources: Sequence[ResourceKey]
+        self, owner: Owner, resources: Sequence[ResourceKey], *, sizes: object = None
     ) -> Iterator[tuple[ResourceKey, str, Iterator[bytes]]]:
         self._read("fetch_resources")
         self.history.fetches += 1

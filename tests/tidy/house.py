@@ -42,7 +42,7 @@ LAYERS: dict[str, set[str]] = {
 }
 PURE = {
     *("__future__", "collections", "dataclasses", "datetime", "enum", "fnmatch", "hashlib", "math", "pathlib", "re"),
-    *("shlex",),
+    *("contextlib", "shlex"),
     *("types", "typing", "unicodedata"),
 }
 

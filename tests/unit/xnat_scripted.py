@@ -206,7 +206,7 @@ def connected(script: Scripted, **options: object) -> Iterator[XnatServer]:
     """Opens the client under test, impatient."""
     given = {
         "retries": QUICK,
-        "timeouts": Timeouts(connect_s=5, read_s=10, send_s=10, import_s=10, work_s=10),
+        "timeouts": Timeouts(connect_s=5, pool_s=3, read_s=10, send_s=10, import_s=10, work_s=10),
     } | options
     user, password = str(given.pop("user", script.user)), str(given.pop("password", script.password))
     with XnatServer(script.url, user, password, server_name="test", **given) as server:  # type: ignore[arg-type]

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from xnatsync.core.wording import size_words
+
 
 class Tone(Enum):
     """How a line is meant; a terminal shows it as a colour, anything else ignores it."""
@@ -53,14 +55,7 @@ Block = Line | Table | Command
 
 def size(size_bytes: int) -> str:
     """Writes a number of bytes for people: `0 B`, `950 B`, `1.5 MB`; powers of 1000, as disks are sold."""
-    if size_bytes < 1000:
-        return f"{size_bytes} B"
-    amount = float(size_bytes)
-    for unit in ("kB", "MB", "GB", "TB"):
-        amount /= 1000
-        if amount < 999.95:
-            return f"{amount:.1f} {unit}"
-    return f"{amount / 1000:.1f} PB"
+    return size_words(size_bytes)
 
 
 def span(seconds: float) -> str:

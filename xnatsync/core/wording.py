@@ -35,3 +35,15 @@ def share_of_kinds(some: Mapping[str, int], of: Mapping[str, int]) -> str:
     """Say how many of how many: `2 of 41 sessions, 1 of 12 subjects`; kinds of which there is none are left out."""
     parts = [f"{some[kind]} of {counted(of.get(kind, 0), kind)}" for kind in _KINDS if some.get(kind)]
     return ", ".join(parts) or f"0 of {counted_kinds(of)}"
+
+
+def size_words(size_bytes: int) -> str:
+    """Write a number of bytes for people: `0 B`, `950 B`, `1.5 MB`; powers of 1000, as disks are sold."""
+    if size_bytes < 1000:
+        return f"{size_bytes} B"
+    amount = float(size_bytes)
+    for unit in ("kB", "MB", "GB", "TB"):
+        amount /= 1000
+        if amount < 999.95:
+            return f"{amount:.1f} {unit}"
+    return f"{amount / 1000:.1f} PB"

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from pathlib import Path
+from typing import Final
 
 from xnatsync.disk.failures import our_disk
 from xnatsync.disk.spelling import real
+
+RESERVE_BYTES: Final = 64 << 20
+RESERVE_PART: Final = 100  # on a small disk, this part of it
 
 
 def nearest(path: Path) -> Path:
@@ -26,8 +32,24 @@ def same_device(one: Path, other: Path) -> bool:
 
 
 def free_bytes(path: Path) -> int:
-    """Tells how many bytes this account may still write where the path is, or will be."""
+    """Tells how many bytes may still be written where the path is, or will be: what is free without the reserve."""
     try:
-        return shutil.disk_usage(nearest(path)).free
+        usage = shutil.disk_usage(nearest(path))
     except OSError as error:
         raise our_disk(error, f"asking for the free space at {path}") from error
+    return max(usage.free - reserve(usage.total), 0)
+
+
+def reserve(total: int) -> int:
+    """Return how many bytes of a disk of this size are left free: a ledger, a log or somebody else may need them."""
+    return min(RESERVE_BYTES, total // RESERVE_PART)
+
+
+def check_room(handle: int) -> None:
+    """Raise ENOSPC when a file's disk has no more than the reserve; asked for each piece of a file that is fetched."""
+    if not hasattr(os, "fstatvfs"):
+        return  # Windows: the disk itself says when it is full
+    seen = os.fstatvfs(handle)
+    free, total = seen.f_bavail * seen.f_frsize, seen.f_blocks * seen.f_frsize
+    if free < reserve(total):
+        raise OSError(errno.ENOSPC, f"only {free} bytes are free, and they are left free")

@@ -14,6 +14,7 @@ from xnatsync.disk.durable import sync_files
 from xnatsync.disk.failures import LinkOnTheWay
 from xnatsync.disk.handles import Spot, reach
 from xnatsync.disk.scan import changed_ns, special
+from xnatsync.disk.space import check_room
 from xnatsync.disk.tree_paths import STAGING, Ways, failed
 from xnatsync.tree_ports import Content
 
@@ -117,6 +118,7 @@ def _write(handle: int, pieces: Iterator[bytes], digests: Digests) -> None:
             held.append(piece)
             size += len(piece)
             if size >= PIECE:
+                check_room(handle)
                 block, held, size = b"".join(held), [], 0
                 _put(handle, block, digests)
     finally:

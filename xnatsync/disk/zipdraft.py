@@ -21,6 +21,7 @@ from typing import Final, Literal, Self
 from xnatsync.core.errors import ContentDiffers, PlaceTaken
 from xnatsync.disk import atomic
 from xnatsync.disk.failures import our_disk
+from xnatsync.disk.space import check_room
 from xnatsync.disk.spelling import real
 
 State = Literal["absent", "same", "ours", "foreign"]
@@ -89,6 +90,7 @@ class ZipDraft:
                     spool.write(piece)
                     digest.update(piece)
                     size += len(piece)
+                    self._check_room()
                 md5 = digest.hexdigest()
                 check(size, md5)
                 spool.seek(0)
@@ -101,6 +103,10 @@ class ZipDraft:
         except OSError as error:
             raise our_disk(error, f"writing beside {self.target}") from error
         return size, md5
+
+    def _check_room(self) -> None:
+        if self._zip.fp is not None:
+            check_room(self._zip.fp.fileno())
 
     def land(self, listing: str, *, replace: bool) -> int:
         """Closes the zip, reads it back, and gives it its name; gives its size in bytes.

@@ -11,6 +11,7 @@ from xnatsync.core.errors import Stopped
 from xnatsync.core.manifest import Kind, Level
 from xnatsync.core.receipt import Place
 from xnatsync.core.remote import FileListing
+from xnatsync.core.streams import closed_after
 from xnatsync.core.tree import Node, Problem, Tree
 from xnatsync.dicom.identity import PixelFacts, pixel_digest
 from xnatsync.engine.perform import as_manifest
@@ -153,13 +154,17 @@ def _fetched(world: World, unit: UnitRow, seen: Seen, members: Mapping[str, str]
     for session_id, listing in seen.archived:
         keys = {(file.scan, file.resource, file.name): object_key(file, members) for file in listing.files}
         scans = sorted({file.scan for file in listing.files if object_key(file, members) in wanted})
-        for scan, resource, name, content in world.server(unit.server).fetch_scans(session_id, scans) if scans else ():
-            key = keys.get((scan, resource, name))
-            back = _read(world, unit, content)
-            if key in wanted:
-                first = found.setdefault(key, back)
-                if first != back:  # stored twice: which of the two is proven?
-                    found[key] = _Back(back.size, dict.fromkeys(back.digests, "stored twice, and not the same"), key)
+        if not scans:
+            continue
+        with closed_after(world.server(unit.server).fetch_scans(session_id, scans)) as files:
+            for scan, resource, name, content in files:
+                key = keys.get((scan, resource, name))
+                back = _read(world, unit, content)
+                if key in wanted:
+                    first = found.setdefault(key, back)
+                    if first != back:  # stored twice: which of the two is proven?
+                        odd = dict.fromkeys(back.digests, "stored twice, and not the same")
+                        found[key] = _Back(back.size, odd, key)
     return found
 
 

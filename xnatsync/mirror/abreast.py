@@ -11,11 +11,14 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def abreast(items: Iterable[Item], act: Callable[[Item], Result], at_once: int) -> Generator[Result]:
+def abreast(
+    items: Iterable[Item], act: Callable[[Item], Result], at_once: int, leave: Callable[[], None] = lambda: None
+) -> Generator[Result]:
     """Acts on items in threads, so many at once and none far ahead of the caller; gives the results in their order.
 
     An error, of an item or of their source, is raised where its result would have come; what is at work then, or when
-    the caller stops, comes to its end, and what was not begun is not.
+    the caller stops, comes to its end, and what was not begun is not.  `leave` is called then, before what is at work
+    is waited for: it can be told to end early.
     """
     rest = iter(items)
     waiting: deque[Future[Result]] = deque()
@@ -29,6 +32,9 @@ def abreast(items: Iterable[Item], act: Callable[[Item], Result], at_once: int) 
                 yield result
         except _Over:
             return
+        except BaseException:
+            leave()
+            raise
         finally:
             for future in waiting:
                 future.cancel()

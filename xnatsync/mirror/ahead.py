@@ -18,6 +18,7 @@ WHOLE_MAX: Final = 1 << 20  # bytes of a file that comes whole
 GROUP_FILES, GROUP_BYTES = 32, 4 << 20  # what comes together at most
 GROUPS_AHEAD: Final = 4  # with the one that is read, all the memory it may cost
 PIECES_AHEAD: Final = 16  # of a big file, each of up to 1 MiB
+_LEAVE_S: Final = 2.0  # how long the reader is waited for when nobody listens any more
 _PATIENCE_S: Final = 0.2  # how soon the reader notices that nobody listens any more
 
 
@@ -88,7 +89,7 @@ def read_ahead(files: Iterator[tuple[Key, Iterator[bytes]]]) -> Generator[Group[
                     yield group
     finally:
         line.stop.set()
-        reader.join()
+        reader.join(_LEAVE_S)  # a server that keeps it waiting keeps nobody else: it ends by itself then
 
 
 def _read(files: Iterator[tuple[Key, Iterator[bytes]]], line: _Line[Key]) -> None:

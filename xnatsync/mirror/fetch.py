@@ -5,15 +5,18 @@ Nothing leaves the store unless it has the size and the digest that the listing 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from xnatsync.core.errors import ContentDiffers, NotThere, ReplyStrange, Stopped, XnatsyncError
+from xnatsync.core.errors import ContentDiffers, DiskFull, NotThere, ReplyStrange, Stopped, XnatsyncError
 from xnatsync.core.inventory import Owner, ResourceKey
 from xnatsync.core.sides import ServerFile
+from xnatsync.core.streams import at_most, closed_after
+from xnatsync.core.wording import size_words
 from xnatsync.mirror.abreast import abreast
 from xnatsync.mirror.ahead import Big, Group, read_ahead
 from xnatsync.mirror.store import Staged, Store
@@ -42,13 +45,17 @@ class Fetcher:
     stopping: Callable[[], bool] = lambda: False
     moved: Callable[[int], None] = lambda size_bytes: None  # so many bytes came, or were thrown away again
     wrong: list[tuple[ServerFile, XnatsyncError]] = field(default_factory=list)
+    _sizes: dict[_Named, int | None] = field(default_factory=dict)  # as listed: nothing bigger is taken
+    _left: threading.Event = field(default_factory=threading.Event)  # nobody wants what is still coming
 
     def fetch(self, wanted: Sequence[ServerFile], listed: Sequence[ServerFile]) -> Generator[Staged]:
         """Stages what is wanted; what did not come, or came as something else, is in `wrong` when this ends.
 
         One such file does not keep the others from arriving.
         """
+        self._check_room(wanted)
         singles, zipped = self._shared_out(wanted, listed)
+        self._sizes = {(file.key, file.name): file.size for file in listed}
         with closing(self._singles(singles)) as alone:
             yield from self._right(alone)
         if zipped:
@@ -61,6 +68,13 @@ class Fetcher:
         if self.wrong:
             more = f" (and {len(self.wrong) - 1} more)" if len(self.wrong) > 1 else ""
             raise ContentDiffers(f"{self.wrong[0][1]}{more}")
+
+    def _check_room(self, wanted: Sequence[ServerFile]) -> None:
+        """Raise DiskFull before anything is fetched that cannot be kept: a disk filled to its brim harms others too."""
+        needed = sum(max((file.size or 0) - self.store.begun(file), 0) for file in wanted)
+        free = self.store.free()
+        if needed > free:
+            raise DiskFull(f"{size_words(needed)} to fetch of {self.called}, {size_words(free)} free")
 
     def _right(self, came: Iterator[_Outcome]) -> Iterator[Staged]:
         for file, one in came:
@@ -102,15 +116,22 @@ class Fetcher:
 
     def _unpacked(self, resources: Sequence[ResourceKey], waiting: _Waiting) -> Generator[_Outcome]:
         """Stages what is waited for of what comes; what is held already, or was not selected, is passed over."""
-        came = (((key, name), content) for key, name, content in self.archive.fetch_resources(self.owner, resources))
         if self.threads:
-            with closing(read_ahead(came)) as ahead:
-                for staged in abreast(self._groups(ahead, waiting), lambda act: act(), self.store.at_once):
-                    yield from staged
+            with closing(read_ahead(self._came(resources))) as ahead:
+                groups = self._groups(ahead, waiting)
+                with closing(abreast(groups, lambda act: act(), self.store.at_once, self._left.set)) as together:
+                    for staged in together:
+                        yield from staged
             return
-        for name, content in came:
-            if (file := waiting.pop(name, None)) is not None:
-                yield self._member(file, content)
+        with closing(self._came(resources)) as came:
+            for name, content in came:
+                if (file := waiting.pop(name, None)) is not None:
+                    yield self._member(file, content)
+
+    def _came(self, resources: Sequence[ResourceKey]) -> Generator[tuple[_Named, Iterator[bytes]]]:
+        with closed_after(self.archive.fetch_resources(self.owner, resources, sizes=self._sizes)) as files:
+            for key, name, content in files:
+                yield (key, name), content
 
     def _groups(self, came: Iterator[Group[_Named] | Big[_Named]], waiting: _Waiting) -> Iterator[_StagesSome]:
         """Gives what is to be done with each group of small files; a big one is staged at once, as it comes."""
@@ -137,7 +158,7 @@ class Fetcher:
     def _singles(self, files: Sequence[ServerFile]) -> Generator[_Outcome]:
         """Several at once: one connection rarely fills a line, and one core does not keep up with a fast one."""
         if self.threads and len(files) > 1:
-            yield from abreast(files, self._single, self.store.at_once)
+            yield from abreast(files, self._single, self.store.at_once, self._left.set)
         else:
             yield from map(self._single, files)
 
@@ -153,13 +174,14 @@ class Fetcher:
         have = self.store.begun(file)
         if have and file.size is not None and have < file.size:
             try:
-                return self._checked(file, self._stream(file, have), begun=have)
+                return self._whole(file, have)
             except (ReplyStrange, ContentDiffers):
                 self.store.drop(file)  # anew, whole
-        return self._checked(file, self._stream(file, 0))
+        return self._whole(file, 0)
 
-    def _stream(self, file: ServerFile, offset: int) -> Iterator[bytes]:
-        return self.archive.fetch_file(self.owner, file.key, file.name, offset=offset)
+    def _whole(self, file: ServerFile, offset: int) -> Staged:
+        with closed_after(self.archive.fetch_file(self.owner, file.key, file.name, offset=offset)) as pieces:
+            return self._checked(file, pieces, begun=offset)
 
     # --- both -------------------------------------------------------------------------------------------------------
 
@@ -167,33 +189,39 @@ class Fetcher:
         """Puts a file into the store and compares it; what is not right is not kept, and its bytes do not count."""
         size = begun
         self.moved(begun)
+        most = None if file.size is None else file.size - begun
+
+        def longer(_: int) -> XnatsyncError:
+            return ContentDiffers(
+                f"{told(file)} of {self.called}: more than the {file.size} bytes that are listed came; "
+                "it was thrown away"
+            )
 
         def counted() -> Iterator[bytes]:
             nonlocal size
-            for piece in content:
+            for piece in at_most(content, most, longer):
                 size += len(piece)
                 self.moved(len(piece))
                 yield piece
-                if self.stopping():
-                    raise Stopped(_STOPPED)
+                self._go_on()
 
         try:
             staged = self.store.put(file, counted(), append=bool(begun))
             self._compare(staged)
+        except ContentDiffers:
+            self.store.drop(file)
+            self.moved(-size)
+            raise
         except XnatsyncError:
             self.moved(-size)
             raise
         return staged
 
     def _compare(self, staged: Staged) -> None:
-        try:
-            compare(staged.file, staged.content.size, staged.content.md5, self.called)
-        except ContentDiffers:
-            self.store.drop(staged.file)
-            raise
+        compare(staged.file, staged.content.size, staged.content.md5, self.called)
 
     def _go_on(self) -> None:
-        if self.stopping():
+        if self.stopping() or self._left.is_set():
             raise Stopped(_STOPPED)
 
 

@@ -23,6 +23,7 @@ from xnatsync.core.inventory import Owner, ResourceKey
 from xnatsync.core.moment import parse
 from xnatsync.core.sending import Agreed, Compare, LastDeed, Later, Put, Refuse, Sending, decide_sending
 from xnatsync.core.sides import BaseFile, ContentLike, ServerFile
+from xnatsync.core.streams import closed_after
 from xnatsync.engine.failing import LOOK_AGAIN_S, still_waits_s
 from xnatsync.engine.world import Due, Rest, Result
 from xnatsync.ledger.tree_rows import DeedRow, NewVersion, OwnerRow, VersionRow
@@ -256,9 +257,16 @@ class PushStep:
         return any(old and (old.origin, old.sha256) == ("server", sha256) and old.since < when for old in found)
 
     def _digest_there(self, owner: Owner, file: LocalFile) -> bytes:
-        digest = hashlib.sha256()
-        for piece in self.world.archive(self.survey.route.server).fetch_file(owner, file.key, file.name):
-            digest.update(piece)
+        """Return the digest of what is there, b"" when it is longer than ours: then it is another."""
+        digest, size = hashlib.sha256(), 0
+        with closed_after(
+            self.world.archive(self.survey.route.server).fetch_file(owner, file.key, file.name)
+        ) as pieces:
+            for piece in pieces:
+                size += len(piece)
+                if size > file.size:
+                    return b""
+                digest.update(piece)
         return digest.digest()
 
     # --- acting --------------------------------------------------------------------------------------------------

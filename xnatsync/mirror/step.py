@@ -105,9 +105,10 @@ class OwnerStep:
     def _probed(self, row: OwnerRow, owner: Owner, sides: Sides, probe: Sequence[ServerFile]) -> Sides:
         """Fetches what only its bytes can tell, and goes on as if the server had stated them."""
         known: dict[str, ServerFile] = {}
-        for staged in self._fetcher(row, owner).fetch_all(probe, sides.server):
-            known[staged.file.path] = replace(staged.file, size=staged.content.size, md5=staged.content.md5)
-            self.world.disk.clear_staging(self.survey.route.folder, staged.name)
+        with closing(self._fetcher(row, owner).fetch_all(probe, sides.server)) as came:
+            for staged in came:
+                known[staged.file.path] = replace(staged.file, size=staged.content.size, md5=staged.content.md5)
+                self.world.disk.clear_staging(self.survey.route.folder, staged.name)
         return replace(sides, server=tuple(known.get(file.path, file) for file in sides.server))
 
     def _carry_out(self, row: OwnerRow, owner: Owner, parts: Parts, answer: Agreement) -> list[Trouble]:

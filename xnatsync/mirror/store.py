@@ -29,6 +29,10 @@ class Store(Protocol):
         """How many threads may put files at the same time."""
         ...
 
+    def free(self) -> int:
+        """How many bytes it can still take."""
+        ...
+
     def begun(self, file: ServerFile) -> int:
         """How many bytes an interrupted try left of a file, with which it can be gone on."""
         ...
@@ -50,6 +54,10 @@ class Staging:
     root: Path
     prefix: str
     at_once: int = 2
+
+    def free(self) -> int:
+        """What the disk has left, without what is kept free on it."""
+        return self.disk.free_bytes(self.root)
 
     def begun(self, file: ServerFile) -> int:
         """Only one of which size and digest are listed can be gone on with: they tell whether it is the same still."""

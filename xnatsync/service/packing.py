@@ -9,6 +9,7 @@ from pathlib import Path
 from xnatsync.core.errors import PlaceTaken, XnatsyncError
 from xnatsync.core.fetching import listing_digest, member_path
 from xnatsync.core.sides import ServerFile
+from xnatsync.disk.space import free_bytes
 from xnatsync.disk.zipdraft import State, ZipDraft, zip_state
 from xnatsync.mirror.fetch import compare
 from xnatsync.mirror.store import Staged
@@ -52,6 +53,10 @@ class _Drafted:
     called: str  # the session in messages
     label: str
     at_once: int = 1
+
+    def free(self) -> int:
+        """What the disk has left, without what is kept free on it."""
+        return free_bytes(self.draft.target.parent)
 
     def begun(self, file: ServerFile) -> int:
         """A zip begins anew."""

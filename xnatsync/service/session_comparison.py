@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from xnatsync.core.errors import NotThere, ReadFailed, ReplyStrange
+from xnatsync.core.errors import ContentDiffers, NotThere, ReadFailed, ReplyStrange
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.core.judging import SAME, Got, judge_bytes, judge_content, judge_listed
 from xnatsync.core.manifest import Kind, Level
 from xnatsync.core.remote import FileListing
+from xnatsync.core.streams import at_most, closed_after
 from xnatsync.core.tree import Node, Problem, Tree
 from xnatsync.core.verification import Finding, Tally, Verdict
 from xnatsync.dicom.identity import pixel_digest
@@ -146,11 +147,12 @@ class Comparison:
         assert self.place.session_id is not None
         server = self.looking.server(self.sent.units[0].server)
         try:
-            for scan, resource, name, content in server.fetch_scans(self.place.session_id, scans):
-                key = ours.get((scan, resource, name))
-                if key is not None:
-                    got, before = self._got(content), found.get(key)
-                    found[key] = got if before in (None, got) else Got(0, "", "", "", "", "", twice=True)
+            with closed_after(server.fetch_scans(self.place.session_id, scans)) as files:
+                for scan, resource, name, content in files:
+                    key = ours.get((scan, resource, name))
+                    if key is not None:
+                        got, before = self._got(content), found.get(key)
+                        found[key] = got if before in (None, got) else Got(0, "", "", "", "", "", twice=True)
         except (ReadFailed, ReplyStrange) as error:
             self.cut = str(error)
 
@@ -214,10 +216,15 @@ class Comparison:
         key = ResourceKey("", self.route.attach_to)
         name = ours.key.removeprefix("attached/")
         try:
-            pieces = self.looking.archive(unit.server).fetch_file(owner, key, name)
-            passing = self.looking.digested(pieces, self._told).drain()
+            with closed_after(self.looking.archive(unit.server).fetch_file(owner, key, name)) as pieces:
+                announced = at_most(
+                    pieces, ours.size, lambda came: ContentDiffers(f"{came} bytes came and more follow")
+                )
+                passing = self.looking.digested(announced, self._told).drain()
         except NotThere:
             return Verdict.MISSING, "the server lists it, and does not have it"
+        except ContentDiffers as error:
+            return Verdict.DIFFERS, f"it is longer than {ours.size} bytes ({error})"
         return judge_bytes(ours.size or 0, ours.digests["sha256"], passing.size, passing.sha256)
 
     def _rest(self, wanted: Sequence[Node], why: str) -> None:

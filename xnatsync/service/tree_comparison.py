@@ -12,6 +12,7 @@ from xnatsync.core.judging import SAME, Judgement, judge_bytes
 from xnatsync.core.manifest import Level
 from xnatsync.core.remote import FileListing, RemoteFile
 from xnatsync.core.selection import Selection
+from xnatsync.core.streams import closed_after
 from xnatsync.core.verification import Finding, Tally, Verdict
 from xnatsync.ledger.tree_rows import VersionRow
 from xnatsync.routes.mirror import MirrorRoute
@@ -161,17 +162,19 @@ def _given(
     keys = sorted({key for key, _ in wanted})
     found: dict[Name, Judgement] = {}
     why = "the server lists it, and did not send it"
+    sizes = {(ResourceKey(file.scan, file.resource), file.name): file.size for file in there.listing.files}
 
     def told(size: int) -> None:
         judged.tally += Tally(read_bytes=size)
         looking.progress.fetched(-owner_id, size)
 
     try:
-        for key, name, pieces in looking.archive(route.server).fetch_resources(there.owner, keys):
-            version = wanted.get((key, name))
-            if version is not None:
-                passing = looking.digested(pieces, told).drain()
-                found[key, name] = judge_bytes(version.size, version.sha256.hex(), passing.size, passing.sha256)
+        with closed_after(looking.archive(route.server).fetch_resources(there.owner, keys, sizes=sizes)) as files:
+            for key, name, pieces in files:
+                version = wanted.get((key, name))
+                if version is not None:
+                    passing = looking.digested(pieces, told).drain()
+                    found[key, name] = judge_bytes(version.size, version.sha256.hex(), passing.size, passing.sha256)
     except (ReadFailed, ReplyStrange) as error:
         why = str(error)
     return {name: found.get(name, (Verdict.UNVERIFIABLE, why)) for name in wanted}

@@ -13,6 +13,7 @@ from typing import Final
 from xnatsync.core.errors import ReplyStrange
 from xnatsync.core.remote import RemoteFile
 from xnatsync.xnat import listing, names, replies, wire, zipreader
+from xnatsync.xnat.bounds import Allowance, Bounds
 from xnatsync.xnat.client import Client
 from xnatsync.xnat.wire import Call
 
@@ -31,6 +32,7 @@ def fetch_scans(client: Client, session_id: str, scans: Sequence[str]) -> Iterat
     if not scans:
         return
     places = Places(listing.scan_files(client, session_id), scans, lambda: _types(client, session_id))
+    places.ask_types()
     for batch in _batches(scans):
         yield from _fetch(client, wire.scans_zip(session_id, batch), places)
 
@@ -39,12 +41,19 @@ class Places:
     """Tells which scan a folder of the zip stands for: `4-T1_mpr` is scan 4, or perhaps scan `4-T1_mpr` (§7)."""
 
     def __init__(self, files: Iterable[RemoteFile], wanted: Iterable[str], types: Callable[[], dict[str, str]]) -> None:
-        self._listed = {(file.scan, file.resource, file.name) for file in files}
+        self._listed = {(file.scan, file.resource, file.name): file.size for file in files}
+        self.bounds = Bounds(self._listed, "fetching scans")
         self._scans = {scan for scan, _, _ in self._listed} | set(wanted)
         self._wanted = frozenset(wanted)
         self._types_of = types
         self._types: dict[str, str] | None = None
         self._seen: set[tuple[str, str, str]] = set()
+
+    def ask_types(self) -> None:
+        """Ask for the types of the scans when folders may need them: once a zip is coming, its connection is taken."""
+        ordered = sorted(self._scans)
+        if any(other.startswith(f"{scan}-") for scan in ordered for other in ordered if other > scan):
+            self._types = self._types_of()
 
     def resolve(self, inner: str, what: str) -> tuple[str, str, str] | None:
         """Gives (scan, resource, name) of a path in the zip; None when its scan was not asked for."""
@@ -74,9 +83,15 @@ class Places:
 
 
 def _fetch(client: Client, call: Call, places: Places) -> Iterator[Fetched]:
+    place: tuple[str, str, str] | None = None
+
+    def allowed(inner: str) -> Allowance:
+        nonlocal place
+        place = places.resolve(inner, call.what)
+        return places.bounds.of(place)
+
     with closing(client.stream(call)) as stream:
-        for inner, content in zipreader.members(stream, call.what):
-            place = places.resolve(inner, call.what)
+        for _, content in zipreader.members(stream, call.what, allowed):
             if place is not None:
                 yield (*place, content)
 

@@ -7,18 +7,21 @@ right.  A file whose name could harm is never given, wherever it stands in a zip
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Final
 
 from xnatsync.core.errors import NotThere, ReadFailed, ReplyStrange, RequestRefused
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.xnat import addresses, names, replies, wire, zipreader
+from xnatsync.xnat.bounds import Allowance, Bounds
 from xnatsync.xnat.client import Client
 from xnatsync.xnat.owner_files import URL_MAX, look_up
 from xnatsync.xnat.wire import Call
 
 Fetched = tuple[ResourceKey, str, Iterator[bytes]]
+Sizes = Mapping[tuple[ResourceKey, str], int | None]
 
 _IN_SCAN: Final = re.compile(r"[^/]+/scans/([^/]+)/resources/([^/]+)/files/(.+)", re.DOTALL)
 _OWN: Final = re.compile(r"(?:[^/]+/)??(?:(?:projects|subjects)/[^/]+/)*resources/([^/]+)/files/(.+)", re.DOTALL)
@@ -27,24 +30,49 @@ _TYPED: Final = re.compile(r"-\w+")
 _MANY: Final = frozenset({"ALL", "*", "NULL"})  # scan IDs that mean something else in an address (§3.6)
 
 
-def fetch_resources(client: Client, owner: Owner, resources: Sequence[ResourceKey]) -> Iterator[Fetched]:
+def fetch_resources(
+    client: Client, owner: Owner, resources: Sequence[ResourceKey], sizes: Sizes | None = None
+) -> Generator[Fetched, None, None]:
     """Streams every file of some resources: (resource, name, content), each content to be read in turn.
 
-    A file that does not come is missing in what comes; NotThere only when the owner itself is gone.
+    A file that does not come is missing in what comes; NotThere only when the owner itself is gone.  `sizes` are those
+    listed: ReplyStrange when more comes of a file.
     """
     wanted = frozenset(resources)
     scans = frozenset(key.scan for key in wanted if key.scan)
     folders = _Folders(client, owner, scans)
+    folders.ask_types()
     seen: set[tuple[ResourceKey, str]] = set()
+    bounds = Bounds(sizes, f"fetching files of {owner.kind.value} {owner.id}")
     for call, asked in _calls(owner, wanted):
-        for inner, content in _members(client, owner, call):
-            place = _place(inner, call, owner, folders if any(key.scan for key in asked) else None)
-            if place is None or place[0] not in asked:
-                continue  # came along unasked, or has a name that nobody may write
-            if place in seen:
-                raise ReplyStrange(f"{call.what}: the same file came twice")
-            seen.add(place)
-            yield (*place, content)
+        zipped = _Zip(call, owner, asked, folders if any(key.scan for key in asked) else None, bounds)
+        with closing(_members(client, owner, call, zipped.allowed)) as members:
+            for _, content in members:
+                place = zipped.place
+                if place is None:
+                    continue  # came along unasked, or has a name that nobody may write
+                if place in seen:
+                    raise ReplyStrange(f"{call.what}: the same file came twice")
+                seen.add(place)
+                yield (*place, content)
+
+
+@dataclass(slots=True)
+class _Zip:
+    """One zip that is coming: where its current member belongs, and how much of it may come."""
+
+    call: Call
+    owner: Owner
+    asked: frozenset[ResourceKey]
+    folders: _Folders | None
+    bounds: Bounds
+    place: tuple[ResourceKey, str] | None = None
+
+    def allowed(self, inner: str) -> Allowance:
+        """Look at the path of a member that begins."""
+        place = _place(inner, self.call, self.owner, self.folders)
+        self.place = place if place is not None and place[0] in self.asked else None
+        return self.bounds.of(self.place)
 
 
 def fetch_file(client: Client, owner: Owner, resource: ResourceKey, name: str, *, offset: int) -> Iterator[bytes]:
@@ -65,10 +93,11 @@ def fetch_file(client: Client, owner: Owner, resource: ResourceKey, name: str, *
 
 
 def _from_zip(client: Client, owner: Owner, resource: ResourceKey, name: str) -> Iterator[bytes]:
-    for _, found, content in fetch_resources(client, owner, [resource]):
-        if found == name:
-            yield from content
-            return
+    with closing(fetch_resources(client, owner, [resource])) as files:
+        for _, found, content in files:
+            if found == name:
+                yield from content
+                return
     raise NotThere(f"fetching a file of {owner.kind.value} {owner.id}: it is not there")
 
 
@@ -154,11 +183,13 @@ def _is_many(scan: str) -> bool:
 # --- what is in them ---------------------------------------------------------------------------------------------
 
 
-def _members(client: Client, owner: Owner, call: Call) -> Iterator[tuple[str, Iterator[bytes]]]:
+def _members(
+    client: Client, owner: Owner, call: Call, allowed: Callable[[str], Allowance]
+) -> Generator[tuple[str, Iterator[bytes]], None, None]:
     """Streams one zip; none at all when the resources are empty, which XNAT answers like an absent owner (§7)."""
     with closing(client.stream(call)) as stream:
         try:
-            yield from zipreader.members(stream, call.what)
+            yield from zipreader.members(stream, call.what, allowed)
         except (NotThere, ReadFailed) as error:
             if error.http not in {404, 500}:
                 raise
@@ -175,6 +206,11 @@ class _Folders:
         self._exactly = any(map(_is_many, wanted))  # then scans come along that were not asked for, without a type too
         self._types: dict[str, str] | None = None
         self._known: dict[str, str | None] = {}
+
+    def ask_types(self) -> None:
+        """Ask for the types of the scans when folders may need them: once a zip is coming, its connection is taken."""
+        if self._exactly or any(_may_be(other, scan) for scan in self._wanted for other in self._wanted - {scan}):
+            self._types = replies.scan_types(self._client.get(wire.scans(self._owner.id)))
 
     def scan(self, folder: str, what: str) -> str | None:
         """Gives the scan; None when it is none of those asked for: one whose type is an ID comes along (§3.6)."""

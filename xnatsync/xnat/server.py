@@ -189,10 +189,14 @@ class XnatServer:
         return owner_files.owner_files(self.client, owners)
 
     def fetch_resources(
-        self, owner: Owner, resources: Sequence[ResourceKey]
+        self,
+        owner: Owner,
+        resources: Sequence[ResourceKey],
+        *,
+        sizes: Mapping[tuple[ResourceKey, str], int | None] | None = None,
     ) -> Iterator[tuple[ResourceKey, str, Iterator[bytes]]]:
         """Streams every file of some resources as few zips: (resource, name, content), each to be read in turn."""
-        return resource_download.fetch_resources(self.client, owner, resources)
+        return resource_download.fetch_resources(self.client, owner, resources, sizes)
 
     def fetch_file(self, owner: Owner, resource: ResourceKey, name: str, *, offset: int = 0) -> Iterator[bytes]:
         """Streams one file from an offset on."""

@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
 from xnatsync.core.errors import ReadFailed, ReplyStrange
+from xnatsync.core.streams import UNKNOWN_MAX
+from xnatsync.xnat.bounds import Allowance
 
-PIECE_MAX: Final = (
-    1 << 20
-)  # bytes of one inflated piece: a bomb swells on the disk that watches its free space, not here
+PIECE_MAX: Final = 1 << 20  # bytes of one inflated piece: a bomb is counted piece by piece, and never held
+MEMBERS_MAX: Final = 2_000_000  # each is remembered until the directory at the end was read
 
 _LOCAL_SIGN: Final = b"PK\x03\x04"
 _CENTRAL_SIGN: Final = b"PK\x01\x02"
@@ -49,11 +50,14 @@ _LINK: Final = 0o120000
 _KIND: Final = 0o170000
 
 
-def members(pieces: Iterator[bytes], what: str) -> Iterator[tuple[str, Iterator[bytes]]]:
+def members(
+    pieces: Iterator[bytes], what: str, allowed: Callable[[str], Allowance] | None = None
+) -> Generator[tuple[str, Iterator[bytes]], None, None]:
     """Gives (name, content) of each member; what the reader leaves of a content is read and checked all the same.
 
-    ReadFailed when the stream ends early or is damaged, ReplyStrange when it is no zip or one that no XNAT writes.
-    Names are as they came: hostile until looked at.  `what` begins every message.
+    ReadFailed when the stream ends early or is damaged, ReplyStrange when it is no zip or one that no XNAT writes, or
+    when more comes of a member than is `allowed`.  Names are as they came: hostile until looked at.  `what` begins
+    every message.
     """
     source = _Source(pieces, what)
     seen: dict[bytes, _Member] = {}
@@ -65,8 +69,11 @@ def members(pieces: Iterator[bytes], what: str) -> Iterator[tuple[str, Iterator[
         if member.name in seen:
             raise ReplyStrange(f"{what}: the zip holds the same file twice")
         seen[member.name] = member
-        content = _content(source, member)
-        yield _decoded(member.name, what), chain(content)  # a reader that closes what it got does not close ours
+        if len(seen) > MEMBERS_MAX:
+            raise ReplyStrange(f"{what}: the zip holds more files than any session has")
+        name = _decoded(member.name, what)
+        content = _content(source, member, allowed(name) if allowed else Allowance(UNKNOWN_MAX, what))
+        yield name, chain(content)  # a reader that closes what it got does not close ours
         for _ in content:
             pass
         sign = source.sign()
@@ -192,22 +199,23 @@ def _header(source: _Source) -> _Member:
     return _Member(name, method, late, offset, crc32, packed, size)
 
 
-def _content(source: _Source, member: _Member) -> Iterator[bytes]:
+def _content(source: _Source, member: _Member, allowance: Allowance) -> Iterator[bytes]:
     """Gives the content; raises before its end unless length and CRC are what the header or descriptor says."""
     if member.method == _STORED:
         if member.packed != member.size:
             raise ReplyStrange(f"{source.what}: the zip holds a stored file of two lengths")
         crc32 = 0
+        allowance.take(member.size)
         for piece in source.exactly(member.size):
             crc32 = zlib.crc32(piece, crc32)
             yield piece
         if crc32 != member.crc32:
             raise _damaged(source.what)
         return
-    yield from _inflated(source, member)
+    yield from _inflated(source, member, allowance)
 
 
-def _inflated(source: _Source, member: _Member) -> Iterator[bytes]:
+def _inflated(source: _Source, member: _Member, allowance: Allowance) -> Iterator[bytes]:
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     crc32 = size = 0
     begin = source.offset
@@ -222,6 +230,7 @@ def _inflated(source: _Source, member: _Member) -> Iterator[bytes]:
             if piece:
                 crc32 = zlib.crc32(piece, crc32)
                 size += len(piece)
+                allowance.take(len(piece))
                 yield piece
     source.give_back(inflater.unused_data)
     packed = source.offset - begin
