@@ -48,14 +48,14 @@ def _closing(report: SyncReport) -> str:
     mirrors = [part for part in report.mirrors if not is_idle(part)]
     if not (items or mirrors or report.errors):
         return "interrupted: run it again to go on" if report.interrupted else "nothing to do"
-    done = sum(part.item.phase == "done" for part in items)
+    ended = [part for part in items if part.item.phase == "done"]
     held = sum(report.is_held(part) for part in items)
     left = [part for part in items if part.item.phase == "left"]
     unwanted = sum(bool(part.left_out) for part in left)
     left_out = sum(sum(part.left_out.values()) for part in items)
     waiting = sum(part.item.phase not in _ENDED and not report.is_held(part) for part in items)
-    objects = sum(unit.receipt.held for part in items for unit in part.units if unit.receipt is not None)
-    parts = [f"{counted(done, 'item')} done ({counted(objects, 'object')} proven)"] if items or not mirrors else []
+    objects = sum(unit.receipt.held for part in ended for unit in part.units if unit.receipt is not None)
+    parts = [f"{counted(len(ended), 'item')} done ({counted(objects, 'object')} proven)"] if items or not mirrors else []
     parts += [f"{held} held"] if held else []
     parts += [f"{waiting} not finished yet"] if waiting else []
     parts += [f"{len(left) - unwanted} without DICOM"] if len(left) > unwanted else []

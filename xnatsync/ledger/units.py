@@ -50,6 +50,17 @@ class Units(Items, Standstill):
         still = "phase in ('planned', 'staged', 'sent', 'landed')"
         return bool(self._scalar(f"select exists (select 1 from unit where item_id = ? and {still})", [item_id]))
 
+    def planned_units(self, item_id: int) -> list[UnitRow]:
+        """Lists the units that the present manifest of an item counts on, the oldest first.
+
+        Those of a former manifest, of a content that has changed since, are closed or dismissed and own no file.
+        """
+        sql = (
+            f"select {UNIT} from unit where item_id = ? and phase <> 'dismissed' "
+            "and (phase <> 'closed' or exists (select 1 from file where unit_id = unit.id)) order by id"
+        )
+        return self._all(UnitRow, sql, [item_id])
+
     def writer_of(self, target: str) -> UnitRow | None:
         """Tells which unit holds the lease on a target."""
         return self._one(UnitRow, f"select {UNIT} from unit where target = ? and phase in ('sent', 'landed')", [target])

@@ -118,11 +118,10 @@ def touched_items(world: World, before: Sequence[int]) -> list[int]:
 
 
 def report_item(world: World, item_id: int) -> ItemReport:
-    """Reads back how an item fared."""
+    """Reads back how an item fared, by its manifest of today: what was planned for a former one is over."""
     ledger = world.ledger
-    units = tuple(UnitReport(unit, ledger.receipt(unit.id)) for unit in ledger.units(item_id=item_id, living=False))
-    shown = [part for part in units if part.unit.phase != "dismissed"]
-    return ItemReport(ledger.item(item_id), tuple(shown), tuple(ledger.aside(item_id)), ledger.left_out(item_id))
+    shown = tuple(UnitReport(unit, ledger.receipt(unit.id)) for unit in ledger.planned_units(item_id))
+    return ItemReport(ledger.item(item_id), shown, tuple(ledger.aside(item_id)), ledger.left_out(item_id))
 
 
 def counts(report: SyncReport) -> dict[str, int]:
