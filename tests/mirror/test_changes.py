@@ -179,6 +179,23 @@ def test_too_much_is_never_removed(pulled: MirrorWorld) -> None:
     assert len(pulled.files()) == 3
 
 
+def test_what_is_replaced_is_no_removal(pulled: MirrorWorld) -> None:
+    """`max_delete` counts what leaves the tree: what is replaced keeps its place, and its former content is kept."""
+    pulled.configure(policy="replica", max_delete=0)
+    old = pulled.files()[FIRST]
+    pulled.upload(of(pulled), b"another version", overwrite=True)
+
+    report = pulled.mirror()
+
+    assert (report.exit_code, report.counts["replaced"]) == (0, 1)
+    assert pulled.files()[FIRST] == b"another version"
+    assert old in pulled.trash().values()
+    held = pulled.files()
+    pulled.delete(of(pulled))
+    assert [error.code for error in pulled.mirror().errors] == ["XS-MAX-DELETE"]
+    assert pulled.files() == held
+
+
 def test_a_renamed_session_is_renamed_here_and_not_fetched_again(pulled: MirrorWorld) -> None:
     """With everything in its folder, a stranger's file too."""
     held = pulled.files()
