@@ -65,6 +65,8 @@ class DropEntry:
 
     name: str
     kind: str  # "folder", "file", "archive" (by its suffix .zip .tar .tar.gz .tgz), or "special": link, socket, device
+    size: int = 0  # of a plain file
+    mtime_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,14 @@ class Disk(Protocol):
         """Looks at a file or a folder of any depth without opening files; None when it is absent."""
         ...
 
+    def look_at(self, folder: Path, names: Sequence[str]) -> ItemLook:
+        """Looks at some files of a folder without opening them; what is absent is not in it."""
+        ...
+
+    def study_of(self, path: Path) -> str:
+        """Gives the Study Instance UID in the head of a file; "" when it has none, is no object, or cannot be read."""
+        ...
+
     def read_manifest(
         self,
         path: Path,
@@ -112,9 +122,11 @@ class Disk(Protocol):
         pixels: bool,
         on_progress: Callable[[int, int], None] | None = None,
         stop: Callable[[], bool] = lambda: False,
+        only: Sequence[str] | None = None,
     ) -> tuple[ManifestFile, ...]:
         """Reads every file of an item (opening archives) once; `tags` are DICOM keywords wanted for templates.
 
+        With `only`, the item is these files of a folder, whatever else lies there.
         `on_progress` is told files and bytes read so far; `stop` is asked between files.  Raises SourceUnreadable,
         SourceDamaged, or SourceChanged when the item changes meanwhile.
         """
@@ -129,6 +141,18 @@ class Disk(Protocol):
 
     def move(self, source: Path, target: Path) -> None:
         """Renames within one file system, atomically and durably; never overwrites; creates the target's folder."""
+        ...
+
+    def gather(self, folder: Path, names: Sequence[str], target: Path) -> None:
+        """Renames files of one folder into another, each atomically, all durably; what is gone or taken stays out."""
+        ...
+
+    def read_mark(self, path: Path) -> str | None:
+        """Gives what a mark of ours says, None when there is none that can be read."""
+        ...
+
+    def write_mark(self, path: Path, text: str) -> None:
+        """Writes a mark of ours, durably."""
         ...
 
     def remove(self, path: Path) -> None:

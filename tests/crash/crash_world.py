@@ -237,7 +237,7 @@ class CrashWorld:
         left = {path.name for path in self.folder.iterdir()} - {".xnatsync", "done"}
         if left:
             found.append(f"the drop folder still holds {left}")
-        custody = self.folder / ".xnatsync"
+        custody = self.folder / ".xnatsync" / "custody"
         if boxes := [path for path in custody.rglob("*") if path.name != "custody"]:
             found.append(f"custody still holds {[path.relative_to(custody).as_posix() for path in boxes]}")
         expected = Counter[str]() if self.scenario == "zip" else self.dropped

@@ -198,7 +198,7 @@ def test_a_late_object_is_delivered_whenever_it_comes(
     assert report.exit_code == 0, report
     assert world.archived(LABEL) == uids(files)
     assert world.in_drop() == set()
-    assert not [path for path in (world.folder / ".xnatsync").rglob("*") if path.is_file()]
+    assert not [path for path in (world.folder / ".xnatsync" / "custody").rglob("*") if path.is_file()]
     if after == "move":
         filed = [path.read_bytes() for path in (world.folder / "done").rglob("*.dcm")]
         assert sorted(filed) == sorted(file.read_bytes() for file in files)

@@ -126,7 +126,7 @@ def test_an_item_of_forty_levels_is_delivered(world: DropWorld) -> None:
     assert world.in_drop() == set()
 
 
-def test_single_files_are_items(world: DropWorld) -> None:
+def test_single_files_of_a_study_are_one_item(world: DropWorld) -> None:
     """Two objects of one study, dropped as files without a folder and without a suffix."""
     files = elsewhere(world, series=(2,))
     for number, file in enumerate(files):
@@ -135,9 +135,10 @@ def test_single_files_are_items(world: DropWorld) -> None:
     report = world.sync()
 
     assert report.exit_code == 0
-    assert len(report.items) == 2
+    (item,) = report.items
     assert world.archived(LABEL) == uids(files)
-    assert world.filed() == {"IM0", "IM1"}
+    study = item.units[0].unit.study_uid
+    assert (item.item.path, world.filed()) == (f"flat/{study}", {f"{study}/IM0", f"{study}/IM1"})
 
 
 def test_recognition_is_by_content_never_by_suffix(world: DropWorld) -> None:

@@ -76,5 +76,7 @@ def test_a_filing_whose_end_was_not_seen_is_brought_to_the_disk_before_it_is_cal
     assert (report.exit_code, disk.struck) == (0, True)  # a disk that is well again leaves no error behind
     (day,) = [path for path in (world.folder / "done").iterdir() if path.is_dir()]
     inner = [path for path in day.rglob("*") if path.is_dir()]
-    assert set(disk.settled) == {world.folder / ".xnatsync" / "custody" / "1", day, *inner}
+    with world.ledger() as ledger:
+        box = world.folder / ".xnatsync" / "custody" / f"1-{ledger.identity()}"
+    assert set(disk.settled) == {box, day, *inner}
     assert world.archived(LABEL) == sent

@@ -53,7 +53,7 @@ def test_a_new_ledger_is_durable_and_ours(tmp_path: Path) -> None:
         "synchronous": 2,
         "foreign_keys": 1,
         "application_id": 0x584E5359,
-        "user_version": 5,
+        "user_version": 7,
     }
     ledger.close()
 
@@ -560,13 +560,19 @@ def test_threads_take_turns(tmp_path: Path) -> None:
     ledger.close()
 
 
+OLD_ITEM = (
+    "insert into item (id, route, place, path, fingerprint, phase, files, bytes, seen_at, steady_at, moved_at) "
+    "values (1, 'scanner', 'drop', 'visit', 'looks', 'seen', 1, 100, ?, ?, ?)"
+)
+
+
 def test_a_ledger_of_version_2_is_brought_up_to_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its manifests stay what they were: nothing of them was left out; a reader sees them in the new form."""
     scripts = opening._scripts()
     with monkeypatch.context() as patch:
         patch.setattr(opening, "_scripts", lambda: scripts[:2])
         old = fresh(tmp_path)
-        item = old.new_item("scanner", "drop", "visit", "looks", 1, 100, NOW)
+        old._run(OLD_ITEM, [NOW, NOW, NOW])
         old._run(
             "insert into file (item_id, position, path, size, mtime_ns, sha256, crc32, md5, kind, reason, key, member) "
             "values (1, 0, 'a', 1, 1, zeroblob(32), 1, x'', 'other', 'not DICOM', 'a', '')"
@@ -576,11 +582,11 @@ def test_a_ledger_of_version_2_is_brought_up_to_date(tmp_path: Path, monkeypatch
     before = path.read_bytes()
 
     for ledger in (open_ledger(path, read_only=True), copy_in_memory(path)):
-        assert [file.left_by for file in ledger.files(item.id)] == [""]
+        assert [file.left_by for file in ledger.files(1)] == [""]
         ledger.close()
     assert path.read_bytes() == before
 
     ledger = open_ledger(path)
-    assert (ledger.left_out(item.id), [file.path for file in ledger.aside(item.id)]) == ({}, ["a"])
+    assert (ledger.left_out(1), [file.path for file in ledger.aside(1)]) == ({}, ["a"])
     assert ledger.database.execute("pragma user_version").fetchone()[0] == len(scripts)
     ledger.close()

@@ -36,8 +36,20 @@ def _route(route: RouteStanding) -> Iterator[Block]:
     if route.kind != "drop":
         yield from _tree(route)
         return
-    if not route.counts:
+    if not route.counts and not route.custody:
         yield Line("nothing was dropped yet", indent=2)
+    if route.custody:
+        yield Line(
+            f"{counted(route.custody, 'thing')} in custody unknown to the ledger: the next sync takes them up",
+            Tone.WARN,
+            indent=2,
+        )
+    if route.rivals:
+        yield Line(
+            f"{counted(route.rivals, 'thing')} in custody of another ledger: `xnatsync doctor` says of which",
+            Tone.WARN,
+            indent=2,
+        )
     for part in route.counts:
         yield Line(f"{part.phase}: {counted(part.items, 'item')}, {size(part.bytes)}", indent=2)
     for standing in route.standing:
@@ -92,6 +104,7 @@ def status_fields(seen: Overview) -> dict[str, object]:
                 ],
                 "more": route.more,
                 "left_out": dict(route.left_out),
+                "custody": {"unknown": route.custody, "of_others": route.rivals},
                 "tree": _tree_fields(route.tree) if route.tree is not None else None,
             }
             for route in seen.routes

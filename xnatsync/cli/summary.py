@@ -55,7 +55,8 @@ def _closing(report: SyncReport) -> str:
     left_out = sum(sum(part.left_out.values()) for part in items)
     waiting = sum(part.item.phase not in _ENDED and not report.is_held(part) for part in items)
     objects = sum(unit.receipt.held for part in ended for unit in part.units if unit.receipt is not None)
-    parts = [f"{counted(len(ended), 'item')} done ({counted(objects, 'object')} proven)"] if items or not mirrors else []
+    done = f"{counted(len(ended), 'item')} done ({counted(objects, 'object')} proven)"
+    parts = [done] if items or not mirrors else []
     parts += [f"{held} held"] if held else []
     parts += [f"{waiting} not finished yet"] if waiting else []
     parts += [f"{len(left) - unwanted} without DICOM"] if len(left) > unwanted else []

@@ -55,6 +55,17 @@ def pixel_digest(chunks: Iterable[bytes], *, content: bool = False) -> PixelFact
     return PixelFacts(sop_uid, head.transfer_syntax, head.pixels, "", head.content)
 
 
+def study_in(chunks: Iterable[bytes]) -> str:
+    """Gives the Study Instance UID that the beginning of a stream tells, "" when it tells none.
+
+    The stream may end anywhere after it: that an object is not whole says nothing of the study it is of.
+    """
+    head = read_head(chunks, frozenset({STUDY_UID, SOP_CLASS}), hash_pixels=False)
+    if head is None or not (head.preamble or value(head, SOP_CLASS)):
+        return ""
+    return value(head, STUDY_UID)
+
+
 def value(head: Head, tag: int, vr: str = "UI") -> str:
     """Gives a value of the head as text, "" when it is absent; `vr` counts where the object does not say it."""
     if tag not in head.values:

@@ -25,7 +25,7 @@ def move(source: Path, target: Path, anchors: Anchors = _NOWHERE) -> None:
     try:
         start = _reach(anchors, source)
         start.lstat()
-        end = _way_to(anchors, target)
+        end = way_to(anchors, target)
         start.rename_exclusively(end)
         end.sync()
         if start.folder != end.folder:
@@ -40,7 +40,8 @@ def move(source: Path, target: Path, anchors: Anchors = _NOWHERE) -> None:
         raise one_thing(error, f"moving {source} to {target}", Operation.RENAME) from error
 
 
-def _way_to(anchors: Anchors, target: Path) -> Spot:
+def way_to(anchors: Anchors, target: Path) -> Spot:
+    """Reach a place, making the folders on the way."""
     anchor, steps = anchors.steps(target)
     try:
         make_folder(anchor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +14,7 @@ from xnatsync.disk.anchors import Anchors
 from xnatsync.disk.archive import Part, members
 from xnatsync.disk.failures import their_file
 from xnatsync.disk.handles import Spot, reach
-from xnatsync.disk.scan import changed_ns, look, named_archive
+from xnatsync.disk.scan import changed_ns, look, look_at, named_archive
 from xnatsync.disk.spelling import real
 
 PIECE = 1 << 20  # bytes read at a time, and all that is ever held of a file
@@ -22,24 +22,30 @@ PIECE = 1 << 20  # bytes read at a time, and all that is ever held of a file
 _T = TypeVar("_T")
 
 
-def parts(path: Path) -> Generator[Part, None, None]:
+def parts(path: Path, only: Sequence[str] | None = None) -> Generator[Part, None, None]:
     """Lists the files of an item in the order in which they are read fastest, which is the same every time.
 
     SourceUnreadable when something cannot be looked at, SourceChanged when it vanishes or changes, SourceDamaged for an
-    archive.
+    archive.  With `only`, the item is these files of a folder.
     """
-    seen = look(path)
+    seen = look(path) if only is None else look_at(path, only)
     if seen is None:
         raise SourceChanged(f"{path.name} is gone")
     if unreadable := [problem for problem in seen.problems if problem.unreadable]:
         raise SourceUnreadable(f"{unreadable[0].path}: {unreadable[0].reason}")
-    if is_archive(path):
+    if only is None and is_archive(path):
         yield from _archived(path)
         return
     single = not real(path).is_dir()
     for file in seen.files:
         place = path if single else path / file.path
-        yield Part(file.path, file.size, file.mtime_ns, _opener(path, place, file.path, (file.size, file.mtime_ns)))
+        item = path if only is None else place
+        yield Part(
+            file.path,
+            file.size,
+            file.mtime_ns,
+            _opener(item, place, file.path, (file.size, file.mtime_ns)),
+        )
 
 
 def is_archive(path: Path) -> bool:

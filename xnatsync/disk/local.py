@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from xnatsync.core.manifest import ManifestFile
-from xnatsync.disk import atomic, manifest, probing, scan, space
+from xnatsync.disk import atomic, loose, manifest, marks, probing, scan, space
 from xnatsync.disk import stream as streaming
 from xnatsync.disk.anchors import Anchors
 from xnatsync.disk.failures import LinkOnTheWay, our_disk
@@ -31,6 +31,14 @@ class LocalDisk:
         """Looks at an item without opening files; see `scan.look`."""
         return scan.look(path)
 
+    def look_at(self, folder: Path, names: Sequence[str]) -> ItemLook:
+        """Looks at some files of a folder; see `scan.look_at`."""
+        return scan.look_at(folder, names)
+
+    def study_of(self, path: Path) -> str:
+        """Reads the head of a file; see `loose.study_of`."""
+        return loose.study_of(path)
+
     def read_manifest(
         self,
         path: Path,
@@ -39,17 +47,30 @@ class LocalDisk:
         pixels: bool,
         on_progress: Callable[[int, int], None] | None = None,
         stop: Callable[[], bool] = lambda: False,
+        only: Sequence[str] | None = None,
     ) -> tuple[ManifestFile, ...]:
         """Reads every file of an item once; see `manifest.read_manifest`."""
-        return manifest.read_manifest(path, tags=tags, pixels=pixels, on_progress=on_progress, stop=stop)
+        return manifest.read_manifest(path, tags=tags, pixels=pixels, on_progress=on_progress, stop=stop, only=only)
 
     def stream(self, path: Path, files: Sequence[ManifestFile]) -> Iterator[tuple[ManifestFile, Iterator[bytes]]]:
         """Streams files of an item as the manifest froze them; see `stream.stream`."""
-        return streaming.stream(path, files)
+        return streaming.stream(path, files, top=path in self._anchors.folders)
 
     def move(self, source: Path, target: Path) -> None:
         """Renames durably and never over something; see `atomic.move`."""
         atomic.move(source, target, self._anchors)
+
+    def gather(self, folder: Path, names: Sequence[str], target: Path) -> None:
+        """Renames files of one folder into another; see `loose.gather`."""
+        loose.gather(folder, names, target, self._anchors)
+
+    def read_mark(self, path: Path) -> str | None:
+        """Reads a mark of ours; see `marks.read_mark`."""
+        return marks.read_mark(path, self._anchors)
+
+    def write_mark(self, path: Path, text: str) -> None:
+        """Writes a mark of ours; see `marks.write_mark`."""
+        marks.write_mark(path, text, self._anchors)
 
     def remove(self, path: Path) -> None:
         """Removes one file durably; see `atomic.remove`."""

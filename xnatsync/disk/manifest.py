@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,8 @@ from xnatsync.core.manifest import Kind, ManifestFile
 from xnatsync.dicom.classify import Classifier
 from xnatsync.disk.archive import Part
 from xnatsync.disk.item import is_archive, parts
-from xnatsync.disk.scan import look, named_archive
+from xnatsync.disk.scan import look, look_at, named_archive
+from xnatsync.ports import ItemLook
 
 _INDEX = b"1.2.840.10008.1.3.10"  # the media class of a DICOMDIR, which is no imaging object
 PROGRESS_BYTES = 32 << 20  # within a large file, progress is told this often
@@ -27,22 +28,27 @@ def read_manifest(
     pixels: bool,
     on_progress: Callable[[int, int], None] | None = None,
     stop: Callable[[], bool] = lambda: False,
+    only: Sequence[str] | None = None,
 ) -> tuple[ManifestFile, ...]:
     """Reads an item; see `ports.Disk.read_manifest`.  ValueError when `tags` holds what is no DICOM keyword."""
     classifier = Classifier(tags, pixels=pixels)
-    before = look(path)
+    before = _look(path, only)
     inside = "an archive" if is_archive(path) else "a folder"
     tally = _Tally(on_progress)
     files = []
-    with closing(parts(path)) as found:
+    with closing(parts(path, only)) as found:
         for part in found:
             if stop():
                 raise Stopped(f"reading {path.name} was interrupted")
             files.append(_read(part, classifier, tally, inside))
             tally.file()
-    if look(path) != before:
+    if _look(path, only) != before:
         raise SourceChanged(f"{path.name} changed while it was read")
     return _mark_duplicates(files)
+
+
+def _look(path: Path, only: Sequence[str] | None) -> ItemLook | None:
+    return look(path) if only is None else look_at(path, only)
 
 
 class _Tally:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from xnatsync.core.errors import FolderMissing
@@ -29,7 +30,7 @@ def entries(folder: Path) -> list[DropEntry]:
     """Lists a folder's top level, sorted by name; FolderMissing when it is not there, not a folder, or not readable."""
     try:
         with os.scandir(real(folder)) as found:
-            listed = [DropEntry(shown(entry.name), _kind(entry)) for entry in found]
+            listed = [_entry(entry) for entry in found]
     except (FileNotFoundError, NotADirectoryError):
         raise FolderMissing(f"{folder} is not there, or is not a folder") from None
     except OSError as error:
@@ -39,19 +40,22 @@ def entries(folder: Path) -> list[DropEntry]:
     return sorted((entry for entry in listed if entry.kind), key=lambda entry: entry.name)
 
 
-def _kind(entry: os.DirEntry[str]) -> str:
-    """Gives the kind of a top-level entry, "" when it vanished under our eyes."""
+def _entry(entry: os.DirEntry[str]) -> DropEntry:
+    """Gives a top-level entry, of the kind "" when it vanished under our eyes."""
+    name = shown(entry.name)
     try:
         seen = entry.stat(follow_symlinks=False)
     except FileNotFoundError:
-        return ""
+        return DropEntry(name, "")
     except OSError:
-        return "special"
+        return DropEntry(name, "special")
     if special(seen):
-        return "special"
+        return DropEntry(name, "special")
     if stat.S_ISDIR(seen.st_mode):
-        return "folder"
-    return "archive" if named_archive(entry.name) else "file"
+        return DropEntry(name, "folder")
+    if named_archive(entry.name):
+        return DropEntry(name, "archive")
+    return DropEntry(name, "file", seen.st_size, changed_ns(seen))
 
 
 def special(seen: os.stat_result) -> str:
@@ -72,16 +76,8 @@ def changed_ns(seen: os.stat_result) -> int:
 def look(path: Path) -> ItemLook | None:
     """Looks at a file or a folder of any depth, sorted by path; None when it is absent."""
     root = real(path)
-    try:
-        seen = root.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        return ItemLook((), (ProblemSeen(path.name, f"it cannot be looked at: {why(error)}", unreadable=True),))
-    if what := special(seen):
-        return ItemLook((), (_never_followed(path.name, what),))
-    if not stat.S_ISDIR(seen.st_mode):
-        return ItemLook((FileSeen(path.name, seen.st_size, changed_ns(seen)),))
+    if (seen := _one(path)) is not None or not root.is_dir():
+        return seen
     files: list[FileSeen] = []
     problems: list[ProblemSeen] = []
     folders = [(str(root), "")]
@@ -99,6 +95,27 @@ def look(path: Path) -> ItemLook | None:
     return ItemLook(
         tuple(sorted(files, key=lambda file: file.path)), tuple(sorted(problems, key=lambda problem: problem.path))
     )
+
+
+def look_at(folder: Path, names: Iterable[str]) -> ItemLook:
+    """Looks at some files of a folder, sorted by name; one that is absent, or is a folder now, is not in it."""
+    looks = [seen for name in sorted(names) if (seen := _one(folder / name)) is not None]
+    return ItemLook(
+        tuple(file for seen in looks for file in seen.files), tuple(part for seen in looks for part in seen.problems)
+    )
+
+
+def _one(path: Path) -> ItemLook | None:
+    root = real(path)
+    try:
+        seen = root.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        return ItemLook((), (ProblemSeen(path.name, f"it cannot be looked at: {why(error)}", unreadable=True),))
+    if what := special(seen):
+        return ItemLook((), (_never_followed(path.name, what),))
+    return None if stat.S_ISDIR(seen.st_mode) else ItemLook((FileSeen(path.name, seen.st_size, changed_ns(seen)),))
 
 
 def _sort_in(

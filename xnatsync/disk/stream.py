@@ -13,11 +13,13 @@ from xnatsync.disk.item import is_archive, parts, pieces_of
 from xnatsync.disk.spelling import real
 
 
-def stream(path: Path, files: Sequence[ManifestFile]) -> Iterator[tuple[ManifestFile, Iterator[bytes]]]:
+def stream(
+    path: Path, files: Sequence[ManifestFile], *, top: bool = False
+) -> Iterator[tuple[ManifestFile, Iterator[bytes]]]:
     """Streams files in the manifest's order, each to be read before the next is asked for; see `ports.Disk.stream`.
 
     The last piece of a file is held back until its size and CRC have proved right, so a reader that is given everything
-    was given the right thing.
+    was given the right thing.  `top`: the path is the drop folder itself, and the files lie there without one.
     """
     if is_archive(path):
         yield from _from_archive(path, files)
@@ -25,7 +27,7 @@ def stream(path: Path, files: Sequence[ManifestFile]) -> Iterator[tuple[Manifest
     single = real(path).is_file()
     for file in files:
         place = path if single else path / file.path
-        yield file, _proved(file, pieces_of(place, file.path, item=path))
+        yield file, _proved(file, pieces_of(place, file.path, item=place if top else path))
 
 
 def _from_archive(path: Path, files: Sequence[ManifestFile]) -> Iterator[tuple[ManifestFile, Iterator[bytes]]]:

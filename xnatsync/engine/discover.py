@@ -1,61 +1,76 @@
-"""What is in the drop folder?  Every top-level entry that the ledger does not know yet becomes an item."""
+"""What is in the drop folder?  Whatever lies there, or in custody, and belongs to no item yet becomes one."""
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
 from pathlib import Path
 
-from xnatsync.core.errors import SourceGone
-from xnatsync.core.settle import fingerprint
+from xnatsync.core.wording import counted
+from xnatsync.engine.custody import unclaimed
+from xnatsync.engine.donefolders import former_done
+from xnatsync.engine.loose import sort_loose
+from xnatsync.engine.source import print_of
 from xnatsync.engine.world import World
 from xnatsync.ledger.rows import ItemRow
-from xnatsync.ports import ItemLook
+from xnatsync.ports import DropEntry
 from xnatsync.routes.drop import OWN_FOLDER, DropRoute
 
 
 def discover(world: World, route: DropRoute) -> list[ItemRow]:
-    """Looks at the folder's top level, writes new items down, and gives all living items of the route.
+    """Look at the folder's top level and at custody, write new items down, and give all living items of the route.
 
     FolderMissing when the folder is not there: then nothing is concluded about the items that were in it.
     """
-    for entry in world.disk.entries(route.folder):
-        if not _is_item(route, entry.name):
+    entries = world.disk.entries(route.folder)
+    if any(entry.name == OWN_FOLDER for entry in entries):
+        _adopt(world, route)
+    grouped = sort_loose(world, route, entries)
+    for entry in _candidates(world, route, entries):
+        if entry.name in grouped or world.ledger.find_item(route.name, "drop", entry.name) is not None:
             continue
-        if world.ledger.find_item(route.name, "drop", entry.name) is None:
-            _first_seen(world, route, entry.name)
+        _first_seen(world, route, entry.name)
     return world.ledger.items(route=route.name)
 
 
-def print_of(look: ItemLook) -> str:
-    """The fingerprint of a cheap look."""
-    return fingerprint(
-        ((file.path, file.size, file.mtime_ns) for file in look.files),
-        ((problem.path, problem.reason) for problem in look.problems),
-    )
+def _candidates(world: World, route: DropRoute, entries: Sequence[DropEntry]) -> list[DropEntry]:
+    """List the entries that may be items: not our own folder, and not what holds a done folder, of today or before."""
+    done = [route.done, *former_done(world.disk, route, world.ledger.done_folders(route.name))]
+    holding = {_top(route, place) for place in done if place.is_relative_to(route.folder)}
+    return [
+        entry
+        for entry in entries
+        if entry.name != OWN_FOLDER and entry.name not in holding and not route.ignores(entry.name)
+    ]
 
 
-def present_look(world: World, route: DropRoute, path: Path) -> ItemLook | None:
-    """Looks at an item; None only while the drop folder itself is there.  FolderMissing: nothing is concluded.
-
-    SourceGone: an item in custody is not there, and neither is our own folder.
-    """
-    look = world.disk.look(path)
-    if look is None and not own_folder_is_there(world, route) and path.is_relative_to(route.custody):
-        raise away(route, path)
-    return look
+def _top(route: DropRoute, place: Path) -> str:
+    return place.relative_to(route.folder).parts[0] if place != route.folder else ""
 
 
-def own_folder_is_there(world: World, route: DropRoute) -> bool:
-    """Tells whether our own folder is in the drop folder: it is never removed, so without it the disk is another."""
-    return any(entry.name == OWN_FOLDER for entry in world.disk.entries(route.folder))
-
-
-def away(route: DropRoute, path: Path) -> SourceGone:
-    """What is said of a thing that is gone together with our own folder: perhaps from an empty mount point."""
-    return SourceGone(
-        f"{path} is gone, and so is {OWN_FOLDER}: perhaps the disk is not mounted",
-        advice=f"Mount the disk. If the item was taken away, make the folder {route.folder / OWN_FOLDER}.",
-    )
+def _adopt(world: World, route: DropRoute) -> None:
+    """Make items of what lies in custody and no ledger knows of: ours was lost, or restored from yesterday."""
+    for found in unclaimed(world, route):
+        if found.rival is not None:
+            continue
+        look = world.disk.look(route.custody / found.path)
+        if look is None or not (look.files or look.problems):
+            continue
+        seen = print_of(look)
+        former = world.ledger.latest_item(route.name, "custody", found.path)
+        if former is not None and former.phase == "dismissed" and former.fingerprint == seen:
+            continue
+        size_bytes = sum(file.size for file in look.files)
+        with world.ledger.write():
+            item = world.ledger.new_item(
+                route.name, "custody", found.path, seen, len(look.files), size_bytes, world.now()
+            )
+            world.note(
+                item,
+                "custody.found",
+                f"item {item.id}: {counted(len(look.files), 'file')} in custody of which this ledger knew nothing",
+                level="warning",
+            )
+        world.progress.item(item, "found in custody")
 
 
 def _first_seen(world: World, route: DropRoute, name: str) -> None:
@@ -64,28 +79,10 @@ def _first_seen(world: World, route: DropRoute, name: str) -> None:
         return
     seen = print_of(look)
     former = world.ledger.latest_item(route.name, "drop", name)
-    if former is not None and former.fingerprint == seen and _stays(route, former):
+    if former is not None and former.fingerprint == seen and route.lets_stay(former):
         return
     size_bytes = sum(file.size for file in look.files)
     with world.ledger.write():
         item = world.ledger.new_item(route.name, "drop", name, seen, len(look.files), size_bytes, world.now())
         world.note(item, "item.seen", "a new item was dropped")
     world.progress.item(item, "seen")
-
-
-def _stays(route: DropRoute, former: ItemRow) -> bool:
-    """Tells whether an item that looks the same was meant to stay: kept when done, or given up by a person."""
-    return former.phase == "dismissed" or (former.phase == "done" and route.after == "keep")
-
-
-def _is_item(route: DropRoute, name: str) -> bool:
-    return (
-        name != OWN_FOLDER
-        and not _holds_done(route, name)
-        and not any(fnmatchcase(name, pattern) for pattern in route.ignore)
-    )
-
-
-def _holds_done(route: DropRoute, name: str) -> bool:
-    entry = route.folder / name
-    return route.done == entry or entry in Path(route.done).parents

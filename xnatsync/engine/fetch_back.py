@@ -130,7 +130,7 @@ def _completed(
     item = world.ledger.item(unit.item_id)
     keys = {file.path: file.key for file in read}
     facts: dict[str, PixelFacts] = {}
-    for file, chunks in world.disk.stream(route.source_path(item.place, item.path), [as_manifest(one) for one in read]):
+    for file, chunks in world.disk.stream(route.source(item), [as_manifest(one) for one in read]):
         found = pixel_digest(_stoppable(world, chunks), content=True)
         if not found.problem:  # what cannot be read on both sides must not count as equal
             facts[keys[file.path]] = found

@@ -17,7 +17,9 @@ from xnatsync.core.errors import SourceChanged, SourceDamaged
 from xnatsync.core.moment import parse
 from xnatsync.core.settle import settles_at
 from xnatsync.core.wording import counted
-from xnatsync.engine.discover import away, own_folder_is_there, print_of
+from xnatsync.engine.custody import box_of, claim
+from xnatsync.engine.donefolders import mark_done
+from xnatsync.engine.source import away, look_at_loose, own_folder_is_there, print_of
 from xnatsync.engine.world import Due, Rest, Result, World
 from xnatsync.ledger.rows import FileRow, ItemRow
 from xnatsync.ports import ItemLook
@@ -42,19 +44,21 @@ def file_away(world: World, route: DropRoute, item: ItemRow) -> Result:
     """Brings a verified item to its end, one rename (or one box) a step."""
     if route.after == "keep":
         return _done(world, route, item, None)
-    source = route.source_path(item.place, item.path)
-    name = PurePosixPath(item.path).name
-    place = route.custody / str(item.id) / name
+    place = box_of(world, route, item)
+    name = place.name
+    if item.flat and (loose := _loose(world, route, item, place)):
+        return _gather(world, route, item, place, loose)
     if not world.disk.exists(place):
-        look = _present(world, route, source)
+        look = None if item.flat else _present(world, route, route.source(item))
         if look is not None:
-            return _take_into_custody(world, route, item, source, place, look)
+            return _take_into_custody(world, route, item, route.source(item), place, look)
         filed_as = _filed_before(world, route, item, name)
         world.disk.settle(place.parent)
         _settle_filed(world, route, filed_as)
         _clear(world, route, item, place)
         return _done(world, route, item, filed_as)
     box = _open_box(world, route, item, place)
+    mark_done(world, route)
     if route.after == "delete":
         _remove_delivered(world, route, item, box)
     else:
@@ -64,7 +68,8 @@ def file_away(world: World, route: DropRoute, item: ItemRow) -> Result:
     if box.vouched != ("",):  # some of it may have been filed before
         _settle_filed(world, route, filed_as)
     if _holds_anything(_present(world, route, place)):  # found in the box, or come while it was emptied
-        return _done(world, route, item, filed_as, strangers=f"{item.id}/{name}")
+        strangers = place.relative_to(route.custody).as_posix()
+        return _done(world, route, item, filed_as, strangers=strangers)
     return _done(world, route, item, filed_as)
 
 
@@ -92,8 +97,35 @@ def _present(world: World, route: DropRoute, path: Path) -> ItemLook | None:
 
 def is_back(world: World, route: DropRoute, item: ItemRow) -> bool:
     """Tells whether filing can go on with an item that was gone: it is there, or it is certain that it is not."""
-    source = route.source_path(item.place, item.path)
-    return world.disk.exists(source) or own_folder_is_there(world, route)
+    if item.flat:
+        return look_at_loose(world, route, item) is not None or own_folder_is_there(world, route)
+    return world.disk.exists(route.source(item)) or own_folder_is_there(world, route)
+
+
+def _loose(world: World, route: DropRoute, item: ItemRow, place: Path) -> list[str]:
+    """Lists the files of an item without a folder that still lie at the top as they were proven.
+
+    One that is another by now, or comes where one was taken from, belongs to another item.
+    """
+    look = look_at_loose(world, route, item)
+    if look is None:
+        if not own_folder_is_there(world, route):
+            raise away(route, route.folder / item.path)
+        return []
+    here = world.disk.look(place)
+    taken = _paths(here) if here is not None else set()
+    rows = {row.name: (row.size, row.mtime_ns) for row in world.ledger.loose_of(item.id)}
+    return [
+        file.path for file in look.files if file.path not in taken and rows.get(file.path) == (file.size, file.mtime_ns)
+    ]
+
+
+def _gather(world: World, route: DropRoute, item: ItemRow, place: Path, names: Sequence[str]) -> Result:
+    """Takes the files of an item without a folder into its box; from then on it is a folder like any other."""
+    claim(world, route)
+    world.disk.gather(route.folder, names, place)
+    world.ledger.forget_loose(route.name, names)
+    return Due()
 
 
 def _take_into_custody(
@@ -113,6 +145,7 @@ def _take_into_custody(
         wait_s = (parse(settles_at(since, route.settle_s, now)) - parse(now)).total_seconds()
         if wait_s > 0:
             return Due(wait_s, "it changed after it was proven")
+    claim(world, route)
     world.disk.move(source, place)
     return Due()
 
@@ -121,7 +154,7 @@ def _clear(world: World, route: DropRoute, item: ItemRow, place: Path) -> None:
     """Removes the empty box, and the one in which an item of strangers was found."""
     world.disk.prune(place.parent)
     if item.place == "custody":
-        world.disk.prune(route.source_path(item.place, item.path).parent)
+        world.disk.prune(route.source(item).parent)
 
 
 def _filed_before(world: World, route: DropRoute, item: ItemRow, name: str) -> str | None:
@@ -275,7 +308,7 @@ def _done(world: World, route: DropRoute, item: ItemRow, filed_as: str | None, s
         for unit in world.ledger.units(item_id=item.id):
             if unit.phase == "verified":
                 world.ledger.move_unit(unit.id, "closed", now)
-        world.ledger.move_item(item.id, "done", now, filed_as=filed_as)
+        world.ledger.move_item(item.id, "done", now, filed_as, str(route.done) if filed_as is not None else None)
         world.note(item, "item.done", f"item {item.id} is done")
         if strangers is not None and found is not None and (found.files or found.problems):
             size_bytes = sum(file.size for file in found.files)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from xnatsync.core.choosing import Chosen, choose
 from xnatsync.core.errors import ObjectsBroken, SourceChanged, SourceGone, SourceUnreadable, XnatsyncError
@@ -13,10 +12,11 @@ from xnatsync.core.manifest import Kind, ManifestFile
 from xnatsync.core.moment import parse
 from xnatsync.core.settle import settles_at
 from xnatsync.core.wording import counted, left_out_words
-from xnatsync.engine.discover import present_look, print_of
 from xnatsync.engine.failing import fail_item, is_tried_again, still_held
 from xnatsync.engine.filing import file_away, is_back
+from xnatsync.engine.loose import hand_over
 from xnatsync.engine.release import unsure_s
+from xnatsync.engine.source import look_at_source, print_of, read_source
 from xnatsync.engine.world import Due, Rest, Result, World
 from xnatsync.ledger.rows import FileRow, ItemRow, NewFile, NewUnit, UnitRow
 from xnatsync.ports import ItemLook, ProblemSeen
@@ -58,7 +58,7 @@ def _changed_meanwhile(world: World, route: DropRoute, item: ItemRow) -> bool:
     if item.phase not in {"seen", "settled"}:
         return False
     try:
-        look = present_look(world, route, route.source_path(item.place, item.path))
+        look = look_at_source(world, route, item)
     except SourceGone:  # still: nothing changed about that
         return False
     if look is None:
@@ -70,8 +70,7 @@ def _changed_meanwhile(world: World, route: DropRoute, item: ItemRow) -> bool:
 
 
 def _seen(world: World, route: DropRoute, item: ItemRow) -> Result:
-    path = route.source_path(item.place, item.path)
-    look = _look(world, route, path)
+    look = _look(world, route, item)
     if look is None:
         world.ledger.forget_item(item.id)
         return Rest()
@@ -81,22 +80,30 @@ def _seen(world: World, route: DropRoute, item: ItemRow) -> Result:
     if wait_s > 0:
         world.progress.item(item, f"settles in {wait_s:.0f} s")
         return Due(wait_s, "settling")
-    files = world.disk.read_manifest(
-        path,
-        tags=route.routing.keywords,
-        pixels=route.wants_pixels,
-        on_progress=lambda count, size_bytes: world.progress.read(item.id, count, size_bytes),
-        stop=world.stopping,
+    if _is_single(item, look) and (study := hand_over(world, route, item, look.files[0])) is not None:
+        return Rest(wakes=(("item", study),))
+    files = read_source(
+        world, route, item, look, lambda count, size_bytes: world.progress.read(item.id, count, size_bytes)
     )
-    after = _look(world, route, path)
+    after = _look(world, route, item)
     if after is None or (changed := _touch(world, route, item, after)) is not None:
         return Due(route.settle_s, "it changed while it was read")
     _write_manifest(world, route, item, files, look.problems)
     return Due()
 
 
-def _look(world: World, route: DropRoute, path: Path) -> ItemLook | None:
-    look = present_look(world, route, path)
+def _is_single(item: ItemRow, look: ItemLook) -> bool:
+    """Tells whether an item is a plain file at the top of the drop folder, which may be a part of a study there."""
+    return (
+        item.place == "drop"
+        and not item.flat
+        and [file.path for file in look.files] == [item.path]
+        and not look.problems
+    )
+
+
+def _look(world: World, route: DropRoute, item: ItemRow) -> ItemLook | None:
+    look = look_at_source(world, route, item)
     if look is not None and (unreadable := [problem for problem in look.problems if problem.unreadable]):
         raise SourceUnreadable(f"{unreadable[0].path}: {unreadable[0].reason}")
     return look
@@ -248,7 +255,7 @@ def _settled(world: World, route: DropRoute, item: ItemRow) -> Result:
             world.note(item, "item.verified", f"item {item.id}: every session is proven")
         world.progress.item(world.ledger.item(item.id), "verified")
         return Due()
-    look = _look(world, route, route.source_path(item.place, item.path))
+    look = _look(world, route, item)
     if look is None:
         if item.phase == "left":
             world.ledger.forget_item(item.id, world.now())

@@ -133,7 +133,7 @@ def _members(
 ) -> Iterator[tuple[str, ManifestFile, Iterator[bytes]]]:
     item = world.ledger.item(unit.item_id)
     members = {file.path: file.member for file in files}
-    path = route.source_path(item.place, item.path)
+    path = route.source(item)
     for file, chunks in world.disk.stream(path, [as_manifest(file) for file in files]):
         yield members[file.path], file, _counted(world, unit.id, chunks)
 

@@ -193,7 +193,7 @@ def _put(world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileRow]
     assert unit.session_id is not None
     item = world.ledger.item(unit.item_id)
     members = {file.path: file.member for file in files}
-    source = world.disk.stream(route.source_path(item.place, item.path), [as_manifest(file) for file in files])
+    source = world.disk.stream(route.source(item), [as_manifest(file) for file in files])
     for number, (file, chunks) in enumerate(source):
         world.server(unit.server).put_file(
             unit.session_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from xnatsync.engine.donefolders import remember_done
 from xnatsync.engine.world import World
 
 
@@ -11,6 +12,8 @@ def recover(world: World) -> None:
     Their quiet time begins now: when the process died, the server may still have been reading.
     """
     world.ledger.disbelieve_the_future(world.now())
+    for one in world.routes.values():
+        remember_done(world, one)
     ended = [run.id for run in world.ledger.open_runs() if run.id != world.run_id]
     if ended:
         world.ledger.interrupt_runs(ended, world.now())

@@ -228,8 +228,9 @@ class Rota(ABC):
                 self._pause(what, error)
                 self.put(key, self.pauses[what].until)
                 self.waiting[key] = str(error)
-            case Rest():
-                pass
+            case Rest(wakes):
+                for other in wakes:
+                    self.wake(other)
         if not isinstance(result, Paused):
             self.well(LEDGER)
             self._note_rank(key, result)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from xnatsync.core.claim import Claim
 from xnatsync.core.errors import XnatsyncError
 from xnatsync.core.moment import later, stamp
 from xnatsync.core.situation import LastAttempt
@@ -98,6 +99,13 @@ class World:
     tried: set[int] = field(default_factory=set)  # items that wait for a person and were tried again in this run
     restless: dict[int, tuple[str, str]] = field(default_factory=dict)  # verified items that changed: looks, since when
 
+    claim: Claim | None = None  # what we say of ourselves beside our custody boxes; None: nothing is written there
+    lives: Callable[[Claim], bool] = lambda claim: False  # tells whether another ledger that says so is there
+    claimed: set[str] = field(default_factory=set)  # routes where we have said so in this run
+    marked: set[str] = field(default_factory=set)  # routes whose done folder is known to have our mark
+    sorted_at: dict[str, float] = field(default_factory=dict)  # when the top of a drop folder was last sorted
+    heads: dict[tuple[str, str, int, int], str] = field(default_factory=dict)  # studies of files that are nobody's yet
+
     def now(self) -> str:
         """The current time as the ledger writes it."""
         return stamp(self.clock.now())
@@ -123,6 +131,8 @@ class Due:
 @dataclass(frozen=True, slots=True)
 class Rest:
     """This key needs no further step until something else happens: it is finished, or waits for a person."""
+
+    wakes: tuple[tuple[str, int], ...] = ()  # keys that are due because of it
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,13 +24,22 @@ class Items(Connection):
     """What the ledger knows of items."""
 
     def new_item(
-        self, route: str, place: str, path: str, fingerprint: str, files: int, size_bytes: int, now: str
+        self,
+        route: str,
+        place: str,
+        path: str,
+        fingerprint: str,
+        files: int,
+        size_bytes: int,
+        now: str,
+        *,
+        flat: int = 0,
     ) -> ItemRow:
         """Writes down a thing that was not there before."""
         with self.write():
             number = self._insert(
                 "item", route=route, place=place, path=path, fingerprint=fingerprint, phase="seen", files=files,
-                bytes=size_bytes, seen_at=now, steady_at=now, moved_at=now,
+                bytes=size_bytes, seen_at=now, steady_at=now, moved_at=now, flat=flat,
             )  # fmt: skip
             return self.item(number)
 
@@ -124,12 +133,14 @@ class Items(Connection):
             if fingerprint != item.fingerprint:
                 self.touch_item(item_id, fingerprint, files, size_bytes, now)
 
-    def move_item(self, item_id: int, phase: str, now: str, filed_as: str | None = None) -> None:
-        """Moves an item on; `filed_as` tells where it was filed."""
+    def move_item(
+        self, item_id: int, phase: str, now: str, filed_as: str | None = None, filed_in: str | None = None
+    ) -> None:
+        """Moves an item on; `filed_as` tells where it was filed, in the done folder `filed_in`."""
         with self.write():
             self._set_phase(self.item(item_id), phase, now)
             if filed_as is not None:
-                self._run("update item set filed_as = ? where id = ?", [filed_as, item_id])
+                self._run("update item set filed_as = ?, filed_in = ? where id = ?", [filed_as, filed_in, item_id])
 
     def hold_item(
         self, item_id: int, *, hold: Hold, code: str, detail: str, advice: str, retry_at: str | None, tries: int

@@ -12,6 +12,7 @@ from xnatsync.core.errors import LedgerDamaged
 from xnatsync.disk.atomic import move
 from xnatsync.disk.failures import our_disk
 from xnatsync.ledger.connection import Value
+from xnatsync.ledger.folders import Folders
 from xnatsync.ledger.items import ITEM
 from xnatsync.ledger.items import LIVING as LIVING_ITEM
 from xnatsync.ledger.mirrors import Mirrors
@@ -23,7 +24,7 @@ EVENT = ", ".join(field.name for field in fields(EventRow))
 RUN = ", ".join(field.name for field in fields(RunRow))
 
 
-class Ledger(Units, Mirrors):
+class Ledger(Units, Mirrors, Folders):
     """What was seen, what was tried, what was proven."""
 
     # --- routes and runs -----------------------------------------------------------------------------------------
@@ -158,6 +159,7 @@ class Ledger(Units, Mirrors):
             "or instr(:whole, '/' || filed_as || '/') > 0 "
             "or id in (select item_id from unit where study_uid = :name or session = :name or session_id = :name) "
             "or id in (select item_id from file where key = :name or path = :name) "
+            "or id in (select item_id from loose where name = :name or study_uid = :name) "
             "or id in (select f.item_id from series s join file f on f.series_id = s.id where s.uid = :name) "
             "order by id desc"
         )

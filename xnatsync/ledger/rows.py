@@ -35,6 +35,9 @@ class ItemRow:
     steady_at: str  # the fingerprint has been unchanged since
     moved_at: str  # last change of phase
     filed_as: str | None  # where it was filed, relative to the done folder
+    flat: int = 0  # 1: files at the top of the drop folder, which belong to one study; its path is a name for people
+    filed_in: str | None = None  # the done folder in which it was filed
+    unkept_at: str | None = None  # its filed copy was found to be wholly gone
 
 
 @dataclass(frozen=True, slots=True)

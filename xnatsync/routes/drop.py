@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
@@ -16,9 +17,10 @@ from xnatsync.core.manifest import Kind, Level, ManifestFile
 from xnatsync.core.names import member_name, stored_name
 from xnatsync.core.remote import FileListing, RemoteFile
 from xnatsync.core.tree import Node, Tree
-from xnatsync.ledger.rows import FileRow
+from xnatsync.ledger.rows import FileRow, ItemRow
 
-OWN_FOLDER = ".xnatsync"  # inside every drop folder: custody, and nothing else
+OWN_FOLDER = ".xnatsync"  # inside every drop folder: custody, and marks that say whose boxes are there
+FLAT = "flat"  # how items without a folder are called: flat/<Study Instance UID>
 _UID_NAME = re.compile(r"([0-9]+(?:\.[0-9]+)+)\.dcm")
 
 
@@ -58,9 +60,35 @@ class DropRoute:
         """Names what only one unit at a time may write to."""
         return f"{self.server}/{project}/{session}"
 
+    @property
+    def claims(self) -> Path:
+        """The folder in which ledgers that have boxes in custody say where they are."""
+        return self.folder / OWN_FOLDER / "ledgers"
+
+    @property
+    def done_list(self) -> Path:
+        """The list of the done folders that ever were in the drop folder."""
+        return self.folder / OWN_FOLDER / "done-folders"
+
     def source_path(self, place: str, path: str) -> Path:
         """Tells where an item lies."""
         return (self.folder if place == "drop" else self.custody) / path
+
+    def source(self, item: ItemRow) -> Path:
+        """Tells where an item lies: one without a folder, in the drop folder itself."""
+        return self.folder if item.flat else self.source_path(item.place, item.path)
+
+    def filed(self, item: ItemRow) -> Path | None:
+        """Tells where an item was filed, in the done folder of that time; None when it was not."""
+        return None if item.filed_as is None else Path(item.filed_in or self.done) / item.filed_as
+
+    def ignores(self, name: str) -> bool:
+        """Tells whether an entry of the drop folder is none of ours, by its name."""
+        return any(fnmatchcase(name, pattern) for pattern in self.ignore)
+
+    def lets_stay(self, item: ItemRow) -> bool:
+        """Tells whether what looks like an item that has ended is to stay: kept when done, or given up by a person."""
+        return item.phase == "dismissed" or (item.phase == "done" and self.after == "keep")
 
 
 def member_names(files: Sequence[ManifestFile], style: Literal["uid", "original"]) -> dict[str, str]:

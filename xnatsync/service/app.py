@@ -29,6 +29,7 @@ from xnatsync.ledger.open import copy_in_memory, open_ledger
 from xnatsync.ports import Clock, Disk, Ids
 from xnatsync.routes.drop import DropRoute
 from xnatsync.service.clock import RandomIds, SystemClock
+from xnatsync.service.rivals import lives, own_claim
 from xnatsync.tree_ports import Archive, Server, TreeDisk
 from xnatsync.xnat.pace import Timeouts
 from xnatsync.xnat.server import XnatServer
@@ -152,6 +153,8 @@ class App:
             run_id=run_id,
             progress=Unfailing(progress),
             stopping=self.stop.is_set,
+            claim=own_claim(ledger, self.config.ledger.path),
+            lives=lives,
         )
 
 

@@ -76,6 +76,7 @@ def _checks(app: App, config: Config) -> Iterator[Check]:
         yield from _server(app, name, server)
     for name, route in config.drop_routes.items():
         yield from _folders(app, name, route)
+    yield from _strays(app, config)
     for name, tree in config.tree_routes.items():
         yield _tree(name, tree)
 
@@ -157,6 +158,38 @@ def _stuck(what: str, folder: Path) -> Iterator[Check]:
         name, why = found[0]
         more = f", and {len(found) - 1} more" if len(found) > 1 else ""
         yield _problem(what, DiskRefused(f"{name} in {folder} cannot be moved by this account: {why}{more}"))
+
+
+def _strays(app: App, config: Config) -> Iterator[Check]:
+    """Tells of what lies in custody and is no item's, and of done folders of former times."""
+    from xnatsync.service.app import drop_route
+    from xnatsync.service.status import reading
+    from xnatsync.service.strays import strays
+
+    try:
+        with reading(config) as ledger:
+            found = {
+                name: strays(app.make_disk(), drop_route(name, route), ledger)
+                for name, route in config.drop_routes.items()
+            }
+    except XnatsyncError:  # told as a problem of the ledger
+        return
+    for name, part in found.items():
+        what = f"route {name}"
+        if part.found:
+            text = f"{counted(len(part.found), 'thing')} in custody of which the ledger knows nothing"
+            yield Check(what, "warning", text, advice="`xnatsync sync` takes them up and delivers them.")
+        for claim in sorted({one.rival for one in part.rivals if one.rival is not None}, key=str):
+            many = sum(one.rival == claim for one in part.rivals)
+            yield Check(
+                what,
+                "warning",
+                f"{counted(many, 'thing')} in custody of the ledger {claim.path} on {claim.host}",
+                advice=f"It files them when it runs. If it is gone for good, remove .xnatsync/ledgers/{claim.ledger} "
+                "in the drop folder.",
+            )
+        for folder in part.done:
+            yield Check(what, "ok", f"{folder} is a former done folder: nothing in it is delivered again")
 
 
 def _tree(name: str, route: MirrorConfig | PushConfig) -> Check:

@@ -42,7 +42,8 @@ def examine_copy(
     wanted = [file for file in files if file.sha256 != NO_CONTENT]
     if item.filed_as is None or not wanted:
         return Copy()
-    place = route.done / item.filed_as
+    place = route.filed(item)
+    assert place is not None
     look = looking.disk.look(place)
     if look is None:
         _refuse_unmounted(looking, route)

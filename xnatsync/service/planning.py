@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from xnatsync.core.decide import Send, Step, Stop, decide
@@ -14,7 +14,7 @@ from xnatsync.engine.units import base_of, wish_of
 from xnatsync.engine.world import Progress, World, last_attempt
 from xnatsync.ledger.rows import FileRow, ItemRow, UnitRow
 from xnatsync.mirror.plan import MirrorPlan
-from xnatsync.routes.drop import source_tree
+from xnatsync.routes.drop import DropRoute, source_tree
 from xnatsync.service.app import App
 from xnatsync.service.mirroring import PushPlan, plan_mirrors, plan_pushes
 
@@ -63,22 +63,35 @@ def plan(app: App, names: Sequence[str], *, progress: Progress) -> PlanReport:
     with app.rehearsal(routes, progress) as world:
         for route in routes.values():
             try:
-                items = discover(world, route)
+                discover(world, route)
+                planned = list(_plan_items(world, route))
             except XnatsyncError as error:
                 report.errors.append(error)
                 continue
-            planned = [_plan_item(world, item) for item in items]
             report.items += _without_rivals(planned) if route.collision == "hold" else planned
         report.mirrors = plan_mirrors(app, world.ledger, world.run_id, names, progress)
         report.pushes = plan_pushes(app, world.ledger, world.run_id, names, progress)
     return report
 
 
-def _plan_item(world: World, item: ItemRow) -> ItemPlan:
+def _plan_items(world: World, route: DropRoute) -> Iterator[ItemPlan]:
+    """Plans every living item, also one that comes to be when a file turns out to belong to a study."""
+    seen: set[int] = set()
+    while items := [item for item in world.ledger.items(route=route.name) if item.id not in seen]:
+        for item in items:
+            seen.add(item.id)
+            if (planned := _plan_item(world, item)) is not None:
+                yield planned
+
+
+def _plan_item(world: World, item: ItemRow) -> ItemPlan | None:
+    """Plans an item; None when it is gone, or has become a part of another."""
     if item.phase in {"seen", "left"} and item.hold != "person":
         step_item(world, item)
         if world.ledger.has_item(item.id) and world.ledger.item(item.id).phase == "seen":
             step_item(world, world.ledger.item(item.id))
+    if not world.ledger.has_item(item.id):
+        return None
     item = world.ledger.item(item.id)
     units = tuple(_plan_unit(world, unit) for unit in world.ledger.units(item_id=item.id))
     return ItemPlan(item, units, tuple(world.ledger.aside(item.id)), world.ledger.left_out(item.id))

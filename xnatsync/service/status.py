@@ -14,6 +14,7 @@ from xnatsync.ledger.tree_rows import MirrorCounts, OwnerRow, TroubleRow, Unplac
 if TYPE_CHECKING:
     from xnatsync.config.model import Config
     from xnatsync.ledger.ledger import Ledger
+    from xnatsync.service.strays import Strays
 
 LISTED_MAX = 200  # items under way or held that are shown one by one
 
@@ -63,6 +64,8 @@ class RouteStanding:
     more: int  # items under way that are not listed in `standing`
     left_out: Mapping[str, int]  # of all items, by key of the selection, as far as it was never sent
     tree: TreeStanding | None = None  # None: not yet run, or a route without a tree
+    custody: int = 0  # things in custody that the ledger does not know of: the next run makes items of them
+    rivals: int = 0  # things in custody that belong to another ledger, which is there
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,7 @@ def _route(
     left_out = ledger.never_sent(name) if ledger is not None else {}
     folder = str(config.routes[name].folder) if name in config.routes else None
     tree = _tree(ledger, name, trees.get(name)) if ledger is not None else None
+    stray = _strays(config, ledger, name)
     return RouteStanding(
         name,
         config.routes[name].kind if name in config.routes else "mirror" if tree is not None else "drop",
@@ -140,7 +144,19 @@ def _route(
         max(0, len(standing) - LISTED_MAX),
         left_out,
         tree,
+        len(stray.found),
+        len(stray.rivals),
     )
+
+
+def _strays(config: Config, ledger: Ledger | None, name: str) -> Strays:
+    from xnatsync.disk.local import LocalDisk
+    from xnatsync.service.app import drop_route
+    from xnatsync.service.strays import Strays, strays
+
+    if name not in config.drop_routes:
+        return Strays()
+    return strays(LocalDisk(), drop_route(name, config.drop_routes[name]), ledger)
 
 
 def _tree(ledger: Ledger, name: str, counts: MirrorCounts | None) -> TreeStanding | None:

@@ -107,7 +107,10 @@ def _asked_file(files: Iterable[FileRow], units: Iterable[UnitRow], what: str) -
 
 
 def _seen(item: ItemRow) -> Sentence:
-    where = "the drop folder" if item.place == "drop" else "custody, where strangers had been found"
+    if item.flat:
+        text = f"{counted(item.files, 'file')} at the top of the drop folder of route {item.route} belong to one study"
+        return Sentence(item.seen_at, f"{text}, and are one item: {item.bytes} bytes.", "seen")
+    where = "the drop folder" if item.place == "drop" else "custody, where no item knew of it"
     return Sentence(
         item.seen_at,
         f"{item.path} was seen in {where} of route {item.route}: "
