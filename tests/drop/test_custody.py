@@ -17,7 +17,7 @@ from xnatsync.engine.world import Silent
 from xnatsync.ledger.open import open_ledger
 from xnatsync.service.app import App
 from xnatsync.service.doctor import examine
-from xnatsync.service.resolve import dismiss
+from xnatsync.service.giving_up import dismiss
 from xnatsync.service.status import overview
 from xnatsync.service.sync import sync
 

@@ -22,8 +22,8 @@ from xnatsync.config.load import load
 from xnatsync.disk.local import LocalDisk
 from xnatsync.engine.world import Silent
 from xnatsync.service.app import App
+from xnatsync.service.giving_up import dismiss
 from xnatsync.service.planning import plan
-from xnatsync.service.resolve import dismiss
 from xnatsync.service.story import tell
 
 

@@ -24,17 +24,21 @@ def test_top_level_entries_are_listed_sorted_with_their_kind(disk: LocalDisk, tm
         (tmp_path / name).touch()
     (tmp_path / "folder.zip").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "f.dcm")
-    assert disk.entries(tmp_path) == [
-        DropEntry(".hidden", "file"),
-        DropEntry("a.tar.gz", "archive"),
-        DropEntry("b.ZIP", "archive"),
-        DropEntry("c.tgz", "archive"),
-        DropEntry("d.tar", "archive"),
-        DropEntry("e.gz", "file"),
-        DropEntry("f.dcm", "file"),
-        DropEntry("folder.zip", "folder"),
-        DropEntry("link", "special"),
+    (tmp_path / "f.dcm").write_bytes(b"seven b")
+    os.utime(tmp_path / "f.dcm", ns=(5, 5))
+    listed = disk.entries(tmp_path)
+    assert [(entry.name, entry.kind) for entry in listed] == [
+        (".hidden", "file"),
+        ("a.tar.gz", "archive"),
+        ("b.ZIP", "archive"),
+        ("c.tgz", "archive"),
+        ("d.tar", "archive"),
+        ("e.gz", "file"),
+        ("f.dcm", "file"),
+        ("folder.zip", "folder"),
+        ("link", "special"),
     ]
+    assert listed[6] == DropEntry("f.dcm", "file", 7, 5)  # of a plain file, what tells whether it is another by now
 
 
 @posix

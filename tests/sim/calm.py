@@ -181,8 +181,14 @@ class Calm:
                 self.history.ledger_now(),
             )
 
+    def _files_of(self, item: ItemRow) -> list[str]:
+        if not item.flat:
+            return self.history.disk.below(self.history.route.source(item))
+        places = [str(self.history.route.folder / row.name) for row in self.history.ledger.loose_of(item.id)]
+        return [place for place in places if place in self.history.disk.files]
+
     def _remove_broken(self, item: ItemRow) -> None:
-        for name in self.history.disk.below(self.history.route.source_path(item.place, item.path)):
+        for name in self._files_of(item):
             data = self.history.disk.files[name].data
             try:
                 whole = (
@@ -195,7 +201,7 @@ class Calm:
 
     def _remove_rivals(self, item: ItemRow) -> None:
         seen: dict[str, bytes] = {}
-        for name in self.history.disk.below(self.history.route.source_path(item.place, item.path)):
+        for name in self._files_of(item):
             data = self.history.disk.files[name].data
             known = content.facts(data) if not content.is_archive(data) else None
             if known is not None and seen.setdefault(known.sop_uid, data) != data:

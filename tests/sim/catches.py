@@ -16,7 +16,8 @@ from xnatsync.core.errors import Disposition
 from xnatsync.core.manifest import Level
 from xnatsync.core.moment import parse
 from xnatsync.core.tree import Node, Tree
-from xnatsync.engine import failing, filing, items, observe, observers, perform, prove, units
+from xnatsync.engine import discover as discovering
+from xnatsync.engine import failing, filing, items, loose, observe, observers, perform, prove, units
 from xnatsync.engine.world import Rest
 from xnatsync.ledger.rows import FileRow
 from xnatsync.ledger.standstill import Standstill
@@ -176,6 +177,16 @@ def lets_watchers_fail_the_work() -> list[Any]:
     return [patch.object(observers, "tell", tell)]
 
 
+def looks_into_no_custody() -> list[Any]:
+    """What lies in custody is known by the ledger alone."""
+    return [patch.object(discovering, "unclaimed", lambda *_: iter(()))]
+
+
+def knows_a_flat_file_by_its_name() -> list[Any]:
+    """A file at the top that comes again under a known name is taken for the one that was there."""
+    return [patch.object(loose, "_stands", lambda _, item, *more: item is not None)]
+
+
 BUGS: dict[str, Callable[[], list[Any]]] = {
     bug.__name__: bug
     for bug in (
@@ -184,6 +195,7 @@ BUGS: dict[str, Callable[[], list[Any]]] = {
         has_no_quiet_time, resets_early, judges_on_an_incomplete_listing, forgets_the_selection,
         removes_what_was_left_out, forgets_what_was_left_out, blames_the_whole_route, repeats_what_was_refused,
         believes_every_moment, lets_watchers_fail_the_work,
+        looks_into_no_custody, knows_a_flat_file_by_its_name,
     )
 }  # fmt: skip
 

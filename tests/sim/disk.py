@@ -22,6 +22,7 @@ from xnatsync.core.errors import (
     Stopped,
 )
 from xnatsync.core.manifest import Kind, ManifestFile
+from xnatsync.dicom.identity import study_in
 from xnatsync.disk.failures import Operation, one_thing, our_disk
 from xnatsync.disk.manifest import _mark_duplicates
 from xnatsync.ports import DropEntry, FileSeen, ItemLook, ProblemSeen
@@ -57,6 +58,7 @@ class SimDisk:
         self.unsynced: list[tuple[str, str]] = []
         self.stuck: dict[str, int] = {}  # dropped things that cannot be renamed, and why, until a person mends it
         self.sick = (0, 0)  # until when the whole disk fails, and how
+        self.marks: dict[str, str] = {}  # marks of ours, which nobody takes for files
 
     # --- what people do ------------------------------------------------------------------------------------------
 
@@ -108,13 +110,34 @@ class SimDisk:
         for name in self._seen(folder):
             first, _, rest = name[len(str(folder)) + 1 :].partition("/")
             kinds[first] = "folder" if rest else "archive" if first.endswith(".zip") else "file"
-        return [DropEntry(name, kind) for name, kind in sorted(kinds.items())]
+        return [self._entry(folder / name, kind) for name, kind in sorted(kinds.items())]
+
+    def _entry(self, path: Path, kind: str) -> DropEntry:
+        file = self.files[str(path)] if kind == "file" else None
+        return DropEntry(path.name, kind, *((len(file.data), file.mtime_ns) if file is not None else ()))
 
     def look(self, path: Path) -> ItemLook | None:
         self._boundary("look")
         if self._seen(path) and self.history.faults.fires("unreadable", "disk.look"):
             return ItemLook((), (ProblemSeen(path.name, "it cannot be looked at: EIO", unreadable=True),))
         return self._look(path)
+
+    def look_at(self, folder: Path, names: Sequence[str]) -> ItemLook:
+        self._boundary("look_at")
+        if names and self._seen(folder) and self.history.faults.fires("unreadable", "disk.look_at"):
+            return ItemLook((), (ProblemSeen(names[0], "it cannot be looked at: EIO", unreadable=True),))
+        return self._look_at(folder, names)
+
+    def _look_at(self, folder: Path, names: Sequence[str]) -> ItemLook:
+        here = [(name, self.files.get(str(folder / name))) for name in sorted(names) if not self._hidden(folder)]
+        return ItemLook(tuple(FileSeen(name, len(file.data), file.mtime_ns) for name, file in here if file is not None))
+
+    def study_of(self, path: Path) -> str:
+        self._boundary("study_of")
+        file = self.files.get(str(path)) if not self._hidden(path) else None
+        if file is None or path.suffix == ".zip" or self.history.faults.fires("eio", "disk.study_of"):
+            return ""
+        return study_in(iter([file.data]))
 
     def _look(self, path: Path) -> ItemLook | None:
         names = self._seen(path)
@@ -136,9 +159,10 @@ class SimDisk:
         pixels: bool,
         on_progress: Callable[[int, int], None] | None = None,
         stop: Callable[[], bool] = lambda: False,
+        only: Sequence[str] | None = None,
     ) -> tuple[ManifestFile, ...]:
         self._boundary("read_manifest")
-        before = self._look(path)
+        before = self._look(path) if only is None else self._look_at(path, only)
         if before is None:
             raise SourceChanged(f"{path.name} is gone")
         found = []
@@ -156,7 +180,7 @@ class SimDisk:
             if on_progress is not None:
                 on_progress(len(found), 0)
             self._boundary("read_manifest, within")
-        if self._look(path) != before:
+        if (self._look(path) if only is None else self._look_at(path, only)) != before:
             raise SourceChanged(f"{path.name} changed while it was read")
         return _mark_duplicates(found)
 
@@ -228,6 +252,43 @@ class SimDisk:
         self._boundary("move, renamed")
         self.unsynced.clear()
         self._boundary("move, done")
+
+    def gather(self, folder: Path, names: Sequence[str], target: Path) -> None:
+        self._boundary("gather")
+        self._may_fail("gather", f"moving files of {folder} to {target}")
+        renamed: list[tuple[str, str]] = []
+        failed: tuple[int, str] | None = None
+        for name in names:
+            source, goal = folder / name, target / name
+            if chance := self.history.faults.fires("stuck", "disk.gather"):
+                self.stuck[str(source)] = chance.choice(STUCK)
+            if str(source) in self.stuck:
+                failed = self.stuck[str(source)], f"moving {source} to {goal}"
+                continue
+            if str(source) in self.files and not self._hidden(source) and not self._seen(goal):
+                self.history.judge.before_move(source, goal)
+                self.files[str(goal)] = self.files.pop(str(source))
+                self.has_own_folder = True
+                renamed.append((str(source), str(goal)))
+                self.unsynced.append(renamed[-1])
+            self._boundary("gather, within")
+        self.unsynced = [one for one in self.unsynced if one not in renamed]
+        if failed is not None:
+            self._refuse(*failed)
+        self._boundary("gather, done")
+
+    def read_mark(self, path: Path) -> str | None:
+        self._boundary("read_mark")
+        return self.marks.get(str(path)) if not self._hidden(path) else None
+
+    def write_mark(self, path: Path, text: str) -> None:
+        self._boundary("write_mark")
+        self._may_fail("write_mark", f"writing {path}")
+        if self._hidden(path):
+            self._fail(errno.ENOENT, f"writing {path}")
+        self.marks[str(path)] = text
+        self.has_own_folder = True
+        self._boundary("write_mark, done")
 
     def remove(self, path: Path) -> None:
         self._boundary("remove")

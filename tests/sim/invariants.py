@@ -272,6 +272,8 @@ class Judge:
             "select count(*) from file f join file o on o.key = f.key and o.sha256 <> f.sha256 "
             "join attempt a on a.unit_id = o.unit_id where f.unit_id = ?", unit.id,
         )  # fmt: skip
+        if self.history.losses:  # what we sent with a ledger that was lost is a stranger's to this one
+            return
         server = self.history.server
         if unit.code == errors.ForeignContent.code and not (server.foreign or server.latecomers or earlier):
             self.broken("L1", f"unit {unit.id} blames foreign content, and nobody else ever uploaded any")
@@ -285,6 +287,13 @@ class Judge:
             "select place, path, phase from item where phase <> 'done' or ?", route.after == "keep"
         )
         places = {str(route.source_path(place, path)) for place, path, _ in known}
+        places |= {
+            str(route.folder / name)
+            for name, phase in self.history.questions(
+                "select l.name, i.phase from loose l join item i on i.id = l.item_id"
+            )
+            if phase != "done" or route.after == "keep"
+        }
         for name in disk.below(route.folder):
             if Path(name).is_relative_to(route.done):
                 continue

@@ -40,6 +40,9 @@ class SimLedger(Ledger):
             found = self.read[key] = super()._all(make, sql, values)
         return found.copy()
 
+    def identity(self) -> str:
+        return self.history.identity
+
     def forget(self) -> None:
         """Something was undone: what was read meanwhile is no longer so."""
         self.read_at = -1

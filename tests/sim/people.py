@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,13 +30,15 @@ def drop(history: History, chance: Chance) -> str | None:
     study = content.studies()[chance.choice((0, 0, 0, 1, 2))]
     things = [thing for thing in study if chance.random() < 0.85] or [study[0]]
     version = chance.choice((0, 0, 0, 0, 1))
-    kind = chance.choice(("folder", "folder", "folder", "zip", "file"))
+    kind = chance.choice(("folder", "folder", "folder", "zip", "file", "flat", "flat"))
     name = chance.choice(NAMES)
     keep_times = chance.random() < 0.3
     mtime = history.clock.wall_ns - 10**12 if keep_times else None
     if kind == "zip":
         data = content.packed(tuple((f"e/{thing.path}", _as(thing.data, version)) for thing in things))
         history.write(Path(f"{name}.zip"), data, mtime)
+    elif kind == "flat":
+        _drop_flat(history, chance, [_as(thing.data, version) for thing in things], mtime)
     elif kind == "file":
         history.write(Path(f"{name}.dcm"), _as(things[0].data, version), mtime)
     else:
@@ -48,6 +50,23 @@ def drop(history: History, chance: Chance) -> str | None:
         if chance.random() < 0.05:
             history.later(0, Path(name) / "9/broken.dcm", things[0].data[:700], mtime)
     return f"{kind} {name} of study {study[0].study}, {len(things)} objects, version {version}"
+
+
+def _drop_flat(history: History, chance: Chance, objects: Sequence[bytes], mtime: int | None) -> None:
+    """A scanner writes to the top of the folder, perhaps for minutes, with names that may come again.
+
+    Sometimes a name is there before its content; an exam of somebody else is written between, now and then.
+    """
+    pause = chance.choice((0, 500, 20_000))
+    first = chance.choice((0, 0, 0, 100))
+    objects = [*objects, *(one.data for one in content.studies()[1][:2] if chance.random() < 0.4)]
+    for number, data in enumerate(sorted(objects, key=lambda _: chance.random())):
+        name = Path(f"IM{first + number:04d}")
+        if chance.random() < 0.15:
+            history.later(number * pause, name, data[: chance.choice((0, 140))], None)
+        history.later(number * pause + chance.choice((0, 0, 0, 30_000)), name, data, mtime)
+    if chance.random() < 0.3:
+        history.later(0, Path("README"), b"for people", mtime)
 
 
 def _as(data: bytes, version: int) -> bytes:

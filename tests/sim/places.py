@@ -10,7 +10,8 @@ from sim.grid import Grid, Reason, Table
 READS = ("project", "may_edit", "sessions", "session_files", "resource_files", "prearchive", "prearchive_files",
          "prearchive_log", "fetch_scans")  # fmt: skip
 WRITES = ("import_zip", "build", "commit", "put_file")
-DISK_METHODS = ("entries", "look", "read_manifest", "stream", "move", "remove", "prune", "exists")
+DISK_METHODS = ("entries", "look", "read_manifest", "stream", "move", "remove", "prune", "exists",
+                "look_at", "study_of", "gather", "write_mark")  # fmt: skip
 
 READ_FAULTS = ("503", "500", "401", "login page", "cut", "stale", "short", "doubled", "slow", "refused")
 WRITE_FAULTS = (
@@ -48,13 +49,16 @@ ONLY: Mapping[Cell, Reason] = {
         "that an effect comes within the route's `quiet` time is what the operator promises us, but for uploads",
     ),
     ("disk", "eio"): (
-        ("read_manifest", "stream", "move", "remove", "prune", "exists"),
+        ("read_manifest", "stream", "move", "remove", "prune", "exists", "study_of", "gather", "write_mark"),
         "where it is listed and looked at, it is `unreadable`",
     ),
-    ("disk", "enospc"): (("move", "remove", "prune"), "the others write nothing to our disk"),
-    ("disk", "unreadable"): (("entries", "look"), "what fails while it is read is EIO"),
-    ("disk", "exdev"): (("move",), "only a rename can cross devices"),
-    ("disk", "stuck"): (("move",), "a dropped thing that cannot be renamed (rights, a mount point) is met there"),
+    ("disk", "enospc"): (("move", "remove", "prune", "gather", "write_mark"), "the others write nothing to our disk"),
+    ("disk", "unreadable"): (("entries", "look", "look_at"), "what fails while it is read is EIO"),
+    ("disk", "exdev"): (("move",), "only a rename can cross devices, and custody is in the drop folder"),
+    ("disk", "stuck"): (
+        ("move", "gather"),
+        "a dropped thing that cannot be renamed (rights, a mount point) is met there",
+    ),
 }  # fmt: skip
 
 

@@ -37,7 +37,11 @@ class Slate:
         """Makes the ledger an empty one again."""
         if self.raw.in_transaction:
             self.raw.execute("rollback")
-        empty().backup(self.beside)
+        self.put(None)
+
+    def put(self, ledger: sqlite3.Connection | None) -> None:
+        """Puts another ledger in its place, or an empty one."""
+        (ledger or empty()).backup(self.beside)
         self.beside.execute(f"pragma schema_version = {self.schema}")
 
 

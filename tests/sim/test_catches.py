@@ -28,6 +28,8 @@ LAST = {
     "repeats_what_was_refused": 320,
     "believes_every_moment": 15,
     "lets_watchers_fail_the_work": 4,
+    "looks_into_no_custody": 59,
+    "knows_a_flat_file_by_its_name": 3,
 }
 
 

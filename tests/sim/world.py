@@ -10,6 +10,7 @@ everything must come to its end, or wait for a person with a reason, who resolve
 from __future__ import annotations
 
 import heapq
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -26,6 +27,7 @@ from sim.ledger import SimLedger
 from sim.observers import Failing
 from sim.server import PROJECT, SimServer, SimXnat
 from sim.steps import Inline, InlinePool
+from xnatsync.core.claim import Claim
 from xnatsync.core.errors import XnatsyncError
 from xnatsync.core.group import Routing
 from xnatsync.core.manifest import Level
@@ -96,6 +98,9 @@ class History:
         self.judge = Judge(self)
         self.slate = slate.take()
         self.raw = self.slate.raw
+        self.identity = f"{seed % 2**31:08x}"  # of the ledger; another one after it was lost
+        self.saved: sqlite3.Connection | None = None  # a backup of the ledger
+        self.losses = 0
         self.ledger = SimLedger(self.raw, self)
         self.dispatcher: Inline | None = None
         self.ticks = ticks if ticks is not None else chance.choice((40, 60, 80, 120))
@@ -193,6 +198,8 @@ class History:
         """A process starts."""
         if self.faults.on and self.faults.only is None and self.faults.next("let go").random() < 0.25:
             self.let_go()
+        if self.faults.on and self.faults.only is None and self.script is None:
+            self.fate(self.faults.next("ledger"))
         self.starts += 1
         if self.starts == self.wider_at:
             self.log("person: the selection is wider")
@@ -214,10 +221,34 @@ class History:
         world = World(
             ledger=self.ledger, disk=self.disk, clock=self.clock, ids=self.ids, server=lambda name: xnat,
             routes={"r": self.route}, run_id=run_id, progress=Unfailing(Failing(self)), stopping=lambda: False,
+            claim=Claim(self.identity, "here", f"/ledgers/{self.identity}"),
+            lives=lambda claim: claim.ledger == self.identity,
         )  # fmt: skip
         recover(world)
         self.dispatcher = Inline(world, 64, PATIENCE_S, self.log)
         self.find()
+
+    def fate(self, chance: Chance) -> None:
+        """While nothing runs a backup of the ledger is made; sometimes it is lost, and a backup is put back, or none.
+
+        What a lost ledger knew of requests without an answer is lost with it.
+        """
+        if self.raw.in_transaction:
+            return
+        drawn = chance.random()
+        if drawn < 0.3 and self.saved is None:
+            self.log("person: backs the ledger up")
+            self.saved = sqlite3.connect(":memory:", isolation_level=None)
+            self.raw.backup(self.saved)
+        elif drawn > (0.6 if self.disk.below(self.route.custody) else 0.97):  # the moment that counts
+            old = self.saved if chance.random() < 0.7 else None
+            self.log(f"the ledger is lost, and {'its backup is put back' if old is not None else 'begins anew'}")
+            self.slate.put(old)
+            self.losses += 1
+            self.jumps += 1  # no quiet time is known any more
+            if old is None:
+                self.identity = f"{(self.seed + 2**31 + self.losses) % 2**32:08x}"
+            self.judge.judged_at = -1
 
     def let_go(self) -> None:
         """A person says `xnatsync retry` while nothing runs: whatever is held is tried again, mended or not."""
