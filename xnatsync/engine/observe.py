@@ -8,6 +8,8 @@ from xnatsync.core.errors import NotThere
 from xnatsync.core.remote import PrearchiveSeen, PrearchiveState, ProjectSeen, SessionSeen
 from xnatsync.core.situation import ServerView
 from xnatsync.core.tree import EMPTY, Node, Problem, Tree
+from xnatsync.engine import recognise
+from xnatsync.engine.recognise import own_row
 from xnatsync.engine.world import World
 from xnatsync.ledger.rows import FileRow, UnitRow
 from xnatsync.ports import Xnat
@@ -22,15 +24,18 @@ def observe(world: World, unit: UnitRow, files: Sequence[FileRow]) -> ServerView
     if project is None:  # whatever else is asked of it would be answered as if a right were lacking
         return ServerView(None, None, (), frozenset(), None, None, (), None)
     prearchive = server.prearchive(unit.project)
+    known = world.ledger.prearchive_uris(unit.server, unit.project, unit.study_uid)
     rows = [
         row
         for row in prearchive
-        if row.study_uid == unit.study_uid or (row.project == unit.project and row.name == unit.session)
+        if row.study_uid == unit.study_uid
+        or row.uri in known
+        or (row.project == unit.project and row.name == unit.session)
     ]
-    own = _own(world, unit, rows)
-    sessions = _sessions(server, unit)
-    holder = next((session for session in sessions if session.study_uid == unit.study_uid), None)
     members = {file.member: file.key for file in files if file.kind == "dicom"}
+    own = own_row(world, unit, rows, members)
+    sessions = recognise.sessions(world, unit, members)
+    holder = next((session for session in sessions if session.study_uid == unit.study_uid), None)
     staged = _staged(server, own, members)
     stuck = own is not None and own.state in {PrearchiveState.CONFLICT, PrearchiveState.ERROR}
     return ServerView(
@@ -40,18 +45,13 @@ def observe(world: World, unit: UnitRow, files: Sequence[FileRow]) -> ServerView
         claimed=world.ledger.claimed_sessions(unit.server, unit.project, unit.study_uid),
         archive=target_tree(server.session_files(holder.id), members) if holder is not None else None,
         row=own,
-        strangers=tuple(row for row in rows if row is not own),
+        strangers=tuple(row for row in rows if own is None or row.uri != own.uri),
         staged=staged,
         log=server.prearchive_log(own.uri) if own is not None and stuck else "",
-        labels=_labels(server, unit, sessions, rows) | {row.name for row in prearchive},
+        labels=_labels(server, unit, sessions, [row for row in rows if own is None or row.uri != own.uri])
+        | {row.name for row in prearchive},
         kin=EMPTY if staged is None or set(staged) <= set(members.values()) else _kin(world, unit),
     )
-
-
-def _sessions(server: Xnat, unit: UnitRow) -> tuple[SessionSeen, ...]:
-    found = {session.id: session for session in server.sessions(unit.project, study_uid=unit.study_uid)}
-    found |= {session.id: session for session in server.sessions(unit.project, label=unit.session)}
-    return tuple(found[key] for key in sorted(found))
 
 
 def _labels(
@@ -61,23 +61,6 @@ def _labels(
     taken = any(session.label == unit.session and session.study_uid != unit.study_uid for session in sessions)
     taken = taken or any(row.name == unit.session and row.study_uid != unit.study_uid for row in rows)
     return frozenset(session.label for session in server.sessions(unit.project)) if taken else frozenset()
-
-
-def _own(world: World, unit: UnitRow, rows: Sequence[PrearchiveSeen]) -> PrearchiveSeen | None:
-    """Finds our prearchive row: one that we know by its URI, or one that was not there before we first sent.
-
-    The second covers the crash between the server's answer and our writing it down.
-    """
-    known = world.ledger.prearchive_uris(unit.server, unit.project, unit.study_uid)
-    before = world.ledger.strangers_before(unit.server, unit.project, unit.study_uid)
-    candidates = [
-        row
-        for row in rows
-        if row.study_uid == unit.study_uid
-        and (row.uri in known or (before is not None and row.uri not in before and row.name == unit.session))
-    ]
-    candidates.sort(key=lambda row: (row.uri == unit.prearchive, row.uri))
-    return candidates[-1] if candidates else None
 
 
 def _staged(server: Xnat, own: PrearchiveSeen | None, members: dict[str, str]) -> Tree | None:

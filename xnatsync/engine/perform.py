@@ -192,7 +192,10 @@ def commit(world: World, route: DropRoute, unit: UnitRow, uri: str) -> Result:
         return attempt
     failures: list[XnatsyncError] = []
     try:
-        if not world.server(unit.server).commit(uri, request_id=attempt.request_id):
+        archived = world.server(unit.server).commit(uri, request_id=attempt.request_id)
+        if archived:
+            world.ledger.note_archived(attempt.id, archived)
+        else:
             failures.append(PrearchiveStuck(f"the server was asked to archive {uri} and left it where it is"))
     except XnatsyncError as error:
         failures.append(error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from xnatsync.core.decide import AGAIN_S
 from xnatsync.core.errors import (
@@ -25,6 +25,7 @@ from xnatsync.core.wording import counted
 from xnatsync.engine.failing import LOOK_AGAIN_S, held_back
 from xnatsync.engine.fetch_back import Seen, deepened
 from xnatsync.engine.perform import as_manifest
+from xnatsync.engine.recognise import sessions
 from xnatsync.engine.world import Due, Result, World, last_attempt
 from xnatsync.ledger.rows import FileRow, Outcome, UnitRow
 from xnatsync.routes.drop import (
@@ -41,7 +42,7 @@ def prove(world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileRow
     """Examines a landed unit at the route's level; attaches what is still to be attached; concludes with a receipt."""
     source = source_tree(files)
     members = {file.member: file.key for file in files if file.kind == Kind.DICOM}
-    seen = _look(world, unit)
+    seen = _look(world, unit, members)
     if seen is None:
         return _back(world, unit, "its session is gone")
     target = target_tree(seen.listing, members)
@@ -66,7 +67,7 @@ def prove(world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileRow
     return _conclude(world, unit, files, findings.receipt)
 
 
-def _look(world: World, unit: UnitRow) -> Seen | None:
+def _look(world: World, unit: UnitRow, members: Mapping[str, str]) -> Seen | None:
     """Lists where the unit has landed; None when that session is gone (deleted, or archived by a person).
 
     What waits in the prearchive may be the rest of a study that is archived already: then both together are listed.
@@ -83,7 +84,7 @@ def _look(world: World, unit: UnitRow) -> Seen | None:
         staged = server.prearchive_files(unit.prearchive)
     except NotThere:
         return None
-    known = server.sessions(unit.project, study_uid=unit.study_uid)
+    known = [one for one in sessions(world, unit, members) if one.study_uid == unit.study_uid]
     return Seen("prearchive", tuple((one.id, server.session_files(one.id)) for one in known), staged)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -11,7 +11,8 @@ from xnatsync.core.errors import Bug, LedgerDamaged
 from xnatsync.core.manifest import Compared
 from xnatsync.core.phases import advance_unit
 from xnatsync.ledger.connection import Value
-from xnatsync.ledger.items import RELEASE, UNIT, Items
+from xnatsync.ledger.evidence import Evidence
+from xnatsync.ledger.items import RELEASE, UNIT
 from xnatsync.ledger.rows import AttemptRow, EntryRow, Hold, Outcome, ReceiptRow, UnitRow
 from xnatsync.ledger.standstill import Standstill
 
@@ -21,7 +22,7 @@ RECEIPT = ", ".join(field.name for field in fields(ReceiptRow))
 LIVING = "phase not in ('closed', 'dismissed')"
 
 
-class Units(Items, Standstill):
+class Units(Evidence, Standstill):
     """What the ledger knows of units."""
 
     def unit(self, unit_id: int) -> UnitRow:
@@ -76,11 +77,6 @@ class Units(Items, Standstill):
             "select prearchive from unit where server = ? and project = ? and study_uid = ? and prearchive is not null"
         )
         return frozenset(str(row[0]) for row in self._fetch(sql, [server, project, study_uid]))
-
-    def claims(self, server: str, uri: str) -> list[UnitRow]:
-        """Lists the units, of whatever route, living or proven, that made a prearchive row or wait in it."""
-        sql = f"select {UNIT} from unit where server = ? and prearchive = ? and phase <> 'dismissed' order by id"
-        return self._all(UnitRow, sql, [server, uri])
 
     def strangers_before(self, server: str, project: str, study_uid: str) -> frozenset[str] | None:
         """Lists the prearchive rows of a study that were there before one of our uploads; None when we never sent any.
@@ -298,52 +294,6 @@ class Units(Items, Standstill):
             receipt = self.receipt(unit_id)
             assert receipt is not None
             return receipt
-
-    def acknowledge(self, unit: UnitRow, keys: Iterable[str]) -> None:
-        """Notes that the server answered "stored" to an upload of objects of a unit."""
-        with self.write():
-            self._run_many(
-                "update entry set acknowledged = 1 where route = ? and target = ? and key = ? and unit_id = ?",
-                ((unit.route, unit.target, key, unit.id) for key in keys),
-            )
-
-    def acknowledged(self, unit: UnitRow) -> frozenset[str]:
-        """Lists the objects of a unit of which the server acknowledged this very content from here, now or earlier."""
-        sql = (
-            "select e.key from entry e join file f on f.key = e.key and f.sha256 = e.source_sha256 "
-            "where f.unit_id = ? and f.kind = 'dicom' and e.route = ? and e.target = ? and e.acknowledged = 1"
-        )
-        return frozenset(str(row[0]) for row in self._fetch(sql, [unit.id, unit.route, unit.target]))
-
-    def compared(self, item_id: int) -> dict[tuple[int, Compared], int]:
-        """Counts for each unit of an item what was compared of its objects; what was proven by name is not in it."""
-        sql = (
-            "select unit_id, compared, count(*) from evidence "
-            "where unit_id in (select id from unit where item_id = ?) group by unit_id, compared"
-        )
-        return {(int(unit), Compared(by)): int(many) for unit, by, many in self._fetch(sql, [item_id])}
-
-    def removable(self, item_id: int) -> dict[str, int]:
-        """Lists the files of an item of which the evidence allows the removal: path -> position in the manifest.
-
-        Who wants to remove one announces it; a trigger asks for the same evidence again.
-        """
-        sql = (
-            "select f.path, f.position from file f join evidence e on e.unit_id = f.unit_id "
-            "join receipt r on r.unit_id = f.unit_id where f.item_id = ? and r.place = 'archive' "
-            "and e.key = case f.kind when 'other' then 'attached/' || f.member else f.key end "
-            "and (e.compared = 'bytes' or (e.acknowledged = 1 and e.compared in ('pixels', 'content')))"
-        )
-        return {str(path): int(position) for path, position in self._fetch(sql, [item_id])}
-
-    def announce_removals(self, item_id: int, positions: Iterable[int], now: str) -> None:
-        """Notes that files of an item are going to be removed; Bug where nothing shows that their server holds them."""
-        with self.write():
-            known = {int(row[0]) for row in self._fetch("select position from removal where item_id = ?", [item_id])}
-            self._run_many(
-                "insert into removal values (?, ?, ?)",
-                ((item_id, position, now) for position in sorted(set(positions) - known)),
-            )
 
     def receipt(self, unit_id: int) -> ReceiptRow | None:
         """Gives the receipt of a unit."""

@@ -113,4 +113,4 @@ def of_session(client: Client, session_id: str, call: Call) -> Reply:
 
 def _with_uid(file: RemoteFile, found: dict[tuple[str, str], dict[str, str]]) -> RemoteFile:
     uids = found.get((file.scan, file.resource))
-    return file if uids is None else replace(file, sop_uid=uids.get(file.name, file.sop_uid))
+    return file if uids is None else replace(file, sop_uid=file.sop_uid or uids.get(file.name, ""))
