@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -280,18 +281,79 @@ def test_what_was_not_delivered_is_looked_at_too(empty: DropWorld) -> None:
     assert str(only(look(empty)).key).endswith("notes.txt")
 
 
-def test_a_done_folder_that_is_not_mounted_halts(world: DropWorld) -> None:
-    """Empty or not there at all: nothing is concluded about what was filed."""
-    done = world.folder / "done"
-    done.rename(world.root / "away")
+def test_a_disk_that_is_not_mounted_halts(world: DropWorld) -> None:
+    """Without our own folder nothing shows whose disk it is: nothing is concluded about what was filed."""
+    world.folder.rename(world.root / "away")
 
     gone = look(world)
-    done.mkdir()
+    world.folder.mkdir()
     empty = look(world)
 
     assert (gone.exit_code, empty.exit_code) == (7, 7)
     assert [error.code for error in (*gone.errors, *empty.errors)] == ["XS-FOLDER-MISSING"] * 2
     assert gone.findings == empty.findings == []
+    assert gone.unkept == empty.unkept == []
+
+
+@pytest.mark.parametrize("how", ["the copy", "its files", "the day", "everything", "the done folder"])
+def test_a_filed_copy_that_is_wholly_gone_is_told_once(world: DropWorld, how: str) -> None:
+    """Somebody empties the done folder, as everybody does some day: no difference, now and in every night to come."""
+    done = world.folder / "done"
+    (day,) = done.iterdir()
+    (copy,) = day.iterdir()
+    if how == "its files":
+        for path in filed(world):
+            path.unlink()
+    elif how == "everything":
+        shutil.rmtree(done)
+        done.mkdir()
+    else:
+        shutil.rmtree({"the copy": copy, "the day": day, "the done folder": done}[how])
+
+    first, second = look(world), look(world)
+
+    assert [part.filed_as for part in first.unkept] == [f"{day.name}/exam"]
+    assert second.unkept == []
+    assert untouched(first)
+    assert untouched(second)
+    assert (first.local.expected, first.server.same) == (0, 5)
+    with world.ledger() as ledger:
+        assert [event.code for event in ledger.events(item_id=1)].count("copy.unkept") == 1
+
+
+def test_a_part_of_a_filed_copy_that_is_missing_is_a_difference_in_every_run(world: DropWorld) -> None:
+    """Nobody keeps a half: that is damage, told until somebody does something about it."""
+    for path in filed(world)[1:]:
+        path.unlink()
+
+    reports = [look(world), look(world)]
+
+    assert [report.exit_code for report in reports] == [4, 4]
+    assert [report.unkept for report in reports] == [[], []]
+
+
+def test_filed_copies_are_found_where_done_was_then(world: DropWorld) -> None:
+    """`done` is another folder now: what was filed before is verified in its place, and repaired from there."""
+    former = filed(world)
+    world.configure(done=str(world.folder / "new"))
+    world.study("second", patient="SUB2", seed=2)
+    assert world.sync().exit_code == 0
+    assert untouched(look(world))
+
+    flip(former[0])
+
+    assert (only(look(world)).side, look(world).exit_code) == ("filed", 4)
+
+
+def test_repair_says_that_a_copy_is_no_longer_kept(world: DropWorld) -> None:
+    """The server lost an object, and nobody has the copy: the person hears what to do, and nothing is blamed."""
+    lose(world, world.stored(LABEL)[0])
+    shutil.rmtree(world.folder / "done")
+
+    report = look(world, repair=True)
+
+    (repair,) = report.repairs
+    assert (repair.action, "no longer kept" in repair.text) == ("person", True)
 
 
 def test_a_deleted_source_has_no_copy_to_look_at(empty: DropWorld) -> None:

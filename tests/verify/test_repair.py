@@ -344,7 +344,7 @@ def test_a_repair_that_dies_after_the_move_is_no_loss(world: DropWorld) -> None:
 
 
 def test_a_move_that_fails_leaves_the_copy_where_it_is(world: DropWorld) -> None:
-    """A person is told; and a copy that is gone later is missing."""
+    """A person is told; and a copy that is gone later is no longer kept."""
     lose(world, world.stored(LABEL)[0])
     full = app_between(world.config, disk={"move": raising(DiskFull("no space is left"))})
     assert actions(look(world, app=full, repair=True)) == [("person", False)]
@@ -352,7 +352,9 @@ def test_a_move_that_fails_leaves_the_copy_where_it_is(world: DropWorld) -> None
 
     shutil.rmtree(filed(world)[0].parents[1])
 
-    assert found(look(world)) == {("server", "missing"), ("filed", "missing")}
+    report = look(world)
+    assert found(report) == {("server", "missing")}
+    assert [part.item_id for part in report.unkept] == [1]
 
 
 @pytest.mark.parametrize("dies", [raising, raising_after])

@@ -32,6 +32,12 @@ def verify_blocks(report: VerifyReport) -> Iterator[Block]:
         yield Line(
             f"{rest}{counted(report.more, 'finding')} more: `--report FILE` writes a report for programs", Tone.WARN
         )
+    for unkept in report.unkept[:_TARGETS_SHOWN]:
+        yield Line(f"item {unkept.item_id}: its filed copy {unkept.filed_as} is no longer kept, which is told once")
+    if len(report.unkept) > _TARGETS_SHOWN:
+        yield Line(
+            f"{counted(len(report.unkept) - _TARGETS_SHOWN, 'filed copy', 'filed copies')} more are no longer kept"
+        )
     yield from _repair_blocks(report)
     for error in report.errors:
         yield from error_blocks(error)
@@ -105,6 +111,7 @@ def verify_fields(report: VerifyReport) -> dict[str, object]:
         "targets": [_summary(part) for part in report.summaries],
         "findings": [_finding(target, finding) for target, finding in report.findings],
         "more": report.more,
+        "unkept": [{"route": part.route, "item": part.item_id, "filed_as": part.filed_as} for part in report.unkept],
         "rehearsed": report.rehearsed,
         "repairs": [_repair(part) for part in report.repairs],
         "errors": [error_fields(error) for error in report.errors],

@@ -102,6 +102,15 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Unkept:
+    """A filed copy that is wholly gone: somebody keeps it no longer, which is told once and is no difference."""
+
+    route: str
+    item_id: int
+    filed_as: str
+
+
+@dataclass(frozen=True, slots=True)
 class Looked:
     """One target after it was looked at.  `local` is the filed copy, or the tree."""
 
@@ -110,6 +119,7 @@ class Looked:
     server: Tally = Tally()
     local: Tally = Tally()
     findings: tuple[Finding, ...] = ()
+    unkept: tuple[Unkept, ...] = ()  # filed copies that are gone, and of which that was not known
 
     @property
     def verdict(self) -> Verdict:
@@ -163,6 +173,7 @@ class VerifyReport:
     summaries: list[Summary] = field(default_factory=list)
     findings: list[tuple[Target, Finding]] = field(default_factory=list)
     more: int = 0  # findings that are not kept
+    unkept: list[Unkept] = field(default_factory=list)  # filed copies that were found to be gone, told once
     repairs: list[Repair] = field(default_factory=list)
     rehearsed: bool = False  # nothing was repaired, it was only asked what would be
     errors: list[XnatsyncError] = field(default_factory=list)  # about whole routes, servers and disks

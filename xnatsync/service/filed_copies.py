@@ -15,7 +15,8 @@ from xnatsync.dicom.identity import pixel_digest
 from xnatsync.engine.fetch_back import told
 from xnatsync.engine.perform import as_manifest
 from xnatsync.ledger.rows import FileRow, ItemRow
-from xnatsync.routes.drop import DropRoute
+from xnatsync.ports import DropEntry
+from xnatsync.routes.drop import OWN_FOLDER, DropRoute
 from xnatsync.service.verifying import Looking
 
 NO_CONTENT = bytes(32)  # links and special files are in a manifest by name alone
@@ -28,6 +29,7 @@ class Copy:
 
     tally: Tally = field(default_factory=Tally)
     findings: list[Finding] = field(default_factory=list)
+    gone: bool = False  # nothing of it is there: it is no longer kept
     whole: set[str] = field(default_factory=set)  # paths that are what the manifest says
     digests: Digests = field(default_factory=dict)  # of objects that were read
 
@@ -37,7 +39,8 @@ def examine_copy(
 ) -> Copy:
     """Looks at some files of a filed copy; with `contents`, what they hold is digested on the way.
 
-    Names: they are there, with the right size.  Bytes: read to the end.  Nothing is expected where nothing was filed.
+    Names: they are there, with the right size.  Bytes: read to the end.  Nothing is expected where nothing was filed,
+    nor of a copy that is wholly gone: whoever empties the done folder takes copies, and proofs stay what they are.
     """
     wanted = [file for file in files if file.sha256 != NO_CONTENT]
     if item.filed_as is None or not wanted:
@@ -45,10 +48,9 @@ def examine_copy(
     place = route.filed(item)
     assert place is not None
     look = looking.disk.look(place)
-    if look is None:
-        _refuse_unmounted(looking, route)
-        gone = Finding("filed", Verdict.MISSING, item.filed_as, "the whole filed copy is gone", len(wanted))
-        return Copy(Tally(len(wanted)), [gone])
+    if look is None or not (look.files or look.problems):
+        _refuse_unmounted(looking, route, item)
+        return Copy(gone=True)
     judging = _Judging(looking, item, place, contents)
     if _is_folder(looking, place):
         sizes = {file.path: file.size for file in look.files}
@@ -62,13 +64,31 @@ def examine_copy(
     return judging.copy
 
 
-def _refuse_unmounted(looking: Looking, route: DropRoute) -> None:
-    """FolderMissing when nothing at all is filed there: a disk that is not mounted says nothing of what is on it."""
-    if not looking.disk.entries(route.done):
-        raise FolderMissing(
-            f"{route.done} is empty, and should hold what was filed there: perhaps its disk is not mounted",
-            advice="Mount the disk, or put back what was filed; nothing is concluded about it.",
-        )
+def _refuse_unmounted(looking: Looking, route: DropRoute, item: ItemRow) -> None:
+    """FolderMissing when nothing shows that the disk is mounted: then nothing is known of what is on it.
+
+    Filing is a rename: the disk of the done folder is that of the drop folder, where our own folder always stays.
+    """
+    done = Path(item.filed_in or route.done)
+    if _entries(looking, done) or _is_home(looking, route, done):
+        return
+    raise FolderMissing(
+        f"{done} is empty or gone, and the drop folder is not there with our own folder in it: "
+        "perhaps its disk is not mounted",
+        advice="Mount the disk, or put back what was filed; nothing is concluded about it.",
+    )
+
+
+def _is_home(looking: Looking, route: DropRoute, done: Path) -> bool:
+    own = any(entry.name == OWN_FOLDER for entry in _entries(looking, route.folder))
+    return own and looking.disk.same_device(route.folder, done)
+
+
+def _entries(looking: Looking, folder: Path) -> list[DropEntry]:
+    try:
+        return looking.disk.entries(folder)
+    except FolderMissing:
+        return []
 
 
 def _is_folder(looking: Looking, place: Path) -> bool:

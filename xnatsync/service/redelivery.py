@@ -48,8 +48,8 @@ def redeliver(
     if damaged:
         yield Repair(
             target, damaged[0].key, "person",
-            f"the filed copy is damaged ({counted(len(damaged), 'finding')}), and the server may have rewritten heads: "
-            "download the session if you need one, or restore the copy from a backup",
+            f"the filed copy is damaged or incomplete ({counted(len(damaged), 'finding')}), and the server may have "
+            "rewritten heads: download the session if you need one, or restore the copy from a backup",
         )  # fmt: skip
 
 
@@ -94,10 +94,14 @@ def _one(looking: Looking, route: DropRoute, target: Target, item: ItemRow, rehe
         why = "it was kept in its place" if route.after == "keep" else "there is no filed copy of it"
         return Repair(target, None, "person", f"item {item.id}: {why}: drop it again to have it sent")
     copy = examine_copy(looking, route, item, looking.ledger.files(item.id), Level.BYTES, contents=False)
+    if copy.gone:
+        why = f"its filed copy {item.filed_as} is no longer kept: drop it again, from wherever it was kept"
+        return Repair(target, None, "person", f"item {item.id}: {why}")
     if copy.findings:
         why = copy.findings[0].detail or str(copy.findings[0].verdict)
         return Repair(target, None, "person", f"item {item.id}: its filed copy {item.filed_as} is not whole: {why}")
-    source = route.done / item.filed_as
+    source = route.filed(item)
+    assert source is not None
     goal = _free(looking, route, PurePosixPath(item.filed_as).name, item.id)
     text = f"item {item.id} goes back into the drop folder as {goal.name}; the next sync sends what is missing"
     if rehearse:
@@ -121,7 +125,8 @@ def _note(looking: Looking, item: ItemRow, code: str, text: str) -> None:
 
 def went_back(looking: Looking, route: DropRoute, item: ItemRow) -> bool:
     """Tells whether a filed copy that is gone was put back by a run that died before it could write that down."""
-    if item.filed_as is None or looking.disk.exists(route.done / item.filed_as):
+    filed = route.filed(item)
+    if filed is None or looking.disk.exists(filed):
         return False
     said = [event.code for event in looking.ledger.events(item_id=item.id) if event.code in {BACK, KEPT}]
     return said[-1:] == [BACK]

@@ -25,6 +25,7 @@ from xnatsync.core.verification import (
     Looked,
     Tally,
     Target,
+    Unkept,
     Verdict,
     VerifyReport,
 )
@@ -286,10 +287,25 @@ class _Run:
     def _take(self, examiner: Examiner, looked: Looked) -> None:
         self.report.add(looked)
         self.looking.audit(looked, examiner.kind)
+        for unkept in looked.unkept:
+            self._unkeep(unkept)
         examiner.note(looked)
         wrong = DIFFERENCES | {Verdict.EXTRA}
         if self.asked.repair and any(found.verdict in wrong for found in looked.findings):
             self.wrong.append(looked)
+
+    def _unkeep(self, unkept: Unkept) -> None:
+        """Notes that a filed copy is gone; told once, by the run that finds it so."""
+        ledger, now = self.looking.ledger, self.looking.now()
+        with ledger.write():
+            if not ledger.unkeep(unkept.item_id, now):
+                return
+            text = f"the filed copy of item {unkept.item_id} is no longer kept"
+            ledger.event(
+                "copy.unkept", text, level="info", now=now, route=unkept.route, run_id=self.looking.run_id,
+                item_id=unkept.item_id,
+            )  # fmt: skip
+        self.report.unkept.append(unkept)
 
 
 def _may_pass(found: Finding) -> bool:

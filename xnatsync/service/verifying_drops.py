@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from xnatsync.core.errors import AccessDenied, NotThere, ReadFailed, ReplyStrange, ServerBusy
 from xnatsync.core.manifest import Level, manifest_digest
-from xnatsync.core.verification import Depth, Finding, Looked, Repair, Tally, Target, Verdict
+from xnatsync.core.verification import Depth, Finding, Looked, Repair, Tally, Target, Unkept, Verdict
 from xnatsync.core.wording import counted
 from xnatsync.ledger.rows import FileRow, ReceiptRow, UnitRow
 from xnatsync.routes.drop import DropRoute, is_attached, target_tree
@@ -64,7 +64,10 @@ class Drops:
         server, findings = self._server(sent, digests)
         findings += [finding for copy in copies for finding in copy.findings]
         findings += [finding for unit in units for finding in _ledger(unit, files[unit.id], receipts.get(unit.id))]
-        return Looked(target, self.depth, server, local, tuple(findings))
+        unkept = tuple(self._unkept(unit) for unit, copy in zip(units, copies, strict=True) if copy.gone)
+        return Looked(
+            target, self.depth, server, local, tuple(findings), tuple(one for one in unkept if one is not None)
+        )
 
     def again(self, target: Target) -> Looked:
         """Each look is a new one."""
@@ -91,6 +94,10 @@ class Drops:
             files = [file for file in files if file.unit_id is None]
         contents = self.depth.server.rank >= Level.PIXELS.rank
         return examine_copy(self.looking, self.route, item, files, self.depth.local, contents=contents)
+
+    def _unkept(self, unit: UnitRow) -> Unkept | None:
+        item = self.looking.ledger.item(unit.item_id)
+        return Unkept(item.route, item.id, item.filed_as or "") if item.unkept_at is None else None
 
     # --- the server's side ---------------------------------------------------------------------------------------
 
