@@ -330,5 +330,5 @@ def test_workflows_are_created_updated_and_found(admin: httpx.Client, session: s
     assert admin.put("/data/workflows", params={**keys, "wrk:workflowData/status": "Running"}).status_code == 200
     assert admin.put("/data/workflows", params={**keys, "wrk:workflowData/status": "Complete"}).status_code == 200
     found = admin.get("/data/workflows", params={**keys, "format": "json"}).json()["items"][0]["data_fields"]
-    assert (found["status"], found["wrk_workflowData_id"]) == ("Complete", 1)
+    assert (found["status"], found["wrk_workflowData_id"]) == ("Complete", 3)  # after the events of the session
     assert admin.get("/data/workflows/7").status_code == 404

@@ -89,7 +89,9 @@ def test_what_the_table_promises_is_read(module):
 
 def test_an_endpoint_that_ignores_a_parameter_is_caught():
     source = _sources("search_routes")
-    assert ignored("search_routes", OWN["search_routes"], source.replace('request.flag("saveAs")', "False")) == {"saveAs"}
+    assert ignored("search_routes", OWN["search_routes"], source.replace('request.flag("saveAs")', "False")) == {
+        "saveAs"
+    }
 
 
 @pytest.mark.parametrize("module", sorted(OWN))

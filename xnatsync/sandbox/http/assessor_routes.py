@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, text
+from xnatsync.sandbox.http.history import note_request
 from xnatsync.sandbox.http.loading import load_values, model_errors
 from xnatsync.sandbox.http.sharing_routes import delete_or_unshare, put_share
 from xnatsync.sandbox.model.creation import create_assessor, touch_up
@@ -89,6 +90,8 @@ class AssessorWriter:
         with model_errors():
             changed = apply(values, stored, replace=request.flag("allowDataDeletion"))
             changed |= settle(self.site, request.user, stored, values)
+        if changed or existing is None:
+            note_request(self.site, request, stored, created=existing is None)
         if changed and existing is not None:
             self.site.changed(stored)
         touch_up(self.site, session)

@@ -1,28 +1,29 @@
-"""JSON custom fields of projects, subjects, experiments and scans (hierarchy.md §4.4)."""
+"""JSON custom fields of projects, subjects, experiments, scans and assessors (hierarchy.md §4.4)."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, json_answer, text
 from xnatsync.sandbox.http.router import Routes
-from xnatsync.sandbox.model.hierarchy import find_experiment, find_project, find_subject
+from xnatsync.sandbox.model.hierarchy import find_assessor, find_experiment, find_project, find_subject
 from xnatsync.sandbox.model.objects import Experiment, Project, Scan, Subject
 from xnatsync.sandbox.model.site import Site
 
 _ROOT = "/xapi/custom-fields"
+_PROJECT, _SUBJECT, _EXPERIMENT = "/projects/{PROJECT}", "/subjects/{SUBJECT}", "/experiments/{EXPERIMENT}"
+_SESSIONS = (f"{_PROJECT}{_EXPERIMENT}", f"{_PROJECT}{_SUBJECT}{_EXPERIMENT}", _EXPERIMENT)
 _ITEMS = (
-    "/projects/{PROJECT}",
-    "/projects/{PROJECT}/subjects/{SUBJECT}",
-    "/subjects/{SUBJECT}",
-    "/projects/{PROJECT}/experiments/{EXPERIMENT}",
-    "/projects/{PROJECT}/subjects/{SUBJECT}/experiments/{EXPERIMENT}",
-    "/experiments/{EXPERIMENT}",
-    "/projects/{PROJECT}/experiments/{EXPERIMENT}/scans/{SCAN}",
-    "/projects/{PROJECT}/subjects/{SUBJECT}/experiments/{EXPERIMENT}/scans/{SCAN}",
-    "/experiments/{EXPERIMENT}/scans/{SCAN}",
+    _PROJECT,
+    f"{_PROJECT}{_SUBJECT}",
+    _SUBJECT,
+    *_SESSIONS,
+    *(f"{session}/scans/{{SCAN}}" for session in _SESSIONS),
+    *(f"{session}/assessors/{{ASSESSOR}}" for session in _SESSIONS),
 )
+_Item = Project | Subject | Experiment | Scan
 
 
 def attach(routes: Routes, site: Site) -> None:
@@ -40,9 +41,11 @@ class _Fields:
     site: Site
 
     def show(self, request: Request, match: Match) -> Response:
-        """Shows all fields."""
+        """Shows all fields, or those of `fieldNames`."""
+        names = [name for key, value in request.query if key == "fieldNames" for name in value.split(",")]
         with self.site.lock:
-            return json_answer(dict(self._item(request, match, "read")[0].custom))
+            custom = self._item(request, match, "read")[0].custom
+            return json_answer({key: value for key, value in custom.items() if not names or key in names})
 
     def one(self, request: Request, match: Match) -> Response:
         """Shows one field's value as text."""
@@ -68,31 +71,43 @@ class _Fields:
         """Removes one field."""
         with self.site.lock:
             item, document = self._item(request, match, "edit")
-            item.custom.pop(match.values["FIELD"], None)
+            if match.values["FIELD"] not in item.custom:
+                raise Refusal(404)
+            del item.custom[match.values["FIELD"]]
             self.site.save(document)
             return json_answer(dict(item.custom))
 
-    def _item(
-        self, request: Request, match: Match, right: str
-    ) -> tuple[Project | Subject | Experiment | Scan, Project | Subject | Experiment]:
-        """Finds the item and what it is kept in; unreadable is 403 here, and so is what a project does not have."""
-        site, ids = self.site, match.values
-        project = find_project(site, ids["PROJECT"]) if "PROJECT" in ids else None
-        if "PROJECT" in ids and (project is None or not site.can(request.user, project.id, right)):
+    def _item(self, request: Request, match: Match, right: str) -> tuple[_Item, Project | Subject | Experiment]:
+        """Finds the item and what it is kept in.
+
+        What one cannot see is 403 here, there or not; only a scan or an assessor that a readable session does not have
+        is 404, and 403 for who may not write.  A share lets one read, never write; a project is its owners' to write.
+        """
+        site, user, ids = self.site, request.user, match.values
+        kept = self._kept(ids)
+        if kept is None:
             raise Refusal(403)
-        home = project.id if project is not None else None
-        item: Project | Subject | Experiment | None = project
-        if "SUBJECT" in ids:
-            item = find_subject(site, home, ids["SUBJECT"])
-        if "EXPERIMENT" in ids:
-            item = find_experiment(site, home, ids["EXPERIMENT"])
+        if isinstance(kept, Project):
+            allowed = site.can(user, kept.id, "read" if right == "read" else "delete")
+        else:
+            homes = (kept.project, *kept.shares) if right == "read" else (kept.project,)
+            allowed = site.can_any(user, homes, right)
+        if not allowed:
+            raise Refusal(403)
+        item: _Item | None = kept
+        if isinstance(kept, Experiment) and "SCAN" in ids:
+            item = kept.scans.get(ids["SCAN"])
+        elif isinstance(kept, Experiment) and "ASSESSOR" in ids:
+            item = find_assessor(kept, ids["ASSESSOR"])
         if item is None:
-            raise Refusal(403 if home else 404)
-        if not isinstance(item, Project) and not site.can_any(request.user, (item.project, *item.shares), right):
-            raise Refusal(403)
-        if "SCAN" not in ids:
-            return item, item
-        scan = item.scans.get(ids["SCAN"]) if isinstance(item, Experiment) else None
-        if scan is None:
-            raise Refusal(403 if home else 404)
-        return scan, item
+            raise Refusal(404)
+        return item, kept
+
+    def _kept(self, ids: Mapping[str, str]) -> Project | Subject | Experiment | None:
+        project = find_project(self.site, ids["PROJECT"]) if "PROJECT" in ids else None
+        if "PROJECT" in ids and project is None:
+            return None
+        home = project.id if project is not None else None
+        if "EXPERIMENT" in ids:
+            return find_experiment(self.site, home, ids["EXPERIMENT"])
+        return find_subject(self.site, home, ids["SUBJECT"]) if "SUBJECT" in ids else project

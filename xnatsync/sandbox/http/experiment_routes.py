@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from xnatsync.sandbox.http.assessor_routes import AssessorWriter
 from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, text
 from xnatsync.sandbox.http.header_routes import read_headers, wants_headers
+from xnatsync.sandbox.http.history import note_request
 from xnatsync.sandbox.http.loading import load_values, model_errors
 from xnatsync.sandbox.http.router import Routes
 from xnatsync.sandbox.http.sharing_routes import delete_or_unshare, put_share
@@ -91,7 +92,11 @@ class _Writer:
                     raise Refusal(404, "Unable to find the specified experiment.")
                 self._may(request, existing, "edit")
                 with model_errors():
+                    old = label_in(existing, url_project or existing.project)
                     rename(self.site, existing, label, project_id=url_project or existing.project)
+                if label != old:
+                    note_request(self.site, request, existing, action="Renamed")
+                    self.site.save(existing)
                 return Response()
             moved = request.param("subject_ID")
             if existing is not None and moved and url_project is not None:
@@ -148,6 +153,8 @@ class _Writer:
         with model_errors():
             changed = apply(values, stored, replace=request.flag("allowDataDeletion"))
             changed |= settle(site, request.user, stored, values)
+        if changed or existing is None:
+            note_request(site, request, stored, created=existing is None)
         if changed and existing is not None:
             site.changed(stored)
             site.bubble(site.subjects.get(stored.subject))
@@ -157,7 +164,8 @@ class _Writer:
     def _move(self, request: Request, session: Experiment, reference: str) -> None:
         """Moves a session to a subject of its project, made if there is none; others are passed over (§20.1)."""
         subject = self._subject(request, session.project, reference)
-        if label_in(subject, session.project) is not None:
+        if label_in(subject, session.project) is not None and session.subject != subject.id:
+            note_request(self.site, request, session)
             change_subject(self.site, session, subject)
 
     def _subject(self, request: Request, project_id: str, reference: str) -> Subject:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from html import escape
 from urllib.parse import unquote
 
-from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, text
+from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, json_answer, text
+from xnatsync.sandbox.http.history import events
 from xnatsync.sandbox.http.listing_routes import SCOPED
 from xnatsync.sandbox.http.negotiation import ITEM_VARIANTS, listing_response, negotiated_format
 from xnatsync.sandbox.http.router import Routes
@@ -14,7 +15,7 @@ from xnatsync.sandbox.model.hierarchy import find_assessor, find_experiment, fin
 from xnatsync.sandbox.model.itemjson import item_json
 from xnatsync.sandbox.model.items import Item, experiment_item, is_session, project_item, scan_item, subject_item
 from xnatsync.sandbox.model.itemxml import item_xml
-from xnatsync.sandbox.model.objects import Experiment, Scan, Stamps, Subject
+from xnatsync.sandbox.model.objects import Experiment, Scan, Subject
 from xnatsync.sandbox.model.site import Site
 
 _NO_EXPERIMENT = "Unable to find the specified experiment."
@@ -46,7 +47,7 @@ class _Items:
         """A project; an unknown tail is a 400 (§1.5)."""
         with self.site.lock:
             project = find_project(self.site, match.values["PROJECT_ID"])
-            if project is None or not self.site.can(request.user, project.id, "read"):
+            if project is None or not self.site.can_see(request.user, project):
                 raise Refusal(404, _NO_EXPERIMENT)  # XNAT's own words for a project
             if match.tail.strip("/"):
                 raise Refusal(400, f"Unsupported path {match.tail}")
@@ -102,7 +103,7 @@ class _Items:
         if what == "status":
             return text(experiment.status)
         if what == "history":
-            return listing_response(request, _history(experiment.stamps))
+            return json_answer({"events": events(self.site, experiment, request)})
         if what == "projects":
             return self._projects(request, experiment)
         return self._document(
@@ -175,14 +176,6 @@ def document(site: Site, request: Request, item: Item) -> Response:
     if fmt == "html":
         return text(_page(item), kind="text/html")
     raise Refusal(404)
-
-
-def _history(stamps: Stamps) -> list[dict[str, str]]:
-    """The sandbox keeps no change sets: creation and the last change of the row are what it can tell."""
-    rows = [{"event_action": "Created", "event_date": stamps.insert_date, "event_user": stamps.insert_user}]
-    if stamps.last_modified:
-        rows.append({"event_action": "Modified", "event_date": stamps.last_modified, "event_user": ""})
-    return rows
 
 
 def _page(item: Item) -> str:

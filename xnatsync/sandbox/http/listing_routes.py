@@ -8,7 +8,7 @@ from urllib.parse import unquote_plus
 
 from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, escaped
 from xnatsync.sandbox.http.negotiation import LIST_VARIANTS, listing_response, negotiated_format
-from xnatsync.sandbox.http.project_table import is_filtered_listing, project_table
+from xnatsync.sandbox.http.project_table import other_listing
 from xnatsync.sandbox.http.recent import recent_rows
 from xnatsync.sandbox.http.router import Routes
 from xnatsync.sandbox.model import listing
@@ -97,26 +97,24 @@ class _Lists:
     site: Site
 
     def projects(self, request: Request, _: Match) -> Response:
-        """Lists projects; some parameters switch to the other handler with its lower-case columns."""
-        if is_filtered_listing(request):
-            negotiated_format(request, LIST_VARIANTS)
-            with self.site.lock:
-                rows = project_table(self.site, request)
-            return listing_response(request, rows, title="Projects")
+        """Lists projects; some parameters switch to other handlers with rows of their own."""
+        negotiated_format(request, LIST_VARIANTS)
+        if (other := other_listing(self.site, request)) is not None:
+            return other
         right = request.param("restrict") if request.param("restrict") in {"edit", "delete"} else "read"
         query = query_of(request, "project")
         return self._answer(request, query, lambda: listing.projects(self.site, request.user, query, right))
 
     def subjects(self, request: Request, match: Match) -> Response:
         """Lists subjects of the site or of a project."""
-        project = self._project(request, match) if "PROJECT_ID" in match.values else None
+        project = self._project(request, match, what="subjects") if "PROJECT_ID" in match.values else None
         query = query_of(request, "subject", pageable=True)
         where = project.id if project else None
         return self._answer(request, query, lambda: listing.subjects(self.site, request.user, query, where))
 
     def project_experiments(self, request: Request, match: Match) -> Response:
         """Lists the experiments of a project or a subject; a query that cannot be built gives 200 without a body."""
-        project = self._project(request, match, "Unable to identify project")
+        project = self._project(request, match, what="experiments")
         subject = None
         if "SUBJECT_ID" in match.values:
             with self.site.lock:
@@ -138,10 +136,10 @@ class _Lists:
 
     def experiments(self, request: Request, _: Match) -> Response:
         """Lists experiments of the site."""
-        if request.has("recent"):
+        if request.param("recent"):
             with self.site.lock:
                 rows = recent_rows(self.site, request)
-            return listing_response(request, rows, title="Recent experiments")
+            return listing_response(request, rows, title="Recent Experiments")
         query = query_of(request, "experiment", pageable=True)
         title = "Matching experiments"
         return self._answer(request, query, lambda: listing.experiments(self.site, request.user, query), title)
@@ -185,11 +183,14 @@ class _Lists:
             raise _QueryFailed(500, f"Unable to build the query: {error}") from error
         return listing_response(request, found, title=title, total=not query.paged, columns=names)
 
-    def _project(self, request: Request, match: Match, message: str = "Unable to identify project") -> Project:
+    def _project(self, request: Request, match: Match, *, what: str) -> Project:
+        """Finds the project of the URL; of a protected one a stranger sees the project and nothing in it (§18)."""
         with self.site.lock:
             project = find_project(self.site, match.values["PROJECT_ID"])
-        if project is None or not self.site.can(request.user, project.id, "read"):
-            raise Refusal(404, f"{message} {match.values['PROJECT_ID']}")
+        if project is None or not self.site.can_see(request.user, project):
+            raise Refusal(404, f"Unable to identify project {match.values['PROJECT_ID']}")
+        if not self.site.can(request.user, project.id, "read"):
+            raise Refusal(403, f"Unable to read {what} for Project: {project.id}")
         return project
 
     def _session(self, request: Request, match: Match, reference: str) -> Experiment:

@@ -86,7 +86,10 @@ class _Writer:
     def show_accessibility(self, request: Request, match: Match) -> Response:
         """Tells how visible a project is."""
         with self.site.lock:
-            return text(self._project(request, match).accessibility)
+            project = find_project(self.site, match.values["PROJECT_ID"])
+            if project is None or not self.site.can_see(request.user, project):
+                raise Refusal(404, f"Could not find the project with ID '{match.values['PROJECT_ID']}'")
+            return text(project.accessibility)
 
     def put_accessibility(self, request: Request, match: Match) -> Response:
         """Changes how visible a project is."""
@@ -157,7 +160,7 @@ class _Writer:
 
     def _project(self, request: Request, match: Match) -> Project:
         project = find_project(self.site, match.values["PROJECT_ID"])
-        if project is None or not self.site.can(request.user, project.id, "read"):
+        if project is None or not self.site.can_see(request.user, project):
             raise Refusal(404, "Unable to find the specified experiment.")
         return project
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response
+from xnatsync.sandbox.http.history import note_request
 from xnatsync.sandbox.http.loading import load_values, model_errors
 from xnatsync.sandbox.http.parameters import SHARING, only
 from xnatsync.sandbox.http.router import Routes
@@ -94,8 +95,11 @@ class _Writer:
         with model_errors():
             if values.resources or values.shares:
                 settle(self.site, request.user, session, Values(scans=[(scan.id, values)]))
-            if apply(values, scan) and not created:
-                self.site.changed(scan)
+            changed = apply(values, scan)
+        if changed or created:  # what is written to a scan is told by its session
+            note_request(self.site, request, session)
+        if changed and not created:
+            self.site.changed(scan)
         touch_up(self.site, session)
 
     def _share(self, request: Request, match: Match) -> Response:

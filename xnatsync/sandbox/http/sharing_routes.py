@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response
+from xnatsync.sandbox.http.history import note_request
 from xnatsync.sandbox.http.loading import model_errors
 from xnatsync.sandbox.http.parameters import SHARING, only
 from xnatsync.sandbox.model.deletion import delete_experiment, delete_subject, unshare
-from xnatsync.sandbox.model.hierarchy import find_project
+from xnatsync.sandbox.model.hierarchy import find_project, session_of
 from xnatsync.sandbox.model.objects import Experiment, Subject
 from xnatsync.sandbox.model.sharing import move, share
 from xnatsync.sandbox.model.site import Site
@@ -28,6 +29,10 @@ def put_share(site: Site, request: Request, item: Subject | Experiment, tail: st
                 move(site, item, project_id, request.param("label"))
             else:
                 share(site, item, project_id, request.param("label"))
+        if isinstance(item, Experiment):
+            action = "Modified project" if request.flag("primary") else "Configured project sharing"
+            note_request(site, request, item, action=action)
+            site.save(site.experiments.get(item.id) or session_of(site, item.id))
     return Response()
 
 

@@ -36,7 +36,7 @@ class _Table:
                 if any(not wanted.get(key) for key in _KEYS):
                     raise Refusal(400, "Id, launch_time, data_type and pipeline_name are all required parameters.")
                 workflows = self.site.record.workflows
-                key = str(len(workflows) + 1)
+                key = str(self.site.next_event())
                 workflows.append({**wanted, "wrk_workflowData_id": key, "create_user": request.user.login})
             elif known["create_user"] != request.user.login and not request.user.admin:
                 raise Refusal(403, "You are not allowed to make changes to this workflow.")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from xnatsync.sandbox.model import anonymise, builder, merge, naming, projectscript, scantypes, writing
 from xnatsync.sandbox.model.accounts import User
 from xnatsync.sandbox.model.creation import ModelError, create_experiment, create_subject, touch_up
+from xnatsync.sandbox.model.events import note
 from xnatsync.sandbox.model.hierarchy import experiment_labelled, folder_of, label_in
 from xnatsync.sandbox.model.merge import Rules
 from xnatsync.sandbox.model.objects import Experiment, Subject
@@ -153,6 +154,7 @@ def _entered(site: Site, row: Row, session: Experiment, label: str, request: Req
             target.status = "quarantine"
         if existing is not None:
             site.changed(target)
+        note(site, target, "Transferred" if existing is None else "Merged", user, kind="PROCESS")
         site.experiments[target.id] = target
         site.save(target)
         touch_up(site, target)

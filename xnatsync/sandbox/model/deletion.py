@@ -66,11 +66,13 @@ def delete_scan(site: Site, session: Experiment, scan: Scan) -> None:
 
 
 def unshare(site: Site, item: Subject | Experiment, project_id: str) -> None:
-    """Takes something out of a project it is shared into; never shared there, only a subject minds."""
+    """Takes something out of a project it is shared into, a subject with its sessions (official TestSharing)."""
     if project_id not in item.shares:
         if isinstance(item, Subject):
             raise ModelError(403, f"Subject is not assigned to specified project {project_id}")
         return
-    del item.shares[project_id]
-    site.changed(item)
-    site.save(item)
+    below = [each for each in site.experiments.values() if isinstance(item, Subject) and each.subject == item.id]
+    for each in (item, *(each for each in below if project_id in each.shares)):
+        del each.shares[project_id]
+        site.changed(each)
+        site.save(each)

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from xnatsync.sandbox.model.accounts import User
 from xnatsync.sandbox.model.joins import Joined, Plan
-from xnatsync.sandbox.model.objects import Experiment, Stamps, Subject
+from xnatsync.sandbox.model.objects import Experiment, Project, Stamps, Subject
 from xnatsync.sandbox.model.query import Query, compiled, root_element, rows_of
 from xnatsync.sandbox.model.schema import is_a
 from xnatsync.sandbox.model.site import Site
@@ -29,9 +29,14 @@ def projects(site: Site, user: User, query: Query, right: str = "read") -> tuple
     """Lists the projects a user has a right to: an administrator has every right (`allDataOverride` adds nothing)."""
     plan = compiled(query)
     with site.lock:
-        shown = [item for item in site.projects.values() if site.can(user, item.id, right)]
+        shown = [item for item in site.projects.values() if may(site, user, item, right)]
     roots = (Joined(project=item, uri=f"/data/projects/{item.id}") for item in shown)
     return plan.names, rows_of(plan, roots, site.lock, paging=query)
+
+
+def may(site: Site, user: User, project: Project, right: str) -> bool:
+    """Tells whether a user has a right on a project itself, not on its data: members do not edit it (§14, §18)."""
+    return site.can_see(user, project) if right == "read" else site.can(user, project.id, "delete")
 
 
 def subjects(site: Site, user: User, query: Query, project: str | None = None) -> tuple[list[str], Rows]:
@@ -129,7 +134,7 @@ def search_roots(site: Site, user: User, name: str, plan: Plan) -> Iterator[Join
     """Gives the rows of a type a search begins with, of all projects, only those the user may read (§3.7)."""
     allowed = _readable(site, user)
     if is_a(name, "xnat:projectData"):
-        found = [Joined(project=item) for item in site.projects.values() if site.can(user, item.id, "read")]
+        found = [Joined(project=item) for item in site.projects.values() if site.can_see(user, item)]
     elif is_a(name, "xnat:subjectData"):
         found = [Joined(project=site.projects.get(item.project), subject=item) for item in site.subjects.values()]
         if plan.experiments:

@@ -64,6 +64,19 @@ class Stamps:
 
 
 @dataclass(slots=True)
+class Event:
+    """One thing that was done to an experiment."""
+
+    id: int  # that of the workflow
+    action: str
+    date: int  # milliseconds
+    user: str
+    type: str = ""
+    reason: str = ""
+    status: str = "Complete"
+
+
+@dataclass(slots=True)
 class Scan:
     """One scan of an image session; `fields` are XNAT's own names (type, quality, note, UID, ...)."""
 
@@ -99,6 +112,7 @@ class Experiment:
     shares: dict[str, str] = field(default_factory=dict)  # project -> label there
     reconstructions: dict[str, Scan] = field(default_factory=dict)  # by their ID; they have what a scan has
     status: str = "active"  # or quarantine
+    events: list[Event] = field(default_factory=list)
     custom: dict[str, object] = field(default_factory=dict)
     parts: dict[str, list[Part]] = field(default_factory=dict)
 

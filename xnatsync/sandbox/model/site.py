@@ -31,6 +31,7 @@ class SiteRecord:
     subjects: int = 0  # the last accession number given out; never given twice, even after a delete
     experiments: int = 0
     keys: int = 0
+    events: int = 0  # workflows and events count together
     retired_projects: list[str] = field(default_factory=list)  # deleted ids cannot be used again (hierarchy.md §4.3)
     configs: dict[str, dict[str, object]] = field(default_factory=dict)  # the config service, by "project/tool/path"
     workflows: list[dict[str, str]] = field(default_factory=list)
@@ -111,6 +112,13 @@ class Site:
             self.save_site()
             return f"XNAT_E{self.record.experiments:05d}"
 
+    def next_event(self) -> int:
+        """Gives the next id of a workflow or an event of a history."""
+        with self.lock:
+            self.record.events = max(self.record.events, len(self.record.workflows)) + 1
+            self.save_site()
+            return self.record.events
+
     def next_key(self) -> int:
         """Gives the next database key of a scan or resource."""
         with self.lock:
@@ -152,6 +160,10 @@ class Site:
         if right == "read" and project.accessibility == "public":
             return True
         return right in _RIGHTS.get(project.members.get(user.login, ""), frozenset())
+
+    def can_see(self, user: User, project: Project) -> bool:
+        """Tells whether a project itself may be read: a protected one by everybody, its data by members (§18)."""
+        return project.accessibility in {"public", "protected"} or self.can(user, project.id, "read")
 
     def can_any(self, user: User, project_ids: Iterable[str], right: str) -> bool:
         """Tells whether a user has a right through at least one of several projects: owner and shares."""
