@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,3 +101,26 @@ def test_a_file_that_is_broken_already_is_not_touched(box: World, file: Path) ->
 
     assert box.run("config", "add-profile", "prod", "--project", "NEURO").code == 2
     assert file.read_text(encoding="utf-8") == HAND + "[servers.prod\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links and modes of POSIX")
+@pytest.mark.parametrize("mode", [0o600, 0o640])
+def test_a_configuration_that_is_a_link_stays_one(box: World, mode: int) -> None:
+    """What it leads to is changed, its rights stay, whatever the umask; and nothing is left beside either."""
+    real = box.root / "etc" / "real.toml"
+    real.parent.mkdir()
+    real.write_text(HAND, encoding="utf-8")
+    real.chmod(mode)
+    box.config.unlink(missing_ok=True)
+    box.config.symlink_to(real)
+    before = os.umask(0o077)
+    try:
+        ran = box.run("config", "add-profile", "dev", "--url", "https://dev.example.org")
+    finally:
+        os.umask(before)
+    assert ran.code == 0, ran.err
+    assert box.config.is_symlink()
+    assert "[servers.dev]" in real.read_text(encoding="utf-8")
+    assert real.stat().st_mode & 0o777 == mode
+    assert [path.name for path in real.parent.iterdir()] == ["real.toml"]
+    assert [path.name for path in box.root.glob(".*.new")] == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -180,3 +181,32 @@ def test_a_route_that_keeps_needs_no_right_to_write(box: World, elsewhere: Path)
     code, found = states(box)
 
     assert (code, found["route scanner"]) == (0, ("ok", None))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of POSIX")
+def test_a_ledger_and_a_configuration_that_are_open_to_others_are_named(box: World) -> None:
+    """A restore with `cp` leaves 0644: a warning with what to type. What anybody may write is refused by a run."""
+    assert box.run("sync").code == 0
+    ledger = box.root / "ledger.db"
+    assert ledger.stat().st_mode & 0o777 == 0o600
+    ledger.chmod(0o644)
+    box.config.chmod(0o666)
+    ran = box.run("doctor")
+    words = " ".join(ran.out.split())
+    assert ran.code == 0
+    assert f"{ledger} can be read by others (mode 0644)" in words
+    assert f"chmod 600 {ledger}" in words
+    assert f"{box.config} can be changed by others (mode 0666)" in words
+
+    ledger.chmod(0o666)
+    refused = box.run("sync")
+    assert (refused.code, "[XS-LEDGER-OPEN]" in refused.err) == (6, True)
+    ledger.chmod(0o600)
+    before = box.root.stat().st_mode
+    box.root.chmod(0o777)
+    refused = box.run("sync")
+    assert (refused.code, "[XS-LEDGER-OPEN]" in refused.err) == (6, True)
+    box.root.chmod(0o1777)
+    assert box.run("sync").code == 0
+    box.root.chmod(before & 0o7777)
+    assert box.run("sync").code == 0

@@ -14,8 +14,7 @@ import pytest
 from cli_fields import document_faults
 from cli_world import Ran
 from noun_world import PROJECT, NounWorld, content, furnish, noun_world
-from xnatsync.disk import staging
-from xnatsync.ledger import lock
+from xnatsync.disk import locks, staging
 from xnatsync.sandbox.http.exchange import Request, Response
 from xnatsync.sandbox.http.faults import Fault
 
@@ -467,7 +466,8 @@ def test_two_runs_at_once_keep_out_of_each_others_way(far: NounWorld) -> None:
     other = own / "staging" / "download-0123"
     other.write_bytes(b"being written")
 
-    with lock.hold(own / "download"):
+    with locks.alone_in(own.parent, "download") as alone:
+        assert alone
         ran = fetch(far, "--unzip")
 
     assert ran.code == 0, ran.err

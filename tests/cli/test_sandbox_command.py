@@ -75,3 +75,20 @@ def test_a_port_that_is_taken_is_a_usage_error(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "[XS-USAGE]" in done.stderr
     assert "--port 0" in done.stderr
+
+
+def test_two_sandboxes_never_serve_one_folder(tmp_path: Path) -> None:
+    """Each would write over the other's state; the second is told so at once, and killing the first frees it."""
+    root = tmp_path / "site"
+    with serving(root) as (first, url):
+        second = subprocess.run(
+            [sys.executable, "-m", "xnatsync", "sandbox", "--root", str(root)],
+            capture_output=True, text=True, cwd=REPOSITORY, env=plain_environment(), timeout=60, check=False,
+        )  # fmt: skip
+        assert (second.returncode, second.stdout) == (2, "")
+        assert f"another sandbox serves from {root}" in " ".join(second.stderr.split())
+        assert ask(url, "/data/JSESSION")[0] == 200
+        first.kill()
+        first.wait()
+    with serving(root) as (_, url):
+        assert ask(url, "/data/JSESSION")[0] == 200

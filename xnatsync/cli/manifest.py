@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from xnatsync.cli.jsonout import document
 from xnatsync.cli.lines import Line, Tone, size
+from xnatsync.core.cells import cell
 from xnatsync.core.wording import counted
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def manifest_text(listed: TreeList, form: str) -> str:
     writer = csv.writer(out, delimiter=_SEPARATORS[form], lineterminator="\n")
     names = [field.name for field in fields(ListedFile)]
     writer.writerow(names)
-    writer.writerows(map(attrgetter(*names), listed.files))
+    values = attrgetter(*names)
+    writer.writerows([cell(value) for value in values(file)] for file in listed.files)
     return out.getvalue()
 
 

@@ -30,13 +30,17 @@ def sandbox(
     shell = ctx.ensure_object(Shell)
     shell.begin("sandbox", None)
     from xnatsync.core.errors import Usage
-    from xnatsync.sandbox.serve import serve
+    from xnatsync.sandbox.serve import InUse, serve
     from xnatsync.service.clock import stop_on_signals
 
     stop = threading.Event()
     with stop_on_signals(stop):
         try:
             serve(root, port, user, password, lambda url: shell.screen.document(f"ready {url}"), stop)
+        except InUse as error:
+            raise Usage(
+                f"{error.strerror}", advice="Stop it, or give this one a folder of its own with `--root`."
+            ) from error
         except OSError as error:
             raise Usage(
                 f"the sandbox cannot serve on port {port} from {root}: {error.strerror}",

@@ -13,6 +13,7 @@ from xnatsync.config.lines import key_lines
 from xnatsync.config.load import ConfigInvalid, check
 from xnatsync.core.errors import ConfigError
 
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -72,15 +73,19 @@ def _pair(key: str, value: str) -> str:
 
 
 def _replace(path: Path, text: str, mode: int) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    place = path.resolve()  # a link stays one: what it leads to is the configuration
+    draft = place.with_name(f".{place.name}.{os.getpid()}.new")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
+        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft.unlink(missing_ok=True)  # of a process that had our number, and was killed
+        with os.fdopen(os.open(draft, _NEW, mode), "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         check(draft)
-        draft.replace(path)
+        os.chmod(draft, mode)  # noqa: PTH101 whatever the umask
+        draft.replace(place)
+        _sync_folder(place.parent)
     except ConfigInvalid as error:
         found = "; ".join(f"{problem.key}: {problem.text}" for problem in error.problems)
         raise ConfigError(f"{path} would be wrong, and was not changed: {found}") from error
@@ -88,3 +93,13 @@ def _replace(path: Path, text: str, mode: int) -> None:
         raise ConfigError(f"{path} cannot be written: {error.strerror or type(error).__name__}") from error
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -70,6 +70,7 @@ XnatsyncError
 │   ├── LedgerHeld ............ XS-LEDGER-HELD          another instance works with this ledger
 │   ├── LedgerDamaged ......... XS-LEDGER-DAMAGED       the file is not an intact ledger
 │   ├── LedgerMoved ........... XS-LEDGER-MOVED         the file was moved or replaced under a running process
+│   ├── LedgerOpen ............ XS-LEDGER-OPEN          anybody may write to the ledger: nothing in it is evidence
 │   ├── LedgerNewer ........... XS-LEDGER-NEWER         the ledger was written by a newer xnatsync
 │   └── LedgerRemote .......... XS-LEDGER-REMOTE        the ledger lies on a network disk
 ├── Stopped ................... XS-STOPPED              we were asked to stop; nothing was concluded
@@ -683,6 +684,15 @@ class LedgerMoved(LedgerError):
     code = "XS-LEDGER-MOVED"
     disposition = Disposition.PERSON
     advice = "Put the file back with its `-wal` beside it while no xnatsync runs (docs/ledger.md), then run again."
+
+
+class LedgerOpen(LedgerError):
+    """Anybody may write to the ledger: nothing in it is evidence."""
+
+    code = "XS-LEDGER-OPEN"
+    exit_code = Exit.DENIED
+    disposition = Disposition.PERSON
+    advice = "Look at what it says, then take the right from others: `chmod 600` the file, `chmod 700` its folder."
 
 
 class LedgerNewer(LedgerError):

@@ -10,9 +10,10 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from xnatsync.core.errors import ContentDiffers, PlaceTaken
+from xnatsync.disk import drafts
 from xnatsync.disk.durable import sync_written
 from xnatsync.disk.failures import Operation, one_thing, our_disk, their_file
-from xnatsync.disk.handles import Spot, named
+from xnatsync.disk.handles import Spot
 from xnatsync.disk.item import pieces_at
 from xnatsync.disk.tree_paths import Ways
 
@@ -73,19 +74,14 @@ def write_new(place: Spot, pieces: Iterable[bytes], mode: int = 0o666) -> bytes:
 
 
 def write_whole(place: Path, content: bytes) -> bool:
-    """Writes a new file at once, durably; False when exactly this lies there already, PlaceTaken for anything else."""
+    """Write a new file that we alone may read, at once and durably; False when exactly this lies there already.
+
+    PlaceTaken when anything else lies there.
+    """
     try:
         if place.is_file() and place.read_bytes() == content:
             return False
-        target = named(place.parent, place.name)
-        begun = target.beside(f".{place.name}.{os.getpid()}")
-        try:
-            write_new(begun, [content], 0o600)
-            begun.rename_exclusively(target)
-        finally:
-            with suppress(FileNotFoundError):
-                begun.unlink()
-        target.sync()
+        drafts.write(place, content, replace=False)
     except FileExistsError:
         raise PlaceTaken(
             f"{place} holds something else; nothing was overwritten", advice="Name another file, or remove that one."

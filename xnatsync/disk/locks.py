@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from xnatsync.core.treenames import OWN_FOLDER
+from xnatsync.disk.handles import BY_HANDLE, Spot, reach
 
 _HELD = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK})
 
@@ -32,3 +39,60 @@ else:
                 return False
             raise
         return True
+
+
+@contextmanager
+def alone_in(root: Path, name: str) -> Iterator[bool]:
+    """Hold our own folder of a root, as far as nobody else does; tell whether we have it.
+
+    LinkOnTheWay when it is a link.  Where folders know no locks (Windows, NFS) a file of that name in it is locked.
+    """
+    place = reach(root, (OWN_FOLDER, f"{name}.lock"))
+    with ExitStack() as held:
+        if BY_HANDLE:
+            handle = place.open_folder()
+            held.callback(os.close, handle)
+            try:
+                has_it = try_lock(handle)
+            except OSError:
+                has_it = _lock_file(held, place)
+        else:
+            has_it = _lock_file(held, place)
+        yield has_it
+
+
+def _lock_file(held: ExitStack, place: Spot) -> bool:
+    handle = place.open(os.O_RDWR | os.O_CREAT, 0o600)
+    held.callback(os.close, handle)
+    return try_lock(handle)
+
+
+@contextmanager
+def marked(root: Path, name: str) -> Iterator[None]:
+    """Show for as long as this process lives, by a locked file in our own folder, that something there is in use."""
+    place = reach(root, (OWN_FOLDER, f"{name}.lock"))
+    handle = place.open_new(0o600)
+    try:
+        try_lock(handle)
+        yield
+    finally:
+        with suppress(OSError):
+            place.unlink()
+        os.close(handle)
+
+
+def dead_marks(root: Path, prefix: str) -> Iterator[str]:
+    """Give the names of marks whose processes are dead, and remove each after it was dealt with."""
+    folder = reach(root, (OWN_FOLDER, "x"))
+    for name, is_folder in folder.listing():
+        if is_folder or not (name.startswith(prefix) and name.endswith(".lock")):
+            continue
+        with suppress(OSError):
+            place = folder.beside(name)
+            handle = place.open(os.O_RDWR)
+            try:
+                if try_lock(handle):
+                    yield name.removesuffix(".lock")
+                    place.unlink()
+            finally:
+                os.close(handle)

@@ -49,7 +49,7 @@ class LocalTree:
             make_folder(root)
             begun = reach(root, (OWN_FOLDER, f"{SENTINEL}.new"), make=True)
             refuse_link(begun.beside(SENTINEL))
-            write_new(begun, [text.encode()])
+            write_new(begun, [text.encode()], 0o600)
             begun.replace(begun.beside(SENTINEL))
             begun.sync()
         except OSError as error:

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Final, Literal, Self
 
 from xnatsync.core.errors import ContentDiffers, PlaceTaken
-from xnatsync.disk import atomic
+from xnatsync.disk import atomic, drafts
 from xnatsync.disk.failures import our_disk
 from xnatsync.disk.space import check_room
 from xnatsync.disk.spelling import real
@@ -56,10 +56,10 @@ class ZipDraft:
 
     def __init__(self, target: Path) -> None:
         self.target = target
-        self._draft = real(target.with_name(f".{target.name}.{os.getpid()}.part"))
         try:
             atomic.make_folder(real(target.parent))
-            self._zip = zipfile.ZipFile(self._draft, "w", zipfile.ZIP_STORED, allowZip64=True)
+            self._draft = drafts.begin(real(target), 0o666)
+            self._zip = zipfile.ZipFile(self._draft.file, "w", zipfile.ZIP_STORED, allowZip64=True)
         except OSError as error:
             raise our_disk(error, f"writing beside {target}") from error
         self._sizes: dict[str, int] = {}
@@ -74,8 +74,7 @@ class ZipDraft:
         """Closes, and removes the draft if it is still there."""
         with suppress(OSError, ValueError):  # a full disk cannot take the directory either
             self._zip.close()
-        with suppress(OSError):
-            self._draft.unlink(missing_ok=True)
+        self._draft.discard()
 
     def add(self, name: str, pieces: Iterator[bytes], check: Callable[[int, str], None]) -> tuple[int, str]:
         """Takes one file in, after `check` was content with its size and MD5, and gives both.
@@ -83,7 +82,7 @@ class ZipDraft:
         When it raises, the zip is as before.
         """
         try:
-            with tempfile.SpooledTemporaryFile(SPOOL_BYTES, dir=str(self._draft.parent)) as spool:
+            with tempfile.SpooledTemporaryFile(SPOOL_BYTES, dir=str(real(self.target.parent))) as spool:
                 digest = hashlib.md5(usedforsecurity=False)
                 size = 0
                 for piece in pieces:
@@ -119,19 +118,14 @@ class ZipDraft:
                 {"by": "xnatsync", "listing": listing, "content": _content(self._zip)}
             ).encode()
             self._zip.close()
-            _check(self._draft, self._sizes, self.target)
-            _flush(self._draft)
-            size = self._draft.stat().st_size
-            if replace:
-                self._draft.replace(real(self.target))
-                atomic.sync_folder(real(self.target).parent)
-                return size
+            self._draft.flush()
+            _check(self._draft.spot.path, self._sizes, self.target)
+            size = os.fstat(self._draft.file.fileno()).st_size
+            self._draft.land(replace=replace)
+        except FileExistsError:
+            raise PlaceTaken(f"{self.target} is already there: it was not overwritten") from None
         except OSError as error:
             raise our_disk(error, f"writing {self.target}") from error
-        try:
-            atomic.move(self._draft, self.target)
-        except PlaceTaken:
-            raise PlaceTaken(f"{self.target} is already there: it was not overwritten") from None
         return size
 
 
@@ -146,11 +140,6 @@ def _check(draft: Path, sizes: Mapping[str, int], target: Path) -> None:
         ) from error
     if bad is not None or found != dict(sizes):
         raise ContentDiffers(f"{target} could not be read back as it was written: the disk is damaged")
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
 
 
 def _content(found: zipfile.ZipFile) -> str:

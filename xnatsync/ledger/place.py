@@ -9,7 +9,7 @@ import stat
 import sys
 from pathlib import Path
 
-from xnatsync.core.errors import LedgerDamaged, LedgerRemote
+from xnatsync.core.errors import LedgerDamaged, LedgerOpen, LedgerRemote
 from xnatsync.disk.atomic import make_folder, sync_folder
 from xnatsync.disk.failures import our_disk
 
@@ -40,6 +40,7 @@ def create(path: Path) -> None:
         if not path.exists():
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             sync_folder(path.parent)
+        _refuse_open(path)
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not os.access(path, os.R_OK | os.W_OK):  # opened and closed, it would lose the locks SQLite has on it
@@ -57,6 +58,26 @@ def _refuse_no_file(path: Path) -> None:
         raise LedgerDamaged(f"{path} leads nowhere: {error}") from error
     if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
         raise LedgerDamaged(f"{path} is no file")
+
+
+def _refuse_open(path: Path) -> None:
+    """A receipt that anybody can write proves nothing, and lets sources be removed."""
+    own = path.resolve()
+    for place, mode in ((own, own.stat().st_mode), (own.parent, own.parent.stat().st_mode)):
+        if os.name != "nt" and mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            raise LedgerOpen(f"{place} can be written by anybody (mode {stat.S_IMODE(mode):04o})")
+
+
+def shown_to_others(path: Path) -> list[tuple[Path, int]]:
+    """Lists the files of a ledger that others may read or write, with their modes: they hold labels."""
+    if os.name == "nt":
+        return []
+    found = []
+    for place in (path.resolve(), *(beside_it(path, suffix) for suffix in ("-wal", "-shm", ".lock"))):
+        mode = stat.S_IMODE(place.stat().st_mode) if place.exists() else 0
+        if mode & 0o077:
+            found.append((place, mode))
+    return found
 
 
 def beside_it(path: Path, suffix: str) -> Path:

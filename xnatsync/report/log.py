@@ -127,7 +127,7 @@ def open_log(file: Path | None, failed: Callable[[OSError], None] = lambda error
         return
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o666)
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600)
     except OSError as error:
         failed(error)
         yield Log(streams.LossyStream(None))

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from xnatsync.sandbox.http.server import SandboxServer
 from xnatsync.sandbox.model.site import Site
+
+
+class InUse(OSError):
+    """Another sandbox serves from this folder."""
 
 
 def serve(
@@ -15,9 +23,44 @@ def serve(
 ) -> None:
     """Serves the site kept in `root` until `stop` is set; calls `on_ready` with the URL once it accepts logins.
 
+    InUse when another sandbox serves from there.
+
     The administrator is created, or given this password, at every start.  When this returns, all state is on disk.
     """
     root.mkdir(parents=True, exist_ok=True)
+    with _alone(root):
+        _serve(root, port, user, password, on_ready, stop)
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Holds the folder: two sites that keep their state in one would write over each other's.  InUse otherwise."""
+    if sys.platform == "win32":
+        handle = os.open(root / "sandbox.lock", os.O_RDWR | os.O_CREAT)
+    else:
+        handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            if sys.platform == "win32":
+                import msvcrt
+
+                msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in {errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}:
+                raise InUse(errno.EBUSY, f"another sandbox serves from {root}") from error
+            raise
+        yield
+    finally:
+        os.close(handle)
+
+
+def _serve(
+    root: Path, port: int, user: str, password: str, on_ready: Callable[[str], None], stop: threading.Event
+) -> None:
     site = Site.on_disk(root)
     try:
         site.accounts.add(user, password, admin=True)

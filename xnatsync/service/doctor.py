@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,15 +54,26 @@ def examine(config_file: Path | None) -> Checks:
     from xnatsync.config.load import check, default_path
     from xnatsync.service.app import App
 
+    path = config_file if config_file is not None else default_path()
     try:
-        config, warnings = check(config_file if config_file is not None else default_path())
+        config, warnings = check(path)
     except XnatsyncError as error:
         return Checks((_problem("configuration", error),))
     app = App(config)
     try:
-        return Checks((*map(_warning, warnings), *_checks(app, config)))
+        return Checks((*_writable(path), *map(_warning, warnings), *_checks(app, config)))
     finally:
         app.close()
+
+
+def _writable(path: Path) -> Iterator[Check]:
+    """Warns of a configuration that others may change: it says where files, and a password, are sent."""
+    mode = stat.S_IMODE(path.stat().st_mode) if os.name != "nt" else 0
+    if mode & 0o022:
+        yield Check(
+            "configuration", "warning", f"{path} can be changed by others (mode {mode:04o})",
+            advice=f"chmod go-w {shlex.quote(str(path))}",
+        )  # fmt: skip
 
 
 def _warning(problem: Problem) -> Check:
@@ -90,6 +103,7 @@ def _problem(name: str, error: XnatsyncError) -> Check:
 
 def _ledger(config: Config) -> Iterator[Check]:
     from xnatsync.disk.space import free_bytes, nearest
+    from xnatsync.ledger.place import shown_to_others
     from xnatsync.service.status import reading
 
     path = config.ledger.path
@@ -104,6 +118,11 @@ def _ledger(config: Config) -> Iterator[Check]:
                 ledger.examine()
                 items = sum(count for count, _ in ledger.phase_counts().values())
                 yield Check("ledger", "ok", f"{path} is intact and knows {counted(items, 'item')}")
+                for place, mode in shown_to_others(path):
+                    yield Check(
+                        "ledger", "warning", f"{place} can be read by others (mode {mode:04o}): it holds labels",
+                        advice=f"chmod 600 {shlex.quote(str(place))}",
+                    )  # fmt: skip
         free = free_bytes(path.parent)
     except XnatsyncError as error:
         yield _problem("ledger", error)

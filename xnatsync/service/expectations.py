@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from xnatsync.core.auditing import Expected, Scheduled
+from xnatsync.core.cells import cell, uncelled
 from xnatsync.core.errors import ListInvalid, PlaceTaken
 from xnatsync.core.holdings import SessionHeld
-from xnatsync.disk import atomic
+from xnatsync.disk import atomic, drafts
 from xnatsync.disk.failures import our_disk
 
 TEXT_MAX = 64 << 20  # bytes
@@ -106,7 +107,9 @@ def write_manifest(path: Path, held: Mapping[SessionHeld, int], *, force: bool) 
     listed = sorted((session.label, count, session.subject) for session, count in held.items())
     if path.suffix.lower() == ".csv":
         lines = io.StringIO()
-        csv.writer(lines, lineterminator="\n").writerows([_MANIFEST, *listed])
+        csv.writer(lines, lineterminator="\n").writerows(
+            [_MANIFEST, *((cell(label), count, cell(subject)) for label, count, subject in listed)]
+        )
         text = lines.getvalue()
     else:
         text = json.dumps({label: count for label, count, _ in listed}, indent=2) + "\n"
@@ -114,20 +117,16 @@ def write_manifest(path: Path, held: Mapping[SessionHeld, int], *, force: bool) 
 
 
 def write_whole(path: Path, text: str, *, force: bool) -> None:
-    """Writes a text file whole or not at all; PlaceTaken when it is there and `force` is not asked for."""
+    """Write a text file that we alone may read, whole or not at all.
+
+    PlaceTaken when it is there and `force` is not asked for.
+    """
     if os.path.lexists(path) and not force:
         raise PlaceTaken(f"{path} is already there", advice="Name another file, or give --force to overwrite it.")
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         atomic.make_folder(path.parent)
-        with draft.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        atomic.sync_folder(path.parent)
+        drafts.write(path, text.encode("utf-8", "surrogatepass"), replace=True)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise our_disk(error, f"writing {path}") from error
 
 
@@ -178,12 +177,12 @@ def _rows(
             if not set(group) & set(header):
                 _refuse(path, 1, f"the header lacks the column {' or '.join(group)}", remedy)
         for row in reader:
-            if not any(cell.strip() for cell in row):
+            if not any(uncelled(text.strip()) for text in row):
                 continue
             if len(row) != len(header):
                 words = f"there are {len(row)} columns, and the header has {len(header)}"
                 _refuse(path, reader.line_num, words, "Complete the line; a text with a comma stands in quotes.")
-            yield reader.line_num, dict(zip(header, (cell.strip() for cell in row), strict=True))
+            yield reader.line_num, dict(zip(header, (uncelled(text.strip()) for text in row), strict=True))
     except csv.Error as error:
         _refuse(path, reader.line_num, f"it is no CSV: {error}", remedy)
 

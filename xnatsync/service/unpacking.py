@@ -16,7 +16,6 @@ from pathlib import Path
 
 from xnatsync.core.errors import (
     FolderMissing,
-    LedgerHeld,
     LoginLost,
     PlaceTaken,
     ServerError,
@@ -26,14 +25,15 @@ from xnatsync.core.errors import (
     XnatsyncError,
 )
 from xnatsync.core.sides import ServerFile
-from xnatsync.core.treenames import OWN_FOLDER
-from xnatsync.ledger import lock
+from xnatsync.disk import locks
+from xnatsync.disk.failures import our_disk
 from xnatsync.mirror.batches import in_batches
 from xnatsync.mirror.store import Staged, Staging
 from xnatsync.tree_ports import TreeDisk
 
 _KIND = "xnatsync download"
 _PREFIX = "download-"  # of what waits in staging
+_BESIDE = "beside-"  # of what waits there for a run beside another
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +129,7 @@ class Folder:
         """
         self._mark(self.mine)
         with ExitStack() as held:
-            prefix = _PREFIX
-            try:
-                held.enter_context(lock.hold(self.root / OWN_FOLDER / "download"))
-            except LedgerHeld:
-                prefix = f"beside-{uuid.uuid4().hex[:12]}-"  # which no other run clears away
+            prefix = self._place(held)
             resumable = False
             try:
                 yield Staging(self.disk, self.root, prefix)
@@ -143,6 +139,22 @@ class Folder:
             finally:
                 if not resumable:
                     self.disk.clear_staging(self.root, prefix)
+
+    def _place(self, held: ExitStack) -> str:
+        """Give the prefix of what is staged: the one that is gone on with, or one of our own while another has that.
+
+        What others beside it left when they were killed is removed.
+        """
+        try:
+            if held.enter_context(locks.alone_in(self.root, "download")):
+                for mark in locks.dead_marks(self.root, _BESIDE):
+                    self.disk.clear_staging(self.root, f"{mark}-")
+                return _PREFIX
+            beside = f"{_BESIDE}{uuid.uuid4().hex[:12]}"
+            held.enter_context(locks.marked(self.root, beside))
+        except OSError as error:
+            raise our_disk(error, f"locking {self.root}") from error
+        return f"{beside}-"
 
     def take(self, staged: Iterable[Staged]) -> None:
         """Brings what was fetched to the disk and to its place, many at a time; of any number of threads."""
