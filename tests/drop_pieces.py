@@ -177,7 +177,7 @@ def quick_sync(world: DropWorld, clock: QuickClock | None = None, **more: Any) -
     """Like `world.sync`, on a clock that never keeps anybody waiting."""
     app = QuickApp(load(world.config))
     app.clock = clock or world.__dict__.setdefault("clock", QuickClock(threading.Event()))
-    more.setdefault("patience_s", 3600.0)
+    more.setdefault("patience_s", 15_000.0)  # all waits together
     report = sync(app, [], progress=Silent(), on_bug=world.bugs.append, **more)
     assert world.bugs == []
     return report

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
+
 import pytest
 
-from drop_pieces import LABEL, delete, elsewhere, held, imports, post, quick_sync, retry, upload
+from drop_pieces import LABEL, QuickClock, delete, elsewhere, held, imports, post, quick_sync, retry, upload
 from drop_world import DropWorld, only, uids, unit_of
+from xnatsync.core.decide import _occupied
+from xnatsync.core.remote import PrearchiveSeen, PrearchiveState
 
 OTHER = "2.25.4242"
 
@@ -169,7 +174,7 @@ def test_our_study_under_another_subject_is_held(world: DropWorld) -> None:
 
 @pytest.mark.parametrize("whole", [True, False], ids=["whole", "partly"])
 def test_somebody_elses_upload_of_our_study_is_left_alone(world: DropWorld, whole: bool) -> None:
-    """Held, nothing sent; when they have archived it, ours goes on with only what is missing."""
+    """Waits, nothing sent; a person is asked after a while; when it is archived, ours goes on with what is missing."""
     files = elsewhere(world, uid="2.25.1", series=(2, 2))
     uri = upload(world, files if whole else files[:2], archive=False)
     before = len(world.server.log)
@@ -178,17 +183,21 @@ def test_somebody_elses_upload_of_our_study_is_left_alone(world: DropWorld, whol
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(file.read_bytes())
 
-    report = world.sync()
+    first = quick_sync(world, patience_s=60.0)
+    waiting = unit_of(only(first)).unit
+    report = quick_sync(world)
 
+    assert (first.exit_code, waiting.hold, waiting.code) == (5, "retry", "XS-PREARCHIVE-OCCUPIED")
     row = held(report)
     assert (report.exit_code, row.code) == (3, "XS-PREARCHIVE-OCCUPIED")
     assert uri in (row.detail or "")
     assert world.writes(before) == []
+    waited_s = sum(world.__dict__["clock"].waited)
+    assert 3600 < waited_s < 7200
 
     post(world, f"/data{uri}?action=commit&AA=true&SOURCE=uploader")
-    retry(world)
     before = len(world.server.log)
-    report = world.sync()
+    report = quick_sync(world)
     assert report.exit_code == 0, report
     assert world.archived(LABEL) == uids(files)
     assert len(imports(world, before)) == (0 if whole else 1)
@@ -198,9 +207,37 @@ def test_somebody_elses_upload_of_our_study_is_left_alone(world: DropWorld, whol
 def test_somebody_elses_upload_that_they_delete_makes_way(world: DropWorld) -> None:
     uri = upload(world, elsewhere(world, uid="2.25.1", seed=3), archive=False)
     sent = uids(world.study("exam", uid="2.25.1"))
-    assert world.sync().exit_code == 3
+    assert quick_sync(world).exit_code == 3
     delete(world, f"/data{uri}")
-    retry(world)
 
-    assert world.sync().exit_code == 0
+    assert quick_sync(world).exit_code == 0
     assert world.archived(LABEL) == sent
+
+
+def test_somebody_elses_upload_that_is_archived_a_minute_later_asks_nobody(world: DropWorld) -> None:
+    """Time helps: the item waits, and goes on in the same run."""
+    files = elsewhere(world, uid="2.25.1")
+    uri = upload(world, files, archive=False)
+    sent = uids(world.study("exam", uid="2.25.1", seed=1))
+    clock = QuickClock(threading.Event())
+
+    def a_minute_later(_seconds: float) -> None:
+        if sum(clock.waited) > 25 and uri:
+            post(world, f"/data{uri}?action=commit&AA=true&SOURCE=uploader")
+            clock.on_wait = lambda seconds: None
+
+    clock.on_wait = a_minute_later
+    report = quick_sync(world, clock)
+
+    assert report.exit_code in {0, 3}
+    assert "XS-PREARCHIVE-OCCUPIED" not in {part.unit.code for item in report.items for part in item.units}
+    assert sent <= world.archived(LABEL) or report.exit_code == 3
+
+
+def test_nobody_is_told_to_delete_what_is_still_being_received() -> None:
+    """The advice fits the status of the row."""
+    row = PrearchiveSeen("/prearchive/projects/P/1/x", "P", "x", "S", "2.25.1", PrearchiveState.RECEIVING, "RECEIVING")
+    ready = replace(row, status="READY", state=PrearchiveState.READY)
+
+    assert "must not be deleted" in _occupied(row).remedy
+    assert "Archive" in _occupied(ready).remedy

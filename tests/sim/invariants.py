@@ -34,6 +34,10 @@ class Violation(AssertionError):
         self.promise = promise
 
 
+def _tries_max(code: str) -> int:
+    return next((kind.tries_max for kind in _classes(XnatsyncError) if kind.code == code), TRIES_MAX)
+
+
 def _disposition(code: str) -> Disposition | None:
     return _BY_CODE.get(code)
 
@@ -257,7 +261,7 @@ class Judge:
         if not (code and detail and advice):
             self.broken("L1", f"{name} is held without a reason or advice")
         final = _disposition(code) in {Disposition.PERSON, Disposition.REFUSED}
-        if not final and tries <= TRIES_MAX:
+        if not final and tries <= _tries_max(code):
             self.broken("L1", f"{name} was given up after {tries} tries: {code}")
 
     def blames_nobody(self, unit: UnitRow) -> None:

@@ -22,7 +22,9 @@ def doctor_blocks(checks: Checks) -> Iterator[Block]:
         if check.advice:
             yield Line(f"what to do: {check.advice}", indent=8, hang=12)
     problems = sum(check.state == "problem" for check in checks.checks)
-    yield Line(f"{counted(problems, 'problem')} found" if problems else "everything is well", Tone.HEAD)
+    warnings = sum(check.state == "warning" for check in checks.checks)
+    found = [counted(many, word) for many, word in ((problems, "problem"), (warnings, "warning")) if many]
+    yield Line(f"{', '.join(found)} found" if found else "everything is well", Tone.HEAD)
 
 
 def doctor_fields(checks: Checks) -> dict[str, object]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from xnatsync.cli.lines import Block, Line, Table, Tone, size
 from xnatsync.cli.mirrored import standing_fields, standing_words, trouble_cases, trouble_fields
-from xnatsync.cli.summary import hold_blocks, item_fields, left_out_blocks, state_of, unit_fields
+from xnatsync.cli.summary import held_fields, hold_blocks, item_fields, left_out_blocks, state_of, unit_fields
 from xnatsync.cli.troubles import case_fields, held_blocks, owner_fields, trouble_blocks, unplaced_case
 from xnatsync.core.wording import counted, left_out_words
-from xnatsync.ledger.rows import RunRow
+from xnatsync.ledger.rows import PauseRow, RunRow
 
 if TYPE_CHECKING:
     from xnatsync.service.status import DiaryLine, Overview, RouteStanding, TreeStanding
@@ -25,10 +25,51 @@ def status_blocks(seen: Overview) -> Iterator[Block]:
         yield Line("no route is configured and the ledger is empty")
     for route in seen.routes:
         yield from _route(route)
+    yield from pause_blocks(seen.pauses, alive=seen.alive)
     if seen.last_run is not None:
-        run = seen.last_run
-        end = f"ended {run.ended_at}: {run.outcome}" if run.ended_at else "not ended (under way, or killed)"
-        yield Line(f"last run: began {run.started_at}, {end}", Tone.DIM)
+        yield _run_line(seen.last_run, alive=seen.alive)
+    if seen.last_verify is not None:
+        yield _verify_line(seen.last_verify)
+
+
+def pause_blocks(pauses: Iterable[PauseRow], *, alive: bool) -> Iterator[Block]:
+    """Tells what is left alone: since when, why, and when it is tried again."""
+    for row in pauses:
+        yield Line(f"! {row.what} is left alone since {_clock(row.since)}: {row.detail}  [{row.code}]", Tone.BAD)
+        again = f"tried again at {_clock(row.until)}" if alive and row.until else "the next `xnatsync sync` tries again"
+        yield Line(f"{again} (failed {row.failures} times in a row)", Tone.DIM, indent=2)
+        yield Line(f"what to do: {row.advice}", Tone.DIM, indent=2, hang=12)
+
+
+def _run_line(run: RunRow, *, alive: bool) -> Line:
+    """How the last run ended, or that it is at work, or was killed."""
+    if run.ended_at is None:
+        if alive:
+            return Line(f"running since {_clock(run.started_at)} as process {run.pid}", Tone.GOOD)
+        return Line(
+            f"last run: began {_clock(run.started_at)}, was killed (process {run.pid}): the next `xnatsync sync` looks "
+            "at everything again",
+            Tone.WARN,
+        )
+    code = f" (exit code {run.exit_code})" if run.exit_code is not None else ""
+    why = f": {run.detail}  [{run.code}]" if run.code else ""
+    tone = Tone.DIM if run.outcome == "ok" else Tone.WARN
+    return Line(
+        f"last run: began {_clock(run.started_at)}, ended {_clock(run.ended_at)}, {run.outcome}{code}{why}", tone
+    )
+
+
+def _verify_line(run: RunRow) -> Line:
+    counts = json.loads(run.counts)
+    bad = [f"{many} {what}" for what, many in counts.items() if many and what not in {"targets", "same"}]
+    found = ", ".join(bad) or "everything is the same"
+    code = f" (exit code {run.exit_code})" if run.exit_code is not None else ""
+    tone = Tone.DIM if run.outcome == "ok" else Tone.WARN
+    return Line(f"last verify: {_clock(run.started_at)}, {run.outcome}{code}: {found}", tone)
+
+
+def _clock(moment: str) -> str:
+    return f"{moment[:19].replace('T', ' ')} UTC"
 
 
 def _route(route: RouteStanding) -> Iterator[Block]:
@@ -97,6 +138,7 @@ def status_fields(seen: Overview) -> dict[str, object]:
                 "items": [
                     {
                         **item_fields(standing.item),
+                        **held_fields(standing.item, standing.units),
                         "units": [unit_fields(unit) for unit in standing.units],
                         "left_out": dict(standing.left_out),
                     }
@@ -109,17 +151,37 @@ def status_fields(seen: Overview) -> dict[str, object]:
             }
             for route in seen.routes
         ],
-        "last_run": _run_fields(seen.last_run) if seen.last_run is not None else None,
+        "last_run": _run_fields(seen.last_run, alive=seen.alive) if seen.last_run is not None else None,
+        "last_verify": _run_fields(seen.last_verify, alive=False) if seen.last_verify is not None else None,
+        "pauses": [
+            {
+                "what": row.what,
+                "since": row.since,
+                "until": row.until,
+                "failures": row.failures,
+                "code": row.code,
+                "detail": row.detail,
+                "advice": row.advice,
+                "run": row.run_id,
+            }
+            for row in seen.pauses
+        ],
     }
 
 
-def _run_fields(run: RunRow) -> dict[str, object]:
+def _run_fields(run: RunRow, *, alive: bool) -> dict[str, object]:
     return {
         "id": run.id,
         "cause": run.cause,
         "started_at": run.started_at,
         "ended_at": run.ended_at,
         "outcome": run.outcome,
+        "exit_code": run.exit_code,
+        "code": run.code,
+        "detail": run.detail,
+        "counts": json.loads(run.counts),
+        "pid": run.pid,
+        "alive": alive,
     }
 
 

@@ -97,7 +97,7 @@ def state_of(item: ItemRow, units: Sequence[UnitRow]) -> tuple[str, Tone]:
         case "left":
             return "nothing to deliver, it stays where it is", Tone.WARN
         case "dismissed":
-            return "dismissed", Tone.DIM
+            return item.detail or "dismissed", Tone.DIM
         case _:
             retry = item.hold == "retry" or any(unit.hold == "retry" for unit in units)
             return f"{item.phase}, {'tried again later' if retry else 'not finished yet'}", Tone.WARN
@@ -168,6 +168,7 @@ def item_report_fields(part: ItemReport) -> dict[str, object]:
     """One item with everything of it."""
     return {
         **item_fields(part.item),
+        **held_fields(part.item, [unit.unit for unit in part.units]),
         "units": [unit_report_fields(unit) for unit in part.units],
         "not_delivered": [file_fields(file) for file in part.others],
         "left_out": dict(part.left_out),
@@ -189,6 +190,15 @@ def item_fields(item: ItemRow) -> dict[str, object]:
         "moved_at": item.moved_at,
         "filed_as": item.filed_as,
     }
+
+
+def held_fields(item: ItemRow, units: Sequence[UnitRow]) -> dict[str, object]:
+    """What holds an item, itself or one of its units, as the text says it: who waits for a person comes first."""
+    every: list[ItemRow | UnitRow] = [item, *units]
+    rows = [row for row in every if row.hold is not None and row.phase != "dismissed"]
+    rows.sort(key=lambda row: row.hold != "person")
+    first = rows[0] if rows else item
+    return hold_fields(first, str(first.id) if isinstance(first, ItemRow) else f"u{first.id}")
 
 
 def unit_report_fields(part: UnitReport) -> dict[str, object]:

@@ -244,8 +244,21 @@ def _from_nothing(case: _Case) -> Step:
         raise ServerBusy(f"the server is at work on {busy.uri} ({busy.status}), which is of this study")
     if view.strangers:
         row = view.strangers[0]
-        raise PrearchiveOccupied(f"{row.uri} ({row.status}) was uploaded by somebody else and is of this study")
+        raise _occupied(row)
     return _send(case, case.needed)
+
+
+def _occupied(row: PrearchiveSeen) -> PrearchiveOccupied:
+    """Mostly time helps: whoever sent it archives it.  What is still being received is nobody's to delete."""
+    advice = None
+    if row.state is PrearchiveState.RECEIVING:
+        advice = (
+            "Wait until that upload has come to its end: this item goes on by itself once the row is archived. It must "
+            "not be deleted while it is receiving."
+        )
+    return PrearchiveOccupied(
+        f"{row.uri} ({row.status}) was uploaded by somebody else and is of this study", advice=advice
+    )
 
 
 def _send(case: _Case, keys: tuple[str, ...]) -> Send:

@@ -117,6 +117,7 @@ class XnatsyncError(Exception):
     code: ClassVar[str] = "XS-ERROR"
     exit_code: ClassVar[int] = Exit.INTERNAL
     disposition: ClassVar[Disposition] = Disposition.BUG
+    tries_max: ClassVar[int] = 12  # after so many passing failures in a row a person is asked
     advice: ClassVar[str] = "Please report this with the output of `xnatsync doctor`."
 
     def __init__(
@@ -400,6 +401,8 @@ class PrearchiveOccupied(DeliveryError):
     """Somebody else's upload of this study waits in the prearchive: sending now would mix the two."""
 
     code = "XS-PREARCHIVE-OCCUPIED"
+    disposition = Disposition.RETRY  # mostly it is archived soon; a person is asked after an hour and a quarter
+    tries_max = 5
     advice = "Archive that prearchive session on the server. Delete it only if whoever sent it still has its files."
 
 

@@ -12,7 +12,7 @@ WAITS_S = (5.0, 25.0, 120.0, 600.0, 3600.0, 21600.0, 86400.0)
 EFFECT_WAITS_S = (2.0, 10.0, 60.0, 300.0, 1800.0, 7200.0, 21600.0, 86400.0)
 LONGEST_S = 86400.0 * 1.1  # no wait of ours is longer
 PAUSES_S = (2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-TRIES_MAX = 12  # after so many transient failures of the same content a person is asked
+TRIES_MAX = XnatsyncError.tries_max
 
 
 def backoff_s(tries: int, key: str) -> float:
@@ -45,4 +45,4 @@ def pause_s(failures: int, retry_after_s: float | None) -> float:
 
 def asks_person(error: XnatsyncError, tries: int) -> bool:
     """Tells whether this failure waits for a person rather than for time."""
-    return error.disposition in {Disposition.PERSON, Disposition.REFUSED, Disposition.BUG} or tries > TRIES_MAX
+    return error.disposition in {Disposition.PERSON, Disposition.REFUSED, Disposition.BUG} or tries > error.tries_max

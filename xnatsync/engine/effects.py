@@ -19,16 +19,18 @@ class Writes:
     _failing: dict[str, tuple[int, float, str]] = field(default_factory=dict)  # failures, until (elapsed), the words
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def failed(self, server: str, error: XnatsyncError, elapsed_s: float) -> None:
-        """Note a failure that speaks of the whole server."""
+    def failed(self, server: str, error: XnatsyncError, elapsed_s: float) -> tuple[int, float]:
+        """Note a failure that speaks of the whole server: gives how many in a row, and the wait."""
         with self._lock:
             failures = self._failing.get(server, (0, 0.0, ""))[0] + 1
-            self._failing[server] = failures, elapsed_s + pause_s(failures, error.retry_after_s), str(error)
+            wait_s = pause_s(failures, error.retry_after_s)
+            self._failing[server] = failures, elapsed_s + wait_s, str(error)
+            return failures, wait_s
 
-    def went(self, server: str) -> None:
-        """Note that it took one."""
+    def went(self, server: str) -> bool:
+        """Note that it took one; True when it had not before."""
         with self._lock:
-            self._failing.pop(server, None)
+            return self._failing.pop(server, None) is not None
 
     def wait_s(self, server: str, elapsed_s: float) -> tuple[float, str]:
         """Tell how long nothing is written to a server, and why; 0 when it may be tried."""

@@ -10,6 +10,7 @@ from xnatsync.core.errors import (
     CredentialsRefused,
     DiskRefused,
     Disposition,
+    PrearchiveOccupied,
     ServerUnreachable,
     SourceError,
     Stopped,
@@ -17,8 +18,10 @@ from xnatsync.core.errors import (
     XnatsyncError,
 )
 from xnatsync.core.moment import later
-from xnatsync.core.retry import asks_person, backoff_s, left_s
+from xnatsync.core.retry import TRIES_MAX, asks_person, backoff_s, left_s
 from xnatsync.engine.blame import LEDGER, of_everything, of_one_thing, of_the_ledger
+from xnatsync.engine.observers import tell
+from xnatsync.engine.standing import note_pause
 from xnatsync.engine.world import Due, Paused, Rest, Result, World
 from xnatsync.ledger.rows import Hold, ItemRow, UnitRow
 
@@ -69,14 +72,18 @@ def still_held(row: ItemRow | UnitRow, now: str) -> Result | None:
     return Due(wait_s, f"tried again after {row.code}") if wait_s > 0 else None
 
 
-def is_tried_again(world: World, item: ItemRow) -> bool:
-    """Tells whether an item that waits for a person is tried all the same: once in each run, where a try costs nothing.
+_LOOKED_AT = {DiskRefused.code, PrearchiveOccupied.code}
 
-    Whoever gave it the rights that it needs, or unmounted it, has nothing more to say.
+
+def is_tried_again(world: World, row: ItemRow | UnitRow) -> bool:
+    """Tells whether what waits for a person is tried all the same: once in each run, where a look costs nothing.
+
+    Whoever gave it the rights that it needs, or archived what was in its way, has nothing more to say.
     """
-    if (item.hold, item.code) != ("person", DiskRefused.code) or item.id in world.tried:
+    key = "unit" if isinstance(row, UnitRow) else "item", row.id
+    if row.hold != "person" or row.code not in _LOOKED_AT or key in world.tried:
         return False
-    world.tried.add(item.id)
+    world.tried.add(key)
     return True
 
 
@@ -100,7 +107,7 @@ def hold_after(
     tries = row.tries + 1
     person = asks_person(error, tries)
     wait_s = max(backoff_s(tries, key), at_least_s)
-    tired = person and not asks_person(error, 0)
+    tired = person and not asks_person(error, 0) and error.tries_max == TRIES_MAX
     hold(
         row.id,
         hold="person" if person else "retry",
@@ -152,7 +159,8 @@ def fail_unit(world: World, unit: UnitRow, error: XnatsyncError) -> Result:
     if error.disposition is Disposition.PAUSE and isinstance(error, SourceError):
         return _pause(world, unit, error)
     if error.effect and error.disposition is Disposition.PAUSE and not isinstance(error, ServerUnreachable):
-        world.writes.failed(unit.server, error, world.clock.elapsed_s())
+        many, wait_s = world.writes.failed(unit.server, error, world.clock.elapsed_s())
+        tell(note_pause, world, f"writes to {unit.server}", many, error, wait_s)
         return _hold(world, unit, error)
     if error.disposition is Disposition.PAUSE or isinstance(error, OF_THE_SERVER):
         what = f"server {unit.server}"

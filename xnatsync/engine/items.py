@@ -62,7 +62,9 @@ def _changed_meanwhile(world: World, route: DropRoute, item: ItemRow) -> bool:
     except SourceGone:  # still: nothing changed about that
         return False
     if look is None:
-        return item.phase == "seen"
+        return item.phase == "seen" or not any(
+            world.ledger.attempts(unit.id) for unit in world.ledger.units(item_id=item.id)
+        )
     put_back = item.code == SourceGone.code or (item.phase == "settled" and item.code == SourceUnreadable.code)
     if put_back and not any(problem.unreadable for problem in look.problems):
         return True
@@ -260,6 +262,8 @@ def _settled(world: World, route: DropRoute, item: ItemRow) -> Result:
         if item.phase == "left":
             world.ledger.forget_item(item.id, world.now())
             return Rest()
+        if not any(world.ledger.attempts(unit.id) for unit in units):
+            return _give_up(world, item)
         raise SourceGone(
             f"{item.path} is gone from the drop folder before everything of it was delivered",
             advice=f"Put it back. If it is not to be delivered: `xnatsync dismiss {item.id}`.",
@@ -276,6 +280,18 @@ def _settled(world: World, route: DropRoute, item: ItemRow) -> Result:
         world.ledger.reset_item(item.id, seen, len(look.files), size_bytes, world.now())
         world.note(item, "item.changed", f"item {item.id} changed and is looked at anew")
     return Due(route.settle_s, "it changed")
+
+
+def _give_up(world: World, item: ItemRow) -> Result:
+    """Nothing of it was ever sent, and whoever dropped it took it away: it is told once, and nobody is asked.
+
+    Put back, however like it looks, it is a new item.
+    """
+    with world.ledger.write():
+        world.ledger.give_up_item(item.id, world.now())
+        world.note(item, "item.given_up", f"item {item.id} was taken away before anything of it was sent")
+    world.progress.item(world.ledger.item(item.id), "taken away before anything of it was sent: given up")
+    return Rest()
 
 
 def _to_be_read_again(world: World, item: ItemRow, units: Sequence[UnitRow]) -> bool:

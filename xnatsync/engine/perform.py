@@ -25,6 +25,7 @@ from xnatsync.core.retry import left_s
 from xnatsync.core.situation import ServerView
 from xnatsync.core.wording import counted
 from xnatsync.engine.failing import LOOK_AGAIN_S
+from xnatsync.engine.observers import tell
 from xnatsync.engine.world import Due, Rest, Result, World
 from xnatsync.ledger.rows import AttemptRow, FileRow, Outcome, UnitRow
 from xnatsync.routes.drop import DropRoute
@@ -237,7 +238,8 @@ def _close(
     """Records how an effect ended; several failures count as the gravest of them."""
     if not failures:
         world.ledger.close_attempt(attempt.id, outcome="ok", now=world.now())
-        world.writes.went(unit.server)
+        if world.writes.went(unit.server):
+            tell(world.ledger.unpause, f"writes to {unit.server}")
         return Due()
     gravest = min(failures, key=lambda error: _GRAVITY.index(error.disposition))
     # An upload that we broke off ourselves, because of source, disk or ledger, may be digested as far as it came.

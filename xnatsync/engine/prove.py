@@ -24,6 +24,7 @@ from xnatsync.core.tree import Node, Tree
 from xnatsync.core.wording import counted
 from xnatsync.engine.failing import LOOK_AGAIN_S, held_back
 from xnatsync.engine.fetch_back import Seen, deepened
+from xnatsync.engine.observers import tell
 from xnatsync.engine.perform import as_manifest
 from xnatsync.engine.recognise import sessions
 from xnatsync.engine.world import Due, Result, World, last_attempt
@@ -186,7 +187,8 @@ def _attach(world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileR
             return Due(LOOK_AGAIN_S, str(error))
         raise
     world.ledger.close_attempt(attempt.id, outcome="ok", now=world.now())
-    world.writes.went(unit.server)
+    if world.writes.went(unit.server):
+        tell(world.ledger.unpause, f"writes to {unit.server}")
     return Due()
 
 

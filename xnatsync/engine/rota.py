@@ -64,6 +64,8 @@ class Rota(ABC):
         self.workers = workers
         self.patience_s = patience_s
         self.on_bug = on_bug
+        self.on_pause: Callable[[str, int, XnatsyncError, float | None], None] = lambda *_: None
+        self.on_well: Callable[[str], None] = lambda what: None
         self.on_wait: Callable[[float, str], None] = lambda seconds, why: None
         self.due: dict[Key, float] = {}
         self.busy: set[Key] = set()
@@ -258,11 +260,13 @@ class Rota(ABC):
         wait_s = pause_s(failures, error.retry_after_s)
         until = float("inf") if for_good else self._now() + wait_s
         self.pauses[what] = Pause(until, failures, error, for_good)
+        tell(self.on_pause, what, failures, error, None if for_good else wait_s)
 
     def well(self, what: str) -> None:
         """A step that reached the server ends its pause."""
         if what in self.pauses and not self.pauses[what].for_good and self.pauses[what].until <= self._now():
             del self.pauses[what]
+            tell(self.on_well, what)
 
     def _next_s(self) -> float | None:
         """Tells in how many seconds the next key is due; None when none is."""

@@ -8,7 +8,7 @@ from xnatsync.core.manifest import Kind
 from xnatsync.core.plan import BaseNode, BaseState
 from xnatsync.core.remote import PrearchiveSeen
 from xnatsync.core.situation import ServerView, Wish
-from xnatsync.engine.failing import fail_unit, held_back, still_held
+from xnatsync.engine.failing import fail_unit, held_back, is_tried_again, still_held
 from xnatsync.engine.observe import observe
 from xnatsync.engine.perform import build, commit, lease_taken, send
 from xnatsync.engine.prove import prove
@@ -20,7 +20,7 @@ from xnatsync.routes.drop import DropRoute, source_tree
 def step_unit(world: World, unit: UnitRow) -> Result:
     """Brings a unit one step further, with at most one outside effect; never raises an XnatsyncError."""
     held = still_held(unit, world.now())
-    if held is not None:
+    if held is not None and not is_tried_again(world, unit):
         return held
     if unit.phase not in {"planned", "sent", "landed"}:
         return Rest()

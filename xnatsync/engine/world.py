@@ -96,7 +96,7 @@ class World:
     progress: Progress
     stopping: Callable[[], bool]
     writes: Writes = field(default_factory=Writes)
-    tried: set[int] = field(default_factory=set)  # items that wait for a person and were tried again in this run
+    tried: set[tuple[str, int]] = field(default_factory=set)  # what waits for a person and was tried again in this run
     restless: dict[int, tuple[str, str]] = field(default_factory=dict)  # verified items that changed: looks, since when
 
     claim: Claim | None = None  # what we say of ourselves beside our custody boxes; None: nothing is written there

@@ -165,6 +165,15 @@ class Items(Connection):
             self._close_units(item_id, now)
             self._set_phase(item, "dismissed", now)
 
+    def give_up_item(self, item_id: int, now: str) -> None:
+        """Give an item up whose source was taken away; whoever puts the same thing back means a new one."""
+        with self.write():
+            self.dismiss_item(item_id, now)
+            self._run(
+                "update item set fingerprint = '', detail = 'taken away before anything of it was sent' where id = ?",
+                [item_id],
+            )
+
     def files(self, item_id: int, kind: str | None = None, unit_id: int | None = None) -> list[FileRow]:
         """Lists the manifest in the order in which it is read fastest."""
         conditions, values = ["f.item_id = ?"], list[Value]([item_id])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 
 from xnatsync.core.moment import later, parse
@@ -32,6 +33,12 @@ class Standstill(Connection):
         """Note that it is well again."""
         with self.write():
             self._run("delete from pause where what = ?", [what])
+
+    def outlive_pauses(self, run_id: int, what: Sequence[str]) -> None:
+        """Forget what earlier runs left alone, as far as a later one that used it did not have to."""
+        with self.write():
+            marks = ", ".join("?" * len(what))
+            self._run(f"delete from pause where run_id <> ? and what in ({marks})", [run_id, *what])
 
     def pauses(self) -> list[PauseRow]:
         """List what is, or was at the end of the run that noted it, left alone."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from xnatsync.core.errors import NameHostile, XnatsyncError
 from xnatsync.core.inventory import Owner
+from xnatsync.engine.standing import write_down
 from xnatsync.mirror.holding import gone_whole, hold_by, told
 from xnatsync.mirror.listings import Listings
 from xnatsync.mirror.moving import follow
@@ -108,6 +109,7 @@ def push(
 
 def _step_all(world: TreeWorld, done: TreeRun, rota: OwnerRota) -> bool:
     """Steps what is due; True when everything came to its end."""
+    write_down(world, rota)
     rota.run()
     done.unfinished = len(rota.due)
     done.waiting = {key[1]: rota.waiting[key] for key in sorted(rota.due) if key in rota.waiting}

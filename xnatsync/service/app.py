@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +29,7 @@ from xnatsync.ports import Clock, Disk, Ids
 from xnatsync.routes.drop import DropRoute
 from xnatsync.service.clock import RandomIds, SystemClock
 from xnatsync.service.rivals import lives, own_claim
+from xnatsync.service.running import boot
 from xnatsync.tree_ports import Archive, Server, TreeDisk
 from xnatsync.xnat.pace import Timeouts
 from xnatsync.xnat.server import XnatServer
@@ -138,7 +138,7 @@ class App:
     ) -> World:
         """Begins a run; a route whose settings changed lets go of what it held, in the transaction that notes it."""
         now = stamp(clock.now())
-        run_id = ledger.start_run(cause, _pid(), _boot(), __version__, now)
+        run_id = ledger.start_run(cause, _pid(), boot(), __version__, now)
         for name, route in routes.items():
             with ledger.write():
                 if ledger.remember_route(name, "drop", route_digest(self.config.routes[name]), now):
@@ -198,9 +198,3 @@ def _pid() -> int:
     import os
 
     return os.getpid()
-
-
-def _boot() -> str:
-    """Names this boot of the machine where that is known, so that a recycled pid is not taken for a living run."""
-    path = Path("/proc/sys/kernel/random/boot_id")
-    return path.read_text().strip() if path.exists() else platform.node()

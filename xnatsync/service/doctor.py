@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from xnatsync.core.errors import AccessDenied, DiskFull, DiskRefused, DiskUnwell, FolderMissing, NotThere, XnatsyncError
+from xnatsync.core.errors import (
+    AccessDenied,
+    DiskFull,
+    DiskRefused,
+    DiskUnwell,
+    Exit,
+    FolderMissing,
+    NotThere,
+    XnatsyncError,
+)
 from xnatsync.core.wording import counted
 
 if TYPE_CHECKING:
@@ -85,6 +94,7 @@ def _checks(app: App, config: Config) -> Iterator[Check]:
         "configuration", "ok", f"{counted(len(config.servers), 'server')}, {counted(len(config.routes), 'route')}"
     )
     yield from _ledger(config)
+    yield from _left_alone(config)
     for name, server in config.servers.items():
         yield from _server(app, name, server)
     for name, route in config.drop_routes.items():
@@ -129,6 +139,20 @@ def _ledger(config: Config) -> Iterator[Check]:
         return
     if free < FREE_BYTES:
         yield _problem("ledger", DiskFull(f"only {free} bytes are free where the ledger is"))
+
+
+def _left_alone(config: Config) -> Iterator[Check]:
+    """Names what a run left alone, and has not found well since."""
+    from xnatsync.service.status import overview
+
+    try:
+        seen = overview(config)
+    except XnatsyncError:  # told by the ledger's own check
+        return
+    for row in seen.pauses:
+        state: State = "problem" if seen.alive else "warning"
+        text = f"left alone since {row.since}: {row.detail}"
+        yield Check(row.what, state, text, row.code, row.advice, Exit.TEMPORARY if seen.alive else Exit.OK)
 
 
 def _folders(app: App, name: str, route: DropConfig) -> Iterator[Check]:

@@ -64,8 +64,13 @@ class MirrorReport:
 
 def exit_code_of(errors: Sequence[XnatsyncError]) -> int:
     """The exit code of the gravest of some errors."""
-    gravest = max(errors, key=lambda error: (error.disposition is Disposition.PERSON, error.exit_code))
-    return gravest.exit_code
+    gravest = gravest_of(errors)
+    return gravest.exit_code if gravest is not None else Exit.OK
+
+
+def gravest_of(errors: Sequence[XnatsyncError]) -> XnatsyncError | None:
+    """The gravest of some errors; None when there is none."""
+    return max(errors, key=lambda error: (error.disposition is Disposition.PERSON, error.exit_code), default=None)
 
 
 def run_mirrors(

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xnatsync.core.errors import RouteUnknown
-from xnatsync.ledger.rows import EventRow, ItemRow, RunRow, UnitRow
+from xnatsync.ledger.rows import EventRow, ItemRow, PauseRow, RunRow, UnitRow
 from xnatsync.ledger.tree_rows import MirrorCounts, OwnerRow, TroubleRow, UnplacedRow
+from xnatsync.service.running import is_alive
 
 if TYPE_CHECKING:
     from xnatsync.config.model import Config
     from xnatsync.ledger.ledger import Ledger
     from xnatsync.service.strays import Strays
 
+RUNS_LOOKED_AT = 50  # of the newest, to find the last of each kind
 LISTED_MAX = 200  # items under way or held that are shown one by one
 
 
@@ -70,10 +72,13 @@ class RouteStanding:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """All routes, and the last run."""
+    """All routes, what is left alone, and how the last runs went."""
 
     routes: tuple[RouteStanding, ...]
     last_run: RunRow | None
+    last_verify: RunRow | None = None
+    pauses: tuple[PauseRow, ...] = ()
+    alive: bool = False  # the process of the last run is at work
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +113,20 @@ def overview(config: Config, route: str | None = None) -> Overview:
         if route is not None and route not in known:
             raise RouteUnknown(f"no route is called {route}")
         names = known if route is None else [route]
-        runs = ledger.runs(1) if ledger is not None else []
+        runs = ledger.runs(RUNS_LOOKED_AT) if ledger is not None else []
+        last = next((run for run in runs if not is_verify(run)), None)
         return Overview(
             tuple(_route(config, ledger, name, phases, trees) for name in names),
-            runs[0] if runs else None,
+            last,
+            next((run for run in runs if is_verify(run) and run.ended_at is not None), None),
+            tuple(ledger.pauses()) if ledger is not None else (),
+            last is not None and is_alive(last),
         )
+
+
+def is_verify(run: RunRow) -> bool:
+    """Return whether a run only looked: it counts what it looked at."""
+    return '"targets"' in run.counts
 
 
 def _route(

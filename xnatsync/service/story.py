@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from xnatsync.core.errors import NothingFound
 from xnatsync.core.pasting import command_line
 from xnatsync.core.receipt import compared_words
 from xnatsync.core.wording import counted
-from xnatsync.ledger.rows import AttemptRow, EventRow, FileRow, ItemRow, ReceiptRow, UnitRow
+from xnatsync.ledger.rows import AttemptRow, EventRow, FileRow, ItemRow, PauseRow, ReceiptRow, UnitRow
 from xnatsync.service.lookup import look_up
 from xnatsync.service.status import reading
 from xnatsync.service.tree_story import TreeTale, tell_trees
@@ -85,7 +85,9 @@ def _story(ledger: Ledger, item: ItemRow, what: str) -> Story:
         *_item_events(events),
         *_end(item),
     ]
-    return Story(item, tuple(sentences), tuple(_next_steps(item, units, any(file.left_by for file in files))))
+    return Story(
+        item, tuple(sentences), tuple(_next_steps(item, units, any(file.left_by for file in files), ledger.pauses()))
+    )
 
 
 # --- the item ----------------------------------------------------------------------------------------------------
@@ -245,7 +247,7 @@ def _held(row: ItemRow | UnitRow, who: str) -> Sentence:
 # --- what to do --------------------------------------------------------------------------------------------------
 
 
-def _next_steps(item: ItemRow, units: Iterable[UnitRow], left_out: bool) -> Iterator[str]:
+def _next_steps(item: ItemRow, units: Sequence[UnitRow], left_out: bool, pauses: Sequence[PauseRow]) -> Iterator[str]:
     held = [unit for unit in units if unit.hold == "person" and unit.phase != "dismissed"]
     if item.hold == "person":
         yield f"{item.advice} Then: {command_line('retry', str(item.id))}"
@@ -263,4 +265,18 @@ def _next_steps(item: ItemRow, units: Iterable[UnitRow], left_out: bool) -> Iter
         how = "put it back into the drop folder" if item.filed_as is not None else "run `xnatsync sync`"
         yield f"Nothing. To have sent what was left out: widen the route's selection, and {how}"
     elif item.phase not in {"done", "dismissed"}:
-        yield "Nothing: `xnatsync sync` goes on with it."
+        about = {f"route {item.route}", "the ledger"} | {f"server {unit.server}" for unit in units}
+        about |= {f"writes to {unit.server}" for unit in units}
+        for row in pauses:
+            if row.what in about:
+                yield (
+                    f"It waits: {row.what} is left alone since {row.since}, because {row.detail} [{row.code}]. "
+                    f"{row.advice}"
+                )
+        every: list[ItemRow | UnitRow] = [item, *units]
+        retried = [row for row in every if row.hold == "retry" and row.phase != "dismissed"]
+        for held_row in retried:
+            yield f"It waits until {held_row.retry_at}: {held_row.detail} [{held_row.code}]. {held_row.advice}"
+        yield (
+            "Nothing else: `xnatsync sync` goes on with it." if retried else "Nothing: `xnatsync sync` goes on with it."
+        )

@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from xnatsync.core.errors import Exit, XnatsyncError
+from xnatsync.engine.blame import LEDGER
 from xnatsync.engine.discover import discover
 from xnatsync.engine.dispatcher import Dispatcher
 from xnatsync.engine.recover import recover
+from xnatsync.engine.standing import write_down
 from xnatsync.engine.world import Progress, World
 from xnatsync.ledger.rows import FileRow, ItemRow, ReceiptRow, UnitRow
 from xnatsync.service.app import App
-from xnatsync.service.mirroring import MirrorReport, exit_code_of, run_mirrors
+from xnatsync.service.mirroring import MirrorReport, exit_code_of, gravest_of, run_mirrors
 
 PATIENCE_S = 120.0
 
@@ -81,6 +83,7 @@ def sync(
         if patience_s is None:
             patience_s = max([PATIENCE_S, *(route.settle_s * 2 for route in routes.values())])
         dispatcher = Dispatcher(world, workers, patience_s, on_bug)
+        write_down(world, dispatcher)
         touched = _discover(world, dispatcher, report)
         dispatcher.run()
         if not world.stopping():
@@ -93,8 +96,24 @@ def sync(
         report.interrupted = world.stopping()
         report.items = [report_item(world, item_id) for item_id in touched_items(world, touched)]
         outcome = "interrupted" if report.interrupted else "ok" if report.exit_code == Exit.OK else "partial"
-        world.ledger.end_run(world.run_id, outcome, counts(report), world.now())
+        gravest = gravest_of([*report.errors, *(error for part in report.mirrors for error in part.errors)])
+        world.ledger.outlive_pauses(world.run_id, _used(app, names))
+        world.ledger.end_run(
+            world.run_id, outcome, counts(report), world.now(),
+            exit_code=report.exit_code,
+            code=gravest.code if gravest is not None else None,
+            detail=str(gravest) if gravest is not None else None,
+        )  # fmt: skip
     return report
+
+
+def _used(app: App, names: Sequence[str]) -> list[str]:
+    """Lists what this run had to do with, as pauses are called."""
+    chosen = names or list(app.config.routes)
+    servers = sorted({app.config.routes[name].server for name in chosen})
+    return [LEDGER, *(f"route {name}" for name in chosen), *(f"server {name}" for name in servers)] + [
+        f"writes to {name}" for name in servers
+    ]
 
 
 def _discover(world: World, dispatcher: Dispatcher, report: SyncReport) -> list[int]:

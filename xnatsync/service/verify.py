@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -38,6 +37,7 @@ from xnatsync.mirror.world import TreeWorld, Unwatched
 from xnatsync.routes.mirror import MirrorRoute
 from xnatsync.service.app import App, drop_route
 from xnatsync.service.mirroring import mirror_route
+from xnatsync.service.running import boot
 from xnatsync.service.verifying import Examiner, Looking
 from xnatsync.service.verifying_drops import Drops
 from xnatsync.service.verifying_trees import Trees
@@ -87,7 +87,11 @@ def verify(app: App, names: Sequence[str], asked: Asked, *, progress: Progress) 
         looking.ledger.thin_audits(later(looking.now(), -AUDITS_KEPT_S))
         counts = {verdict.value: count for verdict, count in report.counts.items()}
         looking.ledger.end_run(
-            looking.run_id, _outcome(report), {"targets": len(report.summaries)} | counts, looking.now()
+            looking.run_id,
+            _outcome(report),
+            {"targets": len(report.summaries)} | counts,
+            looking.now(),
+            exit_code=report.exit_code,
         )
     return report
 
@@ -128,7 +132,7 @@ def _looking(app: App, progress: Progress, *, alone: bool) -> Iterator[Looking]:
 
 
 def _begin(ledger: Ledger, now: str) -> int:
-    return ledger.start_run("command", os.getpid(), platform.node(), __version__, now)
+    return ledger.start_run("command", os.getpid(), boot(), __version__, now)
 
 
 # --- which examiner ----------------------------------------------------------------------------------------------

@@ -1,0 +1,108 @@
+"""What stands still, since when, why and until when; how the last run ended, or that it is at work."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+
+import pytest
+
+from cli_world import REPOSITORY, World, plain_environment
+from xnatsync.sandbox.http.faults import Fault
+
+
+def _words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_a_refused_password_is_told_by_status_why_and_doctor(box: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the run: what it ended with, what is left alone and why; `retry` of nothing is not advised."""
+    box.study("good")
+    monkeypatch.setenv("XNATSYNC_BOX_PASSWORD", "wrong")
+    box.run("sync")
+
+    status, why, doctor = box.run("status"), box.run("why", "good"), box.run("doctor")
+    fields = box.run("status", "-o", "json").document
+
+    assert "(exit code 6): " in _words(status.out)
+    assert "[XS-AUTH-REFUSED]" in status.out
+    assert "server box is left alone since" in _words(status.out)
+    assert "It waits: server box is left alone since" in _words(why.out)
+    assert "everything is well" not in doctor.out
+    assert (fields["last_run"]["exit_code"], fields["last_run"]["code"]) == (6, "XS-AUTH-REFUSED")
+    assert [pause["what"] for pause in fields["pauses"]] == ["server box"]
+    assert fields["pauses"][0]["until"] is None
+
+
+def test_what_is_well_again_is_told_no_more(box: World) -> None:
+    """The next run that needs it takes it out of the ledger."""
+    box.study("good")
+    box.server.faults.add(Fault("ANY", "/data/", "status", times=1000, status=502))
+    box.run("sync", "--patience", "0s")
+    assert "server box is left alone" in _words(box.run("status").out)
+    box.server.faults.clear()
+
+    assert box.run("sync").code == 0
+    status = box.run("status")
+
+    assert "left alone" not in status.out
+    assert "ok (exit code 0)" in _words(status.out)
+    assert "everything is well" in box.run("doctor").out
+
+
+def test_refused_writes_are_told_with_the_servers_words(box: World) -> None:
+    """The unit waits with its reason, and all writes to the server are named."""
+    box.study("good")
+    box.server.faults.add(Fault("POST", "/data/services/import", "status", times=1000, status=507))
+
+    ran = box.run("sync", "--patience", "3s")
+    fields = box.run("status", "-o", "json").document
+
+    assert ran.code == 5
+    assert "507" in ran.out
+    assert "writes to box" in [pause["what"] for pause in fields["pauses"]]
+    item = fields["routes"][0]["items"][0]
+    assert (item["hold"], item["code"]) == ("retry", "XS-SERVER-UNWELL")
+
+
+def test_running_is_told_from_killed(box: World) -> None:
+    """A living process is named; one that was killed is called so."""
+    box.study("good")
+    with subprocess.Popen(
+        box.command("sync", "--settle", "1h"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        cwd=REPOSITORY, env=plain_environment(),
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        while "settles in" not in process.stderr.readline():
+            assert process.poll() is None
+        running, fields = box.run("status"), box.run("status", "-o", "json").document
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    killed = box.run("status")
+
+    assert f"as process {process.pid}" in running.out
+    assert (fields["last_run"]["alive"], fields["last_run"]["pid"]) == (True, process.pid)
+    assert f"was killed (process {process.pid})" in _words(killed.out)
+
+
+def test_what_verify_found_last_is_told(box: World) -> None:
+    """With its exit code, beside the last run."""
+    box.study("good")
+    box.run("sync")
+    for path in sorted((box.drop / "done").rglob("*.dcm"))[:1]:
+        path.unlink()
+    code = box.run("verify").code
+
+    status = box.run("status")
+
+    assert f"(exit code {code}): " in _words(status.out).partition("last verify:")[2]
+
+
+def test_a_held_unit_is_a_held_item_for_programs_too(box: World) -> None:
+    """`jq '.items[]|select(.hold)'` finds what the text calls held for a person."""
+    box.study("unnamed", "")
+    ran = box.run("sync", "-o", "json")
+
+    items = ran.document["items"]
+    assert [(item["hold"], bool(item["advice"])) for item in items] == [("person", True)]
+    assert items[0]["code"] == items[0]["units"][0]["code"]
