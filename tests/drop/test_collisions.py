@@ -9,7 +9,7 @@ import pytest
 
 from drop_pieces import LABEL, QuickClock, delete, elsewhere, held, imports, post, quick_sync, retry, upload
 from drop_world import DropWorld, only, uids, unit_of
-from xnatsync.core.decide import _occupied
+from xnatsync.core.occupied import occupied
 from xnatsync.core.remote import PrearchiveSeen, PrearchiveState
 
 OTHER = "2.25.4242"
@@ -239,5 +239,5 @@ def test_nobody_is_told_to_delete_what_is_still_being_received() -> None:
     row = PrearchiveSeen("/prearchive/projects/P/1/x", "P", "x", "S", "2.25.1", PrearchiveState.RECEIVING, "RECEIVING")
     ready = replace(row, status="READY", state=PrearchiveState.READY)
 
-    assert "must not be deleted" in _occupied(row).remedy
-    assert "Archive" in _occupied(ready).remedy
+    assert "must not be deleted" in occupied(row).remedy
+    assert "Archive" in occupied(ready).remedy

@@ -17,7 +17,6 @@ from xnatsync.core.errors import (
     ObjectsDiffer,
     ObjectsExtra,
     ObjectsMissing,
-    PrearchiveOccupied,
     PrearchiveStuck,
     ReadFailed,
     ServerBusy,
@@ -28,6 +27,7 @@ from xnatsync.core.errors import (
 from xnatsync.core.manifest import Level
 from xnatsync.core.moment import parse
 from xnatsync.core.names import suffixed
+from xnatsync.core.occupied import occupied
 from xnatsync.core.plan import ActionKind, BaseNode, BaseState, diff3, sent_otherwise
 from xnatsync.core.receipt import examine
 from xnatsync.core.remote import PrearchiveSeen, PrearchiveState, SessionSeen
@@ -244,21 +244,8 @@ def _from_nothing(case: _Case) -> Step:
         raise ServerBusy(f"the server is at work on {busy.uri} ({busy.status}), which is of this study")
     if view.strangers:
         row = view.strangers[0]
-        raise _occupied(row)
+        raise occupied(row)
     return _send(case, case.needed)
-
-
-def _occupied(row: PrearchiveSeen) -> PrearchiveOccupied:
-    """Mostly time helps: whoever sent it archives it.  What is still being received is nobody's to delete."""
-    advice = None
-    if row.state is PrearchiveState.RECEIVING:
-        advice = (
-            "Wait until that upload has come to its end: this item goes on by itself once the row is archived. It must "
-            "not be deleted while it is receiving."
-        )
-    return PrearchiveOccupied(
-        f"{row.uri} ({row.status}) was uploaded by somebody else and is of this study", advice=advice
-    )
 
 
 def _send(case: _Case, keys: tuple[str, ...]) -> Send:
