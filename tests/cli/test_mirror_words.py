@@ -253,7 +253,7 @@ def test_status_shows_how_a_tree_stands(troubled: MirrorBox) -> None:
                         `xnatsync sync`. Or put yours on the server: it is over when both agree.
         p  ROOT/tree
           nothing was pushed yet
-        last run: began TIME, ended TIME: partial
+        last run: began TIME UTC, ended TIME UTC, partial (exit code 3)
         """
     )
     assert "m  " in troubled.command("status", "m").out

@@ -151,7 +151,7 @@ def test_status_shows_what_is_held(box: World) -> None:
                           route another one to fall back on: {PatientID|StudyID}.
               then: xnatsync --config ROOT/xnatsync.toml retry u2
               or give it up: xnatsync --config ROOT/xnatsync.toml dismiss 2
-        last run: began TIME, ended TIME: partial
+        last run: began TIME UTC, ended TIME UTC, partial (exit code 3)
         """
     )
 
@@ -226,7 +226,7 @@ def test_what_the_selection_leaves_out_is_told_by_key_and_number(box: World) -> 
           other (item 2): nothing to deliver, it stays where it is
             - 1 file left out by scan_types, 3 by subjects of the route's selection
           2 files left out by scan_types, 3 by subjects of the route's selection, and never sent
-        last run: began TIME, ended TIME: ok
+        last run: began TIME UTC, ended TIME UTC, ok (exit code 0)
         """
     )
     assert "put it back\n            into the drop folder" in box.run("why", "good").out
