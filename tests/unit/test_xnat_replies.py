@@ -230,10 +230,12 @@ def test_every_status_has_a_state(status: str, state: PrearchiveState) -> None:
         "http://evil" + URI,
     ],
 )
-def test_a_prearchive_address_of_another_shape_is_refused(url: str) -> None:
-    """It becomes the target of build, commit and delete."""
-    with pytest.raises(ReplyStrange):
-        replies.prearchive(listing(prearchive_row(url=url)))
+def test_a_prearchive_address_of_another_shape_is_none(url: str) -> None:
+    """It would become the target of build, commit and delete; the row is still there, and so are the others."""
+    odd, good = replies.prearchive(listing(prearchive_row(url=url), prearchive_row()))
+
+    assert (odd.uri, odd.state) == ("", PrearchiveState.WORKING)
+    assert good.uri == URI
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xnatsync.core.errors import NotThere
+from xnatsync.core.errors import NotThere, ReadFailed
 from xnatsync.core.remote import PrearchiveSeen, PrearchiveState, ProjectSeen, SessionSeen
 from xnatsync.core.situation import ServerView
 from xnatsync.core.tree import EMPTY, Node, Problem, Tree
@@ -34,6 +34,8 @@ def observe(world: World, unit: UnitRow, files: Sequence[FileRow]) -> ServerView
     ]
     members = {file.member: file.key for file in files if file.kind == "dicom"}
     own = own_row(world, unit, rows, members)
+    if own is None and not planned and any(not row.uri and not (row.study_uid and row.name) for row in prearchive):
+        raise ReadFailed("a row of the prearchive cannot be read, and may be ours: nothing is concluded")
     sessions = recognise.sessions(world, unit, members)
     holder = next((session for session in sessions if session.study_uid == unit.study_uid), None)
     staged = _staged(server, own, members)

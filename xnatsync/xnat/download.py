@@ -31,7 +31,7 @@ def fetch_scans(client: Client, session_id: str, scans: Sequence[str]) -> Iterat
     """
     if not scans:
         return
-    places = Places(listing.scan_files(client, session_id), scans, lambda: _types(client, session_id))
+    places = Places(listing.scan_files(client, session_id, []), scans, lambda: _types(client, session_id))
     places.ask_types()
     for batch in _batches(scans):
         yield from _fetch(client, wire.scans_zip(session_id, batch), places)

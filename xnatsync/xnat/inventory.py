@@ -123,7 +123,7 @@ def _joined_resources(client: Client, draft: _Draft, sessions: Iterable[Owner]) 
     there = {owner.id for owner in sessions}
     what = reply.call.what
     for row in replies.rows(reply, ("URI",)):
-        session = _id_of(draft, row, _EXPERIMENT, what)
+        session = _known(draft, row, _EXPERIMENT, what)
         if session in there:
             _resource(draft, session, row, SESSION_FILE, "", what)
     return True
@@ -150,8 +150,8 @@ def _shared_sessions(client: Client, draft: _Draft, *, with_subjects: bool) -> N
 
 
 def _session_row(draft: _Draft, row: Row, what: str, *, own_resources: bool) -> None:
-    session = _id_of(draft, row, _EXPERIMENT, what)
-    if session in draft.lost:
+    session = _known(draft, row, _EXPERIMENT, what)
+    if not session or session in draft.lost:
         return
     if session not in draft.owners:
         try:
@@ -198,8 +198,8 @@ def _scan_resource(draft: _Draft, session: str, row: Row, what: str) -> None:
 
 def _resource(draft: _Draft, owner_id: str, row: Row, prefix: str, scan: str, what: str) -> None:
     """Adds the resource a row tells of, if any; rows that repeat it change nothing."""
-    label = row[prefix + "label"]
-    if not label:
+    label = row.get(prefix + "label")
+    if not label or owner_id not in draft.resources:
         return
     try:
         key = ResourceKey(scan, draft.segment(label, what))
@@ -225,9 +225,9 @@ def _seen(draft: _Draft, key: ResourceKey, row: Row, prefix: str, what: str) -> 
     )
     return ResourceSeen(
         key,
-        id=draft.text(row[prefix + "xnat_abstractresource_id"], what),
-        files=_count(row[prefix + "file_count"]),
-        size=_count(row[prefix + "file_size"]),
+        id=draft.text(row.get(prefix + "xnat_abstractresource_id"), what),
+        files=_count(row.get(prefix + "file_count")),
+        size=_count(row.get(prefix + "file_size")),
         **more,
     )
 
@@ -241,8 +241,8 @@ def _subjects(client: Client, draft: _Draft) -> None:
     reply = joined or client.get(ask(draft.project, resources=False))
     what = reply.call.what
     for row in replies.rows(reply, ("URI", "label")):
-        subject = _id_of(draft, row, _SUBJECT, what)
-        if subject in draft.lost:
+        subject = _known(draft, row, _SUBJECT, what)
+        if not subject or subject in draft.lost:
             continue
         if subject not in draft.owners:
             try:
@@ -312,7 +312,9 @@ def _joined(ask: Callable[[], Reply], prefix: str) -> Reply | None:
             raise
         return None
     listed = replies.rows(reply, ())
-    return None if listed and not all(prefix + name in listed[0] for name in RESOURCE_FIELDS) else reply
+    return (
+        None if listed and not any(all(prefix + name in row for name in RESOURCE_FIELDS) for row in listed) else reply
+    )
 
 
 def _id_of(draft: _Draft, row: Row, before: str, what: str) -> str:
@@ -321,6 +323,15 @@ def _id_of(draft: _Draft, row: Row, before: str, what: str) -> str:
     if not isinstance(uri, str) or before not in uri:
         raise ReplyStrange(f"{what}: an entry without an address is listed")
     return draft.segment(uri.rpartition("/")[2], what)
+
+
+def _known(draft: _Draft, row: Row, before: str, what: str) -> str:
+    """Gives the same; "" for a row without one, which is refused by itself and makes the inventory incomplete."""
+    try:
+        return _id_of(draft, row, before, what)
+    except ReplyStrange as error:
+        draft.refuse("", error)
+        return ""
 
 
 def _project(row: Row) -> object:

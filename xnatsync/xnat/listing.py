@@ -42,7 +42,8 @@ def may_edit(client: Client, project_id: str) -> bool | None:
 
 def sessions(client: Client, project_id: str, *, label: str | None, study_uid: str | None) -> tuple[SessionSeen, ...]:
     """Lists imaging sessions, shared ones included; NotThere when the project is not to be seen."""
-    listed = replies.sessions(client.get(wire.sessions(project_id, label=label, study_uid=study_uid)), project_id)
+    reply = client.get(wire.sessions(project_id, label=label, study_uid=study_uid))
+    listed = replies.sessions(reply, project_id, label=label, study_uid=study_uid)
     # The server's filters may be wider than asked (wildcards, ignored keys): the last word is ours.
     return tuple(
         seen
@@ -53,19 +54,21 @@ def sessions(client: Client, project_id: str, *, label: str | None, study_uid: s
 
 def session_files(client: Client, session_id: str) -> FileListing:
     """Lists every file of every scan: one request, and one for each DICOM resource whose names are not ours."""
-    files = scan_files(client, session_id)
+    refused: replies.Refused = []
+    files = scan_files(client, session_id, refused)
     foreign = {(file.scan, file.resource) for file in files if file.resource in DICOM_RESOURCES and not file.sop_uid}
     found: dict[tuple[str, str], dict[str, str]] = {}
-    complete = True
+    complete = not refused
     for scan, resource in sorted(foreign):
         try:
             found[scan, resource] = catalog.sop_uids(client.get(wire.catalog(session_id, scan, resource)))
         except NotThere:
             complete = False  # it was listed a moment ago: somebody is changing this session
-    return FileListing(tuple(_with_uid(file, found) for file in files), complete=complete)
+    whole = tuple(_with_uid(file, found) for file in files)
+    return FileListing(whole, complete=complete, refused=tuple(refused))
 
 
-def scan_files(client: Client, session_id: str) -> tuple[RemoteFile, ...]:
+def scan_files(client: Client, session_id: str, refused: replies.Refused | None = None) -> tuple[RemoteFile, ...]:
     """Lists every file of every scan in one request, with the UIDs that names tell.
 
     XNAT answers 500 or 404 both to a session without scans and to one that is not there (§3.8): then its scans and, if
@@ -74,12 +77,12 @@ def scan_files(client: Client, session_id: str) -> tuple[RemoteFile, ...]:
     refusal: NotThere | ReadFailed | None = None
     files: tuple[RemoteFile, ...] = ()
     try:
-        files = replies.files(client.get(wire.scan_files(session_id)))
+        files = replies.files(client.get(wire.scan_files(session_id)), refused)
     except (NotThere, ReadFailed) as error:
         if error.http not in {404, 500}:
             raise
         refusal = error
-    if not files and scans(client, session_id) and refusal is not None:
+    if not files and not refused and scans(client, session_id) and refusal is not None:
         raise ReadFailed(f"the files of session {session_id} could not be listed", http=refusal.http) from refusal
     if any(not file.scan for file in files):
         raise ReplyStrange(f"listing the files of session {session_id}: a file outside of all scans is listed")
@@ -93,10 +96,12 @@ def scans(client: Client, session_id: str) -> tuple[str, ...]:
 
 def resource_files(client: Client, session_id: str, resource: str) -> FileListing:
     """Lists the files of a session-level resource; none when the session is there and has no such resource."""
-    files = replies.files(of_session(client, session_id, wire.resource_files(session_id, resource)))
-    if not files:
+    refused: replies.Refused = []
+    files = replies.files(of_session(client, session_id, wire.resource_files(session_id, resource)), refused)
+    if not files and not refused:
         replies.labels(of_session(client, session_id, wire.resources(session_id)))
-    return FileListing(tuple(file for file in files if file.resource == resource and not file.scan))
+    ours = tuple(file for file in files if file.resource == resource and not file.scan)
+    return FileListing(ours, complete=not refused, refused=tuple(refused))
 
 
 def of_session(client: Client, session_id: str, call: Call) -> Reply:

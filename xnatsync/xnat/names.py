@@ -7,6 +7,7 @@ that nothing behind this module has to think of it again.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from xnatsync.core.errors import ReplyStrange
@@ -24,10 +25,23 @@ _ARCHIVE: Final = re.compile(
 _DIRECT: Final = re.compile(r"/xapi/direct-archive/([^/]+)/([^/]+)/([^/]+)")
 
 
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """Stands where an entry of a listing lacks a column: no text, and nothing to show."""
+
+    column: str
+
+    def __str__(self) -> str:
+        """Return nothing."""
+        return ""
+
+
 def text(value: object, what: str, *, longest: int = PATH_MAX) -> str:
     """Gives a value as plain text without control characters; numbers are written out, null is empty."""
     if value is None:
         return ""
+    if isinstance(value, Lacking):
+        raise ReplyStrange(f"{what}: an entry lacks the column {value.column}")
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ReplyStrange(f"{what}: the server sent something that is not text")
     written = str(value)
@@ -36,6 +50,16 @@ def text(value: object, what: str, *, longest: int = PATH_MAX) -> str:
     if _CONTROL.search(written):
         raise ReplyStrange(f"{what}: the server sent a text with control characters")
     return written
+
+
+def shown(value: object) -> str:
+    """Return a value as text that harms nobody: control characters are quoted by number, what is too long is cut.
+
+    For what is shown or compared and never becomes an address: one odd label must not hide all the others.
+    """
+    written = "" if value is None else value if isinstance(value, str) else str(value)
+    quoted = _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", written[:PATH_MAX])
+    return quoted if len(quoted) < PATH_MAX else quoted[: PATH_MAX - 1] + "…"
 
 
 def segment(value: object, what: str) -> str:

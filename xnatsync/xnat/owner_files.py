@@ -131,8 +131,12 @@ def _listed(reply: Reply, ids: Sequence[str]) -> dict[str, _Draft] | None:
     wanted = frozenset(ids)
     for row in replies.rows(reply, _COLUMNS):
         uri = _SESSION_FILE.fullmatch(str(row["URI"]))
-        if uri is None:
-            raise ReplyStrange(f"{what}: a file without an address is listed")
+        if uri is None:  # whose it is, nobody can tell: no listing of these is complete
+            for session in ids:
+                drafts.setdefault(session, _Draft()).refused["", "", f"{what}: a file without an address is listed"] = (
+                    None
+                )
+            continue
         if len(ids) > 1 and uri["session"] not in wanted:
             return None
         if uri["aside"] is None:
@@ -198,7 +202,8 @@ def _alone(client: Client, owner: Owner) -> FileListing | None:
     for row in replies.rows(reply, _COLUMNS):
         uri = _OWN_FILE.fullmatch(str(row["URI"]))
         if uri is None:
-            raise ReplyStrange(f"{what}: a file without an address is listed")
+            draft.refused["", "", f"{what}: a file without an address is listed"] = None
+            continue
         draft.add(row, "", uri["name"], what)
     if not draft.files and not draft.refused:
         try:

@@ -28,12 +28,13 @@ def files(client: Client, uri: str) -> FileListing:
     scans = replies.scans(client.get(wire.prearchive_scans(uri)))
     labels = replies.scan_labels(client.get(wire.prearchive_resources(uri))) if scans else {}
     found: list[RemoteFile] = []
+    refused: replies.Refused = []
     for scan in scans:
         # Whether the listing of all resources holds those of scans is not certain on every XNAT; the scan's own does.
         for resource in labels.get(scan) or replies.labels(client.get(wire.prearchive_scan_resources(uri, scan))):
             reply = client.get(wire.prearchive_files(uri, scan, resource))
-            found.extend(replies.prearchive_files(reply, scan, resource))
-    return FileListing(tuple(found))
+            found.extend(replies.prearchive_files(reply, scan, resource, refused))
+    return FileListing(tuple(found), complete=not refused, refused=tuple(refused))
 
 
 def log(client: Client, uri: str) -> str:

@@ -13,10 +13,10 @@ def listed(client: Client) -> tuple[ProjectHeld, ...]:
     rows = replies.rows(client.get(call), ("ID", "secondary_ID", "name", "description", "pi_lastname"))
     held = [
         ProjectHeld(
-            id=names.segment(row["ID"], call.what),
-            name=names.text(row["name"], call.what),
-            secondary_id=names.text(row["secondary_ID"], call.what),
-            pi=names.text(row["pi_lastname"], call.what),
+            id=names.shown(row["ID"]),
+            name=names.shown(row["name"]),
+            secondary_id=names.shown(row["secondary_ID"]),
+            pi=names.shown(row["pi_lastname"]),
             description=names.words(str(row["description"] or "")),
         )
         for row in rows

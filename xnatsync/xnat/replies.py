@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import httpx
@@ -28,6 +28,8 @@ _FILE_URI: Final = re.compile(
 )
 _EXPERIMENT_URI: Final = re.compile(r"(?:/data|/REST)?(?:/archive)?/experiments/([^/]+)")
 
+_SUBJECT_LABEL: Final = ("subject_label", "xnat:subjectdata/label")
+_STUDY_UID: Final = ("UID", "xnat:imagesessiondata/uid")
 _STATES: Final = {
     "RECEIVING": PrearchiveState.RECEIVING,
     "RECEIVING_INTERRUPT": PrearchiveState.RECEIVING,
@@ -69,20 +71,30 @@ def user(reply: Reply) -> str:
 
 
 def rows(reply: Reply, columns: Iterable[str]) -> list[Row]:
-    """Reads a ResultSet whose rows must have these columns (hierarchy.md §3.1)."""
+    """Reads a ResultSet whose rows must have these columns (hierarchy.md §3.1).
+
+    A row among others that lacks some, or is none, has nothing in them: what that means is said where it is read.
+    """
     what = reply.call.what
     if not reply.body.strip():
         raise ReplyStrange(f"{what}: the server answered with nothing at all, which says nothing")
     document = _json(reply)
     envelope = document.get("ResultSet") if isinstance(document, dict) else None
     listed = envelope.get("Result") if isinstance(envelope, dict) else None
-    if not isinstance(listed, list) or not all(isinstance(row, dict) for row in listed):
+    if not isinstance(listed, list):
         raise ReplyStrange(f"{what}: the answer is not a listing")
     wanted = frozenset(columns)
-    for row in listed:
-        if not wanted <= row.keys():
-            raise ReplyStrange(f"{what}: the listing lacks the columns {', '.join(sorted(wanted - row.keys()))}")
-    return listed
+    good = [isinstance(row, dict) and wanted <= row.keys() for row in listed]
+    if listed and not any(good):
+        if not all(isinstance(row, dict) for row in listed):
+            raise ReplyStrange(f"{what}: the answer is not a listing")
+        lacking = sorted(wanted - listed[0].keys()) or sorted(wanted)
+        raise ReplyStrange(f"{what}: the listing lacks the columns {', '.join(lacking)}")
+    empty: Row = {column: names.Lacking(column) for column in wanted}
+    found: list[Row] = []
+    for row, is_good in zip(listed, good, strict=True):
+        found.append(row if is_good else {**empty, **(row if isinstance(row, dict) else {})})
+    return found
 
 
 def item_field(reply: Reply, name: str) -> str:
@@ -140,7 +152,7 @@ def number(reply: Reply) -> int:
 
 def projects(reply: Reply, column: str) -> frozenset[str]:
     """Reads the IDs of a project listing; `column` is `ID`, or `id` where another handler answers (§3.2)."""
-    return frozenset(names.text(row[column], reply.call.what) for row in rows(reply, (column,)))
+    return frozenset(names.shown(row[column]) for row in rows(reply, (column,)))
 
 
 def role(reply: Reply, project_id: str) -> str | None:
@@ -152,44 +164,73 @@ def role(reply: Reply, project_id: str) -> str | None:
     return None
 
 
-def sessions(reply: Reply, project_id: str) -> tuple[SessionSeen, ...]:
-    """Reads imaging sessions.  The URI is the key: the ID column changes its name with what is asked (§3.4)."""
+def sessions(
+    reply: Reply, project_id: str, *, label: str | None = None, study_uid: str | None = None
+) -> tuple[SessionSeen, ...]:
+    """Reads imaging sessions.  The URI is the key: the ID column changes its name with what is asked (§3.4).
+
+    A row without a usable address is passed over, unless it may be what is asked for: then nothing is concluded.
+    """
     what = reply.call.what
-    return tuple(
-        SessionSeen(
-            id=experiment_id(row["URI"], what),
-            project=_column(row, what, "project") or project_id,
-            label=names.text(row["label"], what),
-            subject=_column(row, what, "subject_label", "xnat:subjectdata/label"),
-            study_uid=_column(row, what, "UID", "xnat:imagesessiondata/uid"),
-            xsi_type=_column(row, what, "xsiType"),
+    found: list[SessionSeen] = []
+    doubt: ReplyStrange | None = None
+    listed = rows(reply, ("label", "URI"))
+    _check_columns(listed, what, ("project",), _SUBJECT_LABEL, _STUDY_UID, ("xsiType",))
+    for row in listed:
+        seen = SessionSeen(
+            id="",
+            project=_column(row, "project") or project_id,
+            label=names.shown(row["label"]),
+            subject=_column(row, *_SUBJECT_LABEL),
+            study_uid=_column(row, *_STUDY_UID),
+            xsi_type=_column(row, "xsiType"),
         )
-        for row in rows(reply, ("label", "URI"))
-    )
+        try:
+            found.append(replace(seen, id=experiment_id(row["URI"], what)))
+        except ReplyStrange as error:
+            if seen.label in {label, ""} or (study_uid is not None and seen.study_uid in {study_uid, ""}):
+                doubt = error
+    if doubt is not None and not any((seen.label == label) or (seen.study_uid == study_uid) for seen in found):
+        raise doubt
+    return tuple(found)
 
 
-def files(reply: Reply) -> tuple[RemoteFile, ...]:
-    """Reads the files of one session (hierarchy.md §3.2); session-level resources have the scan ""."""
+Refused = list[tuple[str, str, str]]
+
+
+def files(reply: Reply, refused: Refused | None = None) -> tuple[RemoteFile, ...]:
+    """Reads the files of one session (hierarchy.md §3.2); session-level resources have the scan "".
+
+    A file that cannot be named goes to `refused`, when there is such a list: the listing is not complete then.
+    """
     what = reply.call.what
     seen = []
     for row in rows(reply, ("Name", "Size", "URI", "collection", "digest")):
-        uri = _FILE_URI.fullmatch(names.text(row["URI"], what))
-        if uri is None:
-            raise ReplyStrange(f"{what}: a file without an address is listed")
-        scan, number_, path = uri.groups()
-        name = names.relative_path(path, what)
-        digest = names.text(row["digest"], what).lower()
-        seen.append(
-            RemoteFile(
-                scan=names.segment(scan, what) if scan else "",
-                resource=names.segment(row["collection"] or number_, what),
-                name=name,
-                size=amount(row["Size"], what),
-                digest=digest if _MD5.fullmatch(digest) else "",
-                sop_uid=names.sop_uid_of(name.rpartition("/")[2]),
-            )
-        )
+        try:
+            seen.append(_file(row, what))
+        except ReplyStrange as error:
+            if refused is None:
+                raise
+            refused.append(("", names.words(str(row["collection"] or "")), str(error)))
     return tuple(seen)
+
+
+def _file(row: Row, what: str) -> RemoteFile:
+    uri = _FILE_URI.fullmatch(names.text(row["URI"], what))
+    if uri is None:
+        raise ReplyStrange(f"{what}: a file without an address is listed")
+    scan, number_, path = uri.groups()
+    name = names.relative_path(path, what)
+    names.text(row["Name"], what)
+    digest = names.text(row["digest"], what).lower()
+    return RemoteFile(
+        scan=names.segment(scan, what) if scan else "",
+        resource=names.segment(row["collection"] or number_, what),
+        name=name,
+        size=amount(row["Size"], what),
+        digest=digest if _MD5.fullmatch(digest) else "",
+        sop_uid=names.sop_uid_of(name.rpartition("/")[2]),
+    )
 
 
 def scans(reply: Reply) -> tuple[str, ...]:
@@ -218,36 +259,45 @@ def scan_labels(reply: Reply) -> dict[str, list[str]]:
     return found
 
 
-def prearchive_files(reply: Reply, scan: str, resource: str) -> tuple[RemoteFile, ...]:
-    """Reads the files of one scan's resource in the prearchive (import.md §2.4)."""
+def prearchive_files(reply: Reply, scan: str, resource: str, refused: Refused | None = None) -> tuple[RemoteFile, ...]:
+    """Reads the files of one scan's resource in the prearchive (import.md §2.4); `refused` as for `files`."""
     what = reply.call.what
     seen = []
     for row in rows(reply, ("Name", "Size")):
-        name = names.relative_path(row["Name"], what)
-        uid = names.sop_uid_of(name.rpartition("/")[2])
-        seen.append(RemoteFile(scan, resource, name, amount(row["Size"], what), sop_uid=uid))
+        try:
+            name = names.relative_path(row["Name"], what)
+            uid = names.sop_uid_of(name.rpartition("/")[2])
+            seen.append(RemoteFile(scan, resource, name, amount(row["Size"], what), sop_uid=uid))
+        except ReplyStrange as error:
+            if refused is None:
+                raise
+            refused.append((scan, resource, str(error)))
     return tuple(seen)
 
 
 def prearchive(reply: Reply) -> tuple[PrearchiveSeen, ...]:
-    """Reads prearchive rows (import.md §2.1).  A status of a newer XNAT counts as working: such a row is left alone."""
+    """Reads prearchive rows (import.md §2.1).  A status of a newer XNAT counts as working: such a row is left alone.
+
+    What is odd in anybody's row is quoted; a row whose address is odd has none, so that nobody acts on it.
+    """
     what = reply.call.what
     seen = []
     for row in rows(reply, ("project", "name", "subject", "tag", "status", "url", "uploaded")):
-        uri = names.prearchive_uri(row["url"], what)
-        if uri is None:
-            raise ReplyStrange(f"{what}: a session without an address is listed")
-        status = names.text(row["status"], what)
+        status = names.shown(row["status"])
+        try:
+            uri = names.prearchive_uri(row["url"], what) or ""
+        except ReplyStrange:
+            uri = ""
         seen.append(
             PrearchiveSeen(
                 uri=uri,
-                project=names.segment(row["project"] or "Unassigned", what),
-                name=names.text(row["name"], what),
-                subject=names.text(row["subject"], what),
-                study_uid=names.text(row["tag"], what),
-                state=_STATES.get(status, PrearchiveState.WORKING),
+                project=names.shown(row["project"]) or "Unassigned",
+                name=names.shown(row["name"]),
+                subject=names.shown(row["subject"]),
+                study_uid=names.shown(row["tag"]),
+                state=_STATES.get(status, PrearchiveState.WORKING) if uri else PrearchiveState.WORKING,
                 status=status,
-                uploaded=names.text(row["uploaded"], what),
+                uploaded=names.shown(row["uploaded"]),
             )
         )
     return tuple(seen)
@@ -287,11 +337,18 @@ def _json(reply: Reply) -> object:
     return document
 
 
-def _column(row: Row, what: str, *aliases: str) -> str:
+def _column(row: Row, *aliases: str) -> str:
     for alias in aliases:
         if alias in row:
-            return names.text(row[alias], what)
-    raise ReplyStrange(f"{what}: the listing lacks the column {aliases[0]}")
+            return names.shown(row[alias])
+    return ""
+
+
+def _check_columns(listed: Sequence[Row], what: str, *groups: tuple[str, ...]) -> None:
+    """Raise ReplyStrange when no row has a column, under any of the names it may have."""
+    for aliases in groups if listed else ():
+        if not any(alias in row for row in listed for alias in aliases):
+            raise ReplyStrange(f"{what}: the listing lacks the column {aliases[0]}")
 
 
 def amount(value: object, what: str) -> int | None:

@@ -36,8 +36,8 @@ def of_scan(client: Client, session_id: str, scan: str) -> tuple[ResourceHeld, .
 def _held(row: Row, what: str) -> ResourceHeld:
     return ResourceHeld(
         label=names.segment(row["label"] or row.get("xnat_abstractresource_id"), what),
-        format=names.text(row.get("format"), what),
-        content=names.text(row.get("content"), what),
+        format=names.shown(row.get("format")),
+        content=names.shown(row.get("content")),
         files=replies.amount(row.get("file_count"), what),
         size=replies.amount(row.get("file_size"), what),
     )

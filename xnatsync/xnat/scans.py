@@ -14,13 +14,13 @@ def listed(client: Client, session_id: str) -> tuple[ScanHeld, ...]:
     call = wire.held_scans(session_id)
     held = [
         ScanHeld(
-            id=names.segment(row["ID"], call.what),
-            type=names.text(row["type"], call.what),
-            series_description=names.text(row.get("series_description"), call.what),
-            quality=names.text(row.get("quality"), call.what),
-            frames=names.text(row.get("frames"), call.what),
+            id=names.shown(row["ID"]),
+            type=names.shown(row["type"]),
+            series_description=names.shown(row.get("series_description")),
+            quality=names.shown(row.get("quality")),
+            frames=names.shown(row.get("frames")),
             note=names.words(str(row.get("note") or "")),
-            xsi_type=names.text(row.get("xsiType"), call.what),
+            xsi_type=names.shown(row.get("xsiType")),
         )
         for row in replies.rows(listing.of_session(client, session_id, call), ("ID", "type"))
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from xnatsync.core.errors import NotThere
+from xnatsync.core.errors import NotThere, ReplyStrange
 from xnatsync.core.holdings import SessionHeld
 from xnatsync.core.modality import code_of, modality_of
 from xnatsync.core.pasting import command_line
@@ -28,7 +28,7 @@ def scan_counts(client: Client, project_id: str) -> dict[SessionHeld, int]:
         held = _held(row, project_id, call.what)
         _, scans = found.setdefault(held.id, (held, set()))
         if row[wire.SCAN_ID_COLUMN]:
-            scans.add(names.segment(row[wire.SCAN_ID_COLUMN], call.what))
+            scans.add(names.shown(row[wire.SCAN_ID_COLUMN]))
     return {held: len(scans) for held, scans in found.values()}
 
 
@@ -76,17 +76,25 @@ def by_id(client: Client, session_id: str) -> SessionHeld:
 
 def _held(row: Row, project_id: str, what: str) -> SessionHeld:
     """The address is the key: the ID column changes its name with what is asked (hierarchy.md §3.4)."""
-    kind = names.text(row.get("xsiType"), what)
+    kind = names.shown(row.get("xsiType"))
     return SessionHeld(
-        id=replies.experiment_id(row["URI"], what),
-        label=names.text(row["label"], what),
-        project=names.text(row.get("project"), what) or project_id,
-        subject=names.text(row.get("subject_label"), what),
-        subject_id=names.text(row.get("subject_ID"), what),
-        date=names.text(row.get("date"), what),
-        modality=code_of(names.text(row.get("modality"), what)) or modality_of(kind),
+        id=_id(row, what),
+        label=names.shown(row["label"]),
+        project=names.shown(row.get("project")) or project_id,
+        subject=names.shown(row.get("subject_label")),
+        subject_id=names.shown(row.get("subject_ID")),
+        date=names.shown(row.get("date")),
+        modality=code_of(names.shown(row.get("modality"))) or modality_of(kind),
         xsi_type=kind,
     )
+
+
+def _id(row: Row, what: str) -> str:
+    """Return the accession ID; of a row with an odd address, what there is of it, quoted: it addresses nothing."""
+    try:
+        return replies.experiment_id(row["URI"], what)
+    except ReplyStrange:
+        return names.shown(row["URI"]).rpartition("/")[2]
 
 
 def _sorted(held: Iterable[SessionHeld]) -> tuple[SessionHeld, ...]:
