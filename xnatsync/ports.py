@@ -209,6 +209,10 @@ class Xnat(Protocol):
         """Tells whether we may edit a project (else an import lands elsewhere); None when the server does not say."""
         ...
 
+    def site_setting(self, name: str) -> str | None:
+        """Gives a setting of the site as text; None when the server does not say."""
+        ...
+
     def sessions(
         self, project: str, *, label: str | None = None, study_uid: str | None = None
     ) -> tuple[SessionSeen, ...]:

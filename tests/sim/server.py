@@ -197,6 +197,9 @@ class SimXnat:
         self._read("may_edit")
         return True if project in self.server.site.projects else None
 
+    def site_setting(self, name: str) -> str | None:
+        return None  # as to an account that may not read it
+
     def sessions(
         self, project: str, *, label: str | None = None, study_uid: str | None = None
     ) -> tuple[SessionSeen, ...]:

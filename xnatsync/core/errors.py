@@ -32,6 +32,7 @@ XnatsyncError
 │   ├── LabelUnusable ......... XS-LABEL-UNUSABLE       the header yields no usable subject or session label
 │   ├── SessionCollision ...... XS-SESSION-COLLISION    another study already has this session label
 │   ├── StudyElsewhere ........ XS-STUDY-ELSEWHERE      this study is already on the server under another label
+│   ├── SessionTypeDiffers .... XS-SESSION-TYPE         a late part is of another type than the session of its study
 │   ├── ObjectsBroken ......... XS-OBJECTS-BROKEN       a dropped DICOM file is truncated or has no identity
 │   ├── ObjectsConflict ....... XS-OBJECTS-CONFLICT     two different objects claim one SOP Instance UID
 │   ├── ForeignContent ........ XS-FOREIGN-CONTENT      the server holds other content where ours belongs
@@ -360,6 +361,16 @@ class StudyElsewhere(DeliveryError):
 
     code = "XS-STUDY-ELSEWHERE"
     advice = "Rename the session on the server, or change the template of the route so that both agree."
+
+
+class SessionTypeDiffers(DeliveryError):
+    """What came late is of another type than the session of its study, which the server refuses to merge."""
+
+    code = "XS-SESSION-TYPE"
+    advice = (
+        "Ask the administrator of the server to switch `preventCrossModalityMerge` off, and release it then. "
+        "Its files stay where they are."
+    )
 
 
 class ObjectsBroken(DeliveryError):

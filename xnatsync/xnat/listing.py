@@ -40,6 +40,14 @@ def may_edit(client: Client, project_id: str) -> bool | None:
     return False if role is not None and role.lower().startswith("collaborator") else None
 
 
+def site_setting(client: Client, name: str) -> str | None:
+    """Gives a setting of the site; None where the account may not read it, or there is none of that name."""
+    try:
+        return client.get(wire.site_setting(name)).text.strip().strip('"').lower() or None
+    except (AccessDenied, NotThere):
+        return None
+
+
 def sessions(client: Client, project_id: str, *, label: str | None, study_uid: str | None) -> tuple[SessionSeen, ...]:
     """Lists imaging sessions, shared ones included; NotThere when the project is not to be seen."""
     reply = client.get(wire.sessions(project_id, label=label, study_uid=study_uid))

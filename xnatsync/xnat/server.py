@@ -106,6 +106,10 @@ class XnatServer:
         """Tells whether we may edit a project; None when the server does not say."""
         return listing.may_edit(self.client, project)
 
+    def site_setting(self, name: str) -> str | None:
+        """Gives a setting of the site as text; None when the server does not say."""
+        return listing.site_setting(self.client, name)
+
     def sessions(
         self, project: str, *, label: str | None = None, study_uid: str | None = None
     ) -> tuple[SessionSeen, ...]:

@@ -82,6 +82,11 @@ def build_info() -> Call:
     return Call(Verb.READ, "GET", "/xapi/siteConfig/buildInfo", "asking for the version")
 
 
+def site_setting(name: str) -> Call:
+    """One preference of the site; mostly for administrators."""
+    return Call(Verb.READ, "GET", f"/xapi/siteConfig/{seg(name)}", f"asking for the setting {name}")
+
+
 # --- the archive -------------------------------------------------------------------------------------------------
 
 

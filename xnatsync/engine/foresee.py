@@ -1,0 +1,51 @@
+"""What the server would refuse after the upload, and can be known before the first byte of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xnatsync.core.errors import SessionTypeDiffers, XnatsyncError
+from xnatsync.core.manifest import Kind
+from xnatsync.core.remote import SessionSeen
+from xnatsync.core.session_type import is_refused, session_type
+from xnatsync.core.situation import ServerView
+from xnatsync.engine.world import World
+from xnatsync.ledger.rows import FileRow, UnitRow
+from xnatsync.routes.drop import DropRoute
+
+SETTING = "preventCrossModalityMerge"
+
+
+def refuse_what_is_refused(
+    world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileRow], view: ServerView
+) -> None:
+    """Raise what archiving would end with: the part would become a session of another type than the one it belongs to.
+
+    The site's setting decides.  Where the account may not read that, a person's `retry` is their word that it is off.
+    """
+    holder = next((one for one in view.sessions if one.study_uid == unit.study_uid), None)
+    if holder is None or route.destination != "archive":
+        return
+    if (refusal := _other_type(unit, files, view, holder)) is None:
+        return
+    setting = world.server(unit.server).site_setting(SETTING)
+    if setting == "false" or (setting is None and _was_released(world, unit)):
+        return
+    raise refusal
+
+
+def _other_type(unit: UnitRow, files: Sequence[FileRow], view: ServerView, holder: SessionSeen) -> XnatsyncError | None:
+    archived = view.archive if view.archive is not None else {}
+    part = [file for file in files if file.kind == Kind.DICOM and file.key not in archived]
+    kind = session_type((file.sop_class, file.modality) for file in part)
+    if not is_refused(kind, holder.xsi_type):
+        return None
+    modalities = ", ".join(sorted({file.modality for file in part} - {""})) or "no modality"
+    return SessionTypeDiffers(
+        f"what is new of study {unit.study_uid} ({modalities}) is of another type than session {holder.label} "
+        f"({holder.xsi_type}): the server would take the upload and refuse to archive it ({SETTING}); nothing was sent"
+    )
+
+
+def _was_released(world: World, unit: UnitRow) -> bool:
+    return any(event.code == "unit.released" for event in world.ledger.events(unit_id=unit.id))
