@@ -23,17 +23,15 @@ def test_plan_says_what_would_happen(box: World) -> None:
     assert ran.code == 0
     assert box.stable(ran.out) == words(
         """
-        good (item 1 of route scanner): 5 files, SIZE
+        good (route scanner): 5 files, SIZE
           + session P1_MR_20260302 of DEMO: 4 objects, SIZE to send
           - 1 file: not DICOM: notes.txt
-        unnamed (item 2 of route scanner): 4 files, SIZE
+        unnamed (route scanner): 4 files, SIZE
           ! study UID: held for a person
             ! PatientID is empty  [XS-LABEL-UNUSABLE]
               what to do: Correct the field at the scanner and export again, or give the template of the
                           route another one to fall back on: {PatientID|StudyID}.
-              then: xnatsync --config ROOT/xnatsync.toml retry u2
-              or give it up: xnatsync --config ROOT/xnatsync.toml dismiss 2
-        2 sessions, 4 objects (SIZE) to send, 1 held, 1 file not delivered
+        4 objects (SIZE) of 1 session to send, 1 held, 1 file not delivered
         This is a plan: nothing was changed.
         """
     )
@@ -198,12 +196,13 @@ def test_what_the_selection_leaves_out_is_told_by_key_and_number(box: World) -> 
 
     assert box.stable(box.run("plan", "-q").out) == words(
         """
-        good (item 1 of route scanner): 4 files, SIZE
+        good (route scanner): 4 files, SIZE
           + session P1_MR_20260302 of DEMO: 3 objects, SIZE to send
           - 1 file left out by scan_types of the route's selection
-        other (item 2 of route scanner): 4 files, SIZE
+        other (route scanner): 4 files, SIZE
           - 1 file left out by scan_types, 3 by subjects of the route's selection
-        1 session, 3 objects (SIZE) to send, 5 files left out by the selection
+          - it would be left where it is: there is nothing to deliver
+        3 objects (SIZE) of 1 session to send, 5 files left out by the selection
         This is a plan: nothing was changed.
         """
     )

@@ -34,13 +34,18 @@ def plan_blocks(report: PlanReport) -> Iterator[Block]:
     """Tells a person what a run would do."""
     for part in report.items:
         yield Line(
-            f"{item_name(part.item)}: {counted(part.item.files, 'file')}, {size(part.item.bytes)}",
+            f"{_name(part)}: {counted(part.item.files, 'file')}, {size(part.item.bytes)}",
             Tone.HEAD,
         )
         for unit in part.units:
-            yield from _unit_blocks(unit)
+            yield from _unit_blocks(unit, part)
         yield from undelivered_blocks(part.others, part.left_out, indent=2)
-        yield from hold_blocks(part.item, str(part.item.id), indent=2)
+        yield from hold_blocks(part.item, str(part.item.id), indent=2, commands=not part.is_new)
+        if part.stop is not None:
+            yield Line(f"! it would be held for a person: {part.stop}  [{part.stop.code}]", Tone.BAD, indent=2)
+            yield Line(f"what to do: {part.stop.remedy}", indent=4, hang=12)
+        elif _is_nothing(part):
+            yield Line("- it would be left where it is: there is nothing to deliver", Tone.WARN, indent=2)
     yield from tree_plan_blocks(report)
     for error in report.errors:
         yield from error_blocks(error)
@@ -66,8 +71,8 @@ def _totals(report: PlanReport) -> dict[str, int]:
     return {
         "send_objects": sum(unit.send_files for unit in units),
         "send_bytes": sum(unit.send_bytes for unit in units),
-        "sessions": len(units),
-        "held": sum(sigil(unit)[0] == "!" for unit in units) + sum(part.item.hold == "person" for part in report.items),
+        "sessions": sum(unit.send_files > 0 for unit in units),
+        "held": sum(map(_is_held, report.items)),
         "not_delivered": sum(len(part.others) for part in report.items),
         "left_out": sum(sum(part.left_out.values()) for part in report.items),
         **tree_totals(report),
@@ -79,8 +84,10 @@ def _closing(report: PlanReport) -> str:
     if not report.items and not report.errors and is_still(report):
         return "nothing to do"
     parts = [
-        f"{counted(totals['sessions'], 'session')}",
-        f"{counted(totals['send_objects'], 'object')} ({size(totals['send_bytes'])}) to send",
+        (
+            f"{counted(totals['send_objects'], 'object')} ({size(totals['send_bytes'])}) "
+            f"of {counted(totals['sessions'], 'session')} to send"
+        ),
     ]
     parts = parts if report.items or is_still(report) else []
     parts += [f"{totals['held']} held"] if totals["held"] else []
@@ -92,13 +99,27 @@ def _closing(report: PlanReport) -> str:
     return ", ".join(parts)
 
 
-def _unit_blocks(part: UnitPlan) -> Iterator[Block]:
+def _name(part: ItemPlan) -> str:
+    item = part.item
+    return f"{item.path} (route {item.route})" if part.is_new else item_name(item)
+
+
+def _is_nothing(part: ItemPlan) -> bool:
+    return part.item.phase == "left" or (part.item.phase == "seen" and not part.item.files)
+
+
+def _is_held(part: ItemPlan) -> bool:
+    """Return whether an item waits for a person, or would."""
+    return part.stop is not None or part.item.hold == "person" or any(sigil(unit)[0] == "!" for unit in part.units)
+
+
+def _unit_blocks(part: UnitPlan, item: ItemPlan) -> Iterator[Block]:
     unit = part.unit
     mark, words = sigil(part)
     where = f"session {unit.session} of {unit.project}" if unit.session else f"study {unit.study_uid}"
     yield Line(f"{mark} {where}: {words}", _TONES[mark], indent=2)
     if part.step is None:
-        yield from hold_blocks(unit, f"u{unit.id}", indent=4)
+        yield from hold_blocks(unit, f"u{unit.id}", indent=4, commands=not item.is_new)
         return
     from xnatsync.core.decide import Stop
 
@@ -137,9 +158,12 @@ def sigil(part: UnitPlan) -> tuple[str, str]:
 
 
 def _item_fields(part: ItemPlan) -> dict[str, object]:
+    number = {"id": None, "command": None} if part.is_new else {}
     return {
         **item_fields(part.item),
-        "units": [_unit_fields(unit) for unit in part.units],
+        **number,
+        "error": error_fields(part.stop) if part.stop is not None else None,
+        "units": [{**_unit_fields(unit), **number} for unit in part.units],
         "not_delivered": [file_fields(file) for file in part.others],
         "left_out": dict(part.left_out),
     }

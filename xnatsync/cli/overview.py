@@ -74,6 +74,8 @@ def _clock(moment: str) -> str:
 
 def _route(route: RouteStanding) -> Iterator[Block]:
     yield Line(f"{route.name}  {route.folder or '(no longer configured)'}", Tone.HEAD)
+    for note in route.notes:
+        yield Line(note, Tone.WARN, indent=2)
     if route.kind != "drop":
         yield from _tree(route)
         return
@@ -147,6 +149,7 @@ def status_fields(seen: Overview) -> dict[str, object]:
                 "more": route.more,
                 "left_out": dict(route.left_out),
                 "custody": {"unknown": route.custody, "of_others": route.rivals},
+                "notes": list(route.notes),
                 "tree": _tree_fields(route.tree) if route.tree is not None else None,
             }
             for route in seen.routes

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -32,6 +33,7 @@ from xnatsync.cli import (
 )
 from xnatsync.cli.everywhere import spread, take
 from xnatsync.cli.exits import Terminated, by_loss, leave, leave_bug, terminated_by_signal
+from xnatsync.cli.lines import Line, Tone
 from xnatsync.cli.options import OutputOption
 from xnatsync.cli.shell import Output, Shell
 from xnatsync.core.errors import Exit, Usage, XnatsyncError
@@ -51,7 +53,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     shell = Shell(output=_output_wanted(given))
     _completion_as_click_asks()
     try:
-        with terminated_by_signal():
+        with terminated_by_signal(), warnings.catch_warnings():
+            _show_warnings(shell)
             return _run(given, shell)
     except SystemExit as done:  # the parser has printed a completion
         return done.code if isinstance(done.code, int) else Exit.OK
@@ -79,6 +82,20 @@ def _run(given: list[str], shell: Shell) -> int:
             return leave(shell, _usage(error))
         return leave_bug(shell, error)
     return by_loss(shell, result if isinstance(result, int) else Exit.OK)
+
+
+def _show_warnings(shell: Shell) -> None:
+    """Print warnings that are for the user on stderr, each time; other libraries' stay as they are."""
+    others = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+        if category.__name__ == "InsecureConnection":  # by name: its module is heavy to import
+            shell.screen.complain([Line(f"warning: {message}", Tone.WARN)])
+        else:
+            others(message, category, *rest, **more)
+
+    warnings.showwarning = show
+    warnings.filterwarnings("always", category=UserWarning, module=r"xnatsync\.")
 
 
 def build() -> typer.Typer:

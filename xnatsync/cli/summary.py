@@ -129,8 +129,8 @@ def _where(unit: UnitRow) -> str:
     return f"session {unit.session} of {unit.project}"
 
 
-def hold_blocks(row: ItemRow | UnitRow, name: str, indent: int) -> Iterator[Block]:
-    """Says why something does not move, and the command that resolves it."""
+def hold_blocks(row: ItemRow | UnitRow, name: str, indent: int, *, commands: bool = True) -> Iterator[Block]:
+    """Says why something does not move, and the command that resolves it, unless it is not in the ledger yet."""
     if row.hold is None:
         return
     yield Line(f"! {row.detail or 'held'}  [{row.code}]", Tone.BAD if row.hold == "person" else Tone.WARN, indent)
@@ -139,6 +139,8 @@ def hold_blocks(row: ItemRow | UnitRow, name: str, indent: int) -> Iterator[Bloc
         yield Line(f"what to do: {row.advice or ''}", Tone.DIM, indent + 2, hang=12)
         return
     yield Line(f"what to do: {row.advice or ''}", indent=indent + 2, hang=12)
+    if not commands:
+        return
     yield Command("then: ", ("retry", name), indent=indent + 2)
     item = row.id if isinstance(row, ItemRow) else row.item_id
     yield Command("or give it up: ", ("dismiss", str(item)), indent=indent + 2)

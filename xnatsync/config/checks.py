@@ -16,6 +16,9 @@ from xnatsync.core.names import Template
 Tree = MirrorConfig | PushConfig
 
 
+NO_SCHEDULE = "has no effect in this version, which has no service: let a timer call `xnatsync sync`"
+
+
 def crossed(
     text: str, ledger: LedgerConfig, servers: Mapping[str, ServerConfig], routes: Mapping[str, RouteConfig]
 ) -> Iterator[Problem]:
@@ -37,6 +40,8 @@ def crossed(
         yield from _modalities(text, name, any_route)
     for name, tree in trees.items():
         yield from _tree(text, name, tree, ledger, servers)
+        if tree.schedule is not None:
+            yield problem_at(text, ("routes", name, "schedule"), NO_SCHEDULE, warning=True)
         for other, drop in drops.items():
             yield from _dropped(text, name, tree, other, drop)
         for other, neighbour in trees.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from pydantic import AfterValidator, Field, StrictInt, field_validator, model_va
 from xnatsync.config.selected import SelectionConfig
 from xnatsync.config.trees import LayoutConfig, MirrorConfig, PushConfig
 from xnatsync.config.values import Folder, Keyword, Name, Part, Resource, Seconds, TemplateText, quarrel, waiting
+from xnatsync.core.errors import RouteUnknown
 
 __all__ = [
     "COMING",
@@ -204,3 +206,10 @@ class Config(Part):
     def tree_routes(self) -> dict[str, MirrorConfig | PushConfig]:
         """The routes that keep a tree: the kinds `mirror` and `push`."""
         return {name: route for name, route in self.routes.items() if not isinstance(route, DropConfig)}
+
+    def refuse_unknown(self, names: Iterable[str], known: Iterable[str] = ()) -> None:
+        """Raise RouteUnknown for names that no route has; it tells which there are.  `known`: further ones."""
+        there = {*self.routes, *known}
+        if unknown := [name for name in names if name not in there]:
+            names_there = f"configured: {', '.join(sorted(there))}" if there else "none is configured"
+            raise RouteUnknown(f"no route is called {', '.join(unknown)}; {names_there}")

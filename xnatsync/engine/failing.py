@@ -95,8 +95,8 @@ def still_waits_s(row: Held, now: str) -> float:
 
 
 _TIRED = (
-    "It has failed so often that it is not tried again by itself. Ask whoever runs the server, or look after the disk, "
-    "named in the reason; then `xnatsync retry`."
+    "It has failed so often that no run tries it again. Ask whoever runs the server, or look after the disk, that is "
+    "named in the reason."
 )
 
 

@@ -29,6 +29,10 @@ class Ledger(Units, Mirrors, Folders):
 
     # --- routes and runs -----------------------------------------------------------------------------------------
 
+    def route_kinds(self) -> dict[str, str]:
+        """Return the kind of every route that was ever run: `drop`, `mirror` or `push`."""
+        return {str(name): str(kind) for name, kind in self._fetch("select name, kind from route")}
+
     def remember_route(self, name: str, kind: str, digest: str, now: str) -> bool:
         """Notes a route's settings; True when they changed.
 

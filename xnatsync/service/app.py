@@ -12,7 +12,6 @@ from xnatsync.config.model import Config, DropConfig, ServerConfig
 from xnatsync.config.secrets import credentials
 from xnatsync.config.show import route_digest
 from xnatsync.core.choosing import Wanted
-from xnatsync.core.errors import RouteUnknown
 from xnatsync.core.group import Routing, Rule
 from xnatsync.core.manifest import Level
 from xnatsync.core.moment import stamp
@@ -28,11 +27,10 @@ from xnatsync.ledger.open import copy_in_memory, open_ledger
 from xnatsync.ports import Clock, Disk, Ids
 from xnatsync.routes.drop import DropRoute
 from xnatsync.service.clock import RandomIds, SystemClock
+from xnatsync.service.connecting import connect
 from xnatsync.service.rivals import lives, own_claim
 from xnatsync.service.running import boot
 from xnatsync.tree_ports import Archive, Server, TreeDisk
-from xnatsync.xnat.pace import Timeouts
-from xnatsync.xnat.server import XnatServer
 
 
 class App:
@@ -66,16 +64,7 @@ class App:
     def make_server(self, name: str, config: ServerConfig) -> Server:
         """A client for a server, with the credentials that belong to its URL."""
         login = credentials(name, config)
-        return XnatServer(
-            config.base_url,
-            login.user,
-            login.password,
-            server_name=name,
-            verify=False if config.tls == "insecure" else config.ca_file or True,
-            timeouts=Timeouts(read_s=config.timeout, import_s=config.long_timeout, work_s=config.long_timeout),
-            stop=self.stop.is_set,
-            pool=config.connections,
-        )
+        return connect(name, config, login, stopping=self.stop.is_set, connections=config.connections)
 
     def make_ledger(self) -> Ledger:
         """The ledger, writable."""
@@ -102,8 +91,7 @@ class App:
 
     def routes(self, names: Sequence[str] = (), settle_s: float | None = None) -> dict[str, DropRoute]:
         """Gives the drop routes among those named, or all; RouteUnknown for a name that is not configured."""
-        if unknown := [name for name in names if name not in self.config.routes]:
-            raise RouteUnknown(f"no route is called {', '.join(unknown)}")
+        self.config.refuse_unknown(names)
         chosen = names or list(self.config.routes)
         drops = self.config.drop_routes
         return {name: drop_route(name, drops[name], settle_s) for name in chosen if name in drops}

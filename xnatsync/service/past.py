@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from xnatsync.config.moments import moment as read_moment
-from xnatsync.core.errors import NothingFound, RouteUnknown, Usage
+from xnatsync.core.errors import NothingFound, Usage
 from xnatsync.core.pasting import command_line, operand
 from xnatsync.core.treenames import HostileName, check_path
 from xnatsync.disk.spelling import told
@@ -80,8 +80,7 @@ class Comparison:
 
 def tree_config(config: Config, route: str) -> MirrorConfig | PushConfig:
     """Gives the settings of a route that keeps a tree; RouteUnknown, Usage for one of another kind."""
-    if route not in config.routes:
-        raise RouteUnknown(f"no route is called {route}")
+    config.refuse_unknown([route])
     if route not in config.tree_routes:
         raise Usage(f"route {route} keeps no tree", advice="Name a route of the kind mirror or push.")
     return config.tree_routes[route]

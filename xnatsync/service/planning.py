@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from xnatsync.core.decide import Send, Step, Stop, decide
-from xnatsync.core.errors import SessionCollision, XnatsyncError
+from xnatsync.core.errors import ObjectsBroken, SessionCollision, XnatsyncError
+from xnatsync.core.manifest import Kind
+from xnatsync.core.wording import counted
 from xnatsync.engine.discover import discover
 from xnatsync.engine.items import step_item
 from xnatsync.engine.observe import observe
@@ -38,6 +40,8 @@ class ItemPlan:
     units: tuple[UnitPlan, ...]
     others: tuple[FileRow, ...]
     left_out: Mapping[str, int]  # by the route's selection: how many files by which key
+    stop: XnatsyncError | None = None  # why it would be held for a person when its sessions are delivered
+    is_new: bool = False  # the ledger does not know it yet: its numbers are of this rehearsal alone
 
 
 @dataclass(slots=True)
@@ -61,6 +65,7 @@ def plan(app: App, names: Sequence[str], *, progress: Progress) -> PlanReport:
     routes = {name: replace(route, settle_s=0.0) for name, route in app.routes(names).items()}
     report = PlanReport()
     with app.rehearsal(routes, progress) as world:
+        known = {item.id for item in world.ledger.items(living=False)}
         for route in routes.values():
             try:
                 discover(world, route)
@@ -68,6 +73,7 @@ def plan(app: App, names: Sequence[str], *, progress: Progress) -> PlanReport:
             except XnatsyncError as error:
                 report.errors.append(error)
                 continue
+            planned = [replace(part, is_new=part.item.id not in known) for part in planned]
             report.items += _without_rivals(planned) if route.collision == "hold" else planned
         report.mirrors = plan_mirrors(app, world.ledger, world.run_id, names, progress)
         report.pushes = plan_pushes(app, world.ledger, world.run_id, names, progress)
@@ -94,7 +100,19 @@ def _plan_item(world: World, item: ItemRow) -> ItemPlan | None:
         return None
     item = world.ledger.item(item.id)
     units = tuple(_plan_unit(world, unit) for unit in world.ledger.units(item_id=item.id))
-    return ItemPlan(item, units, tuple(world.ledger.aside(item.id)), world.ledger.left_out(item.id))
+    others = tuple(world.ledger.aside(item.id))
+    return ItemPlan(item, units, others, world.ledger.left_out(item.id), _stop(item, others))
+
+
+def _stop(item: ItemRow, others: Sequence[FileRow]) -> XnatsyncError | None:
+    """Return why an item would wait for a person though its sessions are delivered."""
+    broken = [file for file in others if file.kind == Kind.BROKEN.value]
+    if item.hold == "person" or item.phase == "left" or not broken:
+        return None
+    first = broken[0]
+    return ObjectsBroken(
+        f"not to be delivered: {counted(len(broken), 'file')}, the first is {first.path}: {first.reason}"
+    )
 
 
 def _without_rivals(items: Sequence[ItemPlan]) -> list[ItemPlan]:

@@ -18,7 +18,7 @@ from xnatsync.config.load import default_path, load
 from xnatsync.config.model import Config, ServerConfig
 from xnatsync.config.secrets import Credentials, credentials, stored
 from xnatsync.core.errors import ConfigError, CredentialsMissing, RouteUnknown, Usage
-from xnatsync.xnat.pace import Timeouts
+from xnatsync.service.connecting import connect
 from xnatsync.xnat.server import XnatServer
 
 Server = XnatServer
@@ -95,16 +95,8 @@ def connected(profile: Profile, stop: threading.Event | None = None, workers: in
     """Opens a connection, and logs out at the end."""
     server = profile.server
     stop = stop or threading.Event()
-    with XnatServer(
-        profile.login.url,
-        profile.login.user,
-        profile.login.password,
-        server_name=profile.name,
-        verify=False if server.tls == "insecure" else server.ca_file or True,
-        timeouts=Timeouts(read_s=server.timeout, import_s=server.long_timeout, work_s=server.long_timeout),
-        stop=stop.is_set,
-        pool=max(server.connections, workers + 1),
-    ) as connection:
+    connections = max(server.connections, workers + 1)
+    with connect(profile.name, server, profile.login, stopping=stop.is_set, connections=connections) as connection:
         yield connection
 
 

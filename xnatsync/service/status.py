@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xnatsync.core.errors import RouteUnknown
 from xnatsync.ledger.rows import EventRow, ItemRow, PauseRow, RunRow, UnitRow
 from xnatsync.ledger.tree_rows import MirrorCounts, OwnerRow, TroubleRow, UnplacedRow
 from xnatsync.service.running import is_alive
@@ -68,6 +67,7 @@ class RouteStanding:
     tree: TreeStanding | None = None  # None: not yet run, or a route without a tree
     custody: int = 0  # things in custody that the ledger does not know of: the next run makes items of them
     rivals: int = 0  # things in custody that belong to another ledger, which is there
+    notes: tuple[str, ...] = ()  # settings that do not do what one would think
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +109,14 @@ def overview(config: Config, route: str | None = None) -> Overview:
     with reading(config) as ledger:
         phases = ledger.phase_counts() if ledger is not None else {}
         trees = ledger.mirror_counts() if ledger is not None else {}
-        known = sorted({*config.routes, *trees, *(name for name, _, _ in phases)})
-        if route is not None and route not in known:
-            raise RouteUnknown(f"no route is called {route}")
+        kinds = ledger.route_kinds() if ledger is not None else {}
+        known = sorted({*config.routes, *kinds, *trees, *(name for name, _, _ in phases)})
+        config.refuse_unknown([route] if route is not None else [], known)
         names = known if route is None else [route]
         runs = ledger.runs(RUNS_LOOKED_AT) if ledger is not None else []
         last = next((run for run in runs if not is_verify(run)), None)
         return Overview(
-            tuple(_route(config, ledger, name, phases, trees) for name in names),
+            tuple(_route(config, ledger, name, phases, trees, kinds) for name in names),
             last,
             next((run for run in runs if is_verify(run) and run.ended_at is not None), None),
             tuple(ledger.pauses()) if ledger is not None else (),
@@ -135,6 +135,7 @@ def _route(
     name: str,
     phases: Mapping[tuple[str, str, str], tuple[int, int]],
     trees: Mapping[str, MirrorCounts],
+    kinds: Mapping[str, str],
 ) -> RouteStanding:
     totals: dict[str, list[int]] = {}
     for (route, phase, _), (items, size_bytes) in phases.items():
@@ -151,7 +152,7 @@ def _route(
     stray = _strays(config, ledger, name)
     return RouteStanding(
         name,
-        config.routes[name].kind if name in config.routes else "mirror" if tree is not None else "drop",
+        config.routes[name].kind if name in config.routes else kinds.get(name, "drop"),
         folder,
         tuple(PhaseCount(phase, items, size_bytes) for phase, (items, size_bytes) in sorted(totals.items())),
         tuple(standing[:LISTED_MAX]),
@@ -160,6 +161,7 @@ def _route(
         tree,
         len(stray.found),
         len(stray.rivals),
+        _notes(config, name),
     )
 
 
@@ -171,6 +173,13 @@ def _strays(config: Config, ledger: Ledger | None, name: str) -> Strays:
     if name not in config.drop_routes:
         return Strays()
     return strays(LocalDisk(), drop_route(name, config.drop_routes[name]), ledger)
+
+
+def _notes(config: Config, name: str) -> tuple[str, ...]:
+    from xnatsync.config.checks import NO_SCHEDULE
+
+    tree = config.tree_routes.get(name)
+    return (f"schedule {NO_SCHEDULE}",) if tree is not None and tree.schedule is not None else ()
 
 
 def _tree(ledger: Ledger, name: str, counts: MirrorCounts | None) -> TreeStanding | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from xnatsync import __version__
 from xnatsync.config.model import MirrorConfig, PushConfig
-from xnatsync.core.errors import Disposition, Exit, PlaceTaken, RouteUnknown, Stopped, XnatsyncError
+from xnatsync.core.errors import Disposition, Exit, PlaceTaken, Stopped, XnatsyncError
 from xnatsync.core.manifest import Level
 from xnatsync.core.moment import later
 from xnatsync.core.sampling import Round, Sample, Scope, pick, pick_part
@@ -67,8 +67,7 @@ def verify(app: App, names: Sequence[str], asked: Asked, *, progress: Progress) 
     Nothing is changed but the ledger's own notes of what was seen, so it works beside a run; with `repair`, what is
     wrong is made due, and nobody else may work with the ledger: LedgerHeld.
     """
-    if unknown := [name for name in names if name not in app.config.routes]:
-        raise RouteUnknown(f"no route is called {', '.join(unknown)}")
+    app.config.refuse_unknown(names)
     chosen = tuple(dict.fromkeys(names or app.config.routes))
     path = app.config.ledger.path
     report = VerifyReport(ledger=str(path), strict=asked.strict, routes=chosen, rehearsed=asked.rehearse)
