@@ -656,7 +656,7 @@ class DiskRefused(DiskError):
     code = "XS-DISK-REFUSED"
     exit_code = Exit.HELD
     disposition = Disposition.PERSON
-    advice = "Look at the thing named and at the rights of its folder; the next `xnatsync sync` tries again by itself."
+    advice = "Look at the thing named and at the rights of its folder; the next `xnatsync sync` tries again."
 
 
 class DiskUnwell(DiskError):
