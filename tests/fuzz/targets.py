@@ -31,7 +31,7 @@ from xnatsync.dicom.classify import Classifier, Reading
 from xnatsync.dicom.identity import pixel_digest
 from xnatsync.disk.local import LocalDisk
 from xnatsync.ledger.ledger import Ledger
-from xnatsync.ledger.open import copy_in_memory, open_ledger
+from xnatsync.ledger.open import copy_apart, open_ledger
 from xnatsync.xnat import about, catalog, download, failures, names, prearchive, replies, wire
 from xnatsync.xnat.client import Client
 from xnatsync.xnat.failures import Verb
@@ -312,7 +312,7 @@ def ledgers(data: bytes) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     path = folder / "ledger.db"
-    for open_it in (copy_in_memory, lambda p: open_ledger(p, read_only=True), open_ledger):
+    for open_it in (copy_apart, lambda p: open_ledger(p, read_only=True), open_ledger):
         path.write_bytes(content)
         judged(lambda open_it=open_it: _read_all(open_it, path), root=folder)
 

@@ -21,12 +21,12 @@ from hostile.oracle import judged
 from unit.ledger_example import fresh, proven, raw, settled
 from xnatsync.core.errors import LedgerDamaged, LedgerNewer, XnatsyncError
 from xnatsync.ledger.ledger import Ledger
-from xnatsync.ledger.open import copy_in_memory, open_ledger
+from xnatsync.ledger.open import copy_apart, open_ledger
 
 OPENED: dict[str, Callable[[Path], Ledger]] = {
     "writer": open_ledger,
     "reader": lambda path: open_ledger(path, read_only=True),
-    "copy": copy_in_memory,
+    "copy": copy_apart,
 }
 
 

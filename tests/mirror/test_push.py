@@ -247,7 +247,7 @@ def test_an_inventory_that_is_not_whole_proves_nothing(pushing: MirrorWorld, mon
 def surveyed(world: MirrorWorld, inventory: Inventory, survey: Any) -> Any:
     """What a survey finds when the server gives that inventory."""
     from xnatsync.config.load import load
-    from xnatsync.ledger.open import copy_in_memory
+    from xnatsync.ledger.open import copy_apart
     from xnatsync.mirror.world import Unwatched
     from xnatsync.service.app import App
     from xnatsync.service.mirroring import tree_world
@@ -257,7 +257,7 @@ def surveyed(world: MirrorWorld, inventory: Inventory, survey: Any) -> Any:
             return inventory
 
     app = App(load(world.config))
-    ledger = copy_in_memory(app.config.ledger.path)
+    ledger = copy_apart(app.config.ledger.path)
     try:
         found = tree_world(app, ledger, 1, (), Unwatched())
         found.archive = lambda name: Server()  # type: ignore[assignment,return-value]

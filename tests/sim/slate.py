@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from xnatsync.ledger.open import copy_in_memory
+from xnatsync.ledger.open import copy_apart
 
 _names = itertools.count()
 _free: list[Slate] = []
@@ -22,7 +22,7 @@ _free: list[Slate] = []
 @lru_cache(maxsize=1)
 def empty() -> sqlite3.Connection:
     """An empty ledger, as the product makes one."""
-    return copy_in_memory(Path("/nowhere/at/all"))._raw
+    return copy_apart(Path("/nowhere/at/all"))._raw
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ import pytest
 from unit.ledger_example import NOW, a_file, a_study, fresh, proven, raw, seen, settled
 from xnatsync.core.errors import DiskFull, DiskUnwell, LedgerDamaged, LedgerNewer
 from xnatsync.ledger.ledger import Ledger
-from xnatsync.ledger.open import copy_in_memory, open_ledger
+from xnatsync.ledger.open import copy_apart, open_ledger
 
 ROOT = Path(__file__).parents[2]
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
@@ -61,9 +61,7 @@ def test_a_log_without_its_ledger_is_never_thrown_away(tmp_path: Path, how: str,
     assert path.with_name("ledger.db-wal").stat().st_size > 0
 
     with pytest.raises(LedgerDamaged, match="still holds a part"):
-        {"writer": open_ledger, "reader": lambda p: open_ledger(p, read_only=True), "copy": copy_in_memory}[opened](
-            path
-        )
+        {"writer": open_ledger, "reader": lambda p: open_ledger(p, read_only=True), "copy": copy_apart}[opened](path)
 
     assert contents(path.parent) == before
 
@@ -108,7 +106,7 @@ def test_a_destroyed_header_is_no_ledger_for_anybody(tmp_path: Path, header: byt
     path.write_bytes(header + path.read_bytes()[len(header) :])
     before = path.read_bytes()
 
-    for opened in (open_ledger, lambda p: open_ledger(p, read_only=True), copy_in_memory):
+    for opened in (open_ledger, lambda p: open_ledger(p, read_only=True), copy_apart):
         with pytest.raises(LedgerDamaged):
             opened(path)
 
@@ -168,7 +166,7 @@ def test_a_plan_refuses_what_a_run_would_refuse(tmp_path: Path, what: str) -> No
         connection.execute("pragma application_id = 7" if what == "another" else "pragma user_version = 99")
 
     with pytest.raises(LedgerDamaged if what == "another" else LedgerNewer):
-        copy_in_memory(tmp_path / "ledger.db")
+        copy_apart(tmp_path / "ledger.db")
 
 
 def test_a_copy_leaves_the_bytes_of_the_ledger_alone(tmp_path: Path) -> None:
@@ -177,7 +175,7 @@ def test_a_copy_leaves_the_bytes_of_the_ledger_alone(tmp_path: Path) -> None:
     settled(ledger)
     for _ in ("at work", "closed"):
         before = saved(tmp_path)
-        copy = copy_in_memory(tmp_path / "ledger.db")
+        copy = copy_apart(tmp_path / "ledger.db")
         seen(copy, "only in the copy")
         copy.close()
         after = saved(tmp_path)
@@ -207,7 +205,7 @@ import os, sys
 from pathlib import Path
 import xnatsync.ledger.open as opening
 from xnatsync.core.errors import XnatsyncError
-opening.copy_in_memory(Path("nowhere")).close()  # everything is imported and read while we still may
+opening.copy_apart(Path("nowhere")).close()  # everything is imported and read while we still may
 scripts = opening._scripts()
 opening._scripts = lambda: scripts
 if os.getuid() == 0:
@@ -215,7 +213,7 @@ if os.getuid() == 0:
     os.setuid(65534)
 path = Path(sys.argv[2])
 try:
-    ledger = {"writer": opening.open_ledger, "copy": opening.copy_in_memory,
+    ledger = {"writer": opening.open_ledger, "copy": opening.copy_apart,
               "reader": lambda p: opening.open_ledger(p, read_only=True)}[sys.argv[1]](path)
     print(len(ledger.items(living=False)))
     ledger.close()

@@ -16,7 +16,7 @@ from xnatsync.core.errors import Bug, NothingFound
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.ledger import open as opening
 from xnatsync.ledger.ledger import Ledger
-from xnatsync.ledger.open import copy_in_memory, open_ledger
+from xnatsync.ledger.open import copy_apart, open_ledger
 from xnatsync.ledger.tree_rows import MirrorCounts, NewAudit, NewTrouble, NewVersion, OwnerRow, VersionRow
 
 ONE = Owner(OwnerKind.SESSION, "NEURO", "XNAT_E1", "S1", "XNAT_S1", "S1_MR1", stamp="a")
@@ -526,7 +526,7 @@ def test_a_ledger_of_version_1_is_brought_up_to_date(tmp_path: Path, monkeypatch
     path = tmp_path / "ledger.db"
     before = path.read_bytes()
 
-    for ledger in (open_ledger(path, read_only=True), copy_in_memory(path)):
+    for ledger in (open_ledger(path, read_only=True), copy_apart(path)):
         assert (ledger.item(1).path, ledger.item(1).flat) == ("visit", 0)
         assert ledger.mirror_counts() == {}
         ledger.close()

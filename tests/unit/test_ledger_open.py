@@ -34,7 +34,7 @@ from xnatsync.ledger import place
 from xnatsync.ledger.connection import translated
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.lock import hold
-from xnatsync.ledger.open import copy_in_memory, open_ledger
+from xnatsync.ledger.open import copy_apart, open_ledger
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX")
 ROOT = Path(__file__).parents[2]
@@ -250,11 +250,73 @@ def test_a_reader_creates_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_copy_in_memory_changes_nothing_on_disk(tmp_path: Path) -> None:
+def _undone(ledger: Ledger, number: int) -> None:
+    with ledger.write():
+        ledger.settle_item(number, [], [], NOW)
+        ledger.forget_item(number)  # what has settled is not forgotten
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_a_large_ledger_is_copied_into_a_file_without_a_name(tmp_path: Path, writable: bool) -> None:
+    """Beside the ledger, or in the temporary folder of the system; nothing of it is left, also after a kill."""
+    path = tmp_path / "own" / "ledger.db"
+    path.parent.mkdir()
+    ledger = open_ledger(path)
+    ledger.remember_route("scanner", "drop", "digest", NOW)
+    ledger.close()
+    path.parent.chmod(0o755 if writable else 0o555)
+    try:
+        copy = copy_apart(path, memory_max=0)
+        assert not list(path.parent.glob(".*"))
+        item = copy.new_item("scanner", "drop", "visit", "looks", 1, 100, NOW)
+        with pytest.raises(Bug):
+            _undone(copy, item.id)
+        assert copy.item(item.id) == item
+        copy.close()
+        assert not list(path.parent.glob(".*"))
+    finally:
+        path.parent.chmod(0o755)
+    reader = open_ledger(path, read_only=True)
+    assert reader.items() == []
+    reader.close()
+
+
+GROWN = """
+import resource, sys
+from pathlib import Path
+from xnatsync.ledger.open import copy_apart
+copy_apart(Path("nowhere")).close()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+copy_apart(Path(sys.argv[1])).close()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_a_copy_of_a_large_ledger_needs_no_memory(tmp_path: Path) -> None:
+    """Copied apart, manifests of many megabytes cost a few of them; in memory they cost as much as they are."""
+    path = tmp_path / "ledger.db"
+    open_ledger(path).close()
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute("insert into route values ('r', 'drop', '', 't')")
+        raw.execute(
+            "insert into item (id, route, place, path, fingerprint, phase, files, bytes, seen_at, steady_at, moved_at) "
+            "values (1, 'r', 'drop', 'p', '', 'seen', 1, 1, 't', 't', 't')"
+        )
+        raw.executemany(
+            "insert into file (item_id, position, path, size, mtime_ns, sha256, crc32, md5, kind, reason, key, member) "
+            "values (1, ?, ?, 1, 1, zeroblob(32), 1, x'', 'other', 'x', ?, '')",
+            ((n, f"series/{n:08}.dcm", f"1.2.3.{'9' * 40}{n}") for n in range(250_000)),
+        )
+    assert path.stat().st_size > 60 << 20
+    done = subprocess.run([sys.executable, "-c", GROWN, str(path)], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 16_000  # kB
+
+
+def test_a_copy_apart_changes_nothing_on_disk(tmp_path: Path) -> None:
     """A plan writes to its copy alone; the copy keeps the same promises."""
     ledger = fresh(tmp_path)
     (unit,) = settled(ledger)
-    copy = copy_in_memory(tmp_path / "ledger.db")
+    copy = copy_apart(tmp_path / "ledger.db")
 
     seen(copy, "only in the copy")
 
@@ -265,7 +327,7 @@ def test_a_copy_in_memory_changes_nothing_on_disk(tmp_path: Path) -> None:
         copy._run("update unit set phase = 'verified'")
     copy.close()
     ledger.close()
-    copy_in_memory(tmp_path / "none.db").close()
+    copy_apart(tmp_path / "none.db").close()
     assert not (tmp_path / "none.db").exists()
 
 
@@ -581,7 +643,7 @@ def test_a_ledger_of_version_2_is_brought_up_to_date(tmp_path: Path, monkeypatch
     path = tmp_path / "ledger.db"
     before = path.read_bytes()
 
-    for ledger in (open_ledger(path, read_only=True), copy_in_memory(path)):
+    for ledger in (open_ledger(path, read_only=True), copy_apart(path)):
         assert [file.left_by for file in ledger.files(1)] == [""]
         ledger.close()
     assert path.read_bytes() == before

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from importlib import resources
 from pathlib import Path
 
@@ -13,10 +13,11 @@ from xnatsync.core.errors import LedgerDamaged, LedgerError, LedgerNewer, Ledger
 from xnatsync.ledger.connection import FAILURES, translated
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.lock import hold
-from xnatsync.ledger.place import beside_it, create, refuse_place
+from xnatsync.ledger.place import beside_it, create, refuse_place, unnamed
 
 APPLICATION_ID = 0x584E5359  # "XNSY"
 BUSY_MS = 15_000
+IN_MEMORY_MAX = 32 << 20  # bytes: larger ledgers are not copied into memory
 MINIMUM_SQLITE = (3, 27)  # `vacuum into`
 STRICT_SQLITE = (3, 37)  # strict tables; RHEL 9 has an older one, and keeps every promise but the types
 _UNSHARED = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})  # no shared memory beside the file
@@ -38,7 +39,7 @@ def open_ledger(path: Path, *, read_only: bool = False, beside: bool = False) ->
         if _is_current(raw):
             return Ledger(raw)
         raw.close()
-        return copy_in_memory(path)  # of an older version: only a writer brings the file itself up to date
+        return copy_apart(path)  # of an older version: only a writer brings the file itself up to date
     create(path)
     if beside and not _is_current_at(path):
         with hold(path):
@@ -52,18 +53,39 @@ def open_ledger(path: Path, *, read_only: bool = False, beside: bool = False) ->
     return Ledger(raw, path)
 
 
-def copy_in_memory(path: Path) -> Ledger:
-    """Copies a ledger into memory, or begins an empty one; the file is only read, and fails as for a reader."""
+def copy_apart(path: Path, *, memory_max: int = IN_MEMORY_MAX) -> Ledger:
+    """Copies a ledger, or begins an empty one; whatever is written to the copy is forgotten when it is closed.
+
+    The original is only read, and fails as for a reader.  A small one is copied into memory; one of more than
+    `memory_max` bytes into a file without a name, beside it or in the system's temporary folder: DiskFull when there is
+    no room for it.
+    """
     _refuse_old_sqlite()
     refuse_place(path)
     with _translated():
-        raw = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        with _closed_on_failure(raw):
-            if path.exists():
-                with closing(_reader(path)) as original:
-                    original.backup(raw)
-            raw.execute("pragma foreign_keys = on")
-            _migrate(raw, path)
+        if not path.exists():
+            return _apart(sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False), path)
+        with closing(_reader(path)) as original:
+            size = original.execute("select page_count * page_size from pragma_page_count, pragma_page_size").fetchone()
+            with unnamed(path) if size[0] > memory_max else nullcontext(":memory:") as place:
+                raw = sqlite3.connect(place, isolation_level=None, check_same_thread=False)
+                with _closed_on_failure(raw):
+                    _copy(original, raw)
+            return _apart(raw, path)
+
+
+def _copy(original: sqlite3.Connection, raw: sqlite3.Connection) -> None:
+    """Copies page by page, without a journal beside it: the file loses its name soon."""
+    for setting in ("locking_mode = exclusive", "synchronous = off", "journal_mode = memory"):
+        raw.execute(f"pragma {setting}")
+    original.backup(raw)
+    raw.execute("pragma journal_mode = memory")  # what was copied says that it has a log
+
+
+def _apart(raw: sqlite3.Connection, path: Path) -> Ledger:
+    with _closed_on_failure(raw):
+        raw.execute("pragma foreign_keys = on")
+        _migrate(raw, path)
     return Ledger(raw)
 
 

@@ -7,6 +7,9 @@ import os
 import re
 import stat
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from xnatsync.core.errors import LedgerDamaged, LedgerOpen, LedgerRemote
@@ -120,3 +123,26 @@ def mounted_as(path: Path, mounts: str) -> str:
 
 
 _OCTAL = re.compile(r"\\([0-7]{3})")  # how blanks, tabs, line ends and backslashes are written there
+
+
+@contextmanager
+def unnamed(path: Path) -> Iterator[str]:
+    """Give a file for a copy of a ledger, which only we may read; it loses its name when the block ends.
+
+    Whoever has it open by then keeps it, and nothing is left of it when that process ends, however it does.  Windows
+    keeps the name as long as it is open.
+    """
+    handle, name = _new_file(beside_it(path, ".copy-"))
+    os.close(handle)
+    try:
+        yield name
+    finally:
+        with suppress(OSError):
+            Path(name).unlink()
+
+
+def _new_file(like: Path) -> tuple[int, str]:
+    try:
+        return tempfile.mkstemp(prefix=f".{like.name}", dir=like.parent)
+    except OSError:  # a disk that may only be read
+        return tempfile.mkstemp(prefix=f".{like.name}")

@@ -23,7 +23,7 @@ from xnatsync.engine.release import wake
 from xnatsync.engine.world import Progress, World
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.lock import hold
-from xnatsync.ledger.open import copy_in_memory, open_ledger
+from xnatsync.ledger.open import copy_apart, open_ledger
 from xnatsync.ports import Clock, Disk, Ids
 from xnatsync.routes.drop import DropRoute
 from xnatsync.service.clock import RandomIds, SystemClock
@@ -113,7 +113,7 @@ class App:
     @contextmanager
     def rehearsal(self, routes: dict[str, DropRoute], progress: Progress) -> Iterator[World]:
         """The same world on a copy of the ledger in memory: whatever is written there is forgotten."""
-        ledger = copy_in_memory(self.config.ledger.path)
+        ledger = copy_apart(self.config.ledger.path)
         clock = self.make_clock()
         try:
             yield self._world(ledger, clock, routes, "command", progress)
