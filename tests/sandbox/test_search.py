@@ -48,9 +48,124 @@ def post(get, document, query="?format=json"):
 def test_a_posted_search_gives_a_table_with_columns_and_root(get):
     reply = post(get, search())
     assert reply.table["rootElementName"] == "xnat:mrSessionData"
-    assert [each["key"] for each in reply.table["Columns"]] == ["session_id", "label", "project", "date"]
+    assert [each["key"] for each in reply.table["Columns"]] == ["label", "project", "date", "quarantine_status"]
     assert reply.table["totalRecords"] == "2"
-    assert reply.rows[0] == {"session_id": "XNAT_E00001", "label": "SUB01_MR1", "project": "P1", "date": "2018-07-01"}
+    status = {"quarantine_status": "active"}
+    assert reply.rows[0] == {"label": "SUB01_MR1", "project": "P1", "date": "2018-07-01", **status}
+    assert set(reply.table["Columns"][0]) == {"key", "type", "xPATH", "element_name", "header", "id"}
+
+
+def field(root, name):
+    return (
+        f"<xdat:search_field><xdat:element_name>{root}</xdat:element_name><xdat:field_ID>{name}</xdat:field_ID>"
+        "</xdat:search_field>"
+    )
+
+
+def keys(get, root, *fields):
+    document = search(root, ()).replace(
+        b"<xdat:search_where", "".join(field(*each) for each in fields).encode() + b"<xdat:search_where", 1
+    )
+    reply = post(get, document)
+    assert reply.status == 200, reply.body
+    return [each["key"] for each in reply.table["Columns"]][:-1]
+
+
+MR, SUBJECT = "xnat:mrSessionData", "xnat:subjectData"
+
+
+@pytest.mark.parametrize(
+    ("root", "fields", "found"),
+    [
+        (MR, [(MR, "PROJECT"), (MR, f"{MR}/label")], ["project", "xnat_col_mrsessiondatalabel"]),
+        (MR, [(SUBJECT, "SUBJECT_LABEL"), (MR, "DATE")], ["xnat_subjectdata_subject_label", "date"]),
+        (SUBJECT, [(SUBJECT, "SES"), (MR, "LABEL")], ["ses", "xnat_mrsessiondata_label"]),
+        (SUBJECT, [(SUBJECT, "SUB_PROJECT_IDENTIFIER=P2")], ["sub_project_identifier_p2"]),
+        (MR, [(MR, "SCAN_COUNT_TYPE=T1")], ["scan_count_type_t1"]),
+        (MR, [(MR, f"{MR}/INSERT_DATE")], ["insert_date"]),
+        ("xnat:mrScanData", [("xnat:mrScanData", "TYPE")], ["type"]),
+    ],
+)
+def test_a_column_is_named_by_its_display_field_its_element_or_its_path(get, root, fields, found):
+    assert keys(get, root, *fields) == found
+
+
+@pytest.mark.parametrize("root", ["xnat:projectData", SUBJECT, MR, "xnat:qcManualAssessorData", "xnat:mrScanData"])
+def test_every_display_field_of_a_type_can_be_searched_and_its_default_search_posted_back(get, root):
+    rows = get(f"/data/search/elements/{root}").rows
+    for row in rows:
+        name = row["FIELD_ID"] + ("=P1" if row["REQUIRES_VALUE"] == "true" else "")
+        assert keys(get, root, (root, name))
+    xml = get(f"/data/search/saved/@{root}")
+    assert (xml.status, xml.headers["content-type"].partition(";")[0]) == (200, "text/xml")
+    posted, listed = post(get, xml.body), get(f"/data/search/saved/@{root}/results?format=json")
+    assert posted.rows == listed.rows != []
+
+
+def test_attributes_and_elements_of_a_search_are_one(get):
+    document = search().replace(b"<xdat:root_element_name>xnat:mrSessionData</xdat:root_element_name>", b"")
+    document = document.replace(b'ID="mine"', b'ID="mine" root_element_name="xnat:mrSessionData"')
+    assert get("/data/search/saved/mine", "PUT", document, Content_Type="text/xml").status == 200
+    assert labels(get("/data/search/saved/mine/results?format=json")) == {"SUB01_MR1", "X_MR1"}
+    assert get("/data/search/saved/mine?saveAs=true", "PUT", document, Content_Type="text/xml").status == 200
+    assert {row["id"] for row in get("/data/search/saved").rows} == {"mine", "mine_1"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (b'ID="mine"', b'ID="mine" nonsense="1"'),
+        (b"</xdat:stored_search>", b"<xdat:nonsense/></xdat:stored_search>"),
+        (b"</xdat:field_ID>", b"</xdat:field_ID><xdat:nonsense/>"),
+        (b"xdat:stored_search", b"xdat:stored_nonsense"),
+    ],
+)
+def test_what_a_search_does_not_say_is_refused(get, change):
+    assert post(get, search().replace(*change)).status == 422
+
+
+def test_unequal_on_a_path_leaves_out_what_is_empty_on_a_display_field_it_does_not(get):
+    by_path = post(get, search(where=criteria("xnat:mrSessionData/date", "!=", "07/01/2018")))
+    by_field = post(get, search(where=criteria("xnat:mrSessionData.DATE", "!=", "07/01/2018")))
+    assert (labels(by_path), labels(by_field)) == (set(), {"X_MR1"})
+
+
+def test_a_subject_with_joined_sessions_has_one_row_the_latest():
+    site = example()
+    later = site.experiments["XNAT_E00002"]
+    later.subject, later.xsi_type, later.label = "XNAT_S00001", "xnat:mrSessionData", "LATER"
+    with served(site) as get:
+        document = search(SUBJECT, ("SUBJECT_LABEL",)).replace(
+            b"<xdat:search_where", field(MR, "LABEL").encode() + b"<xdat:search_where", 1
+        )
+        rows = {row["subject_label"]: row["xnat_mrsessiondata_label"] for row in post(get, document).rows}
+    assert rows == {"SUB01": "LATER", "SUB02": "", "X": "X_MR1"}
+
+
+def test_a_kept_table_has_the_key_of_the_root_and_sorts_empty_values_last(get):
+    kept = post(get, search(), "?format=json&cache=true").table
+    assert kept["Result"][0]["key"] == "XNAT_E00001"
+    for order, found in (("ASC", ["SUB01_MR1", "X_MR1"]), ("DESC", ["X_MR1", "SUB01_MR1"])):
+        page = get(f"/data/search/{kept['ID']}?format=json&sortBy=date&sortOrder={order}")
+        assert [row["label"] for row in page.rows] == found
+
+
+def test_a_search_within_a_project(get):
+    document = get("/data/projects/P2/searches/@xnat:mrSessionData").body
+    assert labels(post(get, document)) == {"X_MR1"}
+    assert get("/data/projects/P2/searches/@foo:bar").status == 404
+
+
+def test_the_elements_have_the_names_a_person_reads_and_one_has_no_rights(get):
+    rows = {row["ELEMENT_NAME"]: row for row in get("/data/search/elements").rows}
+    assert (rows[MR]["SINGULAR"], rows[MR]["PLURAL"]) == ("MR Session", "MR Sessions")
+    assert [name for name, row in rows.items() if row["SECURED"] == "false"] == ["xnat:investigatorData"]
+
+
+def test_assessors_of_a_session_are_joined_by_their_path(get):
+    path = "/data/experiments?columns=ID,xnat:mrSessionData/assessors/assessor/id"
+    rows = {row["ID"]: row["xnat:mrsessiondata/assessors/assessor/id"] for row in get(path).rows}
+    assert rows == {"XNAT_E00001": "XNAT_E00009", "XNAT_E00004": ""}
 
 
 @pytest.mark.parametrize(
@@ -101,9 +216,12 @@ def test_a_search_cannot_be_got(get):
     assert get("/data/search").status == 405
 
 
-@pytest.mark.parametrize("document", [b"no xml", search(root="xnat:nothing"), search(fields=("NO_SUCH_FIELD",))])
-def test_a_bad_search_is_an_error(get, document):
-    assert post(get, document).status == 500
+@pytest.mark.parametrize(
+    ("document", "status"),
+    [(b"no xml", 422), (search(root="xnat:nothing"), 500), (search(fields=("NO_SUCH_FIELD",)), 500)],
+)
+def test_a_bad_search_is_an_error(get, document, status):
+    assert post(get, document).status == status
 
 
 def test_saved_searches_are_listed_shown_as_xml_only_run_and_removed(get):

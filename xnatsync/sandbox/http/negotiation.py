@@ -38,13 +38,14 @@ def listing_response(
     columns: Sequence[str] | None = None,
     described: Sequence[Mapping[str, str]] = (),
     extra: Mapping[str, str] | None = None,
+    sort: bool = True,
 ) -> Response:
     """Answers with a table in the format asked for, sorted when `sortBy` asks for it; streamed, without a length.
 
     A format no table has (`format=zip`, ...) has no representation: 404 (hierarchy.md §1.15).
     """
     fmt = negotiated_format(request, LIST_VARIANTS)
-    if sort_by := request.param("sortBy"):
+    if sort and (sort_by := request.param("sortBy")):
         rows = sorted_rows(rows, sort_by, request.param("sortOrder").upper() == "DESC")
     if fmt not in {"json", "csv", "xml", "html"}:
         raise Refusal(404)

@@ -8,14 +8,18 @@ from dataclasses import dataclass, field
 from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response
 from xnatsync.sandbox.http.negotiation import LIST_VARIANTS, listing_response, negotiated_format
 from xnatsync.sandbox.http.router import Routes
+from xnatsync.sandbox.model.events import singular
+from xnatsync.sandbox.model.hierarchy import find_project
 from xnatsync.sandbox.model.schema import document_types, is_a
 from xnatsync.sandbox.model.site import Site
 from xnatsync.sandbox.model.storedsearch import (
+    BadDocument,
     BadSearch,
     Found,
     StoredSearch,
     default_search,
     display_fields,
+    limited_to,
     parse_search,
     run,
 )
@@ -54,6 +58,7 @@ def attach(routes: Routes, site: Site) -> None:
     routes.add("DELETE", "/search/saved/{SEARCH_ID}", searches.delete_saved)
     routes.add("GET", "/search/saved/{SEARCH_ID}/results", searches.run_saved)
     routes.add("GET", "/search/{CACHED_ID}", searches.cached)
+    routes.add("GET", "/projects/{PROJECT_ID}/searches/{SEARCH_ID}", searches.of_project)
 
 
 @dataclass(slots=True)
@@ -77,6 +82,9 @@ class _Searches:
         rows: list[Row] = list(snapshot.found.rows)
         if sort_by := request.param("sortBy"):
             rows = sorted_rows(rows, sort_by, request.param("sortOrder").upper() == "DESC")
+            empty = [row for row in rows if not row.get(sort_by)]  # NULL is the largest of all, as in PostgreSQL
+            rest = [row for row in rows if row.get(sort_by)]
+            rows = [*empty, *rest] if request.param("sortOrder").upper() == "DESC" else [*rest, *empty]
         total = str(len(rows))
         try:
             offset = int(request.param("offset") or 0)
@@ -85,42 +93,45 @@ class _Searches:
             raise Refusal(500, str(error)) from error
         extra = {"ID": match.values["CACHED_ID"], "totalRecords": total, "rootElementName": snapshot.root}
         page = rows[offset : offset + limit]
-        return listing_response(request, page, total=False, described=snapshot.found.columns, extra=extra)
+        described = snapshot.found.columns
+        return listing_response(request, page, total=False, described=described, extra=extra, sort=False)
 
     def elements(self, request: Request, _: Match) -> Response:
         """Lists the types that can be searched."""
         rows = [
             {
                 "ELEMENT_NAME": each.name,
-                "SINGULAR": each.root,
-                "PLURAL": f"{each.root}s",
+                "SINGULAR": singular(each.name),
+                "PLURAL": f"{singular(each.name)}s",
                 "SECURED": "true",
                 "COUNT": str(self._count(each.name)),
             }
             for each in document_types()
             if _searchable(each.name)
         ]
+        person = {"ELEMENT_NAME": "xnat:investigatorData", "SINGULAR": "Investigator", "PLURAL": "Investigators"}
+        rows.append({**person, "SECURED": "false", "COUNT": "0"})  # the only one without rights of its own
         return listing_response(request, rows)
 
     def fields(self, request: Request, match: Match) -> Response:
         """Lists the display fields of a type."""
         name = match.values["TYPE"]
         try:
-            names = display_fields(name)
+            fields = display_fields(name)
         except BadSearch as error:
             raise Refusal(404, str(error)) from error
         rows = [
             {
                 "FIELD_ID": identifier,
-                "HEADER": identifier.replace("_", " ").title(),
+                "HEADER": shown.header or identifier.replace("_", " ").title(),
                 "SUMMARY": f"{name}.{identifier}",
-                "TYPE": "string",
-                "REQUIRES_VALUE": "false",
+                "TYPE": shown.type,
+                "REQUIRES_VALUE": str(shown.valued).lower(),
                 "DESC": "",
                 "ELEMENT_NAME": name,
                 "SRC": "0",
             }
-            for identifier in names
+            for identifier, shown in fields.items()
         ]
         return listing_response(request, rows)
 
@@ -145,7 +156,33 @@ class _Searches:
         """Shows a search: XML only."""
         if request.param("format") not in {"", "xml", "text/xml"}:
             raise Refusal(404)
-        return Response(headers={"Content-Type": "text/xml"}, body=self._saved(request, match).document.encode())
+        identifier = match.values["SEARCH_ID"]
+        document = (
+            self._default(identifier).document if identifier.startswith("@") else self._saved(request, match).document
+        )
+        return Response(headers={"Content-Type": "text/xml"}, body=document.encode())
+
+    def of_project(self, request: Request, match: Match) -> Response:
+        """Shows a search within a project: XML only."""
+        if request.param("format") not in {"", "xml", "text/xml"}:
+            raise Refusal(404)
+        with self.site.lock:
+            project = find_project(self.site, match.values["PROJECT_ID"])
+        if project is None or not self.site.can(request.user, project.id, "read"):
+            raise Refusal(404)
+        identifier = match.values["SEARCH_ID"]
+        if identifier.startswith("@"):
+            search = self._default(identifier)
+        else:
+            search = self._parsed(self._saved(request, match).document.encode())
+        document = limited_to(search, project.id).document
+        return Response(headers={"Content-Type": "text/xml"}, body=document.encode())
+
+    def _default(self, identifier: str) -> StoredSearch:
+        try:
+            return default_search(identifier[1:])
+        except BadSearch as error:
+            raise Refusal(404, str(error)) from error
 
     def put_saved(self, request: Request, match: Match) -> Response:
         """Keeps a search under an id."""
@@ -181,17 +218,14 @@ class _Searches:
         negotiated_format(request, LIST_VARIANTS)
         identifier = match.values["SEARCH_ID"]
         if identifier.startswith("@"):
-            try:
-                search = default_search(identifier[1:])
-            except BadSearch as error:
-                raise Refusal(404, str(error)) from error
+            search = self._default(identifier)
         else:
             search = self._parsed(self._saved(request, match).document.encode())
         return self._answer(request, search, cache=False)
 
     def _answer(self, request: Request, search: StoredSearch, *, cache: bool) -> Response:
         try:
-            found = run(self.site, request.user, search)
+            found = run(self.site, request.user, search, keyed=cache)
         except BadSearch as error:
             raise Refusal(500, str(error)) from error
         extra = {"rootElementName": search.root}
@@ -206,6 +240,8 @@ class _Searches:
     def _parsed(self, document: bytes) -> StoredSearch:
         try:
             return parse_search(document)
+        except BadDocument as error:
+            raise Refusal(422, str(error)) from error
         except BadSearch as error:
             raise Refusal(500, str(error)) from error
 

@@ -49,6 +49,8 @@ def _resolve(root: str, xpath: str, plan: Plan) -> tuple[Value, str]:
     lowered = path.lower()
     if owner == "experiment" and lowered.startswith("scans/scan/"):
         return _resolve(root, f"{ROOT_ELEMENTS['scan']}/{path[len('scans/scan/') :]}", plan)
+    if owner == "experiment" and lowered.startswith("assessors/assessor/"):
+        return _resolve(root, f"xnat:imageAssessorData/{path[len('assessors/assessor/') :]}", plan)
     if joined := _collection(owner, lowered, plan):
         return joined
     if match := _VARIABLE.match(path):

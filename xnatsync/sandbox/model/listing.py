@@ -143,6 +143,13 @@ def search_roots(site: Site, user: User, name: str, plan: Plan) -> Iterator[Join
         sessions = list(site.experiments.values())
         pairs = [(session, item) for session in sessions for item in session.assessors.values()]
         found = [_assessor_root(site, session, item) for session, item in pairs if is_a(item.xsi_type, name)]
+    elif is_a(name, "xnat:imageScanData"):
+        found = [
+            replace(_experiment_root(site, session), scan=scan)
+            for session in site.experiments.values()
+            for scan in session.scans.values()
+            if is_a(scan.xsi_type, name)
+        ]
     else:
         found = [_experiment_root(site, item) for item in site.experiments.values() if is_a(item.xsi_type, name)]
     return (row for row in found if allowed(row))
