@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 import draws
+
+# Processes that tests start import the tree too, and not a copy that was installed (see pythonpath in pyproject.toml).
+_SEARCHED = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+os.environ["PYTHONPATH"] = os.pathsep.join(_SEARCHED)
 
 draws.begin()
 

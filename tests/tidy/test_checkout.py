@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tidy.house import link_findings, machine_findings, tree_texts
@@ -63,3 +65,17 @@ def test_a_planted_link_is_caught(link: str, leads: bool) -> None:
     assert (
         link_findings("docs/a.md", pages["docs/a.md"], pages, frozenset({*pages, "docs", "docs/adr"})) == []
     ) is leads
+
+
+def test_the_tree_is_what_is_tested() -> None:
+    """Not a copy that was installed: a contributor's edits have an effect, in processes that tests start too."""
+    import subprocess
+    import sys
+
+    import xnatsync
+
+    root = Path(__file__).parents[2]
+    assert Path(xnatsync.__file__).is_relative_to(root)
+    code = "import xnatsync; print(xnatsync.__file__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=root / "tests")
+    assert Path(done.stdout.strip()).is_relative_to(root / "xnatsync"), done

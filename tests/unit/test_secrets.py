@@ -296,3 +296,14 @@ def test_a_real_keyring_gives_a_password_to_its_own_server_alone(monkeypatch: py
                 credentials("prod", server(**facts))
     finally:
         keyring.set_keyring(former)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_password(tmp_path: Path) -> None:
+    """Some editors put one before the text; nobody sees it, and the server would refuse the password with it."""
+    path = tmp_path / "password"
+    path.write_bytes(b"\xef\xbb\xbfs3cret\r\n")
+    path.chmod(0o600)
+
+    found = credentials("prod", ServerConfig(url="https://xnat.example.org", user="u", password_file=path))
+
+    assert found.password == "s3cret"

@@ -1,4 +1,4 @@
-"""`config check`, `config show` and `config add-profile`."""
+"""`config check`, `config show`, `config add-profile` and `config init`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def register(program: typer.Typer) -> None:
     group.command()(check)
     group.command()(show)
     group.command()(add_profile)
+    group.command()(init)
     program.add_typer(group, name="config")
 
 
@@ -97,3 +98,63 @@ def add_profile(
     text = f"server {name} was {'added to' if is_new else 'changed in'} {path}"
     shell.show([Line(text, Tone.GOOD)], {"name": name, "file": str(path), "added": is_new})
     return Exit.OK
+
+
+def init(
+    ctx: typer.Context,
+    url: Annotated[str | None, typer.Option(metavar="URL", help="The address of the XNAT.")] = None,
+    user: Annotated[str | None, typer.Option(metavar="NAME", help="The account.")] = None,
+    project: Annotated[str | None, typer.Option("--project", "-P", metavar="ID", help="The project.")] = None,
+    folder: Annotated[str | None, typer.Option(metavar="FOLDER", help="Where files are dropped, or kept.")] = None,
+    kind: Annotated[str, typer.Option(metavar="KIND", help="drop, mirror or push.")] = "drop",
+    name: Annotated[str, typer.Option(metavar="NAME", help="What the server is called here.")] = "default",
+    output: OutputOption = None,
+) -> int:
+    """Write a first configuration: one server, one route.
+
+    Asks on a terminal for what was not given.  A file that is there is never overwritten.
+    """
+    shell = ctx.ensure_object(Shell)
+    shell.begin("config-init", output)
+    from xnatsync.config.load import default_path
+    from xnatsync.core.errors import Usage
+    from xnatsync.service.beginning import Wishes, begin
+
+    if kind not in {"drop", "mirror", "push"}:
+        raise Usage(f"--kind {kind}: write drop, mirror or push")
+    given = {"url": url, "user": user, "project": project, "folder": folder}
+    wishes = Wishes(name=name, kind=kind, **{key: _answer(shell, key, text) for key, text in given.items()})  # type: ignore[arg-type]
+    begun = begin(shell.config_file if shell.config_file is not None else default_path(), wishes)
+    lines = [Line(f"{begun.file} was written", Tone.GOOD)]
+    if begun.problem is None:
+        lines.append(Line(f"{wishes.url} knows this account as {begun.known_as}", Tone.GOOD))
+    else:
+        lines.append(
+            Line(f"the server was not reached with it yet: {begun.problem}  [{begun.problem.code}]", Tone.WARN)
+        )
+        lines.append(Line(f"what to do: {begun.problem.remedy}", indent=2, hang=12))
+    lines.append(Line("next: `xnatsync doctor` checks everything, `xnatsync plan` says what a run would do"))
+    problem = begun.problem.code if begun.problem is not None else None
+    shell.show(lines, {"file": str(begun.file), "username": begun.known_as, "problem": problem})
+    return Exit.OK
+
+
+_QUESTIONS = {
+    "url": "The address of the XNAT (https://...)",
+    "user": "The account",
+    "project": "The project (its ID)",
+    "folder": "The folder where files are dropped, or kept",
+}
+
+
+def _answer(shell: Shell, key: str, given: str | None) -> str:
+    """Return what was given, or ask; Usage where nobody can be asked, or nothing is answered."""
+    from xnatsync.core.errors import Usage
+
+    if given is None and shell.screen.can_ask:
+        given = shell.screen.ask_for(_QUESTIONS[key])
+    if not given:
+        raise Usage(
+            f"--{key} was not given", advice="Give --url, --user, --project and --folder, or run it on a terminal."
+        )
+    return given

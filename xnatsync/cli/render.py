@@ -69,6 +69,13 @@ class Screen:
         stream.flush()
         return sys.stdin.readline().strip().casefold() in {"y", "yes"}
 
+    def ask_for(self, what: str) -> str:
+        """Asks for a line on the terminal."""
+        stream = streams.stderr()
+        stream.write(f"{printable(what)}: ")
+        stream.flush()
+        return sys.stdin.readline().strip()
+
     @property
     def can_ask(self) -> bool:
         """Tells whether a person sits at the other end."""

@@ -69,7 +69,7 @@ def _read(path: Path) -> tuple[str, dict[str, Any]]:
     except FileNotFoundError:
         raise ConfigError(
             f"there is no configuration file {path}",
-            advice="Name one with `--config FILE` or XNATSYNC_CONFIG; config_examples/minimal.toml is a beginning.",
+            advice="`xnatsync config init` writes one; another is named with `--config FILE` or XNATSYNC_CONFIG.",
         ) from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or type(error).__name__}") from error

@@ -46,6 +46,7 @@ class LedgerConfig(Part):
 class DefaultsConfig(Part):
     """`[defaults]`"""
 
+    server: Name | None = None
     project: Name | None = None
 
 

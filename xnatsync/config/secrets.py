@@ -58,7 +58,10 @@ def credentials(server_name: str, server: ServerConfig) -> Credentials:
 
 
 def _from_file(path: Path) -> str:
-    """Reads a file with one line.  What is examined is what is read, and no error repeats any of it."""
+    """Reads a file with one line; an editor's byte order mark is no part of it.
+
+    What is examined is what is read, and no error repeats any of it.
+    """
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
@@ -74,7 +77,7 @@ def _from_file(path: Path) -> str:
             advice=shlex.join(["chmod", "600", str(path)]),
         )
     try:
-        text = raw.decode("utf-8").removesuffix("\n").removesuffix("\r")
+        text = raw.decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         text = "\n"
     if not text or len(raw) > MOST_BYTES or any(not char.isprintable() for char in text):

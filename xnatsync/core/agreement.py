@@ -110,7 +110,10 @@ class Agreement:
 
 def copy_kept(path: str) -> Trouble:
     """Says that a conflict copy lies there: for as long as it does, somebody is asked."""
-    words = "an edit that was made here is kept in this file, as the server's version took its place"
+    words = (
+        "what lay here and was not what the server has is kept in this file, as the server's version took its place: "
+        "an edit, or a version that the ledger does not know"
+    )
     return Trouble(path, TreeEdited.code, words, person=True)
 
 

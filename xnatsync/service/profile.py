@@ -1,7 +1,7 @@
 """Which server a command that needs no route talks to, as whom, and which project it means.
 
-In this order: the server named by `-p`; the one in the environment; the only one of the configuration.  User and
-password of the environment belong to the URL beside them and are never sent anywhere else.
+In this order: the server named by `-p`; the one in the environment; that of `[defaults]`; the only one there is.
+User and password of the environment belong to the URL beside them and are never sent anywhere else.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ def choose(config_file: Path | None, name: str | None) -> Profile:
         if os.environ.get(url):
             return _from_environment(_config_if_any(config_file), url, user, password)
     config = _config_if_any(config_file)
+    if config.defaults.server is not None:
+        return _configured(config, config.defaults.server, alone=len(config.servers) == 1)
     if len(config.servers) == 1:
         return _configured(config, next(iter(config.servers)), alone=True)
     if not config.servers:
@@ -64,7 +66,7 @@ def choose(config_file: Path | None, name: str | None) -> Profile:
         )
     raise Usage(
         f"the configuration has {len(config.servers)} servers, and none was named",
-        advice=f"Say which one with -p: {', '.join(sorted(config.servers))}.",
+        advice=f"Say which one with -p: {', '.join(sorted(config.servers))}; or set `server` in [defaults].",
     )
 
 
