@@ -271,7 +271,15 @@ class Xnat(Protocol):
         ...
 
     def put_file(
-        self, session_id: str, resource: str, name: str, content: Iterator[bytes], *, size: int, request_id: str
+        self,
+        session_id: str,
+        resource: str,
+        name: str,
+        content: Iterator[bytes],
+        *,
+        size: int,
+        request_id: str,
+        overwrite: bool = False,
     ) -> None:
-        """Stores one file in a session-level resource, never overwriting one that is there."""
+        """Stores one file in a session-level resource; never over one that is there unless that is asked for."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -176,6 +177,58 @@ def test_an_attachment_whose_upload_fails_arrives_all_the_same(world: DropWorld,
     assert sorted(hashlib.sha256(data).digest() for data in _attached(world).values()) == sorted(
         hashlib.sha256(data).digest() for data in files.values()
     )
+
+
+def _leaves_a_part(world: DropWorld, *, stored: bytes = b"half a fi") -> None:
+    """A store that was cut leaves a part at its place that no catalogue lists (hierarchy.md §6.1)."""
+    asked: list[str] = []
+
+    def cut(request: Any) -> None:
+        asked.append(request.path)
+        session = world.session(LABEL)
+        assert session is not None
+        name = request.path.split("/files/", 1)[1]
+        world.site.store.write(f"{session.folder}/RESOURCES/ATTACHED/{name}", [stored], digest=False)
+
+    world.fault("PUT", "/files/", "call", before=cut)
+    world.fault("PUT", "/files/", "lost_reply")
+    world.fault("PUT", "/files/", "status", status=504)
+
+
+def test_the_part_that_a_cut_store_left_is_stored_over(world: DropWorld) -> None:
+    """It is in no catalogue, and without `overwrite` the server says that it is there: it is ours."""
+    world.configure(other="attach", quiet="1s")
+    world.study("exam")
+    files = _clutter(world.folder / "exam")
+    _leaves_a_part(world)
+
+    report = quick_sync(world)
+
+    assert report.exit_code == 0, report
+    assert sorted(_attached(world).values()) == sorted(files.values())
+    stores = [entry for entry in world.server.log if entry["method"] == "PUT" and "/files/" in str(entry["path"])]
+    assert sum("overwrite=true" in str(entry["query"]) for entry in stores) == 1
+
+
+def test_what_somebody_else_left_there_is_never_stored_over(world: DropWorld) -> None:
+    """No store of ours went without an answer: what is at the place is theirs, listed or not."""
+    world.configure(other="attach")
+    world.study("exam")
+    (world.folder / "exam" / "README.txt").write_text("ours")
+    theirs = "1/README.txt"
+
+    def put_first() -> None:
+        session = world.session(LABEL)
+        assert session is not None
+        world.site.store.write(f"{session.folder}/RESOURCES/ATTACHED/{theirs}", [b"theirs"], digest=False)
+
+    world.after("POST", "action=commit", put_first)
+
+    report = quick_sync(world)
+
+    assert (report.exit_code, unit_of(only(report)).unit.code) == (3, "XS-FOREIGN-CONTENT")
+    assert next(path for path in (world.root / "site").rglob(theirs)).read_bytes() == b"theirs"
+    assert not [entry for entry in world.server.log if "overwrite=true" in str(entry["query"])]
 
 
 def test_clutter_alone_is_never_sent(world: DropWorld) -> None:

@@ -165,15 +165,19 @@ def _attach(world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileR
     """Stores files beside the session, one after the other, never over one that is there.
 
     The first that is said to be there already may be ours, sent twice by something on the way: the next look tells.
+    One that is said to be there, is in no catalogue, and was being stored when an answer failed to come, is the part
+    that our own store left (hierarchy.md §6.1): that one alone is stored over it.
     """
-    ours_perhaps = not any(past.code == ForeignContent.code for past in world.ledger.attempts(unit.id))
+    past = [attempt for attempt in world.ledger.attempts(unit.id) if attempt.effect == "attach"]
+    refused = bool(past) and past[-1].code == ForeignContent.code
+    our_part = refused and len(past) > 1 and past[-2].outcome == "unknown"
     wanted = [file for file in files if file.kind == Kind.OTHER and attached_key(file.member) in set(keys)]
     attempt = world.ledger.open_attempt(
         unit.id, run_id=world.run_id, effect="attach", request_id=world.ids.request_id(), now=world.now(),
         quiet_at=world.in_seconds(route.quiet_s), before=(), keys=keys, detail=counted(len(wanted), "file"),
     )  # fmt: skip
     try:
-        _put(world, route, unit, wanted, attempt.request_id)
+        _put(world, route, unit, wanted, attempt.request_id, over_part=our_part)
     except XnatsyncError as error:
         there = isinstance(error, ForeignContent)
         outcome: Outcome = "unknown" if error.disposition is Disposition.LOOK else "refused" if there else "failed"
@@ -183,7 +187,7 @@ def _attach(world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileR
             retry_after_s=error.retry_after_s,
         )  # fmt: skip
         error.effect = "attach"
-        if there and ours_perhaps:
+        if there and not refused:
             return Due(LOOK_AGAIN_S, str(error))
         raise
     world.ledger.close_attempt(attempt.id, outcome="ok", now=world.now())
@@ -192,7 +196,10 @@ def _attach(world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileR
     return Due()
 
 
-def _put(world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileRow], request_id: str) -> None:
+def _put(
+    world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileRow], request_id: str, *, over_part: bool
+) -> None:
+    """Stores files in their order; the first is the one at which the attempt before ended."""
     assert unit.session_id is not None
     item = world.ledger.item(unit.item_id)
     members = {file.path: file.member for file in files}
@@ -204,6 +211,7 @@ def _put(world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileRow]
             members[file.path],
             chunks,
             size=file.size,
+            overwrite=over_part and number == 0,
             request_id=f"{request_id}.{number}",
         )
 

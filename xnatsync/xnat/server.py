@@ -168,9 +168,17 @@ class XnatServer:
         return download.fetch_scans(self.client, session_id, scans)
 
     def put_file(
-        self, session_id: str, resource: str, name: str, content: Iterator[bytes], *, size: int, request_id: str
+        self,
+        session_id: str,
+        resource: str,
+        name: str,
+        content: Iterator[bytes],
+        *,
+        size: int,
+        request_id: str,
+        overwrite: bool = False,
     ) -> None:
-        """Stores one file in a session-level resource, never overwriting one that is there."""
+        """Stores one file in a session-level resource; never over one that is there unless that is asked for."""
         upload.put_file(
             self.client,
             session_id,
@@ -178,6 +186,7 @@ class XnatServer:
             name,
             content,
             size=size,
+            overwrite=overwrite,
             request_id=request_id,
             timeout_s=self._timeouts.import_s,
         )

@@ -53,14 +53,15 @@ def put_file(
     content: Iterator[bytes],
     *,
     size: int,
+    overwrite: bool = False,
     request_id: str,
     timeout_s: float,
 ) -> None:
-    """Stores one file without `overwrite`; ForeignContent when one of that name is there (hierarchy.md §6.1).
+    """Stores one file; ForeignContent when one of that name is there, unless `overwrite` is asked for (§6.1).
 
     XNAT answers 200 to an account that may read but not edit, and stores nothing: only a listing proves it.
     """
-    call = wire.stored_file(session_id, resource, name)
+    call = wire.stored_file(session_id, resource, name, overwrite=overwrite)
     body = body_of(name, content, size)
     reply = client.write(call, request_id=request_id, body=body, timeout_s=timeout_s, done=_STORED)
     try:

@@ -192,11 +192,12 @@ def scans_zip(session_id: str, scan_ids: Sequence[str]) -> Call:
     return Call(Verb.READ, "GET", path, what, (("format", "zip"),), Due.ZIP)
 
 
-def stored_file(session_id: str, resource: str, name: str) -> Call:
-    """The place of one file in a session-level resource, for PUT without `overwrite` (§6.1)."""
+def stored_file(session_id: str, resource: str, name: str, *, overwrite: bool = False) -> Call:
+    """The place of one file in a session-level resource, for PUT; never with `overwrite` unless asked for (§6.1)."""
     path = f"/data/experiments/{seg(session_id)}/resources/{_resource(resource)}/files/{file_path(name)}"
     what = f"storing a file in resource {resource} of session {session_id}"
-    return Call(Verb.STORE, "PUT", path, what, due=Due.TEXT)
+    query = (("overwrite", "true"),) if overwrite else ()
+    return Call(Verb.STORE, "PUT", path, what, query, Due.TEXT)
 
 
 # --- import and prearchive ---------------------------------------------------------------------------------------
