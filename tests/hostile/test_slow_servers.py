@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from hostile.oracle import judged
-from xnatsync.core.errors import ConnectionsTaken, Disposition, OutcomeUnknown, XnatsyncError
+from xnatsync.core.errors import ConnectionsTaken, Disposition, OutcomeUnknown, ReadFailed, XnatsyncError
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.core.remote import ImportTarget
 from xnatsync.core.streams import closed_after
@@ -261,3 +261,16 @@ def test_a_connection_of_ours_that_is_in_use_is_not_the_servers_fault() -> None:
             server.whoami()
         assert ConnectionsTaken.disposition is Disposition.PAUSE
         server.close()
+
+
+@pytest.mark.parametrize("act", [dripping_body, dripping_chunks_with_long_extensions], ids=lambda act: act.__name__)
+def test_a_stream_below_the_floor_of_speed_is_given_up(act: Callable[[Say], None]) -> None:
+    """Each byte comes in time, and all of them together would take years: the window of a stream is judged."""
+    with misbehaving(act) as url:
+        server = XnatServer(url, "u", "p", server_name="x", timeouts=TIMES, retries=ONCE, pool=1)
+        server.whoami()
+        began = time.monotonic()
+        with pytest.raises(ReadFailed, match="bytes moved in"):
+            all_of(server.fetch_file(SESSION, KEY, "a"))
+        server.close()
+    assert time.monotonic() - began < BOUND_S
