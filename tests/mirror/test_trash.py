@@ -155,7 +155,10 @@ def test_owners_that_agreed_in_the_future_are_looked_at(replica: MirrorWorld) ->
     before = len(replica.server.log)
     report = sync_at(replica, 1)
     assert report.exit_code == 0
-    assert any("scans" in path or "files" in path for path in replica.requests(before))
+    first = replica.requests(before)
+    before = len(replica.server.log)
+    sync_at(replica, 1)
+    assert len(first) > len(replica.requests(before))  # its files were listed, once
 
 
 # --- what cannot be removed --------------------------------------------------------------------------------------
@@ -201,3 +204,25 @@ def test_a_trash_that_is_a_link_is_left_alone(replica: MirrorWorld, tmp_path: Pa
     with replica.ledger() as ledger:
         assert len([place for place in ledger.trash_places(["m"]) if place.endswith(".nii")]) == 3
     assert load(replica.config)
+
+
+def test_our_own_folder_as_a_link_halts_the_mirror(replica: MirrorWorld, tmp_path: Path) -> None:
+    """Nothing is fetched, replaced or cleared behind it; with the folder in its place the next run goes on."""
+    own, outside = replica.tree / ".xnatsync", tmp_path / "bigger disk"
+    own.rename(outside)
+    (outside / "staging").mkdir(exist_ok=True)
+    (outside / "staging" / "precious").write_bytes(b"precious")
+    own.symlink_to(outside)
+    before = {path: path.read_bytes() for path in outside.rglob("*") if path.is_file()}
+    replace_all(replica, b"second ")
+
+    report = sync_at(replica, 0)
+
+    assert report.exit_code == 7
+    assert f"{own} is a link" in str(report.errors[0])
+    assert {path: path.read_bytes() for path in outside.rglob("*") if path.is_file()} == before
+
+    own.unlink()
+    outside.rename(own)
+    assert sync_at(replica, 0).exit_code == 0
+    assert any(content.startswith(b"second ") for content in replica.files().values())
