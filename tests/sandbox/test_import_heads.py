@@ -16,6 +16,7 @@ from sandbox.dicom_study import message, mr_object, project, rows, send
 from xnatsync.sandbox.model import anonymise, dicomhead, dicomrecord, dicomstream
 from xnatsync.sandbox.model.dicomhead import NeedMore, NotDicomError
 from xnatsync.sandbox.model.dicomrewrite import Changes
+from xnatsync.sandbox.model.scanfields import scan_fields
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "dcm_qa_nih"
 BUNDLED = Path(pydicom.__file__).parent / "data"
@@ -216,3 +217,11 @@ def test_every_bundled_file_is_stored_and_built_or_refused(admin: httpx.Client) 
     for row in found:
         answer = admin.post(f"/data{row['url']}?action=commit&AA=true")
         assert answer.status_code == 301, (bundled()[int(row["name"][1:])].name, message(answer))
+
+
+def test_several_values_of_one_attribute_are_parted_by_two_backslashes():
+    """As xnatpy's live test_scan_parameters has them (import.md §4.8)."""
+    facts = {"image_type": "ORIGINAL\\PRIMARY\\OTHER", "sequence_variant": "SK", "scan_options": "PFP\\FS"}
+    fields = scan_fields(facts, "xnat:mrScanData", 1)
+    assert fields["parameters/imageType"] == "ORIGINAL\\\\PRIMARY\\\\OTHER"
+    assert (fields["parameters/seqVariant"], fields["parameters/scanOptions"]) == ("SK", "PFP\\\\FS")

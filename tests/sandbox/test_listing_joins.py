@@ -88,6 +88,19 @@ def test_subjects_join_sessions_and_their_scans(get):
     assert rows[0]["gender"] == "male"
 
 
+def test_a_session_of_another_type_adds_no_row_to_a_subject_whose_scans_are_asked_for():
+    """Official testStandardDynamicSubjectSearchMrSessionJoinScans: none for the PET session beside the MR one."""
+    site = example()
+    site.experiments["XNAT_E00002"].subject = "XNAT_S00001"
+    with served(site) as get:
+        columns = "label,xnat:mrSessionData/label,xnat:mrScanData/id"
+        rows = get(f"/data/projects/P1/subjects?columns={columns}&label=SUB01").rows
+    assert [(row["xnat:mrsessiondata/label"], row["xnat:mrscandata/id"]) for row in rows] == [
+        ("SUB01_MR1", "4"),
+        ("SUB01_MR1", "5"),
+    ]
+
+
 def test_sessions_a_user_may_not_read_are_not_joined_to_a_subject_they_may_read():
     site = example()
     site.projects["P2"].members["stranger"] = "member"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, json_answer
+from xnatsync.sandbox.http.exchange import Handler, Match, Refusal, Request, Response, json_answer
 from xnatsync.sandbox.http.router import Routes
 from xnatsync.sandbox.model.schema import SCHEMAS, schema_text
 from xnatsync.sandbox.model.site import Site
@@ -13,11 +13,18 @@ def attach(routes: Routes, _: Site) -> None:
     routes.add("GET", "/xapi/schemas", _names)
     routes.add("GET", "/xapi/schemas/{SCHEMA}", _document)
     routes.add("GET", "/schemas/{FOLDER}/{SCHEMA}", _document)
+    routes.add("GET", "/schemas/{SCHEMA}", _document)
+    for name in SCHEMAS:
+        routes.add("GET", f"/xapi/{name}.xsd", _named(name))
 
 
 def _names(_request: Request, _match: Match) -> Response:
     """Lists the schemas; a client reads `/xapi/schemas/{name}` for each."""
     return json_answer(list(SCHEMAS))
+
+
+def _named(name: str) -> Handler:
+    return lambda request, _: _document(request, Match({"SCHEMA": name}, ""))
 
 
 def _document(_: Request, match: Match) -> Response:

@@ -76,7 +76,7 @@ def _owner(root: str, name: str, plan: Plan) -> str:
         if root != "scan":
             plan.scans.add(name)
         if root == "subject":
-            plan.experiments.add(ROOT_ELEMENTS["experiment"])
+            plan.implied.add("xnat:imageSessionData")
         return "scan"
     if is_a(name, "xnat:imageAssessorData"):
         return _assessor_owner(root, name, plan)

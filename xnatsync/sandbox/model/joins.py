@@ -38,6 +38,7 @@ class Plan:
 
     scans: set[str] = field(default_factory=set)  # types of scan columns; empty = not joined
     experiments: set[str] = field(default_factory=set)  # below a subject
+    implied: set[str] = field(default_factory=set)  # sessions of a subject that only their scans ask for
     assessors: set[str] = field(default_factory=set)
     files: bool = False
     resource_of: str = ""  # "project", "subject", "experiment"; "" = not joined
@@ -45,6 +46,11 @@ class Plan:
     share_of: str = ""
     aliases: bool = False  # of the project
     below: dict[str, list[Experiment]] = field(default_factory=dict)  # a subject's experiments, by its accession ID
+
+    @property
+    def sessions(self) -> set[str]:
+        """The types of experiments that are joined to a subject: those named, else those of the scans."""
+        return self.experiments or self.implied
 
 
 def joined_rows(root: Joined, plan: Plan) -> Iterator[Joined]:
@@ -56,11 +62,11 @@ def joined_rows(root: Joined, plan: Plan) -> Iterator[Joined]:
 
 
 def _experiments(row: Joined, plan: Plan) -> Iterator[None]:
-    if not plan.experiments:
+    if not plan.sessions:
         yield None
         return
     kept = plan.below.get(row.subject.id, []) if row.subject is not None else []
-    for row.experiment in _or_none([item for item in kept if _fits(item.xsi_type, plan.experiments)]):
+    for row.experiment in _or_none([item for item in kept if _fits(item.xsi_type, plan.sessions)]):
         yield None
 
 

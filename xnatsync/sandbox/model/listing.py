@@ -44,7 +44,7 @@ def subjects(site: Site, user: User, query: Query, project: str | None = None) -
     plan = compiled(query)
     with site.lock:
         found = _as_stored(item for item in site.subjects.values() if project is None or _is_in(item, project))
-        if plan.plan.experiments:
+        if plan.plan.sessions:
             _gather_experiments(site, user, plan.plan)
     roots = (
         Joined(
@@ -137,7 +137,7 @@ def search_roots(site: Site, user: User, name: str, plan: Plan) -> Iterator[Join
         found = [Joined(project=item) for item in site.projects.values() if site.can_see(user, item)]
     elif is_a(name, "xnat:subjectData"):
         found = [Joined(project=site.projects.get(item.project), subject=item) for item in site.subjects.values()]
-        if plan.experiments:
+        if plan.sessions:
             _gather_experiments(site, user, plan)
     elif is_a(name, "xnat:imageAssessorData"):
         sessions = list(site.experiments.values())

@@ -90,7 +90,7 @@ def compiled(query: Query) -> Compiled:
 
 
 def _joins(plan: Plan) -> tuple[bool, ...]:
-    tables = (plan.scans, plan.experiments, plan.assessors, plan.files)
+    tables = (plan.scans, plan.sessions, plan.assessors, plan.files)
     return tuple(bool(part) for part in (*tables, plan.resource_of, plan.variable_of, plan.share_of, plan.aliases))
 
 

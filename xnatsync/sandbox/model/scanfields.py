@@ -40,6 +40,9 @@ def time(text: str) -> str:
     return ":".join(part or "00" for part in match.groups()) if match else ""
 
 
+_SEVERAL = tuple(f"parameters/{name}" for name in ("imageType", "scanSequence", "seqVariant", "scanOptions"))
+
+
 def session_fields(facts: Facts) -> dict[str, str]:
     """Gives a session's fields from the facts of its first series."""
     fields = {
@@ -96,6 +99,8 @@ def scan_fields(facts: Facts, xsi_type: str, frames: int) -> dict[str, str]:
 
 def _mr_fields(facts: Facts) -> dict[str, str]:
     fields = {name: facts.get(fact, "") for fact, name in _MR.items()}
+    for name in _SEVERAL:  # the values of one attribute are parted by two backslashes (recorded by xnatpy, §4.8)
+        fields[name] = fields.get(name, "").replace("\\", "\\\\")
     spacing = facts.get("pixel_spacing", "").split("\\")
     if len(spacing) > 1:
         fields["parameters/voxelRes/x"], fields["parameters/voxelRes/y"] = _number(spacing[0]), _number(spacing[1])

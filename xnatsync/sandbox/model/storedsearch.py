@@ -173,7 +173,7 @@ def run(site: Site, user: User, search: StoredSearch, *, keyed: bool = False) ->
                 for row in joined_rows(root, plan)
                 if test(row)
             ]
-            if kind == "subject" and plan.experiments and found:  # one row for each subject: the latest session
+            if kind == "subject" and plan.sessions and found:  # one row for each subject: the latest session
                 found = [max(found, key=lambda each: each[0])]
             rows += [row for _, row in found]
     described = [_described(each, *field) for each, field in zip(columns, search.fields, strict=True)]
