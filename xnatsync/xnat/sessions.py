@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from xnatsync.core.errors import NotThere, ReplyStrange
 from xnatsync.core.holdings import SessionHeld
 from xnatsync.core.modality import code_of, modality_of
 from xnatsync.core.pasting import command_line
-from xnatsync.xnat import names, replies, wire
+from xnatsync.xnat import addresses, names, replies, wire
+from xnatsync.xnat.addresses import SHARE
 from xnatsync.xnat.client import Client
 from xnatsync.xnat.replies import Row
 
@@ -17,7 +19,9 @@ def listed(client: Client, project_id: str) -> tuple[SessionHeld, ...]:
     """Lists them by label, with those shared into the project; NotThere when it is absent or hidden."""
     call = wire.held_sessions(project_id)
     rows = replies.rows(client.get(call), ("label", "URI"))
-    return _sorted(_held(row, project_id, call.what) for row in rows)
+    held = [_held(row, project_id, call.what) for row in rows]
+    here = _labels_here(client, project_id, held)
+    return _sorted(replace(each, label=here.get(each.id, each.label)) for each in held)
 
 
 def scan_counts(client: Client, project_id: str) -> dict[SessionHeld, int]:
@@ -29,7 +33,8 @@ def scan_counts(client: Client, project_id: str) -> dict[SessionHeld, int]:
         _, scans = found.setdefault(held.id, (held, set()))
         if row[wire.SCAN_ID_COLUMN]:
             scans.add(names.shown(row[wire.SCAN_ID_COLUMN]))
-    return {held: len(scans) for held, scans in found.values()}
+    here = _labels_here(client, project_id, [held for held, _ in found.values()])
+    return {replace(held, label=here.get(held.id, held.label)): len(scans) for held, scans in found.values()}
 
 
 def one(client: Client, name: str, project_id: str | None) -> SessionHeld:
@@ -95,6 +100,23 @@ def _id(row: Row, what: str) -> str:
         return replies.experiment_id(row["URI"], what)
     except ReplyStrange:
         return names.shown(row["URI"]).rpartition("/")[2]
+
+
+def _labels_here(client: Client, project_id: str, held: Iterable[SessionHeld]) -> dict[str, str]:
+    """Gives the labels that shared sessions have in this project, by their IDs.
+
+    XNAT writes them into the rows itself only where the key column has its own name, which `session_ID` is not; then
+    the rows tell the owner's project and label (hierarchy.md §3.2, §3.4).
+    """
+    if all(each.project == project_id for each in held):
+        return {}
+    call = addresses.shared_sessions(project_id, resources=False)
+    found = {}
+    for row in replies.rows(client.get(call), ("URI", SHARE + "project", SHARE + "label")):
+        if row[SHARE + "project"] == project_id:
+            session = replies.experiment_id(row["URI"], call.what)
+            found[session] = names.text(row[SHARE + "label"], call.what) or session
+    return found
 
 
 def _sorted(held: Iterable[SessionHeld]) -> tuple[SessionHeld, ...]:

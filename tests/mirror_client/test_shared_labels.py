@@ -1,0 +1,33 @@
+"""Sessions shared into a project are found under the label they have there, whoever writes it into the rows."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox.archive_example import example, served
+from xnatsync.core.errors import NotThere
+from xnatsync.xnat import sessions
+from xnatsync.xnat.server import XnatServer
+
+
+@pytest.fixture
+def server():
+    with served(example()) as caller, XnatServer(caller.server.url, "admin", "admin", server_name="x") as made:
+        yield made
+
+
+def test_a_shared_session_has_its_label_here(server):
+    """The rows of imaging sessions tell the owner's (tests/sandbox/test_listing_joins.py)."""
+    found = {held.id: (held.label, held.project) for held in sessions.listed(server.client, "P2")}
+    assert found == {"XNAT_E00001": ("SHARED", "P1"), "XNAT_E00004": ("X_MR1", "P2")}
+    assert {held.label: count for held, count in sessions.scan_counts(server.client, "P2").items()} == {
+        "SHARED": 2,
+        "X_MR1": 0,
+    }
+    assert sessions.one(server.client, "SHARED", "P2").id == "XNAT_E00001"
+    with pytest.raises(NotThere):
+        sessions.one(server.client, "SUB01_MR1", "P2")
+
+
+def test_a_project_that_nothing_is_shared_into_is_asked_once(server):
+    assert {held.label for held in sessions.listed(server.client, "P1")} == {"SUB01_MR1", "SUB02_CT1"}
