@@ -64,7 +64,7 @@ class DropEntry:
     """A top-level entry of a drop folder."""
 
     name: str
-    kind: str  # "folder", "file", "archive" (by its suffix .zip .tar .tar.gz .tgz), or "special": link, socket, device
+    kind: str  # "folder", "file", "archive" (by its suffix), or "special": link, socket, device
     size: int = 0  # of a plain file
     mtime_ns: int = 0
 

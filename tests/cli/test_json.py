@@ -23,6 +23,12 @@ def busy(box: World) -> Ran:
     return box.run("sync", "-o", "json")
 
 
+def cut(box: World) -> None:
+    """A world in which an item is held by a file of nothing."""
+    (box.study("cut") / "IM0003").write_bytes(b"")
+    assert box.run("sync").code == 3
+
+
 DOCUMENTS: dict[str, tuple[list[str], Callable[[World], object]]] = {
     "plan": (["plan"], lambda box: box.study("good")),
     "sync": (["sync", "--dry-run"], lambda box: box.study("unnamed", "")),
@@ -31,6 +37,7 @@ DOCUMENTS: dict[str, tuple[list[str], Callable[[World], object]]] = {
     "history": (["history"], busy),
     "why": (["why", "good"], busy),
     "retry": (["retry", "--all"], busy),
+    "accept": (["accept", "cut", "--yes"], lambda box: cut(box)),
     "dismiss": (["dismiss", "unnamed"], busy),
     "config-check": (["config", "check"], lambda box: None),
     "config-show": (["config", "show"], lambda box: None),

@@ -12,6 +12,8 @@ import pytest
 
 from drop_pieces import LABEL, edit, elsewhere, quick_sync
 from drop_world import DropWorld, only, uids
+from xnatsync.config.load import load
+from xnatsync.service.accept import accept
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="names and links of POSIX systems")
 
@@ -63,7 +65,7 @@ def test_names_that_are_no_text_are_delivered_and_filed_under_the_same_bytes(wor
     folder = os.path.join(os.fsencode(world.folder), b"exam\xff\xfe")
     os.mkdir(folder)
     shutil.copyfile(file, os.path.join(folder, b"im\xe4ge"))
-    Path(os.fsdecode(os.path.join(folder, b"n\xf6te"))).write_bytes(b"note")
+    Path(os.fsdecode(os.path.join(folder, b"n\xf6te.txt"))).write_bytes(b"note")
 
     report = world.sync()
 
@@ -73,7 +75,7 @@ def test_names_that_are_no_text_are_delivered_and_filed_under_the_same_bytes(wor
     found = [
         os.path.join(where, name) for where, _, names in os.walk(os.fsencode(world.folder / "done")) for name in names
     ]
-    expected = {b"n\xf6te"} | ({b"im\xe4ge"} if after == "move" else set())
+    expected = {b"n\xf6te.txt"} | ({b"im\xe4ge"} if after == "move" else set())
     assert {os.path.basename(path) for path in found} == expected
     assert {os.path.basename(os.path.dirname(path)) for path in found} == {b"exam\xff\xfe"}
 
@@ -142,15 +144,14 @@ def test_single_files_of_a_study_are_one_item(world: DropWorld) -> None:
 
 
 def test_recognition_is_by_content_never_by_suffix(world: DropWorld) -> None:
-    """A renamed object, one without suffix, one without preamble are sent; a text that calls itself .dcm is not."""
+    """A renamed object, one without suffix, one without preamble are sent; what is known to be other is not."""
     place = world.folder / "exam"
     place.mkdir()
     files = elsewhere(world, series=(3,))
     shutil.copyfile(files[0], place / "holiday.jpg")
     shutil.copyfile(files[1], place / "noname")
     (place / "bare.txt").write_bytes(files[2].read_bytes()[132:])
-    (place / "notes.dcm").write_text("not an image at all, whatever its name says\n" * 20)
-    (place / "empty.dcm").write_bytes(b"")
+    (place / "notes.txt").write_text("not an image at all, whatever its name says\n" * 20)
     (place / "Thumbs.db").write_bytes(b"\xd0\xcf\x11\xe0" + bytes(2000))
 
     report = world.sync()
@@ -158,7 +159,7 @@ def test_recognition_is_by_content_never_by_suffix(world: DropWorld) -> None:
     assert report.exit_code == 0, report
     assert world.archived(LABEL) == uids(files)
     reasons = {file.path: file.reason for file in only(report).others}
-    assert reasons == {"notes.dcm": "not DICOM", "empty.dcm": "empty file", "Thumbs.db": "not DICOM"}
+    assert reasons == {"notes.txt": "not DICOM", "Thumbs.db": "not DICOM"}
     assert world.filed() == {f"exam/{path.name}" for path in [*map(Path, reasons)]} | {
         "exam/holiday.jpg",
         "exam/noname",
@@ -199,9 +200,9 @@ def test_a_link_at_the_top_is_never_followed(world: DropWorld) -> None:
 
     report = world.sync()
 
-    assert report.exit_code == 0
+    assert report.exit_code == 3  # what they lead to may hold objects
     assert world.writes() == [("PUT", "/data/projects/P1")]
-    assert {item.item.phase for item in report.items} == {"left"}
+    assert {item.item.code for item in report.items} == {"XS-FILES-UNACCOUNTED"}
     assert all("it is a link" in file.reason for item in report.items for file in item.others)
     assert all(len(item.others) == 1 for item in report.items)
     assert world.in_drop() == {"linked", "file.dcm", "dangling"}
@@ -219,6 +220,10 @@ def test_links_in_an_item_are_listed_and_filed_as_links(world: DropWorld, after:
     (world.folder / "exam" / "to folder").symlink_to(outside[0].parents[1])
     (world.folder / "exam" / "to itself").symlink_to(world.folder / "exam")
 
+    report = world.sync()
+
+    assert (report.exit_code, only(report).item.code) == (3, "XS-FILES-UNACCOUNTED")
+    accept(load(world.config), ["exam"])
     report = world.sync()
 
     assert report.exit_code == 0, report
@@ -241,6 +246,8 @@ def test_a_pipe_in_an_item_keeps_nobody_waiting(world: DropWorld, after: str) ->
     os.mkfifo(world.folder / "exam" / "pipe.dcm")
     os.mkfifo(world.folder / "pipe")
 
+    assert world.sync().exit_code == 3
+    accept(load(world.config), ["exam", "pipe"])
     report = world.sync()
 
     assert report.exit_code == 0, report

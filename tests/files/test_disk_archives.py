@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from xnatsync.core.errors import SourceChanged, SourceDamaged
-from xnatsync.core.manifest import Kind, ManifestFile
+from xnatsync.core.manifest import Doubt, Kind, ManifestFile
 from xnatsync.disk import archive as limits
 from xnatsync.disk.local import LocalDisk
 
@@ -70,11 +70,11 @@ def refused(read: Read, path: Path, *words: str) -> str:
 
 def test_members_are_listed_by_their_path(make: Callable[..., Path], read: Read) -> None:
     """Cleaned of dots and doubled slashes, in the archive's order; folders are no files."""
-    path = make(("b/x", b"1"), ("./a//./y", b"22"), ("c.txt", b""))
+    path = make(("b/x.txt", b"1"), ("./a//./y.log", b"22"), ("c.txt", b""))
     files = read(path)
     assert [(file.path, file.size, file.reason) for file in files] == [
-        ("b/x", 1, "not DICOM"),
-        ("a/y", 2, "not DICOM"),
+        ("b/x.txt", 1, "not DICOM"),
+        ("a/y.log", 2, "not DICOM"),
         ("c.txt", 0, "empty file"),
     ]
     assert all(file.mtime_ns > 1_600_000_000 * 10**9 for file in files)
@@ -124,17 +124,33 @@ def test_backslashes_part_folders(tmp_path: Path, read: Read) -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "words"),
+    ("names", "paths"),
     [
-        ("a/x", "a/x", "twice"),
-        ("a/x", "./a/x", "twice"),
-        ("a/x", "A/X", "differs in case"),
-        ("é", "e\u0301", "differs in case or accents"),
+        (("a/x.1", "a/x.1", "./a/x.1"), ("a/x.1", "a/x (2).1", "a/x (3).1")),
+        (("x", "x (2)", "x", "x"), ("x", "x (2)", "x (3)", "x (4)")),
+        (("x", "x", "x (2)"), ("x", "x (2)", "x (2) (2)")),
+        (("a/x", "A/X"), ("a/x", "A/X")),
+        (("é", "e\u0301"), ("é", "e\u0301")),
     ],
 )
-def test_names_that_clash_are_refused(make: Callable[..., Path], read: Read, one: str, other: str, words: str) -> None:
-    """Which of the two would it be, on which disk?"""
-    refused(read, make((one, b"1"), (other, b"2")), words)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_members_of_one_name_are_told_apart_by_their_place(
+    make: Callable[..., Path], read: Read, disk: LocalDisk, names: tuple[str, ...], paths: tuple[str, ...]
+) -> None:
+    """Each is another file, known by the same name each time, and its own content is handed out."""
+    path = make(*((name, str(number).encode()) for number, name in enumerate(names)))
+    files = read(path)
+    assert tuple(file.path for file in files) == paths
+    assert read(path) == files
+    handed = [b"".join(pieces) for _, pieces in disk.stream(path, files)]
+    assert handed == [str(number).encode() for number in range(len(names))]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_many_members_of_one_name_are_numbered_in_linear_time(tmp_path: Path, read: Read) -> None:
+    """The number to begin with is remembered."""
+    files = read(zip_of(tmp_path / "drop.zip", *(("x", b"1") for _ in range(3000))))
+    assert [file.path for file in files][-1] == "x (3000)"
 
 
 @pytest.mark.parametrize(
@@ -307,10 +323,9 @@ def test_an_archive_that_still_grows_has_changed(disk: LocalDisk, make: Callable
 def test_an_archive_inside_an_archive_is_listed(tmp_path: Path, read: Read) -> None:
     """It is not opened, and says so."""
     inner = zip_of(tmp_path / "inner.zip", ("a", b"1")).read_bytes()
-    files = read(zip_of(tmp_path / "drop.zip", ("inner.zip", inner)))
-    assert [(file.kind, file.reason) for file in files] == [
-        (Kind.OTHER, "archive inside an archive: not opened; drop it at the top level to have it delivered")
-    ]
+    (file,) = read(zip_of(tmp_path / "drop.zip", ("inner.zip", inner)))
+    assert (file.kind, file.doubt) == (Kind.OTHER, Doubt.CLOSED)
+    assert file.reason == "archive inside an archive: not opened; drop it at the top level to have it delivered"
 
 
 def test_a_name_that_is_no_text_becomes_one(tmp_path: Path, read: Read, disk: LocalDisk) -> None:

@@ -56,7 +56,8 @@ def test_the_least_is_enough_and_every_default_is_the_documented_one(tmp_path: P
         "kind": "drop", "folder": Path("/data/in"), "server": "prod", "project": "NEURO", "rules": (),
         "subject": "{PatientID}", "session": "{PatientID}_{Modality}_{StudyDate}", "settle": 60.0,
         "destination": "archive", "after": "move", "done": None, "verify": None, "collision": "hold", "other": "keep",
-        "attach_to": "ATTACHED", "member_names": "uid", "streams": 2, "quiet": 60.0, "ignore": (),
+        "odd": "hold", "dicomdir": "hold", "attach_to": "ATTACHED", "member_names": "uid",
+        "streams": 2, "quiet": 60.0, "ignore": (),
         **dict.fromkeys(("projects", *SelectionConfig.model_fields), ()),
     }  # fmt: skip
     assert scanner.done_folder == Path("/data/in/done")

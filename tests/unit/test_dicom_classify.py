@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit
 
-from xnatsync.core.manifest import Kind
+from xnatsync.core.manifest import Doubt, Kind
 from xnatsync.dicom.classify import Classifier, Reading
 from xnatsync.dicom.elements import Coding
 from xnatsync.dicom.fields import field_named, text_of
@@ -66,27 +66,48 @@ def tarred() -> bytes:
 
 
 NIFTI = struct.pack("<i", 348) + bytes(340) + b"n+1\0" + bytes(1000)
+# What it is, by its content and its name; each is read again under the name of an object.
 NOT_DICOM = {
-    "text": b"Series:mr_0001, Slices:00003\n" * 20,
-    "a text that speaks of DICM": b"DICM " * 100,
-    "NIfTI": NIFTI,
-    "NIfTI, packed": gzip.compress(NIFTI),
-    "JPEG": b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(200),
-    "JSON": json.dumps({"SOPInstanceUID": "1.2.3", "StudyInstanceUID": "1.2"}).encode() * 20,
-    "zip with an object inside": zipped(),
-    "tar with an object inside": tarred(),
-    "zeros": bytes(5000),
-    "group 8 by chance, explicit": b"\x08\x00\x16\x00UI\x04\x001.2\0" + bytes(300),
-    "group 8 by chance, implicit": b"\x08\x00\x16\x00\x04\x00\x00\x001.2\0" + bytes(300),
-    "one byte": b"\x08",
-    "the letters alone": b"DICM",
+    "text": ("README-Series.txt", b"Series:mr_0001, Slices:00003\n" * 20, Doubt.NONE),
+    "a text without a suffix": ("LICENSE", b"BSD", Doubt.NONE),
+    "a text in UTF-16": ("desktop.ini", "[.ShellClassInfo]\r\n".encode("utf-16"), Doubt.NONE),
+    "a text that speaks of DICM": ("a.log", b"DICM " * 100, Doubt.NONE),
+    "a text with a name that nobody knows": ("a.par", b"DICM " * 100, Doubt.STRANGE),
+    "JPEG": ("a.JPG", b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(range(200)), Doubt.NONE),
+    "JPEG of another name": ("a.png", b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(range(200)), Doubt.STRANGE),
+    "JSON": ("a.json", json.dumps({"SOPInstanceUID": "1.2.3"}).encode() * 20, Doubt.NONE),
+    "a program": ("viewer/Viewer.exe", b"MZ\x90\0" + bytes(range(256)), Doubt.NONE),
+    "no program": ("viewer/Viewer.exe", b"\x01\x02\x03" * 100, Doubt.STRANGE),
+    "thumbnails": ("a/Thumbs.db", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500), Doubt.NONE),
+    "a Finder file": (".DS_Store", b"\0\0\0\1Bud1" + bytes(500), Doubt.NONE),
+    "NIfTI": ("a.nii", NIFTI, Doubt.LOST),
+    "NIfTI with content": ("a.nii", NIFTI + b"\1" * 5000, Doubt.STRANGE),
+    "packed": ("a.nii.gz", gzip.compress(NIFTI), Doubt.CLOSED),
+    "zip with an object inside": ("a.zip", zipped(), Doubt.CLOSED),
+    "tar with an object inside": ("a.tar", tarred(), Doubt.CLOSED),
+    "zeros": ("a.txt", bytes(5000), Doubt.LOST),
+    "blanks": ("a.txt", b" " * 5000, Doubt.LOST),
+    "a cut preamble": ("a.txt", bytes(128) + b"DI", Doubt.LOST),
+    "a text with a tail of zeros": ("a.txt", b"text" + bytes(5000), Doubt.LOST),
+    "a data set that is cut off": ("a.txt", b"\x08\0\5\0", Doubt.LOST),
+    "group 8 by chance, explicit": ("a.txt", b"\x08\x00\x16\x00UI\x04\x001.2\0" + bytes(300), Doubt.LOST),
+    "group 8 by chance, implicit": ("a.txt", b"\x08\x00\x16\x00\x04\x00\x00\x001.2\0" + bytes(300), Doubt.LOST),
+    "one byte": ("a", b"\x08", Doubt.STRANGE),
+    "the letters alone": ("a", b"DICM", Doubt.STRANGE),
+    "nothing": ("a.txt", b"", Doubt.LOST),
 }
 
 
-@pytest.mark.parametrize("data", NOT_DICOM.values(), ids=NOT_DICOM.keys())
-def test_other_files_are_not_taken_for_dicom(data: bytes) -> None:
-    """Text, images, archives and noise stay what they are."""
-    assert read(data) == Reading(Kind.OTHER, "not DICOM")
+@pytest.mark.parametrize(("name", "data", "doubt"), NOT_DICOM.values(), ids=NOT_DICOM.keys())
+@pytest.mark.parametrize("size", [1 << 20, 1, 100])
+def test_other_files_are_what_content_and_name_say(name: str, data: bytes, doubt: Doubt, size: int) -> None:
+    """Nothing is harmless because it is not something: both must be known, however the pieces come."""
+    reading = CLASSIFIER.read((data[at : at + size] for at in range(0, len(data), size)), name)
+    assert (reading.doubt, reading.identity) == (doubt, None), reading
+    assert reading.kind is (Kind.BROKEN if doubt is Doubt.LOST else Kind.OTHER)
+    assert reading.reason
+    under_an_objects_name = CLASSIFIER.read([data], "IM0003")
+    assert under_an_objects_name.doubt is not Doubt.NONE
 
 
 def test_an_empty_file_says_so() -> None:
@@ -134,17 +155,34 @@ def test_an_object_without_a_uid_is_listed_with_the_uid_it_lacks(field: str, wor
     assert reading.identity is None
 
 
-@pytest.mark.parametrize("uid", ["1.2.3/../../x", "abc", "1", "1.2." + "3" * 70, "1..2", "1.2\\1.3"])
+ODD_UIDS = ["abc", "1", "1.2." + "3" * 63, "1.2." + "3" * 70, "1..2", "1.2.", "1.2.a", "1.2 .3", "1.2.-3"]
+
+
+@pytest.mark.parametrize("uid", ["1.2.3/../../x", "1.2\\1.3", "..", ". .", "1.2\x1b[2J", "1.2.é", "1" * 129])
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_what_cannot_be_a_uid_is_not_used_as_one(uid: str) -> None:
     """It would become a file name and a key."""
+    assert _with_uid(uid) == Reading(Kind.BROKEN, "DICOM, but its SOP Instance UID cannot be a UID")
+
+
+@pytest.mark.parametrize("uid", ODD_UIDS)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_an_odd_uid_waits_for_a_person_and_can_be_delivered(uid: str) -> None:
+    """Servers take it, so it is an object with an identity, and says what is odd about it."""
+    reading = _with_uid(uid)
+    assert (reading.kind, reading.doubt) == (Kind.BROKEN, Doubt.ODD)
+    assert reading.reason == "DICOM, but its SOP Instance UID is no legal UID"
+    assert reading.identity is not None
+    assert reading.identity.sop_uid == uid.rstrip()
+
+
+def _with_uid(uid: str) -> Reading:
     data = make(SOPInstanceUID="1.2.3.1" + "9" * 57)  # the longest there is
     assert read(data).kind is Kind.DICOM
-    raw = uid.encode() + b"\0" * (len(uid) % 2)
+    raw = uid.encode("latin-1") + b"\0" * (len(uid) % 2)
     old = struct.pack("<HH2sH", 8, 0x18, b"UI", 64) + b"1.2.3.1" + b"9" * 57
     assert old in data
-    reading = read(data.replace(old, struct.pack("<HH2sH", 8, 0x18, b"UI", len(raw)) + raw))
-    assert reading == Reading(Kind.BROKEN, "DICOM, but its SOP Instance UID cannot be a UID")
+    return read(data.replace(old, struct.pack("<HH2sH", 8, 0x18, b"UI", len(raw)) + raw))
 
 
 @pytest.mark.parametrize("name", ["DICOMDIR", "DICOMDIR-bigEnd", "DICOMDIR-implicit", "DICOMDIR-empty.dcm"])

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from xnatsync.cli import (
+    accept,
     account,
     audit,
     configuration,
@@ -40,7 +41,7 @@ from xnatsync.core.errors import Exit, Usage, XnatsyncError
 from xnatsync.report import streams
 
 _MODULES = (
-    *(demo, sync, verify, inspect, resolve, mirror, configuration, health, sandbox),
+    *(demo, sync, verify, inspect, resolve, accept, mirror, configuration, health, sandbox),
     *(account, project, subject, session, scan, resource, audit, helping),
 )
 # Newer versions of typer carry click inside: its exceptions are found through the one that typer exports.

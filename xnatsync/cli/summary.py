@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from xnatsync.cli.exits import error_blocks
 from xnatsync.cli.jsonout import error_fields
 from xnatsync.cli.lines import Block, Command, Line, Tone, size
 from xnatsync.cli.mirrored import is_idle, mirror_blocks, mirror_fields, mirrors_closing
+from xnatsync.core.errors import ACCEPTABLE
 from xnatsync.core.pasting import command_line
 from xnatsync.core.receipt import compared_words
 from xnatsync.core.wording import counted, left_out_words
 from xnatsync.ledger.rows import FileRow, ItemRow, ReceiptRow, UnitRow
+from xnatsync.service.account import Account, account_words, held_words
 
 if TYPE_CHECKING:
     from xnatsync.service.sync import ItemReport, SyncReport, UnitReport
@@ -77,7 +80,11 @@ def _item_blocks(part: ItemReport) -> Iterator[Block]:
     filed = f", filed as {item.filed_as}" if item.filed_as else ""
     yield Line(f"{item_name(item)}: {word}{filed}", tone)
     for unit in part.units:
-        yield from _unit_blocks(unit)
+        yield from _unit_blocks(unit, part.account)
+    if part.account.is_short:
+        yield Line(account_words(part.account), Tone.WARN, indent=2)
+    if part.account.odd:
+        yield Line(f"{counted(part.account.odd, 'odd object')} to be delivered as they are", Tone.WARN, indent=2)
     yield from undelivered_blocks(part.others, part.left_out, indent=2)
     yield from hold_blocks(item, str(item.id), indent=2)
 
@@ -103,7 +110,7 @@ def state_of(item: ItemRow, units: Sequence[UnitRow]) -> tuple[str, Tone]:
             return f"{item.phase}, {'tried again later' if retry else 'not finished yet'}", Tone.WARN
 
 
-def _unit_blocks(part: UnitReport) -> Iterator[Block]:
+def _unit_blocks(part: UnitReport, account: Account) -> Iterator[Block]:
     unit, receipt = part.unit, part.receipt
     if receipt is None:
         yield Line(f"{'!' if unit.hold else ' '} {_where(unit)}: {unit.phase}", indent=2)
@@ -111,7 +118,7 @@ def _unit_blocks(part: UnitReport) -> Iterator[Block]:
         return
     place = f" as {unit.session_id}" if unit.session_id else ""
     yield Line(
-        f"= {_where(unit)}: {receipt.held} of {counted(receipt.expected, 'object')} in the {receipt.place}{place}, "
+        f"= {_where(unit)}: {held_words(receipt, account)} in the {receipt.place}{place}, "
         f"{size(unit.bytes)}, {proven_words(receipt)} (receipt {receipt.id})",
         indent=2,
     )
@@ -141,8 +148,11 @@ def hold_blocks(row: ItemRow | UnitRow, name: str, indent: int, *, commands: boo
     yield Line(f"what to do: {row.advice or ''}", indent=indent + 2, hang=12)
     if not commands:
         return
-    yield Command("then: ", ("retry", name), indent=indent + 2)
     item = row.id if isinstance(row, ItemRow) else row.item_id
+    if row.code in ACCEPTABLE:
+        yield Command("or let them be: ", ("accept", str(item)), indent=indent + 2)
+    else:
+        yield Command("then: ", ("retry", name), indent=indent + 2)
     yield Command("or give it up: ", ("dismiss", str(item)), indent=indent + 2)
 
 
@@ -174,7 +184,13 @@ def item_report_fields(part: ItemReport) -> dict[str, object]:
         "units": [unit_report_fields(unit) for unit in part.units],
         "not_delivered": [file_fields(file) for file in part.others],
         "left_out": dict(part.left_out),
+        "account": account_fields(part.account),
     }
+
+
+def account_fields(account: Account) -> dict[str, int]:
+    """How many files of an item are what: all but `files` and `odd` add up to `files`."""
+    return {"files": account.files, **asdict(account)}
 
 
 def item_fields(item: ItemRow) -> dict[str, object]:
@@ -248,8 +264,12 @@ def hold_fields(row: ItemRow | UnitRow, name: str) -> dict[str, object]:
         "detail": row.detail,
         "advice": row.advice,
         "retry_at": row.retry_at,
-        "command": command_line("retry", name) if row.hold == "person" else None,
+        "command": _resolving(row, name) if row.hold == "person" else None,
     }
+
+
+def _resolving(row: ItemRow | UnitRow, name: str) -> str:
+    return command_line("accept" if row.code in ACCEPTABLE else "retry", name)
 
 
 def file_fields(file: FileRow) -> dict[str, object]:

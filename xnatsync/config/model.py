@@ -135,6 +135,8 @@ class DropConfig(SelectionConfig):
     verify: Literal["names", "pixels", "bytes"] | None = None
     collision: Literal["hold", "suffix"] = "hold"
     other: Literal["keep", "attach", "ignore"] = "keep"
+    odd: Literal["hold", "deliver"] = "hold"
+    dicomdir: Literal["hold", "ignore"] = "hold"
     attach_to: Resource = "ATTACHED"
     member_names: Literal["uid", "original"] = "uid"
     streams: Annotated[StrictInt, Field(ge=1, le=8)] = 2

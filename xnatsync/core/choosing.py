@@ -99,7 +99,8 @@ def _taken(files: Sequence[ManifestFile], selection: Selection) -> list[Manifest
 
 
 def _key_against_file(file: ManifestFile, selection: Selection) -> str | None:
-    if file.kind is Kind.OTHER:  # never sent by itself; attached files are asked once it is known what goes with what
+    # What is never sent by itself is asked once it is known what goes with what; what is in doubt holds its item.
+    if file.kind is Kind.OTHER and not file.doubt:
         return None
     if not selection.wants_file(file.path):
         return "files"

@@ -34,6 +34,8 @@ XnatsyncError
 │   ├── StudyElsewhere ........ XS-STUDY-ELSEWHERE      this study is already on the server under another label
 │   ├── SessionTypeDiffers .... XS-SESSION-TYPE         a late part is of another type than the session of its study
 │   ├── ObjectsBroken ......... XS-OBJECTS-BROKEN       a dropped DICOM file is truncated or has no identity
+│   ├── ObjectsOdd ............ XS-OBJECTS-ODD          a dropped DICOM file is not as it should be
+│   ├── FilesUnaccounted ...... XS-FILES-UNACCOUNTED    a dropped file is neither delivered nor known to be harmless
 │   ├── ObjectsConflict ....... XS-OBJECTS-CONFLICT     two different objects claim one SOP Instance UID
 │   ├── ForeignContent ........ XS-FOREIGN-CONTENT      the server holds other content where ours belongs
 │   ├── NotOurs ............... XS-NOT-OURS             it was to be deleted, and is not certainly ours
@@ -379,7 +381,28 @@ class ObjectsBroken(DeliveryError):
     code = "XS-OBJECTS-BROKEN"
     advice = (
         "Export these objects again into the item. Or move them to another folder and keep them: the rest is "
-        "delivered then."
+        "delivered then. Or accept the item: they are not delivered, and nothing of them is removed."
+    )
+
+
+class ObjectsOdd(DeliveryError):
+    """A dropped DICOM file is not as the standard wants it, and can be delivered as it is when a person says so."""
+
+    code = "XS-OBJECTS-ODD"
+    advice = (
+        "Have them exported as the standard wants it. Or accept the item: they are delivered as they are; "
+        '`odd = "deliver"` of the route does so with all of them.'
+    )
+
+
+class FilesUnaccounted(DeliveryError):
+    """A file of the item is neither delivered, nor left out by a setting, nor known to be harmless."""
+
+    code = "XS-FILES-UNACCOUNTED"
+    advice = (
+        "Mend these files, or move them to another folder and keep them: the item is then looked at anew. Or "
+        "accept the item: they are not delivered, and nothing of them is removed. "
+        '`files = ["!PATTERN"]` of the route leaves such files out.'
     )
 
 
@@ -752,3 +775,7 @@ class ImpossibleMove(Bug):
     """A state machine was asked for an illegal move."""
 
     code = "XS-BUG-MOVE"
+
+
+# Codes of holds that a person may end with `accept`: what is not accounted for is let be.
+ACCEPTABLE = frozenset(kind.code for kind in (ObjectsBroken, ObjectsOdd, FilesUnaccounted))

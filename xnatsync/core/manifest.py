@@ -13,8 +13,19 @@ class Kind(StrEnum):
 
     DICOM = "dicom"  # an imaging object with its UIDs: it is delivered
     OTHER = "other"  # anything else: travels by the route's `other` policy
-    BROKEN = "broken"  # DICOM that cannot be delivered as it is: its item is not filed, a person must see it
+    BROKEN = "broken"  # cannot be delivered, or nobody knows what it is: its item is not filed, a person must see it
     DUPLICATE = "duplicate"  # the same bytes as another object of this item: delivered once
+
+
+class Doubt(StrEnum):
+    """Why a file needs a person, or needed one; "" for all that is accounted for by itself."""
+
+    NONE = ""
+    ODD = "odd"  # an object that can be delivered as it is, and is not as the standard wants it
+    LOST = "lost"  # empty, zeroed, cut off, a link, or missing: an object may have been lost here
+    CLOSED = "closed"  # a container that is not opened here: objects may be in it
+    STRANGE = "strange"  # neither DICOM nor anything known to be harmless
+    ACCEPTED = "accepted"  # a person said that it need not be delivered
 
 
 class Level(StrEnum):
@@ -56,6 +67,14 @@ class ObjectIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """One file that the index of a medium (DICOMDIR) names."""
+
+    path: str  # relative to the index, as it is written there, its parts joined by slashes
+    sop_uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ManifestFile:
     """One file of an item.  `path` is relative and POSIX; a member of an archive is named by its path in it."""
 
@@ -74,6 +93,9 @@ class ManifestFile:
     pixel_bytes: int = 0  # length of that value as stored: no faithful copy of the object can be shorter
     tags: Mapping[str, str] = field(default_factory=dict)  # header fields for templates and rules; never stored
     left_by: str = ""  # the key of the route's selection that left it out: then it is OTHER, whatever is in it
+    doubt: Doubt = Doubt.NONE
+    packed: int | None = None  # bytes on disk of an object that lies there compressed; all other facts are its own
+    references: tuple[Reference, ...] = ()  # what the index of a medium names; never stored
 
     @property
     def key(self) -> str:

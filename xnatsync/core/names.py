@@ -42,6 +42,15 @@ def member_name(sop_uid: str) -> str:
     return f"{stored_name(sop_uid)}.dcm"
 
 
+PACKED_ENDINGS = (".gz", ".bz2", ".xz")
+
+
+def unpacked_name(name: str) -> str:
+    """Give the name that a file had before it was packed: `IM1.dcm.gz` → `IM1.dcm`."""
+    ending = next((ending for ending in PACKED_ENDINGS if name.lower().endswith(ending)), "")
+    return name[: -len(ending)] if ending and len(name) > len(ending) else name
+
+
 def stored_name(name: str) -> str:
     r"""Predicts the name under which XNAT stores an uploaded member: its base name, `[^\w.-]` → `_` (import.md §4.6).
 

@@ -1,25 +1,29 @@
-"""Tells by content, never by name, what a file is: an object that can be delivered, or something else and why."""
+"""Tells what a file is: an object that can be delivered, by content alone, or something else and why."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from xnatsync.core.manifest import Kind, ObjectIdentity
+from xnatsync.core.clutter import recognise
+from xnatsync.core.manifest import Doubt, Kind, ObjectIdentity, Reference
+from xnatsync.dicom.directory import Unreadable, references_of
 from xnatsync.dicom.fields import Field, field_named
-from xnatsync.dicom.head import COLUMNS, ROWS, Head, read_head
-from xnatsync.dicom.identity import IDENTITY_TAGS, SOP_CLASS, flaw, identity_of, value
+from xnatsync.dicom.glance import Glance
+from xnatsync.dicom.head import Head, read_head
+from xnatsync.dicom.identity import IDENTITY_TAGS, SOP_CLASS, flaw, identity_of, oddity, value
 
+INDEX = "DICOMDIR index: not an imaging object"
 _MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 _PIXELS_ELSEWHERE = 0x00287FE0  # Pixel Data Provider URL
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
-# What follows in the SOP class of an image, which is nothing without pixel data: computed and digital radiography,
-# mammography, CT, ultrasound, MR, secondary capture, angiography, nuclear medicine, visible light, PET, RT image.
+# What follows in the SOP class of an image, which is nothing without pixel data: whatever the standard calls an image,
+# and segmentations and maps.  A test asks pydicom's dictionary for all of them.
 _IMAGES = (
-    "1 1.1 1.1.1 1.2 1.2.1 1.3 1.3.1 2 2.1 2.2 3.1 4 4.1 4.3 4.4 6.1 6.2 7 7.1 7.2 7.3 7.4 12.1 12.1.1 12.2 12.2.1"
-)
-_IMAGES += (
-    " 13.1.1 13.1.2 13.1.3 20 77.1.1 77.1.1.1 77.1.2 77.1.2.1 77.1.4 77.1.4.1 77.1.5.1 77.1.6 128 128.1 130 481.1"
+    "1 1.1 1.1.1 1.2 1.2.1 1.3 1.3.1 2 2.1 2.2 3 3.1 4 4.1 4.3 4.4 5 6 6.1 6.2 6.3 7 7.1 7.2 7.3 7.4 12.1 "
+    "12.1.1 12.2 12.2.1 12.3 13.1.1 13.1.2 13.1.3 13.1.4 13.1.5 14.1 14.2 20 30 66.4 66.7 77.1 77.2 77.1.1 "
+    "77.1.1.1 77.1.2 77.1.2.1 77.1.3 77.1.4 77.1.4.1 77.1.5.1 77.1.5.2 77.1.5.4 77.1.5.5 77.1.5.6 77.1.5.7 "
+    "77.1.6 77.1.7 77.1.8 77.1.9 128 128.1 130 481.1 481.23 481.24 501.1 501.2.1 501.2.2 601.1 601.2"
 )
 _IMAGE_CLASSES = frozenset(_STORAGE + ending for ending in _IMAGES.split())
 
@@ -34,6 +38,8 @@ class Reading:
     tags: Mapping[str, str] = field(default_factory=dict)
     pixels: bytes | None = None
     pixel_bytes: int = 0
+    doubt: Doubt = Doubt.NONE
+    references: tuple[Reference, ...] = ()
 
 
 class Classifier:
@@ -44,30 +50,40 @@ class Classifier:
         self._wanted = IDENTITY_TAGS | {_PIXELS_ELSEWHERE} | {field.tag for field in self._fields}
         self._pixels = pixels
 
-    def read(self, chunks: Iterable[bytes]) -> Reading:
-        """Classifies a stream and reads it to its end."""
-        stream = iter(chunks)
-        first = next((chunk for chunk in stream if chunk), None)
-        if first is None:
-            return Reading(Kind.OTHER, "empty file")
-        head = read_head(_again(first, stream), self._wanted, hash_pixels=self._pixels)
+    def read(self, chunks: Iterable[bytes], name: str = "") -> Reading:
+        """Classify a stream and read it to its end; its name counts only for what is no object."""
+        glance = Glance(chunks)
+        stream = iter(glance)
+        head = read_head(stream, self._wanted, hash_pixels=self._pixels)
         for _ in stream:
             pass
-        if head is None or not (head.preamble or not flaw(head)):
-            return Reading(Kind.OTHER, "not DICOM")
+        if head is None:
+            return _reading(*recognise(glance.seen(name)))
+        if not head.preamble and (reason := flaw(head)):
+            return Reading(Kind.BROKEN, f"it begins like a DICOM data set, and is none ({reason})", doubt=Doubt.LOST)
         if head.media_class == _MEDIA_DIRECTORY:
-            return Reading(Kind.OTHER, "DICOMDIR index: not an imaging object")
+            return _index(head, glance)
         if reason := _why_not_deliverable(head):
             return Reading(Kind.BROKEN, reason)
-        return Reading(Kind.DICOM, "", identity_of(head), self._tags(head), head.pixels, head.pixel_bytes)
+        odd = oddity(head)
+        kind, doubt = (Kind.BROKEN, Doubt.ODD) if odd else (Kind.DICOM, Doubt.NONE)
+        return Reading(kind, odd, identity_of(head), self._tags(head), head.pixels, head.pixel_bytes, doubt)
 
     def _tags(self, head: Head) -> dict[str, str]:
         return {field.name: value(head, field.tag, field.vr) for field in self._fields if field.tag in head.values}
 
 
-def _again(first: bytes, rest: Iterable[bytes]) -> Iterable[bytes]:
-    yield first
-    yield from rest
+def _reading(doubt: Doubt, reason: str) -> Reading:
+    return Reading(Kind.BROKEN if doubt is Doubt.LOST else Kind.OTHER, reason, doubt=doubt)
+
+
+def _index(head: Head, glance: Glance) -> Reading:
+    """Read what the index of a medium names; one that cannot be read says nothing of what should be there."""
+    try:
+        references = references_of(glance.kept)
+    except Unreadable as error:
+        return Reading(Kind.BROKEN, f"DICOMDIR index that cannot be read: {head.problem or error}", doubt=Doubt.LOST)
+    return Reading(Kind.OTHER, INDEX, references=references)
 
 
 def _why_not_deliverable(head: Head) -> str:
@@ -75,11 +91,6 @@ def _why_not_deliverable(head: Head) -> str:
         return head.problem
     if reason := flaw(head):
         return reason
-    if not head.has_pixels and _is_image(head) and _PIXELS_ELSEWHERE not in head.values:
+    if not head.has_pixels and value(head, SOP_CLASS) in _IMAGE_CLASSES and _PIXELS_ELSEWHERE not in head.values:
         return "truncated: it is an image, and the pixel data is missing"
     return ""
-
-
-def _is_image(head: Head) -> bool:
-    """A file that was cut between two elements looks whole; that an image has no pixel data gives it away."""
-    return value(head, SOP_CLASS) in _IMAGE_CLASSES or bool(head.number(ROWS) and head.number(COLUMNS))

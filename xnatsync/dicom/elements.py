@@ -79,7 +79,11 @@ def skip(source: ByteSource, tag: int, length: int) -> None:
 
 
 def skip_sequence(source: ByteSource, tag: int, coding: Coding) -> None:
-    """Passes over a value of undefined length: items in a sequence, elements in an item, to any reasonable depth."""
+    """Passes over a value of undefined length: items in a sequence, elements in an item, to any reasonable depth.
+
+    What a writer did not know (UN) is implicit VR, little endian; some write it explicit all the same, so the first
+    element of each item is asked.
+    """
     levels = [(False, coding)]  # (inside an item?, coding): innermost last
     while levels:
         in_item, coding = levels[-1]
@@ -88,12 +92,25 @@ def skip_sequence(source: ByteSource, tag: int, coding: Coding) -> None:
             levels.pop()
         elif in_item and inner == SEQUENCE_END:  # a writer that forgets to end its items
             del levels[-2:]
+        elif inner < 0x00010000:
+            raise Stop(f"damaged: the sequence ({tag >> 16:04x},{tag & 0xFFFF:04x}) holds zeros")
         elif in_item or inner == ITEM:
             if length != UNDEFINED:
                 skip(source, inner, length)
             elif len(levels) < MAX_DEPTH:
-                levels.append((not in_item, Coding(explicit=False) if vr == b"UN" else coding))
+                found = Coding(explicit=False) if vr == b"UN" else coding
+                levels.append((not in_item, found if in_item else _coding_of_item(source, found)))
             else:
                 raise Stop(f"damaged: sequences are nested deeper than {MAX_DEPTH} levels")
         else:
             raise Stop(f"damaged: the sequence ({tag >> 16:04x},{tag & 0xFFFF:04x}) holds what is not an item")
+
+
+def _coding_of_item(source: ByteSource, coding: Coding) -> Coding:
+    """Look at the first element of an item that should be implicit: does a VR stand where its length should?"""
+    if coding.explicit or not source.need(8):
+        return coding
+    start = source.data[source.pos : source.pos + 8]
+    if start[4:6] in NARROW or (start[4:6] in WIDE and start[6:] == b"\0\0"):
+        return Coding(explicit=True, big=coding.big)
+    return coding

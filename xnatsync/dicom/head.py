@@ -36,6 +36,7 @@ _DIGITS_MAX = 12  # as many as an IS may have; Python refuses to read thousands
 
 TRANSFER_SYNTAX, MEDIA_CLASS = 0x00020010, 0x00020002
 ROWS, COLUMNS, SAMPLES, FRAMES, BITS = 0x00280010, 0x00280011, 0x00280002, 0x00280008, 0x00280100
+COMMANDS = 0x0000FFFF  # up to here: elements of commands, which are never in a file
 _GEOMETRY = frozenset({ROWS, COLUMNS, SAMPLES, FRAMES, BITS})
 
 _IMPLICIT_LITTLE, _EXPLICIT_LITTLE, _EXPLICIT_BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
@@ -54,6 +55,7 @@ class Head:
     coding: Coding = field(default_factory=lambda: Coding(explicit=False))
     values: dict[int, tuple[str, bytes]] = field(default_factory=dict)
     problem: str = ""  # why the stream is not one whole object
+    odd: str = ""  # what is not as it should be in an object that may be whole all the same
     has_pixels: bool = False
     pixels: bytes | None = None  # sha256 of the pixel data, when it was asked for and there is any
     pixel_bytes: int = 0  # its length as stored, without item headers and offset table
@@ -189,7 +191,7 @@ def _walk(source: ByteSource, head: Head, wanted: Collection[int], hash_pixels: 
                 group, number, _ = unpack(data, pos)
                 vr, length, start = b"", unpack_length(data, pos + 4)[0], pos + 8
             tag = group << 16 | number
-            if length > end - start or tag >= 0x7FE00000:
+            if length > end - start or tag >= 0x7FE00000 or not group:
                 break
             if tag in wanted and length <= MAX_VALUE:
                 values[tag] = (vr.decode("ascii"), data[start : start + length])
@@ -203,7 +205,11 @@ def _walk(source: ByteSource, head: Head, wanted: Collection[int], hash_pixels: 
 
 def _one_element(source: ByteSource, head: Head, wanted: Collection[int], hash_pixels: bool) -> bool:
     """Handles one element the slow way: whatever is large, nested, odd, or across the window; True after pixel data."""
+    at = source.offset
     tag, vr, length = next_element(source, head.coding)
+    if tag <= COMMANDS:  # zeros, where an element should begin
+        head.odd = _zeros_to_the_end(source, tag or length, at)
+        return True
     if tag in PIXELS:
         head.has_pixels = True
         _read_pixels(source, head, length, hash_pixels)
@@ -221,7 +227,11 @@ def _one_digested(
     source: ByteSource, head: Head, wanted: Collection[int], hash_pixels: bool, content: ContentDigest
 ) -> bool:
     """Handles one element and takes its value into the digest of the content; True after pixel data."""
+    at = source.offset
     tag, vr, length = next_element(source, head.coding)
+    if tag <= COMMANDS:
+        head.odd = _zeros_to_the_end(source, tag or length, at)
+        return True
     if tag in PIXELS:
         head.has_pixels = True
         _read_pixels(source, head, length, hash_pixels)
@@ -238,6 +248,17 @@ def _one_digested(
     else:
         skip(source, tag, length)
     return False
+
+
+def _zeros_to_the_end(source: ByteSource, first: int, at: int) -> str:
+    """Read what follows an element of zeros: more of them may be padding, and anything else is damage."""
+    size, rest = source.offset - at, first == 0
+    for piece in source.rest():
+        size += len(piece)
+        rest = rest and piece.count(0) == len(piece)
+    if not rest:
+        raise Stop(f"damaged: there is no element where one should begin, at byte {at}")
+    return f"it ends in {size} zero bytes: they may be padding, or what was lost"
 
 
 def _end(source: ByteSource) -> None:

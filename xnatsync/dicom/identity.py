@@ -16,6 +16,7 @@ IDENTITY_TAGS = frozenset(
     {CHARACTER_SET, SOP_CLASS, SOP_UID, STUDY_UID, SERIES_UID, SERIES_NUMBER, MODALITY, SERIES_DESCRIPTION}
 )
 _UID = re.compile(r"[0-9]+(?:\.[0-9]+)+")
+_NEARLY = re.compile(r"[0-9A-Za-z._ +~-]{1,128}")  # can be a key and a part of a file name; no step in a path
 _REQUIRED = (
     (SOP_CLASS, "SOP Class UID"),
     (SOP_UID, "SOP Instance UID"),
@@ -49,7 +50,7 @@ def pixel_digest(chunks: Iterable[bytes], *, content: bool = False) -> PixelFact
     if head is None:
         return PixelFacts("", "", None, "not a DICOM object")
     sop_uid = value(head, SOP_UID)
-    problem = head.problem or ("" if is_uid(sop_uid) else "it has no SOP Instance UID")
+    problem = head.problem or ("" if is_usable(sop_uid) else "it has no SOP Instance UID")
     if problem:
         return PixelFacts(sop_uid, head.transfer_syntax, None, problem)
     return PixelFacts(sop_uid, head.transfer_syntax, head.pixels, "", head.content)
@@ -81,14 +82,28 @@ def is_uid(text: str) -> bool:
     return len(text) <= 64 and _UID.fullmatch(text) is not None
 
 
+def is_usable(text: str) -> bool:
+    """Tells whether a text can stand for a UID, although it need not be one: others wrote it, and servers take it."""
+    return _NEARLY.fullmatch(text) is not None and bool(text.strip(" ."))
+
+
 def flaw(head: Head) -> str:
-    """Says why an object cannot be filed anywhere, "" when it can."""
+    """Say why an object cannot be filed anywhere, "" when it can."""
     uids = {name: value(head, tag) for tag, name in _REQUIRED}
     if missing := [name for name, uid in uids.items() if not uid]:
         return f"DICOM, but it has no {', no '.join(missing)}"
-    if wrong := [name for name, uid in uids.items() if not is_uid(uid)]:
+    if wrong := [name for name, uid in uids.items() if not is_usable(uid)]:
         return f"DICOM, but its {' and its '.join(wrong)} cannot be a UID"
     return ""
+
+
+def oddity(head: Head) -> str:
+    """Say what is not as the standard wants it in an object that can be delivered all the same, "" when nothing is."""
+    wrong = [name for tag, name in _REQUIRED if not is_uid(value(head, tag))]
+    verb = "is no legal UID" if len(wrong) == 1 else "are no legal UIDs"
+    said = [f"its {' and its '.join(wrong)} {verb}"] if wrong else []
+    said += [head.odd] if head.odd else []
+    return f"DICOM, but {', and '.join(said)}" if said else ""
 
 
 def identity_of(head: Head) -> ObjectIdentity:

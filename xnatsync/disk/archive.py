@@ -7,10 +7,10 @@ read cannot be listed, and what is not listed would be lost silently.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from xnatsync.core.errors import SourceDamaged
 from xnatsync.disk.spelling import shown
@@ -32,8 +32,11 @@ class Part:
     open: Callable[[], Iterator[bytes]]
 
 
-def members(path: Path, name: str) -> Iterator[Part]:
-    """Lists an archive's files in the order in which they lie in it; SourceDamaged as soon as something is wrong.
+Kind = Literal["zip", "tar"]
+
+
+def members(path: Path, name: str, kind: Kind) -> Iterator[Part]:
+    """List an archive's files in the order in which they lie in it; SourceDamaged as soon as something is wrong.
 
     `name` is what the archive is called in messages.  The list is complete only when it was read to its end.
     """
@@ -41,7 +44,7 @@ def members(path: Path, name: str) -> Iterator[Part]:
     from xnatsync.disk.zips import zip_members
 
     guard = Guard(name, path.stat().st_size)
-    return zip_members(path, guard) if name.lower().endswith(".zip") else tar_members(path, guard)
+    return zip_members(path, guard) if kind == "zip" else tar_members(path, guard)
 
 
 @dataclass(slots=True)
@@ -51,7 +54,7 @@ class Guard:
     archive: str
     packed_bytes: int
     _unpacked_bytes: int = 0
-    _names: dict[str, str] = field(default_factory=dict)
+    _names: dict[str, int] = field(default_factory=dict)  # how many members have had that name
 
     def damaged(self, member: str, reason: str) -> SourceDamaged:
         """Makes the error: which archive, which member, why; the remedy is the error's own."""
@@ -59,13 +62,21 @@ class Guard:
         return SourceDamaged(f"{where}: {_short(reason, 3 * _SAID)}")
 
     def admit(self, member: str) -> str:
-        """Checks a member's name and gives the path it is known by: relative, POSIX, storable, and never twice."""
+        """Check a member's name and give the path it is known by: relative, POSIX, storable, and never twice.
+
+        What tells members apart is their place in the archive: a second one of a name is another file, and is known by
+        its number among them, the same each time.
+        """
         path = self._safe(member)
-        key = unicodedata.normalize("NFC", path).casefold()
-        if (twin := self._names.get(key)) is not None:
-            same = "twice" if twin == path else f"beside {_short(twin)!r}, which differs in case or accents only"
-            raise self.damaged(member, f"the archive holds it {same}")
-        self._names[key] = path
+        number = self._names.get(path, 0) + 1
+        self._names[path] = number
+        place = PurePosixPath(path)
+        while number > 1 and (numbered := (place.parent / f"{place.stem} ({number}){place.suffix}").as_posix()):
+            if numbered not in self._names:
+                self._names[path], self._names[numbered] = number, 1
+                path = numbered
+                break
+            number += 1
         if len(self._names) > MAX_MEMBERS:
             raise self.damaged("", f"it holds more than {MAX_MEMBERS} files")
         return path

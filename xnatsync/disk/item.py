@@ -6,19 +6,24 @@ import os
 import stat
 from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
+from xnatsync.core.clutter import is_known_by_name
 from xnatsync.core.errors import SourceChanged, SourceError, SourceUnreadable
 from xnatsync.disk.anchors import Anchors
-from xnatsync.disk.archive import Part, members
+from xnatsync.disk.archive import Kind, Part, members
 from xnatsync.disk.failures import their_file
 from xnatsync.disk.handles import Spot, reach
+from xnatsync.disk.packed import PackingError, packing, unpacked
 from xnatsync.disk.scan import changed_ns, look, look_at, named_archive
 from xnatsync.disk.spelling import real
 
 PIECE = 1 << 20  # bytes read at a time, and all that is ever held of a file
 
+_START = 512  # bytes: the head of a tar archive's first member
+_ZIPS = (b"PK\x03\x04", b"PK\x05\x06")
 _T = TypeVar("_T")
 
 
@@ -33,8 +38,8 @@ def parts(path: Path, only: Sequence[str] | None = None) -> Generator[Part, None
         raise SourceChanged(f"{path.name} is gone")
     if unreadable := [problem for problem in seen.problems if problem.unreadable]:
         raise SourceUnreadable(f"{unreadable[0].path}: {unreadable[0].reason}")
-    if only is None and is_archive(path):
-        yield from _archived(path)
+    if only is None and (kind := archive_kind(path)) is not None:
+        yield from _archived(path, kind)
         return
     single = not real(path).is_dir()
     for file in seen.files:
@@ -48,16 +53,37 @@ def parts(path: Path, only: Sequence[str] | None = None) -> Generator[Part, None
         )
 
 
-def is_archive(path: Path) -> bool:
-    """Tells whether an item is an archive: by its suffix, unless its content says that it is a DICOM object."""
-    if not named_archive(path.name) or not real(path).is_file():
-        return False
+def archive_kind(path: Path) -> Kind | None:
+    """Say which archive an item is, by its content or else by its name; None for a folder and for any other file."""
+    if not real(path).is_file():
+        return None
     try:
-        with reach(*Anchors().steps(path)).reading() as stream:
-            start = os.read(stream, 132)
+        with reach(*Anchors().steps(path)).reading() as handle:
+            start = os.read(handle, _START)
+            how = packing(start)
+            inner = _inner_start(handle, start, how) if how else start
     except OSError as error:
         raise their_file(error, path.name) from error
-    return start[128:] != b"DICM" or start[:2] == b"PK"
+    name = path.name.lower()
+    if start.startswith(_ZIPS) or (name.endswith(".zip") and start[128:132] != b"DICM"):
+        return "zip" if named_archive(name) or not is_known_by_name(name, start) else None
+    if inner[257:262] == b"ustar" or (named_archive(name) and inner[128:132] != b"DICM"):
+        return "tar"
+    return None
+
+
+def _inner_start(handle: int, start: bytes, how: str) -> bytes:
+    """Unpack as much as is needed to tell a tar archive from a single file; nothing for what cannot be unpacked."""
+    pieces = chain([start], iter(lambda: os.read(handle, PIECE), b""))
+    found = b""
+    try:
+        for piece in unpacked(pieces, how, packed_bytes=0):
+            found += piece
+            if len(found) >= _START:
+                break
+    except PackingError:
+        pass
+    return found
 
 
 def pieces_of(
@@ -105,9 +131,9 @@ def _opener(item: Path, path: Path, name: str, expected: tuple[int, int]) -> Cal
     return lambda: pieces_of(path, name, expected, item=item)
 
 
-def _archived(path: Path) -> Iterator[Part]:
+def _archived(path: Path, kind: Kind) -> Iterator[Part]:
     watch = _Watch(path)
-    for member in watch.over(lambda: members(real(path), path.name)):
+    for member in watch.over(lambda: members(real(path), path.name, kind)):
         yield Part(member.path, member.size, member.mtime_ns, partial(watch.over, member.open))
     watch.check()
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from xnatsync.core.errors import SourceChanged, Stopped
-from xnatsync.core.manifest import Kind, ManifestFile
-from xnatsync.dicom.classify import Classifier
+from xnatsync.core.manifest import Doubt, Kind, ManifestFile
+from xnatsync.core.names import unpacked_name
+from xnatsync.dicom.classify import Classifier, Reading
 from xnatsync.disk.archive import Part
-from xnatsync.disk.item import is_archive, parts
+from xnatsync.disk.item import archive_kind, parts
+from xnatsync.disk.packed import PackingError, packing, unpacked
 from xnatsync.disk.scan import look, look_at, named_archive
 from xnatsync.ports import ItemLook
 
@@ -33,7 +36,7 @@ def read_manifest(
     """Reads an item; see `ports.Disk.read_manifest`.  ValueError when `tags` holds what is no DICOM keyword."""
     classifier = Classifier(tags, pixels=pixels)
     before = _look(path, only)
-    inside = "an archive" if is_archive(path) else "a folder"
+    inside = "a folder" if archive_kind(path) is None else "an archive"
     tally = _Tally(on_progress)
     files = []
     with closing(parts(path, only)) as found:
@@ -62,10 +65,12 @@ class _Tally:
         self._files += 1
         self._say()
 
-    def add(self, count: int) -> None:
-        self._bytes += count
-        if self._bytes - self._told >= PROGRESS_BYTES:
-            self._say()
+    def over(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            self._bytes += len(piece)
+            if self._bytes - self._told >= PROGRESS_BYTES:
+                self._say()
+            yield piece
 
     def _say(self) -> None:
         self._told = self._bytes
@@ -73,43 +78,97 @@ class _Tally:
             self._tell(self._files, self._bytes)
 
 
-def _read(part: Part, classifier: Classifier, tally: _Tally, inside: str) -> ManifestFile:
-    sha256, md5, crc32, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0, 0
-    attachable = True
+class _Digests:
+    """What is known of bytes that pass by."""
 
-    def digested() -> Iterator[bytes]:
-        nonlocal crc32, size, attachable
-        for piece in part.open():
-            if not size:
-                attachable = piece[128:132] != b"DICM" or _INDEX in piece[:1024]
-            sha256.update(piece)
-            if attachable:
-                md5.update(piece)
-            crc32 = zlib.crc32(piece, crc32)
-            size += len(piece)
-            tally.add(len(piece))
+    def __init__(self) -> None:
+        self._sha256, self._md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+        self._attachable = True
+        self.size = self.crc32 = 0
+
+    def over(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Pass pieces on."""
+        for piece in pieces:
+            if not self.size:
+                self._attachable = piece[128:132] != b"DICM" or _INDEX in piece[:1024]
+            self._sha256.update(piece)
+            if self._attachable:
+                self._md5.update(piece)
+            self.crc32 = zlib.crc32(piece, self.crc32)
+            self.size += len(piece)
             yield piece
 
-    reading = classifier.read(digested())
-    if size != part.size:
-        raise SourceChanged(f"{part.path} has {size} bytes, and should have {part.size}")
-    reason = reading.reason
-    if reason == "not DICOM" and named_archive(part.path):
-        reason = f"archive inside {inside}: not opened; drop it at the top level to have it delivered"
-    return ManifestFile(
-        path=part.path,
-        size=size,
-        mtime_ns=part.mtime_ns,
-        sha256=sha256.digest(),
-        crc32=crc32,
-        md5=md5.digest() if attachable else b"",
-        kind=reading.kind,
-        reason=reason,
-        identity=reading.identity,
-        pixels=reading.pixels,
-        pixel_bytes=reading.pixel_bytes,
-        tags=reading.tags,
+    def file(self, part: Part, reading: Reading, packed: int | None = None) -> ManifestFile:
+        """Make the file that these bytes are."""
+        return ManifestFile(
+            path=part.path,
+            size=self.size,
+            mtime_ns=part.mtime_ns,
+            sha256=self._sha256.digest(),
+            crc32=self.crc32,
+            md5=self._md5.digest() if self._attachable else b"",
+            kind=reading.kind,
+            reason=reading.reason,
+            identity=reading.identity,
+            pixels=reading.pixels,
+            pixel_bytes=reading.pixel_bytes,
+            tags=reading.tags,
+            doubt=reading.doubt,
+            packed=packed,
+            references=reading.references,
+        )
+
+
+def _read(part: Part, classifier: Classifier, tally: _Tally, inside: str) -> ManifestFile:
+    stored = _Digests()
+    pieces = stored.over(tally.over(part.open()))
+    first = next(pieces, b"")
+    how = packing(first)
+    if how:
+        file = _packed(part, classifier, chain([first], pieces), how, stored, inside)
+    else:
+        file = stored.file(part, _inside(classifier.read(chain([first], pieces), part.path), part.path, inside))
+    if stored.size != part.size:
+        raise SourceChanged(f"{part.path} has {stored.size} bytes, and should have {part.size}")
+    return file
+
+
+def _inside(reading: Reading, path: str, inside: str) -> Reading:
+    """Say of an archive that could be opened elsewhere where that is."""
+    if reading.doubt is Doubt.CLOSED and named_archive(path):
+        why = f"archive inside {inside}: not opened; drop it at the top level to have it delivered"
+        return replace(reading, reason=why)
+    return reading
+
+
+def _packed(
+    part: Part, classifier: Classifier, pieces: Iterator[bytes], how: str, stored: _Digests, inside: str
+) -> ManifestFile:
+    """Read what is packed by itself: an object is known by its own bytes, and anything else is not opened."""
+    inner, problem = _Digests(), ""
+
+    def content() -> Iterator[bytes]:
+        nonlocal problem
+        try:
+            yield from inner.over(unpacked(pieces, how, packed_bytes=part.size))
+        except PackingError as error:
+            problem = str(error)
+
+    reading = classifier.read(content(), unpacked_name(part.path))
+    for _ in pieces:
+        pass
+    if problem:
+        return stored.file(part, Reading(Kind.BROKEN, f"{how}: it cannot be unpacked ({problem})", doubt=Doubt.LOST))
+    if reading.identity is not None:
+        return inner.file(part, reading, packed=part.size)
+    if reading.kind is Kind.BROKEN:
+        return stored.file(part, replace(reading, reason=f"{how}, and in it: {reading.reason}"))
+    closed = Reading(
+        Kind.OTHER,
+        f"a {how} file, and what is in it is not DICOM: not opened any further; unpack it, and drop what is in it",
+        doubt=Doubt.CLOSED,
     )
+    return stored.file(part, _inside(closed, part.path, inside))
 
 
 def _mark_duplicates(files: list[ManifestFile]) -> tuple[ManifestFile, ...]:
@@ -117,10 +176,11 @@ def _mark_duplicates(files: list[ManifestFile]) -> tuple[ManifestFile, ...]:
     first: dict[tuple[str, bytes], str] = {}
     marked = []
     for file in files:
-        if file.kind is Kind.DICOM:
+        if file.identity is not None:
             twin = first.setdefault((file.key, file.sha256), file.path)
             if twin != file.path:
-                marked.append(replace(file, kind=Kind.DUPLICATE, reason=f"the same object as {twin}, byte for byte"))
+                reason = f"the same object as {twin}, byte for byte"
+                marked.append(replace(file, kind=Kind.DUPLICATE, doubt=Doubt.NONE, reason=reason))
                 continue
         marked.append(file)
     return tuple(marked)

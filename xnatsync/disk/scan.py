@@ -15,7 +15,7 @@ from xnatsync.disk.failures import why
 from xnatsync.disk.spelling import real, shown
 from xnatsync.ports import DropEntry, FileSeen, ItemLook, ProblemSeen
 
-ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz")
 MOST_NS = (1 << 63) - 1
 _MOUNT_POINT = 0xA0000003  # Windows: a junction, which is a link in all but name
 _SPECIAL = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}

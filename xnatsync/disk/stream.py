@@ -5,11 +5,13 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 
 from xnatsync.core.errors import SourceChanged, SourceDamaged
 from xnatsync.core.manifest import ManifestFile
-from xnatsync.disk.item import is_archive, parts, pieces_of
+from xnatsync.disk.item import archive_kind, parts, pieces_of
+from xnatsync.disk.packed import PackingError, packing, unpacked
 from xnatsync.disk.spelling import real
 
 
@@ -21,7 +23,7 @@ def stream(
     The last piece of a file is held back until its size and CRC have proved right, so a reader that is given everything
     was given the right thing.  `top`: the path is the drop folder itself, and the files lie there without one.
     """
-    if is_archive(path):
+    if archive_kind(path) is not None:
         yield from _from_archive(path, files)
         return
     single = real(path).is_file()
@@ -51,7 +53,7 @@ def _from_archive(path: Path, files: Sequence[ManifestFile]) -> Iterator[tuple[M
 def _proved(file: ManifestFile, pieces: Iterator[bytes]) -> Iterator[bytes]:
     size, crc32, held = 0, 0, b""
     try:
-        for piece in pieces:
+        for piece in pieces if file.packed is None else _unpacked(file, pieces):
             size += len(piece)
             crc32 = zlib.crc32(piece, crc32)
             if size > file.size:
@@ -59,9 +61,18 @@ def _proved(file: ManifestFile, pieces: Iterator[bytes]) -> Iterator[bytes]:
             if held:
                 yield held
             held = piece
-    except SourceDamaged as error:
+    except (SourceDamaged, PackingError) as error:
         raise SourceChanged(f"{file.path} is no longer what it was: {error}") from error
     if size != file.size or crc32 != file.crc32:
         raise SourceChanged(f"{file.path} is no longer what it was when the item had settled")
     if held:
         yield held
+
+
+def _unpacked(file: ManifestFile, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Unpack an object that lies there packed: what is delivered is the object."""
+    first = next(pieces, b"")
+    how = packing(first)
+    if not how or file.packed is None:
+        raise PackingError("it is not packed any more")
+    yield from unpacked(chain([first], pieces), how, packed_bytes=file.packed)

@@ -1,8 +1,8 @@
-"""Members of a tar archive, plain or gzipped, in one pass.
+"""Members of a tar archive, plain or packed by gzip, bzip2 or xz, in one pass.
 
 Python's tarfile takes a damaged or missing head in mid-archive for its end and drops the rest without a word, and a
 megabyte of extended head can keep it busy for hours (CVE-2024-6232).  So the few fields that matter are read here: an
-archive ends with its end mark, nothing but zeros follow it, and a gzip stream must fit its own checksum.
+archive ends with its end mark, nothing but zeros follow it, and a packed stream must fit its own checksum.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from typing import IO
 
 from xnatsync.disk.archive import Guard, Part
 from xnatsync.disk.handles import opened
+from xnatsync.disk.packed import PackingError, Readable, packing, unpacked
 from xnatsync.disk.scan import MOST_NS
 
 PIECE = 1 << 20
 BLOCK = 512
 MAX_HEAD = 1 << 20  # bytes of a long name or an extended head, which are read into memory
 MAX_HEADS = 16  # extended heads before one member
-_DAMAGE = (gzip.BadGzipFile, EOFError, zlib.error)
+_DAMAGE = (gzip.BadGzipFile, EOFError, zlib.error, PackingError)
 _END = bytes(BLOCK)
 _FILES, _FOLDER, _LINKS, _SPARSE = frozenset(b"0\x007"), ord("5"), frozenset(b"12"), ord("S")
 _LONG_NAME, _LONG_LINK, _EXTENDED, _GLOBAL = ord("L"), ord("K"), frozenset(b"xX"), ord("g")
@@ -86,10 +87,15 @@ class _Source:
     """The plain bytes of the archive, each counted as it comes out of its packing."""
 
     def __init__(self, raw: IO[bytes], guard: Guard) -> None:
-        gzipped = raw.read(2) == b"\x1f\x8b"
+        how = packing(raw.read(8))
         raw.seek(0)
-        self._stream: IO[bytes] | gzip.GzipFile = gzip.GzipFile(fileobj=raw, mode="rb") if gzipped else raw
-        self._guard = guard if gzipped else None
+        self._stream: IO[bytes] | gzip.GzipFile | Readable = raw
+        if how == "gzip":
+            self._stream = gzip.GzipFile(fileobj=raw, mode="rb")
+        elif how:
+            pieces = iter(lambda: raw.read(PIECE), b"")
+            self._stream = Readable(unpacked(pieces, how, packed_bytes=guard.packed_bytes))
+        self._guard = guard if how else None
 
     def some(self, most: int) -> bytes:
         """Gives between 1 and `most` bytes; none at the end."""
@@ -106,7 +112,7 @@ class _Source:
         return found
 
     def refuse_what_follows(self) -> None:
-        """Reads to the very end, which also checks a gzip stream's own checksum."""
+        """Reads to the very end, which also checks a packed stream's own checksum."""
         while rest := self.some(PIECE):
             if rest.strip(b"\0"):
                 raise _DamagedError("something follows its end mark: joined archives are not read")

@@ -204,7 +204,7 @@ def _choose_goal(
 
 def _only_ours(look: ItemLook, files: Sequence[FileRow]) -> bool:
     """Tells whether nothing is there but files of this item.  Another item may have had the very same ones."""
-    ours = {(file.path, file.size, file.mtime_ns) for file in files}
+    ours = {(file.path, file.stored_size, file.mtime_ns) for file in files}
     links = {file.path for file in files if not _has_content(file)}
     return all((file.path, file.size, file.mtime_ns) in ours for file in look.files) and all(
         problem.path in links for problem in look.problems
@@ -226,7 +226,7 @@ def _judge(world: World, item: ItemRow, place: Path, look: ItemLook) -> tuple[st
         read is None or read == {file.path: file.sha256 for file in files if _has_content(file)}
     ):
         return ("",)
-    known = {file.path: (file.size, file.mtime_ns, file.sha256) for file in files}
+    known = {file.path: (file.stored_size, file.mtime_ns, file.sha256) for file in files}
     links = {file.path for file in files if not _has_content(file)}
     vouched = [problem.path for problem in look.problems if problem.path in links]
     for file in look.files:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
+from xnatsync.core.accounting import accounted, examined
 from xnatsync.core.choosing import Chosen, choose
-from xnatsync.core.errors import ObjectsBroken, SourceChanged, SourceGone, SourceUnreadable, XnatsyncError
+from xnatsync.core.errors import SourceChanged, SourceGone, SourceUnreadable, XnatsyncError
 from xnatsync.core.group import Study
-from xnatsync.core.manifest import Kind, ManifestFile
+from xnatsync.core.manifest import Doubt, Kind, ManifestFile
 from xnatsync.core.moment import parse
 from xnatsync.core.settle import settles_at
 from xnatsync.core.wording import counted, left_out_words
@@ -17,6 +19,7 @@ from xnatsync.engine.filing import file_away, is_back
 from xnatsync.engine.loose import hand_over
 from xnatsync.engine.release import unsure_s
 from xnatsync.engine.source import look_at_source, print_of, read_source
+from xnatsync.engine.unaccounted import are_accepted, refusal, rules_of
 from xnatsync.engine.world import Due, Rest, Result, World
 from xnatsync.ledger.rows import FileRow, ItemRow, NewFile, NewUnit, UnitRow
 from xnatsync.ports import ItemLook, ProblemSeen
@@ -126,9 +129,12 @@ def _write_manifest(
 ) -> None:
     """Freezes the manifest and plans the units, in one transaction."""
     wanted = route.wanted.on(parse(item.seen_at).date())
-    chosen = choose(files, route.routing, route.collision, wanted, attaching=route.other == "attach")
+    rules = rules_of(world, route, item)
+    chosen = choose(examined(files, rules), route.routing, route.collision, wanted, attaching=route.other == "attach")
+    never_read = accounted([_never_read(problem) for problem in problems], (), rules)
+    chosen = replace(chosen, files=(*accounted(chosen.files, chosen.attached.keys(), rules), *never_read))
     studies = chosen.studies
-    rows = _rows(route, item, chosen) + [_never_read(problem, len(files) + n) for n, problem in enumerate(problems)]
+    rows = _rows(route, item, chosen)
     now = world.now()
     with world.ledger.write():
         if not studies and not any(file.kind is Kind.BROKEN for file in chosen.files):
@@ -226,24 +232,23 @@ def _row(file: ManifestFile, position: int, unit: int | None, member: str, route
         pixels=file.pixels,
         pixel_bytes=file.pixel_bytes,
         left_by=file.left_by,
+        doubt=file.doubt.value,
+        packed=file.packed,
     )
 
 
-def _never_read(problem: ProblemSeen, position: int) -> NewFile:
-    """A link or a special file: it is listed with its reason, and it has no content of its own."""
-    return NewFile(
+def _never_read(problem: ProblemSeen) -> ManifestFile:
+    """A link or a special file: it is listed with its reason, and it has no content of its own; data may lie there."""
+    return ManifestFile(
         path=problem.path,
-        position=position,
         size=0,
         mtime_ns=0,
         sha256=NO_DIGEST,
         crc32=0,
         md5=bytes(16),
-        kind=Kind.OTHER.value,
+        kind=Kind.BROKEN,
         reason=problem.reason,
-        unit=None,
-        key=problem.path,
-        member="",
+        doubt=Doubt.LOST,
     )
 
 
@@ -269,9 +274,9 @@ def _settled(world: World, route: DropRoute, item: ItemRow) -> Result:
             advice=f"Put it back. If it is not to be delivered: `xnatsync dismiss {item.id}`.",
         )
     seen = print_of(look)
-    if seen == item.fingerprint and not _to_be_read_again(world, item, units):
+    if seen == item.fingerprint and not _to_be_read_again(world, item, units, broken):
         if broken:
-            raise _are_broken(broken)
+            raise refusal(broken)
         return Rest()
     if (wait_s := unsure_s(world.ledger, item.id, world.now())) > 0:
         return Due(wait_s, "it changed; an upload without an answer may still arrive")
@@ -294,16 +299,13 @@ def _give_up(world: World, item: ItemRow) -> Result:
     return Rest()
 
 
-def _to_be_read_again(world: World, item: ItemRow, units: Sequence[UnitRow]) -> bool:
-    """Tells whether a file was not what the manifest says, though names, sizes and times are: but not for ever."""
+def _to_be_read_again(world: World, item: ItemRow, units: Sequence[UnitRow], broken: Sequence[FileRow]) -> bool:
+    """Tells whether the manifest no longer says what is to be done, though names, sizes and times are as they were.
+
+    A person has accepted what holds the item; or a file was not what it says: but not for ever.
+    """
+    if are_accepted(world, item, broken):
+        return True
     if not any(unit.code == SourceChanged.code for unit in units):
         return False
     return len(world.ledger.units(item_id=item.id, living=False)) < len(units) * REREAD_MAX
-
-
-def _are_broken(files: Sequence[FileRow]) -> ObjectsBroken:
-    """Nothing of the rest waits for them, but the item is not filed as if it were complete."""
-    first = files[0]
-    return ObjectsBroken(
-        f"not to be delivered: {counted(len(files), 'DICOM file')}, the first is {first.path}: {first.reason}"
-    )

@@ -150,7 +150,15 @@ def _counted(world: World, unit_id: int, chunks: Iterator[bytes]) -> Iterator[by
 def as_manifest(file: FileRow) -> ManifestFile:
     """A ledger row as the disk wants it."""
     return ManifestFile(
-        file.path, file.size, file.mtime_ns, file.sha256, file.crc32, file.md5, Kind(file.kind), pixels=file.pixels
+        file.path,
+        file.size,
+        file.mtime_ns,
+        file.sha256,
+        file.crc32,
+        file.md5,
+        Kind(file.kind),
+        pixels=file.pixels,
+        packed=file.packed,
     )
 
 

@@ -235,6 +235,7 @@ def _conclude(world: World, unit: UnitRow, files: Sequence[FileRow], receipt: Re
                 "extra_first": strangers[:5],
                 "left_out": world.ledger.left_out(unit.item_id),
                 "compared": {by.value: many for by, many in compared_counts(receipt.compared).items()},
+                "odd": len(world.ledger.delivered_odd(unit.item_id, unit.id)),
             },
             manifest_digest=manifest_digest((file.path, file.sha256) for file in files),
             expected=receipt.expected,

@@ -15,7 +15,12 @@ UNIT = ", ".join(field.name for field in fields(UnitRow))
 FILE = (
     "f.item_id, f.path, f.position, f.size, f.mtime_ns, f.sha256, f.crc32, f.md5, f.kind, f.reason, f.unit_id, f.key, "
     "f.member, coalesce(s.uid, ''), coalesce(s.number, ''), coalesce(s.modality, ''), coalesce(s.sop_class, ''), "
-    "coalesce(s.syntax, ''), f.pixels, f.pixel_bytes, f.left_by from file f left join series s on s.id = f.series_id"
+    "coalesce(s.syntax, ''), f.pixels, f.pixel_bytes, f.left_by, f.doubt, "
+    "f.packed from file f left join series s on s.id = f.series_id"
+)
+WRITTEN = (
+    "item_id, position, path, size, mtime_ns, sha256, crc32, md5, kind, reason, unit_id, key, member, series_id, "
+    "pixels, pixel_bytes, left_by, doubt, packed"
 )
 LIVING = "phase not in ('done', 'dismissed')"
 
@@ -194,6 +199,27 @@ class Items(Connection):
         sql = f"select {wanted} where f.item_id = ? and f.kind <> 'dicom' and f.left_by = '' order by f.position"
         return self._all(FileRow, sql, [item_id])
 
+    def delivered_odd(self, item_id: int, unit_id: int | None = None) -> list[FileRow]:
+        """List the objects of an item, or of one unit, that are delivered although they are not as they should be."""
+        sql = (
+            f"select {FILE} where f.item_id = :item and f.doubt <> '' and f.doubt = 'odd' and f.kind = 'dicom' "
+            "and (:unit is null or f.unit_id = :unit) order by f.position"
+        )
+        return self._all(FileRow, sql, {"item": item_id, "unit": unit_id})
+
+    def accept(self, item_id: int, files: Sequence[FileRow], now: str) -> None:
+        """Write down that a person has seen files that hold an item, and lets them be."""
+        with self.write():
+            sql = "insert into acceptance values (?, ?, ?, ?, ?) on conflict do nothing"
+            self._run_many(sql, ((item_id, file.path, file.sha256, file.reason, now) for file in files))
+
+    def accepted(self, item_id: int) -> frozenset[tuple[str, bytes, str]]:
+        """Give what a person has accepted of an item: path, digest and reason."""
+        sql = "select path, sha256, reason from acceptance where item_id = ?"
+        return frozenset(
+            (str(path), bytes(sha256), str(reason)) for path, sha256, reason in self._fetch(sql, [item_id])
+        )
+
     def left_out(self, item_id: int) -> dict[str, int]:
         """Counts the files of an item that the route's selection left out, by the key that did."""
         sql = "select left_by, count(*) from file where item_id = ? and left_by <> '' group by left_by order by left_by"
@@ -269,10 +295,11 @@ class Items(Connection):
                 item_id, file.position, file.path, file.size, file.mtime_ns, file.sha256, file.crc32, file.md5,
                 file.kind, file.reason, units[file.unit] if file.unit is not None else None, file.key, file.member,
                 series.get(_series_of(file)), file.pixels, file.pixel_bytes, file.left_by,
+                file.doubt, file.packed,
             )
             for file in files
         ]  # fmt: skip
-        self._insert_rows("file", rows)
+        self._insert_rows(f"file ({WRITTEN})", rows)
 
     def _series(self, facts: tuple[str, ...]) -> int:
         sql = "select id from series where uid = ? and number = ? and modality = ? and sop_class = ? and syntax = ?"

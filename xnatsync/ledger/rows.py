@@ -52,7 +52,7 @@ class FileRow:
     sha256: bytes
     crc32: int
     md5: bytes
-    kind: str  # dicom | other | duplicate
+    kind: str  # dicom | other | broken | duplicate
     reason: str
     unit_id: int | None  # the unit that delivers it (also of an attached file, and of a duplicate's twin)
     key: str  # SOP Instance UID, or path
@@ -65,6 +65,13 @@ class FileRow:
     pixels: bytes | None
     pixel_bytes: int
     left_by: str = ""  # the key of the route's selection that left it out; "" for all that nothing left out
+    doubt: str = ""  # why it needs a person, or needed one (`core.manifest.Doubt`)
+    packed: int | None = None  # bytes on disk of an object that lies there packed
+
+    @property
+    def stored_size(self) -> int:
+        """Give its size on disk."""
+        return self.size if self.packed is None else self.packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +98,8 @@ class NewFile:
     pixels: bytes | None = None
     pixel_bytes: int = 0
     left_by: str = ""
+    doubt: str = ""
+    packed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

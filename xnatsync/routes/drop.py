@@ -10,11 +10,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
+from xnatsync.core.accounting import Index, Odd, Other
 from xnatsync.core.choosing import EVERY_DROP, Wanted
 from xnatsync.core.compare import NO_PIXELS
 from xnatsync.core.group import Collision, Routing
 from xnatsync.core.manifest import Kind, Level, ManifestFile
-from xnatsync.core.names import member_name, stored_name
+from xnatsync.core.names import member_name, stored_name, unpacked_name
 from xnatsync.core.remote import FileListing, RemoteFile
 from xnatsync.core.tree import Node, Tree
 from xnatsync.ledger.rows import FileRow, ItemRow
@@ -38,7 +39,9 @@ class DropRoute:
     after: Literal["move", "keep", "delete"] = "move"
     level: Level = Level.NAMES
     collision: Collision = "hold"
-    other: Literal["keep", "attach", "ignore"] = "keep"
+    other: Other = "keep"
+    odd: Odd = "hold"
+    dicomdir: Index = "hold"
     attach_to: str = "ATTACHED"
     member_names: Literal["uid", "original"] = "uid"
     streams: int = 2
@@ -97,7 +100,7 @@ def member_names(files: Sequence[ManifestFile], style: Literal["uid", "original"
     XNAT keeps the sender's base name, so a name that is the SOP Instance UID lets a plain listing show what arrived.
     An original name is kept only where it is unique in the session, because XNAT renames what clashes (import.md §4.6).
     """
-    wanted = {file.path: stored_name(file.path) for file in files}
+    wanted = {file.path: stored_name(file.path if file.packed is None else unpacked_name(file.path)) for file in files}
     clashes = {name for name, count in Counter(name.casefold() for name in wanted.values()).items() if count > 1}
     return {
         file.path: wanted[file.path]

@@ -110,8 +110,8 @@ class _Judging:
         if file.path not in sizes:
             blind = next((why for path, why in unread.items() if _covers(path, file.path)), None)
             self._note(file, *((Verdict.MISSING, "") if blind is None else (Verdict.UNREADABLE, blind)))
-        elif sizes[file.path] != file.size:
-            self._note(file, Verdict.DIFFERS, f"it has {sizes[file.path]} bytes instead of {file.size}")
+        elif sizes[file.path] != file.stored_size:
+            self._note(file, Verdict.DIFFERS, f"it has {sizes[file.path]} bytes instead of {file.stored_size}")
         elif level.rank < Level.PIXELS.rank:
             self._note(file, Verdict.SAME)
         else:

@@ -99,6 +99,9 @@ def _plan_item(world: World, item: ItemRow) -> ItemPlan | None:
     if not world.ledger.has_item(item.id):
         return None
     item = world.ledger.item(item.id)
+    if item.phase == "settled" and item.hold is None:  # what is not accounted for holds it at once
+        step_item(world, item)
+        item = world.ledger.item(item.id)
     units = tuple(_plan_unit(world, unit) for unit in world.ledger.units(item_id=item.id))
     others = tuple(world.ledger.aside(item.id))
     return ItemPlan(item, units, others, world.ledger.left_out(item.id), _stop(item, others))

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xnatsync.core.errors import NothingFound
+from xnatsync.core.errors import ACCEPTABLE, NothingFound
 from xnatsync.core.pasting import command_line
 from xnatsync.core.receipt import compared_words
 from xnatsync.core.wording import counted
 from xnatsync.ledger.rows import AttemptRow, EventRow, FileRow, ItemRow, PauseRow, ReceiptRow, UnitRow
+from xnatsync.service.account import Account, account_of, held_words
 from xnatsync.service.lookup import look_up
 from xnatsync.service.status import reading
 from xnatsync.service.tree_story import TreeTale, tell_trees
@@ -27,6 +28,7 @@ _EFFECTS = {
     "commit": "asked the server to archive it",
     "attach": "attached {detail}",
 }
+_TOLD_OF_ITEMS = {"item.changed", "item.dismissed", "item.accepted", "custody.strangers", "item.left"}
 _TOLD_BY_ROWS = {"unit.verified"}  # the receipt tells it better than the diary
 
 
@@ -76,12 +78,13 @@ def _story(ledger: Ledger, item: ItemRow, what: str) -> Story:
     files = ledger.files(item.id)
     units = ledger.units(item_id=item.id, living=False)
     events = ledger.events(item_id=item.id)
+    account = account_of(ledger, item.id)
     sentences = [
         *_asked_file(files, units, what),
         _seen(item),
         *_settled(item, files, units, events),
         *_asides(files),
-        *(sentence for unit in units for sentence in _unit(ledger, unit, events)),
+        *(sentence for unit in units for sentence in _unit(ledger, unit, events, account)),
         *_item_events(events),
         *_end(item),
     ]
@@ -146,16 +149,17 @@ def _settled(item: ItemRow, files: list[FileRow], units: list[UnitRow], events: 
 def _asides(files: Iterable[FileRow]) -> Iterator[Sentence]:
     reasons: dict[str, list[str]] = {}
     for file in files:
-        if file.kind != "dicom":
-            reasons.setdefault(file.reason, []).append(file.path)
+        if file.reason:
+            what = "An odd object" if file.kind == "dicom" else "Not delivered"
+            reasons.setdefault(f"{what} ({file.reason})", []).append(file.path)
     for reason, paths in reasons.items():
         more = f" and {len(paths) - _PATHS_SHOWN} more" if len(paths) > _PATHS_SHOWN else ""
-        yield Sentence(None, f"Not delivered ({reason}): {', '.join(paths[:_PATHS_SHOWN])}{more}.", "aside")
+        yield Sentence(None, f"{reason}: {', '.join(paths[:_PATHS_SHOWN])}{more}.", "aside")
 
 
 def _item_events(events: Iterable[EventRow]) -> Iterator[Sentence]:
     for event in events:
-        if event.unit_id is None and event.code in {"item.changed", "item.dismissed", "custody.strangers", "item.left"}:
+        if event.unit_id is None and event.code in _TOLD_OF_ITEMS:
             yield Sentence(event.at, f"{event.text[:1].upper()}{event.text[1:]}.", "note")
 
 
@@ -174,7 +178,7 @@ def _end(item: ItemRow) -> Iterator[Sentence]:
 # --- a unit ------------------------------------------------------------------------------------------------------
 
 
-def _unit(ledger: Ledger, unit: UnitRow, events: list[EventRow]) -> Iterator[Sentence]:
+def _unit(ledger: Ledger, unit: UnitRow, events: list[EventRow], account: Account) -> Iterator[Sentence]:
     receipt = ledger.receipt(unit.id)
     yield Sentence(
         unit.planned_at,
@@ -186,7 +190,7 @@ def _unit(ledger: Ledger, unit: UnitRow, events: list[EventRow]) -> Iterator[Sen
     told = [*(_attempt(attempt) for attempt in ledger.attempts(unit.id)), *_unit_events(unit, events)]
     yield from sorted(told, key=lambda sentence: sentence.at or "")
     if receipt is not None:
-        yield _proven(unit, receipt)
+        yield _proven(unit, receipt, account)
     if unit.hold is not None:
         yield _held(unit, "This session")
     elif unit.phase in {"planned", "sent", "landed"}:
@@ -227,13 +231,13 @@ def _unit_events(unit: UnitRow, events: list[EventRow]) -> Iterator[Sentence]:
             yield Sentence(event.at, f"{event.text[:1].upper()}{event.text[1:]}{code}.", "note")
 
 
-def _proven(unit: UnitRow, receipt: ReceiptRow) -> Sentence:
+def _proven(unit: UnitRow, receipt: ReceiptRow, account: Account) -> Sentence:
     where = f"as {unit.session_id}" if unit.session_id else f"at {unit.prearchive}"
     by = compared_words(receipt.compared)
     what = "" if by in {"", receipt.level} else f" ({by})"
     return Sentence(
         receipt.at,
-        f"Receipt {receipt.id}: {receipt.held} of {counted(receipt.expected, 'object')} proven at level "
+        f"Receipt {receipt.id}: {held_words(receipt, account)} proven at level "
         f"{receipt.level}{what} in the {receipt.place} {where}.",
         "proven",
     )
@@ -250,7 +254,8 @@ def _held(row: ItemRow | UnitRow, who: str) -> Sentence:
 def _next_steps(item: ItemRow, units: Sequence[UnitRow], left_out: bool, pauses: Sequence[PauseRow]) -> Iterator[str]:
     held = [unit for unit in units if unit.hold == "person" and unit.phase != "dismissed"]
     if item.hold == "person":
-        yield f"{item.advice} Then: {command_line('retry', str(item.id))}"
+        order, way = ("accept", "To let them be") if item.code in ACCEPTABLE else ("retry", "Then")
+        yield f"{item.advice} {way}: {command_line(order, str(item.id))}"
     for unit in held:
         yield f"{unit.advice} Then: {command_line('retry', f'u{unit.id}')}"
     give_up = command_line("dismiss", str(item.id))

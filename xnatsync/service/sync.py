@@ -13,6 +13,7 @@ from xnatsync.engine.recover import recover
 from xnatsync.engine.standing import write_down
 from xnatsync.engine.world import Progress, World
 from xnatsync.ledger.rows import FileRow, ItemRow, ReceiptRow, UnitRow
+from xnatsync.service.account import Account, account_of
 from xnatsync.service.app import App
 from xnatsync.service.mirroring import MirrorReport, exit_code_of, gravest_of, run_mirrors
 
@@ -35,6 +36,7 @@ class ItemReport:
     units: tuple[UnitReport, ...]
     others: tuple[FileRow, ...]
     left_out: Mapping[str, int]  # by the route's selection: how many files by which key
+    account: Account
 
 
 @dataclass(slots=True)
@@ -140,7 +142,13 @@ def report_item(world: World, item_id: int) -> ItemReport:
     """Reads back how an item fared, by its manifest of today: what was planned for a former one is over."""
     ledger = world.ledger
     shown = tuple(UnitReport(unit, ledger.receipt(unit.id)) for unit in ledger.planned_units(item_id))
-    return ItemReport(ledger.item(item_id), shown, tuple(ledger.aside(item_id)), ledger.left_out(item_id))
+    return ItemReport(
+        ledger.item(item_id),
+        shown,
+        tuple(ledger.aside(item_id)),
+        ledger.left_out(item_id),
+        account_of(ledger, item_id),
+    )
 
 
 def counts(report: SyncReport) -> dict[str, int]:

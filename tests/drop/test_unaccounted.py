@@ -1,0 +1,397 @@
+"""An item is done only when every file of it is accounted for: whatever lies beside objects, and alone."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import tarfile
+import zipfile
+from collections.abc import Callable
+
+import pydicom
+import pytest
+
+from drop_pieces import LABEL, contents, edit, elsewhere, held, packed
+from drop_world import DropWorld, only, uids
+from xnatsync.config.load import load
+from xnatsync.service.accept import accept
+from xnatsync.service.story import tell
+
+CODE = "XS-FILES-UNACCOUNTED"
+
+
+def _tar(files: dict[str, bytes], mode: str) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode=f"w:{mode}") as tar:
+        for name, data in files.items():
+            head = tarfile.TarInfo(name)
+            head.size = len(data)
+            tar.addfile(head, io.BytesIO(data))
+    return stream.getvalue()
+
+
+# Name and content of a file that lies where an object should be, made of that object.
+JUNK: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "empty": ("{}", lambda data: b""),
+    "cut in the preamble": ("{}", lambda data: data[:100]),
+    "cut in DICM": ("{}", lambda data: data[:130]),
+    "cut behind DICM": ("{}", lambda data: data[:140]),
+    "cut in the head": ("{}", lambda data: data[:400]),
+    "cut in the pixels": ("{}", lambda data: data[:-1]),
+    "zeros": ("{}", lambda data: bytes(len(data))),
+    "zeros from DICM on": ("{}", lambda data: data[:132] + bytes(len(data) - 132)),
+    "zeros in the head": ("{}", lambda data: data[:300] + bytes(len(data) - 300)),
+    "blanks": ("{}", lambda data: b" " * len(data)),
+    "a text": ("{}", lambda data: b"this was an image once\n" * 30),
+    "a page of a web server": ("IM0003", lambda data: b"<html>502 Bad Gateway</html>"),
+    "noise": ("{}", lambda data: bytes((7 * n * n + 3) % 251 for n in range(len(data)))),
+    "noise of another name": ("extra", lambda data: b"\x01\x02\x07" * 100),
+    "zeros called a text": ("notes.txt", lambda data: bytes(100)),
+    "nothing called a text": ("notes.txt", lambda data: b""),
+    "noise called a picture": ("preview.jpg", lambda data: b"\x01\x02\x07" * 100),
+    "an object cut, called a text": ("notes.txt", lambda data: data[:131]),
+    "an object cut, called a picture": ("preview.jpg", lambda data: data[:131]),
+    "an object cut, called litter": ("Thumbs.db", lambda data: data[:131]),
+    "gzip, cut": ("{}.gz", lambda data: gzip.compress(data)[:-10]),
+    "gzip of an object that is cut": ("{}.gz", lambda data: gzip.compress(data[:300])),
+    "gzip of zeros": ("{}.gz", lambda data: gzip.compress(bytes(1000))),
+    "gzip of gzip": ("{}.gz", lambda data: gzip.compress(gzip.compress(data))),
+    "gzip of something else": ("image.nii.gz", lambda data: gzip.compress(b"\x5c\1\0\0" + b"\7" * 1000)),
+    "bzip2, zeroed": ("{}.bz2", lambda data: bz2.compress(data)[:200] + bytes(300)),
+    "xz of a text": ("notes.txt.xz", lambda data: lzma.compress(b"text\n" * 50)),
+    "zip": ("more.zip", lambda data: packed({"a.dcm": data}, ".zip")),
+    "zip without its name": ("more", lambda data: packed({"a.dcm": data}, ".zip")),
+    "zip that calls itself a document": ("more.docx", lambda data: packed({"a.dcm": data}, ".zip")),
+    "tar": ("more.tar", lambda data: packed({"a.dcm": data}, ".tar")),
+    "tar.xz": ("more.tar.xz", lambda data: _tar({"a.dcm": data}, "xz")),
+    "7z": ("more.7z", lambda data: b"7z\xbc\xaf\x27\x1c\0\4" + b"\1\2\3" * 100),
+    "rar without its name": ("more", lambda data: b"Rar!\x1a\x07\x01\0" + b"\1\2\3" * 100),
+    "zstd": ("{}.zst", lambda data: b"(\xb5/\xfd" + b"\1\2\3" * 100),
+    "lz4": ("{}.lz4", lambda data: b"\x04\x22M\x18" + b"\1\2\3" * 100),
+    "ISO image": ("cd.iso", lambda data: bytes(32769) + b"CD001" + b"\1" * 4000),
+    "a part of an archive": ("exam.r01", lambda data: b"\1\2\3" * 100),
+}
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_beside_objects_it_holds_its_item(world: DropWorld, junk: str) -> None:
+    """The objects go, the item stays and says so everywhere; a person's one word lets it go, and nothing is lost."""
+    files = world.study("exam")
+    name, spoil = JUNK[junk]
+    lost = files[-1]
+    data = spoil(lost.read_bytes())
+    lost.unlink()
+    path = lost.parent / name.format(lost.name)
+    path.write_bytes(data)
+
+    report = world.sync()
+
+    row = only(report).item
+    relative = path.relative_to(world.folder / "exam").as_posix()
+    assert (report.exit_code, row.hold, row.phase) == (3, "person", "settled")
+    assert row.code in {CODE, "XS-OBJECTS-BROKEN"}
+    assert relative in (row.detail or "")
+    assert "accept the item" in (row.advice or "")
+    assert world.archived(LABEL) == uids(files[:-1])
+    assert only(report).account.in_doubt == 1
+    assert (only(report).account.objects, only(report).account.files) == (len(files) - 1, len(files))
+    assert world.in_drop() == {"exam"}
+
+    accept(load(world.config), [str(row.id)])
+    report = world.sync()
+
+    assert (report.exit_code, only(report).item.phase) == (0, "done"), report
+    assert [file.path for file in only(report).others if "accepted: not delivered" in file.reason] == [relative]
+    assert only(report).account.accepted == 1
+    assert (world.folder / "done").is_dir()
+    (filed,) = (world.folder / "done").rglob(path.name)
+    assert filed.read_bytes() == data
+    (story,) = tell(load(world.config), "exam").stories
+    words = " ".join(sentence.text for sentence in story.sentences)
+    assert "4 of 4" not in words
+    assert f"{len(files) - 1} objects, of an item of {len(files)} files," in words
+    assert "a person accepted 1 file as not delivered" in words
+    assert "accepted: not delivered" in words
+
+
+@pytest.mark.parametrize("other", ["attach", "ignore"])
+@pytest.mark.parametrize("junk", ["empty", "zeros", "cut in DICM", "a text", "zeros called a text", "gzip, cut"])
+def test_no_policy_for_other_files_takes_a_lost_object_for_one(world: DropWorld, junk: str, other: str) -> None:
+    """What may have been an object is neither attached nor ignored."""
+    world.configure(other=other)
+    files = world.study("exam")
+    name, spoil = JUNK[junk]
+    data = spoil(files[-1].read_bytes())
+    files[-1].unlink()
+    (files[-1].parent / name.format(files[-1].name)).write_bytes(data)
+
+    report = world.sync()
+
+    assert (report.exit_code, only(report).account.in_doubt) == (3, 1)
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_alone_it_holds_its_item(world: DropWorld, junk: str) -> None:
+    """At the top of the folder too: nobody is told to take away what was not looked into."""
+    (file,) = elsewhere(world, series=(1,))
+    name, spoil = JUNK[junk]
+    name = name.format("alone.dcm")
+    if name in {"more.zip", "more", "more.tar", "more.tar.xz", "more.docx"} and junk != "rar without its name":
+        name = f"{name}.gz"  # at the top it is opened
+    data = spoil(file.read_bytes())
+    (world.folder / name).write_bytes(gzip.compress(data) if name.startswith("more") and name.endswith(".gz") else data)
+
+    report = world.sync()
+
+    if unit := [part for item in report.items for part in item.units]:
+        assert name.startswith("more")  # a packed tar is an archive like any other
+        assert unit[0].receipt is not None
+        return
+    assert report.exit_code == 3, report
+    assert only(report).item.hold == "person"
+    assert world.in_drop() == {name}
+
+
+def test_what_was_accepted_is_not_asked_again_and_lapses_with_its_content(world: DropWorld) -> None:
+    """It is this content for this reason that was accepted: another one is another matter."""
+    files = world.study("exam")
+    odd = files[0].parent / "IM9"
+    odd.write_bytes(b"")
+    world.sync()
+    world.configure(after="keep")
+    accept(load(world.config), ["exam"])
+    odd.write_bytes(bytes(50))
+
+    report = world.sync()
+
+    assert (report.exit_code, held(report).code) == (3, CODE)
+    assert "zeros" in (held(report).detail or "")
+    accept(load(world.config), ["exam"])
+    assert world.sync().exit_code == 0
+    assert world.sync().exit_code == 0
+
+
+@pytest.mark.parametrize("after", ["move", "delete"])
+def test_what_was_accepted_is_never_removed(world: DropWorld, after: str) -> None:
+    """Whatever becomes of what was delivered."""
+    world.configure(after=after)
+    files = world.study("exam")
+    (files[0].parent / "IM9").write_bytes(b"")
+    (world.folder / "exam" / "link").symlink_to(world.root)
+    assert world.sync().exit_code == 3
+    accept(load(world.config), ["exam"])
+
+    assert world.sync().exit_code == 0
+
+    left = {path.name for path in (world.folder / "done").rglob("*") if path.is_symlink() or path.is_file()}
+    assert {"IM9", "link"} <= left
+    assert (left == {"IM9", "link"}) is (after == "delete")
+
+
+def test_a_selection_leaves_such_files_out_for_ever(world: DropWorld) -> None:
+    """Then they are accounted for by a setting."""
+    world.configure(files=["!**/*.par", "!*.par"])
+    files = world.study("exam")
+    (world.folder / "exam" / "exam.par").write_bytes(b"\x01\x02" * 50)
+    (files[0].parent / "empty.par").write_bytes(b"")
+
+    report = world.sync()
+
+    assert report.exit_code == 0, report
+    assert only(report).account.left_out == 2
+    assert only(report).account.files == len(files) + 2
+
+
+def test_harmless_files_hold_nothing(world: DropWorld) -> None:
+    """A CD with its viewer, litter of three systems, and notes."""
+    files = world.study("exam")
+    harmless = {
+        "README": b"read me",
+        "AUTORUN.INF": b"[autorun]\r\nopen=viewer.exe\r\n",
+        "viewer/viewer.exe": b"MZ\x90\0" + bytes(3000) + b"\1",
+        "viewer/lib.dll": b"MZ\x90\0" + b"\2" * 300,
+        "viewer/help.chm": b"ITSF\3\0" + b"\2" * 300,
+        "index.html": b"<html></html>",
+        "report.pdf": b"%PDF-1.4\n" + b"\2" * 300,
+        "Thumbs.db": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(300),
+        ".DS_Store": b"\0\0\0\1Bud1" + bytes(300),
+        "._IM1": b"\0\5\x16\7\0\2\0\0" + bytes(300),
+        "desktop.ini": "[.ShellClassInfo]\r\n".encode("utf-16"),
+        "checksums.md5": b"d41d8cd98f00b204e9800998ecf8427e  a\n",
+        "notes.json": b"{}",
+    }
+    for name, data in harmless.items():
+        (world.folder / "exam" / name).parent.mkdir(exist_ok=True)
+        (world.folder / "exam" / name).write_bytes(data)
+
+    report = world.sync()
+
+    assert report.exit_code == 0, only(report).item
+    assert only(report).account.harmless == len(harmless)
+    assert {f"exam/{name}" for name in harmless} <= world.filed()
+    assert len(world.archived(LABEL)) == len(files)
+
+
+# --- packed objects ----------------------------------------------------------------------------------------------
+
+PACKERS = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
+
+
+@pytest.mark.parametrize("how", PACKERS)
+@pytest.mark.parametrize("place", ["folder", "top", "zip"])
+@pytest.mark.parametrize(("after", "names"), [("move", "uid"), ("delete", "uid"), ("move", "original")])
+def test_packed_objects_are_delivered(world: DropWorld, how: str, place: str, after: str, names: str) -> None:
+    """In a folder, alone and in an archive: what is delivered is the object."""
+    world.configure(after=after, member_names=names)
+    files = elsewhere(world, series=(3,))
+    data = {f"{path.name}.{how}": PACKERS[how](path.read_bytes()) for path in files[:2]}
+    data[files[2].name] = files[2].read_bytes()
+    if place == "zip":
+        (world.folder / "exam.zip").write_bytes(packed(data, ".zip"))
+    else:
+        folder = world.folder / "exam" if place == "folder" else world.folder
+        folder.mkdir(exist_ok=True)
+        for name, content in data.items():
+            (folder / name).write_bytes(content)
+
+    report = world.sync()
+
+    assert report.exit_code == 0, report
+    assert world.archived(LABEL) == uids(files)
+    stored = [pydicom.dcmread(path) for path in world.stored(LABEL)]
+    assert sorted(one.PixelData for one in stored) == sorted(pydicom.dcmread(path).PixelData for path in files)
+    assert world.in_drop() == set()
+    if names == "original" and place == "folder":
+        assert {path.name for path in world.stored(LABEL)} == {path.name for path in files}
+    assert bool(list((world.folder / "done").rglob("*.*"))) is (after == "move")
+    assert world.sync().exit_code == 0
+
+
+def test_a_packed_twin_is_a_twin(world: DropWorld) -> None:
+    """The same object, packed and plain: delivered once."""
+    files = world.study("exam", series=(1,))
+    files[0].with_suffix(".dcm.gz").write_bytes(gzip.compress(files[0].read_bytes()))
+
+    report = world.sync()
+
+    assert report.exit_code == 0
+    assert (only(report).account.objects, only(report).account.duplicates) == (1, 1)
+
+
+@pytest.mark.parametrize("name", ["exam.tar.bz2", "exam.tbz2", "exam.tar.xz", "exam.txz", "exam", "exam.bin"])
+def test_archives_that_the_standard_library_reads_are_opened(world: DropWorld, name: str) -> None:
+    """By their content: a name only helps."""
+    files = elsewhere(world)
+    mode = "xz" if name.endswith("xz") else "bz2"
+    (world.folder / name).write_bytes(_tar(contents(files[0].parents[1]), mode))
+
+    assert world.sync().exit_code == 0
+    assert world.archived(LABEL) == uids(files)
+    assert world.filed() == {name}
+
+
+def test_a_zip_without_its_name_is_opened(world: DropWorld) -> None:
+    files = elsewhere(world)
+    (world.folder / "exam").write_bytes(packed(contents(files[0].parents[1]), ".zip"))
+
+    assert world.sync().exit_code == 0
+    assert world.archived(LABEL) == uids(files)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_three_members_of_one_name_are_three_objects(world: DropWorld) -> None:
+    files = elsewhere(world, series=(3,))
+    with zipfile.ZipFile(world.folder / "exam.zip", "w") as archive:
+        for path in files:
+            archive.writestr("IM1.dcm", path.read_bytes())
+
+    report = world.sync()
+
+    assert report.exit_code == 0, report
+    assert world.archived(LABEL) == uids(files)
+    assert only(report).account.objects == 3
+
+
+# --- odd objects -------------------------------------------------------------------------------------------------
+
+ODD_UIDS = ["1.2." + "3" * 63, "1.2.840.abc", "1.2.840.1.", "12345", "1..2", "1.2 .3"]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("uid", ODD_UIDS)
+@pytest.mark.parametrize("keyword", ["SOPInstanceUID", "SeriesInstanceUID"])
+@pytest.mark.parametrize("how", ["accept", "deliver"])
+def test_odd_uids_are_delivered_as_they_are(world: DropWorld, uid: str, keyword: str, how: str) -> None:
+    """When a person or the route says so; the receipt says it too."""
+    world.configure(odd="deliver" if how == "deliver" else None)
+    files = world.study("exam", series=(2,))
+    edit(files[0], **{keyword: uid})
+    expected = uids(files)
+
+    report = world.sync()
+
+    if how == "accept":
+        assert (report.exit_code, held(report).code) == (3, "XS-OBJECTS-ODD")
+        assert "no legal UID" in (held(report).detail or "")
+        assert 'odd = "deliver"' in (held(report).advice or "")
+        accept(load(world.config), ["exam"])
+        report = world.sync()
+    assert report.exit_code == 0, only(report)
+    assert {name.rstrip() for name in world.archived(LABEL)} == {name.rstrip() for name in expected}
+    assert only(report).account.odd == 1
+    receipt = only(report).units[-1].receipt
+    assert receipt is not None
+    assert '"odd": 1' in receipt.evidence
+    assert world.filed() == {f"exam/{path.relative_to(world.folder / 'exam').as_posix()}" for path in files}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_odd_study_uid_is_delivered_as_it_is(world: DropWorld) -> None:
+    world.configure(odd="deliver")
+    files = world.study("exam", series=(2,))
+    for path in files:
+        edit(path, StudyInstanceUID="1.2." + "4" * 63)
+    expected = uids(files)
+
+    report = world.sync()
+
+    assert report.exit_code == 0, only(report)
+    assert world.archived(LABEL) == expected
+
+
+SPECTROSCOPY, PRIVATE = "1.2.840.10008.5.1.4.1.1.4.2", "1.3.46.670589.11.0.0.12.1"
+
+
+@pytest.mark.parametrize("sop_class", [SPECTROSCOPY, PRIVATE, "1.2.840.10008.5.1.4.1.1.66"])
+def test_rows_and_columns_make_no_image(world: DropWorld, sop_class: str) -> None:
+    """Whether pixel data is due is a matter of the SOP class."""
+    files = world.study("exam", series=(1,))
+    data = pydicom.dcmread(files[0])
+    data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = sop_class
+    del data.PixelData
+    data.Rows = data.Columns = 1
+    data.save_as(files[0], enforce_file_format=True)
+
+    assert world.sync().exit_code == 0
+    assert len(world.archived(LABEL)) == 1
+
+
+def test_a_private_object_without_pixels_among_others_with_some_is_in_doubt(world: DropWorld) -> None:
+    """It may have been cut between two elements; nobody knows, so a person is asked, and it can be delivered."""
+    files = world.study("exam", series=(3,))
+    for path in files:
+        data = pydicom.dcmread(path)
+        data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = PRIVATE
+        data.save_as(path, enforce_file_format=True)
+    whole = files[1].read_bytes()
+    files[1].write_bytes(whole[: whole.index(b"\xe0\x7f\x10\x00OW")])
+
+    report = world.sync()
+
+    assert (report.exit_code, held(report).code) == (3, "XS-OBJECTS-ODD")
+    assert len(world.archived(LABEL)) == 2
+    accept(load(world.config), ["exam"])
+    assert world.sync().exit_code == 0
+    assert len(world.archived(LABEL)) == 3
