@@ -122,3 +122,55 @@ def test_the_shell_can_complete(
 
     assert code == 0
     assert "_XNATSYNC_COMPLETE" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ALL, ids=" ".join)
+def test_every_command_has_examples_that_can_be_pasted(
+    command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Shown by its help, understood by the parser, and of that command; no type of Python is shown."""
+    from cli.test_advice import faults, parser
+
+    assert run([*command, "--help"]) == 0
+    shown = capsys.readouterr().out
+
+    examples = [line.strip() for line in shown.partition("Examples:")[2].splitlines() if "  xnatsync" in line]
+    assert examples
+    for line in examples:
+        assert line.startswith(f"xnatsync {' '.join(command)}"), line
+        assert faults(line.replace("~", "/home/me"), parser()) == []
+    assert not [word for word in ("<list", "<int", "<str", "<path", "[[", "range>") if word in shown]
+
+
+def test_a_password_is_asked_for_where_none_is_configured(box: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal `auth login` asks, and says what was done with the answer; elsewhere it is missing."""
+    from cli_world import PASSWORD
+
+    monkeypatch.delenv("XNATSYNC_BOX_PASSWORD")
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    assert box.run("auth", "login").code == 6
+
+    class Terminal:
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr("getpass.getpass", lambda prompt: PASSWORD)
+    ran = box.run("auth", "login")
+
+    assert ran.code == 0, ran.err
+    assert "was not kept" in ran.err
+    assert PASSWORD not in ran.out + ran.err
+
+
+def test_many_items_with_nothing_to_deliver_are_summed_up(box: World) -> None:
+    """Some of them, and how many more; JSON has all."""
+    for number in range(45):
+        (box.drop / f"note{number}").mkdir()
+        (box.drop / f"note{number}" / "a.txt").write_text("words", encoding="utf-8")
+
+    ran = box.run("sync", "-q", "--workers", "1")
+
+    assert len(ran.out.splitlines()) < 60
+    assert "25 items more with nothing to deliver" in ran.out

@@ -29,18 +29,26 @@ def whoami(
 def login(
     ctx: typer.Context, profile: ProfileOption = None, output: OutputOption = None, quiet: QuietOption = False
 ) -> int:
-    """Try the configured user and password.
+    """Try user and password; asks for the password on a terminal where none is configured.
 
-    Every command logs in by itself and out again: nothing is kept, so nothing expires.
+    Nothing is kept: every command logs in and out again.  The keyring keeps a password, when you put it there.
     """
-    return _known(ctx.ensure_object(Shell), "auth-login", profile, output, quiet)
+    return _known(ctx.ensure_object(Shell), "auth-login", profile, output, quiet, asks=True)
 
 
-def _known(shell: Shell, command: str, profile: str | None, output: OutputOption, quiet: bool) -> int:
+def _password(url: str, user: str) -> str:
+    from getpass import getpass
+
+    return getpass(f"Password of {user} at {url}: ")
+
+
+def _known(
+    shell: Shell, command: str, profile: str | None, output: OutputOption, quiet: bool, *, asks: bool = False
+) -> int:
     shell.begin(command, output, quiet)
-    from xnatsync.service.profile import choose, connected
+    from xnatsync.service.profile import ASKED, choose, connected
 
-    chosen = choose(shell.config_file, profile)
+    chosen = choose(shell.config_file, profile, _password if asks and shell.screen.can_ask else None)
     with connected(chosen) as server:
         known = server.whoami()
     fields = {
@@ -56,4 +64,9 @@ def _known(shell: Shell, command: str, profile: str | None, output: OutputOption
         [Line(known)] if shell.quiet else [Line(f"{word.replace('_', ' ')}: {text}") for word, text in words.items()]
     )
     shell.show(lines, fields)
+    if chosen.login.source == ASKED:
+        import shlex
+
+        kept = shlex.join(["keyring", "set", f"xnatsync:{chosen.login.url}", chosen.login.user])
+        shell.screen.say(f"The password is right, and was not kept.  `{kept}` keeps it for every command.")
     return Exit.OK

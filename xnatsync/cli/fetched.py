@@ -25,7 +25,7 @@ def download_blocks(report: DownloadReport) -> Iterator[Block]:
     where = order.single or order.folder
     if order.dry_run:
         yield Line(f"+ would be fetched to {where}: {fetched}", indent=2)
-    else:
+    elif report.fetched_files:
         yield Line(f"+ fetched in {span(report.seconds)}: {fetched}", Tone.GOOD, indent=2)
     if report.kept_files:
         yield Line(f"= there already: {counted(report.kept_files, 'file')}", indent=2)

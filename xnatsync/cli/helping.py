@@ -23,6 +23,63 @@ _ABSENT = {  # commands of xnatctl that this version does not have, and what doe
 }
 
 
+EXAMPLES = {
+    "demo": ("demo", "demo ~/some/dicom --keep"),
+    "sync": ("sync", "sync prisma --settle 0s", "sync nightly --recheck"),
+    "plan": ("plan", "plan prisma -o json"),
+    "verify": ("verify", "verify nightly --sample 1/7", "verify prisma --repair"),
+    "status": ("status", "status prisma"),
+    "history": ("history --limit 100",),
+    "why": ("why 12", "why /data/incoming/exam_42", "why S1_MR"),
+    "retry": ("retry 12", "retry --all"),
+    "accept": ("accept 12",),
+    "dismiss": ("dismiss 12", "dismiss 12 --prearchive --yes"),
+    "mirror ls": ("mirror ls nightly NEURO --at yesterday",),
+    "mirror diff": ('mirror diff nightly "2 days ago" now',),
+    "mirror restore": ("mirror restore nightly NEURO/S1 --at 2026-03-01 --to ~/restored",),
+    "mirror manifest": ("mirror manifest nightly --file tree.csv",),
+    "config check": ("config check", "config check --config other.toml"),
+    "config show": ("config show",),
+    "config init": ("config init", "config init --url https://xnat.example.org --user me -P NEURO --folder /data/in"),
+    "config add-profile": ("config add-profile prod --url https://xnat.example.org --user me",),
+    "doctor": ("doctor",),
+    "sandbox": ("sandbox --root /tmp/xnat --port 8080",),
+    "whoami": ("whoami", "whoami -p prod"),
+    "auth login": ("auth login -p prod",),
+    "project list": ("project list",),
+    "project show": ("project show NEURO",),
+    "subject list": ("subject list -P NEURO",),
+    "session list": ("session list -P NEURO", "session list -P NEURO -q"),
+    "session show": ("session show -P NEURO -E S1_MR",),
+    "session download": ("session download -E XNAT_E00001 --out ~/data",),
+    "scan list": ("scan list -E XNAT_E00001",),
+    "scan download": (
+        "scan download -E XNAT_E00001 -s 1,2 --out ~/data",
+        "scan download -E XNAT_E00001 -s '*' --out .",
+    ),
+    "resource list": ("resource list XNAT_E00001",),
+    "resource download": ("resource download XNAT_E00001 NIFTI --file nifti.zip",),
+    "audit": ("audit manifest.json -P NEURO",),
+    "help": ("help session list",),
+}
+
+
+def explain(command: Any, path: tuple[str, ...] = ()) -> None:
+    """Give every command below its examples, and names that people read instead of Python's types."""
+    for name, child in getattr(command, "commands", {}).items():
+        own = (*path, name)
+        if lines := EXAMPLES.get(" ".join(own), ()):
+            shown = "\n".join(f"  xnatsync {line}" for line in lines)
+            child.epilog = f"\b\nExamples:\n{shown}\n\nThe options of `xnatsync --help` may stand here too."
+        for option in child.params:
+            if getattr(option, "param_type_name", "") == "argument":
+                option.metavar = (option.metavar or option.name.upper()).strip("[].")  # the parser adds them itself
+                option.display_type_rich = lambda ctx=None: ""
+            elif option.metavar is None and getattr(option, "min", None) is not None:
+                option.metavar = "N"
+        explain(child, own)
+
+
 def register(program: typer.Typer) -> None:
     """Adds the command of this module."""
     program.command(name="help")(help_)

@@ -69,6 +69,7 @@ def _run(given: list[str], shell: Shell) -> int:
     try:
         program = typer.main.get_command(build())
         spread(program)
+        helping.explain(program)
         result = program(args=given, prog_name="xnatsync", standalone_mode=False, obj=shell)
         streams.stdout(shell.loss).flush()
     except XnatsyncError as error:

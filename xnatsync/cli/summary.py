@@ -20,14 +20,20 @@ from xnatsync.service.account import Account, account_words, held_words
 if TYPE_CHECKING:
     from xnatsync.service.sync import ItemReport, SyncReport, UnitReport
 
+_LEFT_SHOWN = 20  # items in which there is nothing to deliver
 _PATHS_SHOWN = 3  # of each reason; JSON has all
 _ENDED = {"done", "left", "dismissed"}
 
 
 def sync_blocks(report: SyncReport) -> Iterator[Block]:
     """Tells a person how a run went."""
+    left = [part for part in report.items if part.item.phase == "left"]
+    hidden = {part.item.id for part in left[_LEFT_SHOWN:]}
     for part in report.items:
-        yield from _item_blocks(part)
+        if part.item.id not in hidden:
+            yield from _item_blocks(part)
+    if hidden:
+        yield Line(f"- and {counted(len(hidden), 'item')} more with nothing to deliver (JSON has all)", Tone.DIM)
     for mirror in report.mirrors:
         yield from mirror_blocks(mirror)
     for error in report.errors:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,6 +33,9 @@ class Lines(Protocol):
     def flush(self) -> None:
         """Brings them out."""
         ...
+
+
+_CODE = re.compile(r"XS-[A-Z]{2,20}(-[A-Z]{2,20}){0,3}|xs-[0-9a-f]{32}")
 
 
 class LogFile:
@@ -139,5 +143,5 @@ def open_log(file: Path | None, failed: Callable[[OSError], None] = lambda error
 
 
 def _is_code(value: object) -> bool:
-    """A code is short and made of letters, digits and `.-_` alone; labels and paths do not come this way."""
-    return isinstance(value, str) and value.startswith(("XS-", "xs-"))
+    """A code of ours (`XS-DISK-FULL`) or a request's name (`xs-` and 32 hex digits), and nothing behind it (S8)."""
+    return isinstance(value, str) and _CODE.fullmatch(value) is not None

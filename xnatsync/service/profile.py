@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,8 @@ from xnatsync.xnat.server import XnatServer
 
 Server = XnatServer
 ENVIRONMENT = "environment"
+ASKED = "asked for"
+Ask = Callable[[str, str], str]  # the password of a user at an address
 _FAMILIES = (("XNATSYNC_URL", "XNATSYNC_USER", "XNATSYNC_PASSWORD"), ("XNAT_URL", "XNAT_USER", "XNAT_PASS"))
 
 
@@ -47,18 +49,21 @@ class Profile:
         )
 
 
-def choose(config_file: Path | None, name: str | None) -> Profile:
-    """Finds the server that is meant, with its credentials; an error names every way to say it."""
+def choose(config_file: Path | None, name: str | None, ask: Ask | None = None) -> Profile:
+    """Find the server that is meant, with its credentials; an error names every way to say it.
+
+    `ask` is asked for the password of a configured server that has none.
+    """
     if name is not None:
-        return _configured(load(_path(config_file)), name, alone=False)
+        return _configured(load(_path(config_file)), name, alone=False, ask=ask)
     for url, user, password in _FAMILIES:
         if os.environ.get(url):
             return _from_environment(_config_if_any(config_file), url, user, password)
     config = _config_if_any(config_file)
     if config.defaults.server is not None:
-        return _configured(config, config.defaults.server, alone=len(config.servers) == 1)
+        return _configured(config, config.defaults.server, alone=len(config.servers) == 1, ask=ask)
     if len(config.servers) == 1:
-        return _configured(config, next(iter(config.servers)), alone=True)
+        return _configured(config, next(iter(config.servers)), alone=True, ask=ask)
     if not config.servers:
         raise ConfigError(
             "no server was named: neither XNAT_URL is set, nor is there one in a configuration file",
@@ -102,15 +107,15 @@ def connected(profile: Profile, stop: threading.Event | None = None, workers: in
         yield connection
 
 
-def _configured(config: Config, name: str, *, alone: bool) -> Profile:
+def _configured(config: Config, name: str, *, alone: bool, ask: Ask | None = None) -> Profile:
     server = config.servers.get(name)
     if server is None:
         known = ", ".join(sorted(config.servers)) or "none"
         raise RouteUnknown(f"no server is called {name}; configured: {known}")
-    return Profile(name, server, _login(name, server, alone=alone), _project(config, server), config)
+    return Profile(name, server, _login(name, server, alone=alone, ask=ask), _project(config, server), config)
 
 
-def _login(name: str, server: ServerConfig, *, alone: bool) -> Credentials:
+def _login(name: str, server: ServerConfig, *, alone: bool, ask: Ask | None) -> Credentials:
     """Finds a configured server's credentials; XNAT_USER and XNAT_PASS serve where only one server can be meant."""
     try:
         return credentials(name, server)
@@ -118,6 +123,8 @@ def _login(name: str, server: ServerConfig, *, alone: bool) -> Credentials:
         user, password = os.environ.get("XNAT_USER") or server.user, os.environ.get("XNAT_PASS")
         if alone and user and password:
             return Credentials(server.base_url, user, password, ENVIRONMENT)
+        if ask is not None and server.user and (password := ask(server.base_url, server.user)):
+            return Credentials(server.base_url, server.user, password, ASKED)
         raise
 
 
