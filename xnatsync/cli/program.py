@@ -49,9 +49,15 @@ _CLICK_EXCEPTION = typer.BadParameter.__mro__[2]
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Runs the program and gives its exit code; never raises."""
+    """Runs the program and gives its exit code; never raises.  The log, where one is wanted, ends with that code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     shell = Shell(output=_output_wanted(given))
+    code = _ended(given, shell)
+    shell.to_log(lambda log: log.ended(shell.command, code))
+    return code
+
+
+def _ended(given: list[str], shell: Shell) -> int:
     _completion_as_click_asks()
     try:
         with terminated_by_signal(), warnings.catch_warnings():

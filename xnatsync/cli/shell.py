@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +15,7 @@ from xnatsync.report.streams import Loss
 
 if TYPE_CHECKING:
     from xnatsync.config.model import Config
+    from xnatsync.report.log import Log
 
 
 class Output(StrEnum):
@@ -46,6 +47,7 @@ class Shell:
         self.output = output or self.output
         self.quiet = self.quiet or quiet
         self.refresh()
+        self.to_log(lambda log: log.began(command))
 
     def refresh(self) -> None:
         """Makes the screen follow the options."""
@@ -73,6 +75,14 @@ class Shell:
                 self.screen.document(printable(str(row[key])))
         else:
             self.screen.result([_table(rows, columns)] if rows else [Line("there is none", Tone.DIM)])
+
+    def to_log(self, write: Callable[[Log], None]) -> None:
+        """Writes to the log file, where one is wanted; a log that cannot be written stops nothing."""
+        if self.log_file is not None:
+            from xnatsync.report.log import open_log
+
+            with open_log(self.log_file) as log:
+                write(log)
 
     def no_log(self, error: OSError) -> None:
         """Says that the log cannot be written; whatever is to be done is done without it."""

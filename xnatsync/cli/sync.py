@@ -83,6 +83,8 @@ def sync(
             patience_s=patience_s,
             on_bug=log.bug,
         )
+        for error in report.all_errors:
+            log.failed(error.code, "run")
     code = by_signal(received, report.exit_code)
     shell.show(sync_blocks(report), {**sync_fields(report), "exit_code": code})
     return code

@@ -169,6 +169,7 @@ def fail_unit(world: World, unit: UnitRow, error: XnatsyncError) -> Result:
     if isinstance(error, Stopped):
         return Due(LOOK_AGAIN_S, str(error))
     if error.disposition is Disposition.LOOK and not asks_person(error, unit.tries + 1):
+        world.progress.failed(error.code, f"unit {unit.id}")
         world.ledger.count_try(unit.id)  # a link that cuts every upload must end with a person some day
         return Due(LOOK_AGAIN_S, str(error))
     return _hold(world, unit, error)

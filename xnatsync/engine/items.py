@@ -152,6 +152,7 @@ def _write_manifest(
                         retry_at=None,
                         tries=0,
                     )
+                    world.progress.failed(error.code, f"unit {unit.id}")
             found = f"{counted(len(rows), 'file')}, {counted(len(units), 'study')}"
             world.note(item, "item.settled", f"item {item.id} settled: {found}{left_out_words(_left_out(rows), ', ')}")
     world.progress.item(world.ledger.item(item.id), "settled")

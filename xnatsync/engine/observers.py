@@ -27,6 +27,14 @@ class TreeWatcher(Protocol):
         """So many more bytes came."""
         ...
 
+    def waiting(self, seconds: float, why: str) -> None:
+        """Nothing else can be done for so long."""
+        ...
+
+    def failed(self, code: str, what: str) -> None:
+        """Something met a failure of that code."""
+        ...
+
 
 def tell(observer: Callable[Given, object], *args: Given.args, **kwargs: Given.kwargs) -> bool:
     """Tells an observer something; False when it failed, which concerns nobody else."""
@@ -54,6 +62,14 @@ class UnfailingTree:
     def fetched(self, unit_id: int, size_bytes: int) -> None:
         """Passed on."""
         tell(self._watcher.fetched, unit_id, size_bytes)
+
+    def waiting(self, seconds: float, why: str) -> None:
+        """Passed on, to who can hear it."""
+        tell(lambda: self._watcher.waiting(seconds, why))
+
+    def failed(self, code: str, what: str) -> None:
+        """Passed on, to who can hear it."""
+        tell(lambda: self._watcher.failed(code, what))
 
 
 class Unfailing(UnfailingTree):

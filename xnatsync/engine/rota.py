@@ -74,6 +74,7 @@ class Rota(ABC):
         self.order: list[tuple[float, int, Key]] = []  # a heap; entries that `due` contradicts are stale
         self.turns = 0
         self.waited_s = 0.0  # with nothing else to do, since something came further
+        self.in_vain_s: dict[Key, float] = {}  # how long the last try of what is paused took
         self.ranks: dict[Key, int] = {}  # how far each key has come
         self.hurried = False
         self.at_work: set[Key] = set()  # what is at work, or about to be
@@ -199,6 +200,7 @@ class Rota(ABC):
 
     def _step(self, key: Key, done: queue.SimpleQueue[tuple[Key, Result]]) -> None:
         """One of the two supervisors: whatever goes wrong inside a step is held as a bug, and the rest goes on."""
+        began_s = self._now()
         try:
             result = self.step(key)
         except XnatsyncError as error:
@@ -206,6 +208,8 @@ class Rota(ABC):
         except Exception as error:
             tell(self.on_bug, traceback.format_exc())
             result = self._hold_bug(key, error)
+        if isinstance(result, Paused):  # knocking in vain is waiting too
+            self.in_vain_s[key] = self._now() - began_s
         done.put((key, result))
 
     def _hold_bug(self, key: Key, error: Exception) -> Result:
@@ -227,6 +231,7 @@ class Rota(ABC):
                 if seconds > 0:
                     self.waiting[key] = why
             case Paused(what, error):
+                self.waited_s += self.in_vain_s.pop(key, 0.0)
                 self._pause(what, error)
                 self.put(key, self.pauses[what].until)
                 self.waiting[key] = str(error)

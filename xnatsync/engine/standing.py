@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from xnatsync.core.errors import XnatsyncError
 from xnatsync.core.moment import later, stamp
+from xnatsync.engine.observers import TreeWatcher
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.rows import PauseRow
 from xnatsync.ports import Clock
@@ -28,6 +29,11 @@ class Standing(Protocol):
         ...
 
     @property
+    def progress(self) -> TreeWatcher:
+        """Who watches."""
+        ...
+
+    @property
     def run_id(self) -> int:
         """The run that found it."""
         ...
@@ -42,5 +48,11 @@ def note_pause(world: Standing, what: str, failures: int, error: XnatsyncError, 
 
 def write_down(world: Standing, rota: Rota) -> None:
     """Let a rota note in the ledger what it leaves alone, and what is well again."""
-    rota.on_pause = lambda what, failures, error, wait_s: note_pause(world, what, failures, error, wait_s)
+
+    def paused(what: str, failures: int, error: XnatsyncError, wait_s: float | None) -> None:
+        world.progress.failed(error.code, what)
+        note_pause(world, what, failures, error, wait_s)
+
+    rota.on_pause = paused
+    rota.on_wait = world.progress.waiting
     rota.on_well = world.ledger.unpause

@@ -48,6 +48,14 @@ class Progress(Protocol):
         """So many more bytes are to be fetched."""
         ...
 
+    def waiting(self, seconds: float, why: str) -> None:
+        """Nothing else can be done for so long."""
+        ...
+
+    def failed(self, code: str, what: str) -> None:
+        """Something met a failure of that code: `unit 7`, `owner 3`, `server prod`."""
+        ...
+
 
 class Silent:
     """Nobody watches."""
@@ -71,6 +79,12 @@ class Silent:
         """Ignored."""
 
     def goal(self, size_bytes: int) -> None:
+        """Ignored."""
+
+    def waiting(self, seconds: float, why: str) -> None:
+        """Ignored."""
+
+    def failed(self, code: str, what: str) -> None:
         """Ignored."""
 
 

@@ -37,6 +37,7 @@ def fail(world: TreeWorld, route: MirrorRoute | PushRoute, row: OwnerRow, error:
         pass  # it takes no files of this owner, and may list everything: the waits of the owner grow
     elif error.disposition is Disposition.PAUSE or isinstance(error, OF_THE_SERVER):
         return Paused(f"route {row.route}" if isinstance(error, SourceError) else f"server {route.server}", error)
+    world.progress.failed(error.code, f"owner {row.id}")
     with world.ledger.write():
         wait_s = hold_after(world.ledger.hold_owner, row, f"owner {row.id}", error, world.now())
         level = "error" if wait_s is None else "warning"
@@ -58,6 +59,8 @@ def _of_everything(world: TreeWorld, route: MirrorRoute | PushRoute) -> Xnatsync
 def hold_by(world: TreeWorld, row: OwnerRow, troubles: Sequence[Trouble]) -> None:
     """Writes down what is in trouble, and holds the owner when a person must act; else lets it go."""
     persons = [trouble for trouble in troubles if trouble.person]
+    for code in sorted({trouble.code for trouble in troubles}):
+        world.progress.failed(code, f"owner {row.id}")
     with world.ledger.write():
         world.ledger.set_troubles(row.id, told(troubles), world.now())
         if not persons:

@@ -31,6 +31,14 @@ class TreeProgress(Protocol):
         """So many more bytes came, of the owner of that number."""
         ...
 
+    def waiting(self, seconds: float, why: str) -> None:
+        """Nothing else can be done for so long."""
+        ...
+
+    def failed(self, code: str, what: str) -> None:
+        """Something met a failure of that code: `owner 3`, `server prod`."""
+        ...
+
 
 class Unwatched:
     """Nobody watches."""
@@ -42,6 +50,12 @@ class Unwatched:
         """Ignored."""
 
     def fetched(self, unit_id: int, size_bytes: int) -> None:
+        """Ignored."""
+
+    def waiting(self, seconds: float, why: str) -> None:
+        """Ignored."""
+
+    def failed(self, code: str, what: str) -> None:
         """Ignored."""
 
 

@@ -20,6 +20,7 @@ from xnatsync.core.moment import stamp
 from xnatsync.ledger.rows import ItemRow, UnitRow
 from xnatsync.report import streams
 
+_WAIT_TOLD_S = 1.0
 _PLAIN_DATA = (int, float, bool, type(None))
 
 
@@ -65,7 +66,7 @@ class Log:
     def __init__(self, stream: Lines) -> None:
         self._stream = stream
         self._lock = threading.Lock()
-        self._last: dict[tuple[str, int], tuple[str, str | None]] = {}
+        self._last: dict[tuple[str, int], tuple[str, str | None, str | None]] = {}
 
     def event(self, code: str, text: str, **data: object) -> None:
         """Writes one event.  `text` stays in the diary of the ledger; of `data` only numbers and codes are written."""
@@ -103,11 +104,28 @@ class Log:
     def goal(self, size_bytes: int) -> None:
         """Too often for a log."""
 
+    def waiting(self, seconds: float, why: str) -> None:
+        """Notes a wait that a person would notice; why is in the words of servers, and stays in the ledger."""
+        if seconds >= _WAIT_TOLD_S:
+            self._line({"code": "run.waiting", "seconds": round(seconds, 1)})
+
+    def failed(self, code: str, what: str) -> None:
+        """Notes the code of a failure, and what it concerns: a number, or a name of the configuration."""
+        self._line({"code": code, "about": what})
+
+    def began(self, command: str) -> None:
+        """Notes that a command began."""
+        self._line({"code": "run.began", "command": command, "pid": os.getpid()})
+
+    def ended(self, command: str, exit_code: int) -> None:
+        """Notes how it ended."""
+        self._line({"code": "run.ended", "command": command, "exit_code": exit_code})
+
     def _moved(self, kind: str, number: int, phase: str, hold: str | None, code: str | None) -> None:
         with self._lock:
-            if self._last.get((kind, number)) == (phase, hold):
+            if self._last.get((kind, number)) == (phase, hold, code):
                 return
-            self._last[(kind, number)] = (phase, hold)
+            self._last[(kind, number)] = (phase, hold, code)
         fields: dict[str, object] = {"code": f"{kind}.{phase}", kind: number}
         if hold is not None:
             fields |= {"hold": hold, "cause": code}

@@ -14,6 +14,7 @@ from xnatsync.ledger.rows import ItemRow, UnitRow
 if TYPE_CHECKING:
     from xnatsync.engine.world import Progress
 
+_WAIT_TOLD_S = 1.0  # shorter waits are not worth a line
 _WINDOW_S = 10.0  # the rate is that of the last so many seconds
 _SAMPLES_MAX = 400  # bounds the memory of the window
 _TO_SEND = {"planned", "sent"}
@@ -45,6 +46,8 @@ class Snapshot:
     rate_bytes_s: float  # sent and fetched together
     eta_s: float | None  # None when it cannot be told
     notes: tuple[Note, ...]  # those at work, the newest last
+    wait_s: float | None = None  # nothing else can be done for so long
+    wait_why: str = ""
     fetch_bytes: int = 0  # what is to be fetched for mirrors, as far as it is known yet
 
 
@@ -67,15 +70,21 @@ class Meter:
         self._to_fetch = 0
         self._samples: deque[tuple[float, int]] = deque(maxlen=_SAMPLES_MAX)
         self._notes: dict[tuple[str, int], Note] = {}
+        self._wait: tuple[float, str] = (0.0, "")  # until when, and why
+        self._items: dict[int, tuple[str, int]] = {}  # phase and bytes
+        self._owners: dict[int, int] = {}  # the item of each unit
 
     def item(self, item: ItemRow, note: str) -> None:
         """An item came to a new point."""
+        with self._lock:
+            self._items[item.id] = ("held" if item.hold == "person" else item.phase, item.bytes)
         self._note(Note("item", item.id, item.path, item.phase, item.hold, note))
 
     def unit(self, unit: UnitRow, note: str) -> None:
         """A unit came to a new point."""
         with self._lock:
             self._units[unit.id] = (unit.phase, unit.bytes)
+            self._owners[unit.id] = unit.item_id
         self._note(Note("unit", unit.id, unit.session or f"study {unit.study_uid}", unit.phase, unit.hold, note))
 
     def read(self, item_id: int, files: int, size_bytes: int) -> None:
@@ -104,6 +113,16 @@ class Meter:
         with self._lock:
             self._to_fetch += size_bytes
 
+    def waiting(self, seconds: float, why: str) -> None:
+        """Nothing else can be done for so long; what a person would notice is told."""
+        with self._lock:
+            self._wait = (self._monotonic() + seconds, why)
+        if seconds >= _WAIT_TOLD_S:
+            self._on_change(Note("wait", 0, "waiting", "", None, f"again in {seconds:.0f} s: {why}"))
+
+    def failed(self, code: str, what: str) -> None:
+        """Told by what follows: a hold, a wait, or the report."""
+
     def snapshot(self) -> Snapshot:
         """Reads all counts at once."""
         with self._lock:
@@ -113,10 +132,19 @@ class Meter:
                 for unit, (phase, size) in self._units.items()
                 if phase in _TO_SEND
             )
+            planned = set(self._owners.values())
+            open_bytes += sum(
+                size
+                for number, (phase, size) in self._items.items()
+                if phase in {"seen", "settled"} and number not in planned
+            )
             goal = sent + open_bytes
             open_bytes += max(0, self._to_fetch - self._fetched) if self._to_fetch else 0
             rate = self._rate()
+            wait_s = self._wait[0] - self._monotonic()
             return Snapshot(
+                wait_s=wait_s if wait_s > 0 else None,
+                wait_why=self._wait[1] if wait_s > 0 else "",
                 elapsed_s=self._monotonic() - self._began,
                 read_files=sum(files for files, _ in self._read.values()),
                 read_bytes=sum(size for _, size in self._read.values()),
@@ -186,3 +214,13 @@ class Several:
         """Passed on."""
         for watcher in self._watchers:
             watcher.goal(size_bytes)
+
+    def waiting(self, seconds: float, why: str) -> None:
+        """Passed on."""
+        for watcher in self._watchers:
+            watcher.waiting(seconds, why)
+
+    def failed(self, code: str, what: str) -> None:
+        """Passed on."""
+        for watcher in self._watchers:
+            watcher.failed(code, what)

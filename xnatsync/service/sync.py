@@ -49,6 +49,11 @@ class SyncReport:
     interrupted: bool = False
 
     @property
+    def all_errors(self) -> list[XnatsyncError]:
+        """What did not concern one thing alone, of every kind of route."""
+        return [*self.errors, *(error for report in self.mirrors for error in report.errors)]
+
+    @property
     def exit_code(self) -> int:
         """0 only when nothing is held, failed, or still to be done."""
         errors = [*self.errors, *(error for report in self.mirrors for error in report.errors)]
@@ -98,7 +103,7 @@ def sync(
         report.interrupted = world.stopping()
         report.items = [report_item(world, item_id) for item_id in touched_items(world, touched)]
         outcome = "interrupted" if report.interrupted else "ok" if report.exit_code == Exit.OK else "partial"
-        gravest = gravest_of([*report.errors, *(error for part in report.mirrors for error in part.errors)])
+        gravest = gravest_of(report.all_errors)
         world.ledger.outlive_pauses(world.run_id, _used(app, names))
         world.ledger.end_run(
             world.run_id, outcome, counts(report), world.now(),
