@@ -43,8 +43,7 @@ def sync(
         str | None,
         typer.Option(
             metavar="TIME",
-            help="How long to wait, all in all, for settling, a busy server or a retry while nothing comes further; "
-            "else 2m, or twice the longest `settle`.",
+            help="How long to wait in all for settling, a server or a retry; else 2m, or twice the longest `settle`.",
         ),
     ] = None,
     recheck: Annotated[
