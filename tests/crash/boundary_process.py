@@ -23,13 +23,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from planted import PLANTS
 
 from xnatsync.config.load import load
 from xnatsync.config.model import ServerConfig
-from xnatsync.disk import atomic, trash, tree
+from xnatsync.disk import handles
 from xnatsync.disk.local import LocalDisk
 from xnatsync.disk.tree import LocalTree
 from xnatsync.engine.world import Silent
@@ -43,7 +44,7 @@ from xnatsync.tree_ports import Server, TreeDisk
 
 PATIENCE_S = 20.0
 opening: Any = ledger_opening
-_INNER = ("make_folder", "rename_exclusively", "_unlink", "_remove_if_empty", "sync_folder")
+_SYSTEM = {"mkdir": "make_folder", "unlink": "unlink", "rmdir": "remove_if_empty", "replace": "replace"}
 
 
 class Boundaries:
@@ -207,11 +208,7 @@ def run(arguments: list[str]) -> int:
     stop = threading.Event()
     app = WatchedApp(load(wanted.config), stop)
     app.boundaries = boundaries
-    for inner in _INNER:
-        setattr(atomic, inner, boundaries.around(f"disk: {inner.strip('_')}", getattr(atomic, inner)))
-    for module in (trash, tree):
-        renaming: Any = module
-        renaming.rename_exclusively = boundaries.around("tree: rename", renaming.rename_exclusively)
+    _watch_the_disk(boundaries)
     if wanted.plant is not None:
         PLANTS[wanted.plant]()
     traces: list[str] = []
@@ -235,6 +232,17 @@ def run(arguments: list[str]) -> int:
     if received:
         return 143
     return 1 if traces else report.exit_code
+
+
+def _watch_the_disk(boundaries: Boundaries) -> None:
+    """Puts boundaries around what changes a name, inside one change of the disk."""
+    calls: Any = handles
+    for inner in ("rename_exclusively", "sync_opened"):
+        setattr(calls, inner, boundaries.around(f"disk: {inner}", getattr(calls, inner)))
+    system = SimpleNamespace(**vars(os))
+    for name, told in _SYSTEM.items():
+        setattr(system, name, boundaries.around(f"disk: {told}", getattr(os, name)))
+    calls.os = system
 
 
 def serve() -> None:

@@ -30,12 +30,13 @@ from xnatsync.sandbox.model.site import Site
 LONG_AGO_NS = 1_772_000_000_000_000_000
 EFFECTIVE = {200, 301, 303}
 
-Scenario = Literal["plain", "zip", "attach", "late"]
+Scenario = Literal["plain", "zip", "attach", "late", "flat"]
 ROUTES: dict[Scenario, dict[str, str]] = {
     "plain": {},
     "zip": {"after": "delete", "verify": "pixels"},
     "attach": {"other": "attach"},
     "late": {},
+    "flat": {},
 }
 
 
@@ -146,6 +147,9 @@ class CrashWorld:
             case "attach":
                 others = {"notes.txt": b"attach me", "deep/protocol.pdf": b"%PDF-1.4 no pdf", "empty.log": b""}
                 self.drop_study("exam", (1, 2), others=others, new=True)
+            case "flat":
+                self.drop_study("one", (1, 2), flat=True)
+                self.drop_study("two", (3,), flat=True, new=True, patient="SUB2")
             case "late":
                 self.drop_study("first", (1,))
                 ended = self.run()
@@ -154,7 +158,8 @@ class CrashWorld:
 
     def drop_study(
         self, name: str, series: Sequence[int], *, others: dict[str, bytes] | None = None, packed: bool = False,
-        new: bool = False, patient: str = "SUB1", size: int = 32, slices: int = 2, into: Path | None = None,
+        new: bool = False, flat: bool = False, patient: str = "SUB1", size: int = 32, slices: int = 2,
+        into: Path | None = None,
     ) -> None:  # fmt: skip
         """Drops a study of one patient; `into` puts it somewhere else than into the drop folder."""
         made = self.root / f"made-{name}"
@@ -182,6 +187,11 @@ class CrashWorld:
             shutil.rmtree(made)
             made = self.root / f"{name}.zip"
         self.dropped += digests(made)
+        if flat:  # names tell nothing of what belongs together
+            for number, path in enumerate(sorted(made.rglob("*.dcm"))):
+                path.rename((into or self.folder) / f"IM{number}{name}")
+            shutil.rmtree(made)
+            return
         made.rename((into or self.folder) / (f"{name}.zip" if packed else name))
 
     # --- acting --------------------------------------------------------------------------------------------------
@@ -226,7 +236,8 @@ class CrashWorld:
             found.append(f"{missing.total()} dropped files are neither in drop nor in custody nor in done")
         filed = [path for path in self.done.rglob("*") if path.is_file()]
         items = {str(row[0]).split("/", 1)[-1] for row in verified}
-        strays = [path for path in filed if path.relative_to(self.done).parts[1].split(".")[0] not in items]
+        names = [path.relative_to(self.done).parts[1] for path in filed]
+        strays = [name for name in names if not any(name == item or name.startswith(f"{item}.") for item in items)]
         if strays:
             found.append(f"{len(strays)} files are in done without a receipt")
         return found
@@ -336,7 +347,12 @@ def _digest(data: bytes) -> str:
 
 def digests(root: Path) -> Counter[str]:
     paths = [root] if root.is_file() else root.rglob("*")
-    return Counter(_digest(path.read_bytes()) for path in paths if path.is_file())
+    return Counter(_digest(path.read_bytes()) for path in paths if path.is_file() and not _is_mark(path))
+
+
+def _is_mark(path: Path) -> bool:
+    """Our own notes beside custody: which ledgers have boxes there, and which done folders there were."""
+    return ".xnatsync" in path.parts and "custody" not in path.parts
 
 
 def _tree(root: Path) -> set[tuple[str, int]]:

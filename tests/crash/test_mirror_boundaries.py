@@ -21,7 +21,7 @@ PARTS = 4  # how many tests share the boundaries of one scenario
 EVERYTHING = os.environ.get("XNATSYNC_CRASH") == "all"
 EACH = 6  # of the boundaries after which something differs, every so many are run
 CHANGES = re.compile(
-    r"after (a commit|tree\.(mark|stage|land|keep|discard|rename|settle_folders|clear_staging)|tree: rename"
+    r"after (a commit|tree\.(mark|stage|land|keep|discard|rename|settle_folders|clear_staging)|disk: rename_exclusively"
     r"|xnat\.put_resource_file)|within (xnat|tree)\.|before a commit"
 )
 _worlds = iter(range(1, 1_000_000))
@@ -82,7 +82,7 @@ def test_there_are_boundaries_of_every_kind(arena: Arena) -> None:
 
     for name in [
         "after tree.mark", "after tree.stage", "after tree.flush", "after tree.land", "after tree.keep",
-        "after tree.discard", "after tree.rename", "after tree.settle_folders", "after tree: rename",
+        "after tree.discard", "after tree.rename", "after tree.settle_folders", "after disk: rename_exclusively",
         "within xnat.fetch_resources", "after xnat.put_resource_file", "within tree.open", "after xnat.metadata",
     ]:  # fmt: skip
         assert name in passed, name

@@ -63,7 +63,11 @@ class Draft:
 
 def begin(place: Path, mode: int = 0o600) -> Draft:
     """Begin a file beside its place; `mode` 0666 is for what is meant for others: the umask says for whom."""
-    target = named(place.parent, place.name)
+    return begin_at(named(place.parent, place.name), mode)
+
+
+def begin_at(target: Spot, mode: int = 0o600) -> Draft:
+    """Begin a file beside a place that was reached; see `begin`."""
     _remove_dead(target)
     spot = target.beside(f".{target.name}.{os.getpid()}.part")
     handle = spot.open_new(mode, os.O_RDWR | os.O_CREAT)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 from xnatsync.disk.anchors import Anchors
 from xnatsync.disk.atomic import on_a_link, way_to
+from xnatsync.disk.drafts import begin_at
 from xnatsync.disk.failures import LinkOnTheWay, our_disk
 from xnatsync.disk.handles import reach
 
@@ -27,21 +27,9 @@ def read_mark(path: Path, anchors: Anchors) -> str | None:
 def write_mark(path: Path, text: str, anchors: Anchors) -> None:
     """Write a mark, whole and durably; another one of that name is replaced, a link never followed."""
     try:
-        spot = way_to(anchors, path)
-        draft = spot.beside(f"{spot.name}.{os.getpid()}.part")
-        handle = draft.open_new(0o644)
-        try:
-            os.write(handle, text.encode())
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        try:
-            draft.replace(spot)
-        except OSError:
-            with suppress(OSError):
-                draft.unlink()
-            raise
-        spot.sync()
+        with begin_at(way_to(anchors, path), 0o644) as draft:
+            draft.file.write(text.encode())
+            draft.land(replace=True)
     except LinkOnTheWay as error:
         raise on_a_link(error) from error
     except OSError as error:
