@@ -17,7 +17,7 @@ from xnatsync.core.manifest import Level
 from xnatsync.core.moment import parse
 from xnatsync.core.tree import Node, Tree
 from xnatsync.engine import discover as discovering
-from xnatsync.engine import failing, filing, items, loose, observe, observers, perform, prove, units
+from xnatsync.engine import failing, filing, items, loose, observe, observers, perform, prove, recognise, units
 from xnatsync.engine.world import Rest
 from xnatsync.ledger.rows import FileRow
 from xnatsync.ledger.standstill import Standstill
@@ -187,6 +187,18 @@ def knows_a_flat_file_by_its_name() -> list[Any]:
     return [patch.object(loose, "_stands", lambda _, item, *more: item is not None)]
 
 
+def knows_sessions_by_their_uid_alone() -> list[Any]:
+    """What a script gave another UID is somebody else's, wherever it landed and whatever it holds."""
+
+    def by_header(world: Any, unit: Any, _members: Mapping[str, str]) -> tuple[Any, ...]:
+        server = world.server(unit.server)
+        found = {one.id: one for one in server.sessions(unit.project, study_uid=unit.study_uid)}
+        found |= {one.id: one for one in server.sessions(unit.project, label=unit.session)}
+        return tuple(found.values())
+
+    return [patch.object(recognise, "sessions", by_header)]
+
+
 BUGS: dict[str, Callable[[], list[Any]]] = {
     bug.__name__: bug
     for bug in (
@@ -195,7 +207,7 @@ BUGS: dict[str, Callable[[], list[Any]]] = {
         has_no_quiet_time, resets_early, judges_on_an_incomplete_listing, forgets_the_selection,
         removes_what_was_left_out, forgets_what_was_left_out, blames_the_whole_route, repeats_what_was_refused,
         believes_every_moment, lets_watchers_fail_the_work,
-        looks_into_no_custody, knows_a_flat_file_by_its_name,
+        looks_into_no_custody, knows_a_flat_file_by_its_name, knows_sessions_by_their_uid_alone,
     )
 }  # fmt: skip
 

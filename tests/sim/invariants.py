@@ -282,6 +282,11 @@ class Judge:
         if unit.code == errors.ForeignContent.code and not (server.foreign or server.latecomers or earlier):
             self.broken("L1", f"unit {unit.id} blames foreign content, and nobody else ever uploaded any")
 
+        mine = [one for one in server.sessions() if one.fields.get("UID") == unit.study_uid]
+        archived = "in the archive of" in (unit.detail or "")
+        if unit.code == errors.SessionCollision.code and archived and any(one.label == unit.session for one in mine):
+            self.broken("L1", f"unit {unit.id} collides with the session of its own study")
+
     # --- at the very end -----------------------------------------------------------------------------------------
 
     def nothing_is_forgotten(self) -> None:

@@ -5,9 +5,11 @@ No HTTP: what a status means is asked of the product's own mapping (`xnat.failur
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from random import Random
 from typing import TYPE_CHECKING, TypeVar
 
 from sim import content, people, places
@@ -88,9 +90,15 @@ class SimServer:
         self.born: dict[str, int] = {}  # when something could first be seen: rows, sessions, archived files
         self.ours: set[str] = set()  # rows that the engine sent to
         self.foreign: set[bytes] = set()  # contents that others stored
+        # A script of the site gives studies other UIDs: the archive shows those, whatever was sent.
+        self.scripted = Random(f"{history.seed}/script").random() < 1 / 6
         self.latecomers = False  # uploads of ours came after the time for which we wait
 
     # --- what is there -------------------------------------------------------------------------------------------
+
+    def shown_uid(self, session: Experiment) -> str:
+        uid = session.fields.get("UID", "")
+        return f"2.25.{zlib.crc32(uid.encode())}" if self.scripted and uid else uid
 
     def rows(self) -> list[Row]:
         return sorted(self.site.prearchive, key=lambda row: row.uri)
@@ -208,12 +216,12 @@ class SimXnat:
         found = tuple(
             SessionSeen(
                 one.id, one.project, one.label, self.server.site.subjects[one.subject].label,
-                one.fields.get("UID", ""), one.xsi_type,
+                self.server.shown_uid(one), one.xsi_type,
             )
             for one in self.server.sessions()
             if one.project == project
             and (label is None or one.label == label)
-            and (study_uid is None or one.fields.get("UID") == study_uid)
+            and (study_uid is None or self.server.shown_uid(one) == study_uid)
             and not (stale and self._young(one.id))
         )  # fmt: skip
         return self._doubled("sessions", found)

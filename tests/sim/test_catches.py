@@ -30,6 +30,7 @@ LAST = {
     "lets_watchers_fail_the_work": 4,
     "looks_into_no_custody": 59,
     "knows_a_flat_file_by_its_name": 3,
+    "knows_sessions_by_their_uid_alone": 19,
 }
 
 

@@ -61,7 +61,7 @@ def prove(world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileRow
     findings = examine(source, whole, level, seen.place)
     if findings.missing:
         return _back(world, unit, f"no longer listed: {counted(len(findings.missing), 'object')}")
-    _refuse_others(source, findings)
+    _refuse_others(source, findings, announced=set(world.ledger.entries(unit.route, unit.target)))
     _refuse(findings, whole)
     if findings.receipt is None:
         raise Bug("everything agrees and there is no receipt")
@@ -108,9 +108,16 @@ def _refuse(findings: Findings, target: Tree) -> None:
         )
 
 
-def _refuse_others(source: Tree, findings: Findings) -> None:
-    """What lies there under our keys and was never acknowledged from here is others' until all of it is ours."""
-    others = [key for key in findings.differs if isinstance(node := source[key], Node) and node.unacknowledged]
+def _refuse_others(source: Tree, findings: Findings, announced: set[str]) -> None:
+    """What lies there under our keys and was never sent from here is others' until all of it is ours.
+
+    What was sent and never acknowledged may be our own, damaged on its way: nobody is blamed for that.
+    """
+    others = [
+        key
+        for key in findings.differs
+        if isinstance(node := source[key], Node) and node.unacknowledged and key not in announced
+    ]
     if others:
         raise ForeignContent(
             f"another version is on the server of {counted(len(others), 'object')}, the first is {others[0]}: "
