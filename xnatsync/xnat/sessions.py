@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from xnatsync.core.errors import NotThere, ReplyStrange
+from xnatsync.core.errors import NotThere, ReadFailed, ReplyStrange, RequestRefused
 from xnatsync.core.holdings import SessionHeld
 from xnatsync.core.modality import code_of, modality_of
 from xnatsync.core.pasting import command_line
@@ -106,16 +106,26 @@ def _labels_here(client: Client, project_id: str, held: Iterable[SessionHeld]) -
     """Gives the labels that shared sessions have in this project, by their IDs.
 
     XNAT writes them into the rows itself only where the key column has its own name, which `session_ID` is not; then
-    the rows tell the owner's project and label (hierarchy.md §3.2, §3.4).
+    the rows tell the owner's project and label (hierarchy.md §3.2, §3.4).  A server that cannot join the shares leaves
+    it at these: they are shown, and nothing is decided by them.
     """
     if all(each.project == project_id for each in held):
         return {}
     call = addresses.shared_sessions(project_id, resources=False)
+    try:
+        rows = replies.rows(client.get(call), ("URI", SHARE + "project", SHARE + "label"))
+    except (NotThere, ReadFailed, RequestRefused) as error:
+        if error.http not in {400, 404, 500}:
+            raise
+        return {}
     found = {}
-    for row in replies.rows(client.get(call), ("URI", SHARE + "project", SHARE + "label")):
-        if row[SHARE + "project"] == project_id:
-            session = replies.experiment_id(row["URI"], call.what)
-            found[session] = names.text(row[SHARE + "label"], call.what) or session
+    for row in rows:
+        try:
+            if row[SHARE + "project"] == project_id:
+                session = replies.experiment_id(row["URI"], call.what)
+                found[session] = names.text(row[SHARE + "label"], call.what) or session
+        except ReplyStrange:
+            continue  # an odd row costs its own label
     return found
 
 
