@@ -1,4 +1,4 @@
-"""The outside world, as the engine sees it: five small interfaces, and the only things a test may replace.
+"""The outside world, as the engine sees it: clock, names, disk and server, the only things a test may replace.
 
 Every method that does something is one boundary: the process may die before or after it, and the engine must be able
 to tell by looking.  All failures are raised as classes of `xnatsync.core.errors`.
@@ -45,14 +45,6 @@ class Ids(Protocol):
 
     def request_id(self) -> str:
         """Gives a name for one request, unique for ever."""
-        ...
-
-
-class Notify(Protocol):
-    """The diary: one event with a stable code.  Never contains patient data (S8)."""
-
-    def event(self, code: str, text: str, **data: object) -> None:
-        """Reports one event."""
         ...
 
 

@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from cli_world import REPOSITORY, World, plain_environment
-from xnatsync.cli.lines import Block, Line, Table, Tone, size, span
+from xnatsync.cli.lines import Block, Line, Table, Tone
 from xnatsync.cli.render import PLAIN_WIDTH, Screen
-from xnatsync.core.wording import counted
+from xnatsync.core.wording import counted, size, span
 
 
 def shown(capsys: pytest.CaptureFixture[str], *blocks: Block) -> str:

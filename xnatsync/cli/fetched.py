@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from xnatsync.cli.jsonout import error_fields
-from xnatsync.cli.lines import Block, Line, Tone, size, span
-from xnatsync.core.wording import counted
+from xnatsync.cli.lines import Block, Line, Tone
+from xnatsync.core.wording import counted, size, span
 
 if TYPE_CHECKING:
     from xnatsync.service.download import DownloadReport

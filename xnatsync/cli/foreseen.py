@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from xnatsync.cli.exits import error_blocks
 from xnatsync.cli.jsonout import error_fields
-from xnatsync.cli.lines import Block, Line, Tone, size
+from xnatsync.cli.lines import Block, Line, Tone
 from xnatsync.cli.mirrored import unplaced_cases
 from xnatsync.cli.troubles import Case, case_fields, trouble_blocks
-from xnatsync.core.wording import counted, counted_kinds, share_of_kinds
+from xnatsync.core.wording import counted, counted_kinds, share_of_kinds, size
 
 if TYPE_CHECKING:
     from xnatsync.core.inventory import Owner

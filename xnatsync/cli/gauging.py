@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, cast
 
-from xnatsync.cli.lines import Line, Tone, size, span
+from xnatsync.cli.lines import Line, Tone
 from xnatsync.cli.render import Screen, printable
+from xnatsync.core.wording import size, span
 from xnatsync.report import streams
 from xnatsync.report.gauge import Gauge, Reading
 

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from xnatsync.core.wording import size_words
-
 
 class Tone(Enum):
     """How a line is meant; a terminal shows it as a colour, anything else ignores it."""
@@ -51,20 +49,3 @@ class Table:
 
 
 Block = Line | Table | Command
-
-
-def size(size_bytes: int) -> str:
-    """Writes a number of bytes for people: `0 B`, `950 B`, `1.5 MB`; powers of 1000, as disks are sold."""
-    return size_words(size_bytes)
-
-
-def span(seconds: float) -> str:
-    """Writes a length of time for people: `4 s`, `2 min 10 s`, `3 h 5 min`."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        minutes, rest = divmod(whole, 60)
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, rest = divmod(whole // 60, 60)
-    return f"{hours} h {rest} min" if rest else f"{hours} h"

@@ -9,9 +9,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from xnatsync.cli.jsonout import document
-from xnatsync.cli.lines import Line, Tone, size
+from xnatsync.cli.lines import Line, Tone
 from xnatsync.core.cells import cell
-from xnatsync.core.wording import counted
+from xnatsync.core.wording import counted, size
 
 if TYPE_CHECKING:
     from xnatsync.service.tree_list import TreeList

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from xnatsync.cli.exits import error_blocks
 from xnatsync.cli.jsonout import error_fields
-from xnatsync.cli.lines import Block, Line, Tone, size
+from xnatsync.cli.lines import Block, Line, Tone
 from xnatsync.cli.troubles import Case, case_fields, held_blocks, owner_fields, owner_name, trouble_blocks
 from xnatsync.core.errors import NotThere
-from xnatsync.core.wording import counted, counted_kinds, share_of_kinds
+from xnatsync.core.wording import counted, counted_kinds, share_of_kinds, size
 
 if TYPE_CHECKING:
     from xnatsync.core.agreement import Trouble

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from xnatsync.cli.lines import Block, Line, Table, Tone, size
+from xnatsync.cli.lines import Block, Line, Table, Tone
+from xnatsync.core.wording import size
 
 if TYPE_CHECKING:
     from xnatsync.core.holdings import ProjectHeld, ResourceHeld, ScanHeld, SessionHeld

@@ -19,9 +19,9 @@ from xnatsync.cli.foreseen import (
     tree_totals,
 )
 from xnatsync.cli.jsonout import error_fields
-from xnatsync.cli.lines import Block, Line, Tone, size
+from xnatsync.cli.lines import Block, Line, Tone
 from xnatsync.cli.summary import file_fields, hold_blocks, item_fields, item_name, undelivered_blocks, unit_fields
-from xnatsync.core.wording import counted
+from xnatsync.core.wording import counted, size
 
 if TYPE_CHECKING:
     from xnatsync.service.planning import ItemPlan, PlanReport, UnitPlan

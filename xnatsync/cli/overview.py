@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from xnatsync.cli.lines import Block, Line, Table, Tone, size
+from xnatsync.cli.lines import Block, Line, Table, Tone
 from xnatsync.cli.mirrored import standing_fields, standing_words, trouble_cases, trouble_fields
 from xnatsync.cli.summary import held_fields, hold_blocks, item_fields, left_out_blocks, state_of, unit_fields
 from xnatsync.cli.troubles import case_fields, held_blocks, owner_fields, trouble_blocks, unplaced_case
-from xnatsync.core.wording import counted, left_out_words
+from xnatsync.core.wording import counted, left_out_words, size
 from xnatsync.ledger.rows import PauseRow, RunRow
 
 if TYPE_CHECKING:

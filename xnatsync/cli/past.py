@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from xnatsync.cli.jsonout import error_fields
-from xnatsync.cli.lines import Block, Line, Table, Tone, size
+from xnatsync.cli.lines import Block, Line, Table, Tone
 from xnatsync.cli.render import printable
-from xnatsync.core.wording import counted
+from xnatsync.core.wording import counted, size
 
 if TYPE_CHECKING:
     from xnatsync.ledger.tree_rows import VersionRow

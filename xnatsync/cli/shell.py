@@ -74,7 +74,7 @@ class Shell:
             for row in rows:
                 self.screen.document(printable(str(row[key])))
         else:
-            self.screen.result([_table(rows, columns)] if rows else [Line("there is none", Tone.DIM)])
+            self.screen.result([_table(rows, columns)] if rows else [Line("nothing found", Tone.DIM)])
 
     def to_log(self, write: Callable[[Log], None]) -> None:
         """Writes to the log file, where one is wanted; a log that cannot be written stops nothing."""

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from xnatsync.cli.exits import error_blocks
 from xnatsync.cli.jsonout import error_fields
-from xnatsync.cli.lines import Block, Command, Line, Tone, size
+from xnatsync.cli.lines import Block, Command, Line, Tone
 from xnatsync.cli.mirrored import is_idle, mirror_blocks, mirror_fields, mirrors_closing
 from xnatsync.core.errors import ACCEPTABLE
 from xnatsync.core.pasting import command_line
 from xnatsync.core.receipt import compared_words
-from xnatsync.core.wording import counted, left_out_words
+from xnatsync.core.wording import counted, left_out_words, size
 from xnatsync.ledger.rows import FileRow, ItemRow, ReceiptRow, UnitRow
 from xnatsync.service.account import Account, account_words, held_words
 

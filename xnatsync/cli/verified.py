@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from xnatsync.cli.exits import error_blocks
 from xnatsync.cli.jsonout import error_fields
-from xnatsync.cli.lines import Block, Line, Tone, size, span
+from xnatsync.cli.lines import Block, Line, Tone
 from xnatsync.core.verification import DIFFERENCES, Finding, Repair, Summary, Tally, Target, Verdict, VerifyReport
-from xnatsync.core.wording import counted
+from xnatsync.core.wording import counted, size, span
 from xnatsync.report.verification_page import SIDES, conclusion, tone_of
 
 if TYPE_CHECKING:

@@ -103,18 +103,6 @@ class ManifestFile:
         return self.identity.sop_uid if self.identity is not None else self.path
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """All files of an item, in the order in which they can be read fastest."""
-
-    files: tuple[ManifestFile, ...]
-
-    @property
-    def size_bytes(self) -> int:
-        """Sums up all files."""
-        return sum(file.size for file in self.files)
-
-
 def manifest_digest(entries: Iterable[tuple[str, bytes]]) -> bytes:
     """Digests (path, sha256) pairs, whatever their order: what a receipt vouches for."""
     digest = hashlib.sha256()

@@ -22,7 +22,7 @@ class UnitPhase(StrEnum):
     """How far a unit has come."""
 
     PLANNED = "planned"
-    STAGED = "staged"  # fetched to this machine (mirror and transfer only)
+    STAGED = "staged"  # fetched to this machine: for transfers, which do not exist yet; no drop is ever staged
     SENT = "sent"  # something was sent: the unit holds the lease on its target
     LANDED = "landed"  # everything is listed where it belongs
     VERIFIED = "verified"  # a receipt exists

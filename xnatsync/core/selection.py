@@ -18,8 +18,6 @@ from xnatsync.core.modality import check_pattern, modality_of, words_of
 
 Tier = Literal["project", "subject", "session", "scan"]
 TIERS: tuple[Tier, ...] = ("project", "subject", "session", "scan")
-QUALITIES = ("usable", "questionable", "unusable")  # the words XNAT has; a site may add others
-
 _RELATIVE = re.compile(r"last\s+(\d{1,5})\s*d")
 _CLASS = re.compile(r"\[!?+\]?+[^\]]*+\]")  # as fnmatch reads it
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")

@@ -47,3 +47,20 @@ def size_words(size_bytes: int) -> str:
         if amount < 999.95:
             return f"{amount:.1f} {unit}"
     return f"{amount / 1000:.1f} PB"
+
+
+def size(size_bytes: int) -> str:
+    """Writes a number of bytes for people: `0 B`, `950 B`, `1.5 MB`; powers of 1000, as disks are sold."""
+    return size_words(size_bytes)
+
+
+def span(seconds: float) -> str:
+    """Writes a length of time for people: `4 s`, `2 min 10 s`, `3 h 5 min`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        minutes, rest = divmod(whole, 60)
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, rest = divmod(whole // 60, 60)
+    return f"{hours} h {rest} min" if rest else f"{hours} h"

@@ -61,7 +61,7 @@ class LogFile:
 
 
 class Log:
-    """Writes lines to a stream.  Is a `Notify`, and a `Progress` that notes each change of phase or hold."""
+    """Writes lines to a stream.  Is a `Progress` that notes each change of phase or hold."""
 
     def __init__(self, stream: Lines) -> None:
         self._stream = stream

@@ -119,7 +119,9 @@ def _awkward(stage: _Show) -> None:
     for name in ("monday_scan", "export.zip", "OLD00001"):
         stage.expect(_is_done(items.get(name)), f"{name} reached the archive, was proven there, and was filed")
     listed = {file.path for part in report.items for file in part.others}
-    stage.expect({"notes.txt", ".DS_Store"} <= listed, "what is no DICOM was listed and filed with the rest, not lost")
+    stage.expect(
+        {"notes.txt", ".DS_Store"} <= listed, "files that are not DICOM were listed and filed with the rest, not lost"
+    )
     stage.expect(
         _held_by(items.get("unnamed"), LabelUnusable.code), "unnamed is held: there is nothing to make a label of"
     )
@@ -178,9 +180,9 @@ def _damage(stage: _Show) -> None:
 def _ending(stage: _Show, *, keep: bool) -> None:
     took_s = time.monotonic() - stage.began
     if stage.failed:
-        stage.audience.chapter(f"{len(stage.failed)} things did not go as told (after {took_s:.0f} s).")
+        stage.audience.chapter(f"{len(stage.failed)} things did not go as they should (after {took_s:.0f} s).")
     else:
-        stage.audience.chapter(f"Everything went as told, in {took_s:.0f} s.")
+        stage.audience.chapter(f"Everything went as it should, in {took_s:.0f} s.")
     if keep:
         stage.audience.say(f"All of it was kept in {stage.scene.root}; look around with")
         for command in ("status", "history", "why monday_scan", "config show"):

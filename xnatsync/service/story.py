@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from xnatsync.core.errors import ACCEPTABLE, NothingFound
 from xnatsync.core.pasting import command_line
 from xnatsync.core.receipt import compared_words
-from xnatsync.core.wording import counted
+from xnatsync.core.wording import counted, size
 from xnatsync.ledger.rows import AttemptRow, EventRow, FileRow, ItemRow, PauseRow, ReceiptRow, UnitRow
 from xnatsync.service.account import Account, account_of, held_words
 from xnatsync.service.lookup import look_up
@@ -119,7 +119,7 @@ def _seen(item: ItemRow) -> Sentence:
     return Sentence(
         item.seen_at,
         f"{item.path} was seen in {where} of route {item.route}: "
-        f"{counted(item.files, 'file')} on disk, {item.bytes} bytes.",
+        f"{counted(item.files, 'file')} on disk, {size(item.bytes)}.",
         "seen",
     )
 
@@ -168,7 +168,7 @@ def _end(item: ItemRow) -> Iterator[Sentence]:
         words = (
             f"It was filed under the done folder as {item.filed_as}."
             if item.filed_as
-            else "It is done; the source lies where it was dropped, or was removed, as the route says."
+            else "It is done; its source stays where it was dropped, or was removed, as `after` of the route says."
         )
         yield Sentence(item.moved_at, words, "filed")
     elif item.hold is not None:
@@ -183,7 +183,7 @@ def _unit(ledger: Ledger, unit: UnitRow, events: list[EventRow], account: Accoun
     yield Sentence(
         unit.planned_at,
         f"Study {unit.study_uid} was planned as {_place(unit)} (u{unit.id}): "
-        f"{counted(unit.files, 'object')}, {unit.bytes} bytes."
+        f"{counted(unit.files, 'object')}, {size(unit.bytes)}."
         + (" That plan was given up." if unit.phase == "dismissed" else ""),
         "planned",
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from xnatsync.core.advice import advice_of
 from xnatsync.core.pasting import command_line, operand
-from xnatsync.core.wording import counted
+from xnatsync.core.wording import counted, size
 from xnatsync.ledger.tree_rows import OwnerRow, TroubleRow, UnplacedRow, VersionRow
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _version(row: VersionRow, owner: OwnerRow) -> Iterator[TreeSentence]:
     came = "came from the server" if row.origin == "server" else "was sent to the server from here"
     yield TreeSentence(
         row.since,
-        f"{of}{scan} of {_called(owner)} {came}: {row.size} bytes, SHA-256 {row.sha256.hex()}.",
+        f"{of}{scan} of {_called(owner)} {came}: {size(row.size)}, SHA-256 {row.sha256.hex()}.",
         "brought" if row.origin == "server" else "sent",
     )
     if row.until is None or row.ended is None:
@@ -101,7 +101,7 @@ def _owner_story(ledger: Ledger, row: OwnerRow) -> TreeStory:
         TreeSentence(row.seen_at, f"{_called(row)} ({row.server_id}) was first seen on the server.", "known"),
         TreeSentence(
             None,
-            f"The tree holds {counted(len(living), 'file')} of it, {sum(v.size for v in living)} bytes, "
+            f"The tree holds {counted(len(living), 'file')} of it, {size(sum(v.size for v in living))}, "
             f"of {counted(len({v.key for v in living if v.label}), 'resource')}.",
             "brought",
         ),

@@ -1,4 +1,4 @@
-"""Every URL this product asks an XNAT for, and nothing else.
+"""The URLs of sessions, the prearchive and the import; `addresses` has those of projects and resources.
 
 Sessions are addressed flat, by accession ID: those URLs fail loudly, while project-scoped ones fall through to the
 parent's data with 200 (hierarchy.md §3.8).  Descriptions carry no label, because labels are made of patient IDs.
