@@ -19,7 +19,6 @@ from xnatsync.core.tree import Node, Tree
 from xnatsync.engine import discover as discovering
 from xnatsync.engine import failing, filing, items, loose, observe, observers, perform, prove, recognise, units
 from xnatsync.engine.world import Rest
-from xnatsync.ledger.rows import FileRow
 from xnatsync.ledger.standstill import Standstill
 from xnatsync.ledger.units import Units
 
@@ -124,19 +123,14 @@ def forgets_the_selection() -> list[Any]:
 
 
 def removes_what_was_left_out() -> list[Any]:
-    """What the selection left out is taken for delivered with the rest of its item."""
-    real = Units.files
+    """What the selection left out is taken for delivered with the rest of its item, by Python and by SQLite."""
+    real = Units.removable
 
-    def delivered(ledger: Any, item_id: int, **more: Any) -> list[FileRow]:
-        units = [unit.id for unit in ledger.units(item_id=item_id)]
-        return [replace(file, unit_id=units[0]) if file.left_by else file for file in real(ledger, item_id, **more)]
+    def delivered(ledger: Any, item_id: int) -> dict[str, int]:
+        left = {file.path: file.position for file in ledger.files(item_id) if file.left_by}
+        return real(ledger, item_id) | left
 
-    def removing(*given: Any) -> None:
-        with patch.object(Units, "files", delivered):
-            _remove_delivered(*given)
-
-    _remove_delivered = filing._remove_delivered
-    return [patch.object(filing, "_remove_delivered", removing)]
+    return [patch.object(Units, "removable", delivered), patch.object(Units, "announce_removals", lambda *_: None)]
 
 
 def forgets_what_was_left_out() -> list[Any]:
