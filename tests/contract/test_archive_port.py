@@ -17,7 +17,7 @@ import pytest
 from archive_world import ALL, BARE, DICOM, SESSION, SHARED, World, furnish, key
 from big_project import add_resource
 from contract.model_world import ArchiveModel
-from xnatsync.core.errors import NotThere, PlaceTaken, RequestRefused
+from xnatsync.core.errors import ForeignContent, NotThere, RequestRefused
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.sandbox.http.server import SandboxServer
 from xnatsync.sandbox.model.site import Site
@@ -345,9 +345,9 @@ def test_subjects_and_projects_store_files_too(world: World) -> None:
 
 
 def test_nothing_is_overwritten_unless_asked(world: World) -> None:
-    """PlaceTaken, and what was there stays."""
+    """ForeignContent, as for an attachment of a drop, and what was there stays."""
     owner = world.owner(SESSION)
-    with pytest.raises(PlaceTaken):
+    with pytest.raises(ForeignContent):
         put(world, owner, key("5", "DICOM"), "5.dcm", b"other")
     assert world.listed(owner)["5", "DICOM", "5.dcm"] == digest(b"five")
 

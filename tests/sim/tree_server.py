@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
 from xnatsync.core.errors import (
+    ForeignContent,
     NotThere,
     OutcomeUnknown,
-    PlaceTaken,
     ReadFailed,
     ReplyStrange,
     ServerUnreachable,
@@ -438,7 +438,7 @@ class SimArchive:
             def act(whole: bytes = data) -> None:
                 history.judge.before_store(at, whole, overwrite=overwrite)
                 if not self._store(owner, resource, name, whole, overwrite=overwrite):
-                    raise PlaceTaken("a file of this name is already there")
+                    raise ForeignContent("a file of this name is already there")
 
             def late() -> None:
                 try:

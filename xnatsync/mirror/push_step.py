@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from xnatsync.core.agreement import Trouble
 from xnatsync.core.errors import (
     ContentDiffers,
+    ForeignContent,
     NameHostile,
     NotThere,
     OutcomeUnknown,
@@ -105,7 +106,7 @@ class PushStep:
                         sent.append((file, here))
                     case Compare():
                         raise AssertionError("compared already")
-            except (PlaceTaken, RequestRefused, NotThere, SourceError) as error:
+            except (ForeignContent, PlaceTaken, RequestRefused, NotThere, SourceError) as error:
                 person = not isinstance(error, SourceError)
                 troubles.append(Trouble(file.path, error.code, str(error), person))
         found, whole = self._look_again(row, owner, {file.path for file in files}, listing)
@@ -296,7 +297,7 @@ class PushStep:
             raise
         except XnatsyncError as error:
             error.effect = "store"
-            outcome = "refused" if isinstance(error, PlaceTaken | RequestRefused) else "failed"
+            outcome = "refused" if isinstance(error, ForeignContent | RequestRefused) else "failed"
             world.ledger.end_deed(deed.id, outcome=outcome, now=world.now(), code=error.code)  # type: ignore[arg-type]
             raise
         world.ledger.end_deed(deed.id, outcome="ok", now=world.now())

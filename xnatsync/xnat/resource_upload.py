@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from xnatsync.core.errors import OutcomeUnknown, PlaceTaken, ReplyStrange, RequestRefused
+from xnatsync.core.errors import RequestRefused
 from xnatsync.core.inventory import Owner, ResourceKey
-from xnatsync.xnat import addresses, replies, upload
+from xnatsync.xnat import addresses, upload
 from xnatsync.xnat.client import Client
 
-_STORED: Final = frozenset({200, 201})
 _CATALOG: Final = "catalog.xml"
 _MANY: Final = frozenset({"ALL", "*", "NULL"})
 
@@ -27,7 +26,7 @@ def put_resource_file(
     request_id: str,
     timeout_s: float,
 ) -> None:
-    """Stores one file; PlaceTaken when it is there and `overwrite` is not asked for.
+    """Store one file; ForeignContent when it is there and `overwrite` is not asked for.
 
     RequestRefused before anything is sent when XNAT would store it elsewhere or under another name.  It answers 200 to
     an account that may read but not edit, and stores nothing: only a listing proves it.
@@ -36,16 +35,7 @@ def put_resource_file(
     found = addresses.one_file(owner.kind, owner.id, resource.scan, resource.label, name)
     call = addresses.as_store(found, overwrite=overwrite)
     body = upload.body_of(name, content, size)
-    reply = client.write(call, request_id=request_id, body=body, timeout_s=timeout_s, done=_STORED)
-    try:
-        taken = replies.duplicates(reply)
-    except ReplyStrange as error:
-        raise OutcomeUnknown(str(error), http=reply.status) from error
-    if taken:
-        raise PlaceTaken(
-            f"{call.what}: a file of this name is already there",
-            advice="Nothing was overwritten; compare the two.",
-        )
+    upload.store(client, call, body, request_id=request_id, timeout_s=timeout_s)
 
 
 def _check(resource: ResourceKey, name: str) -> None:

@@ -12,6 +12,7 @@ from xnatsync.core.remote import ImportReply, ImportTarget
 from xnatsync.xnat import replies, wire
 from xnatsync.xnat.client import Client
 from xnatsync.xnat.exchange import Body
+from xnatsync.xnat.wire import Call
 from xnatsync.xnat.zipstream import zip_pieces
 
 _OK: Final = frozenset({200})
@@ -63,6 +64,11 @@ def put_file(
     """
     call = wire.stored_file(session_id, resource, name, overwrite=overwrite)
     body = body_of(name, content, size)
+    store(client, call, body, request_id=request_id, timeout_s=timeout_s)
+
+
+def store(client: Client, call: Call, body: Body, *, request_id: str, timeout_s: float) -> None:
+    """Send one file; ForeignContent when the answer, a 200, says that one of that name is there."""
     reply = client.write(call, request_id=request_id, body=body, timeout_s=timeout_s, done=_STORED)
     try:
         taken = replies.duplicates(reply)
