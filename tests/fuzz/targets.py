@@ -143,7 +143,6 @@ PARSERS: list[Callable[[Reply], object]] = [
     replies.files,
     lambda reply: replies.sessions(reply, "P1"),
     lambda reply: replies.item_field(reply, "ID"),
-    replies.number,
     lambda reply: replies.projects(reply, "ID"),
     lambda reply: replies.role(reply, "P1"),
     replies.scans,

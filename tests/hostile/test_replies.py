@@ -223,7 +223,6 @@ def test_an_answer_packed_once_is_read() -> None:
     with scripted() as script, connected(script) as server:
         body = gzip.compress(b'{"items":[{"data_fields":{"ID":"P1"}}]}')
         script.on("GET", "/data/projects/P1", script.guarded(Answer(200, body, {"Content-Encoding": "gzip"})))
-        script.on("GET", "/data/projects/P1/prearchive_code", script.guarded(Answer(200, b"0")))
         found = server.project("P1")
     assert found is not None
     assert found.id == "P1"

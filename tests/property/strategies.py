@@ -105,7 +105,7 @@ def row(state: PrearchiveState, **changes: Any) -> PrearchiveSeen:
 def view(**changes: Any) -> ServerView:
     """What the server showed: an empty project, unless it says otherwise."""
     facts: dict[str, Any] = {
-        "project": ProjectSeen(PROJECT, auto_archive=False),
+        "project": ProjectSeen(PROJECT),
         "may_edit": True,
         "sessions": (),
         "claimed": frozenset(),

@@ -199,7 +199,7 @@ class SimXnat:
 
     def project(self, project: str) -> ProjectSeen | None:
         self._read("project")
-        return ProjectSeen(project, auto_archive=True) if project in self.server.site.projects else None
+        return ProjectSeen(project) if project in self.server.site.projects else None
 
     def may_edit(self, project: str) -> bool | None:
         self._read("may_edit")

@@ -139,7 +139,7 @@ def test_what_is_there_whole_needs_nothing_that_only_sending_needs(changes: dict
 
 @pytest.mark.parametrize(
     ("project", "expected"),
-    [(None, "not on the server"), (ProjectSeen("NEURO-1", auto_archive=False), "another name of the project NEURO-1")],
+    [(None, "not on the server"), (ProjectSeen("NEURO-1"), "another name of the project NEURO-1")],
 )
 def test_a_project_that_is_missing_hidden_or_called_otherwise_stops(project: Any, expected: str) -> None:
     """An upload under an alias would come out under the real name, and be taken for misrouted."""

@@ -20,6 +20,7 @@ from xnatsync.core.errors import (
     ServerUnwell,
     SourceChanged,
 )
+from xnatsync.core.remote import ProjectSeen
 from xnatsync.xnat.server import XnatServer
 
 E = "/data/experiments/XNAT_E1"
@@ -136,17 +137,15 @@ def test_a_missing_resource_is_empty_only_in_a_session_that_is_there(xnat: Scrip
 # --- projects ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("code", "auto"), [(b"0", False), (b"4", True), (b"5", True), (b"1", False), (b"9", True)])
-def test_a_project_is_known_by_its_id_and_its_way_of_archiving(xnat: Scripted, code: bytes, auto: bool) -> None:
-    """The address may be an alias; codes of 4 and more archive by themselves (import.md §2.8, doubt 16)."""
+def test_a_project_is_known_by_its_id_and_asked_for_once(xnat: Scripted) -> None:
+    """The address may be an alias; nothing is asked for that nobody reads."""
     xnat.on("GET", "/data/projects/alias", Answer(200, b'{"items":[{"data_fields":{"ID":"P1"}}]}'))
-    xnat.on("GET", "/data/projects/P1/prearchive_code", Answer(200, code))
 
     with connected(xnat) as server:
         seen = server.project("alias")
 
-    assert seen is not None
-    assert (seen.id, seen.auto_archive) == ("P1", auto)
+    assert seen == ProjectSeen("P1")
+    assert [asked.path for asked in xnat.asked if asked.path.startswith("/data/projects")] == ["/data/projects/alias"]
 
 
 def test_only_xnats_own_404_says_that_a_project_is_absent(xnat: Scripted) -> None:

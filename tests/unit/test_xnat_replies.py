@@ -293,14 +293,6 @@ def test_who_we_are() -> None:
             replies.user(reply(said))
 
 
-def test_a_number_is_a_number() -> None:
-    """The prearchive code is a bare integer, not JSON; anything else is strange."""
-    assert replies.number(reply(b"4\n")) == 4
-    for said in (b"", b"four", b'{"code":4}'):
-        with pytest.raises(ReplyStrange):
-            replies.number(reply(said))
-
-
 @pytest.mark.parametrize(
     "body", [b"{}", b'{"items":[]}', b'{"items":[{}]}', b'{"items":[{"data_fields":{}}]}', b"<html>"]
 )

@@ -19,7 +19,6 @@ class ProjectSeen:
     """A project this account can read."""
 
     id: str
-    auto_archive: bool  # prearchive_code 4 or 5: the server archives by itself what it builds by itself
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ def observe(world: World, unit: UnitRow, files: Sequence[FileRow]) -> ServerView
     """Sees what the server holds of this unit's study and of its label."""
     server = world.server(unit.server)
     planned = unit.phase == "planned"
-    project = server.project(unit.project) if planned else ProjectSeen(unit.project, auto_archive=False)
+    project = server.project(unit.project) if planned else ProjectSeen(unit.project)
     if project is None:  # whatever else is asked of it would be answered as if a right were lacking
         return ServerView(None, None, (), frozenset(), None, None, (), None)
     prearchive = server.prearchive(unit.project)

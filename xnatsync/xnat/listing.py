@@ -13,20 +13,14 @@ from xnatsync.xnat.replies import Reply
 from xnatsync.xnat.wire import Call
 
 DICOM_RESOURCES: Final = frozenset({"DICOM", "secondary"})
-_AUTO_ARCHIVE: Final = 4  # this code and those above archive by themselves (import.md §2.8)
 
 
 def project(client: Client, project_id: str) -> ProjectSeen | None:
-    """Looks a project up by ID or alias; None when it is absent or hidden."""
+    """Look a project up by ID or alias; None when it is absent or hidden."""
     try:
-        found = replies.item_field(client.get(wire.project(project_id)), "ID")
+        return ProjectSeen(replies.item_field(client.get(wire.project(project_id)), "ID"))
     except NotThere:
         return None
-    try:
-        code = replies.number(client.get(wire.prearchive_code(found)))
-    except AccessDenied:
-        code = _AUTO_ARCHIVE  # what new projects start with; a reader need not be told
-    return ProjectSeen(found, auto_archive=code >= _AUTO_ARCHIVE)
 
 
 def may_edit(client: Client, project_id: str) -> bool | None:

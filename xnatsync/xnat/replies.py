@@ -142,14 +142,6 @@ def experiment_id(uri: object, what: str) -> str:
     return names.segment(found.group(1), what)
 
 
-def number(reply: Reply) -> int:
-    """Reads a bare integer."""
-    said = reply.text.strip()
-    if not re.fullmatch(r"-?[0-9]{1,9}", said):
-        raise ReplyStrange(f"{reply.call.what}: the answer is not a number")
-    return int(said)
-
-
 def projects(reply: Reply, column: str) -> frozenset[str]:
     """Reads the IDs of a project listing; `column` is `ID`, or `id` where another handler answers (§3.2)."""
     return frozenset(names.shown(row[column]) for row in rows(reply, (column,)))

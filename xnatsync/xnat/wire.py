@@ -95,12 +95,6 @@ def project(project_id: str) -> Call:
     return read(f"/data/projects/{seg(project_id)}", f"looking up project {project_id}")
 
 
-def prearchive_code(project_id: str) -> Call:
-    """The project's way of archiving: a bare integer (import.md §2.8)."""
-    path = f"/data/projects/{seg(project_id)}/prearchive_code"
-    return Call(Verb.READ, "GET", path, f"reading the prearchive setting of project {project_id}", due=Due.TEXT)
-
-
 def editable_projects() -> Call:
     """The projects this account may edit (§3.2)."""
     return read("/data/projects", "listing the projects we may edit", ("restrict", "edit"))

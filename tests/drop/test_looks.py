@@ -1,0 +1,29 @@
+"""What a look at a planned unit costs: nothing is asked for that nobody reads."""
+
+from __future__ import annotations
+
+from drop_world import DropWorld
+from xnatsync.config.load import load
+from xnatsync.engine.world import Silent
+from xnatsync.service.app import App
+from xnatsync.service.planning import plan
+
+
+def test_a_look_at_a_planned_unit_asks_each_thing_once(world: DropWorld) -> None:
+    """The project, what may be edited, the prearchive, the sessions of the study and of the label."""
+    world.study()
+    begun = len(world.server.log)
+
+    plan(App(load(world.config)), (), progress=Silent())
+
+    asked = [(entry["method"], entry["path"]) for entry in world.server.log[begun:]]
+    assert asked == [
+        ("POST", "/data/JSESSION"),
+        ("GET", "/data/auth"),
+        ("GET", "/data/projects/P1"),
+        ("GET", "/data/prearchive/projects/P1"),
+        ("GET", "/data/projects/P1/experiments"),  # of the study
+        ("GET", "/data/projects/P1/experiments"),  # of the label
+        ("GET", "/data/projects"),  # what may be edited
+        ("DELETE", "/data/JSESSION"),
+    ]
