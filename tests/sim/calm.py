@@ -153,8 +153,13 @@ class Calm:
                 ):
                     self._dismiss(item)
                     return
-                case errors.ObjectsBroken.code | errors.SourceDamaged.code:
+                case errors.SourceDamaged.code:
                     self._remove_broken(item)
+                case _ if code in errors.ACCEPTABLE:
+                    if self.history.asked[item.id] > 1 or self.history.faults.next("accept").random() < 0.5:
+                        self.history.accept(item)
+                    else:
+                        self._remove_broken(item)
                 case errors.ObjectsConflict.code:
                     self._remove_rivals(item)
                 case _ if isinstance(row, UnitRow):

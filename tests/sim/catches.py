@@ -13,7 +13,7 @@ from sim.world import History
 from xnatsync.core import decide as deciding
 from xnatsync.core.choosing import EVERY_DROP
 from xnatsync.core.errors import Disposition
-from xnatsync.core.manifest import Level
+from xnatsync.core.manifest import Kind, Level
 from xnatsync.core.moment import parse
 from xnatsync.core.tree import Node, Tree
 from xnatsync.engine import discover as discovering
@@ -193,13 +193,28 @@ def knows_sessions_by_their_uid_alone() -> list[Any]:
     return [patch.object(recognise, "sessions", by_header)]
 
 
+def takes_what_it_cannot_read_for_clutter() -> list[Any]:
+    """Whatever is no object is nobody's business."""
+    real = items.accounted
+
+    def careless(files: Any, attached: Any, rules: Any) -> Any:
+        judged = real(files, attached, rules)
+        return tuple(
+            replace(file, kind=Kind.OTHER, identity=None) if file.kind is Kind.BROKEN and file.doubt else file
+            for file in judged
+        )
+
+    return [patch.object(items, "accounted", careless)]
+
+
 BUGS: dict[str, Callable[[], list[Any]]] = {
     bug.__name__: bug
     for bug in (
         believes_the_200, compares_names_only, files_without_looking_again, has_no_merge_base,
         takes_every_row_for_its_own, takes_no_lease, takes_a_lost_reply_for_a_failure, takes_unknown_for_final,
         has_no_quiet_time, resets_early, judges_on_an_incomplete_listing, forgets_the_selection,
-        removes_what_was_left_out, forgets_what_was_left_out, blames_the_whole_route, repeats_what_was_refused,
+        removes_what_was_left_out, forgets_what_was_left_out, takes_what_it_cannot_read_for_clutter,
+        blames_the_whole_route, repeats_what_was_refused,
         believes_every_moment, lets_watchers_fail_the_work,
         looks_into_no_custody, knows_a_flat_file_by_its_name, knows_sessions_by_their_uid_alone,
     )

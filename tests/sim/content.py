@@ -86,14 +86,14 @@ def members(data: bytes) -> tuple[tuple[str, bytes], ...]:
 
 
 @cache
-def _reading(data: bytes, tags: frozenset[str], pixels: bool) -> Reading:
-    return Classifier(tags, pixels=pixels).read(iter([data]))
+def _reading(data: bytes, tags: frozenset[str], pixels: bool, name: str = "") -> Reading:
+    return Classifier(tags, pixels=pixels).read(iter([data]), name)
 
 
 @cache
 def manifest_file(path: str, mtime_ns: int, data: bytes, tags: frozenset[str], pixels: bool) -> ManifestFile:
     """What the product's own reader says of a file; the same bytes are read once for all histories."""
-    reading = _reading(data, tags, pixels)
+    reading = _reading(data, tags, pixels, path)
     return ManifestFile(
         path=path,
         size=len(data),
@@ -107,7 +107,29 @@ def manifest_file(path: str, mtime_ns: int, data: bytes, tags: frozenset[str], p
         pixels=reading.pixels,
         pixel_bytes=reading.pixel_bytes,
         tags=reading.tags,
+        doubt=reading.doubt,
     )
+
+
+JUNK = ("empty", "zeroed", "zeroed head", "cut in the preamble", "cut in the head", "noise")
+
+
+@cache
+def junk(data: bytes, how: str) -> bytes:
+    """What a full disk or a power cut leaves of an object."""
+    match how:
+        case "empty":
+            return b""
+        case "zeroed":
+            return bytes(len(data))
+        case "zeroed head":
+            return data[:132] + bytes(len(data) - 132)
+        case "cut in the preamble":
+            return data[:130]
+        case "cut in the head":
+            return data[:400]
+        case _:
+            return bytes((7 * byte + 3) % 251 or 1 for byte in data[:900])
 
 
 @dataclass(frozen=True, slots=True)

@@ -250,11 +250,26 @@ class Judge:
                 self.broken("BUG", f"{kind} {number}: {detail}")
             if hold == "person":
                 self._is_for_a_person(f"{kind} {number}", code, tries, detail, advice)
+        self._nothing_lost_is_done()
         twice = self.history.questions(
             "select target from unit where phase in ('sent', 'landed') group by target having count(*) > 1"
         )
         if twice:
             self.broken("S5", f"two units write to {twice[0][0]}")
+
+    def _nothing_lost_is_done(self) -> None:
+        """S1: no item is proven or done with a file that nobody accounts for: what is left of a lost object."""
+        rows = self.history.questions(
+            "select f.item_id, f.path, f.sha256, f.unit_id from file f join item i on i.id = f.item_id "
+            "where i.phase in ('verified', 'done') and f.kind not in ('dicom', 'duplicate') and f.left_by = ''"
+        )
+        for item_id, path, digest, unit_id in rows:
+            lost = bytes(digest) in self.history.junk or path.endswith((".dcm", "IM0007"))
+            if not lost or (item_id, bytes(digest)) in self.history.let_be:
+                continue
+            by_a_setting = path.endswith("9/raw") and (unit_id is not None or self.history.route.other != "keep")
+            if not by_a_setting:
+                self.broken("S1", f"item {item_id} is done, and nobody accounts for {path}")
 
     def _is_for_a_person(self, name: str, code: str, tries: int, detail: str, advice: str) -> None:
         """L1: a hold has code, reason and advice, and waits for a person only when time does not help."""

@@ -49,6 +49,11 @@ def drop(history: History, chance: Chance) -> str | None:
             history.later(0, Path(name) / "notes.txt", b"notes of " + name.encode(), mtime)
         if chance.random() < 0.05:
             history.later(0, Path(name) / "9/broken.dcm", things[0].data[:700], mtime)
+        if chance.random() < 0.08:
+            how, place = chance.choice(content.JUNK), chance.choice(("9/0009.dcm", "1/IM0007", "9/raw"))
+            data = content.junk(things[0].data, how)
+            history.junk.add(content.sha(data))
+            history.later(0, Path(name) / place, data, mtime)
     return f"{kind} {name} of study {study[0].study}, {len(things)} objects, version {version}"
 
 

@@ -24,6 +24,7 @@ LAST = {
     "forgets_the_selection": 0,
     "removes_what_was_left_out": 44,
     "forgets_what_was_left_out": 3,
+    "takes_what_it_cannot_read_for_clutter": 7,
     "blames_the_whole_route": 15,
     "repeats_what_was_refused": 320,
     "believes_every_moment": 122,

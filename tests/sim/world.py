@@ -28,7 +28,7 @@ from sim.observers import Failing
 from sim.server import PROJECT, SimServer, SimXnat
 from sim.steps import Inline, InlinePool
 from xnatsync.core.claim import Claim
-from xnatsync.core.errors import XnatsyncError
+from xnatsync.core.errors import ACCEPTABLE, XnatsyncError
 from xnatsync.core.group import Routing
 from xnatsync.core.manifest import Level
 from xnatsync.core.names import Template
@@ -39,6 +39,7 @@ from xnatsync.engine.observers import Unfailing
 from xnatsync.engine.recover import recover
 from xnatsync.engine.release import release_unit, wake
 from xnatsync.engine.world import World
+from xnatsync.ledger.rows import ItemRow
 from xnatsync.routes.drop import DropRoute
 
 PATIENCE_S = 120.0
@@ -71,6 +72,8 @@ class History:
         self.held: Counter[str] = Counter()  # what a person was asked when faults had stopped
         self.known: dict[bytes, bytes] = {}  # every content that anybody ever dropped
         self.torn: set[bytes] = set()
+        self.junk: set[bytes] = set()  # what is left of objects that were lost before they were dropped
+        self.let_be: set[tuple[int, bytes]] = set()  # by item and content: what a person has accepted
         self.stamps: dict[tuple[str, int, int], bytes] = {}  # what had a path, a size and an old time first
         self.given_up: set[bytes] = set()  # contents that people took away or overwrote, or that a power cut took
         self.events: list[tuple[int, int, Callable[[], None]]] = []
@@ -257,6 +260,8 @@ class History:
         for item in self.ledger.held_items():
             self.log(f"person: retry item {item.id}")
             try:
+                if item.code in ACCEPTABLE and self.faults.next("accept").random() < 0.4:
+                    self.accept(item)
                 if item.hold is not None:
                     self.ledger.release_item(item.id)
                 for unit in self.ledger.units(item_id=item.id):
@@ -264,6 +269,14 @@ class History:
                         release_unit(self.ledger, self.ledger.item(item.id), unit, self.ledger_now())
             except XnatsyncError as error:  # a ledger that fails, or a late upload that may still arrive
                 self.log(f"not now: {error.code}")
+
+    def accept(self, item: ItemRow) -> None:
+        """A person says `xnatsync accept`: this content of these files is let be."""
+        held = self.ledger.files(item.id, kind="broken")
+        self.ledger.accept(item.id, held, self.ledger_now())
+        self.let_be |= {(item.id, file.sha256) for file in held}
+        self.marks["accepted"] += 1
+        self.log(f"person: accepts {len(held)} files of item {item.id}")
 
     def starts_over(self) -> int:
         """How often a unit was planned, or let go by a person: each time its writes begin anew."""

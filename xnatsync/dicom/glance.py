@@ -22,6 +22,7 @@ class Glance:
         self._head = b""
         self._filled = self._text = True
         self._wide: codecs.IncrementalDecoder | None = None
+        self._first = b""  # the first byte of a text, as long as it is not known how it is written
         self._index: list[bytes] | None = []
 
     @property
@@ -36,7 +37,6 @@ class Glance:
             if not chunk:
                 continue
             if not self._size:
-                self._begin(chunk)
                 plain = chunk[128:132] == b"DICM"
             if len(self._head) < HEAD:
                 self._head += chunk[: HEAD - len(self._head)]
@@ -49,18 +49,25 @@ class Glance:
 
     def seen(self, name: str) -> Glimpse:
         """Tell what was seen, when the stream has come to its end."""
-        return Glimpse(name, self._size, self._head, self._filled and self._size > 0, self._zeros, self._text)
-
-    def _begin(self, chunk: bytes) -> None:
-        if (coding := _WIDE.get(chunk[:2])) is not None:
-            self._wide = codecs.getincrementaldecoder(coding)("strict")
+        text = self._text and is_text(self._first)
+        return Glimpse(name, self._size, self._head, self._filled and self._size > 0, self._zeros, text)
 
     def _look(self, chunk: bytes) -> None:
         self._filled = self._filled and chunk.count(self._head[:1]) == len(chunk)
         rest = len(chunk.rstrip(b"\0"))
         self._zeros = len(chunk) - rest if rest else self._zeros + len(chunk)
         if self._text:
-            self._text = self._is_wide_text(chunk) if self._wide is not None else is_text(chunk)
+            self._text = self._is_text(chunk)
+
+    def _is_text(self, chunk: bytes) -> bool:
+        if self._size < 2:  # is it marked as UTF-16?
+            self._first += chunk
+            if len(self._first) < 2:
+                return True
+            chunk, self._first = self._first, b""
+            if (coding := _WIDE.get(chunk[:2])) is not None:
+                self._wide = codecs.getincrementaldecoder(coding)("strict")
+        return self._is_wide_text(chunk) if self._wide is not None else is_text(chunk)
 
     def _is_wide_text(self, chunk: bytes) -> bool:
         assert self._wide is not None

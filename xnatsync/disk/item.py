@@ -55,7 +55,7 @@ def parts(path: Path, only: Sequence[str] | None = None) -> Generator[Part, None
 
 def archive_kind(path: Path) -> Kind | None:
     """Say which archive an item is, by its content or else by its name; None for a folder and for any other file."""
-    if not real(path).is_file():
+    if real(path).is_symlink() or not real(path).is_file():
         return None
     try:
         with reach(*Anchors().steps(path)).reading() as handle:
