@@ -36,7 +36,7 @@ def test_a_fresh_machine_needs_nothing_else(tmp_path: Path) -> None:
     assert done.stdout.count("✓ ") == 10
     assert "not so" not in done.stdout
     assert "caught: the damaged object 2.25." in done.stdout
-    assert "Everything went as told" in done.stdout
+    assert "Everything went as it should" in done.stdout
     assert list(tmp_path.iterdir()) == []
 
 
@@ -87,7 +87,7 @@ def test_damage_that_is_not_caught_fails_the_demonstration(
     out = capsys.readouterr().out
     assert code == 1
     assert "✗ not so: caught: the damaged object" in out
-    assert "did not go as told" in out
+    assert "did not go as they should" in out
     assert list(temporary.iterdir()) == []
 
 
