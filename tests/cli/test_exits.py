@@ -56,7 +56,7 @@ def test_an_unknown_route_is_2(box: World) -> None:
     ran = box.run("sync", "scaner")
 
     assert ran.code == 2
-    assert "error: no route is called scaner  [XS-ROUTE-UNKNOWN]" in ran.err
+    assert "error: no route is called scaner; configured: scanner  [XS-ROUTE-UNKNOWN]" in ran.err
 
 
 @pytest.mark.parametrize(
