@@ -184,7 +184,7 @@ class MirrorCrashWorld:
             holder, _, name = row["URI"].partition("/files/")
             scan = holder.partition("/scans/")[2].partition("/")[0]
             place = f"scans/{scan}/resources" if scan else "resources"
-            found[f"{place}/{row['collection']}/{name}"] = self.http("GET", f"/data{row['URI']}").content
+            found[f"{place}/{row['collection']}/{name}"] = self.http("GET", row["URI"]).content
         return found
 
     def _everything(self) -> dict[str, bytes]:

@@ -47,8 +47,7 @@ def stored(world: MirrorWorld) -> dict[str, bytes]:
         holder, _, name = row["URI"].partition("/files/")
         scan = holder.partition("/scans/")[2].partition("/")[0]
         place = f"scans/{scan}/resources" if scan else "resources"
-        uri = str(row["URI"]).removeprefix("/data")
-        answer = httpx.get(f"{world.server.url}/data{uri}", auth=("agent", "secret"))
+        answer = httpx.get(f"{world.server.url}{row['URI']}", auth=("agent", "secret"))
         assert answer.status_code == 200
         found[f"{place}/{row['collection']}/files/{name}"] = answer.content
     return found
