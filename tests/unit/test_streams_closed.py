@@ -64,6 +64,7 @@ class Failing:
 
     pieces: int
     at_once: int = 2
+    apart: bool = True
     came: list[str] = field(default_factory=list)
 
     def free(self) -> int:
@@ -118,6 +119,33 @@ def test_a_disk_that_fills_up_leaves_no_answer_open(
 
     assert far.client.exchanges.streams == 0, error
     assert isinstance(error, DiskFull) or after > 6
+
+
+@dataclass
+class Narrow(Failing):
+    """A store with so much room."""
+
+    room: int = 0
+
+    def free(self) -> int:
+        return self.room
+
+
+@WHAT
+@given(st.integers(0, 7 * SIZE), st.booleans(), st.booleans(), st.booleans())
+def test_what_fits_in_the_room_is_fetched(
+    far: XnatServer, room: int, threads: bool, piecemeal: bool, apart: bool
+) -> None:
+    """Each file that still fits and none more, the rest told; into a zip all or nothing."""
+    store = Narrow(pieces=1 << 20, apart=apart, room=room)
+    fetcher = Fetcher(far, SESSION, store, "s", threads=threads, piecemeal=piecemeal)
+
+    error = kept(lambda: list(fetcher.fetch(listed(), listed())))
+
+    fits = min(room // SIZE, len(NAMES))
+    assert isinstance(error, DiskFull) == (fits < len(NAMES))
+    assert len(store.came) == (fits if apart or fits == len(NAMES) else 0)
+    assert far.client.exchanges.streams == 0
 
 
 def taken(stream: Iterator[Any], pieces: int) -> None:

@@ -16,7 +16,7 @@ from xnatsync.core.errors import ContentDiffers, DiskFull, NotThere, ReplyStrang
 from xnatsync.core.inventory import Owner, ResourceKey
 from xnatsync.core.sides import ServerFile
 from xnatsync.core.streams import at_most, closed_after
-from xnatsync.core.wording import size_words
+from xnatsync.core.wording import counted, size_words
 from xnatsync.mirror.abreast import abreast
 from xnatsync.mirror.ahead import Big, Group, read_ahead
 from xnatsync.mirror.store import Staged, Store
@@ -51,16 +51,21 @@ class Fetcher:
     def fetch(self, wanted: Sequence[ServerFile], listed: Sequence[ServerFile]) -> Generator[Staged]:
         """Stages what is wanted; what did not come, or came as something else, is in `wrong` when this ends.
 
-        One such file does not keep the others from arriving.
+        One such file does not keep the others from arriving.  DiskFull at its end when not all of it fits: what fits,
+        in the order given, was staged.
         """
-        self._check_room(wanted)
-        singles, zipped = self._shared_out(wanted, listed)
+        fitting, full = self._fitting(wanted)
+        if full is not None and not fitting:
+            raise full
+        singles, zipped = self._shared_out(fitting, listed)
         self._sizes = {(file.key, file.name): file.size for file in listed}
         with closing(self._singles(singles)) as alone:
             yield from self._right(alone)
         if zipped:
             with closing(self._zipped(zipped)) as unpacked:
                 yield from self._right(unpacked)
+        if full is not None:
+            raise full
 
     def fetch_all(self, wanted: Sequence[ServerFile], listed: Sequence[ServerFile]) -> Generator[Staged]:
         """Does the same, and raises ContentDiffers at its end when something is in `wrong`."""
@@ -69,12 +74,20 @@ class Fetcher:
             more = f" (and {len(self.wrong) - 1} more)" if len(self.wrong) > 1 else ""
             raise ContentDiffers(f"{self.wrong[0][1]}{more}")
 
-    def _check_room(self, wanted: Sequence[ServerFile]) -> None:
-        """Raise DiskFull before anything is fetched that cannot be kept: a disk filled to its brim harms others too."""
-        needed = sum(max((file.size or 0) - self.store.begun(file), 0) for file in wanted)
-        free = self.store.free()
-        if needed > free:
-            raise DiskFull(f"{size_words(needed)} to fetch of {self.called}, {size_words(free)} free")
+    def _fitting(self, wanted: Sequence[ServerFile]) -> tuple[Sequence[ServerFile], DiskFull | None]:
+        """Part off what cannot be kept before it is fetched: a disk filled to its brim harms others too."""
+        needs = [max((file.size or 0) - self.store.begun(file), 0) for file in wanted]
+        left = free = self.store.free()
+        if sum(needs) <= free:
+            return wanted, None
+        fitting: list[ServerFile] = []
+        for file, need in zip(wanted, needs, strict=True):
+            if self.store.apart and need <= left:
+                fitting.append(file)
+                left -= need
+        over = counted(len(wanted) - len(fitting), "file")
+        words = f"{size_words(sum(needs))} to fetch of {self.called}, {size_words(free)} free: no room for {over}"
+        return fitting, DiskFull(words)
 
     def _right(self, came: Iterator[_Outcome]) -> Iterator[Staged]:
         for file, one in came:
@@ -197,7 +210,7 @@ class Fetcher:
                 "it was thrown away"
             )
 
-        def counted() -> Iterator[bytes]:
+        def measured() -> Iterator[bytes]:
             nonlocal size
             for piece in at_most(content, most, longer):
                 size += len(piece)
@@ -206,7 +219,7 @@ class Fetcher:
                 self._go_on()
 
         try:
-            staged = self.store.put(file, counted(), append=bool(begun))
+            staged = self.store.put(file, measured(), append=bool(begun))
             self._compare(staged)
         except ContentDiffers:
             self.store.drop(file)

@@ -6,9 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from xnatsync.core.agreement import Agreement, agree
-from xnatsync.core.errors import NameHostile, XnatsyncError
+from xnatsync.core.errors import DiskFull, NameHostile, XnatsyncError
 from xnatsync.core.inventory import Owner, OwnerKind
 from xnatsync.core.rail import max_delete
+from xnatsync.core.wording import size_words
 from xnatsync.ledger.tree_rows import OwnerRow
 from xnatsync.mirror.listings import Listings
 from xnatsync.mirror.moving import follow
@@ -19,6 +20,7 @@ from xnatsync.mirror.step import listing_of
 from xnatsync.mirror.survey import Survey, survey
 from xnatsync.mirror.world import TreeWorld
 from xnatsync.routes.mirror import MirrorRoute
+from xnatsync.tree_ports import TreeDisk
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class MirrorPlan:
 def plan(world: TreeWorld, route: MirrorRoute) -> MirrorPlan:
     """Plans one route, on a ledger that forgets what is written into it."""
     planned = MirrorPlan(route)
+    disk = world.disk
     world = replace(world, disk=rehearsed(world.disk))
     try:
         found = survey(world, route, dry=True)
@@ -70,9 +73,17 @@ def plan(world: TreeWorld, route: MirrorRoute) -> MirrorPlan:
         planned.errors += [NameHostile(f"owner {number or 'without a name'}: {why}") for number, why in found.refused]
         removals = sum(len(step.answer.trash) for step in planned.steps)
         planned.over_the_rail = not max_delete(removals, found.tree_files, route.max_delete)
+        _foresee_room(disk, planned)
     except XnatsyncError as error:
         planned.errors.append(error)
     return planned
+
+
+def _foresee_room(disk: TreeDisk, planned: MirrorPlan) -> None:
+    """Say beforehand what a run would say when it had fetched what fits."""
+    size, free = sum(step.bytes for step in planned.steps), disk.free_bytes(planned.route.folder)
+    if size > free:
+        planned.errors.append(DiskFull(f"{size_words(size)} to fetch, {size_words(free)} free"))
 
 
 def _owner(world: TreeWorld, found: Survey, listings: Listings, row: OwnerRow, why: str) -> OwnerPlan:

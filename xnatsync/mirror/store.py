@@ -29,6 +29,11 @@ class Store(Protocol):
         """How many threads may put files at the same time."""
         ...
 
+    @property
+    def apart(self) -> bool:
+        """Whether each file is of use without the others: then those that fit are taken when not all do."""
+        ...
+
     def free(self) -> int:
         """How many bytes it can still take."""
         ...
@@ -54,6 +59,7 @@ class Staging:
     root: Path
     prefix: str
     at_once: int = 2
+    apart: bool = True
 
     def free(self) -> int:
         """What the disk has left, without what is kept free on it."""

@@ -21,14 +21,14 @@ from xnatsync.core.errors import (
     NotThere,
     XnatsyncError,
 )
-from xnatsync.core.wording import counted
+from xnatsync.core.wording import counted, size_words
 
 if TYPE_CHECKING:
     from xnatsync.config.load import Problem
     from xnatsync.config.model import Config, DropConfig, MirrorConfig, PushConfig, ServerConfig
     from xnatsync.service.app import App
 
-FREE_BYTES = 100_000_000  # less room than this for the ledger is worth a warning
+FREE_BYTES = 100_000_000  # less room than this for the ledger or a mirror is worth a warning
 SKEW_S = 300.0  # clocks that differ by more confuse people who compare logs; nothing else depends on them
 
 State = Literal["ok", "warning", "problem"]
@@ -101,7 +101,7 @@ def _checks(app: App, config: Config) -> Iterator[Check]:
         yield from _folders(app, name, route)
     yield from _strays(app, config)
     for name, tree in config.tree_routes.items():
-        yield _tree(name, tree)
+        yield from _tree(name, tree)
 
 
 def _problem(name: str, error: XnatsyncError) -> Check:
@@ -235,7 +235,9 @@ def _strays(app: App, config: Config) -> Iterator[Check]:
             yield Check(what, "ok", f"{folder} is a former done folder: nothing in it is delivered again")
 
 
-def _tree(name: str, route: MirrorConfig | PushConfig) -> Check:
+def _tree(name: str, route: MirrorConfig | PushConfig) -> Iterator[Check]:
+    from xnatsync.disk.space import free_bytes
+
     what, folder = f"route {name}", Path(route.folder)
     rights = "read and written" if route.kind == "mirror" else "read"
     try:
@@ -243,9 +245,14 @@ def _tree(name: str, route: MirrorConfig | PushConfig) -> Check:
             raise FolderMissing(f"{folder} is not there, or is not a folder")
         if not os.access(folder, os.R_OK | os.X_OK | (os.W_OK if route.kind == "mirror" else 0)):
             raise DiskUnwell(f"{folder} cannot be {rights} by this account", advice="Give this account the right.")
+        free = free_bytes(folder)
     except XnatsyncError as error:
-        return _problem(what, error)
-    return Check(what, "ok", f"{folder} can be {rights}")
+        yield _problem(what, error)
+        return
+    yield Check(what, "ok", f"{folder} can be {rights}")
+    if route.kind == "mirror" and free < FREE_BYTES:
+        text = f"{size_words(free)} free in {folder}: a file that does not fit is not fetched"
+        yield Check(what, "warning", text, advice="`xnatsync plan` tells whether everything fits.")
 
 
 def _nearest(path: Path) -> Path:

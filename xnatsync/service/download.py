@@ -13,13 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from xnatsync.core.errors import NameClash, NameHostile, NotThere, ReadFailed, Stopped, XnatsyncError
+from xnatsync.core.errors import DiskFull, NameClash, NameHostile, NotThere, ReadFailed, Stopped, XnatsyncError
 from xnatsync.core.fetching import Wish, of_resource, place
 from xnatsync.core.holdings import SessionHeld
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.core.pasting import command_line
 from xnatsync.core.remote import FileListing
 from xnatsync.core.sides import ServerFile
+from xnatsync.core.wording import size_words
+from xnatsync.disk.space import free_bytes
 from xnatsync.disk.tree import LocalTree
 from xnatsync.report.gauge import Gauge
 from xnatsync.service import packing
@@ -97,10 +99,13 @@ def download(
         for file in listing.files
     ]
     bringer = Bringer(archive, owner, gauge, everything, stopping)
-    if order.unpacked:
-        _unpack(bringer, disk, placement.placed, order, report)
-    if not order.unpacked or (order.keep_zips and not report.errors and not order.dry_run):
-        _pack(bringer, disk, placement.placed, order, report)
+    try:
+        if order.unpacked:
+            _unpack(bringer, disk, placement.placed, order, report)
+        if not order.unpacked or (order.keep_zips and not report.errors and not order.dry_run):
+            _pack(bringer, disk, placement.placed, order, report)
+    except DiskFull as error:
+        report.errors.append(error)  # what fitted is in its place, and is told
     report.seconds = monotonic() - began
     return report
 
@@ -158,6 +163,7 @@ def _unpack(
     report.errors += [foreign_error(each, order.folder) for each in standing.foreign]
     if order.dry_run:
         report.fetched_files, report.fetched_bytes = len(standing.fetch), sum(each.size or 0 for each in standing.fetch)
+        _foresee_room(report)
         return
     bringer.gauge.aim(len(standing.fetch), sum(each.size or 0 for each in standing.fetch))
     try:
@@ -165,6 +171,12 @@ def _unpack(
     finally:
         report.fetched_files, report.fetched_bytes = folder.landed, folder.landed_bytes
     report.errors += [foreign_error(each, order.folder) for each in folder.foreign]
+
+
+def _foresee_room(report: DownloadReport) -> None:
+    free = free_bytes(report.order.single or report.order.folder)
+    if report.fetched_bytes > free:
+        report.errors.append(DiskFull(f"{size_words(report.fetched_bytes)} to fetch, {size_words(free)} free"))
 
 
 def _bring_all(
@@ -184,6 +196,8 @@ def _bring_all(
         def one(scan: str) -> list[XnatsyncError]:
             try:
                 return together.bring(parts[scan], staging, folder.take)
+            except DiskFull:
+                raise  # the others' files may be smaller
             except BaseException:
                 halt.set()  # the others' work would be in vain, or would fail in the same way
                 raise
@@ -224,6 +238,7 @@ def _pack(bringer: Bringer, disk: TreeDisk, placed: Sequence[ServerFile], order:
     files = [each for parcel in due for each in parcel.files]
     if order.dry_run:
         report.fetched_files, report.fetched_bytes = len(files), sum(each.size or 0 for each in files)
+        _foresee_room(report)
         return
     if not order.unpacked:
         bringer.gauge.aim(len(files), sum(each.size or 0 for each in files))

@@ -53,6 +53,7 @@ class _Drafted:
     called: str  # the session in messages
     label: str
     at_once: int = 1
+    apart: bool = False  # a zip lands whole or not at all
 
     def free(self) -> int:
         """What the disk has left, without what is kept free on it."""
