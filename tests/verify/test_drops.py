@@ -295,7 +295,7 @@ def test_a_disk_that_is_not_mounted_halts(world: DropWorld) -> None:
     assert gone.unkept == empty.unkept == []
 
 
-@pytest.mark.parametrize("how", ["the copy", "its files", "the day", "everything", "the done folder"])
+@pytest.mark.parametrize("how", ["the copy", "its files", "the day", "everything"])
 def test_a_filed_copy_that_is_wholly_gone_is_told_once(world: DropWorld, how: str) -> None:
     """Somebody empties the done folder, as everybody does some day: no difference, now and in every night to come."""
     done = world.folder / "done"
@@ -308,7 +308,7 @@ def test_a_filed_copy_that_is_wholly_gone_is_told_once(world: DropWorld, how: st
         shutil.rmtree(done)
         done.mkdir()
     else:
-        shutil.rmtree({"the copy": copy, "the day": day, "the done folder": done}[how])
+        shutil.rmtree({"the copy": copy, "the day": day}[how])
 
     first, second = look(world), look(world)
 
@@ -319,6 +319,20 @@ def test_a_filed_copy_that_is_wholly_gone_is_told_once(world: DropWorld, how: st
     assert (first.local.expected, first.server.same) == (0, 5)
     with world.ledger() as ledger:
         assert [event.code for event in ledger.events(item_id=1)].count("copy.unkept") == 1
+
+
+def test_nothing_is_concluded_while_the_done_folder_itself_is_away(world: DropWorld) -> None:
+    """It may be a mount point: a copy that was told as no longer kept would never be looked for again."""
+    done = world.folder / "done"
+    done.rename(world.root / "away")
+
+    away = look(world)
+    (world.root / "away").rename(done)
+
+    assert (away.exit_code, [error.code for error in away.errors]) == (7, ["XS-FOLDER-MISSING"])
+    assert f"mkdir -p {done}" in away.errors[0].remedy
+    assert away.unkept == []
+    assert untouched(look(world))
 
 
 def test_a_part_of_a_filed_copy_that_is_missing_is_a_difference_in_every_run(world: DropWorld) -> None:
@@ -349,6 +363,7 @@ def test_repair_says_that_a_copy_is_no_longer_kept(world: DropWorld) -> None:
     """The server lost an object, and nobody has the copy: the person hears what to do, and nothing is blamed."""
     lose(world, world.stored(LABEL)[0])
     shutil.rmtree(world.folder / "done")
+    (world.folder / "done").mkdir()
 
     report = look(world, repair=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 
 from xnatsync.core.errors import FolderMissing, SourceChanged, SourceDamaged, SourceUnreadable
 from xnatsync.core.judging import judge_bytes
@@ -67,28 +68,34 @@ def examine_copy(
 def _refuse_unmounted(looking: Looking, route: DropRoute, item: ItemRow) -> None:
     """FolderMissing when nothing shows that the disk is mounted: then nothing is known of what is on it.
 
+    A folder that was emptied is there; one that is not may be a mount point of another system that is away.
     Filing is a rename: the disk of the done folder is that of the drop folder, where our own folder always stays.
     """
     done = Path(item.filed_in or route.done)
-    if _entries(looking, done) or _is_home(looking, route, done):
+    entries = _entries(looking, done)
+    if entries is None:
+        raise FolderMissing(
+            f"{done} is gone: perhaps its disk is not mounted",
+            advice=f"Mount the disk. If it was removed on purpose, make it again: `mkdir -p {quote(str(done))}`.",
+        )
+    if entries or _is_home(looking, route, done):
         return
     raise FolderMissing(
-        f"{done} is empty or gone, and the drop folder is not there with our own folder in it: "
-        "perhaps its disk is not mounted",
+        f"{done} is empty, and the drop folder is not there with our own folder in it: perhaps its disk is not mounted",
         advice="Mount the disk, or put back what was filed; nothing is concluded about it.",
     )
 
 
 def _is_home(looking: Looking, route: DropRoute, done: Path) -> bool:
-    own = any(entry.name == OWN_FOLDER for entry in _entries(looking, route.folder))
+    own = any(entry.name == OWN_FOLDER for entry in _entries(looking, route.folder) or ())
     return own and looking.disk.same_device(route.folder, done)
 
 
-def _entries(looking: Looking, folder: Path) -> list[DropEntry]:
+def _entries(looking: Looking, folder: Path) -> list[DropEntry] | None:
     try:
         return looking.disk.entries(folder)
     except FolderMissing:
-        return []
+        return None
 
 
 def _is_folder(looking: Looking, place: Path) -> bool:
