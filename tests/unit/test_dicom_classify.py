@@ -282,6 +282,49 @@ def test_fields_are_found_by_keyword_or_number() -> None:
         field_named("PatientId")
 
 
+_STORAGE = "1.2.840.10008.5.1.4.1.1."
+# Part 3 wants pixel data of them, though their names do not say so; pydicom's dictionary has no 66.7 and 66.8 yet.
+_IMAGES_BY_ANOTHER_NAME = {
+    _STORAGE + "6.2": "Enhanced US Volume Storage",
+    _STORAGE + "30": "Parametric Map Storage",
+    _STORAGE + "66.4": "Segmentation Storage",
+    _STORAGE + "66.7": "Label Map Segmentation Storage",
+    _STORAGE + "66.8": "Height Map Segmentation Storage",
+    _STORAGE + "77.1.5.8": "Ophthalmic Optical Coherence Tomography B-scan Volume Analysis Storage",
+    _STORAGE + "81.1": "Ophthalmic Thickness Map Storage",
+    _STORAGE + "82.1": "Corneal Topography Map Storage",
+}
+
+
+def _storage_classes() -> dict[str, str]:
+    from pydicom._uid_dict import UID_dictionary
+
+    return {uid: row[0] for uid, row in UID_dictionary.items() if uid.startswith(_STORAGE) and row[1] == "SOP Class"}
+
+
+def test_the_table_of_images_is_that_of_the_dictionary() -> None:
+    """Whatever pydicom's dictionary calls an image is in it, and of all others only those that are named above."""
+    from xnatsync.dicom.classify import _IMAGE_CLASSES
+
+    known = _storage_classes()
+    by_name = {uid for uid, name in known.items() if "Image" in name}
+
+    assert sorted(by_name | set(_IMAGES_BY_ANOTHER_NAME)) == sorted(_IMAGE_CLASSES)
+    assert {uid: known.get(uid, name) for uid, name in _IMAGES_BY_ANOTHER_NAME.items()} == _IMAGES_BY_ANOTHER_NAME
+    assert len(by_name) > 60
+
+
+@pytest.mark.parametrize("sop_class", sorted(_storage_classes() | _IMAGES_BY_ANOTHER_NAME))
+def test_an_image_without_pixel_data_is_cut_and_nothing_else_is(sop_class: str) -> None:
+    """Each storage class of the standard: a report has no pixel data, an image that has none lost it on its way."""
+    name = (_storage_classes() | _IMAGES_BY_ANOTHER_NAME)[sop_class]
+    reading = read(make(SOPClassUID=sop_class, without=("PixelData",)))
+
+    image = "Image" in name or sop_class in _IMAGES_BY_ANOTHER_NAME
+    assert (reading.reason == "truncated: it is an image, and the pixel data is missing") is image
+    assert (reading.kind is Kind.DICOM) is not image
+
+
 def test_binary_values_become_numbers_and_nothing_else() -> None:
     """A template can use a number; it never sees raw bytes."""
     little, big = Coding(explicit=True), Coding(explicit=True, big=True)

@@ -18,12 +18,12 @@ _MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 _PIXELS_ELSEWHERE = 0x00287FE0  # Pixel Data Provider URL
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
 # What follows in the SOP class of an image, which is nothing without pixel data: whatever the standard calls an image,
-# and segmentations and maps.  A test asks pydicom's dictionary for all of them.
+# and the volumes, segmentations, maps and analyses that its part 3 wants pixel data of.  A test compares with pydicom.
 _IMAGES = (
     "1 1.1 1.1.1 1.2 1.2.1 1.3 1.3.1 2 2.1 2.2 3 3.1 4 4.1 4.3 4.4 5 6 6.1 6.2 6.3 7 7.1 7.2 7.3 7.4 12.1 "
-    "12.1.1 12.2 12.2.1 12.3 13.1.1 13.1.2 13.1.3 13.1.4 13.1.5 14.1 14.2 20 30 66.4 66.7 77.1 77.2 77.1.1 "
+    "12.1.1 12.2 12.2.1 12.3 13.1.1 13.1.2 13.1.3 13.1.4 13.1.5 14.1 14.2 20 30 66.4 66.7 66.8 77.1 77.2 77.1.1 "
     "77.1.1.1 77.1.2 77.1.2.1 77.1.3 77.1.4 77.1.4.1 77.1.5.1 77.1.5.2 77.1.5.4 77.1.5.5 77.1.5.6 77.1.5.7 "
-    "77.1.6 77.1.7 77.1.8 77.1.9 128 128.1 130 481.1 481.23 481.24 501.1 501.2.1 501.2.2 601.1 601.2"
+    "77.1.5.8 77.1.6 77.1.7 77.1.8 77.1.9 81.1 82.1 128 128.1 130 481.1 481.23 481.24 501.1 501.2.1 501.2.2 601.1 601.2"
 )
 _IMAGE_CLASSES = frozenset(_STORAGE + ending for ending in _IMAGES.split())
 
