@@ -193,6 +193,28 @@ def test_a_script_on_the_whole_object_keeps_every_transfer_syntax(client: httpx.
         assert after.file_meta.TransferSyntaxUID == before.file_meta.TransferSyntaxUID
 
 
+@pytest.mark.parametrize(
+    ("term", "name"),
+    [("ISO_IR 192", "Größe^Jörg"), ("ISO_IR 100", "Größe^Jörg"), ("ISO_IR 144", "Иванов^Иван"), (None, "Doe^J")],
+)
+def test_a_script_on_the_whole_object_keeps_names_in_every_character_set(
+    client: httpx.Client, term: str | None, name: str
+) -> None:
+    """Names of persons are read by the codec that the object's term means; the script itself names one, too."""
+    from io import BytesIO
+
+    site_script(client, UIDS + '(0010,0010) := "Nobody"\n')
+    before = pydicom.dcmread(BUNDLED / "CT_small.dcm")
+    before.SpecificCharacterSet, before.ReferringPhysicianName = term, name
+    content = BytesIO()
+    before.save_as(content)
+
+    after = received(client, {"a.dcm": content.getvalue()})[0]
+
+    assert (after.ReferringPhysicianName, after.PatientName) == (name, "Nobody")
+    assert after.StudyInstanceUID == hashed(before.StudyInstanceUID)
+
+
 def hashed(uid: str) -> str:
     digest = hashlib.sha1(uid.encode(), usedforsecurity=False).digest()
     return f"2.25.{uuid.UUID(bytes=digest[:16], version=5).int}"

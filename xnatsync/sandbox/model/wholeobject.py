@@ -40,11 +40,13 @@ def edited(script: Script, item: Opened, names: Mapping[str, str]) -> Opened:
 
 
 def _dataset(head: Head) -> Dataset:
+    from pydicom.charset import convert_encodings
     from pydicom.filereader import read_dataset
 
     try:
         dataset = read_dataset(BytesIO(head.data[head.dataset :]), not head.explicit, head.little)
-        dataset.set_original_encoding(not head.explicit, head.little, dataset.get("SpecificCharacterSet", "iso8859"))
+        codecs = convert_encodings(dataset.get("SpecificCharacterSet"))  # names are read by codec, not by term
+        dataset.set_original_encoding(not head.explicit, head.little, codecs)
     except _BROKEN as error:
         raise ScriptError(f"the object cannot be read as a whole: {error}") from error
     return dataset
