@@ -521,7 +521,9 @@ class SourceDamaged(SourceError):
 
     code = "XS-SOURCE-DAMAGED"
     disposition = Disposition.REFUSED
-    advice = "Export the archive again, or unpack it and drop the folder."
+    advice = (
+        "Copy or export the archive again. Unpacked as it is, what is damaged in it would be missing from the folder."
+    )
 
 
 class FolderMissing(SourceError):

@@ -19,6 +19,7 @@ MAX_MEMBERS = 1_000_000
 MAX_RATIO = 200  # unpacked to packed bytes, of the whole archive: images reach 3, empty segmentations perhaps 50
 ALLOWANCE = 256 << 20  # bytes that are never too much, however well they were packed
 MAX_NAME = 4096  # characters: no system has a longer path
+UNPACK = "Unpack it, see that everything came out, and drop the folder."
 _SAID = 120  # characters of a name, or of what a library says, in a message
 
 
@@ -57,9 +58,13 @@ class Guard:
     _names: dict[str, int] = field(default_factory=dict)  # how many members have had that name
 
     def damaged(self, member: str, reason: str) -> SourceDamaged:
-        """Makes the error: which archive, which member, why; the remedy is the error's own."""
+        """Make the error for what is not whole: and why; unpacked, some of it would be lost."""
+        return self.closed(member, reason, None)
+
+    def closed(self, member: str, reason: str, advice: str | None = UNPACK) -> SourceDamaged:
+        """Make the error for what may be whole, and is not opened here."""
         where = f"{self.archive}: {_short(shown(member))!r}" if member else self.archive
-        return SourceDamaged(f"{where}: {_short(reason, 3 * _SAID)}")
+        return SourceDamaged(f"{where}: {_short(reason, 3 * _SAID)}", advice=advice)
 
     def admit(self, member: str) -> str:
         """Check a member's name and give the path it is known by: relative, POSIX, storable, and never twice.
@@ -78,29 +83,29 @@ class Guard:
                 break
             number += 1
         if len(self._names) > MAX_MEMBERS:
-            raise self.damaged("", f"it holds more than {MAX_MEMBERS} files")
+            raise self.closed("", f"it holds more than {MAX_MEMBERS} files")
         return path
 
     def count(self, member: str, unpacked_bytes: int) -> None:
         """Counts bytes that came, or will come, out of the archive; refuses what can only be a bomb."""
         self._unpacked_bytes += unpacked_bytes
         if self._unpacked_bytes > self.packed_bytes * MAX_RATIO + ALLOWANCE:
-            raise self.damaged(member, f"it unpacks to more than {MAX_RATIO} times its size")
+            raise self.closed(member, f"it unpacks to more than {MAX_RATIO} times its size")
 
     def _safe(self, member: str) -> str:
         """Old Windows tools write backslashes, so both slashes part folders."""
         if "\0" in member:
-            raise self.damaged(member, "its name holds a zero byte")
+            raise self.closed(member, "its name holds a zero byte")
         if len(member) > MAX_NAME:
-            raise self.damaged(member, f"its name is longer than {MAX_NAME} characters")
+            raise self.closed(member, f"its name is longer than {MAX_NAME} characters")
         steps = member.replace("\\", "/").split("/")
         if steps[0] == "" or (len(steps[0]) > 1 and steps[0][1] == ":"):
-            raise self.damaged(member, "its name is absolute")
+            raise self.closed(member, "its name is absolute")
         kept = [step for step in steps if step not in {"", "."}]
         if ".." in kept:
-            raise self.damaged(member, "its name leads out of the archive")
+            raise self.closed(member, "its name leads out of the archive")
         if not kept:
-            raise self.damaged(member, "it has no name")
+            raise self.closed(member, "it has no name")
         return shown("/".join(kept))
 
 

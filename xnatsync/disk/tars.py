@@ -24,6 +24,7 @@ PIECE = 1 << 20
 BLOCK = 512
 MAX_HEAD = 1 << 20  # bytes of a long name or an extended head, which are read into memory
 MAX_HEADS = 16  # extended heads before one member
+JOINED = "Unpack each of the joined archives by itself (tar stops at the end of the first), and drop what comes out."
 _DAMAGE = (gzip.BadGzipFile, EOFError, zlib.error, PackingError)
 _END = bytes(BLOCK)
 _FILES, _FOLDER, _LINKS, _SPARSE = frozenset(b"0\x007"), ord("5"), frozenset(b"12"), ord("S")
@@ -72,11 +73,11 @@ def tar_members(path: Path, guard: Guard) -> Iterator[Part]:
 
 def _is_folder(head: _Head, guard: Guard) -> bool:
     if head.kind in _LINKS:
-        raise guard.damaged(head.name, "it is a link")
+        raise guard.closed(head.name, "it is a link")
     if head.is_sparse:
-        raise guard.damaged(head.name, "it is a sparse file, of which an archive holds parts only")
+        raise guard.closed(head.name, "it is a sparse file, of which an archive holds parts only")
     if head.kind != _FOLDER and head.kind not in _FILES:
-        raise guard.damaged(head.name, "it is neither a file nor a folder")
+        raise guard.closed(head.name, "it is neither a file nor a folder")
     return head.kind == _FOLDER or (head.kind == 0 and head.name.endswith("/"))
 
 
@@ -95,6 +96,7 @@ class _Source:
         elif how:
             pieces = iter(lambda: raw.read(PIECE), b"")
             self._stream = Readable(unpacked(pieces, how, packed_bytes=guard.packed_bytes))
+        self._archive = guard
         self._guard = guard if how else None
 
     def some(self, most: int) -> bytes:
@@ -115,7 +117,8 @@ class _Source:
         """Reads to the very end, which also checks a packed stream's own checksum."""
         while rest := self.some(PIECE):
             if rest.strip(b"\0"):
-                raise _DamagedError("something follows its end mark: joined archives are not read")
+                reason = "something follows its end mark: joined archives are not read"
+                raise self._archive.closed("", f"it is no whole tar archive ({reason})", JOINED)
 
 
 class _Content:

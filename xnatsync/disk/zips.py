@@ -55,21 +55,21 @@ class _Bounded:
             raise self._guard.damaged("", f"its directory has {size} bytes")
         piece = self._file.read(size)
         if piece.startswith(_ENTRY) and piece.count(_ENTRY) > limits.MAX_MEMBERS:
-            raise self._guard.damaged("", f"it holds more than {limits.MAX_MEMBERS} files")
+            raise self._guard.closed("", f"it holds more than {limits.MAX_MEMBERS} files")
         return piece
 
 
 def _is_folder(info: zipfile.ZipInfo, guard: Guard) -> bool:
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind == stat.S_IFLNK:
-        raise guard.damaged(info.orig_filename, "it is a link")
+        raise guard.closed(info.orig_filename, "it is a link")
     if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
-        raise guard.damaged(info.orig_filename, "it is neither a file nor a folder")
+        raise guard.closed(info.orig_filename, "it is neither a file nor a folder")
     if info.flag_bits & _ENCRYPTED:
-        raise guard.damaged(info.orig_filename, "it is encrypted")
+        raise guard.closed(info.orig_filename, "it is encrypted")
     if info.compress_type not in _READABLE:
         method = info.compress_type
-        raise guard.damaged(info.orig_filename, f"it cannot be unpacked: only deflate is, and it has method {method}")
+        raise guard.closed(info.orig_filename, f"it cannot be unpacked: only deflate is, and it has method {method}")
     return info.orig_filename.endswith(("/", "\\")) and info.file_size == 0
 
 
