@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Literal
 
-from xnatsync.core.clutter import shape
+from xnatsync.core.clutter import PROGRAM, shape
 from xnatsync.core.manifest import Doubt, Kind, ManifestFile, Reference
 from xnatsync.core.wording import counted
 
@@ -96,7 +96,17 @@ def _beside_objects(files: Sequence[ManifestFile]) -> list[ManifestFile]:
     shapes = {shape(file.path) for file in objects}
     sizes = Counter(file.size for file in objects)
     pictured = {_series(file) for file in objects if file.pixel_bytes}
+    if len(files) == 1:
+        return [_alone(files[0])]
     return [_compared(file, shapes, sizes, pictured) for file in files]
+
+
+def _alone(file: ManifestFile) -> ManifestFile:
+    """Doubt a program that is all of its item: it is nobody's viewer, and there are exams that unpack themselves."""
+    if file.kind is not Kind.OTHER or file.reason != PROGRAM:
+        return file
+    why = "a program and nothing else: it may be an archive that unpacks itself; unpack it, and drop what is in it"
+    return replace(file, kind=Kind.BROKEN, doubt=Doubt.CLOSED, reason=why)
 
 
 def _compared(

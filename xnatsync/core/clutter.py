@@ -15,6 +15,7 @@ from xnatsync.core.manifest import Doubt
 
 HEAD = 1 << 16  # bytes of a file's beginning that are looked at
 NOT_DICOM = "not DICOM"
+PROGRAM = "a program"
 _SHORT = 8  # bytes: too few to say what they are
 ZEROS_MIN = 512  # bytes of zeros at the end, if they are more than half of the file, are content that was lost
 
@@ -29,6 +30,7 @@ _NAME_WORDS = (
 )
 _TEXT_NAMES = frozenset(_NAME_WORDS.split())
 _OLE, _ZIP = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04"
+_PROGRAMS = (b"MZ", b"\x7fELF")
 _MACHO = (b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 
 
@@ -153,7 +155,7 @@ def recognise(seen: Glimpse) -> tuple[Doubt, str]:
     if empty := _empty(seen):
         return Doubt.LOST, empty
     if _is_harmless(seen):
-        return Doubt.NONE, NOT_DICOM
+        return Doubt.NONE, PROGRAM if seen.head.startswith(_PROGRAMS) else NOT_DICOM
     what = container(seen.head)
     if not what and (cut := _cut(seen)):
         return Doubt.LOST, cut
@@ -229,4 +231,9 @@ def _is_harmless(seen: Glimpse) -> bool:
         return seen.head.startswith(_APPLE_DOUBLE)
     if (begins := _BY_NAME.get(name) or _BY_SUFFIX.get(suffix)) is not None:
         return begins(seen.head)
-    return seen.text and (suffix in _TEXTS or name in _TEXT_NAMES)
+    return seen.text and (suffix in _TEXTS or name in _TEXT_NAMES or _is_zone_mark(name, seen.head))
+
+
+def _is_zone_mark(name: str, head: bytes) -> bool:
+    """Tell where Windows wrote that a file came from the net, which becomes a file by being copied."""
+    return name.endswith(("zone.identifier", "zone.identifier:$data")) and b"[ZoneTransfer]" in head
