@@ -71,6 +71,10 @@ JUNK: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "zstd": ("{}.zst", lambda data: b"(\xb5/\xfd" + b"\1\2\3" * 100),
     "lz4": ("{}.lz4", lambda data: b"\x04\x22M\x18" + b"\1\2\3" * 100),
     "ISO image": ("cd.iso", lambda data: bytes(32769) + b"CD001" + b"\1" * 4000),
+    "pixel data of no bytes": (
+        "{}",
+        lambda data: data[: data.rindex(b"\xe0\x7f\x10\0OW")] + b"\xe0\x7f\x10\0OW" + bytes(6),
+    ),
     "a part of an archive": ("exam.r01", lambda data: b"\1\2\3" * 100),
 }
 
@@ -395,3 +399,89 @@ def test_a_private_object_without_pixels_among_others_with_some_is_in_doubt(worl
     accept(load(world.config), ["exam"])
     assert world.sync().exit_code == 0
     assert len(world.archived(LABEL)) == 3
+
+
+BEHIND: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "another object": (lambda data: data + data.replace(b"2.25.", b"2.26."), "another object follows it"),
+    "an object behind zeros": (lambda data: data + bytes(50) + data, "something that is no part of it"),
+    "a page of a proxy": (lambda data: data + b"<html>502 Bad Gateway</html>", "something that is no part of it"),
+    "a few bytes": (lambda data: data + b"xyz", "something that is no part of it"),
+    "an element that is cut": (lambda data: data + b"\xe1\x7f\x10\x10OB\0\0\xff\0\0\0cut", "is cut off"),
+}
+
+
+@pytest.mark.parametrize("packing", ["plain", "gzip"])
+@pytest.mark.parametrize("behind", BEHIND)
+def test_what_follows_the_pixel_data_is_asked_about(world: DropWorld, behind: str, packing: str) -> None:
+    """Pixels prove nothing of it: the file is held, and goes whole when a person says so."""
+    files = world.study("exam")
+    spoil, words = BEHIND[behind]
+    data = spoil(files[-1].read_bytes())
+    files[-1].write_bytes(gzip.compress(data) if packing == "gzip" else data)
+
+    report = world.sync()
+
+    row = only(report).item
+    assert (report.exit_code, row.code) == (3, "XS-OBJECTS-ODD")
+    assert words in (row.detail or "")
+    assert world.archived(LABEL) == uids(files[:-1])
+    accept(load(world.config), ["exam"])
+    assert world.sync().exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        b"",
+        bytes(1),
+        bytes(512),
+        b"\xe1\x7f\x10\x10OB\0\0\x04\0\0\0abcd",
+        b"\xfc\xff\xfc\xffOB\0\0\x04\0\0\0" + bytes(4),
+    ],
+)
+def test_padding_and_elements_behind_the_pixel_data_are_well(world: DropWorld, behind: bytes) -> None:
+    """Scanners write private elements, and media pad to whole blocks."""
+    files = world.study("exam")
+    for file in files:
+        file.write_bytes(file.read_bytes() + behind)
+
+    report = world.sync()
+
+    assert (report.exit_code, only(report).account.objects) == (0, len(files)), report
+
+
+def test_a_link_at_the_top_is_held_and_can_be_accepted(world: DropWorld) -> None:
+    """Also one to a file that is there: what it leads to is not looked at to tell what it is."""
+    files = elsewhere(world, series=(1,))
+    (world.folder / "latest").symlink_to(files[0])
+
+    report = world.sync()
+
+    row = held(report)
+    assert (report.exit_code, row.code) == (3, CODE)
+    assert "a link" in (row.detail or "")
+    accept(load(world.config), ["latest"])
+    assert world.sync().exit_code == 0
+
+
+def test_a_program_alone_may_unpack_itself(world: DropWorld) -> None:
+    """Nobody is told to take it away; beside objects it is somebody's viewer."""
+    (world.folder / "exam.exe").write_bytes(b"MZ" + bytes(range(200)))
+    files = world.study("cd")
+    (files[0].parent / "viewer.exe").write_bytes(b"MZ" + bytes(range(200)))
+
+    report = world.sync()
+
+    row = held(report)
+    assert (report.exit_code, row.path, row.code) == (3, "exam.exe", CODE)
+    assert "unpacks itself" in (row.detail or "")
+    assert {item.item.path: item.item.phase for item in report.items}["cd"] == "done"
+
+
+def test_where_a_file_came_from_is_harmless(world: DropWorld) -> None:
+    """What Windows notes beside each file of a download is clutter."""
+    files = world.study("exam")
+    for file in files:
+        (file.parent / f"{file.name}:Zone.Identifier").write_bytes(b"[ZoneTransfer]\r\nZoneId=3\r\n")
+
+    assert world.sync().exit_code == 0

@@ -25,7 +25,7 @@ from hostile.oracle import Caught, judged
 from xnatsync.config.load import check
 from xnatsync.config.words import seconds
 from xnatsync.core.errors import SourceError, XnatsyncError
-from xnatsync.core.manifest import Kind, ManifestFile
+from xnatsync.core.manifest import Doubt, Kind, ManifestFile
 from xnatsync.core.moment import parse
 from xnatsync.dicom.classify import Classifier, Reading
 from xnatsync.dicom.identity import pixel_digest
@@ -74,7 +74,8 @@ def dicom(data: bytes) -> None:
     reading, other = readings
     broken = reading.kind is Kind.BROKEN is other.kind  # how far it could be read then depends on the pieces
     demand(broken or reading == other, "two ways to cut the stream give two readings")
-    demand((reading.kind is Kind.DICOM) == (reading.identity is not None), "an object without identity")
+    whole = reading.kind is Kind.DICOM or reading.doubt is Doubt.ODD  # what is odd can be delivered too
+    demand(whole == (reading.identity is not None), "an object without identity")
     demand(reading.kind is Kind.DICOM or reading.reason, "no reason is given")
     judged(lambda: pixel_digest(_pieces(data, 1000)))
 

@@ -91,6 +91,6 @@ def _why_not_deliverable(head: Head) -> str:
         return head.problem
     if reason := flaw(head):
         return reason
-    if not head.has_pixels and value(head, SOP_CLASS) in _IMAGE_CLASSES and _PIXELS_ELSEWHERE not in head.values:
-        return "truncated: it is an image, and the pixel data is missing"
+    if not head.pixel_bytes and value(head, SOP_CLASS) in _IMAGE_CLASSES and _PIXELS_ELSEWHERE not in head.values:
+        return f"truncated: it is an image, and the pixel data is {'empty' if head.has_pixels else 'missing'}"
     return ""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from struct import Struct
 
+from xnatsync.dicom.behind import odd_behind_pixels
 from xnatsync.dicom.content import ContentDigest, is_rewritten
 from xnatsync.dicom.elements import (
     ITEM,
@@ -75,7 +76,7 @@ def read_head(
 ) -> Head | None:
     """Walks over a stream; None when nothing in it looks like DICOM.
 
-    Reads as far as the pixel data's end, or the end of an object that has none: the caller reads the rest.
+    Reads to the end of an object, or as far as what follows its pixel data can be understood; the caller reads on.
     """
     source = ByteSource(chunks)
     preamble = source.need(132) and source.data[128:132] == b"DICM"
@@ -213,6 +214,7 @@ def _one_element(source: ByteSource, head: Head, wanted: Collection[int], hash_p
     if tag in PIXELS:
         head.has_pixels = True
         _read_pixels(source, head, length, hash_pixels)
+        head.odd = odd_behind_pixels(source, head.coding)
         return True
     if length == UNDEFINED:
         skip_sequence(source, tag, Coding(explicit=False) if vr == b"UN" else head.coding)
@@ -235,6 +237,7 @@ def _one_digested(
     if tag in PIXELS:
         head.has_pixels = True
         _read_pixels(source, head, length, hash_pixels)
+        head.odd = odd_behind_pixels(source, head.coding)
         return True
     if tag in wanted and length <= MAX_VALUE:
         value = take(source, tag, length)
