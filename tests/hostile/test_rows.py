@@ -14,7 +14,7 @@ from draws import examples
 from unit.xnat_scripted import Answer, Scripted, connected, scripted
 from xnatsync.core.errors import ReplyStrange, XnatsyncError
 from xnatsync.core.inventory import Owner, OwnerKind
-from xnatsync.xnat import projects, scans, sessions, subjects
+from xnatsync.xnat import projects, resources, scans, sessions, subjects
 from xnatsync.xnat.server import XnatServer
 
 ODD: list[object] = [
@@ -65,6 +65,16 @@ LISTINGS: dict[str, tuple[str, dict[str, Any], Callable[[XnatServer], set[str]]]
         {"ID": "L1", "secondary_ID": "x", "name": "n", "description": "", "pi_lastname": ""},
         lambda server: {held.id for held in projects.listed(server.client)},
     ),
+    "resources": (
+        "/data/experiments/E1/resources",
+        {"label": "L1", "format": "", "content": "", "file_count": "1", "file_size": "5"},
+        lambda server: {held.label for held in resources.of_session(server.client, "E1")},
+    ),
+    "resources of a scan": (
+        "/data/experiments/E1/scans/4/resources",
+        {"label": "L1", "cat_id": "4", "format": "", "content": "", "file_count": "1", "file_size": "5"},
+        lambda server: {held.label for held in resources.of_scan(server.client, "E1", "4")},
+    ),
     "files of a session": (
         "/data/experiments/E1/scans/ALL/files",
         {"Name": "L1", "Size": "5", "URI": E1.format("L1"), "collection": "NIFTI", "digest": ""},
@@ -82,6 +92,8 @@ def listed(script: Scripted, path: str, rows: list[object]) -> None:
     """Answers with these rows."""
     body = json.dumps({"ResultSet": {"Result": rows}}).encode("utf-8", "surrogatepass")
     script.on("GET", path, Answer(200, body))
+    if path.endswith("/scans/4/resources"):
+        script.on("GET", "/data/experiments/E1/scans", Answer(200, b'{"ResultSet": {"Result": [{"ID": "4"}]}}'))
 
 
 @pytest.mark.parametrize("name", LISTINGS)

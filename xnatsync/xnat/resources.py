@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xnatsync.core.errors import NotThere
+from xnatsync.core.errors import NotThere, ReplyStrange
 from xnatsync.core.holdings import ResourceHeld
 from xnatsync.core.pasting import command_line
 from xnatsync.xnat import listing, names, replies, wire
@@ -14,7 +14,7 @@ def of_session(client: Client, session_id: str) -> tuple[ResourceHeld, ...]:
     """Lists a session's own resources; NotThere when the session is not to be seen (hierarchy.md §3.2)."""
     call = wire.resources(session_id)
     rows = replies.rows(listing.of_session(client, session_id, call), ("label",))
-    return tuple(sorted((_held(row, call.what) for row in rows), key=lambda resource: resource.label))
+    return tuple(sorted((_held(row) for row in rows), key=lambda resource: resource.label))
 
 
 def of_scan(client: Client, session_id: str, scan: str) -> tuple[ResourceHeld, ...]:
@@ -29,15 +29,23 @@ def of_scan(client: Client, session_id: str, scan: str) -> tuple[ResourceHeld, .
         )
     call = wire.scan_resources(session_id, scan)
     rows = replies.rows(client.get(call), ("label", "cat_id"))
-    held = (_held(row, call.what) for row in rows if names.text(row["cat_id"], call.what) == scan)
+    held = (_held(row) for row in rows if names.shown(row["cat_id"]) == scan)
     return tuple(sorted(held, key=lambda resource: resource.label))
 
 
-def _held(row: Row, what: str) -> ResourceHeld:
+def _held(row: Row) -> ResourceHeld:
+    """Return a row for people: what is odd in it is quoted, or left out, by itself."""
     return ResourceHeld(
-        label=names.segment(row["label"] or row.get("xnat_abstractresource_id"), what),
+        label=names.shown(row["label"] or row.get("xnat_abstractresource_id")),
         format=names.shown(row.get("format")),
         content=names.shown(row.get("content")),
-        files=replies.amount(row.get("file_count"), what),
-        size=replies.amount(row.get("file_size"), what),
+        files=_amount(row.get("file_count")),
+        size=_amount(row.get("file_size")),
     )
+
+
+def _amount(value: object) -> int | None:
+    try:
+        return replies.amount(value, "")
+    except ReplyStrange:
+        return None
