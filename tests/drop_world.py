@@ -95,6 +95,9 @@ class DropWorld:
     def put(self, url: str) -> None:
         self._http("PUT", url)
 
+    def delete(self, url: str) -> None:
+        self._http("DELETE", url)
+
     def _http(self, method: str, url: str) -> Any:
         import httpx
 

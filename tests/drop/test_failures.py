@@ -98,3 +98,17 @@ def test_a_server_that_is_away_is_temporary_and_counts_no_try(world: DropWorld) 
     assert report.exit_code == 5
     assert unit_of(only(report)).unit.tries == 0
     assert unit_of(only(report)).unit.hold is None
+
+
+def test_a_project_that_was_deleted_meanwhile_is_not_a_missing_right(world: DropWorld) -> None:
+    """XNAT answers 403 for the prearchive of a project that is gone: nobody is told to ask its owners for a right."""
+    world.study("exam", series=(1,))
+    world.fault("POST", "/data/services/import", "status", times=1, status=503)
+    assert world.sync(patience_s=0.0).exit_code == 5
+    world.delete("/data/projects/P1")
+
+    report = world.sync(patience_s=20.0)
+
+    unit = unit_of(only(report)).unit
+    assert (unit.code, report.exit_code) == ("XS-NOT-THERE", 3)
+    assert "the project P1 is not on the server" in (unit.detail or "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xnatsync.core.errors import NotThere, ReadFailed
+from xnatsync.core.errors import AccessDenied, NotThere, ReadFailed
 from xnatsync.core.remote import PrearchiveSeen, PrearchiveState, ProjectSeen, SessionSeen
 from xnatsync.core.situation import ServerView
 from xnatsync.core.tree import EMPTY, Node, Problem, Tree
@@ -23,7 +23,12 @@ def observe(world: World, unit: UnitRow, files: Sequence[FileRow]) -> ServerView
     project = server.project(unit.project) if planned else ProjectSeen(unit.project)
     if project is None:  # whatever else is asked of it would be answered as if a right were lacking
         return ServerView(None, None, (), frozenset(), None, None, (), None)
-    prearchive = server.prearchive(unit.project)
+    try:
+        prearchive = server.prearchive(unit.project)
+    except AccessDenied:  # so answers a server of which the project was deleted, or taken from us, meanwhile
+        if server.project(unit.project) is not None:
+            raise
+        return ServerView(None, None, (), frozenset(), None, None, (), None)
     known = world.ledger.prearchive_uris(unit.server, unit.project, unit.study_uid)
     rows = [
         row
