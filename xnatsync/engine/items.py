@@ -211,7 +211,7 @@ def _row(file: ManifestFile, position: int, unit: int | None, member: str, route
     if file.kind is Kind.OTHER and route.other == "ignore" and not file.left_by:
         reason = f"{reason}; ignored, as the route says"
     if file.kind is Kind.OTHER and unit is not None:
-        reason = f"{reason}; attached to the session as {route.attach_to}/{member}"
+        reason = f"{reason}; goes to the session as {route.attach_to}/{member}"
     return NewFile(
         path=file.path,
         position=position,
