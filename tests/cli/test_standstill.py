@@ -106,3 +106,51 @@ def test_a_held_unit_is_a_held_item_for_programs_too(box: World) -> None:
     items = ran.document["items"]
     assert [(item["hold"], bool(item["advice"])) for item in items] == [("person", True)]
     assert items[0]["code"] == items[0]["units"][0]["code"]
+
+
+_UNSURE = [("status", 500), ("status", 502), ("status", 504), ("lost_reply", 0), ("cut_request", 0), ("login_page", 0)]
+
+
+@pytest.mark.parametrize(("kind", "status"), _UNSURE)
+@pytest.mark.parametrize(
+    ("effect", "path"),
+    [
+        ("upload", "/services/import"),
+        ("build", "action=build"),
+        ("archiving", "action=commit"),
+        ("attached file", "ATTACHED"),
+    ],
+)
+def test_what_is_not_finished_says_what_it_waits_for(
+    box: World, kind: str, status: int, effect: str, path: str
+) -> None:
+    """A write that got no usable answer holds nothing: the summary, `status`, `why` and JSON tell the cause."""
+    box.configure(route='other = "attach"')
+    method = "PUT" if effect == "attached file" else "POST"
+    (box.study("exam") / "notes.txt").write_text("plain words\n")
+    box.server.faults.add(Fault(method, path, kind, times=1000, status=status))  # type: ignore[arg-type]
+
+    ran = box.run("sync", "--patience", "0s")
+    status_out, why = box.run("status"), box.run("why", "exam")
+    fields = box.run("status", "-o", "json").document
+
+    assert ran.code == 5
+    assert "attached to the session" not in _words(ran.out)
+    for text in (ran.out, status_out.out, why.out):
+        assert f"no usable answer came to the {effect} (" in _words(text)
+        assert "by the next `xnatsync sync` after 20" in _words(text)
+        assert str(status or "") in text
+    assert ": sent" not in ran.out or effect != "upload"
+    assert len(fields["routes"][0]["items"][0]["waits"]) == 1
+
+
+def test_what_settles_says_until_when(box: World) -> None:
+    """An item that is still looked at has nothing held, and says until when it settles."""
+    box.study("exam")
+
+    ran = box.run("sync", "--settle", "1h", "--patience", "0s")
+
+    assert ran.code == 5
+    assert "waits: it settles: taken by the next `xnatsync sync` after 20" in _words(ran.out)
+    assert "waits: it settles: taken by the next `xnatsync sync`" in _words(box.run("status").out)
+    assert "It waits: it settles" in _words(box.run("why", "exam").out)

@@ -91,7 +91,7 @@ def test_an_answer_that_was_lost_is_told(box: World) -> None:
 
     words = " ".join(box.run("why", "good").out.split())
     assert "no usable answer came" in words
-    assert "it was looked at before anything else" in words
+    assert "the server is looked at before anything else" in words
     assert "proven at level names" in words
 
 

@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING
 
 from xnatsync.cli.lines import Block, Line, Table, Tone
 from xnatsync.cli.mirrored import standing_fields, standing_words, trouble_cases, trouble_fields
-from xnatsync.cli.summary import held_fields, hold_blocks, item_fields, left_out_blocks, state_of, unit_fields
+from xnatsync.cli.summary import (
+    held_fields,
+    hold_blocks,
+    item_fields,
+    left_out_blocks,
+    state_of,
+    unit_fields,
+    waits_blocks,
+)
 from xnatsync.cli.troubles import case_fields, held_blocks, owner_fields, trouble_blocks, unplaced_case
+from xnatsync.core.moment import clock_words
 from xnatsync.core.wording import counted, left_out_words, size
 from xnatsync.ledger.rows import PauseRow, RunRow
+from xnatsync.service.waits import left_alone
 
 if TYPE_CHECKING:
     from xnatsync.service.status import DiaryLine, Overview, RouteStanding, TreeStanding
@@ -35,9 +45,10 @@ def status_blocks(seen: Overview) -> Iterator[Block]:
 def pause_blocks(pauses: Iterable[PauseRow], *, alive: bool) -> Iterator[Block]:
     """Tells what is left alone: since when, why, and when it is tried again."""
     for row in pauses:
-        yield Line(f"! {row.what} is left alone since {_clock(row.since)}: {row.detail}  [{row.code}]", Tone.BAD)
-        again = f"tried again at {_clock(row.until)}" if alive and row.until else "the next `xnatsync sync` tries again"
-        yield Line(f"{again} (failed {row.failures} times in a row)", Tone.DIM, indent=2)
+        yield Line(f"! {left_alone(row.what)} since {clock_words(row.since)}: {row.detail}  [{row.code}]", Tone.BAD)
+        when = clock_words(row.until) if alive and row.until else ""
+        again = f"tried again at {when}" if when else "the next `xnatsync sync` tries again"
+        yield Line(f"{again} ({counted(row.failures, 'failure')} in a row)", Tone.DIM, indent=2)
         yield Line(f"what to do: {row.advice}", Tone.DIM, indent=2, hang=12)
 
 
@@ -45,18 +56,17 @@ def _run_line(run: RunRow, *, alive: bool) -> Line:
     """How the last run ended, or that it is at work, or was killed."""
     if run.ended_at is None:
         if alive:
-            return Line(f"running since {_clock(run.started_at)} as process {run.pid}", Tone.GOOD)
+            return Line(f"running since {clock_words(run.started_at)} as process {run.pid}", Tone.GOOD)
         return Line(
-            f"last run: began {_clock(run.started_at)}, was killed (process {run.pid}): the next `xnatsync sync` looks "
-            "at everything again",
+            f"last run: began {clock_words(run.started_at)}, was killed (process {run.pid}): the next `xnatsync sync` "
+            "looks at everything again",
             Tone.WARN,
         )
     code = f" (exit code {run.exit_code})" if run.exit_code is not None else ""
     why = f": {run.detail}  [{run.code}]" if run.code else ""
     tone = Tone.DIM if run.outcome == "ok" else Tone.WARN
-    return Line(
-        f"last run: began {_clock(run.started_at)}, ended {_clock(run.ended_at)}, {run.outcome}{code}{why}", tone
-    )
+    when = f"began {clock_words(run.started_at)}, ended {clock_words(run.ended_at)}"
+    return Line(f"last run: {when}, {run.outcome}{code}{why}", tone)
 
 
 def _verify_line(run: RunRow) -> Line:
@@ -65,11 +75,7 @@ def _verify_line(run: RunRow) -> Line:
     found = ", ".join(bad) or "everything is the same"
     code = f" (exit code {run.exit_code})" if run.exit_code is not None else ""
     tone = Tone.DIM if run.outcome == "ok" else Tone.WARN
-    return Line(f"last verify: {_clock(run.started_at)}, {run.outcome}{code}: {found}", tone)
-
-
-def _clock(moment: str) -> str:
-    return f"{moment[:19].replace('T', ' ')} UTC"
+    return Line(f"last verify: {clock_words(run.started_at)}, {run.outcome}{code}: {found}", tone)
 
 
 def _route(route: RouteStanding) -> Iterator[Block]:
@@ -102,6 +108,7 @@ def _route(route: RouteStanding) -> Iterator[Block]:
         yield from hold_blocks(standing.item, str(standing.item.id), indent=4)
         for unit in standing.units:
             yield from hold_blocks(unit, f"u{unit.id}", indent=4)
+        yield from waits_blocks(standing.waits, indent=4)
     if route.more:
         yield Line(f"and {route.more} more under way", Tone.DIM, indent=2)
     if route.left_out:
@@ -143,6 +150,7 @@ def status_fields(seen: Overview) -> dict[str, object]:
                         **held_fields(standing.item, standing.units),
                         "units": [unit_fields(unit) for unit in standing.units],
                         "left_out": dict(standing.left_out),
+                        "waits": list(standing.waits),
                     }
                     for standing in route.standing
                 ],

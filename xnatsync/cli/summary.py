@@ -11,11 +11,13 @@ from xnatsync.cli.jsonout import error_fields
 from xnatsync.cli.lines import Block, Command, Line, Tone
 from xnatsync.cli.mirrored import is_idle, mirror_blocks, mirror_fields, mirrors_closing
 from xnatsync.core.errors import ACCEPTABLE
+from xnatsync.core.moment import clock_words
 from xnatsync.core.pasting import command_line
 from xnatsync.core.receipt import compared_words
 from xnatsync.core.wording import counted, left_out_words, size
 from xnatsync.ledger.rows import FileRow, ItemRow, ReceiptRow, UnitRow
 from xnatsync.service.account import Account, account_words, held_words
+from xnatsync.service.waits import phase_words
 
 if TYPE_CHECKING:
     from xnatsync.service.sync import ItemReport, SyncReport, UnitReport
@@ -87,6 +89,7 @@ def _item_blocks(part: ItemReport) -> Iterator[Block]:
     yield Line(f"{item_name(item)}: {word}{filed}", tone)
     for unit in part.units:
         yield from _unit_blocks(unit, part.account)
+    yield from waits_blocks(part.waits, indent=4 if part.units else 2)
     if part.account.is_short:
         yield Line(account_words(part.account), Tone.WARN, indent=2)
     if part.account.odd:
@@ -119,7 +122,7 @@ def state_of(item: ItemRow, units: Sequence[UnitRow]) -> tuple[str, Tone]:
 def _unit_blocks(part: UnitReport, account: Account) -> Iterator[Block]:
     unit, receipt = part.unit, part.receipt
     if receipt is None:
-        yield Line(f"{'!' if unit.hold else ' '} {_where(unit)}: {unit.phase}", indent=2)
+        yield Line(f"{'!' if unit.hold else ' '} {_where(unit)}: {phase_words(unit)}", indent=2)
         yield from hold_blocks(unit, f"u{unit.id}", indent=4)
         return
     place = f" as {unit.session_id}" if unit.session_id else ""
@@ -148,7 +151,7 @@ def hold_blocks(row: ItemRow | UnitRow, name: str, indent: int, *, commands: boo
         return
     yield Line(f"! {row.detail or 'held'}  [{row.code}]", Tone.BAD if row.hold == "person" else Tone.WARN, indent)
     if row.hold == "retry":
-        yield Line(f"the next `xnatsync sync` after {row.retry_at} tries again", indent=indent + 2)
+        yield Line(f"the next `xnatsync sync` {_after(row)}tries again", indent=indent + 2)
         yield Line(f"what to do: {row.advice or ''}", Tone.DIM, indent + 2, hang=12)
         return
     yield Line(f"what to do: {row.advice or ''}", indent=indent + 2, hang=12)
@@ -160,6 +163,16 @@ def hold_blocks(row: ItemRow | UnitRow, name: str, indent: int, *, commands: boo
     else:
         yield Command("then: ", ("retry", name), indent=indent + 2)
     yield Command("or give it up: ", ("dismiss", str(item)), indent=indent + 2)
+
+
+def _after(row: ItemRow | UnitRow) -> str:
+    return f"after {clock_words(row.retry_at)} " if row.retry_at is not None else ""
+
+
+def waits_blocks(waits: Iterable[str], indent: int) -> Iterator[Block]:
+    """Says what is waited for by something that is neither at its end nor held."""
+    for words in waits:
+        yield Line(f"waits: {words}", Tone.WARN, indent=indent, hang=7)
 
 
 def undelivered_blocks(files: Iterable[FileRow], left_out: Mapping[str, int], indent: int) -> Iterator[Block]:
@@ -191,6 +204,7 @@ def item_report_fields(part: ItemReport) -> dict[str, object]:
         "not_delivered": [file_fields(file) for file in part.others],
         "left_out": dict(part.left_out),
         "account": account_fields(part.account),
+        "waits": list(part.waits),
     }
 
 

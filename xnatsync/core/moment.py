@@ -25,6 +25,11 @@ def parse(text: str) -> datetime:
     return moment
 
 
+def clock_words(text: str) -> str:
+    """Return a moment for people: `2026-03-01 12:00:00 UTC`."""
+    return f"{text[:19].replace('T', ' ')} UTC"
+
+
 def later(text: str, seconds: float) -> str:
     """Gives the moment so many seconds after another."""
     return stamp(parse(text) + timedelta(seconds=seconds))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from xnatsync.ledger.rows import EventRow, ItemRow, PauseRow, RunRow, UnitRow
 from xnatsync.ledger.tree_rows import MirrorCounts, OwnerRow, TroubleRow, UnplacedRow
 from xnatsync.service.running import is_alive
+from xnatsync.service.waits import waits_now
 
 if TYPE_CHECKING:
     from xnatsync.config.model import Config
@@ -27,6 +28,7 @@ class Standing:
     item: ItemRow
     units: tuple[UnitRow, ...]
     left_out: Mapping[str, int]  # by the route's selection: how many files by which key
+    waits: tuple[str, ...] = ()  # for what, where nothing is held
 
     @property
     def is_held(self) -> bool:
@@ -144,7 +146,7 @@ def _route(
             total[0] += items
             total[1] += size_bytes
     living = ledger.items(route=name) if ledger is not None else []
-    standing = [_standing(ledger, item) for item in living] if ledger is not None else []
+    standing = [_standing(config, ledger, item) for item in living] if ledger is not None else []
     standing.sort(key=lambda part: not part.is_held)
     left_out = ledger.never_sent(name) if ledger is not None else {}
     folder = str(config.routes[name].folder) if name in config.routes else None
@@ -190,8 +192,9 @@ def _tree(ledger: Ledger, name: str, counts: MirrorCounts | None) -> TreeStandin
     return TreeStanding(counts or MirrorCounts(), tuple(ledger.troubles(name)), tuple(held), unplaced)
 
 
-def _standing(ledger: Ledger, item: ItemRow) -> Standing:
-    return Standing(item, tuple(ledger.units(item_id=item.id)), ledger.left_out(item.id))
+def _standing(config: Config, ledger: Ledger, item: ItemRow) -> Standing:
+    units = tuple(ledger.units(item_id=item.id))
+    return Standing(item, units, ledger.left_out(item.id), waits_now(config, ledger, item, units))
 
 
 def diary(config: Config, limit: int) -> tuple[DiaryLine, ...]:

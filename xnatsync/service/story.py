@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xnatsync.core.errors import ACCEPTABLE, NothingFound
+from xnatsync.core.moment import clock_words
 from xnatsync.core.pasting import command_line
 from xnatsync.core.receipt import compared_words
 from xnatsync.core.wording import counted, size
@@ -15,6 +16,7 @@ from xnatsync.service.account import Account, account_of, held_words
 from xnatsync.service.lookup import look_up
 from xnatsync.service.status import reading
 from xnatsync.service.tree_story import TreeTale, tell_trees
+from xnatsync.service.waits import left_alone, phase_words, waits_now
 
 if TYPE_CHECKING:
     from xnatsync.config.model import Config
@@ -68,13 +70,13 @@ def tell(config: Config, what: str) -> Tale:
         found = look_up(config, ledger, what)
         return Tale(
             found.asked,
-            tuple(_story(ledger, item, found.asked) for item in found.items[:STORIES_MAX]),
+            tuple(_story(config, ledger, item, found.asked) for item in found.items[:STORIES_MAX]),
             max(0, len(found.items) - STORIES_MAX),
             tell_trees(ledger, found),
         )
 
 
-def _story(ledger: Ledger, item: ItemRow, what: str) -> Story:
+def _story(config: Config, ledger: Ledger, item: ItemRow, what: str) -> Story:
     files = ledger.files(item.id)
     units = ledger.units(item_id=item.id, living=False)
     events = ledger.events(item_id=item.id)
@@ -88,9 +90,9 @@ def _story(ledger: Ledger, item: ItemRow, what: str) -> Story:
         *_item_events(events),
         *_end(item),
     ]
-    return Story(
-        item, tuple(sentences), tuple(_next_steps(item, units, any(file.left_by for file in files), ledger.pauses()))
-    )
+    waits = waits_now(config, ledger, item, units)
+    left_out = any(file.left_by for file in files)
+    return Story(item, tuple(sentences), tuple(_next_steps(item, units, left_out, ledger.pauses(), waits)))
 
 
 # --- the item ----------------------------------------------------------------------------------------------------
@@ -194,7 +196,7 @@ def _unit(ledger: Ledger, unit: UnitRow, events: list[EventRow], account: Accoun
     if unit.hold is not None:
         yield _held(unit, "This session")
     elif unit.phase in {"planned", "sent", "landed"}:
-        yield Sentence(unit.moved_at, f"It is {unit.phase}, and goes on with the next run.", "note")
+        yield Sentence(unit.moved_at, f"It is {phase_words(unit)}, and goes on with the next run.", "note")
 
 
 def _place(unit: UnitRow) -> str:
@@ -211,7 +213,8 @@ def _attempt(attempt: AttemptRow) -> Sentence:
         case "ok":
             answer = "the server agreed"
         case "unknown":
-            answer = f"no usable answer came ({attempt.detail or 'cut short'}); it was looked at before anything else"
+            why = attempt.detail or "cut short"
+            answer = f"no usable answer came ({why}): the server is looked at before anything else is sent"
         case "refused" | "failed":
             answer = f"the server {attempt.outcome} it{http}: {attempt.detail} [{attempt.code}]"
             if attempt.outcome == "failed":
@@ -251,7 +254,9 @@ def _held(row: ItemRow | UnitRow, who: str) -> Sentence:
 # --- what to do --------------------------------------------------------------------------------------------------
 
 
-def _next_steps(item: ItemRow, units: Sequence[UnitRow], left_out: bool, pauses: Sequence[PauseRow]) -> Iterator[str]:
+def _next_steps(
+    item: ItemRow, units: Sequence[UnitRow], left_out: bool, pauses: Sequence[PauseRow], waits: Sequence[str]
+) -> Iterator[str]:
     held = [unit for unit in units if unit.hold == "person" and unit.phase != "dismissed"]
     if item.hold == "person":
         order, way = ("accept", "To let them be") if item.code in ACCEPTABLE else ("retry", "Then")
@@ -270,18 +275,24 @@ def _next_steps(item: ItemRow, units: Sequence[UnitRow], left_out: bool, pauses:
         how = "put it back into the drop folder" if item.filed_as is not None else "run `xnatsync sync`"
         yield f"Nothing. To have sent what was left out: widen the route's selection, and {how}"
     elif item.phase not in {"done", "dismissed"}:
-        about = {f"route {item.route}", "the ledger"} | {f"server {unit.server}" for unit in units}
-        about |= {f"writes to {unit.server}" for unit in units}
-        for row in pauses:
-            if row.what in about:
-                yield (
-                    f"It waits: {row.what} is left alone since {row.since}, because {row.detail} [{row.code}]. "
-                    f"{row.advice}"
-                )
-        every: list[ItemRow | UnitRow] = [item, *units]
-        retried = [row for row in every if row.hold == "retry" and row.phase != "dismissed"]
-        for held_row in retried:
-            yield f"It waits until {held_row.retry_at}: {held_row.detail} [{held_row.code}]. {held_row.advice}"
-        yield (
-            "Nothing else: `xnatsync sync` goes on with it." if retried else "Nothing: `xnatsync sync` goes on with it."
-        )
+        yield from _waiting(item, units, pauses, waits)
+
+
+def _waiting(
+    item: ItemRow, units: Sequence[UnitRow], pauses: Sequence[PauseRow], waits: Sequence[str]
+) -> Iterator[str]:
+    about = {f"route {item.route}", "the ledger"} | {f"server {unit.server}" for unit in units}
+    about |= {f"writes to {unit.server}" for unit in units}
+    for row in pauses:
+        if row.what in about:
+            yield (
+                f"It waits: {left_alone(row.what)} since {clock_words(row.since)}, because {row.detail} [{row.code}]. "
+                f"{row.advice}"
+            )
+    every: list[ItemRow | UnitRow] = [item, *units]
+    retried = [row for row in every if row.hold == "retry" and row.phase != "dismissed"]
+    for held in retried:
+        yield f"It waits until {clock_words(held.retry_at or '')}: {held.detail} [{held.code}]. {held.advice}"
+    for words in waits:
+        yield f"It waits: {words}."
+    yield f"Nothing{' else' if retried or waits else ''}: `xnatsync sync` goes on with it."

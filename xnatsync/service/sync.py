@@ -16,6 +16,7 @@ from xnatsync.ledger.rows import FileRow, ItemRow, ReceiptRow, UnitRow
 from xnatsync.service.account import Account, account_of
 from xnatsync.service.app import App
 from xnatsync.service.mirroring import MirrorReport, exit_code_of, gravest_of, run_mirrors
+from xnatsync.service.waits import waits_of
 
 PATIENCE_S = 120.0
 
@@ -37,6 +38,7 @@ class ItemReport:
     others: tuple[FileRow, ...]
     left_out: Mapping[str, int]  # by the route's selection: how many files by which key
     account: Account
+    waits: tuple[str, ...] = ()  # for what, where it is neither at its end nor held
 
 
 @dataclass(slots=True)
@@ -146,13 +148,16 @@ def touched_items(world: World, before: Sequence[int]) -> list[int]:
 def report_item(world: World, item_id: int) -> ItemReport:
     """Reads back how an item fared, by its manifest of today: what was planned for a former one is over."""
     ledger = world.ledger
+    item = ledger.item(item_id)
+    route = world.routes.get(item.route)
     shown = tuple(UnitReport(unit, ledger.receipt(unit.id)) for unit in ledger.planned_units(item_id))
     return ItemReport(
-        ledger.item(item_id),
+        item,
         shown,
         tuple(ledger.aside(item_id)),
         ledger.left_out(item_id),
         account_of(ledger, item_id),
+        waits_of(ledger, item, [part.unit for part in shown], route.settle_s if route else None, world.now()),
     )
 
 
