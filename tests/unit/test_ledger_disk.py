@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from unit.ledger_example import NOW, a_file, a_study, fresh, proven, raw, seen, settled
-from xnatsync.core.errors import DiskFull, DiskUnwell, LedgerDamaged, LedgerNewer
+from xnatsync.core.errors import DiskFull, DiskUnwell, LedgerDamaged, LedgerNewer, LedgerOpen
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.open import copy_apart, open_ledger
 
@@ -272,11 +272,20 @@ def test_a_writer_says_that_the_disk_is_read_only(shelf: Path) -> None:
 def test_a_folder_that_takes_no_log_is_told(shelf: Path) -> None:
     """The file could be written, but nothing beside it."""
     path = shelve(shelf, closed=True)
-    shelf.chmod(0o755)
-    path.chmod(0o666)
-    shelf.chmod(0o555)
+    if os.getuid() == 0:
+        os.chown(path, 65534, 65534)
+    path.chmod(0o600)
 
     assert as_anybody("writer", path) == DiskUnwell.code
+
+
+@POSIX
+def test_a_ledger_that_anybody_may_write_is_refused_first(shelf: Path) -> None:
+    """Whatever else is wrong beside it: nothing in such a ledger is evidence."""
+    path = shelve(shelf, closed=True)
+    path.chmod(0o666)
+
+    assert as_anybody("writer", path) == LedgerOpen.code
 
 
 @POSIX
