@@ -136,8 +136,8 @@ def goes_through_folders_of_another_spelling() -> list[Any]:
 def knows_sessions_by_their_labels_alone() -> list[Any]:
     """A push in a layout whose folders are called by accession IDs asks for labels all the same."""
 
-    def located(world: Any, found: Any, fresh: Any) -> None:
-        find(world, found, [(replace(place, session_id=""), file) for place, file in fresh])
+    def located(world: Any, found: Any, inventory: Any, fresh: Any) -> None:
+        find(world, found, inventory, [(replace(place, session_id=""), file) for place, file in fresh])
 
     find = push_survey._find_owners
     return [patch.object(push_survey, "_find_owners", located)]
