@@ -32,6 +32,8 @@ def test_every_number_has_a_scope_and_an_error(number: int, operation: Operation
     assert os.strerror(number) in str(error)
     if number in {errno.EEXIST, errno.ENOTEMPTY}:
         assert type(error) is PlaceTaken
+    elif (number, operation) == (errno.EFBIG, Operation.WRITE):  # no room for bytes of ours, as our_disk says
+        assert (type(error), scope) == (DiskFull, Scope.THING)
     elif scope is Scope.THING:
         assert (type(error), error.disposition) == (DiskRefused, Disposition.PERSON)
     else:

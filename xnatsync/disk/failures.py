@@ -91,8 +91,9 @@ def scope_of(number: int | None, operation: Operation) -> Scope:
 
 def one_thing(error: OSError, doing: str, operation: Operation) -> DiskError:
     """Translates a failure of something we did to one thing on our own disk; `doing` reads like `moving a to b`."""
-    known = isinstance(error, LinkOnTheWay) or error.errno in _TAKEN | _FULL
-    if known or scope_of(error.errno, operation) is Scope.DISK:
+    known = isinstance(error, LinkOnTheWay) or error.errno in _TAKEN
+    full = error.errno in _FULL and operation is Operation.WRITE  # EFBIG too: a probe tells of what it speaks
+    if known or full or scope_of(error.errno, operation) is Scope.DISK:
         return our_disk(error, doing)
     return DiskRefused(f"{doing} failed: {why(error)}", advice=_ADVICE.get(error.errno or 0))
 
