@@ -93,7 +93,10 @@ def test_the_place_in_the_trash_outlives_the_day(replica: MirrorWorld, change: s
 
 
 def test_and_its_time_in_the_trash_ends(replica: MirrorWorld) -> None:
-    """Retention goes by the ledger: what was announced on an older day goes with the rest, and nothing stays."""
+    """Retention goes by the ledger: what was announced on an older day goes with the rest, and nothing stays.
+
+    One run alone empties nothing, for its clock may be ahead: two a day apart must agree.
+    """
     replica.upload(
         f"experiments/{replica.number}/scans/1/resources/NIFTI/files/1.nii", some_bytes("other", 321), overwrite=True
     )
@@ -102,6 +105,8 @@ def test_and_its_time_in_the_trash_ends(replica: MirrorWorld) -> None:
     assert len(in_trash(replica)) == 1
 
     assert synced(replica, Shifted(timedelta(days=40))).exit_code == 0
+    assert len(in_trash(replica)) == 1
+    assert synced(replica, Shifted(timedelta(days=41, hours=1))).exit_code == 0
 
     assert in_trash(replica) == {}
     assert known(replica) == set()

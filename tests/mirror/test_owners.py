@@ -159,7 +159,7 @@ def test_a_session_that_moves_between_two_projects_of_a_mirror(world: MirrorWorl
     held = world.files()
     (world.tree / "P1/S1/S1_MR/mine.txt").write_bytes(b"an analyst's")
     world.put("/data/projects/P2/subjects/S1")
-    world.put("/data/projects/P1/subjects/S1/experiments/S1_MR/projects/P2?primary=true&moveFiles=true")
+    world.put("/data/projects/P1/subjects/S1/experiments/S1_MR/projects/P2?primary=true")
     if world.site.experiments[number].project != "P2":
         pytest.fail("the sandbox did not move it")
 
