@@ -284,6 +284,18 @@ def test_a_store_that_lands_late(pushing: MirrorWorld, late_s: float, changed: b
     ends_well(pushing, {"resources/QC/files/report.txt": content})
 
 
+def test_without_digests_a_file_of_ours_that_became_shorter_is_replaced(pushing: MirrorWorld) -> None:
+    """What lies there is longer than what lies here, and is ours all the same: it is fetched whole to tell."""
+    assert pushing.mirror().exit_code == 0
+    pushing.site.experiments[pushing.number].resources["QC"].entries["report.txt"].digest = ""
+    write(pushing, REPORT, b"short")
+
+    report = pushing.mirror()
+
+    assert (report.exit_code, codes(report)) == (0, set()), report
+    assert stored(pushing) == {"resources/QC/files/report.txt": b"short"}
+
+
 def test_a_file_that_changes_while_it_is_sent_is_not_called_done(pushing: MirrorWorld) -> None:
     """The run says that it is not at its end, and the next one brings it as it is."""
     path = pushing.tree / REPORT

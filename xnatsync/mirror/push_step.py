@@ -240,7 +240,9 @@ class PushStep:
             complete = complete and not self._is_short(row, file.key, listing.files)
         answer = decide_sending(here, known, there, last, ours=ours, complete=complete, now=now)
         if isinstance(answer, Compare) and fetches:
-            fetched = self._digest_there(owner, file)
+            longest = max(file.size, base.size if base is not None else 0)
+            stated = there.size if there is not None else None
+            fetched = self._digest_there(owner, file, longest if stated is None else stated)
             answer = decide_sending(here, known, there, last, ours=ours, complete=complete, now=now, fetched=fetched)
         return answer
 
@@ -257,15 +259,18 @@ class PushStep:
         found = (ledger.find_living(name, file.path) for name in beside if name != self.survey.route.name)
         return any(old and (old.origin, old.sha256) == ("server", sha256) and old.since < when for old in found)
 
-    def _digest_there(self, owner: Owner, file: LocalFile) -> bytes:
-        """Return the digest of what is there, b"" when it is longer than ours: then it is another."""
+    def _digest_there(self, owner: Owner, file: LocalFile, most: int) -> bytes:
+        """Return the digest of what is there, b"" when it is longer than `most`: then it is another.
+
+        `most` is the size that the server states: an earlier content of ours may be longer than what lies here now.
+        """
         digest, size = hashlib.sha256(), 0
         with closed_after(
             self.world.archive(self.survey.route.server).fetch_file(owner, file.key, file.name)
         ) as pieces:
             for piece in pieces:
                 size += len(piece)
-                if size > file.size:
+                if size > most:
                     return b""
                 digest.update(piece)
         return digest.digest()
@@ -320,7 +325,7 @@ class PushStep:
             raise ContentDiffers(
                 f"a file of owner {row.id} was accepted, and the server does not list it as it is here"
             )
-        same = there.md5 == here.md5 if there.md5 else self._digest_there(owner, file) == here.sha256
+        same = there.md5 == here.md5 if there.md5 else self._digest_there(owner, file, here.size) == here.sha256
         if not same:
             raise ContentDiffers(f"a file of owner {row.id} was accepted, and the server holds other bytes")
         self._agree(row, file, here, base)
