@@ -485,3 +485,22 @@ def test_where_a_file_came_from_is_harmless(world: DropWorld) -> None:
         (file.parent / f"{file.name}:Zone.Identifier").write_bytes(b"[ZoneTransfer]\r\nZoneId=3\r\n")
 
     assert world.sync().exit_code == 0
+
+
+@pytest.mark.parametrize("how", ["a person", "the route"])
+def test_an_odd_object_is_removed_for_its_bytes_alone(world: DropWorld, how: str) -> None:
+    """Its pixels say nothing of the object that follows them: it is filed, though the rest is removed."""
+    world.configure(after="delete", odd="deliver" if how == "the route" else "hold")
+    files = world.study("exam")
+    data = BEHIND["another object"][0](files[-1].read_bytes())
+    files[-1].write_bytes(data)
+    if how == "a person":
+        assert world.sync().exit_code == 3
+        accept(load(world.config), ["exam"])
+
+    assert world.sync().exit_code == 0
+
+    left = [path for path in world.folder.rglob("*.dcm") if path.is_file()]
+    assert [path.name for path in left] == [files[-1].name]
+    assert left[0].read_bytes() == data
+    assert "done" in left[0].parts
