@@ -71,6 +71,48 @@ def test_a_corrected_head_of_an_image_is_another_version(world: DropWorld, level
     assert world.in_drop() == {"exam"}
 
 
+@pytest.mark.parametrize("first", ["names", "pixels"])
+@pytest.mark.parametrize(("after", "level"), [("delete", "pixels"), ("move", "bytes"), ("keep", "pixels")])
+def test_what_was_replaced_since_it_was_proven_is_another_version(
+    world: DropWorld, first: str, after: str, level: str
+) -> None:
+    """Our upload was acknowledged and proven; then its head was corrected there, and the scanner sends it again."""
+    world.site.settings.update({"enableSitewideAnonymizationScript": False})
+    world.configure(verify=first)
+    sent = {path.name: path.read_bytes() for path in world.study(series=(2,))}
+    assert world.sync().exit_code == 0
+    for path in world.stored(LABEL):
+        edit(path, PatientPosition="FFS")
+    world.configure(after=after, verify=level)
+    (world.folder / "again").mkdir()
+    for name, content in sent.items():
+        (world.folder / "again" / name).write_bytes(content)
+
+    report = world.sync()
+
+    assert (report.exit_code, held(report).code) == (3, "XS-OBJECTS-DIFFER"), report
+    assert {path.name: path.read_bytes() for path in (world.folder / "again").iterdir()} == sent
+
+
+def test_what_a_server_wrote_anew_since_it_was_proven_is_ours_still(world: DropWorld) -> None:
+    """A new label or a script changes the part of the head that identifies: other bytes, and nothing else."""
+    world.configure(after="delete")
+    files = world.study(series=(2,))
+    sent = {path.name: path.read_bytes() for path in files}
+    assert world.sync().exit_code == 0
+    for path in world.stored(LABEL):
+        edit(path, PatientID="RENAMED", StudyDescription="another one")
+    (world.folder / "again").mkdir()
+    for name, content in sent.items():
+        (world.folder / "again" / name).write_bytes(content)
+
+    assert world.sync().exit_code == 0
+    assert (world.filed(), world.in_drop()) == (set(), set())
+    assert _compared(world) == {(1, Compared.PIXELS): 2}
+    with world.ledger() as ledger:
+        assert ledger.compared(2) == {(2, Compared.CONTENT): 2}
+
+
 def test_the_way_on_from_another_version_leads_on(world: DropWorld) -> None:
     """Who removes the older one from the server and retries has the newer one delivered, and proven."""
     world.configure(after="delete")

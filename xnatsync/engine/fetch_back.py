@@ -68,7 +68,7 @@ def deepened(
     if not wanted:
         return source, target
     back = _fetched(world, unit, seen, members, wanted)
-    strange |= _renamed(back, source, known)
+    strange |= _renamed(back, source, known) | _replaced(world, unit, back)
     listed_md5 = level.rank < Level.PIXELS.rank
     target = Tree([_node(node, back, listed_md5) for node in target.values()], complete=target.complete)
     return _completed(world, route, unit, files, _marked(source, strange), target, level), target
@@ -84,6 +84,21 @@ def _node(node: Node | Problem, back: Mapping[str, _Back], listed_md5: bool) -> 
         return node
     digests = {**found.digests, "md5": node.digests.get("md5", "")} if listed_md5 else found.digests
     return Node(node.key, node.size if listed_md5 else found.size, 0, digests, node.where)
+
+
+def _replaced(world: World, unit: UnitRow, back: Mapping[str, _Back]) -> set[str]:
+    """Lists the objects that are not any more what an earlier proof found: somebody stored or changed them since.
+
+    What a server acknowledged long ago says nothing of these.  One that was sent again since is not among them.
+    """
+    entries = world.ledger.entries(unit.route, unit.target)
+    return {
+        key
+        for key, one in back.items()
+        if (entry := entries.get(key)) is not None
+        and entry.state == "verified"
+        and entry.target_digest not in {"", one.digests["md5"]}
+    }
 
 
 def _renamed(back: Mapping[str, _Back], source: Tree, known: frozenset[str]) -> set[str]:
