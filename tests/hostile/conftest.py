@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,6 +30,16 @@ def box(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 
     with world(tmp_path, read) as found:
         yield found
+
+
+def bytes_below(folder: Path) -> Counter[str]:
+    """The content of every file of a drop folder, wherever it lies below; our own two kinds of marks are nobody's."""
+    own = folder / ".xnatsync"
+    return Counter(
+        hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file() and path != own / "done-folders" and path.parent != own / "ledgers"
+    )
 
 
 class Disks:

@@ -5,7 +5,6 @@ Where the machine lets nobody mount, the same is asked with a limit on the size 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -19,7 +18,7 @@ from typing import Any
 import pytest
 
 from cli_world import REPOSITORY, Ran, World
-from hostile.conftest import Disks
+from hostile.conftest import Disks, bytes_below
 from xnatsync.sandbox.http.faults import Fault
 
 LABEL = "P1_MR_20260302"
@@ -33,11 +32,6 @@ def on(box: World, ledger: Path) -> Path:
     text = box.config.read_text()
     box.config.write_text(text.replace(f'path = "{box.root / "ledger.db"}"', f'path = "{ledger}"'))
     return ledger
-
-
-def bytes_below(folder: Path) -> Counter[str]:
-    """The content of every file, wherever it lies below."""
-    return Counter(hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*") if path.is_file())
 
 
 def archived(box: World, label: str = LABEL) -> int:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
@@ -12,16 +10,13 @@ import pytest
 
 from cli_world import World
 from fuzz import seeds
+from hostile.conftest import bytes_below
 from hostile.wicked import tar_of, zip_of
 from xnatsync.disk.archive import Guard
 from xnatsync.ledger.open import open_ledger
 from xnatsync.sandbox.http.faults import Fault
 
 CORPUS = Path(__file__).parents[1] / "fuzz" / "corpus"
-
-
-def bytes_below(folder: Path) -> Counter[str]:
-    return Counter(hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*") if path.is_file())
 
 
 def test_hostile_items_are_held_or_filed_and_the_good_one_is_delivered(box: World) -> None:
