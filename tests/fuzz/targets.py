@@ -72,7 +72,8 @@ def dicom(data: bytes) -> None:
     readings = [cast("Reading", judged(lambda step=step: _read(data, step))) for step in (len(data) or 1, 61)]
     demand(isinstance(readings[0], Reading), "recognition of a file raised an error")
     reading, other = readings
-    broken = reading.kind is Kind.BROKEN is other.kind  # how far it could be read then depends on the pieces
+    # How far what is broken could be read depends on the pieces; what is odd was read to its end.
+    broken = reading.kind is Kind.BROKEN is other.kind and reading.identity is other.identity is None
     demand(broken or reading == other, "two ways to cut the stream give two readings")
     whole = reading.kind is Kind.DICOM or reading.doubt is Doubt.ODD  # what is odd can be delivered too
     demand(whole == (reading.identity is not None), "an object without identity")
