@@ -11,11 +11,13 @@ import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 
+from drop_pieces import quick_sync
 from drop_world import DropWorld, only, uids, unit_of
 from ports_between import Shifted, app_between
 from xnatsync.core.compare import NO_PIXELS, Same, same
 from xnatsync.core.manifest import Level
 from xnatsync.core.moment import stamp
+from xnatsync.core.retry import EFFECT_WAITS_S
 from xnatsync.core.tree import Node
 from xnatsync.engine.world import Silent
 from xnatsync.ledger.rows import FileRow
@@ -98,9 +100,9 @@ def test_a_label_that_is_taken_gets_the_first_free_number(world: DropWorld) -> N
     """`S`, `S_2` and `S_3` belong to others: it becomes `S_4`, not `S_2_2`."""
     world.configure(collision="suffix")
     for number in range(1, 4):
-        world.study(f"exam{number}", uid=f"2.25.{number}")
+        world.study(f"exam{number}", uid=f"2.25.{number}", seed=number)
         assert world.sync().exit_code == 0
-    world.study("exam4", uid="2.25.4")
+    world.study("exam4", uid="2.25.4", seed=4)
 
     assert world.sync().exit_code == 0
 
@@ -139,12 +141,12 @@ def test_an_archiving_that_is_always_refused_ends_with_a_person(world: DropWorld
 
 
 def test_an_upload_that_is_always_cut_ends_with_a_person(world: DropWorld) -> None:
-    """Twelve times, each after the quiet time; no upload was acknowledged, so none is called lost by the server."""
+    """Twelve times, each after a longer wait; no upload was acknowledged, so none is called lost by the server."""
     world.configure(quiet="0s")
     world.study()
     struck = world.fault("POST", IMPORT, "cut_request", bytes=2000, times=99)
 
-    report = world.sync()
+    report = quick_sync(world, patience_s=sum(EFFECT_WAITS_S) * 13)
 
     unit = unit_of(only(report)).unit
     assert (report.exit_code, unit.code, unit.hold, unit.sends) == (3, "XS-OUTCOME-UNKNOWN", "person", 0)
