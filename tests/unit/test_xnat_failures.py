@@ -229,6 +229,9 @@ def test_pages_without_xnats_words_say_nothing_or_their_title() -> None:
     assert message("<html><head><title>502 Bad Gateway</title></head><body><center>nginx</center>") == "502 Bad Gateway"
     assert message("<!DOCTYPE html><html><body>…</body></html>") == ""
     assert message("plain words") == "plain words"
+    heading = "<h1>Bad</h1><p>more</p>"
+    assert message(f"<html><body>{heading}</body></html>") == "Bad"
+    assert message(f"<html><title> </title><body>{heading}</body></html>") == "Bad"
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from xnatsync.core.errors import (
 )
 from xnatsync.core.moment import later
 from xnatsync.core.retry import TRIES_MAX, asks_person, backoff_s, left_s
+from xnatsync.core.wording import counted
 from xnatsync.engine.blame import LEDGER, of_everything, of_one_thing, of_the_ledger
 from xnatsync.engine.observers import tell
 from xnatsync.engine.standing import note_pause
@@ -187,7 +188,7 @@ def held_back(world: World, unit: UnitRow, effect: str) -> Result | None:
         return None
     if back is None or wait_s <= 0:
         return Due(server_s, words)
-    words = f"{unit.server} does not do it ({effect}, {back.failures} times in a row): {back.detail}"
+    words = f"{unit.server} does not do it ({effect}, {counted(back.failures, 'failure')} in a row): {back.detail}"
     world.ledger.hold_unit(
         unit.id, hold="retry", code=back.code, detail=words, advice=advice_of(back.code), retry_at=back.until,
         tries=unit.tries,

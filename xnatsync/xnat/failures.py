@@ -177,11 +177,12 @@ def again(error: XnatsyncError) -> XnatsyncError:
 
 
 def message(body: str) -> str:
-    """Extracts what XNAT says: the `<h3>` of Restlet's status page, a page's title, or the text itself."""
+    """Extracts what XNAT says: the `<h3>` of Restlet's status page, a page's title or heading, or the text itself."""
     start = body[:_SPOKEN_MAX]
-    for shape in (_H3, _TITLE):
-        if (found := shape.search(start)) is not None:
-            return names.words(html.unescape(_TAG.sub(" ", found.group(1))))
+    for shape in (_H3, _TITLE, _HEADING):
+        found = shape.search(start)
+        if found is not None and (spoken := names.words(html.unescape(_TAG.sub(" ", found.group(1))))):
+            return spoken
     return "" if is_page(start) else names.words(_TAG.sub(" ", start[:4000]))
 
 
@@ -213,6 +214,7 @@ _NO_TLS: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET LENGTH
 _SPOKEN_MAX: Final = 8_000  # characters: searching for an end that never comes takes their square
 _H3: Final = re.compile(r"<h3>(.*?)</h3>", re.DOTALL | re.IGNORECASE)
 _TITLE: Final = re.compile(r"<title>(.*?)</title>", re.DOTALL | re.IGNORECASE)
+_HEADING: Final = re.compile(r"<h[1-6]>(.*?)</h[1-6]>", re.DOTALL | re.IGNORECASE)
 _TAG: Final = re.compile(r"<[^>]{0,500}>")
 _DATE: Final = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT$")
 _ADVICE: Final = {
