@@ -40,7 +40,9 @@ def test_what_it_writes_is_valid_and_closed(kind: str, box: World) -> None:
 def test_the_first_steps_work_with_it(box: World) -> None:
     """`doctor` and `sync`, as it advises."""
     place, words = begin(box, "--folder", str(box.drop))
-    assert box.run(*words).code == 0
+    ran = box.run(*words)
+    assert ran.code == 0
+    assert f"xnatsync --config {place} doctor\n" in ran.out
     text = place.read_text("utf-8") + f'\n[ledger]\npath = "{box.root / "new" / "ledger.db"}"\n'
     place.write_text(text, encoding="utf-8")
     box.study("good")

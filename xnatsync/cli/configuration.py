@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xnatsync.cli.lines import Line, Tone
+from xnatsync.cli.lines import Block, Command, Line, Tone
 from xnatsync.cli.options import OutputOption, ProjectOption
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
@@ -125,7 +125,7 @@ def init(
     given = {"url": url, "user": user, "project": project, "folder": folder}
     wishes = Wishes(name=name, kind=kind, **{key: _answer(shell, key, text) for key, text in given.items()})  # type: ignore[arg-type]
     begun = begin(shell.config_file if shell.config_file is not None else default_path(), wishes)
-    lines = [Line(f"{begun.file} was written", Tone.GOOD)]
+    lines: list[Block] = [Line(f"{begun.file} was written", Tone.GOOD)]
     if begun.problem is None:
         lines.append(Line(f"{wishes.url} knows this account as {begun.known_as}", Tone.GOOD))
     else:
@@ -133,7 +133,8 @@ def init(
             Line(f"the server was not reached with it yet: {begun.problem}  [{begun.problem.code}]", Tone.WARN)
         )
         lines.append(Line(f"what to do: {begun.problem.remedy}", indent=2, hang=12))
-    lines.append(Line("next: `xnatsync doctor` checks everything, `xnatsync plan` says what a run would do"))
+    lines.append(Command("check everything: ", ("doctor",)))
+    lines.append(Command("see what a run would do: ", ("plan",)))
     problem = begun.problem.code if begun.problem is not None else None
     shell.show(lines, {"file": str(begun.file), "username": begun.known_as, "problem": problem})
     return Exit.OK
