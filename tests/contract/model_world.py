@@ -48,6 +48,7 @@ class ModelWorld:
         self._history = History(0, only=frozenset())
         self._history.judge = Easy(self._history)
         self.server = self._history.server
+        self.server.scripted = False  # the contract is that of a server that shows the UID that was sent
         self.project, self.user, self.password = PROJECT, USER, self._history.password
 
     def connect(self, password: str) -> SimXnat:
