@@ -20,7 +20,7 @@ PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
 
 def made(root: Path, paths: list[str]) -> Path:
     """A tree of files, each with a content of its own; a path that cannot be made beside the others is left out."""
-    root.mkdir()
+    (root / ".xnatsync").mkdir(parents=True)  # without it, it is the place of a disk that is not mounted
     for number, path in enumerate(paths):
         place = root / path
         if any(parent.is_file() for parent in place.parents) or place.exists():

@@ -128,9 +128,7 @@ class LocalTree:
         if f"{target}/".startswith(f"{source}/"):
             raise refused(target, f"{source!r} cannot be moved into itself")
         try:
-            start = self._ways.find(root, source)
-            if not start.exists():
-                raise SourceChanged(f"{source} is gone")
+            start = self._still_there(root, source)
             self._ways.check_exact(root, start, source)
             self._making_way(root, target, lambda end: _rename(start, end))
             self._settle(root, [target.rpartition("/")[0]])
@@ -139,6 +137,17 @@ class LocalTree:
             raise refused(target, f"something is there already: {source!r} was not moved over it") from None
         except OSError as error:
             raise failed(root, error, f"moving {source} to {target}", Operation.RENAME) from error
+
+    def _still_there(self, root: Path, path: str) -> Spot:
+        """Finds what lies there; SourceChanged when it is gone, or a folder on its way is, or has become a file."""
+        try:
+            spot = self._ways.find(root, path)
+            if spot.exists():
+                return spot
+        except (FileNotFoundError, NotADirectoryError):
+            if not own_folder(root).is_dir():  # the disk is gone, and nothing is known of the file
+                raise
+        raise SourceChanged(f"{path} is gone")
 
     def settle_files(self, root: Path, paths: Sequence[str]) -> None:
         """Brings the bytes of files in their places to the disk; one that is gone is left out."""
