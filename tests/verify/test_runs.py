@@ -230,12 +230,12 @@ def test_very_many_findings_are_counted_and_not_kept(many: DropWorld, monkeypatc
     """The ledger has all of them."""
     monkeypatch.setattr("xnatsync.core.verification.FINDINGS_MAX", 3)
     for path in many.folder.rglob("*.dcm"):
-        path.unlink()
+        path.write_bytes(b"changed")
     (many.folder / "done" / "2026-01-01" / "other").mkdir(parents=True)
 
     report = look(many)
 
-    assert (len(report.findings), report.more, report.counts[Verdict.MISSING]) == (3, 2, 5)
+    assert (len(report.findings), report.more, report.counts[Verdict.DIFFERS]) == (3, 2, 5)
     assert len([row for row in audits(many) if row.key is not None]) == 5
 
 
