@@ -38,12 +38,28 @@ def _bad_uid(path: Path) -> None:
     path.write_bytes(data.replace(uid, b"../" + b"x" * (len(uid) - 3)))
 
 
+def _numbered(number: bytes) -> Callable[[Path], None]:
+    """Gives an object this Series Number, byte for byte."""
+
+    def change(path: Path) -> None:
+        data = pydicom.dcmread(path)
+        data[0x00200011] = pydicom.dataelem.RawDataElement(
+            pydicom.tag.Tag(0x00200011), "IS", len(number), number, 0, is_implicit_VR=False, is_little_endian=True
+        )
+        data.save_as(path, enforce_file_format=True)
+
+    return change
+
+
 DAMAGE: dict[str, Callable[[Path], None]] = {
     "truncated": _truncate,
     "cut in the head": _truncate_head,
     "no pixels": _without_pixels,
     "no study": _without_study,
     "wild uid": _bad_uid,
+    "two series numbers": _numbered(b"3\\4 "),
+    "a series number that climbs": _numbered(b"3/.."),
+    "an endless series number": _numbered(b"1" * 400),
 }
 
 

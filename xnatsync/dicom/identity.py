@@ -17,6 +17,9 @@ IDENTITY_TAGS = frozenset(
 )
 _UID = re.compile(r"[0-9]+(?:\.[0-9]+)+")
 _NEARLY = re.compile(r"[0-9A-Za-z._ +~-]{1,128}")  # can be a key and a part of a file name; no step in a path
+# XNAT makes the Series Number the ID of the scan, which is a part of addresses (import.md §4.5).
+_SCAN = re.compile(r"[^/\\\x00-\x1f\x7f]{1,64}")
+_SHOWN = 16
 _REQUIRED = (
     (SOP_CLASS, "SOP Class UID"),
     (SOP_UID, "SOP Instance UID"),
@@ -94,6 +97,10 @@ def flaw(head: Head) -> str:
         return f"DICOM, but it has no {', no '.join(missing)}"
     if wrong := [name for name, uid in uids.items() if not is_usable(uid)]:
         return f"DICOM, but its {' and its '.join(wrong)} cannot be a UID"
+    number = value(head, SERIES_NUMBER, "IS").strip()
+    if number and (_SCAN.fullmatch(number) is None or number in {".", ".."}):
+        shown = number if len(number) <= _SHOWN else f"{number[:_SHOWN]}…"
+        return f"DICOM, but its Series Number {shown!r} cannot name a scan"
     return ""
 
 
