@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from mirror_world import MirrorWorld
 from xnatsync.core.errors import Exit
 from xnatsync.core.inventory import Inventory
+from xnatsync.service.app import App
+from xnatsync.service.clock import SystemClock
 
 REPORT = "P1/S1/S1_MR/resources/QC/files/report.txt"
 SCAN_REPORT = "P1/S1/S1_MR/scans/1/resources/QC/files/deep/scan.json"
@@ -310,6 +313,38 @@ def test_a_store_that_fails_ends_in_the_same_state(pushing: MirrorWorld, kind: s
     assert fault.hits == 1
     assert report.exit_code == 0, report
     assert stored(pushing) == {"resources/QC/files/report.txt": b"good" * 1000}
+
+
+class Ahead(SystemClock):
+    """A clock that is 400 days ahead."""
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(days=400)
+
+
+class AheadApp(App):
+    """The application with that clock."""
+
+    def make_clock(self) -> SystemClock:
+        return Ahead(self.stop)
+
+
+@pytest.mark.parametrize("kind", ["", "lost_reply", "cut_request"])
+def test_a_store_by_a_clock_ahead_is_over_when_the_clock_is_right(pushing: MirrorWorld, kind: str) -> None:
+    """What was announced, and how it ended, is 400 days away: the next run goes on, and does not wait for that day."""
+    write(pushing, REPORT, b"good")
+    if kind:
+        pushing.fault("PUT", "/resources/QC/files", kind, times=1)
+    pushing.make_app = AheadApp
+    pushing.mirror(patience_s=0.0)
+    pushing.make_app = App
+
+    assert pushing.mirror().exit_code == 0
+    assert pushing.mirror().exit_code == 0
+    assert stored(pushing) == {"resources/QC/files/report.txt": b"good"}
+    mark = len(pushing.server.log)
+    assert pushing.mirror().exit_code == 0
+    assert not [path for path in questions(pushing, mark) if "/resources" in path]
 
 
 def test_an_account_that_may_only_read_is_told(pushing: MirrorWorld) -> None:

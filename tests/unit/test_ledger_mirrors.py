@@ -499,12 +499,48 @@ def test_a_deed_stays_what_it_was(ledger: Ledger, bypass: sqlite3.Connection) ->
     ledger.end_deed(deed.id, outcome="failed", now=LATER)
 
     assert "stays" in refused(bypass, "update deed set outcome = 'ok'")
+    for column in ("began_at", "ended_at", "code"):
+        assert "stays" in refused(bypass, f"update deed set {column} = '2000'")
+    for longer in ("quiet_at || '0'", "null"):
+        assert "stays" in refused(bypass, f"update deed set quiet_at = {longer}")
     assert "kept" in refused(bypass, "delete from deed")
     assert "announced once" in refused(
         bypass,
         "replace into deed (owner_id, run_id, scan, label, name, sha256, request_id, began_at, quiet_at) "
         f"values ({row.id}, 1, '', '', 'x', zeroblob(32), 'r', 't', 't')",
     )
+
+
+@pytest.mark.parametrize("outcome", [None, "ok", "failed", "unknown"])
+def test_a_deed_of_a_clock_that_was_ahead_is_quiet_from_now_on_once(ledger: Ledger, outcome: str | None) -> None:
+    """Its whole quiet time, begun by the first run whose clock is right; who had the file first is told as before."""
+    row = known(ledger)
+    begun, ended, until = "2027-04-05T12:00:00.000Z", "2027-04-05T12:00:10.000Z", "2027-04-05T12:01:10.000Z"
+    deed = ledger.begin_deed(
+        row.id, DICOM, "a", run_id=1, sha256=bytes(32), request_id="r", now=begun, quiet_at=until
+    )  # fmt: skip
+    if outcome is not None:
+        ledger.end_deed(deed.id, outcome=outcome, now=ended, quiet_at=until)  # type: ignore[arg-type]
+    before = ledger.latest_deed(row.id, DICOM, "a")
+    assert before is not None
+
+    for now in ("2026-03-01T12:00:00.000Z", "2026-03-01T12:00:30.000Z"):
+        ledger.disbelieve_the_future(now)
+        quiet_at = "2026-03-01T12:01:10.000Z" if outcome is None else "2026-03-01T12:01:00.000Z"
+        assert ledger.latest_deed(row.id, DICOM, "a") == replace(before, quiet_at=quiet_at)
+
+
+def test_a_deed_that_a_right_clock_wrote_stays_as_quiet(ledger: Ledger) -> None:
+    """A run that begins while it may still land waits no longer and no shorter."""
+    row = known(ledger)
+    deed = ledger.begin_deed(
+        row.id, DICOM, "a", run_id=1, sha256=bytes(32), request_id="r",
+        now="2026-03-01T12:00:00.000Z", quiet_at="2026-03-01T12:01:00.000Z",
+    )  # fmt: skip
+
+    ledger.disbelieve_the_future("2026-03-01T12:00:30.000Z")
+
+    assert ledger.latest_deed(row.id, DICOM, "a") == deed
 
 
 # --- from version 1 ----------------------------------------------------------------------------------------------

@@ -81,22 +81,37 @@ class Standstill(Connection):
         What may still land on a server keeps its whole quiet time, from now on.
         """
         with self.write():
-            for table in ("attempt", "deed"):
-                rows = self._fetch(
-                    f"select id, began_at, ended_at, quiet_at from {table} "
-                    "where quiet_at > :now and (began_at > :now or ended_at > :now)",
-                    {"now": now},
+            rows = self._fetch(
+                "select id, began_at, ended_at, quiet_at from attempt "
+                "where quiet_at > :now and (began_at > :now or ended_at > :now)",
+                {"now": now},
+            )
+            for number, began_at, ended_at, quiet_at in rows:
+                rest_s = max(0.0, (parse(quiet_at) - parse(ended_at or began_at)).total_seconds())
+                self._run(
+                    "update attempt set began_at = min(began_at, :now), quiet_at = :quiet_at, "
+                    "ended_at = min(ended_at, :now) where id = :id",
+                    {"now": now, "quiet_at": later(now, min(rest_s, LONGEST_S)), "id": number},
                 )
-                for number, began_at, ended_at, quiet_at in rows:
-                    rest_s = max(0.0, (parse(quiet_at) - parse(ended_at or began_at)).total_seconds())
-                    self._run(
-                        f"update {table} set began_at = min(began_at, :now), quiet_at = :quiet_at, "
-                        "ended_at = min(ended_at, :now) where id = :id",
-                        {"now": now, "quiet_at": later(now, min(rest_s, LONGEST_S)), "id": number},
-                    )
-                self._run(f"update {table} set began_at = ? where began_at > ?", [now, now])
+            self._run("update attempt set began_at = ? where began_at > ?", [now, now])
+            self._shorten_deeds(now)
             for table in ("item", "unit", "owner"):
                 far = later(now, LONGEST_S)
                 self._run(f"update {table} set retry_at = ? where retry_at > ?", [now, far])
             self._run("update backoff set until = ? where until > ?", [now, later(now, LONGEST_S)])
             self._run("update owner set agreed_at = ? where agreed_at > ?", [now, now])
+
+    def _shorten_deeds(self, now: str) -> None:
+        """Let the quiet time of deeds of a clock that was ahead begin now, once.
+
+        Their other moments stay: whether a mirror had brought the same file before tells whose it is, and both moments
+        may be of that clock.
+        """
+        rows = self._fetch(
+            "select id, since, quiet_at from (select id, coalesce(ended_at, began_at) as since, quiet_at from deed) "
+            "where since > :now and quiet_at > since",
+            {"now": now},
+        )
+        for number, since, quiet_at in rows:
+            rest_s = min((parse(quiet_at) - parse(since)).total_seconds(), LONGEST_S)
+            self._run("update deed set quiet_at = ? where id = ?", [later(now, rest_s), number])
