@@ -99,7 +99,6 @@ class Standstill(Connection):
                 far = later(now, LONGEST_S)
                 self._run(f"update {table} set retry_at = ? where retry_at > ?", [now, far])
             self._run("update backoff set until = ? where until > ?", [now, later(now, LONGEST_S)])
-            self._run("update owner set agreed_at = ? where agreed_at > ?", [now, now])
 
     def _shorten_deeds(self, now: str) -> None:
         """Let the quiet time of deeds of a clock that was ahead begin now, once.
