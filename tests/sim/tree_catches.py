@@ -16,6 +16,7 @@ from xnatsync.core.moment import later
 from xnatsync.core.sending import Agreed, Put, Refuse
 from xnatsync.core.sides import ServerFile
 from xnatsync.ledger import lock
+from xnatsync.ledger.standstill import Standstill
 from xnatsync.mirror import fetch, push_step, push_survey, step, trashing
 from xnatsync.mirror.land import Landing
 from xnatsync.mirror.push_step import PushStep
@@ -148,6 +149,11 @@ def believes_a_clock_that_is_ahead() -> list[Any]:
     return [patch.object(trashing, "older_than", lambda now, _runs, keep_s: later(now, -keep_s))]
 
 
+def waits_for_the_day_of_a_clock_that_was_ahead() -> list[Any]:
+    """When a store is certainly over is believed, whatever clock wrote it down."""
+    return [patch.object(Standstill, "disbelieve_the_future", lambda *_: None)]
+
+
 def takes_no_lock() -> list[Any]:
     """A second run begins while another works with the ledger."""
     return [patch.object(lock, "hold", lambda _: nullcontext())]
@@ -169,7 +175,7 @@ BUGS: dict[str, Callable[[], list[Any]]] = {
         overwrites_without_a_base, agrees_although_it_changed_meanwhile, resumes_another_version,
         agrees_without_looking_back, writes_whatever_name_it_is_told, takes_no_notice_of_case,
         goes_through_folders_of_another_spelling, knows_sessions_by_their_labels_alone,
-        believes_a_clock_that_is_ahead, takes_no_lock,
+        believes_a_clock_that_is_ahead, waits_for_the_day_of_a_clock_that_was_ahead, takes_no_lock,
     )
 }  # fmt: skip
 
