@@ -312,3 +312,4 @@ ACTS: tuple[Act, ...] = (
     delete_there, delete_there, delete_resource, add_scan, delete_scan, add_session, delete_session, rename, rename,
     share, change_password, change_policy, finish,
 )  # fmt: skip
+ON_A_FILE: tuple[Act, ...] = (edit, edit, edit, delete, touch)  # of the tree; often that which is being worked on

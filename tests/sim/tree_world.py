@@ -56,6 +56,7 @@ PATIENCE_S = 120.0
 STEPS_MAX = 600  # L2: so many steps are enough for any run of this size, once nothing goes wrong any more
 ROUNDS_MAX = 20  # so often a person may be asked until everything is resolved
 DELICATE = {f"disk.{method}" for method in ("stat", "keep", "keep, done", "copy", "copy, done", "land", "discard")}
+REPLACING = {"disk.keep, done", "disk.copy, done", "disk.land"}  # where something lies that is replaced next
 SIZES = (12, 12, 90, 90, 700)
 TREE = Path("/tree")
 LOCKS = Path(tempfile.mkdtemp(prefix="xnatsync-sim-"))  # where the lock of the ledgers lies: one history at a time
@@ -166,6 +167,7 @@ class TreeHistory:
         self.digests: dict[FileKey, str] = {}  # and the digest we were told
         chance, odd = self.faults.random("route", 0), self.faults.random("odd", 0)
         self.layout = Layout.parse(odd.choice((LAYOUTS[0], *LAYOUTS)) if not plain else LAYOUTS[0])
+        self.plain = plain
         self.acts = (*tree_people.ACTS, *ODD_ACTS) if odd.random() < 0.4 and not plain else tree_people.ACTS
         folding = odd.random() < 0.3 and not plain
         self.configured = self.mirror = self._mirror(chance, dict(settings or {}))
@@ -355,8 +357,8 @@ class TreeHistory:
         if chance := faults.fires("clock jump", where):
             self.clock.offset_ms += chance.choice((-30_000, -500, 500, 45_000, 3_600_000, 100_000_000))
             self.jumps += 1
-        if chance := faults.fires("act", where, 4.0 if where in DELICATE else 1.0):
-            self.acting(chance.choice(self.acts), chance)
+        if chance := faults.fires("act", where, self._act_weight(where)):
+            self.acting(self._act_at(where, chance), chance)
         if not self.ledger._depth and faults.fires("second run", where):
             self.process()  # somebody else types `xnatsync sync`
         free = self.depth == 1 and not self.ledger._depth and not where.startswith("archive.owner_files")
@@ -364,6 +366,18 @@ class TreeHistory:
             key = self.rota.pick(chance)
             if key is not None:
                 self.rota.one(key)
+
+    def _act_weight(self, where: str) -> float:
+        """Few histories replace a file at all: what people write in that moment is met in more of them."""
+        if where in REPLACING and not self.plain and self.at_hand in self.disk.names:
+            return 16.0
+        return 4.0 if where in DELICATE else 1.0
+
+    def _act_at(self, where: str, chance: Chance) -> tree_people.Act:
+        """While one file is brought to its place, people often touch that very file; not as drawn before odd names."""
+        if where in DELICATE and not self.plain and chance.random() < 0.5:
+            return chance.choice(tree_people.ON_A_FILE)
+        return chance.choice(self.acts)
 
     def happen(self) -> None:
         """What was to happen by now."""
