@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from xnatsync.core.errors import NotThere
-from xnatsync.core.remote import FileListing, PrearchiveSeen, PrearchiveState, SessionSeen
+from xnatsync.core.errors import NotThere, ReadFailed
+from xnatsync.core.remote import PrearchiveSeen, PrearchiveState, SessionSeen
 from xnatsync.engine.world import World
 from xnatsync.ledger.rows import UnitRow
 from xnatsync.ports import Xnat
@@ -50,16 +50,20 @@ def _is_at(one: SessionSeen, places: frozenset[str]) -> bool:
 
 
 def _holds_ours(server: Xnat, one: SessionSeen, members: Mapping[str, str]) -> bool:
-    """Tells whether a session under our label holds an object of ours by its name: no two objects share a UID."""
+    """Tells whether a session under our label holds an object of ours by its name: no two objects share a UID.
+
+    What an incomplete listing does not show may be there: taken for a rival, our own study would be sent a second time.
+    """
     try:
-        return _has_ours(server.session_files(one.id), members)
+        listing = server.session_files(one.id)
     except NotThere:
         return False
-
-
-def _has_ours(listing: FileListing, members: Mapping[str, str]) -> bool:
     ours = set(members.values())
-    return any(object_key(file, members) in ours for file in listing.files)
+    if any(object_key(file, members) in ours for file in listing.files):
+        return True
+    if not listing.complete:
+        raise ReadFailed(f"session {one.label} could not be listed whole, and may be ours: nothing is concluded")
+    return False
 
 
 def own_row(
