@@ -173,15 +173,23 @@ def _attach(world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileR
 
     The first that is said to be there already may be ours, sent twice by something on the way: the next look tells.
     One that is said to be there, is in no catalogue, and was being stored when an answer failed to come, is the part
-    that our own store left (hierarchy.md §6.1): that one alone is stored over it.
+    that our own store left (hierarchy.md §6.1): that one alone is stored over it.  The item may have changed since,
+    and another unit been planned for it: what the unit before announced stays announced by that one.
     """
     past = [attempt for attempt in world.ledger.attempts(unit.id) if attempt.effect == "attach"]
     refused = bool(past) and past[-1].code == ForeignContent.code
     our_part = refused and len(past) > 1 and past[-2].outcome == "unknown"
     wanted = [file for file in files if file.kind == Kind.OTHER and attached_key(file.member) in set(keys)]
+    inherited = world.ledger.left_in_part(unit)
+    if refused and len(past) == 1 and attached_key(wanted[0].member) in inherited:
+        if (until := world.ledger.unsure_until(unit)) is not None and parse(world.now()) < parse(until):
+            rest_s = (parse(until) - parse(world.now())).total_seconds()
+            return Due(rest_s, "an attachment without an answer may still be stored")
+        our_part = True
     attempt = world.ledger.open_attempt(
         unit.id, run_id=world.run_id, effect="attach", request_id=world.ids.request_id(), now=world.now(),
-        quiet_at=world.in_seconds(route.quiet_s), before=(), keys=keys, detail=counted(len(wanted), "file"),
+        quiet_at=world.in_seconds(route.quiet_s), before=(), keys=[key for key in keys if key not in inherited],
+        detail=counted(len(wanted), "file"),
     )  # fmt: skip
     try:
         _put(world, route, unit, wanted, attempt.request_id, over_part=our_part)

@@ -100,6 +100,23 @@ class Units(Evidence, Standstill):
         found = self._scalar(sql, [unit.id, unit.server, unit.project, unit.study_uid])
         return None if found is None else str(found)
 
+    def left_in_part(self, unit: UnitRow) -> frozenset[str]:
+        """Lists the attached files that an earlier unit of this target may have left in part.
+
+        Its last store had no answer, or was refused after one that had none.
+        """
+        sql = (
+            "select e.key, e.unit_id from entry e where e.route = ? and e.target = ? and e.unit_id <> ? "
+            "and e.state = 'sent' and e.key like 'attached/%'"
+        )
+        of = "select outcome from attempt where unit_id = ? and effect = 'attach' order by id desc limit 2"
+        found = set()
+        for key, other in self._fetch(sql, [unit.route, unit.target, unit.id]):
+            outcomes = [outcome for (outcome,) in self._fetch(of, [other])]
+            if outcomes[:1] == ["unknown"] or outcomes == ["refused", "unknown"]:
+                found.add(str(key))
+        return frozenset(found)
+
     def is_sending_beside(self, unit: UnitRow) -> bool:
         """Tells whether something of this study is under way for another unit at this moment."""
         sql = (
