@@ -157,7 +157,7 @@ def test_a_file_is_attached_to_the_study_of_its_folder_and_kept_when_there_is_no
     assert report.exit_code == 0
     assert list(_attached(world, "SUB1_MR_20260301").values()) == [b"of a"]
     assert list(_attached(world, "SUB2_MR_20260301").values()) == [b"of b"]
-    assert {f.path: "attached" in f.reason for f in only(report).others} == {
+    assert {f.path: "goes to the session" in f.reason for f in only(report).others} == {
         "a/note.txt": True,
         "b/note.txt": True,
         "top.txt": False,
