@@ -413,6 +413,19 @@ def test_a_row_that_would_end_in_the_wrong_place_goes_no_further(
         stopped(now_what(found, wanted=wanted, phase="sent"), kind)
 
 
+def test_what_an_upload_without_an_answer_may_have_cut_is_sent_again_before_archiving() -> None:
+    """All of its pixel data may be there, and its end be wanting; what was acknowledged may have a shorter head."""
+    cut = Tree([Node(KEYS[0], FLOOR), *objects(KEYS[1:]).values()], complete=True)
+    unanswered = {KEYS[0]: BaseNode(KEYS[0], BaseState.SENT)}
+    answered = {KEYS[0]: BaseNode(KEYS[0], BaseState.SENT, acknowledged=True)}
+
+    assert now_what(sent(READY, staged=cut), phase="sent", base=unanswered) == Send(KEYS[:1])
+    assert now_what(sent(READY, staged=cut), phase="sent") == Send(KEYS[:1])
+    assert now_what(sent(READY, staged=cut), phase="sent", base=answered) == Commit(URI)
+    waiting = wish(destination="prearchive")
+    assert now_what(sent(READY, staged=cut), phase="sent", base=unanswered, wanted=waiting) == Send(KEYS[:1])
+
+
 def test_a_row_whose_labels_are_not_shown_is_ours_as_it_was_sent() -> None:
     """And the case of a subject does not count."""
     for facts in ({"name": "", "subject": ""}, {"subject": "s1"}):

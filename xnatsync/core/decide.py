@@ -361,7 +361,21 @@ def _absent(case: _Case, row: PrearchiveSeen) -> tuple[str, ...]:
             f"{row.uri} holds {counted(len(stale), 'object')} as dropped before, the first is {stale[0]}: the item has "
             "another version of it now"
         )
-    return (*findings.missing, *findings.differs)
+    cut = [key for key in case.needed if key not in findings.differs and key in staged and _may_be_cut(case, key)]
+    return (*findings.missing, *findings.differs, *cut)
+
+
+def _may_be_cut(case: _Case, key: str) -> bool:
+    """Tells whether what our row holds may be the beginning of an object only, which an upload without an answer left.
+
+    It lists with fewer bytes than were sent, if not with fewer than its pixel data have: its end may be wanting.  A
+    script may have shortened its head as well: then it is sent once more for nothing, and acknowledged.
+    """
+    ours, theirs, known = case.source[key], case.view.staged, case.base.get(key)
+    staged = theirs.get(key) if theirs is not None else None
+    if not isinstance(ours, Node) or not isinstance(staged, Node) or ours.size is None or staged.size is None:
+        return False
+    return staged.size < ours.size and not (known is not None and known.acknowledged)
 
 
 def _was_sent_otherwise(case: _Case, key: str) -> bool:

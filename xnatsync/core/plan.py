@@ -34,6 +34,7 @@ class BaseNode:
     state: BaseState
     source_digest: str = ""  # sha256 of what we sent
     target: Node | None = None
+    acknowledged: bool = False  # the server answered "stored" to an upload of this content from here
 
 
 class ActionKind(Enum):

@@ -41,7 +41,7 @@ def base_of(world: World, route: DropRoute, unit: UnitRow, view: ServerView) -> 
     """The merge base of the session that holds the unit's study, which may have another label than the unit wants."""
     label = next((seen.label for seen in view.sessions if seen.study_uid == unit.study_uid), unit.session)
     return {
-        key: BaseNode(key, _STATES[entry.state], entry.source_sha256.hex())
+        key: BaseNode(key, _STATES[entry.state], entry.source_sha256.hex(), acknowledged=bool(entry.acknowledged))
         for key, entry in world.ledger.entries(unit.route, route.target(unit.project, label)).items()
     }
 
