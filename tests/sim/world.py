@@ -246,7 +246,10 @@ class History:
         elif drawn > (0.6 if self.disk.below(self.route.custody) else 0.97):  # the moment that counts
             old = self.saved if chance.random() < 0.7 else None
             self.log(f"the ledger is lost, and {'its backup is put back' if old is not None else 'begins anew'}")
+            before = self.starts_over()
             self.slate.put(old)
+            # Its units are gone from the count, and what it knew of refusals with it: every write may begin anew, once.
+            self.marks["forgotten"] += before - self.starts_over() + 1
             self.losses += 1
             self.jumps += 1  # no quiet time is known any more
             if old is None:
@@ -279,8 +282,8 @@ class History:
         self.log(f"person: accepts {len(held)} files of item {item.id}")
 
     def starts_over(self) -> int:
-        """How often a unit was planned, or let go by a person: each time its writes begin anew."""
-        return int(self.question("select count(*) from unit")) + self.marks["let go"]
+        """How often a unit was planned, let go by a person, or forgotten with a ledger: its writes begin anew then."""
+        return int(self.question("select count(*) from unit")) + self.marks["let go"] + self.marks["forgotten"]
 
     def find(self) -> None:
         """Discovery; a folder that is not there ends the command."""
