@@ -28,7 +28,7 @@ from xnatsync.core.manifest import Level
 from xnatsync.core.moment import parse
 from xnatsync.core.names import suffixed
 from xnatsync.core.occupied import occupied
-from xnatsync.core.plan import ActionKind, BaseNode, BaseState, diff3, sent_otherwise
+from xnatsync.core.plan import ActionKind, BaseNode, BaseState, diff3, may_be_cut, sent_otherwise
 from xnatsync.core.receipt import examine
 from xnatsync.core.remote import PrearchiveSeen, PrearchiveState, SessionSeen
 from xnatsync.core.situation import LastAttempt, ServerView, Wish, quiet_s
@@ -361,21 +361,8 @@ def _absent(case: _Case, row: PrearchiveSeen) -> tuple[str, ...]:
             f"{row.uri} holds {counted(len(stale), 'object')} as dropped before, the first is {stale[0]}: the item has "
             "another version of it now"
         )
-    cut = [key for key in case.needed if key not in findings.differs and key in staged and _may_be_cut(case, key)]
-    return (*findings.missing, *findings.differs, *cut)
-
-
-def _may_be_cut(case: _Case, key: str) -> bool:
-    """Tells whether what our row holds may be the beginning of an object only, which an upload without an answer left.
-
-    It lists with fewer bytes than were sent, if not with fewer than its pixel data have: its end may be wanting.  A
-    script may have shortened its head as well: then it is sent once more for nothing, and acknowledged.
-    """
-    ours, theirs, known = case.source[key], case.view.staged, case.base.get(key)
-    staged = theirs.get(key) if theirs is not None else None
-    if not isinstance(ours, Node) or not isinstance(staged, Node) or ours.size is None or staged.size is None:
-        return False
-    return staged.size < ours.size and not (known is not None and known.acknowledged)
+    asked = [key for key in case.needed if key not in findings.differs]
+    return (*findings.missing, *findings.differs, *may_be_cut(asked, case.source, staged, case.base))
 
 
 def _was_sent_otherwise(case: _Case, key: str) -> bool:

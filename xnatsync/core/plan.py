@@ -6,7 +6,7 @@ two trees alone cannot tell "our own damaged upload: repair it" from "somebody e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
@@ -154,3 +154,18 @@ def sent_otherwise(base: BaseNode | None, ours: Node) -> bool:
     """
     digest = ours.digests.get("sha256", "")
     return base is not None and bool(base.source_digest and digest) and base.source_digest != digest
+
+
+def may_be_cut(keys: Sequence[str], source: Tree, staged: Tree, base: Mapping[str, BaseNode]) -> tuple[str, ...]:
+    """Return the keys of which our row may hold the beginning only, which an upload without an answer left.
+
+    They list with fewer bytes than were sent, if not with fewer than their pixel data have: their ends may be wanting.
+    A script may have shortened a head as well: then it is sent once more for nothing, and acknowledged.
+    """
+    return tuple(key for key in keys if key in staged and _is_shorter(source[key], staged[key], base.get(key)))
+
+
+def _is_shorter(ours: Node | Problem, theirs: Node | Problem, known: BaseNode | None) -> bool:
+    if not isinstance(ours, Node) or not isinstance(theirs, Node) or ours.size is None or theirs.size is None:
+        return False
+    return theirs.size < ours.size and not (known is not None and known.acknowledged)
