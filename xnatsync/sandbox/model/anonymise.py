@@ -7,6 +7,7 @@ A script that is not understood fails for every object.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
@@ -68,18 +69,22 @@ def apply(script: str, item: Opened, names: Names, script_id: str) -> tuple[Open
     understood = parsed(script)
     bound = asdict(names)
     changes: dict[int, str | bytes | None] = {}
-    if _simple(understood):
+    if reach(script) == WHOLE:
+        item = edited(understood, item, bound)
+    else:
         target = _HeadTarget(item.head)
         run(understood, target, bound)
         changes |= target.changes()
-    else:
-        item = edited(understood, item, bound)
     changes[dicomrecord.TAG] = dicomrecord.element(item.head, script_id)
     return item, changes
 
 
+@functools.lru_cache(maxsize=128)
 def reach(script: str) -> int:
-    """Return the tag up to which an object's head must be read for a script; WHOLE for all of it."""
+    """Return the tag up to which an object's head must be read for a script; WHOLE for all of it.
+
+    The script is walked once, not for each object that it runs on.
+    """
     understood = parsed(script)
     if not _simple(understood):
         return WHOLE

@@ -5,6 +5,7 @@ The code is the script's `id` in the config service; scheme and meaning are a do
 
 from __future__ import annotations
 
+import functools
 import struct
 from typing import Final
 
@@ -18,19 +19,25 @@ _TEXTS: Final = ((0x0102, "XNAT"), (0x0103, "1.0"), (0x0104, "XNAT DicomEdit 6 S
 
 def element(head: Head, script_id: str) -> bytes:
     """Return the element with one more item, in the object's own encoding."""
-    order = "<" if head.little else ">"
+    start, item, end = _around(head.explicit, head.little, script_id)
+    return start + sequence_items(head, TAG) + item + end
+
+
+@functools.lru_cache(maxsize=64)
+def _around(explicit: bool, little: bool, script_id: str) -> tuple[bytes, bytes, bytes]:
+    """Return the beginning of the element, the new item and the end: the same for every object of an encoding."""
+    order = "<" if little else ">"
     tagged = struct.Struct(order + "HHL")
     start = tagged.pack(0x0012, 0x0064, _UNDEFINED)
-    if head.explicit:
+    if explicit:
         start = struct.pack(order + "HH2sHL", 0x0012, 0x0064, b"SQ", 0, _UNDEFINED)
     item = tagged.pack(0xFFFE, 0xE000, _UNDEFINED)
     for number, text in ((0x0100, script_id), *_TEXTS):
         raw = text.encode("ascii", "replace")
         raw += b" " * (len(raw) % 2)
         vr = b"LO" if number == 0x0104 else b"SH"
-        if head.explicit:
+        if explicit:
             item += struct.pack(order + "HH2sH", 0x0008, number, vr, len(raw)) + raw
         else:
             item += tagged.pack(0x0008, number, len(raw)) + raw
-    item += tagged.pack(0xFFFE, 0xE00D, 0)
-    return start + sequence_items(head, TAG) + item + tagged.pack(0xFFFE, 0xE0DD, 0)
+    return start, item + tagged.pack(0xFFFE, 0xE00D, 0), tagged.pack(0xFFFE, 0xE0DD, 0)
