@@ -154,7 +154,7 @@ def test_a_custody_that_was_dismissed_stays(world: DropWorld) -> None:
     made = elsewhere(world, "late", series=(1,), patient="")
     shutil.copy(made[0], box / "late.dcm")
     assert quick_sync(world).exit_code == 3
-    dismiss(App(load(world.config)), 1)
+    dismiss(App(load(world.config)), 10)  # no number up to that of a box in custody is given again
 
     assert quick_sync(world).items == []
     assert (box / "late.dcm").exists()
@@ -172,3 +172,22 @@ def test_a_ledger_has_a_name_for_ever(tmp_path: Path) -> None:
         with pytest.raises(sqlite3.IntegrityError, match="keeps its name"):
             raw.execute(statement)
     raw.close()
+
+
+@pytest.mark.parametrize("box", ["2-{ledger}", "2"])
+def test_no_item_is_filed_through_the_box_of_a_forgotten_one(world: DropWorld, box: str) -> None:
+    """A ledger from yesterday counts on where it was: its next items would get numbers that have boxes already."""
+    quick_sync(world)
+    with closing(sqlite3.connect(world.root / "ledger.db")) as raw:
+        (ledger,) = raw.execute("select name from identity").fetchone()
+    place = world.folder / ".xnatsync" / "custody" / box.format(ledger=ledger) / "exam"
+    place.mkdir(parents=True)
+    forgotten = elsewhere(world, "forgotten", series=(1,), uid="2.25.98", patient="SUB8", seed=8)
+    shutil.copy(forgotten[0], place / "0001.dcm")
+    dropped = world.study("exam", uid="2.25.99", patient="SUB9", seed=9)
+
+    assert quick_sync(world).exit_code == 0
+
+    with closing(sqlite3.connect(world.root / "ledger.db")) as raw:
+        assert [number for (number,) in raw.execute("select id from item order by id")] == [3, 4]
+    assert len(world.filed()) == 1 + len(dropped)

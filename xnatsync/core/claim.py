@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 _BOX = re.compile(r"[0-9]+-([0-9a-f]{8})")
+_NUMBER = re.compile(r"([0-9]{1,15})(?:-[0-9a-f]{8})?")  # an older version named its boxes by the number alone
 
 
 def box_name(item_id: int, ledger: str) -> str:
@@ -17,6 +18,12 @@ def ledger_of(box: str) -> str | None:
     """Return the name of the ledger that made a box; None for a box of an older version, or of nobody."""
     named = _BOX.fullmatch(box)
     return named.group(1) if named is not None else None
+
+
+def number_of(box: str) -> int:
+    """Return the number of the item for which a box was made; 0 for what no version of ours names so."""
+    named = _NUMBER.fullmatch(box)
+    return int(named.group(1)) if named is not None else 0
 
 
 @dataclass(frozen=True, slots=True)

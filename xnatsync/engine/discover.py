@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from xnatsync.core.claim import number_of
 from xnatsync.core.wording import counted
 from xnatsync.engine.custody import unclaimed
 from xnatsync.engine.donefolders import former_done
@@ -48,8 +49,13 @@ def _top(route: DropRoute, place: Path) -> str:
 
 
 def _adopt(world: World, route: DropRoute) -> None:
-    """Make items of what lies in custody and no ledger knows of: ours was lost, or restored from yesterday."""
-    for found in unclaimed(world, route):
+    """Make items of what lies in custody and no ledger knows of: ours was lost, or restored from yesterday.
+
+    No item gets the number of such a box any more: it would be filed into it, and mixed with what lies there.
+    """
+    known = list(unclaimed(world, route))
+    world.ledger.pass_over(max((number_of(found.path.partition("/")[0]) for found in known), default=0))
+    for found in known:
         if found.rival is not None:
             continue
         look = world.disk.look(route.custody / found.path)

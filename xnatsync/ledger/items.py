@@ -48,6 +48,14 @@ class Items(Connection):
             )  # fmt: skip
             return self.item(number)
 
+    def pass_over(self, number: int) -> None:
+        """Give no new item a number up to this one: a ledger that was restored would use it for a second time."""
+        if number <= int(self._scalar("select coalesce(max(seq), 0) from sqlite_sequence where name = 'item'", [])):
+            return
+        with self.write():
+            self._run("delete from sqlite_sequence where name = 'item'", [])
+            self._run("insert into sqlite_sequence (name, seq) values ('item', ?)", [number])
+
     def item(self, item_id: int) -> ItemRow:
         """Gives an item; NothingFound when there is none."""
         row = self._one(ItemRow, f"select {ITEM} from item where id = ?", [item_id])
