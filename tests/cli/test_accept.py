@@ -87,6 +87,6 @@ def test_an_item_that_no_file_holds_is_refused_with_the_way_on(box: World) -> No
         refused = box.run("accept", "exam", str(numbers[name]), "--yes")
         assert refused.code == 2
         assert "no file of item" in refused.err
-        assert f"xnatsync why {numbers[name]}" in refused.err
+        assert f"`xnatsync --config {box.config} why {numbers[name]}`" in refused.err
     assert box.run("sync").code == 3
     assert "item.accepted" not in box.run("history").out

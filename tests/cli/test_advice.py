@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from cli_world import REPOSITORY, World
 from xnatsync.cli.everywhere import spread
-from xnatsync.cli.program import build
+from xnatsync.cli.program import build, run
 from xnatsync.core.errors import XnatsyncError
-from xnatsync.core.pasting import command_line, operand
+from xnatsync.core.pasting import Calling, command_line, operand
 
 PRODUCT = sorted(path for path in (REPOSITORY / "xnatsync").rglob("*.py") if "sandbox" not in path.parts)
 PAGES = sorted([REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")])
@@ -35,8 +35,9 @@ def texts(source: str) -> Iterator[str]:
         if isinstance(node, ast.JoinedStr):
             inside |= {part for value in node.values for part in ast.walk(value)}
             yield "".join(_piece(part) for part in node.values)
-        elif isinstance(node, ast.Call) and _name(node.func) in {"command_line", "Command"}:
-            yield f"`{_made(node)}`".replace("`xnatsync 1`", "").replace("`xnatsync 1 1`", "")  # made of what was given
+        elif isinstance(node, ast.Call) and _name(node.func) in {"command_line", "Command", "Step"}:
+            made = _made(node)
+            yield "" if made.split()[1:2] == [HOLE] else f"`{made}`"  # made of what was given
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in inside:
             yield node.value
 
@@ -53,9 +54,9 @@ def _piece(part: ast.expr) -> str:
 
 def _made(call: ast.Call) -> str:
     words = call.args
-    if _name(call.func) == "Command":
-        assert isinstance(words[1], ast.Tuple), "a command is written out where it is printed"
-        words = words[1].elts
+    if (place := {"Command": 1, "Step": 2}.get(_name(call.func))) is not None:
+        made = words[place] if len(words) > place else ast.Tuple([])
+        words = made.elts if isinstance(made, ast.Tuple) else [ast.Constant("1")]  # made elsewhere, where it is read
     return shlex.join(["xnatsync", *(str(word.value) if isinstance(word, ast.Constant) else HOLE for word in words)])
 
 
@@ -205,11 +206,19 @@ def in_bash(line: str) -> list[str]:
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8), max_size=3))
 def test_a_command_line_means_its_words(words: list[str]) -> None:
-    """Blanks, quotes, wildcards, comments: a shell reads exactly the words that were meant."""
-    assert shlex.split(command_line(*words)) == ["xnatsync", *words]
+    """Blanks, quotes, wildcards, comments: a shell reads exactly the words that were meant, and all of it is seen."""
+    line = command_line(*words)
+
+    assert line.isprintable()
+    if all(word.isprintable() for word in words):
+        assert shlex.split(line) == ["xnatsync", *words]
+    else:
+        assert in_bash(line) == ["xnatsync", *words]
 
 
-@pytest.mark.parametrize("word", ["#4", "a b", "$HOME", "*", "it's", '"', "`id`", "!x", "~", "-x", "é\n", ""])
+@pytest.mark.parametrize(
+    "word", ["#4", "a b", "$HOME", "*", "it's", '"', "`id`", "!x", "~", "-x", "é\n", "", "it's\t\\ é\x1b[31m", "\udcff"]
+)
 def test_bash_reads_the_same(word: str) -> None:
     """The real shell, with what shells change."""
     assert in_bash(command_line("why", word)) == ["xnatsync", "why", word]
@@ -253,6 +262,110 @@ def test_a_printed_command_names_the_configuration_that_was_named(box: World, tm
     assert in_bash(printed) == ["xnatsync", "--config", str(box.config), "retry", "u1"]
 
 
+PASTED = re.compile(r"xnatsync(?: --?[a-z]+ \S+)* [a-z-]+")  # whatever looks like a command of ours, marked or not
+
+
+def printed(text: str) -> Iterator[list[str]]:
+    """Every command in what was printed, as bash reads it: between backticks, or to the end of its line."""
+    for found in PASTED.finditer(text):
+        rest = text[found.start() :]
+        marked = text[: found.start()].endswith("`")
+        line = rest.partition("`")[0] if marked else rest.partition("\n")[0]
+        yield in_bash(" ".join(line.split()))
+
+
+def strings(value: object) -> Iterator[str]:
+    """Every text of a document."""
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from strings(part)
+    elif isinstance(value, str):
+        yield value
+
+
+def _everything(box: World) -> Iterator[tuple[str, ...]]:
+    """Commands over a world in which something is held, waits, was left, is done, was never there."""
+    for words in (
+        ["plan"], ["sync"], ["status"], ["why", "unnamed"], ["why", "notes"], ["why", "good"], ["why", "late"],
+        ["history"], ["doctor"], ["retry", "nobody"], ["retry"], ["retry", "unnamed"], ["accept", "unnamed"],
+        ["accept"], ["dismiss", "u2"], ["dismiss", "notes", "--yes"], ["verify", "--repair"], ["verify"],
+        ["config", "check"], ["sync", "nowhere"], ["sync", "--nothing"], ["session", "show", "-E", "X", "-P", "DEMO"],
+        ["session", "show", "-E", "P1_MR_20260302", "-P", "NONE"], ["scan", "list", "-E", "X", "-P", "DEMO"],
+        ["resource", "list", "P1_MR_20260302", "--scan", "9", "-P", "DEMO"],
+        ["resource", "download", "P1_MR_20260302", "NONE", "-P", "DEMO", "--file", str(box.root / "a.zip")],
+        ["scan", "download", "-E", "P1_MR_20260302", "-P", "DEMO", "-s", "77"], ["project", "show", "NONE"],
+        ["audit", str(box.root / "none.json"), "-P", "DEMO"], ["mirror", "ls", "scanner"], ["whoami", "-p", "nobody"],
+    ):  # fmt: skip
+        yield tuple(words)
+        yield (*words, "-o", "json")
+
+
+def test_every_printed_command_carries_the_configuration(box: World) -> None:
+    """With `--config` elsewhere, whatever any command prints means that one: on the screen, in errors, in JSON."""
+    box.study("good", seed=1)
+    box.study("unnamed", "", seed=2)
+    box.study("late", seed=1, slices=5)
+    (box.drop / "notes").mkdir()
+    (box.drop / "notes" / "a.txt").write_text("words", encoding="utf-8")
+    program, named = parser(), set()
+
+    for words in _everything(box):
+        ran = box.run(*words)
+        told = "\n".join(strings(ran.document)) if words[-1] == "json" and ran.out.startswith("{") else ran.out
+        for command in printed(f"{told}\n{ran.err}"):
+            if command[-1] == "--help":
+                continue
+            assert command[1:3] == ["--config", str(box.config)], (words, command)
+            program(args=command[1:], prog_name="xnatsync", standalone_mode=False)
+            named.add(command[3])
+
+    assert named >= {"retry", "dismiss", "sync", "status", "config", "why", "session"}
+
+
+def test_a_printed_command_names_the_server_that_was_named(box: World) -> None:
+    """With `-p` the command that an error advises asks the same server."""
+    ran = box.run("session", "show", "-p", "box", "-P", "DEMO", "-E", "X")
+
+    assert list(printed(ran.err)) == [
+        ["xnatsync", "--config", str(box.config), "session", "list", "-p", "box", "-P", "DEMO"]
+    ]
+
+
+def test_a_relative_configuration_is_named_whole(box: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is printed can be pasted in another folder, and holds when the variable is no longer set."""
+    box.study("unnamed", "")
+    monkeypatch.chdir(box.root)
+    monkeypatch.setenv("XNATSYNC_CONFIG", box.config.name)
+    box.read()
+
+    run(["sync"])
+
+    assert ["xnatsync", "--config", str(box.config), "retry", "u1"] in list(printed(box.read()[0]))
+
+
+def test_data_is_never_changed(box: World) -> None:
+    """A name that looks like a command of ours is told as it is."""
+    name = "`xnatsync retry 4`"
+    box.study(name, "")
+
+    document = box.run("sync", "-o", "json").document
+
+    assert document["items"][0]["path"] == name
+
+
+def test_the_demonstration_prints_commands_about_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is held in it is never released in the installation of who watches."""
+    assert run(["demo", "-q"]) == 0
+
+    lines = [
+        line for line in capsys.readouterr().out.splitlines() if re.search("(then|give it up|let them be): ", line)
+    ]
+    assert [line for line in lines if "xnatsync --config" not in line] == [
+        line for line in lines if line.startswith("The administrator")
+    ]
+    assert len(lines) > 3
+
+
 def test_a_command_is_never_broken_in_two(box: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the narrowest terminal a command stands on one line, and one in a sentence is not torn."""
     from xnatsync.cli.lines import Command, Line
@@ -260,7 +373,7 @@ def test_a_command_is_never_broken_in_two(box: World, monkeypatch: pytest.Monkey
 
     blocks = [Command("then: ", ("retry", "u2")), Line("a long sentence that says `xnatsync mirror ls ROUTE` in it")]
 
-    lines = [text for text, _ in _layout(blocks, 24, ("--config", "/a/long/path/of/a/configuration.toml"))]
+    lines = [text for text, _ in _layout(blocks, 24, Calling("/a/long/path/of/a/configuration.toml"))]
 
     assert lines[0] == "then: xnatsync --config /a/long/path/of/a/configuration.toml retry u2"
-    assert any("`xnatsync mirror ls ROUTE`" in line for line in lines)
+    assert any("`xnatsync --config /a/long/path/of/a/configuration.toml mirror ls ROUTE`" in line for line in lines)

@@ -80,7 +80,7 @@ def test_the_document_of_sync_tells_everything(box: World) -> None:
     }
     assert all(file["reason"] for item in items.values() for file in item["not_delivered"])
     held = items["unnamed"]["units"][0]
-    assert ("person", "XS-LABEL-UNUSABLE", f"xnatsync retry u{held['id']}") == (
+    assert ("person", "XS-LABEL-UNUSABLE", f"xnatsync --config {box.config} retry u{held['id']}") == (
         held["hold"],
         held["code"],
         held["command"],

@@ -74,8 +74,8 @@ def test_sync_says_what_is_in_trouble(troubled: MirrorBox) -> None:
           > 1 folder renamed, as its session or subject was
           now 1 session, 1 subject, 1 project, 4 files, 220 B; 4 files, 400 B in the trash
           ! 1 file: it was edited here  [XS-TREE-EDITED]: P1/S1/NEW_MR/scans/1/resources/NIFTI/files/2.nii
-            what to do: Move your version to another folder: the server's comes with the next
-                        `xnatsync sync`. Or put yours on the server: it is over when both agree.
+            what to do: Move your version to another folder: the server's comes with the next sync. Or put
+                        yours on the server: it is over when both agree.
         3 files brought (120 B), 3 to the trash, 1 held
         """
     )
@@ -182,8 +182,8 @@ def test_a_plan_says_what_would_happen_to_a_tree(troubled: MirrorBox) -> None:
           - session NEW_MR of P1: 3 files, 300 B to the trash, gone from the server
           ! session NEW_MR of P1:
             ! 1 file: it was edited here  [XS-TREE-EDITED]: P1/S1/NEW_MR/scans/1/resources/NIFTI/files/2.nii
-              what to do: Move your version to another folder: the server's comes with the next
-                          `xnatsync sync`. Or put yours on the server: it is over when both agree.
+              what to do: Move your version to another folder: the server's comes with the next sync. Or put
+                          yours on the server: it is over when both agree.
           = 1 subject, 1 project only looked at: all files are the same
         3 files (120 B) to fetch, 4 files to the trash, 1 in trouble
         This is a plan: nothing was changed.
@@ -249,8 +249,8 @@ def test_status_shows_how_a_tree_stands(troubled: MirrorBox) -> None:
         m  ROOT/tree
           mirror: 1 session, 1 subject, 1 project, 4 files, 220 B; 4 files, 400 B in the trash
           ! 1 file: it was edited here  [XS-TREE-EDITED]: P1/S1/NEW_MR/scans/1/resources/NIFTI/files/2.nii
-            what to do: Move your version to another folder: the server's comes with the next
-                        `xnatsync sync`. Or put yours on the server: it is over when both agree.
+            what to do: Move your version to another folder: the server's comes with the next sync. Or put
+                        yours on the server: it is over when both agree.
         p  ROOT/tree
           nothing was pushed yet
         last run: began TIME UTC, ended TIME UTC, partial (exit code 3)
@@ -284,8 +284,8 @@ def test_an_owner_that_could_not_be_brought_is_shown(trees: MirrorBox) -> None:
     for told in (run.out, text):
         assert f"! session S1_MR of P1 (o{row['id']}): " in told
         assert "[XS-CONTENT-DIFFERS]" in told
-        assert "the next `xnatsync sync` after 20" in told
-    assert "is tried again with the next `xnatsync sync`; it was held by XS-CONTENT-DIFFERS" in one_line(retry.out)
+        assert "the next sync after 20" in told
+    assert "is tried again with the next sync; it was held by XS-CONTENT-DIFFERS" in one_line(retry.out)
     fault.times = 0
     assert trees.command("sync", "-q", "--patience", "0s").code == 0
     assert trees.files()[SCAN.format(scan=1, name="new.nii")] == b"fresh"
@@ -327,7 +327,7 @@ def test_the_way_back_that_why_names_is_one(troubled: MirrorBox) -> None:
     (story,) = troubled.command("why", gone, "-o", "json").document["trees"]
 
     (step,) = [text for text in story["next"] if "mirror restore" in text]
-    command = step.split("xnatsync ")[1].replace("FOLDER", str(troubled.root / "back")).split()
+    command = step.split("`")[1].replace("FOLDER", str(troubled.root / "back")).split()[1:]
     assert troubled.command(*command).code == 0
     assert (troubled.root / "back" / gone).read_bytes() == lay
 

@@ -52,7 +52,7 @@ def test_all_releases_everything(box: World) -> None:
 
     ran = box.run("retry", "--all")
 
-    assert "2 holds released; `xnatsync sync` tries again" in ran.out
+    assert f"2 holds released; `xnatsync --config {box.config} sync` tries again" in " ".join(ran.out.split())
 
 
 def test_without_a_change_it_is_held_again(box: World) -> None:
@@ -145,7 +145,8 @@ def test_an_order_that_could_mean_several_is_refused_with_the_commands(box: Worl
     ran = box.run("dismiss", study, "--yes")
 
     assert ran.code == 2
-    assert "`xnatsync dismiss 3` (again), `xnatsync dismiss 2` (unnamed)" in " ".join(ran.err.split())
+    told = " ".join(ran.err.split()).replace(f"--config {box.config} ", "")
+    assert "`xnatsync dismiss 3` (again), `xnatsync dismiss 2` (unnamed)" in told
     assert [part["item"] for part in box.run("retry", study, "-o", "json").document["released"]] == [3, 2]
 
 

@@ -138,7 +138,7 @@ def test_what_is_not_finished_says_what_it_waits_for(
     assert "attached to the session" not in _words(ran.out)
     for text in (ran.out, status_out.out, why.out):
         assert f"no usable answer came to the {effect} (" in _words(text)
-        assert "by the next `xnatsync sync` after 20" in _words(text)
+        assert "by the next sync after 20" in _words(text)
         assert str(status or "") in text
     assert ": sent" not in ran.out or effect != "upload"
     assert len(fields["routes"][0]["items"][0]["waits"]) == 1
@@ -151,6 +151,6 @@ def test_what_settles_says_until_when(box: World) -> None:
     ran = box.run("sync", "--settle", "1h", "--patience", "0s")
 
     assert ran.code == 5
-    assert "waits: it settles: taken by the next `xnatsync sync` after 20" in _words(ran.out)
-    assert "waits: it settles: taken by the next `xnatsync sync`" in _words(box.run("status").out)
+    assert "waits: it settles: taken by the next sync after 20" in _words(ran.out)
+    assert "waits: it settles: taken by the next sync" in _words(box.run("status").out)
     assert "It waits: it settles" in _words(box.run("why", "exam").out)

@@ -77,8 +77,8 @@ def test_a_held_item_is_told_with_what_to_do(box: World) -> None:
 
     words = " ".join(ran.out.split())
     assert "This session is held for a person: PatientID is empty [XS-LABEL-UNUSABLE]." in words
-    assert "Then: xnatsync retry u1" in words
-    assert "xnatsync dismiss 1" in words
+    assert f"Then: xnatsync --config {box.config} retry u1" in words
+    assert f"xnatsync --config {box.config} dismiss 1" in words
 
 
 def test_an_answer_that_was_lost_is_told(box: World) -> None:

@@ -226,7 +226,7 @@ def test_what_is_left_out_is_told_everywhere(world: DropWorld) -> None:
     assert (route.left_out, standing.left_out) == ({"subjects": 5}, {"subjects": 5})
     (story,) = tell(config, "exam").stories
     assert any("left out by `subjects`" in sentence.text for sentence in story.sentences)
-    assert "until it is another" in story.next_steps[0]
+    assert "until it is another" in story.next_steps[0].sentence
     (story,) = tell(config, "01_series_1/0001.dcm").stories
     assert "left out by `subjects` of the route's selection" in story.sentences[0].text
     with world.ledger() as ledger:
@@ -416,7 +416,7 @@ def test_what_was_left_out_of_a_filed_item_is_sent_when_it_is_put_back(world: Dr
     world.configure(after=after, **WIDER)
     assert world.sync().items == []
     (story,) = tell(load(world.config), "#1").stories
-    assert "put it back into the drop folder" in story.next_steps[0]
+    assert "put it back into the drop folder" in story.next_steps[0].sentence
     assert sum(overview(load(world.config)).routes[0].left_out.values()) == 2
     before = len(imports(world))
     (filed,) = (world.folder / "done").glob("*/exam")

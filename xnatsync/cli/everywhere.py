@@ -24,11 +24,9 @@ def take(
     no_color: bool = False,
     verbose: bool = False,
     log_file: Path | None = None,
-    named: bool = True,
 ) -> None:
-    """Note options that were given; what was not given stays as it is.  `named`: the file is not the environment's."""
-    if config is not None:
-        shell.config_file, shell.config_named = config, named
+    """Note options that were given; what was not given stays as it is."""
+    shell.config_file = config if config is not None else shell.config_file
     shell.output = output or shell.output
     shell.quiet = shell.quiet or quiet
     shell.colour = shell.colour and not no_color
@@ -42,6 +40,9 @@ def spread(command: Any, options: Sequence[Any] | None = None) -> None:
     if options is None:
         options = [option for option in command.params if option.name not in _OF_THE_PROGRAM]
     for child in getattr(command, "commands", {}).values():
+        for option in child.params:
+            if option.name == "profile":
+                option.callback = _note_profile
         taken = {word for option in child.params for word in option.opts}
         child.params += [_once_more(option) for option in options if not taken & set(option.opts)]
         spread(child, options)
@@ -62,3 +63,11 @@ def _noting(name: str) -> Callable[[Any, Any, Any], Any]:
         return value
 
     return note
+
+
+def _note_profile(ctx: Any, parameter: Any, value: Any) -> Any:
+    """Note the server that was named: commands that are printed name it too."""
+    shell = ctx.ensure_object(Shell)
+    shell.profile = value or ""
+    shell.refresh()
+    return value

@@ -34,7 +34,7 @@ def leave(shell: Shell, error: XnatsyncError) -> int:
     """Tells of an error in the form that was asked for; gives its exit code."""
     shell.to_log(lambda log: log.failed(error.code, "command"))
     if shell.is_json and not shell.lists:
-        shell.screen.document(document(shell.command, {"error": error_fields(error)}))
+        shell.screen.document(document(shell.command, {"error": error_fields(error)}, shell.calling))
     shell.screen.complain(error_blocks(error))
     return error.exit_code
 

@@ -9,13 +9,15 @@ import json
 from collections.abc import Mapping, Sequence
 
 from xnatsync.core.errors import XnatsyncError
+from xnatsync.core.pasting import Calling
 
 VERSION = 1
 
 
-def document(command: str, fields: Mapping[str, object]) -> str:
+def document(command: str, fields: Mapping[str, object], calling: Calling | None = None) -> str:
     """Writes the document of a command.  ASCII only, so that odd file names survive every pipe."""
-    return json.dumps({"schema": f"xnatsync/{command}/{VERSION}", **fields}, indent=2)
+    told = (calling or Calling()).in_fields({"schema": f"xnatsync/{command}/{VERSION}", **fields})
+    return json.dumps(told, indent=2)
 
 
 def array(rows: Sequence[Mapping[str, object]]) -> str:

@@ -47,7 +47,7 @@ def pause_blocks(pauses: Iterable[PauseRow], *, alive: bool) -> Iterator[Block]:
     for row in pauses:
         yield Line(f"! {left_alone(row.what)} since {clock_words(row.since)}: {row.detail}  [{row.code}]", Tone.BAD)
         when = clock_words(row.until) if alive and row.until else ""
-        again = f"tried again at {when}" if when else "the next `xnatsync sync` tries again"
+        again = f"tried again at {when}" if when else "the next sync tries again"
         yield Line(f"{again} ({counted(row.failures, 'failure')} in a row)", Tone.DIM, indent=2)
         yield Line(f"what to do: {row.advice}", Tone.DIM, indent=2, hang=12)
 
@@ -58,7 +58,7 @@ def _run_line(run: RunRow, *, alive: bool) -> Line:
         if alive:
             return Line(f"running since {clock_words(run.started_at)} as process {run.pid}", Tone.GOOD)
         return Line(
-            f"last run: began {clock_words(run.started_at)}, was killed (process {run.pid}): the next `xnatsync sync` "
+            f"last run: began {clock_words(run.started_at)}, was killed (process {run.pid}): the next sync "
             "looks at everything again",
             Tone.WARN,
         )

@@ -142,11 +142,7 @@ def _options(
     version: Annotated[bool, typer.Option("--version", help="Show the version and end.")] = False,
 ) -> None:
     shell = ctx.ensure_object(Shell)
-    named = config is not None and str(config) != os.environ.get("XNATSYNC_CONFIG")
-    take(
-        shell, config=config, output=output, quiet=quiet, no_color=no_color, verbose=verbose, log_file=log_file,
-        named=named,
-    )  # fmt: skip
+    take(shell, config=config, output=output, quiet=quiet, no_color=no_color, verbose=verbose, log_file=log_file)
     if version:
         from xnatsync import __version__
 

@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 
 from xnatsync.cli.lines import Block, Command, Line, Table, Tone
-from xnatsync.core.pasting import command_line
+from xnatsync.core.pasting import Calling
 from xnatsync.report import streams
 from xnatsync.report.streams import Loss, LossyStream
 
@@ -31,11 +31,11 @@ class Screen:
     """Where a command speaks: stdout for what was asked, stderr for everything else."""
 
     def __init__(
-        self, *, colour: bool = True, quiet: bool = False, loss: Loss | None = None, options: tuple[str, ...] = ()
+        self, *, colour: bool = True, quiet: bool = False, loss: Loss | None = None, calling: Calling | None = None
     ) -> None:
-        """`options` belong into every command that is printed to be pasted: without them it would mean another one."""
+        """`calling` belongs into every command that is printed to be pasted: without it it would mean another one."""
         self.quiet = quiet
-        self.options = options
+        self.calling = calling or Calling()
         self._loss = loss or Loss()  # what of stdout could not be written
         self._colour = colour and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
@@ -95,29 +95,29 @@ class Screen:
         terminal = stream.isatty()
         width = max(_NARROWEST, shutil.get_terminal_size().columns if terminal else PLAIN_WIDTH)
         colour = terminal and self._colour
-        text = "".join(_painted(line, tone, colour) + "\n" for line, tone in _layout(blocks, width, self.options))
+        text = "".join(_painted(line, tone, colour) + "\n" for line, tone in _layout(blocks, width, self.calling))
         stream.write(text.encode(stream.encoding, "backslashreplace").decode(stream.encoding))
         stream.flush()
 
 
-def _layout(blocks: Iterable[Block], width: int, options: tuple[str, ...] = ()) -> Iterator[tuple[str, Tone]]:
+def _layout(blocks: Iterable[Block], width: int, calling: Calling) -> Iterator[tuple[str, Tone]]:
     for block in blocks:
         if isinstance(block, Command):
-            yield " " * block.indent + printable(f"{block.before}{command_line(*options, *block.words)}"), Tone.PLAIN
+            yield " " * block.indent + printable(f"{block.before}{calling.line(block.words)}"), Tone.PLAIN
         elif isinstance(block, Line):
-            yield from _line(block, width)
+            yield from _line(block, width, calling)
         else:
-            yield from _table(block, width)
+            yield from _table(block, width, calling)
 
 
-def _line(line: Line, width: int) -> Iterator[tuple[str, Tone]]:
+def _line(line: Line, width: int, calling: Calling) -> Iterator[tuple[str, Tone]]:
     first, later = " " * line.indent, " " * (line.indent + line.hang)
-    for part in _wrap(printable(line.text), width, first, later) or [""]:
+    for part in _wrap(printable(calling.in_text(line.text)), width, first, later) or [""]:
         yield part, line.tone
 
 
-def _table(table: Table, width: int) -> Iterator[tuple[str, Tone]]:
-    rows = [tuple(printable(cell) for cell in row) for row in table.rows]
+def _table(table: Table, width: int, calling: Calling) -> Iterator[tuple[str, Tone]]:
+    rows = [tuple(printable(calling.in_text(cell)) for cell in row) for row in table.rows]
     widths = [max(map(len, column)) for column in zip(table.headings, *rows, strict=True)]
     before = table.indent + sum(widths[:-1]) + 2 * (len(widths) - 1)
     last = max(width - before, 20)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from xnatsync.cli.jsonout import array, document
 from xnatsync.cli.lines import Block, Line, Table, Tone
 from xnatsync.cli.render import Screen, printable
+from xnatsync.core.pasting import Calling
 from xnatsync.report.streams import Loss
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ class Output(StrEnum):
 class Shell:
     """The settings of one call.  `command` is the name under which its document is described."""
 
-    config_file: Path | None = None
-    config_named: bool = False  # on the command line: commands that are printed name it too
+    config_file: Path | None = None  # None: the one in its usual place
+    profile: str = ""  # the server that was named: commands that are printed name it too
     output: Output = Output.TABLE
     quiet: bool = False
     colour: bool = True
@@ -51,8 +52,12 @@ class Shell:
 
     def refresh(self) -> None:
         """Makes the screen follow the options."""
-        options = ("--config", str(self.config_file)) if self.config_file is not None and self.config_named else ()
-        self.screen = Screen(colour=self.colour, quiet=self.quiet, loss=self.loss, options=options)
+        self.screen = Screen(colour=self.colour, quiet=self.quiet, loss=self.loss, calling=self.calling)
+
+    @property
+    def calling(self) -> Calling:
+        """How the program was called, for commands that are printed: they may be pasted in another folder."""
+        return Calling(str(self.config_file.absolute()) if self.config_file is not None else "", self.profile)
 
     @property
     def is_json(self) -> bool:
@@ -62,7 +67,7 @@ class Shell:
     def show(self, blocks: Iterable[Block], fields: Mapping[str, object]) -> None:
         """Prints the result in the form that was asked for."""
         if self.is_json:
-            self.screen.document(document(self.command, fields))
+            self.screen.document(document(self.command, fields, self.calling))
         else:
             self.screen.result(blocks)
 

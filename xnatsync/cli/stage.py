@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xnatsync.cli.lines import Line, Tone
@@ -10,6 +11,7 @@ from xnatsync.cli.live import watching
 from xnatsync.cli.render import Screen
 from xnatsync.cli.summary import sync_blocks
 from xnatsync.cli.tale import why_blocks
+from xnatsync.core.pasting import Calling
 
 if TYPE_CHECKING:
     from xnatsync.engine.world import Progress
@@ -38,6 +40,10 @@ class Stage:
     def bad(self, text: str) -> None:
         """Says that something did not."""
         self._screen.result([Line(f"✗ {text}", Tone.BAD, indent=2)])
+
+    def at(self, config: Path) -> None:
+        """Let the commands that are printed name the demonstration's configuration: never touch anything else."""
+        self._screen.calling = Calling(str(config))
 
     def report(self, report: SyncReport) -> None:
         """Shows how a run went, as `sync` does."""

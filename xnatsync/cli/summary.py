@@ -151,7 +151,7 @@ def hold_blocks(row: ItemRow | UnitRow, name: str, indent: int, *, commands: boo
         return
     yield Line(f"! {row.detail or 'held'}  [{row.code}]", Tone.BAD if row.hold == "person" else Tone.WARN, indent)
     if row.hold == "retry":
-        yield Line(f"the next `xnatsync sync` {_after(row)}tries again", indent=indent + 2)
+        yield Line(f"the next sync {_after(row)}tries again", indent=indent + 2)
         yield Line(f"what to do: {row.advice or ''}", Tone.DIM, indent + 2, hang=12)
         return
     yield Line(f"what to do: {row.advice or ''}", indent=indent + 2, hang=12)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from xnatsync.cli.lines import Block, Line, Tone
+from xnatsync.cli.lines import Block, Command, Line, Tone
 from xnatsync.cli.summary import item_fields, item_name
 from xnatsync.cli.troubles import case_fields, owner_fields, owner_name, unplaced_case
 from xnatsync.core.advice import advice_of
+from xnatsync.core.pasting import Step
 from xnatsync.service.tree_story import TreeSentence
 
 if TYPE_CHECKING:
@@ -62,15 +63,18 @@ def _unplaced(row: UnplacedRow) -> Iterator[Block]:
     yield Line(f"{row.path}  (route {row.route})", Tone.HEAD)
     told = f"It is not sent: {row.detail} [{row.code}]."
     advice = advice_of(row.code)
-    yield from _told([TreeSentence(row.at, told, "trouble")], [f"{advice} It is looked at again in every run."])
+    yield from _told([TreeSentence(row.at, told, "trouble")], [Step(f"{advice} It is looked at again in every run.")])
 
 
-def _told(sentences: Sequence[Sentence | TreeSentence], next_steps: Sequence[str]) -> Iterator[Block]:
+def _told(sentences: Sequence[Sentence | TreeSentence], next_steps: Sequence[Step]) -> Iterator[Block]:
     for sentence in sentences:
         when = sentence.at[:19].replace("T", " ") if sentence.at else ""
         yield Line(f"{when:<{_TIME - 2}}  {sentence.text}", _TONES.get(sentence.kind, Tone.PLAIN), hang=_TIME)
     for step in next_steps:
-        yield Line(f"what to do: {step}", indent=0, hang=12)
+        if step.text:
+            yield Line(f"what to do: {step.text}", indent=0, hang=12)
+        if step.command:
+            yield Command(f"{step.before} ".lstrip(), step.command, indent=12)
 
 
 def why_fields(tale: Tale) -> dict[str, object]:
@@ -81,7 +85,7 @@ def why_fields(tale: Tale) -> dict[str, object]:
             {
                 "item": item_fields(story.item),
                 "sentences": _sentences(story.sentences),
-                "next": list(story.next_steps),
+                "next": [step.sentence for step in story.next_steps],
             }
             for story in tale.stories
         ],
@@ -92,7 +96,7 @@ def why_fields(tale: Tale) -> dict[str, object]:
                 "path": story.path,
                 "owner": owner_fields(story.owner),
                 "sentences": _sentences(story.sentences),
-                "next": list(story.next_steps),
+                "next": [step.sentence for step in story.next_steps],
             }
             for story in tale.trees.stories
         ],

@@ -99,7 +99,7 @@ def held_blocks(owners: Sequence[OwnerRow], troubled: Iterable[int], indent: int
         if person:
             yield Line(f"what to do: {row.advice or ''}", indent=indent + 2, hang=12)
         else:
-            yield Line(f"the next `xnatsync sync` after {row.retry_at} tries again", indent=indent + 2)
+            yield Line(f"the next sync after {row.retry_at} tries again", indent=indent + 2)
     if len(held) > _OWNERS_SHOWN:
         yield Line(f"and {len(held) - _OWNERS_SHOWN} more that are held (JSON has all)", Tone.DIM, indent)
 

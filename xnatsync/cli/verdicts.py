@@ -42,7 +42,7 @@ def _reminder(part: Reminded) -> Iterator[Block]:
     if code is None:
         yield Line(f"{name} is not held", Tone.DIM)
     elif part.soon:
-        yield Line(f"{name} is tried again with the next `xnatsync sync`; it was held by {code}", Tone.GOOD)
+        yield Line(f"{name} is tried again with the next sync; it was held by {code}", Tone.GOOD)
     else:
         yield Line(f"{name} is held by {code}: there is nothing to release, it is looked at in every run", Tone.WARN)
         yield Line(f"what to do: {part.owner.advice or ''}", indent=2, hang=12)

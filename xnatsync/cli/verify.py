@@ -140,4 +140,4 @@ def _write(
     if html is not None:
         write_report(html, verification_page(found, f"xnatsync {__version__}"), force=force)
     if report is not None:
-        write_report(report, document(shell.command, fields) + "\n", force=force)
+        write_report(report, document(shell.command, fields, shell.calling) + "\n", force=force)

@@ -553,7 +553,7 @@ class TreeEdited(MirrorError):
 
     code = "XS-TREE-EDITED"
     advice = (
-        "Move your version to another folder: the server's comes with the next `xnatsync sync`. Or put yours on the "
+        "Move your version to another folder: the server's comes with the next sync. Or put yours on the "
         "server: it is over when both agree."
     )
 
@@ -562,7 +562,7 @@ class TreeForeign(MirrorError):
     """The tree holds another file where one of the server's belongs, and we did not put it there."""
 
     code = "XS-TREE-FOREIGN"
-    advice = "Move it to another folder, or rename it: the server's file comes with the next `xnatsync sync`."
+    advice = "Move it to another folder, or rename it: the server's file comes with the next sync."
 
 
 class MirrorReplaced(MirrorError):
@@ -681,7 +681,7 @@ class DiskRefused(DiskError):
     code = "XS-DISK-REFUSED"
     exit_code = Exit.HELD
     disposition = Disposition.PERSON
-    advice = "Look at the thing named and at the rights of its folder; the next `xnatsync sync` tries again."
+    advice = "Look at the thing named and at the rights of its folder; the next sync tries again."
 
 
 class DiskUnwell(DiskError):

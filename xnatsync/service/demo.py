@@ -42,6 +42,10 @@ class Audience(Protocol):
         """Something did not."""
         ...
 
+    def at(self, config: Path) -> None:
+        """What follows is about this configuration."""
+        ...
+
     def report(self, report: SyncReport) -> None:
         """A run ended."""
         ...
@@ -65,6 +69,7 @@ class _Show:
 
     def run(self, config: Config) -> SyncReport:
         """Runs a route as `xnatsync sync` does.  One worker: the order is the same everywhere."""
+        self.audience.at(self.scene.careful_file if config is self.scene.careful else self.scene.config_file)
         with self.audience.progress() as progress:
             report = sync(self.scene.app(config, self.stop), (), progress=progress, workers=1, patience_s=_PATIENCE_S)
         self.audience.report(report)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from xnatsync.core.errors import ACCEPTABLE, NothingFound
 from xnatsync.core.moment import clock_words
-from xnatsync.core.pasting import command_line
+from xnatsync.core.pasting import Step
 from xnatsync.core.receipt import compared_words
 from xnatsync.core.wording import counted, size
 from xnatsync.ledger.rows import AttemptRow, EventRow, FileRow, ItemRow, PauseRow, ReceiptRow, UnitRow
@@ -49,7 +49,7 @@ class Story:
 
     item: ItemRow
     sentences: tuple[Sentence, ...]
-    next_steps: tuple[str, ...]
+    next_steps: tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,43 +256,43 @@ def _held(row: ItemRow | UnitRow, who: str) -> Sentence:
 
 def _next_steps(
     item: ItemRow, units: Sequence[UnitRow], left_out: bool, pauses: Sequence[PauseRow], waits: Sequence[str]
-) -> Iterator[str]:
+) -> Iterator[Step]:
     held = [unit for unit in units if unit.hold == "person" and unit.phase != "dismissed"]
     if item.hold == "person":
-        order, way = ("accept", "To let them be") if item.code in ACCEPTABLE else ("retry", "Then")
-        yield f"{item.advice} {way}: {command_line(order, str(item.id))}"
+        order, way = ("accept", "To let them be:") if item.code in ACCEPTABLE else ("retry", "Then:")
+        yield Step(item.advice or "", way, (order, str(item.id)))
     for unit in held:
-        yield f"{unit.advice} Then: {command_line('retry', f'u{unit.id}')}"
-    give_up = command_line("dismiss", str(item.id))
+        yield Step(unit.advice or "", "Then:", ("retry", f"u{unit.id}"))
+    give_up = ("dismiss", str(item.id))
     if held or item.hold == "person":
-        yield f"Or give it up, leaving its files where they are: {give_up}"
+        yield Step("", "Or give it up, leaving its files where they are:", give_up)
     elif item.phase == "left":
         what = (
             "the route's selection takes nothing of it, until it is another" if left_out else "it holds no DICOM object"
         )
-        yield f"Nothing: {what}. Take it away, or dismiss it with {give_up}"
+        yield Step(f"Nothing: {what}. Take it away, or dismiss it:", "", give_up)
     elif item.phase == "done" and left_out:
         how = "put it back into the drop folder" if item.filed_as is not None else "run `xnatsync sync`"
-        yield f"Nothing. To have sent what was left out: widen the route's selection, and {how}"
+        yield Step(f"Nothing. To have sent what was left out: widen the route's selection, and {how}")
     elif item.phase not in {"done", "dismissed"}:
         yield from _waiting(item, units, pauses, waits)
 
 
 def _waiting(
     item: ItemRow, units: Sequence[UnitRow], pauses: Sequence[PauseRow], waits: Sequence[str]
-) -> Iterator[str]:
+) -> Iterator[Step]:
     about = {f"route {item.route}", "the ledger"} | {f"server {unit.server}" for unit in units}
     about |= {f"writes to {unit.server}" for unit in units}
     for row in pauses:
         if row.what in about:
-            yield (
+            yield Step(
                 f"It waits: {left_alone(row.what)} since {clock_words(row.since)}, because {row.detail} [{row.code}]. "
                 f"{row.advice}"
             )
     every: list[ItemRow | UnitRow] = [item, *units]
     retried = [row for row in every if row.hold == "retry" and row.phase != "dismissed"]
     for held in retried:
-        yield f"It waits until {clock_words(held.retry_at or '')}: {held.detail} [{held.code}]. {held.advice}"
+        yield Step(f"It waits until {clock_words(held.retry_at or '')}: {held.detail} [{held.code}]. {held.advice}")
     for words in waits:
-        yield f"It waits: {words}."
-    yield f"Nothing{' else' if retried or waits else ''}: `xnatsync sync` goes on with it."
+        yield Step(f"It waits: {words}.")
+    yield Step(f"Nothing{' else' if retried or waits else ''}: `xnatsync sync` goes on with it.")

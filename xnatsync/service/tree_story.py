@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xnatsync.core.advice import advice_of
-from xnatsync.core.pasting import command_line, operand
+from xnatsync.core.pasting import Step, operand
 from xnatsync.core.wording import counted, size
 from xnatsync.ledger.tree_rows import OwnerRow, TroubleRow, UnplacedRow, VersionRow
 
@@ -42,7 +42,7 @@ class TreeStory:
     path: str | None  # None: a whole owner
     owner: OwnerRow
     sentences: tuple[TreeSentence, ...]
-    next_steps: tuple[str, ...]
+    next_steps: tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +139,11 @@ def _trouble(row: TroubleRow) -> TreeSentence:
     return TreeSentence(row.at, f"{waits}: {what}{row.detail} [{row.code}].", "trouble")
 
 
-def _next_steps(owner: OwnerRow, troubles: Sequence[TroubleRow], version: VersionRow | None) -> Iterator[str]:
+def _next_steps(owner: OwnerRow, troubles: Sequence[TroubleRow], version: VersionRow | None) -> Iterator[Step]:
     for code in dict.fromkeys(trouble.code for trouble in troubles if trouble.person):
-        yield f"{advice_of(code)} It is looked at again in every run."
+        yield Step(f"{advice_of(code)} It is looked at again in every run.")
     if version is None and owner.hold == "person" and not any(trouble.person for trouble in troubles):
-        yield f"{owner.advice} It is looked at again in every run."
+        yield Step(f"{owner.advice} It is looked at again in every run.")
     if version is not None and version.until is not None and version.trash is not None:
         words = ("mirror", "restore", "--at", version.since, "--to", "FOLDER", owner.route, *operand(version.path))
-        yield f"To have it back: {command_line(*words)}"
+        yield Step("", "To have it back:", words)

@@ -52,7 +52,7 @@ def unsure_words(attempt: AttemptRow, now: str) -> str:
 
 def _after(moment: str, now: str) -> str:
     when = f"after {clock_words(moment)}" if parse(moment) > parse(now) else ""
-    return f"by the next `xnatsync sync` {when}".rstrip()
+    return f"by the next sync {when}".rstrip()
 
 
 def phase_words(unit: UnitRow) -> str:
