@@ -52,7 +52,7 @@ def test_a_posted_search_gives_a_table_with_columns_and_root(get):
     assert reply.table["totalRecords"] == "2"
     status = {"quarantine_status": "active"}
     assert reply.rows[0] == {"label": "SUB01_MR1", "project": "P1", "date": "2018-07-01", **status}
-    assert set(reply.table["Columns"][0]) == {"key", "type", "xPATH", "element_name", "header", "id"}
+    assert set(reply.table["Columns"][1]) == {"key", "type", "xPATH", "element_name", "header", "id"}
 
 
 def field(root, name):
@@ -152,7 +152,7 @@ def test_a_kept_table_has_the_key_of_the_root_and_sorts_empty_values_last(get):
 
 def test_a_search_within_a_project(get):
     document = get("/data/projects/P2/searches/@xnat:mrSessionData").body
-    assert labels(post(get, document)) == {"X_MR1"}
+    assert {row["mr_project_identifier_p2"] for row in post(get, document).rows} == {"X_MR1", "SHARED"}
     assert get("/data/projects/P2/searches/@foo:bar").status == 404
 
 

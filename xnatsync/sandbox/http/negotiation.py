@@ -36,8 +36,8 @@ def listing_response(
     title: str = "",
     total: bool = True,
     columns: Sequence[str] | None = None,
-    described: Sequence[Mapping[str, str]] = (),
-    extra: Mapping[str, str] | None = None,
+    described: Sequence[Mapping[str, object]] = (),
+    extra: Mapping[str, object] | None = None,
     sort: bool = True,
 ) -> Response:
     """Answers with a table in the format asked for, sorted when `sortBy` asks for it; streamed, without a length.

@@ -52,7 +52,7 @@ OWN: Final[dict[str, str]] = {
     "refresh_routes": "options resource append checksum delete populateStats",
     "resource_routes": "inbody label content description tags all includeRootPath removeFiles",
     "scan_routes": f"{_VALUES} {_SHARE} fixScanTypes pullDataFromHeaders",
-    "search_routes": "cache inbody saveAs sortBy sortOrder limit offset",
+    "search_routes": "cache inbody refresh saveAs sortBy sortOrder limit offset",
     "subject_routes": f"{_VALUES} {_SHARE} activate quarantine",
     "workflow_routes": "id ID launch_time data_type pipeline_name",
     "cache_routes": "inbody overwrite",

@@ -8,22 +8,15 @@ from dataclasses import dataclass, field
 from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response
 from xnatsync.sandbox.http.negotiation import LIST_VARIANTS, listing_response, negotiated_format
 from xnatsync.sandbox.http.router import Routes
-from xnatsync.sandbox.model.events import singular
+from xnatsync.sandbox.model.defaultsearch import default_search, limited_to, versions
+from xnatsync.sandbox.model.displayfields import display_fields
+from xnatsync.sandbox.model.events import plural, singular
 from xnatsync.sandbox.model.hierarchy import find_project
 from xnatsync.sandbox.model.schema import document_types, is_a
+from xnatsync.sandbox.model.searchdocument import BadDocument, BadSearch, StoredSearch, parse_search
 from xnatsync.sandbox.model.site import Site
-from xnatsync.sandbox.model.storedsearch import (
-    BadDocument,
-    BadSearch,
-    Found,
-    StoredSearch,
-    default_search,
-    display_fields,
-    limited_to,
-    parse_search,
-    run,
-)
-from xnatsync.sandbox.model.tables import Row, sorted_rows
+from xnatsync.sandbox.model.storedsearch import Found, run
+from xnatsync.sandbox.model.tables import Row
 
 
 @dataclass(slots=True)
@@ -43,6 +36,7 @@ class _Snapshot:
     owner: str
     root: str
     found: Found
+    document: str
 
 
 def attach(routes: Routes, site: Site) -> None:
@@ -66,6 +60,7 @@ class _Searches:
     site: Site
     saved: dict[str, SavedSearch]
     snapshots: dict[str, _Snapshot] = field(default_factory=dict)
+    kept: dict[tuple[str, str], str] = field(default_factory=dict)  # user and id of a search -> its kept table
 
     def post(self, request: Request, _: Match) -> Response:
         """Runs a posted search; `cache=true` keeps the table for paging."""
@@ -79,12 +74,7 @@ class _Searches:
             snapshot = self.snapshots.get(match.values["CACHED_ID"])
         if snapshot is None or snapshot.owner != request.user.login:
             raise Refusal(410)
-        rows: list[Row] = list(snapshot.found.rows)
-        if sort_by := request.param("sortBy"):
-            rows = sorted_rows(rows, sort_by, request.param("sortOrder").upper() == "DESC")
-            empty = [row for row in rows if not row.get(sort_by)]  # NULL is the largest of all, as in PostgreSQL
-            rest = [row for row in rows if row.get(sort_by)]
-            rows = [*empty, *rest] if request.param("sortOrder").upper() == "DESC" else [*rest, *empty]
+        rows = self._sorted(request, snapshot.found)
         total = str(len(rows))
         try:
             offset = int(request.param("offset") or 0)
@@ -102,7 +92,7 @@ class _Searches:
             {
                 "ELEMENT_NAME": each.name,
                 "SINGULAR": singular(each.name),
-                "PLURAL": f"{singular(each.name)}s",
+                "PLURAL": plural(each.name),
                 "SECURED": "true",
                 "COUNT": str(self._count(each.name)),
             }
@@ -123,7 +113,7 @@ class _Searches:
         rows = [
             {
                 "FIELD_ID": identifier,
-                "HEADER": shown.header or identifier.replace("_", " ").title(),
+                "HEADER": shown.header or identifier,
                 "SUMMARY": f"{name}.{identifier}",
                 "TYPE": shown.type,
                 "REQUIRES_VALUE": str(shown.valued).lower(),
@@ -133,7 +123,8 @@ class _Searches:
             }
             for identifier, shown in fields.items()
         ]
-        return listing_response(request, rows)
+        extra = {"element_name": name, "versions": versions(name)}
+        return listing_response(request, rows, title="Search Fields", extra=extra)
 
     def list_saved(self, request: Request, _: Match) -> Response:
         """Lists the searches the caller may use."""
@@ -172,15 +163,17 @@ class _Searches:
             raise Refusal(404)
         identifier = match.values["SEARCH_ID"]
         if identifier.startswith("@"):
-            search = self._default(identifier)
+            document = self._default(identifier, project.id).document
         else:
-            search = self._parsed(self._saved(request, match).document.encode())
-        document = limited_to(search, project.id).document
+            document = limited_to(self._parsed(self._saved(request, match).document.encode()), project.id)
         return Response(headers={"Content-Type": "text/xml"}, body=document.encode())
 
-    def _default(self, identifier: str) -> StoredSearch:
+    def _default(self, identifier: str, project: str = "") -> StoredSearch:
+        with self.site.lock:
+            kept = [item for item in self.site.experiments.values() if project in {item.project, *item.shares}]
+        used = tuple(sorted({item.xsi_type for item in kept}))
         try:
-            return default_search(identifier[1:])
+            return default_search(identifier[1:], project, used)
         except BadSearch as error:
             raise Refusal(404, str(error)) from error
 
@@ -214,28 +207,46 @@ class _Searches:
         return Response()
 
     def run_saved(self, request: Request, match: Match) -> Response:
-        """Runs a saved search, or with `@type` the default listing of a type."""
+        """Runs a saved search, or with `@type` the default listing of a type; a kept table of it is given first."""
         negotiated_format(request, LIST_VARIANTS)
         identifier = match.values["SEARCH_ID"]
         if identifier.startswith("@"):
-            search = self._default(identifier)
-        else:
-            search = self._parsed(self._saved(request, match).document.encode())
-        return self._answer(request, search, cache=False)
+            return self._answer(request, self._default(identifier), cache=False)
+        saved = self._saved(request, match)
+        search = self._parsed(saved.document.encode())
+        search.id = saved.id
+        return self._answer(request, search, cache=request.flag("cache"), stored=True)
 
-    def _answer(self, request: Request, search: StoredSearch, *, cache: bool) -> Response:
+    def _answer(self, request: Request, search: StoredSearch, *, cache: bool, stored: bool = False) -> Response:
+        """Answers with the table of a search; one that was kept under its id is given until `refresh` (§15.1)."""
+        named = search.id if search.id and not search.id.startswith("@") else ""
+        with self.site.lock:
+            key = "" if request.flag("refresh") else self.kept.get((request.user.login, named), "")
+            snapshot = self.snapshots.get(key)
+            if snapshot is not None and not stored and snapshot.document != search.document:
+                key, snapshot = "", None
         try:
-            found = run(self.site, request.user, search, keyed=cache)
+            found = snapshot.found if snapshot else run(self.site, request.user, search, keyed=cache)
         except BadSearch as error:
             raise Refusal(500, str(error)) from error
-        extra = {"rootElementName": search.root}
+        extra: dict[str, object] = {"rootElementName": search.root, "totalRecords": str(len(found.rows))}
         if cache:
-            identifier = f"_{request.user.login}_{secrets.token_hex(8)}"
+            key = key or f"_{request.user.login}_{secrets.token_hex(8)}"
             with self.site.lock:
-                self.snapshots[identifier] = _Snapshot(request.user.login, search.root, found)
-            extra["ID"] = identifier
-        names = [each["key"] for each in found.columns]
-        return listing_response(request, found.rows, columns=names, described=found.columns, extra=extra)
+                self.snapshots[key] = _Snapshot(request.user.login, search.root, found, search.document)
+                if named:
+                    self.kept[request.user.login, named] = key
+            extra["ID"] = key
+        names = [str(each["key"]) for each in found.columns]
+        rows = self._sorted(request, found)
+        return listing_response(
+            request, rows, columns=names, described=found.columns, extra=extra, sort=False, total=False
+        )
+
+    def _sorted(self, request: Request, found: Found) -> list[Row]:
+        if not (name := request.param("sortBy")):
+            return list(found.rows)
+        return list(found.sorted(name, descending=request.param("sortOrder").upper() == "DESC"))
 
     def _parsed(self, document: bytes) -> StoredSearch:
         try:

@@ -92,8 +92,10 @@ def _owner(root: str, name: str, plan: Plan) -> str:
 def _assessor_owner(root: str, name: str, plan: Plan) -> str:
     if root in {"assessor", "derived"}:
         return "experiment"
-    if root == "experiment":
+    if root in {"experiment", "subject"}:
         plan.assessors.add(name)
+        if root == "subject":
+            plan.implied.add("xnat:imageSessionData")
         return "assessor"
     raise Unjoinable(name)
 

@@ -11,11 +11,18 @@ from xnatsync.sandbox.model.site import Site
 
 _WORDS = re.compile(r"(?<=[a-z0-9A-Z])(?=(Session|Scan|Assessment|Variables)$)")
 
+_SHORT = {"xnat:qcManualAssessorData": "Manual QC"}
+
 
 def singular(xsi_type: str) -> str:
     """Gives the name of one thing of a type, as a person reads it: `MR Session`."""
     found = element(xsi_type)
     return _WORDS.sub(" ", found.root) if found is not None and found.root else xsi_type.partition(":")[2]
+
+
+def plural(xsi_type: str) -> str:
+    """Gives the name of several things of a type: `MR Sessions`, `Manual QCs`."""
+    return f"{_SHORT.get(xsi_type, singular(xsi_type))}s"
 
 
 def note(

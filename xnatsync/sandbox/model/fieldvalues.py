@@ -10,7 +10,7 @@ from xnatsync.sandbox.model.schema import Element, Field
 _AMERICAN_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
 _PLAIN_DATE = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})")
 _TIME = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?Z?")
-_STAMP = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2}:\d{2})(?:\.\d+)?Z?)?")
+_STAMP = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2}:\d{2})(\.\d+)?Z?)?")
 _FORMS = {
     "xs:integer": re.compile(r"[+-]?\d+"),
     "xs:long": re.compile(r"[+-]?\d+"),
@@ -37,7 +37,7 @@ def checked_field(found: Field, value: str) -> str:
     if found.type == "xs:dateTime":
         if not (match := _STAMP.fullmatch(value)):
             raise _refused(found)
-        return f"{match[1]}T{match[2] or '00:00:00'}"
+        return f"{match[1]}T{match[2] or '00:00:00'}{(match[3] or '').rstrip('0').rstrip('.')}"
     if (form := _FORMS.get(found.type)) is not None and not form.fullmatch(value):
         raise _refused(found)
     if found.choices and value not in found.choices:

@@ -119,10 +119,14 @@ def _variables(row: Joined, owner: str) -> Iterable[tuple[str, str]]:
 
 def _shares(row: Joined, owner: str) -> Iterable[tuple[str, str]]:
     item = _owner(row, owner)
+    if isinstance(item, Scan):
+        return [(project, "") for project in item.shares]
     return item.shares.items() if isinstance(item, (Subject, Experiment)) else ()
 
 
-def _owner(row: Joined, owner: str) -> Project | Subject | Experiment | None:
+def _owner(row: Joined, owner: str) -> Project | Subject | Experiment | Scan | None:
+    if owner == "scan":
+        return row.scan
     if owner == "experiment":
         return row.experiment
     if owner == "subject":

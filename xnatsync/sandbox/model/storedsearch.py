@@ -1,61 +1,31 @@
-"""Stored searches: the `xdat:stored_search` (or bundle) document, and the table it gives (hierarchy.md §3.7)."""
+"""Runs a stored search: its columns, its conditions, and one row for each thing that it finds (hierarchy.md §15.3)."""
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from html import escape
-from xml.etree import ElementTree as ET
+from dataclasses import dataclass, replace
 
 from xnatsync.sandbox.model.accounts import User
 from xnatsync.sandbox.model.columns import Column, Unjoinable, Value, column
-from xnatsync.sandbox.model.display import FIELDS, Display, Scope
+from xnatsync.sandbox.model.comparisons import comparison, sorted_by
+from xnatsync.sandbox.model.display import Display, Scope
+from xnatsync.sandbox.model.displayfields import display_fields, kind_of, stands_for
 from xnatsync.sandbox.model.joins import Joined, Plan, joined_rows
 from xnatsync.sandbox.model.listing import search_roots
-from xnatsync.sandbox.model.schema import element, field_of, is_a, type_name
+from xnatsync.sandbox.model.objects import Experiment, Scan
+from xnatsync.sandbox.model.schema import element, field_of, type_name
+from xnatsync.sandbox.model.searchdocument import BadSearch, Criterion, SearchField, StoredSearch
 from xnatsync.sandbox.model.shortcuts import SHORTCUTS
 from xnatsync.sandbox.model.site import Site
 
 Test = Callable[[Joined], bool]
-
-_STATED = frozenset(  # what a document may say about itself; all of it is kept with the text
-    "root_element_name search_field search_where sort_by allowed_user allowed_groups ID description brief-description "  # noqa: SIM905
-    "brief_description secure tag allow-diff-columns allow_diff_columns layeredSequence layered_sequence".split()
-)
-_STATED_OF_FIELD = frozenset("element_name field_ID sequence type header value visible format".split())  # noqa: SIM905
-
-
-class BadSearch(ValueError):
-    """A document that is no search, or searches what cannot be searched."""
-
-
-class BadDocument(ValueError):
-    """A document that is no search at all, or says what no search says."""
-
-
-@dataclass(slots=True)
-class Criterion:
-    """One condition, or a set of them joined by AND or OR."""
-
-    method: str = ""  # AND, OR; "" = a single condition
-    below: list[Criterion] = field(default_factory=list)
-    path: str = ""
-    comparison: str = "="
-    value: str = ""
-
-
-@dataclass(slots=True)
-class StoredSearch:
-    """A search as its document states it."""
-
-    root: str
-    fields: list[tuple[str, str, str]]  # element, field id, header
-    where: Criterion
-    id: str = ""
-    description: str = ""
-    document: str = ""
+_USER_ID = "{XDAT_USER_ID}"
+_KINDS = {
+    **{name: f"xs:{name}" for name in ("integer", "float", "double", "date", "dateTime", "time", "boolean")},
+    "string": "xs:string",
+    "UNKNOWN": "xs:string",
+}
 
 
 @dataclass(slots=True)
@@ -63,149 +33,131 @@ class Found:
     """The table a search gave."""
 
     rows: list[dict[str, str]]
-    columns: list[dict[str, str]]
+    columns: list[dict[str, object]]
+    kinds: dict[str, str]  # the xs: type of each column, by its key
+
+    def sorted(self, name: str, *, descending: bool) -> list[dict[str, str]]:
+        """Gives the rows in the order of a column, which may be named by its key or by the id of its field."""
+        wanted = name.lower()
+        keys = [str(each["key"]) for each in self.columns]
+        keys += [str(each["key"]) for each in self.columns if str(each.get("id", "")).lower() == wanted]
+        key = next((each for each in keys if each == wanted), keys[-1] if len(keys) > len(self.columns) else name)
+        return sorted_by(self.rows, key, self.kinds.get(key, "xs:string"), descending=descending)
 
 
-def kind_of(name: str) -> str:
-    """Tells which kind of root a type is; raises `BadSearch` when it cannot be searched."""
-    for kind, ancestor in (
-        ("project", "xnat:projectData"),
-        ("subject", "xnat:subjectData"),
-        ("assessor", "xnat:imageAssessorData"),
-        ("experiment", "xnat:experimentData"),
-        ("scan", "xnat:imageScanData"),
-    ):
-        if is_a(name, ancestor):
-            return kind
-    raise BadSearch(f"{name} cannot be searched.")
+@dataclass(frozen=True, slots=True)
+class _Searched:
+    """A field of a search: its column, and the display field that it is, if it is one."""
 
-
-def display_fields(name: str) -> dict[str, Display]:
-    """Gives the display fields of a type by their ids."""
-    return FIELDS[kind_of(name)]
-
-
-def default_search(name: str) -> StoredSearch:
-    """Gives the pseudo-search `@type`: the default listing of a type, with a document that can be posted back."""
-    known = element(name)
-    if known is None:
-        raise BadSearch(f"Unknown type {name}")
-    fields = [(name, each, each.title()) for each, shown in display_fields(name).items() if not shown.valued]
-    search = StoredSearch(name, fields, Criterion("AND"), f"@{name}", f"All {name}")
-    search.document = _document(search)
-    return search
-
-
-def limited_to(search: StoredSearch, project: str) -> StoredSearch:
-    """Gives the document of a search within one project: its own things and those shared into it."""
-    owned = "ID" if kind_of(search.root) == "project" else "project"
-    where = (
-        '<xdat:search_where method="OR"><xdat:criteria><xdat:schema_field>'
-        f"{search.root}/{owned}</xdat:schema_field><xdat:comparison_type>=</xdat:comparison_type>"
-        f"<xdat:value>{escape(project)}</xdat:value></xdat:criteria></xdat:search_where>"
-    )
-    head, end, tail = search.document.rpartition("</")
-    return replace(search, document=f"{head}{where}{end}{tail}")
-
-
-def _document(search: StoredSearch) -> str:
-    fields = "".join(
-        f"<xdat:search_field><xdat:element_name>{owner}</xdat:element_name><xdat:field_ID>{identifier}</xdat:field_ID>"
-        f"<xdat:sequence>{at}</xdat:sequence><xdat:type>string</xdat:type><xdat:header>{escape(header)}</xdat:header>"
-        "</xdat:search_field>"
-        for at, (owner, identifier, header) in enumerate(search.fields)
-    )
-    return (
-        f'<xdat:bundle ID="{search.id}" brief-description="{escape(search.description)}" '
-        f'xmlns:xdat="http://nrg.wustl.edu/security"><xdat:root_element_name>{search.root}</xdat:root_element_name>'
-        f"{fields}</xdat:bundle>"
-    )
-
-
-def parse_search(document: bytes) -> StoredSearch:
-    """Reads a search document; attributes and elements are one (hierarchy.md §15.2)."""
-    if b"<!DOCTYPE" in document:
-        raise BadDocument("DOCTYPE is disallowed.")
-    try:
-        root = ET.fromstring(document)  # noqa: S314 - without a DOCTYPE there are no entities to expand
-    except ET.ParseError as error:
-        raise BadDocument(str(error)) from error
-    if _local(root) not in {"stored_search", "bundle"}:
-        raise BadDocument(f"{_local(root)} is no search.")
-    _only(root, _STATED)
-    name = _text(root, "root_element_name")
-    if element(name) is None:
-        raise BadSearch(f"Unknown root element {name!r}.")
-    nodes = sorted(root.findall("{*}search_field"), key=lambda node: int(_text(node, "sequence") or 0))
-    for node in nodes:
-        _only(node, _STATED_OF_FIELD)
-    fields = [(_text(node, "element_name") or name, _field_id(node), _text(node, "header")) for node in nodes]
-    conditions = [_criterion(node) for node in root.findall("{*}search_where")]
-    search = StoredSearch(name, fields, Criterion("AND", conditions), root.get("ID", ""))
-    search.description = _text(root, "brief-description") or _text(root, "brief_description")
-    search.description = search.description or _text(root, "description")
-    search.document = document.decode("utf-8", "replace")
-    return search
-
-
-def _field_id(node: ET.Element) -> str:
-    """Gives the id of a field, with its value behind an equals sign if it has one."""
-    identifier, value = _text(node, "field_ID"), _text(node, "value")
-    return f"{identifier}={value}" if value and "=" not in identifier else identifier
+    column: Column
+    name: str  # the display field's, or that of a generated column
+    value: str = ""
+    shown: Display | None = None
 
 
 def run(site: Site, user: User, search: StoredSearch, *, keyed: bool = False) -> Found:
-    """Runs a search for a user: only what the user may read is found; `keyed` adds the key of the root."""
+    """Runs a search for a user: only what the user may read is found; `keyed` adds the key of the root.
+
+    A root has one row, whatever is joined to it: of each joined type the latest is shown, while a condition is met by
+    any of them (T TestSearchJoins, TestAdvancedSearch).
+    """
     kind, plan = kind_of(search.root), Plan()
     with site.lock:
         scope = Scope(site, user)
-        columns = [_column(scope, kind, search.root, owner, name, plan) for owner, name, _ in search.fields]
+        fields = [replace(each, id=each.id.replace(_USER_ID, str(user.id))) for each in search.fields]
+        columns = [_searched(scope, kind, search.root, each.element, each.id, plan) for each in fields]
         test = _test(scope, kind, search.root, search.where, plan)
         primary = column(kind, "ID", plan)
-        readers = [(each.key, each.value) for each in columns]
+        readers = [(each.column.key, each.column.value) for each in columns]
         readers.append(("quarantine_status", _status))
         if keyed and primary is not None:
             readers.append(("key", primary.value))
-        rows = []
-        for root in search_roots(site, user, search.root, plan):
-            found = [
-                (_date(row), {key: value(row) for key, value in readers})
-                for row in joined_rows(root, plan)
-                if test(row)
-            ]
-            if kind == "subject" and plan.sessions and found:  # one row for each subject: the latest session
-                found = [max(found, key=lambda each: each[0])]
-            rows += [row for _, row in found]
-    described = [_described(each, *field) for each, field in zip(columns, search.fields, strict=True)]
-    unique = {each["key"]: each for each in (*described, {"key": "quarantine_status"})}
-    return Found(_distinct(rows), list(unique.values()))
+        rows = [
+            {key: value(row) for key, value in readers}
+            for root in search_roots(site, user, search.root, plan)
+            for row in _shown(root, plan, test)
+        ]
+    described = [_described(search.root, each, field) for each, field in zip(columns, fields, strict=True)]
+    status: dict[str, object] = {"key": "quarantine_status"}
+    unique = {str(each["key"]): each for each in (*described, status)}
+    return Found(_distinct(rows), list(unique.values()), {each.column.key: each.column.type for each in columns})
 
 
-def _described(found: Column, owner: str, identifier: str, header: str) -> dict[str, str]:
-    name = f"XNAT_COL_{_joined(identifier)}".upper() if "/" in identifier else identifier.upper()
-    kinds = {
-        "xs:integer": "integer",
-        "xs:float": "float",
-        "xs:double": "float",
-        "xs:date": "date",
-        "xs:dateTime": "date",
+def _shown(root: Joined, plan: Plan, test: Test) -> Iterator[Joined]:
+    """Gives the row of a root, or none; its own collections (shares, custom variables) multiply it."""
+    own = (root.experiment, root.scan)
+    latest = _Latest()
+    passed: dict[tuple[object, ...], Joined] = {}
+    for row in joined_rows(root, plan):
+        latest.see(row)
+        if test(row):
+            details = (row.resource and row.resource.id, row.variable, row.share, row.alias)
+            passed.setdefault(details, replace(row))
+    for row in passed.values():
+        if own[0] is None:
+            row.experiment = latest.experiment
+        if own[1] is None:
+            row.scan, row.file = latest.scan, row.file if row.scan is latest.scan else None
+        row.assessor = latest.assessor
+        yield row
+
+
+@dataclass(slots=True)
+class _Latest:
+    """Of each joined type the one that a row shows: no date comes before all dates, scans by the order of creation."""
+
+    experiment: Experiment | None = None
+    scan: Scan | None = None
+    assessor: Experiment | None = None
+
+    def see(self, row: Joined) -> None:
+        """Takes the parts of a row that are later than those seen before."""
+        if row.experiment is not None and _when(row.experiment) > _when(self.experiment):
+            self.experiment = row.experiment
+        if row.scan is not None and (self.scan is None or row.scan.key > self.scan.key):
+            self.scan = row.scan
+        if row.assessor is not None and _when(row.assessor) > _when(self.assessor):
+            self.assessor = row.assessor
+
+
+def _when(item: Experiment | None) -> tuple[bool, bool, str]:
+    if item is None:
+        return (False, False, "")
+    date = item.fields.get("date", "")
+    return (True, date == "", date)
+
+
+def _described(root: str, found: _Searched, field: SearchField) -> dict[str, object]:
+    shown = found.shown
+    kinds = {xs: name for name, xs in _KINDS.items() if name != "UNKNOWN"}
+    described: dict[str, object] = {
+        "key": found.column.key,
+        "type": field.type or (shown.type if shown is not None else kinds.get(found.column.type, "string")),
+        "xPATH": f"{field.element}.{found.name}",
+        "element_name": field.element,
+        "header": field.header or (shown.header if shown is not None else "") or found.name,
+        "id": f"{found.name}={found.value}" if found.value else found.name,
     }
+    if not field.visible:
+        described["visible"] = "false"
+    if shown is not None and shown.link:
+        described["clickable"] = "true"
+        described["linkProps"] = [_link(root, field.element, *each) for each in shown.link]
+    return described
+
+
+def _link(root: str, owner: str, name: str, text: str, inserts: str) -> dict[str, object]:
+    prefix = "" if type_name(owner) == type_name(root) else f"{owner.replace(':', '_').lower()}_"
+    values = list(enumerate(inserts.split(), 1))
     return {
-        "key": found.key,
-        "type": kinds.get(found.type, "string"),
-        "xPATH": f"{owner}.{name}",
-        "element_name": owner,
-        "header": header or name,
-        "id": name,
+        "name": name,
+        "value": text,
+        "inserts": [{"name": f"Field{at}", "value": prefix + each.lower()} for at, each in reversed(values)],
     }
 
 
 def _status(row: Joined) -> str:
     return row.experiment.status if row.experiment is not None else "active"
-
-
-def _date(row: Joined) -> str:
-    return row.experiment.fields.get("date", "") if row.experiment is not None else ""
 
 
 def _distinct(rows: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -217,48 +169,69 @@ def _joined(path: str) -> str:
     return re.sub(r"[^A-Za-z0-9]", "", path.partition(":")[2])
 
 
-def _column(scope: Scope, kind: str, root: str, owner: str, identifier: str, plan: Plan) -> Column:
+def _searched(scope: Scope, kind: str, root: str, owner: str, identifier: str, plan: Plan) -> _Searched:
     """Finds the column of a search field: a display field by its id, also behind a slash, or a path (§15.3)."""
     head, slash, rest = identifier.partition("/")
     if slash and rest.upper() in display_fields(head) and field_of(head, rest) is None:
-        return _column(scope, kind, root, head, rest, plan)
+        return _searched(scope, kind, root, head, rest, plan)
     try:
+        if slash and not (known := stands_for(identifier)):
+            found = _required(column(kind, identifier, plan), identifier)
+            name = f"XNAT_COL_{_joined(identifier)}".upper()
+            return _Searched(Column(_key(root, owner, name.lower()), *found), name)
         if slash:
-            found = column(kind, identifier, plan)
-            key = f"xnat_col_{_joined(identifier)}".lower()
-            return Column(key, *_required(found, identifier))
-        name, _, value = identifier.partition("=")
-        shown = display_fields(owner).get(name.upper())
-        if shown is None:
-            raise BadSearch(f"Unknown field {identifier}")
-        key = re.sub(r"[^a-z0-9_]", "_", f"{name}_{value}".lower()) if value else name.lower()
-        key = key if type_name(owner) == type_name(root) else f"{owner.replace(':', '_').lower()}_{key}"
-        if isinstance(shown.source, str):
-            here = kind_of(owner) == kind
-            path = shown.source if here else SHORTCUTS[kind_of(owner)][shown.source]
-            if not here and ("/ID" in path or "experimentData" in path):
-                path = f"{owner}/{path.partition('/')[2]}"
-            return Column(key, *_required(column(kind, path, plan), identifier))
-        column(kind, f"{owner}/ID", plan)  # joins its table
-        read = shown.source
-        types = {"integer": "xs:integer", "date": "xs:date"}
-        return Column(key, lambda row: read(scope, row, value), types.get(shown.type, "xs:string"))
+            owner, identifier = head, known
+        return _display(scope, kind, root, owner, identifier, plan)
     except (Unjoinable, KeyError) as error:
         raise BadSearch(f"Unknown field {identifier}") from error
+
+
+def _display(scope: Scope, kind: str, root: str, owner: str, identifier: str, plan: Plan) -> _Searched:
+    name, _, value = identifier.partition("=")
+    name = name.upper()
+    shown = display_fields(owner).get(name)
+    if shown is None and (path := _generated_path(owner, name)):
+        found = _required(column(kind, path, plan), identifier)
+        return _Searched(Column(_key(root, owner, name.lower()), *found), name)
+    if shown is None or (shown.valued and not value):
+        raise BadSearch(f"Unknown field {identifier}")
+    key = re.sub(r"[^a-z0-9_]", "_", f"{name}_{value}".lower()) if value else name.lower()
+    key = _key(root, owner, key)
+    if isinstance(shown.source, str):
+        found = _required(column(kind, _path(kind, owner, shown, shown.source), plan), identifier)
+        return _Searched(Column(key, *found), name, value, shown)
+    column(kind, f"{owner}/ID", plan)  # joins its table
+    read = shown.source
+    kind_of_value = _KINDS.get(shown.type, "xs:string")
+    return _Searched(Column(key, lambda row: read(scope, row, value), kind_of_value), name, value, shown)
+
+
+def _key(root: str, owner: str, name: str) -> str:
+    return name if type_name(owner) == type_name(root) else f"{owner.replace(':', '_').lower()}_{name}"
+
+
+def _path(kind: str, owner: str, shown: Display, source: str) -> str:
+    if shown.path:
+        return f"{owner}/{shown.path}"
+    if kind_of(owner) == kind:
+        return source
+    path = SHORTCUTS[kind_of(owner)][source]
+    return f"{owner}/{path.partition('/')[2]}" if "/ID" in path or "experimentData" in path else path
+
+
+def _generated_path(owner: str, name: str) -> str:
+    """Finds the path of a type that a generated column (`XNAT_COL_MRSCANDATANOTE`) stands for."""
+    found = element(owner)
+    if found is None or not name.startswith("XNAT_COL_"):
+        return ""
+    paths = (*found.fields, "sharing/share/project", "sharing/share/label")
+    return next((f"{owner}/{each}" for each in paths if f"XNAT_COL_{_joined(f'{owner}/{each}')}".upper() == name), "")
 
 
 def _required(found: Column | None, identifier: str) -> tuple[Value, str]:
     if found is None:
         raise BadSearch(f"Unknown field {identifier}")
     return found.value, found.type
-
-
-def _criterion(node: ET.Element) -> Criterion:
-    if node.tag.rpartition("}")[2] == "criteria":
-        comparison = _text(node, "comparison_type") or "="
-        return Criterion("", [], _text(node, "schema_field"), comparison.strip().upper(), _text(node, "value"))
-    below = [_criterion(child) for child in node if child.tag.rpartition("}")[2] in {"criteria", "child_set"}]
-    return Criterion(node.get("method", "AND").upper(), below)
 
 
 def _test(scope: Scope, kind: str, root: str, criterion: Criterion, plan: Plan) -> Test:
@@ -268,65 +241,12 @@ def _test(scope: Scope, kind: str, root: str, criterion: Criterion, plan: Plan) 
         return lambda row: combine(test(row) for test in tests)
     owner, dot, identifier = criterion.path.partition(".")
     if dot and "/" not in owner:
-        found = _column(scope, kind, root, owner, identifier, plan)
+        found = _searched(scope, kind, root, owner, identifier, plan)
     else:
-        found = _column(scope, kind, root, root, criterion.path, plan)
-    compare = _comparison(criterion.comparison, criterion.value, found.type)
-    if criterion.comparison == "!=" and found.key.startswith("xnat_col_"):  # SQL: NULL is unequal to nothing
-        return lambda row: (value := found.value(row)) != "" and compare(value)
-    return lambda row: compare(found.value(row))
-
-
-_Ordered = tuple[int, float, str]
-_ORDER: dict[str, Callable[[_Ordered, _Ordered], bool]] = {
-    ">": lambda left, right: left > right,
-    "<": lambda left, right: left < right,
-    ">=": lambda left, right: left >= right,
-    "<=": lambda left, right: left <= right,
-}
-
-
-def _comparison(name: str, wanted: str, kind: str) -> Callable[[str], bool]:
-    if name in {"IS NULL", "IS"}:
-        return lambda value: value == ""
-    if name in {"IS NOT NULL", "IS NOT"}:
-        return lambda value: value != ""
-    if name == "LIKE":
-        pattern = "".join(".*" if char in "*%" else re.escape(char) for char in wanted)
-        like = re.compile(pattern, re.IGNORECASE | re.DOTALL)
-        return lambda value: like.fullmatch(value) is not None
-    if name == "IN":
-        members = {part.strip() for part in wanted.split(",")}
-        return lambda value: value in members
-    right = _ordered(wanted, kind)
-    if name in {"=", "!="}:
-        return lambda value: (_ordered(value, kind) == right) == (name == "=")
-    if name not in _ORDER:
-        raise BadSearch(f"Unknown comparison {name}")
-    order = _ORDER[name]
-    return lambda value: value != "" and order(_ordered(value, kind), right)
-
-
-def _ordered(value: str, kind: str) -> _Ordered:
-    """Brings a value into an order: numbers as numbers, American dates as ISO."""
-    if kind in {"xs:integer", "xs:float", "xs:double", "xs:long"}:
-        with contextlib.suppress(ValueError):
-            return (0, float(value), "")
-    if match := re.fullmatch(r"(\d{2})/(\d{2})/(\d{4})", value):
-        return (1, 0.0, f"{match[3]}-{match[1]}-{match[2]}")
-    return (1, 0.0, value[:10] if kind == "xs:dateTime" else value)
-
-
-def _text(node: ET.Element, name: str) -> str:
-    return (node.findtext(f"{{*}}{name}") or node.get(name) or "").strip()
-
-
-def _local(node: ET.Element) -> str:
-    return node.tag.rpartition("}")[2]
-
-
-def _only(node: ET.Element, known: frozenset[str]) -> None:
-    """Refuses what a search does not say: nothing is dropped."""
-    said = [_local(child) for child in node] + [name for name in node.attrib if not name.startswith("{")]
-    if unknown := sorted(set(said) - known):
-        raise BadDocument(f"A search has no {', '.join(unknown)}.")
+        found = _searched(scope, kind, root, root, criterion.path, plan)
+    compare = comparison(criterion.comparison, criterion.value, found.column.type)
+    value = found.column.value
+    is_path = "/" in criterion.path and (found.shown is None or bool(stands_for(criterion.path)))
+    if criterion.comparison == "!=" and is_path:  # SQL: NULL is unequal to nothing
+        return lambda row: (text := value(row)) != "" and compare(text)
+    return lambda row: compare(value(row))

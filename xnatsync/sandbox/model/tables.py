@@ -28,8 +28,8 @@ def render_table(
     title: str = "",
     total: bool = True,
     columns: Sequence[str] | None = None,
-    described: Sequence[Mapping[str, str]] = (),
-    extra: Mapping[str, str] | None = None,
+    described: Sequence[Mapping[str, object]] = (),
+    extra: Mapping[str, object] | None = None,
 ) -> tuple[str, Iterator[bytes]]:
     """Gives the content type and the streamed text of a listing.
 
@@ -41,7 +41,7 @@ def render_table(
     writer = _WRITERS[fmt]
     head, rest = _peek(rows)
     names = list(columns) if columns is not None else list(head[0]) if head else []
-    meta = dict(extra or {})
+    meta: dict[str, object] = dict(extra or {})
     if title:
         meta["title"] = title
     return CONTENT_TYPES[fmt], writer(chain(head, rest), names, meta, total, described)
@@ -76,7 +76,11 @@ def _peek(rows: Iterable[Row]) -> tuple[list[Row], Iterator[Row]]:
 
 
 def _json(
-    rows: Iterator[Row], _names: list[str], meta: dict[str, str], total: bool, described: Sequence[Mapping[str, str]]
+    rows: Iterator[Row],
+    _names: list[str],
+    meta: dict[str, object],
+    total: bool,
+    described: Sequence[Mapping[str, object]],
 ) -> Iterator[bytes]:
     lead = f'"Columns":{_ENCODE(list(described))},' if described else ""
     yield f'{{"ResultSet":{{{lead}"Result":['.encode()
@@ -93,7 +97,11 @@ def _json(
 
 
 def _csv(
-    rows: Iterator[Row], names: list[str], _meta: dict[str, str], _total: bool, _described: Sequence[Mapping[str, str]]
+    rows: Iterator[Row],
+    names: list[str],
+    _meta: dict[str, object],
+    _total: bool,
+    _described: Sequence[Mapping[str, object]],
 ) -> Iterator[bytes]:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
@@ -109,11 +117,15 @@ def _csv(
 
 
 def _xml(
-    rows: Iterator[Row], names: list[str], meta: dict[str, str], total: bool, _described: Sequence[Mapping[str, str]]
+    rows: Iterator[Row],
+    names: list[str],
+    meta: dict[str, object],
+    total: bool,
+    _described: Sequence[Mapping[str, object]],
 ) -> Iterator[bytes]:
     everything = list(rows)
     heads = {**({"totalRecords": str(len(everything))} if total else {}), **meta}
-    attributes = "".join(f' {key}="{escape(value)}"' for key, value in heads.items())
+    attributes = "".join(f' {key}="{escape(value)}"' for key, value in heads.items() if isinstance(value, str))
     header = "".join(f"<column>{escape(name)}</column>" for name in names)
     yield f"<ResultSet{attributes}><results><columns>{header}</columns><rows>".encode()
     for row in everything:
@@ -122,7 +134,11 @@ def _xml(
 
 
 def _html(
-    rows: Iterator[Row], names: list[str], _meta: dict[str, str], _total: bool, _described: Sequence[Mapping[str, str]]
+    rows: Iterator[Row],
+    names: list[str],
+    _meta: dict[str, object],
+    _total: bool,
+    _described: Sequence[Mapping[str, object]],
 ) -> Iterator[bytes]:
     header = "".join(f"<th>{escape(name)}</th>" for name in names)
     yield f"<html><body><table><tr>{header}</tr>".encode()

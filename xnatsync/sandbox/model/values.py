@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from operator import attrgetter
 
@@ -88,7 +89,7 @@ def plain(owner: str, name: str, key: str, kind: str = "xs:string") -> Value:
     """Reads a field of one part of the row; a part of another type than the path's has none."""
     get = _PARTS[owner]
     special = _SPECIAL.get((owner, key)) or _SPECIAL.get(("", key))
-    decimal = kind in {"xs:float", "xs:double"}
+    written = _WRITTEN.get(kind)
     checked = owner in {"experiment", "assessor", "scan", "session"}
     concrete = _concrete(name)
 
@@ -101,7 +102,7 @@ def plain(owner: str, name: str, key: str, kind: str = "xs:string") -> Value:
         if key.startswith("meta/"):
             return stamp(item.stamps, key, concrete=concrete)
         text = item.fields.get(key, "")
-        return as_decimal(text) if decimal else text
+        return written(text) if written is not None and text else text
 
     return value
 
@@ -112,6 +113,30 @@ def as_decimal(text: str) -> str:
         return str(float(text)) if text else ""
     except ValueError:
         return text
+
+
+def as_time(text: str) -> str:
+    """Writes a time of the day as Java does, with milliseconds (§3.1)."""
+    match = _TIME.fullmatch(text)
+    if match is None:
+        return text
+    return f"{int(match[1]):02d}:{match[2]}:{match[3] or '00'}.{(match[4] or '').ljust(3, '0')[:3]}"
+
+
+def as_timestamp(text: str) -> str:
+    """Writes a moment as Java does: a blank between date and time, and at least one decimal of the second (§3.1)."""
+    match = _MOMENT.fullmatch(text)
+    return f"{match[1]} {match[2]}.{(match[3] or '').rstrip('0') or '0'}" if match is not None else text
+
+
+_TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)?Z?")
+_MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}:\d{2})(?:\.(\d+))?Z?")
+_WRITTEN: dict[str, Callable[[str], str]] = {
+    "xs:float": as_decimal,
+    "xs:double": as_decimal,
+    "xs:time": as_time,
+    "xs:dateTime": as_timestamp,
+}
 
 
 def stamp(stamps: Stamps, key: str, *, concrete: bool) -> str:
