@@ -76,6 +76,40 @@ def test_one_file_that_cannot_go_to_the_trash_keeps_no_other_there(world: Mirror
     assert len(world.files()) == 4
 
 
+def test_what_can_neither_follow_a_new_label_nor_go_back_keeps_nobody_else_waiting(world: MirrorWorld) -> None:
+    """Of two files one came to its new place, and the disk refuses everything more: the owner waits as it is.
+
+    Nothing of it is fetched a second time; the other session is brought, and when the disk takes it, it goes on.
+    """
+    world.configure(layout={"scan": "{resource}/{subject}/{session}/{scan}/{path}"}, metadata=False)
+    session = world.session_with()
+    world.fill(session, files=1)
+    before = world.mirror()
+    assert before.exit_code == Exit.OK
+    world.put("/data/projects/P1/subjects/S1/experiments/S1_MR?label=NEW_MR")
+    world.fill(world.session_with("S2_MR", subject="S2"))
+    renamed: list[str] = []
+
+    def once(call: Callable[..., Any], *given: Any, **more: Any) -> Any:
+        if renamed:
+            raise one_thing(OSError(errno.EACCES, os.strerror(errno.EACCES)), "moving", Operation.RENAME)
+        renamed.append(given[1])
+        return call(*given, **more)
+
+    def refusing(call: Callable[..., Any], *given: Any, **more: Any) -> Any:
+        raise one_thing(OSError(errno.EACCES, os.strerror(errno.EACCES)), "moving", Operation.RENAME)
+
+    for rename in (once, refusing):
+        held = _mirror(world, rename=rename)
+        assert (held.exit_code, held.errors) == (Exit.HELD, ())
+        assert [row.code for row in held.troubles] == [DiskRefused.code]
+        assert len(world.files()) == 8
+    requests = len(world.server.log)
+    assert _mirror(world).exit_code == Exit.OK
+    assert sorted(path.split("/")[2] for path in world.files()) == ["NEW_MR"] * 2 + ["S2_MR"] * 6
+    assert not [line for line in world.requests(requests) if "/files/" in line]
+
+
 def test_a_full_disk_of_which_the_probe_says_so_stops_the_route(world: MirrorWorld) -> None:
     """Then nobody is held for it."""
     world.fill(world.session_with())

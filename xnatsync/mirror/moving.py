@@ -31,6 +31,7 @@ class _Move:
     pairs: _Pairs
     taken: str = ""
     refused: DiskRefused | None = None  # the disk refuses to rename it, though its place is free
+    halfway: bool = False  # a part of it lies in its new place, and does not go back
 
 
 def follow(world: TreeWorld, found: Survey) -> None:
@@ -46,6 +47,8 @@ def follow(world: TreeWorld, found: Survey) -> None:
             found.placed[move.heir] = _shown(move.row, move.owner)
             text = "something lies where its folder is to be renamed to"
             found.stuck[move.heir] = _trouble(move, text)
+            if move.halfway:  # stepped where it was, what lies in its new place already would be fetched anew
+                found.barred[move.heir] = found.stuck[move.heir]
         else:
             text = "something lies where the files that it had before are to go"
             found.barred[move.heir] = _trouble(move, text)
@@ -138,24 +141,29 @@ def _pairs(world: TreeWorld, found: Survey, row: OwnerRow, heir: int, old: Owner
 
 
 def _done(world: TreeWorld, found: Survey, move: _Move) -> bool:
-    """Renames and writes it down; False, and everything as it was, when a place is taken."""
+    """Renames and writes it down; False, and everything as it was, when a place is taken.
+
+    Where that cannot be, or a run that was killed had begun it, the owner waits as it is: nobody else has to.
+    """
     ledger, route = world.ledger, found.route
     renamed: _Pairs = []
+    before: list[str] = []  # where earlier runs brought something, perhaps
     for source, target in move.pairs:
         if source == target:
             continue
         try:
             _rename(world, route.name, route.folder, source, target, move.row.id)
-        except SourceChanged:
-            pass  # nothing at the source: renamed already, as before a crash, or taken away
+        except SourceChanged:  # nothing at the source: renamed already, as before a crash, or taken away
+            before.append(target)
         except (PlaceTaken, NameHostile, DiskRefused) as error:
             look = world.disk.look_tree(route.folder, [source])
             if not look.files and not any(problem.unreadable for problem in look.problems):
+                before.append(target)
                 continue  # nothing is called so any more, but something whose name differs in case alone may be there
             move.taken = target
             move.refused = error if isinstance(error, DiskRefused) else None
-            for done, back in reversed(renamed):
-                world.disk.rename(route.folder, back, done)
+            left = [(done, back) for done, back in reversed(renamed) if not _is_back(world, route.folder, back, done)]
+            move.halfway = bool(left or (before and world.disk.look_tree(route.folder, before).files))
             return False
         else:
             renamed.append((source, target))
@@ -174,6 +182,17 @@ def _done(world: TreeWorld, found: Survey, move: _Move) -> bool:
     if not inherited or any(source != target for source, target in move.pairs):
         world.tally(route.name).add("renamed")
     world.note(route.name, "owner.renamed", f"owner {move.heir} has another label; its folder was renamed")
+    return True
+
+
+def _is_back(world: TreeWorld, folder: Path, source: str, target: str) -> bool:
+    """Moves back what was renamed; False when that is refused too."""
+    try:
+        world.disk.rename(folder, source, target)
+    except (PlaceTaken, NameHostile, DiskRefused):
+        return False
+    except SourceChanged:  # taken away in this moment
+        pass
     return True
 
 
