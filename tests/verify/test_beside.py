@@ -21,6 +21,7 @@ from xnatsync.ledger.lock import hold
 from xnatsync.ledger.open import open_ledger
 
 PATIENCE_S = 120.0
+HELD_S = 1800.0  # an answer is held for as long as other commands take, on however busy a machine
 FIRST = "P1/S1/S1_MR/scans/1/resources/NIFTI/files/1.nii"
 URL = "experiments/{number}/scans/1/resources/NIFTI/files/{name}"
 
@@ -53,7 +54,7 @@ def held(world: MirrorWorld, path: str) -> Iterator[threading.Event]:
 
     def wait(_request: Any) -> None:
         came.set()
-        assert go_on.wait(PATIENCE_S)
+        assert go_on.wait(HELD_S)
 
     fault = world.fault("GET", path, "call", before=wait, times=1)
     try:
@@ -67,6 +68,8 @@ def held(world: MirrorWorld, path: str) -> Iterator[threading.Event]:
 def replica(pulled: MirrorWorld) -> MirrorWorld:
     """A mirror that takes over what the server replaced, at rest."""
     pulled.configure(policy="replica", max_delete=100)
+    text = pulled.config.read_text()
+    pulled.config.write_text(text.replace("[servers.s]\n", f'[servers.s]\ntimeout = "{HELD_S:.0f}s"\n'))
     assert pulled.mirror().exit_code == 0
     return pulled
 
