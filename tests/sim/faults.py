@@ -36,6 +36,7 @@ RARE = ("xnat.resource_files", "xnat.prearchive_log", "xnat.fetch_scans", "xnat.
         "disk.remove", "disk.prune", "disk.exists")  # fmt: skip
 TIMES = {
     **dict.fromkeys(RARE, 3), "xnat.put_file": 8, "xnat.resource_files": 5, "xnat.prearchive_log": 5, "ledger.write": 0,
+    "run": 0,
 }  # fmt: skip
 SPOTS = tuple(cell for cell in places.possible() for _ in range(TIMES.get(cell[1], 1)))
 

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 from xnatsync.ledger.rows import ItemRow, UnitRow
 
 if TYPE_CHECKING:
+    from sim.tree_world import TreeHistory
     from sim.world import History
 
 
 class Failing:
-    """Fails whenever it is told something, in histories whose seed says so; nothing else may depend on it."""
+    """Fails whenever it is told something, in runs that are drawn; nothing else may depend on it."""
 
-    def __init__(self, history: History) -> None:
-        self._fails = history.faults.fires("observer", "process") is not None
+    def __init__(self, history: History | TreeHistory) -> None:
+        self._fails = history.faults.fires("observer", "run") is not None
         self._history = history
 
     def _told(self) -> None:
@@ -43,4 +44,10 @@ class Failing:
         self._told()
 
     def goal(self, size_bytes: int) -> None:
+        self._told()
+
+    def waiting(self, seconds: float, why: str) -> None:
+        self._told()
+
+    def failed(self, code: str, what: str) -> None:
         self._told()

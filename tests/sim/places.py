@@ -26,6 +26,7 @@ TABLES: tuple[Table, ...] = (
     ("writes", "xnat.", WRITE_FAULTS, WRITES),
     ("disk", "disk.", DISK_FAULTS, DISK_METHODS),
     ("ledger", "ledger.", LEDGER_FAULTS, ("write",)),
+    ("runs", "", ("clock ahead", "observer"), ("run",)),
 )
 # The faults of some methods only: where they can be met, and why nowhere else.
 ONLY: Mapping[Cell, Reason] = {

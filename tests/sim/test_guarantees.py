@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sim import test_catches
+from sim import test_catches, write_figures
 from sim.catches import BUGS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -53,6 +53,18 @@ def test_every_planted_bug_is_in_the_table_with_its_seed() -> None:
 
     for bug in BUGS:
         assert f"| {bug.replace('_', ' ')} | {test_catches.LAST[bug]} | " in text
+
+
+def test_the_figures_can_be_written_into_the_documents() -> None:
+    """Each mark is there once in each document, and nothing beside what stands between two of them is changed."""
+    for place in (DOCS / "testing.md", DOCS / "guarantees.md"):
+        text = place.read_text(encoding="utf-8")
+        for kind in write_figures.KINDS:
+            new = write_figures.written(text, kind.name, "NEW")
+            assert "-->\nNEW\n<!--" in new
+            assert write_figures.written(new, kind.name, "NEW") == new
+    with pytest.raises(ValueError, match="0 times"):
+        write_figures.written("no mark", "drops", "NEW")
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,14 @@ from sim.invariants import Violation
 from sim.tree_disk import SimTreeDisk
 from sim.tree_world import TreeHistory
 from xnatsync.core import agreement, layout
+from xnatsync.core.errors import NameHostile, PlaceTaken
 from xnatsync.core.moment import later
 from xnatsync.core.sending import Agreed, Put, Refuse
 from xnatsync.core.sides import ServerFile
+from xnatsync.engine import observers
 from xnatsync.ledger import lock
 from xnatsync.ledger.standstill import Standstill
-from xnatsync.mirror import fetch, push_step, push_survey, step, trashing
+from xnatsync.mirror import fetch, holding, land, push_step, push_survey, step, trashing
 from xnatsync.mirror.land import Landing
 from xnatsync.mirror.push_step import PushStep
 from xnatsync.mirror.store import Staging
@@ -154,6 +156,31 @@ def waits_for_the_day_of_a_clock_that_was_ahead() -> list[Any]:
     return [patch.object(Standstill, "disbelieve_the_future", lambda *_: None)]
 
 
+def gives_up_an_owner_for_one_file() -> list[Any]:
+    """What the disk refuses of one file ends the step of its owner."""
+    return [patch.object(land, "OF_ONE_FILE", (PlaceTaken, NameHostile))]
+
+
+def repeats_what_was_refused() -> list[Any]:
+    """Each failure is taken for the first: the waits do not grow."""
+    real = holding.hold_after
+
+    def first(hold: Any, row: Any, *given: Any) -> Any:
+        return real(hold, replace(row, tries=0), *given)
+
+    return [patch.object(holding, "hold_after", first)]
+
+
+def lets_watchers_fail_the_work() -> list[Any]:
+    """What a screen or a log raises rises into the step that told it something."""
+
+    def tell(observer: Callable[..., object], *given: Any, **more: Any) -> bool:
+        observer(*given, **more)
+        return True
+
+    return [patch.object(observers, "tell", tell)]
+
+
 def takes_no_lock() -> list[Any]:
     """A second run begins while another works with the ledger."""
     return [patch.object(lock, "hold", lambda _: nullcontext())]
@@ -175,7 +202,8 @@ BUGS: dict[str, Callable[[], list[Any]]] = {
         overwrites_without_a_base, agrees_although_it_changed_meanwhile, resumes_another_version,
         agrees_without_looking_back, writes_whatever_name_it_is_told, takes_no_notice_of_case,
         goes_through_folders_of_another_spelling, knows_sessions_by_their_labels_alone,
-        believes_a_clock_that_is_ahead, waits_for_the_day_of_a_clock_that_was_ahead, takes_no_lock,
+        believes_a_clock_that_is_ahead, waits_for_the_day_of_a_clock_that_was_ahead,
+        gives_up_an_owner_for_one_file, repeats_what_was_refused, lets_watchers_fail_the_work, takes_no_lock,
     )
 }  # fmt: skip
 

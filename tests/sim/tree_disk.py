@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, NoReturn
 from xnatsync.core.errors import FolderMissing, PlaceTaken, SourceChanged, SourceUnreadable, Stopped
 from xnatsync.core.moment import parse
 from xnatsync.core.treenames import OWN_FOLDER, folded
-from xnatsync.disk.failures import our_disk
-from xnatsync.disk.tree_paths import own_steps, refused, steps
+from xnatsync.disk.failures import Operation, our_disk
+from xnatsync.disk.tree_paths import failed, own_steps, refused, steps
 from xnatsync.ports import ProblemSeen
 from xnatsync.tree_ports import Content, TreeLook
 
 if TYPE_CHECKING:
     from sim.tree_world import TreeHistory
 
+STUCK = (errno.EACCES, errno.EPERM, errno.EBUSY)
 FLUSH_MS = 30_000  # so long the system may keep to itself what was written
 SENTINEL = f"{OWN_FOLDER}/sentinel"
 STAGING = f"{OWN_FOLDER}/staging/"
@@ -75,6 +76,7 @@ class SimTreeDisk:
         self.own_away: dict[str, Inode] | None = None  # what somebody took away with the folder .xnatsync
         self.unsynced: list[Renaming] = []
         self.stamps: dict[tuple[str, int, int], bytes] = {}
+        self.stuck: dict[str, int] = {}  # what cannot be renamed, linked or removed, and why, until a person mends it
 
     # --- what people see and do ----------------------------------------------------------------------------------
 
@@ -283,6 +285,7 @@ class SimTreeDisk:
         self._way(path)
         if path in self.names and not replace:
             raise refused(path, "something is there already")
+        self._may_be_stuck("land", path)
         there = self.names.get(path)
         if there is not None and seen is not None and seen != (len(there.data), there.mtime_ns):
             raise refused(path, "it was changed a moment ago")
@@ -306,6 +309,7 @@ class SimTreeDisk:
         self.history.at_hand = path
         self._ours(method)
         found = self._file(path)
+        self._may_be_stuck(method, path)
         there = self.names.get(second)
         if there is not None and there is not found and there.data != found.data:
             return False
@@ -325,6 +329,7 @@ class SimTreeDisk:
         if path not in self.names and second in self.names:
             return True
         found, there = self._file(path), self.names.get(second)
+        self._may_be_stuck("discard", path)
         if there is not None and there is not found and there.data != found.data:
             return False
         self.history.judge.before_discard(path)
@@ -347,6 +352,7 @@ class SimTreeDisk:
         self._way(target)
         if held != source and self._below(held):  # only the case of its name changes, where both are one
             raise refused(target, "something is there already")
+        self._may_be_stuck("rename", source)
         changed: dict[str, Inode | None] = {target + name[len(source) :]: self.names[name] for name in names}
         self._rename({**dict.fromkeys(names), **changed})
         self._boundary("rename, renamed")
@@ -388,15 +394,16 @@ class SimTreeDisk:
 
     def empty_trash(self, root: Path, trash: Sequence[str]) -> list[str]:
         self._ours("empty_trash")
+        stay = [name for name in trash if TRASH + name in self.names and self._is_stuck("empty_trash", TRASH + name)]
         for name in trash:
             own_steps(name)
-            if TRASH + name in self.names:
+            if TRASH + name in self.names and name not in stay:
                 self.history.judge.before_empty(TRASH + name)
                 self._rename({TRASH + name: None})
                 self._boundary("empty_trash, one of them")
         for name in trash:
             self._sync(TRASH + name)
-        return []
+        return stay
 
     def free_bytes(self, root: Path) -> int:
         return 1 << 40
@@ -428,6 +435,17 @@ class SimTreeDisk:
             self._fail(errno.ENOSPC, method)
         if self.history.faults.fires("eio", f"disk.{method}"):
             self._fail(errno.EIO, method)
+
+    def _is_stuck(self, method: str, path: str) -> bool:
+        if chance := self.history.faults.fires("stuck", f"disk.{method}"):
+            self.stuck[path] = chance.choice(STUCK)
+        return path in self.stuck
+
+    def _may_be_stuck(self, method: str, path: str) -> None:
+        """One file or folder refuses, until a person mends it: everything else goes on."""
+        if self._is_stuck(method, path):
+            number = self.stuck[path]
+            raise failed(self.root, OSError(number, os.strerror(number)), f"{method} {path}", Operation.RENAME)
 
     def _fail(self, number: int, doing: str) -> NoReturn:
         raise our_disk(OSError(number, os.strerror(number)), doing)

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from sim import tree_people
-from sim.invariants import Violation
+from sim.invariants import REFUSALS_MAX, Violation
 from sim.tree_disk import TRASH, Inode
 from sim.tree_server import SECRET, FileKey
-from xnatsync.core.errors import PlaceTaken, ReplyStrange
+from xnatsync.core.errors import DiskRefused, PlaceTaken, ReplyStrange
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey, ResourceSeen
 from xnatsync.core.layout import Place
 from xnatsync.core.treenames import OWN_FOLDER, HostileName, clashes, folded
@@ -46,6 +46,7 @@ class TreeJudge:
         self.trashed_ms: dict[str, int] = {}  # and in truth
         self.removed = 0  # in this run
         self.allowed: int | None = None  # how many it may remove
+        self.refusals: Counter[FileKey] = Counter()
 
     def broken(self, promise: str, story: str) -> NoReturn:
         raise Violation(promise, story)
@@ -202,6 +203,17 @@ class TreeJudge:
         if self.history.listed.get(at) == there and self.history.server.sent.get(at) != there:
             self.broken("S3", f"{at[4]} of somebody else is overwritten on the server")
 
+    def begins_to_refuse(self) -> None:
+        """The server takes no files for a while; it may have done so before."""
+        self.refusals.clear()
+
+    def refused_store(self, at: FileKey) -> None:
+        """L6: what is refused is not repeated but with growing waits; more than so many fit into no such time."""
+        self.checks["refused"] += 1
+        self.refusals[at] += 1
+        if self.refusals[at] > REFUSALS_MAX:
+            self.broken("L6", f"{at[4]} was stored {self.refusals[at]} times while nothing was taken")
+
     # --- the ledger ----------------------------------------------------------------------------------------------
 
     def before_versions(self, begun: Sequence[NewVersion], ended: Iterable[tuple[int, str]]) -> None:
@@ -336,6 +348,20 @@ class TreeJudge:
         if place is not None and self._owner_of(place) is not None:
             self.broken("L1", f"{path} is called nobody's, and its session is there")
 
+    def what_is_stuck_keeps_nothing_else_back(self) -> None:
+        """E2: who is held because the disk refuses one thing is told which, and that one does refuse."""
+        rows = self.history.questions(
+            "select o.id, t.path from owner o left join trouble t on t.owner_id = o.id and t.code = ?1 "
+            "where (o.hold = 'person' and o.code = ?1) or t.code = ?1",
+            DiskRefused.code,
+        )
+        stuck = tuple(self.history.disk.stuck)
+        for number, path in rows:
+            if path is None:
+                self.broken("E2", f"owner {number} is held as a whole because the disk refuses one file")
+            if not stuck:
+                self.broken("E2", f"{path} is said to be refused, and nothing is")
+
     def odd_names_are_told(self, done: Sequence[TreeRun]) -> None:
         """L1: what a tree cannot hold, or not beside another file of the same owner, is told by its owner."""
         history, mirror = self.history, self.history.mirror
@@ -344,7 +370,7 @@ class TreeJudge:
             "select o.kind, o.server_id, t.path, t.code from trouble t join owner o on o.id = t.owner_id "
             "where route = 'm'"
         )
-        waits = {(kind, number) for kind, number, _, code in troubles if code == PlaceTaken.code}
+        waits = {(kind, number) for kind, number, _, code in troubles if code in {PlaceTaken.code, DiskRefused.code}}
         waits |= {(kind, number) for kind, number, path, _ in troubles if not path}  # for another label
         told = {(kind, number, path) for kind, number, path, _ in troubles}
         shown = {owner.key: owner for owner in history.shown()}

@@ -17,15 +17,16 @@ _READ_FAULTS = (
 )  # fmt: skip
 _STORE_FAULTS = (
     "503", "500", "401", "login page", "refused", "cut", "slow", "reply lost", "delayed", "lost", "lost in limbo",
-    "twice", "truncated",
+    "twice", "truncated", "unwilling",
 )  # fmt: skip
 
 TABLES: tuple[Table, ...] = (
     ("archive", "archive.", _READ_FAULTS, READS),
     ("stores", "archive.", _STORE_FAULTS, ("put_resource_file",)),
     ("tree, reading", "disk.", ("eio",), READERS),
-    ("tree, writing", "disk.", ("eio", "enospc"), MUTATORS),
+    ("tree, writing", "disk.", ("eio", "enospc", "stuck"), MUTATORS),
     ("ledger", "ledger.", ("ledger busy", "ledger full", "ledger io"), ("write",)),
+    ("runs", "", ("clock ahead", "observer"), ("run",)),
 )
 ONLY: Mapping[Cell, Reason] = {
     ("archive", "stale"): (READS[:2], "what was just made may not be listed yet; the others do not list"),
@@ -42,5 +43,10 @@ ONLY: Mapping[Cell, Reason] = {
         tuple(method for method in MUTATORS if method not in {"clear_staging", "empty_trash"}),
         "what only removes needs no room",
     ),
+    ("tree, writing", "stuck"): (
+        ("land", "keep", "copy", "discard", "rename", "empty_trash"),
+        "what one file or folder may refuse is to be renamed, linked or removed; the others work in our own folder",
+    ),
 }
+LATER = frozenset({"stuck", "unwilling", "observer"})  # drawn apart from what was drawn before them
 GRID = Grid(TABLES, ONLY)

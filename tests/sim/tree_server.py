@@ -9,6 +9,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
+from sim.server import UNWILLING, UNWILLING_MS
 from xnatsync.core.errors import (
     ForeignContent,
     NotThere,
@@ -429,11 +430,11 @@ class SimArchive:
         history, faults, where = self.history, self.history.faults, "archive.put_resource_file"
         resource_upload._check(resource, name)  # what is refused before anything is sent
         wire.file_path(name)
-        with self._writing(where) as fate:
+        at: FileKey = (owner.kind.value, owner.id, resource.scan, resource.label, name)
+        with self._writing(where, at) as fate:
             data = b"".join(content)
             if len(data) != size:
                 raise OutcomeUnknown("the body was cut")
-            at: FileKey = (owner.kind.value, owner.id, resource.scan, resource.label, name)
 
             def act(whole: bytes = data) -> None:
                 history.judge.before_store(at, whole, overwrite=overwrite)
@@ -479,11 +480,17 @@ class SimArchive:
         return stored
 
     @contextmanager
-    def _writing(self, where: str) -> Iterator[str]:
+    def _writing(self, where: str, at: FileKey) -> Iterator[str]:
         history, faults = self.history, self.history.faults
         history.boundary(where)
         self._known()
         history.writes += 1
+        if chance := faults.fires("unwilling", where):
+            history.judge.begins_to_refuse()
+            history.unwilling = history.clock.ms + chance.choice(UNWILLING_MS), chance.choice(UNWILLING)
+        if history.clock.ms < history.unwilling[0]:
+            history.judge.refused_store(at)
+            raise from_status(history.unwilling[1], "", Verb.STORE, "storing")
         for kind, status in (("503", 503), ("401", 401), ("500", 500)):
             if faults.fires(kind, where):
                 raise from_status(status, "", Verb.STORE, "storing")

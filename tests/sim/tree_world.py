@@ -26,6 +26,7 @@ from sim.clock import SimClock, SimIds
 from sim.faults import Chance, Crash
 from sim.grid import Cell
 from sim.invariants import Violation
+from sim.observers import Failing
 from sim.tree_disk import SimTreeDisk
 from sim.tree_faults import TreeFaults
 from sim.tree_invariants import TreeJudge
@@ -39,13 +40,14 @@ from xnatsync.core.layout import Layout
 from xnatsync.core.moment import parse, stamp
 from xnatsync.core.selection import Selection
 from xnatsync.core.treenames import clashes
+from xnatsync.engine.observers import UnfailingTree
 from xnatsync.engine.rota import Key
 from xnatsync.ledger import lock
 from xnatsync.ledger.tree_rows import NewVersion
 from xnatsync.mirror import run as running
 from xnatsync.mirror.rota import OwnerRota
 from xnatsync.mirror.run import TreeRun, push, run
-from xnatsync.mirror.world import TreeWorld, Unwatched
+from xnatsync.mirror.world import TreeWorld
 from xnatsync.routes.mirror import MirrorRoute
 from xnatsync.routes.push import PushRoute
 from xnatsync.sandbox.model import files
@@ -143,10 +145,14 @@ class TreeHistory:
         forced: Mapping[Cell, int] | None = None,
         spot: Cell | None = None,
         plain: bool = False,
+        without: frozenset[str] = frozenset(),
     ) -> None:
-        """`plain`: the default layout, a disk that tells `A` from `a`, and names that any disk can hold."""
+        """`plain`: the default layout, a disk that tells `A` from `a`, and names that any disk can hold.
+
+        `without` are kinds of faults that never happen.
+        """
         self.seed, self.order, self.script = seed, order, script
-        self.faults = TreeFaults(seed, masked, only, forced, spot)
+        self.faults = TreeFaults(seed, masked, only, forced, spot, without)
         self.clock, self.ids = SimClock(), SimIds()
         self.trace: list[str] = []
         self.marks: Counter[str] = Counter()
@@ -154,6 +160,7 @@ class TreeHistory:
         self.events: list[tuple[int, int, Callable[[], None]]] = []
         self.steps = self.run_steps = self.crashes = self.jumps = self.contents = 0
         self.was_ahead = False
+        self.unwilling = (0, 0)  # until when the server takes no files, and what it answers
         self.reads = self.writes = self.fetches = 0
         self.depth = 0
         self.dying = self.alive = False
@@ -243,6 +250,8 @@ class TreeHistory:
                 self.process()
                 self.judge.after_tick()
             self.calm_down()
+        except OSError as error:
+            raise Violation("E1", f"who watches, or the system, fails the work: {error}") from error
         finally:
             running.OwnerRota = original  # type: ignore[misc]
             slate.give_back(self.slate)
@@ -301,7 +310,8 @@ class TreeHistory:
             archive = SimArchive(self.server, self.password)
             world = TreeWorld(
                 ledger=self.ledger, disk=self.disk, clock=self.clock, ids=self.ids, archive=lambda name: archive,
-                routes={"m": self.mirror, "p": self.push}, run_id=run_id, progress=Unwatched(), stopping=lambda: False,
+                routes={"m": self.mirror, "p": self.push}, run_id=run_id, stopping=lambda: False,
+                progress=UnfailingTree(Failing(self)),
                 folders={"m": TREE, "p": TREE},
             )  # fmt: skip
             for route in (self.push, self.mirror) if self.pushes else (self.mirror,):
@@ -462,6 +472,7 @@ class TreeHistory:
             self.pass_time(400_000)
         self.mount()
         self.bring_back()
+        self.unwilling = (0, 0)
         self.configure_password()
         self.pass_time(int(self.mirror.recheck_s * 1000) + 1_000)  # what leaves no trace is seen when it is time
         for number in range(ROUNDS_MAX):
@@ -470,6 +481,7 @@ class TreeHistory:
             if number == 0:
                 self.held = Counter(code for (code,) in self.questions("select code from trouble where person"))
                 self.judge.conflict_copies_are_told()
+                self.judge.what_is_stuck_keeps_nothing_else_back()
                 self.judge.odd_names_are_told(done)
             if not self._resolve(done):
                 break
@@ -549,6 +561,9 @@ class TreeHistory:
         return acted
 
     def _mend(self, route: str, path: str, code: str) -> None:
+        if code == errors.DiskRefused.code:
+            self.disk.stuck.clear()
+            return
         if code == errors.ForeignContent.code and self._delete_ours_there(path):
             return
         if code in {errors.NameHostile.code, errors.NameClash.code, errors.PlaceTaken.code} and tame(self):

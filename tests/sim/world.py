@@ -208,7 +208,7 @@ class History:
             self.log("person: the selection is wider")
             self.choice = choices.EVERYTHING
             self.route = replace(self.route, wanted=self.choice.wanted)
-        if chance := self.faults.fires("clock ahead", "process"):
+        if chance := self.faults.fires("clock ahead", "run"):
             self.ahead_ms = chance.choice((3_600_000, 40 * 86_400_000, 400 * 86_400_000))
             self.clock.offset_ms += self.ahead_ms
             self.jumps += 1
