@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cli_fields import document_faults
-from cli_world import World
+from cli_world import REPOSITORY, World
+from xnatsync.config.edit import set_server
+
+ODD_LINES = ["# a \u2028 comment", "   # [servers.prod]", 'user = "url = x"', "connections = 3 # no", "\t", "# \x85"]
 
 HAND = """# mine
 [defaults]
@@ -50,6 +57,55 @@ def test_a_known_server_is_changed_where_it_stands(box: World, file: Path) -> No
     )
     assert box.run("config", "add-profile", "prod", "--project", "OTHER").code == 0
     assert file.read_text(encoding="utf-8").count("project = ") == 2
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("first", ["", "\ufeff"])
+def test_every_other_character_stays(end: str, first: str, box: World, file: Path) -> None:
+    """Comments behind a value, line ends, a byte order mark, line separators that are none in TOML, foreign tables."""
+    lines = [
+        "# by hand\u2028 and \x85 more",
+        "[servers.prod]   # the head",
+        'url = "https://xnat.example.org"   # do not change',
+        "user = 'me'\t# of the cluster",
+        "",
+        "# [servers.dev]",
+        "[defaults]",
+        'project = "ALL"   # ours',
+    ]
+    file.write_bytes((first + end.join(lines)).encode())
+
+    assert box.run("config", "add-profile", "prod", "--user", "you", "--project", "NEURO").code == 0
+
+    lines[1:4] = [lines[1], 'project = "NEURO"', lines[2], lines[3].replace("'me'", '"you"')]
+    assert file.read_bytes().decode() == first + end.join(lines)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="locks of POSIX")
+def test_several_at_once_lose_nothing(box: World, file: Path) -> None:
+    """Each adds its server: all of them are there."""
+    commands = [
+        box.command("config", "add-profile", f"s{number}", "--url", f"https://s{number}.example.org")
+        for number in range(4)
+    ]
+    running = [subprocess.Popen(command, cwd=REPOSITORY) for command in commands]
+
+    assert [process.wait(timeout=60) for process in running] == [0] * len(commands)
+    text = file.read_text(encoding="utf-8")
+    assert text.startswith(HAND)
+    assert all(f"[servers.s{number}]" in text for number in range(len(commands)))
+
+
+@given(st.lists(st.sampled_from(ODD_LINES), max_size=6, unique=True), st.sampled_from(["\n", "\r\n"]))
+def test_whatever_stands_around_it_stays(around: list[str], end: str) -> None:
+    """A property: only the value is another, whatever else a person wrote."""
+    before = end.join(["[servers.prod]", 'url = "https://a.example.org"'])
+    behind = end.join(["", *around])
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "x.toml"
+        file.write_bytes((before + behind).encode())
+        set_server(file, "prod", {"url": "https://b.example.org"})
+        assert file.read_bytes().decode() == before.replace("//a.", "//b.") + behind
 
 
 def test_the_environment_tells_the_address_of_a_new_one(

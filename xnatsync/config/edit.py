@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from xnatsync.config.lines import key_lines
+from xnatsync.config.lines import key_lines, value_places
 from xnatsync.config.load import ConfigInvalid, check
 from xnatsync.core.errors import ConfigError
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_BOM = "\ufeff"  # which some editors write first
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -21,22 +24,50 @@ def set_server(path: Path, name: str, values: Mapping[str, str]) -> bool:
     """Writes `values` into `[servers.NAME]`, which is added when it is not there; True when it was added.
 
     The file is replaced as a whole, and only by one that can be loaded: ConfigError otherwise, and nothing is changed.
+    Nothing else in it changes: comments, keys, line ends; and nothing that somebody writes into it meanwhile is lost.
     """
     if not _NAME.fullmatch(name):
         raise ConfigError(f"{name!r} cannot be the name of a server", advice="Make it of A-Z a-z 0-9 _ -.")
-    text, mode = _read(path)
-    is_new = name not in _tables(path, text)
-    _replace(path, _added(text, name, values) if is_new else _changed(path, text, name, values), mode)
+    place = path.resolve()  # a link stays one: what it leads to is the configuration
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _alone(place.parent):
+            whole, seen = _read(place)
+            text = whole.removeprefix(_BOM)
+            is_new = name not in _tables(path, text)
+            new = _added(text, name, values) if is_new else _changed(path, text, name, values)
+            _replace(path, place, whole, whole[: len(whole) - len(text)] + new, seen)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror or type(error).__name__}") from error
     return is_new
 
 
-def _read(path: Path) -> tuple[str, int]:
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other of our commands changes a file in a folder."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        return path.read_text(encoding="utf-8"), path.stat().st_mode & 0o777
+        with suppress(OSError):  # some network disks know no locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _read(place: Path) -> tuple[str, os.stat_result | None]:
+    """Return the text with its line ends, and whose the file is; None when there is none yet."""
+    try:
+        with place.open(encoding="utf-8", newline="") as file:
+            return file.read(), os.fstat(file.fileno())
     except FileNotFoundError:
-        return "", 0o600
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {type(error).__name__}") from error
+        return "", None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{place} cannot be read: {type(error).__name__}") from error
 
 
 def _tables(path: Path, text: str) -> Mapping[str, object]:
@@ -48,51 +79,84 @@ def _tables(path: Path, text: str) -> Mapping[str, object]:
 
 
 def _added(text: str, name: str, values: Mapping[str, str]) -> str:
-    before = f"{text.rstrip()}\n\n" if text.strip() else ""
-    return f"{before}[servers.{name}]\n" + "".join(f"{_pair(key, value)}\n" for key, value in values.items())
+    end = _line_end(text)
+    before = f"{text.rstrip()}{end}{end}" if text.strip() else ""
+    return f"{before}[servers.{name}]{end}" + "".join(f"{_pair(key, value)}{end}" for key, value in values.items())
 
 
 def _changed(path: Path, text: str, name: str, values: Mapping[str, str]) -> str:
-    places = key_lines(text)
-    lines = text.splitlines()
-    header = places["servers", name] - 1
-    if not lines[header].lstrip().startswith("["):
+    """Put each value where the old one stands, or below the table's head, and leave every other character alone."""
+    line = key_lines(text)["servers", name]
+    header = text.split("\n")[line - 1]
+    if not header.lstrip().startswith("["):
         raise ConfigError(
-            f"{path}:{header + 1}: server {name} is not written as a table of its own",
+            f"{path}:{line}: server {name} is not written as a table of its own",
             advice=f"Change it by hand, or write it as [servers.{name}].",
         )
-    for key, value in values.items():
-        if (line := places.get(("servers", name, key))) is not None:
-            lines[line - 1] = _pair(key, value)
-    new = [_pair(key, value) for key, value in values.items() if ("servers", name, key) not in places]
-    return "\n".join([*lines[: header + 1], *new, *lines[header + 1 :]]) + "\n"
+    places = value_places(text)
+    below = sum(len(one) + 1 for one in text.split("\n")[:line])
+    end = _line_end(text)
+    new = [_pair(key, value) + end for key, value in values.items() if ("servers", name, key) not in places]
+    if new and below > len(text):  # the head is the last line, without an end
+        new.insert(0, end)
+    changes = [(below, below, "".join(new))]
+    changes += [
+        (*places["servers", name, key], _quoted(value))
+        for key, value in values.items()
+        if ("servers", name, key) in places
+    ]
+    for begins, ends, put in sorted(changes, reverse=True):
+        text = text[:begins] + put + text[ends:]
+    return text
+
+
+def _line_end(text: str) -> str:
+    return "\r\n" if "\r\n" in text else "\n"
 
 
 def _pair(key: str, value: str) -> str:
-    return f"{key} = {json.dumps(value, ensure_ascii=False)}"
+    return f"{key} = {_quoted(value)}"
 
 
-def _replace(path: Path, text: str, mode: int) -> None:
-    place = path.resolve()  # a link stays one: what it leads to is the configuration
+def _quoted(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _replace(path: Path, place: Path, text: str, new: str, seen: os.stat_result | None) -> None:
+    """Give the new text the file's name, mode and owner, if the file still is what was read."""
     draft = place.with_name(f".{place.name}.{os.getpid()}.new")
+    mode = seen.st_mode & 0o777 if seen is not None else 0o600
+    with suppress(FileNotFoundError):
+        draft.unlink()  # of a process that had our number, and was killed
     try:
-        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft.unlink(missing_ok=True)  # of a process that had our number, and was killed
-        with os.fdopen(os.open(draft, _NEW, mode), "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(os.open(draft, _NEW, mode), "w", encoding="utf-8", newline="") as file:
+            file.write(new)
             file.flush()
             os.fsync(file.fileno())
         check(draft)
+        if os.name != "nt" and seen is not None and draft.stat().st_uid != seen.st_uid:
+            os.chown(draft, seen.st_uid, seen.st_gid)  # changed by root, it stays its user's
         os.chmod(draft, mode)  # noqa: PTH101 whatever the umask
-        draft.replace(place)
+        if seen is None:
+            _name_exclusively(draft, place)
+        elif _read(place)[0] != text:
+            raise ConfigError(f"{path} was changed meanwhile, and nothing else was", advice="Run it again.")
+        else:
+            draft.replace(place)
         _sync_folder(place.parent)
     except ConfigInvalid as error:
         found = "; ".join(f"{problem.key}: {problem.text}" for problem in error.problems)
         raise ConfigError(f"{path} would be wrong, and was not changed: {found}") from error
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror or type(error).__name__}") from error
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _name_exclusively(draft: Path, place: Path) -> None:
+    """Give a new file its name; FileExistsError when somebody else made one of that name meanwhile."""
+    if os.name == "nt":
+        draft.rename(place)
+    else:
+        os.link(draft, place)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Where in a TOML text does a key stand?  tomllib does not tell; a person wants the line.
+"""Where in a TOML text does a key stand, and its value?  tomllib does not tell; a person wants the line.
 
 The scanner is for texts that tomllib has read already, so it only has to find its way, never to judge.
 """
@@ -42,6 +42,11 @@ def key_lines(text: str) -> dict[Key, int]:
     return _Scanner(text).lines
 
 
+def value_places(text: str) -> dict[Key, tuple[int, int]]:
+    """Give where the value of every key begins and ends in a text that is valid TOML."""
+    return _Scanner(text).values
+
+
 class _Scanner:
     """Walks through the text once and notes where it met each key for the first time."""
 
@@ -49,6 +54,7 @@ class _Scanner:
         self.text = text
         self.at = 0
         self.lines: dict[Key, int] = {}
+        self.values: dict[Key, tuple[int, int]] = {}
         self._counts: dict[Key, int] = {}  # of [[tables]]
         self._ends = [found.start() for found in re.finditer("\n", text)]
         table: Key = ()
@@ -120,6 +126,11 @@ class _Scanner:
         self._value(key)
 
     def _value(self, key: Key) -> None:
+        begins = self.at
+        self._pass_value(key)
+        self.values[key] = (begins, begins + len(self.text[begins : self.at].rstrip()))
+
+    def _pass_value(self, key: Key) -> None:
         match self.text[self.at]:
             case "[":
                 self._several(key, "]")
