@@ -197,7 +197,7 @@ def _before(name: str, given: tuple[Any, ...], more: dict[str, Any]) -> Any:
 def _passing(place: str) -> bool:
     name = os.path.basename(place)
     waits = f"{place}/".find("/.xnatsync/staging/") >= 0
-    return waits or name.endswith(PASSING) or name.startswith(("probe-", "ledger.db", ".xnatsync-restore"))
+    return waits or name.endswith(PASSING) or name.startswith(("probe-", "ledger.db"))
 
 
 def _site() -> str:

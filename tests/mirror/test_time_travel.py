@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -284,16 +285,22 @@ def test_a_link_in_the_target_is_not_followed(past: History) -> None:
 
 
 def test_a_remainder_of_a_killed_restore_is_in_nobodys_way(past: History) -> None:
-    """What it had begun under a name of its own is begun anew, and nothing of it is left."""
+    """What a process that is dead had begun is removed; what another restore writes in this moment is not."""
     moment, shown = past.shown[0]
     out = past.box.root / "out"
     place = out / FIRST
     place.parent.mkdir(parents=True)
-    begun = place.with_name(".xnatsync-restore-" + hashlib.sha256(place.name.encode()).hexdigest()[:16])
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    begun = place.with_name(f".{place.name}.{dead.pid}.part")
     begun.write_bytes(b"half of so")
+    others = place.with_name(f".{place.name}.{os.getppid()}.part")
+    others.write_bytes(b"half of what another writes")
 
     assert past.box.command("mirror", "restore", "m", FIRST, "--at", moment, "--to", str(out)).code == 0
 
+    assert others.read_bytes() == b"half of what another writes"
+    others.unlink()
     assert past.restored(out) == {FIRST: shown[FIRST]}
 
 

@@ -6,6 +6,7 @@ lock is free was left by a kill: whoever makes a file of that name removes it.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import stat
@@ -17,6 +18,8 @@ from typing import BinaryIO, Self
 
 from xnatsync.disk.handles import Spot, named
 from xnatsync.disk.locks import try_lock
+
+_LONG = 220  # bytes; a name has at most 255
 
 
 @dataclass(slots=True)
@@ -69,7 +72,7 @@ def begin(place: Path, mode: int = 0o600) -> Draft:
 def begin_at(target: Spot, mode: int = 0o600) -> Draft:
     """Begin a file beside a place that was reached; see `begin`."""
     _remove_dead(target)
-    spot = target.beside(f".{target.name}.{os.getpid()}.part")
+    spot = target.beside(f".{_stem(target)}.{os.getpid()}.part")
     handle = spot.open_new(mode, os.O_RDWR | os.O_CREAT)
     with suppress(OSError):  # some network disks know no locks: there nothing is ever taken for dead
         try_lock(handle)
@@ -84,12 +87,18 @@ def write(place: Path, content: bytes, *, replace: bool, mode: int = 0o600) -> N
 
 
 def _remove_dead(target: Spot) -> None:
-    ours = re.compile(rf"\.{re.escape(target.name)}\.([0-9]{{1,10}})\.part")
+    ours = re.compile(rf"\.{re.escape(_stem(target))}\.([0-9]{{1,10}})\.part")
     for name, is_folder in target.listing():
         found = ours.fullmatch(name)
         if found is not None and not is_folder and not _lives(int(found[1])):
             with suppress(OSError):  # somebody else's stays, and is in nobody's way
                 _remove_unlocked(target.beside(name))
+
+
+def _stem(target: Spot) -> str:
+    """Return what the names of its drafts begin with: its own name, or a digest of one that leaves no room for more."""
+    raw = os.fsencode(target.name)
+    return target.name if len(raw) <= _LONG else hashlib.sha256(raw).hexdigest()[:16]
 
 
 def _lives(pid: int) -> bool:

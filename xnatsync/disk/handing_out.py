@@ -6,8 +6,8 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from xnatsync.core.errors import ContentDiffers, PlaceTaken
 from xnatsync.disk import drafts
@@ -16,8 +16,6 @@ from xnatsync.disk.failures import Operation, one_thing, our_disk, their_file
 from xnatsync.disk.handles import Spot
 from xnatsync.disk.item import pieces_at
 from xnatsync.disk.tree_paths import Ways
-
-_BEGUN = ".xnatsync-restore-"
 
 
 def hand_out(ways: Ways, folder: Path, path: str, pieces: Iterator[bytes], sha256: bytes) -> None:
@@ -29,14 +27,10 @@ def hand_out(ways: Ways, folder: Path, path: str, pieces: Iterator[bytes], sha25
     doing = f"writing {path}"
     try:
         place = ways.make(folder, path)
-        begun = place.beside(_BEGUN + hashlib.sha256(os.fsencode(place.name)).hexdigest()[:16])
-        try:
-            if write_new(begun, pieces) != sha256:
+        with drafts.begin_at(place, 0o666) as draft:
+            if digested(draft.file, pieces) != sha256:
                 raise ContentDiffers(f"what is kept of {path} is no longer what was agreed")
-            begun.rename_exclusively(place)
-        finally:
-            with suppress(FileNotFoundError):
-                begun.unlink()
+            draft.land(replace=False)
         ways.sync(folder, map(str, PurePosixPath(path).parents))
     except FileExistsError:
         raise PlaceTaken(f"{path}: something lies there already; nothing was overwritten") from None
@@ -63,13 +57,19 @@ def handed_out(ways: Ways, folder: Path, path: str, size: int, sha256: bytes) ->
 
 def write_new(place: Spot, pieces: Iterable[bytes], mode: int = 0o666) -> bytes:
     """Write a new file and bring it to the disk; give its SHA-256.  LinkOnTheWay when a link lies there."""
-    digest = hashlib.sha256()
     with os.fdopen(place.open_new(mode), "wb") as file:
-        for piece in pieces:
-            digest.update(piece)
-            file.write(piece)
+        sha256 = digested(file, pieces)
         file.flush()
         sync_written(file.fileno())
+    return sha256
+
+
+def digested(file: BinaryIO, pieces: Iterable[bytes]) -> bytes:
+    """Write pieces to an open file; give their SHA-256."""
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+        file.write(piece)
     return digest.digest()
 
 
