@@ -16,6 +16,7 @@ from xnatsync.cli import (
     accept,
     account,
     audit,
+    completing,
     configuration,
     demo,
     health,
@@ -76,6 +77,7 @@ def _run(given: list[str], shell: Shell) -> int:
         program = typer.main.get_command(build())
         spread(program)
         helping.explain(program)
+        completing.take_over(program, shell)
         result = program(args=given, prog_name="xnatsync", standalone_mode=False, obj=shell)
         streams.stdout(shell.loss).flush()
     except XnatsyncError as error:
