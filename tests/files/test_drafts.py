@@ -14,7 +14,7 @@ from xnatsync.core.errors import ContentDiffers, LinkInOurWay, PlaceTaken
 from xnatsync.disk import drafts
 from xnatsync.disk.handing_out import write_whole
 from xnatsync.disk.zipdraft import ZipDraft
-from xnatsync.service import expectations
+from xnatsync.service import handwritten
 
 ROOT = Path(__file__).parents[2]
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="processes cannot be asked there, and modes mean little")
@@ -46,12 +46,12 @@ def began(target: Path) -> subprocess.Popen[str]:
 def zipped(target: Path) -> None:
     with ZipDraft(target) as draft:
         draft.add("b", iter([b"1"]), lambda size, md5: None)
-        draft.land("listing", replace=False)
+        draft.land("listing", "E1", replace=False)
 
 
 WAYS: dict[str, Callable[[Path], object]] = {
     "a zip": zipped,
-    "a report": lambda place: expectations.write_whole(place, "text", force=False),
+    "a report": lambda place: handwritten.write_whole(place, "text", force=False),
     "a list": lambda place: write_whole(place, b"text"),
 }
 
@@ -134,7 +134,7 @@ def test_a_zip_is_read_back_before_it_has_its_name(tmp_path: Path, how: str) -> 
                 file.seek(30)
                 file.write(b"b")
         with pytest.raises(ContentDiffers, match="read back"):
-            draft.land("listing", replace=False)
+            draft.land("listing", "E1", replace=False)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -149,7 +149,7 @@ def test_what_may_hold_labels_is_for_us_alone(tmp_path: Path, umask: int, way: s
         WAYS[way](place)
         assert place.stat().st_mode & 0o777 == 0o600
         place.chmod(0o666)
-        expectations.write_whole(place, "new", force=True)
+        handwritten.write_whole(place, "new", force=True)
         assert place.stat().st_mode & 0o777 == 0o600
         zipped(tmp_path / "data.zip")
         assert (tmp_path / "data.zip").stat().st_mode & 0o777 == 0o666 & ~umask  # meant for whom the umask says

@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 from xnatsync.disk.tree import LocalTree
 from xnatsync.service.unpacking import Folder
-folder = Folder(LocalTree(), Path(sys.argv[1]))
+folder = Folder(LocalTree(), Path(sys.argv[1]), "E1")
 with folder.staging() as staging:
     folder.disk.stage(folder.root, staging.prefix + "1", iter([b"x"]))
     print(staging.prefix, flush=True)
@@ -57,7 +57,7 @@ def test_the_dead_leave_nothing_and_the_living_keep_theirs(tmp_path: Path) -> No
         child.kill()
         child.communicate()
     try:
-        with Folder(LocalTree(), root).staging() as staging:
+        with Folder(LocalTree(), root, "E1").staging() as staging:
             assert staging.prefix == "download-"
             assert staged(root) == sorted([f"{kept}1", "download-1"])
         assert staged(root) == [f"{kept}1"]
@@ -74,7 +74,7 @@ def test_a_lock_is_never_taken_through_a_link(tmp_path: Path) -> None:
     outside.mkdir()
     root.mkdir()
     (root / ".xnatsync").symlink_to(outside)
-    with pytest.raises(LinkInOurWay), Folder(LocalTree(), root).staging():
+    with pytest.raises(LinkInOurWay), Folder(LocalTree(), root, "E1").staging():
         pass
     assert list(outside.iterdir()) == []
 

@@ -205,9 +205,9 @@ def test_what_is_downloaded(far: NounWorld, monkeypatch: pytest.MonkeyPatch, tmp
 def test_a_report_that_is_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """In a folder that is made for it."""
     from xnatsync.disk.handing_out import write_whole
-    from xnatsync.service import expectations
+    from xnatsync.service import handwritten
 
     with listening(monkeypatch, tmp_path) as found:
-        expectations.write_whole(tmp_path / "new" / "deep" / "report.json", "{}", force=False)
+        handwritten.write_whole(tmp_path / "new" / "deep" / "report.json", "{}", force=False)
         write_whole(tmp_path / "list", b"list")
     judge(found, "make_folder: sync_folder(folder.parent)", "land: self.target.sync()")

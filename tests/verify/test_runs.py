@@ -20,7 +20,7 @@ from xnatsync.core.sampling import Sample, Scope
 from xnatsync.core.verification import Verdict
 from xnatsync.engine.world import Silent
 from xnatsync.ledger.tree_rows import AuditRow
-from xnatsync.service import verify as service
+from xnatsync.service import handwritten
 from xnatsync.service.app import App
 from xnatsync.service.verify import Asked, verify
 
@@ -273,12 +273,12 @@ def test_two_routes_are_verified_in_one_run(tmp_path: Path, monkeypatch: pytest.
 def test_a_report_is_written_whole_and_over_nothing(tmp_path: Path) -> None:
     """Unless it is asked for."""
     place = tmp_path / "report.html"
-    service.write_report(place, "one", force=False)
+    handwritten.write_whole(place, "one", force=False)
 
     with pytest.raises(Exception, match="already there"):
-        service.refuse_taken([place], force=False)
-    service.refuse_taken([place], force=True)
-    service.write_report(place, "two", force=True)
+        handwritten.refuse_taken([place], force=False)
+    handwritten.refuse_taken([place], force=True)
+    handwritten.write_whole(place, "two", force=True)
 
     assert place.read_text() == "two"
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]

@@ -52,12 +52,13 @@ def audit(
     from xnatsync.cli.audited import audit_blocks, audit_fields
     from xnatsync.report.audit_page import audit_page
     from xnatsync.service import audit as service
-    from xnatsync.service import expectations
+    from xnatsync.service import expectations, handwritten
     from xnatsync.service.clock import today
     from xnatsync.service.profile import choose, connected
 
     expected = expectations.read_manifest(manifest) if manifest is not None else None
     planned = expectations.read_schedule(schedule) if schedule is not None else None
+    handwritten.refuse_taken([path for path in (init, html) if path is not None], force=force)
     chosen = choose(shell.config_file, profile)
     wanted = chosen.project_or_default(project)
     place = service.mirror_place(chosen.config, mirror, today()) if mirror is not None else None
@@ -75,6 +76,6 @@ def audit(
     )
     if html is not None:
         page = audit_page(report.project, report.today, report.findings, report.differences)
-        expectations.write_whole(html, page, force=force)
+        handwritten.write_whole(html, page, force=force)
     shell.show(audit_blocks(report, quiet=shell.quiet), audit_fields(report))
     return report.exit_code

@@ -30,7 +30,7 @@ def sandbox(
     shell = ctx.ensure_object(Shell)
     shell.begin("sandbox", None)
     from xnatsync.core.errors import Usage
-    from xnatsync.sandbox.serve import InUse, serve
+    from xnatsync.sandbox.serve import InUse, NotASandbox, serve
     from xnatsync.service.clock import stop_on_signals
 
     stop = threading.Event()
@@ -40,6 +40,10 @@ def sandbox(
         except InUse as error:
             raise Usage(
                 f"{error.strerror}", advice="Stop it, or give this one a folder of its own with `--root`."
+            ) from error
+        except NotASandbox as error:
+            raise Usage(
+                f"{error.strerror}; nothing was changed there", advice="Name an empty or a new folder with `--root`."
             ) from error
         except OSError as error:
             raise Usage(

@@ -79,11 +79,12 @@ def _run(
     from xnatsync.cli.exits import by_signal
     from xnatsync.cli.sync import watched
     from xnatsync.cli.verified import verify_blocks, verify_fields
+    from xnatsync.service import handwritten
     from xnatsync.service import verify as service
     from xnatsync.service.app import App
     from xnatsync.service.clock import stop_on_signals
 
-    service.refuse_taken([path for path in (html, report) if path is not None], force=force)
+    handwritten.refuse_taken([path for path in (html, report) if path is not None], force=force)
     stop = threading.Event()
     app = App(shell.config(), stop)
     with stop_on_signals(stop) as received, watched(shell) as (progress, _):
@@ -135,9 +136,9 @@ def _write(
     from xnatsync import __version__
     from xnatsync.cli.jsonout import document
     from xnatsync.report.verification_page import verification_page
-    from xnatsync.service.verify import write_report
+    from xnatsync.service.handwritten import write_whole
 
     if html is not None:
-        write_report(html, verification_page(found, f"xnatsync {__version__}"), force=force)
+        write_whole(html, verification_page(found, f"xnatsync {__version__}"), force=force)
     if report is not None:
-        write_report(report, document(shell.command, fields, shell.calling) + "\n", force=force)
+        write_whole(report, document(shell.command, fields, shell.calling) + "\n", force=force)

@@ -32,8 +32,11 @@ _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
-def zip_state(path: Path, listing: str) -> State:
-    """Says what lies at a zip's place; `same` only after every byte of it was read."""
+def zip_state(path: Path, listing: str, of: str, label: str) -> State:
+    """Says what lies at a zip's place; `same` only after every byte of it was read.
+
+    A zip of ours that holds something else than `of` says is foreign: a person wanted that one too.
+    """
     place = real(path)
     if not os.path.lexists(place):
         return "absent"
@@ -43,6 +46,8 @@ def zip_state(path: Path, listing: str) -> State:
         with zipfile.ZipFile(place) as found:
             mark = _mark(found.comment)
             if mark is None or mark.get("content") != _content(found):
+                return "foreign"
+            if not _is_of(found, mark, of, label):
                 return "foreign"
             return "same" if mark.get("listing") == listing and found.testzip() is None else "ours"
     except _BROKEN:
@@ -107,7 +112,7 @@ class ZipDraft:
         if self._zip.fp is not None:
             check_room(self._zip.fp.fileno())
 
-    def land(self, listing: str, *, replace: bool) -> int:
+    def land(self, listing: str, of: str, *, replace: bool) -> int:
         """Closes the zip, reads it back, and gives it its name; gives its size in bytes.
 
         ContentDiffers when the disk does not give back what was written; PlaceTaken when something is there and
@@ -115,7 +120,7 @@ class ZipDraft:
         """
         try:
             self._zip.comment = json.dumps(
-                {"by": "xnatsync", "listing": listing, "content": _content(self._zip)}
+                {"by": "xnatsync", "of": of, "listing": listing, "content": _content(self._zip)}
             ).encode()
             self._zip.close()
             self._draft.flush()
@@ -147,6 +152,13 @@ def _content(found: zipfile.ZipFile) -> str:
     for info in sorted(found.infolist(), key=lambda info: info.filename):
         digest.update(f"{info.filename}\0{info.file_size}\0{info.CRC}\n".encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
+
+
+def _is_of(found: zipfile.ZipFile, mark: Mapping[str, object], of: str, label: str) -> bool:
+    """Tell whether a zip of ours holds what is wanted now; older ones tell it by the label that they begin with."""
+    if (told := mark.get("of")) is not None:
+        return told == of
+    return all(info.filename.startswith(f"{label}/") for info in found.infolist())
 
 
 def _mark(comment: bytes) -> dict[str, object] | None:

@@ -15,12 +15,13 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from xnatsync.core.errors import LedgerHeld, LinkInOurWay
+from xnatsync.core.errors import LedgerHeld, LinkInOurWay, PlaceTaken
 from xnatsync.disk.failures import our_disk
 from xnatsync.disk.locks import try_lock
 from xnatsync.ledger.place import create, refuse_place
 
 _OWN_FILE = sys.platform.startswith("linux")
+_BEGIN = b"\nprocess "  # of every lock; the first byte is what Windows locks
 _TRIES = 10  # a ledger that is replaced while it is locked is locked anew
 
 
@@ -59,11 +60,17 @@ def _take_beside(held: ExitStack, beside: Path) -> None:
     handle = _open(held, beside, os.O_CREAT | os.O_RDWR)
     if not _lock(handle, beside):
         raise LedgerHeld(f"another xnatsync works with this ledger: {_holder(beside)}")
-    text = f"process {os.getpid()} on {platform.node()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    begin = os.read(handle, len(_BEGIN))
+    if not _BEGIN.startswith(begin):  # a full disk may have cut what we wrote there
+        raise PlaceTaken(
+            f"{beside} is where the lock of the ledger has to be, and is no lock of ours: it was left as it is",
+            advice="Move it away, or give the ledger another place: `path` in [ledger].",
+        )
+    text = f"{os.getpid()} on {platform.node()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
     try:
         os.ftruncate(handle, 0)
         os.lseek(handle, 0, os.SEEK_SET)
-        os.write(handle, b"\n" + text.encode())  # the first byte is what Windows locks
+        os.write(handle, _BEGIN + text.encode())
     except OSError as error:
         raise our_disk(error, f"locking {beside}") from error
 

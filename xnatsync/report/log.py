@@ -6,6 +6,7 @@ number, and `xnatsync why` tells the person the rest (S8).
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -21,6 +22,7 @@ from xnatsync.ledger.rows import ItemRow, UnitRow
 from xnatsync.report import streams
 
 _WAIT_TOLD_S = 1.0
+_BEGIN = b'{"at": "2'  # of each line
 _PLAIN_DATA = (int, float, bool, type(None))
 
 
@@ -149,6 +151,7 @@ def open_log(file: Path | None, failed: Callable[[OSError], None] = lambda error
         return
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
+        _refuse_no_log(file)
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600)
     except OSError as error:
         failed(error)
@@ -158,6 +161,16 @@ def open_log(file: Path | None, failed: Callable[[OSError], None] = lambda error
         yield Log(LogFile(handle))
     finally:
         os.close(handle)
+
+
+def _refuse_no_log(file: Path) -> None:
+    """Raise FileExistsError when a plain file of somebody else's lies there: lines are added to a log of ours alone."""
+    if not file.is_file() or not file.stat().st_size:
+        return
+    with file.open("rb") as stream:
+        begin = stream.read(len(_BEGIN))
+    if not _BEGIN.startswith(begin):  # a full disk may have cut the first line
+        raise FileExistsError(errno.EEXIST, "it is no log of xnatsync, and nothing was added to it", str(file))
 
 
 def _is_code(value: object) -> bool:

@@ -13,9 +13,16 @@ from pathlib import Path
 from xnatsync.sandbox.http.server import SandboxServer
 from xnatsync.sandbox.model.site import Site
 
+_PARTS = ("store", "state/site", "state/accounts", "state/projects")  # whatever else somebody added
+_IN_EMPTY_FOLDERS = {"lost+found", "sandbox.lock"}
+
 
 class InUse(OSError):
     """Another sandbox serves from this folder."""
+
+
+class NotASandbox(OSError):
+    """The folder holds something that no sandbox put there."""
 
 
 def serve(
@@ -23,12 +30,14 @@ def serve(
 ) -> None:
     """Serves the site kept in `root` until `stop` is set; calls `on_ready` with the URL once it accepts logins.
 
-    InUse when another sandbox serves from there.
+    InUse when another sandbox serves from there, NotASandbox when it holds other things: nothing is made there then.
 
     The administrator is created, or given this password, at every start.  When this returns, all state is on disk.
     """
     root.mkdir(parents=True, exist_ok=True)
     with _alone(root):
+        if not _is_ours(root):
+            raise NotASandbox(errno.ENOTEMPTY, f"{root} holds other things than a sandbox's state")
         _serve(root, port, user, password, on_ready, stop)
 
 
@@ -56,6 +65,12 @@ def _alone(root: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def _is_ours(root: Path) -> bool:
+    """Tell whether a folder is empty, or was filled by a sandbox."""
+    there = {entry.name for entry in root.iterdir()} - _IN_EMPTY_FOLDERS
+    return not there or all((root / part).is_dir() for part in _PARTS)
 
 
 def _serve(

@@ -57,12 +57,14 @@ def begin(file: Path, wishes: Wishes) -> Begun:
             f"{file} cannot be written: {error.strerror or type(error).__name__}",
             advice="Name another with `--config`.",
         ) from error
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text_of(wishes))
     try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text_of(wishes))
         load(file)
-    except ConfigError:
+    except (ConfigError, OSError) as error:
         file.unlink()  # ours alone: it was made above
+        if isinstance(error, OSError):
+            raise ConfigError(f"{file} cannot be written: {error.strerror or type(error).__name__}") from error
         raise
     try:
         with connected(choose(file, wishes.name)) as server:

@@ -157,7 +157,7 @@ def _unplaced(
 def _unpack(
     bringer: Bringer, disk: TreeDisk, placed: Sequence[ServerFile], order: Order, report: DownloadReport
 ) -> None:
-    folder = Folder(disk, order.folder)
+    folder = Folder(disk, order.folder, report.session.id)
     standing = folder.standing(placed, force=order.force)
     report.kept_files = len(standing.same)
     report.errors += [foreign_error(each, order.folder) for each in standing.foreign]
@@ -223,7 +223,8 @@ def _gravest(errors: Sequence[BaseException]) -> BaseException:
 
 
 def _pack(bringer: Bringer, disk: TreeDisk, placed: Sequence[ServerFile], order: Order, report: DownloadReport) -> None:
-    parcels = packing.parcels(placed, order.folder, order.single, report.session.label or report.session.id)
+    session = report.session
+    parcels = packing.parcels(placed, order.folder, order.single, session.label or session.id, session.id)
     states = {parcel.target: packing.state(parcel) for parcel in parcels}
     due: list[Parcel] = []
     for parcel in parcels:

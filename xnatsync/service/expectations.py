@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
@@ -14,10 +13,9 @@ from typing import Any, NoReturn
 
 from xnatsync.core.auditing import Expected, Scheduled
 from xnatsync.core.cells import cell, uncelled
-from xnatsync.core.errors import ListInvalid, PlaceTaken
+from xnatsync.core.errors import ListInvalid
 from xnatsync.core.holdings import SessionHeld
-from xnatsync.disk import atomic, drafts
-from xnatsync.disk.failures import our_disk
+from xnatsync.service.handwritten import write_whole
 
 TEXT_MAX = 64 << 20  # bytes
 SCANS_MAX = 1_000_000
@@ -114,20 +112,6 @@ def write_manifest(path: Path, held: Mapping[SessionHeld, int], *, force: bool) 
     else:
         text = json.dumps({label: count for label, count, _ in listed}, indent=2) + "\n"
     write_whole(path, text, force=force)
-
-
-def write_whole(path: Path, text: str, *, force: bool) -> None:
-    """Write a text file that we alone may read, whole or not at all.
-
-    PlaceTaken when it is there and `force` is not asked for.
-    """
-    if os.path.lexists(path) and not force:
-        raise PlaceTaken(f"{path} is already there", advice="Name another file, or give --force to overwrite it.")
-    try:
-        atomic.make_folder(path.parent)
-        drafts.write(path, text.encode("utf-8", "surrogatepass"), replace=True)
-    except OSError as error:
-        raise our_disk(error, f"writing {path}") from error
 
 
 # --- the schedule ------------------------------------------------------------------------------------------------

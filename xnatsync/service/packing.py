@@ -23,6 +23,7 @@ class Parcel:
 
     target: Path
     label: str
+    of: str  # whose files it holds: a session, or one resource of it
     files: tuple[ServerFile, ...]
 
     @property
@@ -31,18 +32,23 @@ class Parcel:
         return listing_digest(self.files)
 
 
-def parcels(placed: Sequence[ServerFile], folder: Path, single: Path | None, label: str) -> list[Parcel]:
+def parcels(
+    placed: Sequence[ServerFile], folder: Path, single: Path | None, label: str, session_id: str
+) -> list[Parcel]:
     """Sorts the files into zips; without files there is none."""
     sorted_out: dict[Path, list[ServerFile]] = {}
     for each in placed:
         name = "scans.zip" if each.key.scan else f"resources_{each.key.label}.zip"
         sorted_out.setdefault(single or folder / name, []).append(each)
-    return [Parcel(target, label, tuple(files)) for target, files in sorted_out.items()]
+    return [
+        Parcel(target, label, f"{session_id}/{files[0].key.label}" if single is not None else session_id, tuple(files))
+        for target, files in sorted_out.items()
+    ]
 
 
 def state(parcel: Parcel) -> State:
     """Says what lies at a zip's place; without digests a zip of ours is as the server's listing of sizes says."""
-    return zip_state(parcel.target, parcel.listing)
+    return zip_state(parcel.target, parcel.listing, parcel.of, parcel.label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ def from_server(bringer: Bringer, parcel: Parcel, *, replace: bool) -> list[Xnat
         store = _Drafted(draft, f"session {bringer.owner.id}", parcel.label)
         failures = bringer.bring(parcel.files, store, _take_all)
         if not failures:
-            draft.land(parcel.listing, replace=replace)
+            draft.land(parcel.listing, parcel.of, replace=replace)
     return failures
 
 
@@ -101,12 +107,12 @@ def from_folder(disk: TreeDisk, root: Path, parcel: Parcel, *, replace: bool) ->
                 disk.open(root, file.path, size),
                 lambda size, md5, file=file: compare(file, size, md5, str(root)),  # type: ignore[misc]
             )
-        draft.land(parcel.listing, replace=replace)
+        draft.land(parcel.listing, parcel.of, replace=replace)
 
 
 def foreign_error(parcel: Parcel) -> XnatsyncError:
     """Says that a file at a zip's place was left as it is."""
     return PlaceTaken(
-        f"{parcel.target} is there, and is not a zip that this program wrote: it was left as it is",
+        f"{parcel.target} is there, and is not a zip of this that this program wrote: it was left as it is",
         advice="Move it away, or give --force to overwrite it.",
     )

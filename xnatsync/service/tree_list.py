@@ -87,7 +87,7 @@ def write_list(config: Config, file: Path, text: str) -> bool:
     for name, route in config.routes.items():
         if place.is_relative_to(Path(route.folder).resolve()):
             raise Usage(f"--file {file}: it lies in the folder of route {name}", advice="Write it beside the folder.")
-    return write_whole(place, text.encode("utf-8", "surrogatepass"))
+    return write_whole(file.expanduser(), text.encode("utf-8", "surrogatepass"))
 
 
 def _files(found: Sequence[VersionRow], owners: dict[int, OwnerRow], layout: Layout) -> Iterator[ListedFile]:

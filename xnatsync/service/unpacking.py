@@ -62,6 +62,7 @@ class Folder:
 
     disk: TreeDisk
     root: Path
+    session_id: str
     mine: dict[str, Mine] = field(default_factory=dict)
     replaced: set[str] = field(default_factory=set)
     doubtful: set[str] = field(default_factory=set)
@@ -73,9 +74,9 @@ class Folder:
     def standing(self, wanted: Sequence[ServerFile], *, force: bool) -> Standing:
         """Compares the folder with what is wanted.  Changes nothing.
 
-        PlaceTaken when the folder is the tree of a mirror.
+        PlaceTaken when the folder is the tree of a mirror, or holds another session.
         """
-        self.mine = _written_down(self.disk.sentinel(self.root), self.root)
+        self.mine = self._written_down(force=force)
         try:
             look = self.disk.look_tree(self.root)
         except FolderMissing:
@@ -164,11 +165,24 @@ class Folder:
         """Writes down what we put there, beside what another run wrote down meanwhile."""
         if not self.mine:
             return
-        self._mark(_written_down(self.disk.sentinel(self.root), self.root) | self.mine)
+        self._mark(self._written_down(force=True) | self.mine)
 
     def _mark(self, mine: dict[str, Mine]) -> None:
         told = {path: [part.size, part.mtime_ns, part.md5] for path, part in sorted(mine.items())}
-        self.disk.mark(self.root, json.dumps({"kind": _KIND, "version": 1, "files": told}))
+        told_of = {"kind": _KIND, "version": 1, "session": self.session_id, "files": told}
+        self.disk.mark(self.root, json.dumps(told_of))
+
+    def _written_down(self, *, force: bool) -> dict[str, Mine]:
+        """Read what an earlier run put there; nothing of another session counts as ours."""
+        session_id, mine = _written_down(self.disk.sentinel(self.root), self.root)
+        if session_id in {"", self.session_id}:
+            return mine
+        if not force:
+            raise PlaceTaken(
+                f"{self.root} holds session {session_id}, and this is {self.session_id}: nothing was changed there",
+                advice="Download to another folder with --out or --name.",
+            )
+        return {}
 
     def _land(self, batch: Sequence[Staged]) -> None:
         self.disk.flush(self.root, [one.name for one in batch])
@@ -212,14 +226,16 @@ def _is(each: ServerFile, size: int, md5: str) -> bool:
     return (each.size is None or size == each.size) and (not each.md5 or md5 == each.md5)
 
 
-def _written_down(text: str, root: Path) -> dict[str, Mine]:
+def _written_down(text: str, root: Path) -> tuple[str, dict[str, Mine]]:
+    """Read the mark of a folder: which session it holds ("" when it does not say), and what was put there."""
     if not text:
-        return {}
+        return "", {}
     try:
         told = json.loads(text)
         files = told["files"] if told["kind"] == _KIND else None
         assert files is not None
-        return {path: Mine(int(size), int(mtime_ns), str(md5)) for path, (size, mtime_ns, md5) in files.items()}
+        mine = {path: Mine(int(size), int(mtime_ns), str(md5)) for path, (size, mtime_ns, md5) in files.items()}
+        return str(told.get("session", "")), mine
     except (ValueError, KeyError, TypeError, AssertionError):
         raise PlaceTaken(
             f"{root} belongs to a mirror (it has a mark of its own in .xnatsync)",

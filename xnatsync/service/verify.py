@@ -13,7 +13,7 @@ from pathlib import Path
 
 from xnatsync import __version__
 from xnatsync.config.model import MirrorConfig, PushConfig
-from xnatsync.core.errors import Disposition, Exit, PlaceTaken, Stopped, XnatsyncError
+from xnatsync.core.errors import Disposition, Exit, Stopped, XnatsyncError
 from xnatsync.core.manifest import Level
 from xnatsync.core.moment import later
 from xnatsync.core.sampling import Round, Sample, Scope, pick, pick_part
@@ -322,20 +322,3 @@ def unlooked(target: Target, depth: Depth, why: str) -> Looked:
         target, depth, server=Tally(target.files),
         findings=(Finding("server", Verdict.UNVERIFIABLE, None, why, max(target.files, 1)),),
     )  # fmt: skip
-
-
-# --- files of reports --------------------------------------------------------------------------------------------
-
-
-def refuse_taken(places: Sequence[Path], *, force: bool) -> None:
-    """Asks before the work what `write_report` would refuse after it."""
-    for place in places:
-        if os.path.lexists(place) and not force:
-            raise PlaceTaken(f"{place} is already there", advice="Name another file, or give --force to overwrite it.")
-
-
-def write_report(place: Path, text: str, *, force: bool) -> None:
-    """Writes a file whole or not at all; PlaceTaken when it is there and `force` is not asked for."""
-    from xnatsync.service.expectations import write_whole
-
-    write_whole(place, text, force=force)
