@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import io
 import json
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +16,8 @@ from hypothesis import strategies as st
 
 from draws import examples
 from unit.xnat_scripted import Answer, Scripted, connected, scripted
-from xnatsync.core.errors import ReplyStrange, XnatsyncError
-from xnatsync.core.inventory import Owner, OwnerKind
+from xnatsync.core.errors import ReadFailed, ReplyStrange, XnatsyncError
+from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.xnat import projects, resources, scans, sessions, subjects
 from xnatsync.xnat.server import XnatServer
 
@@ -23,6 +27,9 @@ ODD: list[object] = [
 URI = "/prearchive/projects/P1/20240611_142301123/{}"
 E1 = "/data/experiments/E1/scans/4/resources/1/files/{}"
 OWNER = Owner(OwnerKind.SESSION, "P1", "E1", subject="S", session="L")
+PROJECT = Owner(OwnerKind.PROJECT, "P1", "P1")
+GONE = Owner(OwnerKind.SESSION, "P1", "E0", subject="S", session="GONE")
+ROW = URI.format("MINE")
 SEEN = {
     "ID": "E1",
     "project": "P1",
@@ -80,6 +87,77 @@ LISTINGS: dict[str, tuple[str, dict[str, Any], Callable[[XnatServer], set[str]]]
         {"Name": "L1", "Size": "5", "URI": E1.format("L1"), "collection": "NIFTI", "digest": ""},
         lambda server: {file.name for file in server.session_files("E1").files},
     ),
+    "files of a prearchive row": (
+        f"/data{ROW}/scans/4/resources/DICOM/files",
+        {"Name": "L1", "Size": "5"},
+        lambda server: {file.name for file in server.prearchive_files(ROW).files},
+    ),
+    "scans of a prearchive row": (
+        f"/data{ROW}/scans",
+        {"ID": "4"},
+        lambda server: {"L1" for file in server.prearchive_files(ROW).files if file.scan == "4"},
+    ),
+    "resources of a prearchive row": (
+        f"/data{ROW}/resources",
+        {"category": "scans", "cat_id": "4", "label": "DICOM"},
+        lambda server: {"L1" for file in server.prearchive_files(ROW).files if file.resource == "DICOM"},
+    ),
+    "resources of a scan of a prearchive row": (
+        f"/data{ROW}/scans/5/resources",
+        {"label": "DICOM"},
+        lambda server: {"L1" for file in server.prearchive_files(ROW).files if file.scan == "5"},
+    ),
+    "sessions that are there": (
+        "/data/experiments",
+        {"ID": "E1", "label": "L", "URI": "/data/experiments/E1"},
+        lambda server: {f"{owner.session}1" for owner in server.owner_files([OWNER, GONE])},
+    ),
+    "scans of a session without files": (
+        "/data/experiments/E9/scans",
+        {"ID": "4"},
+        lambda server: {"L1"} if not_listed(server) else set(),
+    ),
+    "resources of a session, asked whether it is there": (
+        "/data/experiments/E9/resources",
+        {"label": "R"},
+        lambda server: {"L1"} if server.resource_files("E9", "R").files == () else set(),
+    ),
+    "types of scans": (
+        "/data/experiments/E8/scans",
+        {"ID": "4-MR1", "type": "T1"},
+        lambda server: {"L1" for scan, _, _, _ in server.fetch_scans("E8", ["4", "4-MR1"]) if scan == "4-MR1"},
+    ),
+    "numbers of resources": (
+        "/data/experiments/E1/resources",
+        {"xnat_abstractresource_id": "17", "label": "a b", "category": "resources", "cat_id": ""},
+        lambda server: {b"".join(server.fetch_file(OWNER, ResourceKey("", "a b"), "x")).decode()},
+    ),
+    "projects that we may edit": (
+        "/data/projects",
+        {"ID": "L1"},
+        lambda server: {"L1"} if server.may_edit("L1") else set(),
+    ),
+    "roles in projects": (
+        "/data/projects",
+        {"ID": "", "id": "L1", "user_role_1": "Collaborators"},
+        lambda server: {"L1"} if server.may_edit("L1") is False else set(),
+    ),
+    "sessions with the number of their scans": (
+        "/data/projects/P1/experiments",
+        {**SEEN, "URI": "/data/experiments/E1", "xnat:imagescandata/id": "4"},
+        lambda server: {held.label for held in sessions.scan_counts(server.client, "P1")},
+    ),
+    "labels of shared sessions": (
+        "/data/experiments",
+        {"URI": "/data/experiments/E1", "xnat:imagesessiondata/sharing/share/project": "P1",
+         "xnat:imagesessiondata/sharing/share/label": "L1"},
+        lambda server: {held.label for held in sessions.listed(server.client, "P1")},
+    ),
+    "files of a project": (
+        "/data/projects/P1/files",
+        {"Name": "L1", "Size": "5", "URI": "/data/projects/P1/resources/1/files/L1", "collection": "D", "digest": ""},
+        lambda server: {file.name for file in server.owner_files([PROJECT])[PROJECT].files},
+    ),
     "files of an owner": (
         "/data/experiments/E1/files",
         {"Name": "L1", "Size": "5", "URI": E1.format("L1"), "collection": "NIFTI", "digest": ""},
@@ -88,12 +166,72 @@ LISTINGS: dict[str, tuple[str, dict[str, Any], Callable[[XnatServer], set[str]]]
 }  # fmt: skip
 
 
+def zipped(*folders: str) -> Answer:
+    """Answers with a zip of a file in each folder."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for folder in folders:
+            archive.writestr(f"E8/scans/{folder}/resources/DICOM/files/x", b"x")
+    return Answer(200, stream.getvalue())
+
+
+def result(*rows: dict[str, str]) -> Answer:
+    """Answers with a listing."""
+    return Answer(200, json.dumps({"ResultSet": {"Result": rows}}).encode())
+
+
+def not_listed(server: XnatServer) -> bool:
+    """Tells whether a session whose files are refused is known to have scans."""
+    with pytest.raises(ReadFailed, match="could not be listed"):
+        server.session_files("E9")
+    return True
+
+
+# What is asked beside the listing that a test is about.
+BESIDE: dict[str, Answer] = {
+    "/data/experiments/E1/scans": result({"ID": "4"}),
+    f"/data{ROW}/scans": result({"ID": "4"}, {"ID": "5"}),
+    f"/data{ROW}/resources": result({"category": "scans", "cat_id": "4", "label": "DICOM"}),
+    f"/data{ROW}/scans/5/resources": result({"label": "DICOM"}),
+    **{
+        f"/data{ROW}/scans/{scan}/resources/{label}/files": result({"Name": "L1", "Size": "5"})
+        for scan in (4, 5, 7, 9)
+        for label in ("DICOM", "OTHER", "7")
+    },
+    **{f"/data{ROW}/scans/{scan}/resources": result({"label": "DICOM"}) for scan in (4, 7, 9)},
+    "/data/experiments/E1,E0/files": Answer(500, b"no"),
+    "/data/experiments/E1/files": result(),
+    "/data/experiments/E1": Answer(200, b'{"items": [{"data_fields": {"ID": "E1"}}]}'),
+    "/data/experiments/E9": Answer(200, b'{"items": [{"data_fields": {"ID": "E9"}}]}'),
+    "/data/experiments/E9/scans/ALL/files": Answer(500, b"no"),
+    "/data/experiments/E9/resources/R/files": result(),
+    "/data/experiments/E8/scans/ALL/files": result(
+        *(
+            {
+                "Name": "x",
+                "Size": "1",
+                "URI": f"/data/experiments/E8/scans/{scan}/resources/1/files/x",
+                "collection": "DICOM",
+                "digest": "",
+            }
+            for scan in ("4", "4-MR1")
+        )
+    ),
+    "/data/experiments/E8/scans/4,4-MR1/files": zipped("4-MR1-T1"),
+    "/data/experiments/E1/resources/17/files/x": Answer(200, b"L1"),
+    "/data/projects/P1/experiments": result(
+        {**SEEN, "label": "THEIRS", "project": "P9", "URI": "/data/experiments/E1"}
+    ),
+}
+
+
 def listed(script: Scripted, path: str, rows: list[object]) -> None:
     """Answers with these rows."""
     body = json.dumps({"ResultSet": {"Result": rows}}).encode("utf-8", "surrogatepass")
     script.on("GET", path, Answer(200, body))
-    if path.endswith("/scans/4/resources"):
-        script.on("GET", "/data/experiments/E1/scans", Answer(200, b'{"ResultSet": {"Result": [{"ID": "4"}]}}'))
+    for other, few in BESIDE.items():
+        if other != path:
+            script.on("GET", other, few)
 
 
 @pytest.mark.parametrize("name", LISTINGS)
@@ -112,8 +250,13 @@ def test_a_good_row_is_found_beside_any_odd_one(name: str) -> None:
                 assert "L1" in found(server), row
 
 
+OTHER = {"4": "9", "4-MR1": "9", "DICOM": "OTHER", "17": "18", "a b": "a c"}
+
+
 def _renamed(value: object) -> object:
-    return value.replace("L1", "L2").replace("E1", "E2").replace("1.2.3", "1.2.4") if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return OTHER.get(value, value.replace("L1", "L2").replace("E1", "E2").replace("1.2.3", "1.2.4"))
 
 
 def _differences(row: dict[str, Any], good: dict[str, Any]) -> dict[str, Any]:
@@ -144,6 +287,20 @@ def test_a_listing_with_a_refused_file_proves_no_absence(name: str, name_of_file
     assert len(listing.refused) == 1
 
 
+@pytest.mark.parametrize("name", [name for name in LISTINGS if name.endswith("prearchive row")])
+@pytest.mark.parametrize("odd", ["a\tb", "../x", "\u202ex", None, ["x"]])
+def test_a_prearchive_row_with_an_odd_scan_proves_no_absence(name: str, odd: object) -> None:
+    """Nor one with an odd resource or file."""
+    path, good, _ = LISTINGS[name]
+    column = {"files": "Name", "scans": "ID", "resources": "label"}[name.split()[0]]
+    with scripted() as script, connected(script) as server:
+        listed(script, path, [good, {**good, column: odd}])
+        listing = server.prearchive_files(ROW)
+    assert not listing.complete
+    assert listing.refused
+    assert listing.files
+
+
 def test_a_row_that_may_be_the_session_asked_for_is_no_absence() -> None:
     """With our label, or with none, and an address that cannot be read: nothing is concluded (S7)."""
     path, good, _ = LISTINGS["sessions"]
@@ -154,6 +311,10 @@ def test_a_row_that_may_be_the_session_asked_for_is_no_absence() -> None:
                 server.sessions("P1", label="L1")
         listed(script, path, [{**good, "label": "OTHER", "URI": "/x"}, {**good, "label": "L2"}])
         assert server.sessions("P1", label="L1") == ()
+        for label in (None, ""):  # what the server's filter let through, and nobody can name
+            listed(script, path, [{**good, "label": label}])
+            with pytest.raises(ReplyStrange):
+                server.sessions("P1", label="L1")
 
 
 def test_a_listing_in_which_no_row_is_right_is_refused_whole() -> None:
@@ -164,3 +325,28 @@ def test_a_listing_in_which_no_row_is_right_is_refused_whole() -> None:
             with pytest.raises(XnatsyncError):
                 found(server)
             assert good
+
+
+def _reads() -> set[str]:
+    """Names every function of the client that reads a listing."""
+    reading = {"rows", "scans", "scan_types", "labels", "scan_labels", "files", "prearchive_files", "prearchive",
+               "sessions", "projects", "role", "item_children", "experiments"}  # fmt: skip
+    found = set()
+    for path in (Path(__file__).parents[2] / "xnatsync" / "xnat").glob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            inside = [one for one in ast.walk(node) if isinstance(one, ast.Attribute) and one.attr in reading]
+            if any(isinstance(one.value, ast.Name) and one.value.id == "replies" for one in inside):
+                found.add(f"{path.stem}.{getattr(node, 'name', '?')}")
+    return found
+
+
+def test_every_function_that_reads_a_listing_is_in_a_table() -> None:
+    """Those of the inventory are in its own (test_inventory_rows)."""
+    here = {
+        "resources.of_session", "resources.of_scan", "sessions.listed", "sessions.scan_counts", "sessions._labels_here",
+        "subjects.listed", "listing.may_edit", "listing.sessions", "listing.scan_files", "listing.scans",
+        "listing.resource_files", "owner_files._listed", "owner_files._there", "owner_files._alone", "scans.listed",
+        "projects.listed", "prearchive.rows", "prearchive.files", "prearchive._labels", "download._types",
+        "resource_download._number", "resource_download._Folders",
+    }  # fmt: skip
+    assert {name for name in _reads() if not name.startswith("inventory.")} == here

@@ -76,7 +76,9 @@ def member_path(label: str, file: ServerFile) -> str:
 
 
 def of_resource(scan: str, label: str) -> str:
-    """Names a resource for people."""
+    """Names a resource for people, "" being one that the server did not name."""
+    if not label:
+        return f"a resource of scan {scan}" if scan else "some resource"
     return f"resource {label} of scan {scan}" if scan else f"resource {label}"
 
 

@@ -77,6 +77,11 @@ class FileListing:
     complete: bool = True
     refused: tuple[tuple[str, str, str], ...] = ()  # (scan, resource, why): names nobody may write to a disk
 
+    @property
+    def is_of_unknown_place(self) -> bool:
+        """Tells whether something was refused of which nobody can tell the resource: then it may be in any."""
+        return any(not resource for _, resource, _ in self.refused)
+
 
 @dataclass(frozen=True, slots=True)
 class ImportTarget:

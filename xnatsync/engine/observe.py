@@ -39,7 +39,7 @@ def observe(world: World, unit: UnitRow, files: Sequence[FileRow]) -> ServerView
     ]
     members = {file.member: file.key for file in files if file.kind == "dicom"}
     own = own_row(world, unit, rows, members)
-    if own is None and not planned and any(not row.uri and not (row.study_uid and row.name) for row in prearchive):
+    if own is None and not planned and any(_may_be_ours(row, unit) for row in prearchive):
         raise ReadFailed("a row of the prearchive cannot be read, and may be ours: nothing is concluded")
     sessions = recognise.sessions(world, unit, members)
     holder = next((session for session in sessions if session.study_uid == unit.study_uid), None)
@@ -59,6 +59,11 @@ def observe(world: World, unit: UnitRow, files: Sequence[FileRow]) -> ServerView
         | {row.name for row in prearchive},
         kin=EMPTY if staged is None or set(staged) <= set(members.values()) else _kin(world, unit),
     )
+
+
+def _may_be_ours(row: PrearchiveSeen, unit: UnitRow) -> bool:
+    """Tell whether a row of which the address cannot be read says nothing that speaks against it."""
+    return not row.uri and row.study_uid in {"", unit.study_uid} and row.name in {"", unit.session}
 
 
 def _labels(

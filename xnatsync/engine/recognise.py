@@ -82,6 +82,7 @@ def own_row(
         if row.uri in known
         or (
             before is not None
+            and row.uri  # what has no address that can be read is nothing to act on
             and row.uri not in before
             and row.name == unit.session
             and (row.study_uid == unit.study_uid or _is_all_ours(world.server(unit.server), row, members))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from xnatsync.core.agreement import Trouble, copy_kept, needs_reading
 from xnatsync.core.conflict import is_conflict_copy
 from xnatsync.core.errors import ListingShort, NameHostile, SourceChanged, SourceUnreadable
+from xnatsync.core.fetching import of_resource
 from xnatsync.core.inventory import Owner, ResourceKey
 from xnatsync.core.remote import FileListing
 from xnatsync.core.sides import BaseFile, ServerFile, Sides, TreeFile
@@ -190,4 +191,4 @@ def _hostile(key: ResourceKey, why: str) -> Trouble:
 
 
 def _of(key: ResourceKey) -> str:
-    return f"{key.scan}/{key.label}"
+    return f"{key.scan}/{key.label}" if key.label else of_resource(key.scan, "")

@@ -204,7 +204,8 @@ class PushStep:
             for file in listing.files
         }
         hidden = frozenset(ResourceKey(scan, label) for scan, label, _ in listing.refused)
-        return _Listing(files, listing.complete or bool(hidden), hidden)
+        known = bool(hidden) and not listing.is_of_unknown_place  # else what is refused may be in any resource
+        return _Listing(files, listing.complete or known, hidden)
 
     def _decide(
         self,

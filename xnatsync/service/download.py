@@ -121,7 +121,7 @@ def _listing(archive: Archive, owner: Owner) -> FileListing:
 
 def _refuse_missing(session: SessionHeld, wish: Wish, listing: FileListing) -> None:
     """What was named must be there: a misspelt scan or resource is no empty success."""
-    if wish.label is None:
+    if wish.label is None or listing.is_of_unknown_place:  # told, and perhaps what was named
         return
     told = [(scan, label) for scan, label, _ in listing.refused]
     if not any(wish.wants(scan, label) for scan, label in [*((f.scan, f.resource) for f in listing.files), *told]):
@@ -139,7 +139,11 @@ def _unplaced(
     clashing: Iterable[tuple[str, ...]],
 ) -> list[XnatsyncError]:
     found: list[XnatsyncError] = []
-    refused = [(of_resource(scan, label), why) for scan, label, why in listing.refused if wish.wants(scan, label)]
+    refused = [
+        (of_resource(scan, label), why)
+        for scan, label, why in listing.refused
+        if not label or wish.wants(scan, label)  # without a label it may be in whatever was asked for
+    ]
     for where, why in dict.fromkeys([*refused, *hostile]):
         found.append(NameHostile(f"a file in {where} was left out: {why}", advice="Rename it on the server."))
     found += [

@@ -35,6 +35,7 @@ class _Sight:
     owners: dict[Identity, tuple[Owner, tuple[ResourceSeen, ...]]] = field(default_factory=dict)
     whole: set[str] = field(default_factory=set)  # projects that were listed completely
     unseen: dict[str, str] = field(default_factory=dict)  # projects that could not be listed, and why
+    odd: list[tuple[str, str]] = field(default_factory=list)  # (project, why) of rows that nobody can read
     rows: dict[int, OwnerRow] = field(default_factory=dict)
 
 
@@ -89,6 +90,7 @@ class Trees:
             return
         if inventory.complete:
             sight.whole.add(inventory.project)
+        sight.odd += [(project, why) for _, why in inventory.refused]
         for owner, resources in inventory.owners.items():
             sight.owners[inventory.project, *owner.key] = owner, resources
 
@@ -182,7 +184,7 @@ class Trees:
             wanted = [part for part in resources if self.route.selection.wants_resource(owner, part)]
             if identity not in known and wanted and self.route.selection.wants_owner(owner):
                 found.append(self._new(owner, wanted))
-        for project, why in self.sight.unseen.items():
+        for project, why in [*self.sight.unseen.items(), *self.sight.odd]:
             target = Target(self.route.name, self.route.server, project)
             found.append(Looked(target, self.depth, findings=(Finding("server", Verdict.UNVERIFIABLE, None, why),)))
         if strangers := self._strangers():

@@ -40,9 +40,12 @@ def inventory(client: Client, project: str, kinds: frozenset[OwnerKind]) -> Inve
     if OwnerKind.PROJECT in kinds:
         owner = Owner(OwnerKind.PROJECT, draft.project, draft.project, stamp=_item_stamp(item))
         draft.add(owner)
-        for fields in replies.item_children(item, "resources/resource"):
-            row: Row = {name: _text_of(fields.get(name)) for name in RESOURCE_FIELDS}
+        odd: replies.Refused = []
+        for fields in replies.item_children(item, "resources/resource", odd):
+            row: Row = {name: fields.get(name) for name in RESOURCE_FIELDS}  # an item leaves out what is null (§4.1)
             _resource(draft, owner.id, row, "", "", item.call.what)
+        for _, _, why in odd:
+            draft.refused[owner.id, why] = None
     return draft.inventory()
 
 
@@ -55,6 +58,7 @@ class _Draft:
     resources: dict[str, dict[ResourceKey, ResourceSeen]] = field(default_factory=dict)
     refused: dict[tuple[str, str], None] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)  # accession IDs of owners with a hostile name
+    odd_subjects: set[str] = field(default_factory=set)  # IDs of subjects with a hostile label, "" for an odd ID
     _segments: dict[object, str] = field(default_factory=dict)
     _texts: dict[object, str] = field(default_factory=dict)
 
@@ -62,6 +66,11 @@ class _Draft:
         """Adds an owner, with no resources yet."""
         self.owners[owner.id] = owner
         self.resources.setdefault(owner.id, {})
+
+    def drop(self, owner: Owner, error: ReplyStrange) -> None:
+        """Takes an owner away again, because of what it turned out to lack."""
+        del self.owners[owner.id], self.resources[owner.id]
+        self.refuse(owner.id, error)
 
     def refuse(self, owner_id: str, error: ReplyStrange) -> None:
         """Leaves something out because of its name, and remembers that it did."""
@@ -76,13 +85,10 @@ class _Draft:
         return known
 
     def text(self, value: object, what: str) -> str:
-        """Looks at a text; one with control characters counts as none, because nothing depends on it."""
+        """Return a text that nothing is addressed by; what is odd in it is quoted."""
         known = self._texts.get(value) if isinstance(value, str) else None
         if known is None:
-            try:
-                known = names.text(value, what)
-            except ReplyStrange:
-                known = ""
+            known = names.shown(value)
             if isinstance(value, str):
                 self._texts[value] = known
         return known
@@ -107,7 +113,7 @@ def _own_sessions(client: Client, draft: _Draft) -> None:
     reply = client.get(addresses.project_sessions(draft.project))
     wanted = ("URI", "label", "xsiType", *SCAN_COLUMNS)
     for row in replies.rows(reply, wanted):
-        if _project(row) == draft.project:  # the server's filter may be wider than asked
+        if _is_of_ours(draft, row, reply.call.what):  # the server's filter may be wider than asked
             _session_row(draft, row, reply.call.what, own_resources=False)
     sessions = [owner for owner in draft.owners.values() if owner.kind is OwnerKind.SESSION]
     joined = _joined_resources(client, draft, sessions) if sessions else True
@@ -136,7 +142,7 @@ def _shared_sessions(client: Client, draft: _Draft, *, with_subjects: bool) -> N
     what = reply.call.what
     before = set(draft.owners)
     for row in replies.rows(reply, ("URI", "label", "xsiType", SHARE + "project", SHARE + "label", *SCAN_COLUMNS)):
-        if row[SHARE + "project"] == draft.project and _project(row) != draft.project:
+        if _is_shared_here(draft, row, what) and _project(row) != draft.project:
             _session_row(draft, row, what, own_resources=joined is not None)
     shared = [owner for owner in draft.owners.values() if owner.id not in before]
     if not shared:
@@ -144,6 +150,9 @@ def _shared_sessions(client: Client, draft: _Draft, *, with_subjects: bool) -> N
     known = {owner.id: owner.subject for owner in draft.owners.values() if owner.kind is OwnerKind.SUBJECT}
     labels = known if with_subjects else _subject_labels(client, draft)
     for owner in shared:
+        if owner.subject_id not in labels and draft.odd_subjects & {owner.subject_id, ""}:
+            draft.drop(owner, ReplyStrange(f"{what}: its subject has no usable label in this project"))
+            continue
         draft.owners[owner.id] = replace(owner, subject=labels.get(owner.subject_id, owner.subject))
         if joined is None:
             _of_one(client, draft, owner)
@@ -160,8 +169,7 @@ def _session_row(draft: _Draft, row: Row, what: str, *, own_resources: bool) -> 
             draft.lost.add(session)
             draft.refuse(session, error)
             return
-    if row["xnat:imagescandata/id"]:
-        _scan_resource(draft, session, row, what)
+    _scan_resource(draft, session, row, what)
     if own_resources:
         _resource(draft, session, row, SESSION_FILE, "", what)
 
@@ -176,7 +184,7 @@ def _session(draft: _Draft, row: Row, session: str, what: str) -> Owner:
         session,
         subject=draft.segment(_either(row, "subject_label", "xnat:subjectdata/label"), what),
         subject_id=draft.segment(_either(row, "subject_ID", "xnat:imagesessiondata/subject_id"), what),
-        session=draft.segment((row.get(SHARE + "label") or session) if shared else row["label"], what),
+        session=draft.segment(_label_here(row, session) if shared else row["label"], what),
         xsi_type=xsi_type,
         date=draft.text(_either(row, "date"), what),
         modality=modality_of(xsi_type),
@@ -186,7 +194,7 @@ def _session(draft: _Draft, row: Row, session: str, what: str) -> Owner:
 
 
 def _scan_resource(draft: _Draft, session: str, row: Row, what: str) -> None:
-    if not row[SCAN_FILE + "label"]:
+    if _is_empty(row[SCAN_FILE + "label"]) and _is_empty(row[SCAN_FILE + "xnat_abstractresource_id"]):
         return
     try:
         scan = draft.segment(row["xnat:imagescandata/id"], what)
@@ -198,8 +206,9 @@ def _scan_resource(draft: _Draft, session: str, row: Row, what: str) -> None:
 
 def _resource(draft: _Draft, owner_id: str, row: Row, prefix: str, scan: str, what: str) -> None:
     """Adds the resource a row tells of, if any; rows that repeat it change nothing."""
-    label = row.get(prefix + "label")
-    if not label or owner_id not in draft.resources:
+    label = row.get(prefix + "label", names.Lacking(prefix + "label"))
+    nothing = _is_empty(label) and _is_empty(row.get(prefix + "xnat_abstractresource_id"))
+    if nothing or owner_id not in draft.resources:
         return
     try:
         key = ResourceKey(scan, draft.segment(label, what))
@@ -242,13 +251,14 @@ def _subjects(client: Client, draft: _Draft) -> None:
     what = reply.call.what
     for row in replies.rows(reply, ("URI", "label")):
         subject = _known(draft, row, _SUBJECT, what)
-        if not subject or subject in draft.lost:
+        if not subject or subject in draft.odd_subjects:
+            draft.odd_subjects.add(subject)
             continue
         if subject not in draft.owners:
             try:
                 draft.add(_subject(draft, row, subject, what))
             except ReplyStrange as error:
-                draft.lost.add(subject)
+                draft.odd_subjects.add(subject)
                 draft.refuse(subject, error)
                 continue
         if joined is not None:
@@ -259,7 +269,7 @@ def _subjects(client: Client, draft: _Draft) -> None:
 
 
 def _subject(draft: _Draft, row: Row, subject: str, what: str) -> Owner:
-    home = _project(row) or draft.project
+    home = draft.project if _is_empty(_project(row)) else _project(row)
     return Owner(
         OwnerKind.SUBJECT,
         draft.project,
@@ -272,15 +282,16 @@ def _subject(draft: _Draft, row: Row, subject: str, what: str) -> Owner:
 
 
 def _subject_labels(client: Client, draft: _Draft) -> dict[str, str]:
-    """Gives the labels subjects have in this project; one with a hostile label is left out."""
+    """Gives the labels subjects have in this project; one with a hostile label is left out, and known to be."""
     reply = client.get(addresses.project_subjects(draft.project, resources=False))
     found = {}
     for row in replies.rows(reply, ("URI", "label")):
+        subject = ""
         try:
             subject = _id_of(draft, row, _SUBJECT, reply.call.what)
             found[subject] = draft.segment(row["label"], reply.call.what)
         except ReplyStrange:
-            continue
+            draft.odd_subjects.add(subject)
     return found
 
 
@@ -296,11 +307,6 @@ def _of_one(client: Client, draft: _Draft, owner: Owner) -> None:
 
 
 # --- cells -------------------------------------------------------------------------------------------------------
-
-
-def _text_of(value: object) -> str:
-    """A field of an item as a listing writes it: items have numbers, and leave out what is null (§4.1)."""
-    return "" if value is None else str(value)
 
 
 def _joined(ask: Callable[[], Reply], prefix: str) -> Reply | None:
@@ -336,6 +342,34 @@ def _known(draft: _Draft, row: Row, before: str, what: str) -> str:
 
 def _project(row: Row) -> object:
     return row.get("project", "")
+
+
+def _is_of_ours(draft: _Draft, row: Row, what: str) -> bool:
+    """Tell whether a row is of this project; one of which nobody can tell may be, and is refused by itself."""
+    project = _project(row)
+    if isinstance(project, str) and project:
+        return project == draft.project
+    draft.refuse("", ReplyStrange(f"{what}: a session without a project is listed"))
+    return False
+
+
+def _is_shared_here(draft: _Draft, row: Row, what: str) -> bool:
+    """Tell the same of a share, of which a row may have none."""
+    project = row[SHARE + "project"]
+    if isinstance(project, str) or project is None:
+        return project == draft.project
+    draft.refuse("", ReplyStrange(f"{what}: a share without a project is listed"))
+    return False
+
+
+def _label_here(row: Row, session: str) -> object:
+    label = row.get(SHARE + "label")
+    return session if _is_empty(label) else label
+
+
+def _is_empty(value: object) -> bool:
+    """Tell whether there is nothing in a cell: only so does a listing say that there is no scan or no resource."""
+    return value is None or value == ""
 
 
 def _either(row: Row, *columns: str) -> object:

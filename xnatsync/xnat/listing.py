@@ -7,7 +7,7 @@ from typing import Final
 
 from xnatsync.core.errors import AccessDenied, NotThere, ReadFailed, ReplyStrange
 from xnatsync.core.remote import FileListing, ProjectSeen, RemoteFile, SessionSeen
-from xnatsync.xnat import catalog, replies, wire
+from xnatsync.xnat import catalog, names, replies, wire
 from xnatsync.xnat.client import Client
 from xnatsync.xnat.replies import Reply
 from xnatsync.xnat.wire import Call
@@ -92,8 +92,9 @@ def scan_files(client: Client, session_id: str, refused: replies.Refused | None 
 
 
 def scans(client: Client, session_id: str) -> tuple[str, ...]:
-    """Lists the IDs of a session's scans; NotThere when the session is not to be seen."""
-    return replies.scans(of_session(client, session_id, wire.scans(session_id)))
+    """List the IDs of a session's scans, odd ones quoted; NotThere when the session is not to be seen."""
+    listed = replies.rows(of_session(client, session_id, wire.scans(session_id)), ("ID",))
+    return tuple(names.shown(row["ID"]) for row in listed)
 
 
 def resource_files(client: Client, session_id: str, resource: str) -> FileListing:
@@ -101,7 +102,7 @@ def resource_files(client: Client, session_id: str, resource: str) -> FileListin
     refused: replies.Refused = []
     files = replies.files(of_session(client, session_id, wire.resource_files(session_id, resource)), refused)
     if not files and not refused:
-        replies.labels(of_session(client, session_id, wire.resources(session_id)))
+        replies.rows(of_session(client, session_id, wire.resources(session_id)), ("label",))
     ours = tuple(file for file in files if file.resource == resource and not file.scan)
     return FileListing(ours, complete=not refused, refused=tuple(refused))
 

@@ -153,7 +153,10 @@ def _there(client: Client, ids: Sequence[str]) -> frozenset[str]:
     found = {session for session in odd if _is_there(client, session)}
     if plain:
         reply = client.get(addresses.sessions_there(plain))
-        found |= {replies.experiment_id(row["URI"], reply.call.what) for row in replies.rows(reply, ("URI",))}
+        odd_rows: replies.Refused = []
+        found |= set(replies.experiments(reply, odd_rows))
+        if odd_rows:  # one of them may be a session that seems to be missing
+            found |= {session for session in plain if session not in found and _is_there(client, session)}
     return frozenset(found) & frozenset(ids)
 
 

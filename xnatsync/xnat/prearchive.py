@@ -25,16 +25,20 @@ def rows(client: Client, project_id: str) -> tuple[PrearchiveSeen, ...]:
 
 def files(client: Client, uri: str) -> FileListing:
     """Lists the files of a built session; NotThere while it is not built (§2.4)."""
-    scans = replies.scans(client.get(wire.prearchive_scans(uri)))
-    labels = replies.scan_labels(client.get(wire.prearchive_resources(uri))) if scans else {}
-    found: list[RemoteFile] = []
     refused: replies.Refused = []
+    scans = replies.scans(client.get(wire.prearchive_scans(uri)), refused)
+    labels = replies.scan_labels(client.get(wire.prearchive_resources(uri)), refused) if scans else {}
+    found: list[RemoteFile] = []
     for scan in scans:
         # Whether the listing of all resources holds those of scans is not certain on every XNAT; the scan's own does.
-        for resource in labels.get(scan) or replies.labels(client.get(wire.prearchive_scan_resources(uri, scan))):
+        for resource in labels.get(scan) or _labels(client, uri, scan, refused):
             reply = client.get(wire.prearchive_files(uri, scan, resource))
             found.extend(replies.prearchive_files(reply, scan, resource, refused))
     return FileListing(tuple(found), complete=not refused, refused=tuple(refused))
+
+
+def _labels(client: Client, uri: str, scan: str, refused: replies.Refused) -> tuple[str, ...]:
+    return replies.labels(client.get(wire.prearchive_scan_resources(uri, scan)), refused, scan)
 
 
 def log(client: Client, uri: str) -> str:

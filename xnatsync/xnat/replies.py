@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import httpx
 
@@ -19,8 +19,11 @@ from xnatsync.xnat import names
 from xnatsync.xnat.wire import Call
 
 Row = dict[str, object]
+Found = TypeVar("Found")
+Refused = list[tuple[str, str, str]]  # scan, resource, why
 
 _LOGGED_IN: Final = re.compile(r"User '(.{1,256})' is logged in")
+_NOWHERE: Final = ("", "")
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
 _FILE_URI: Final = re.compile(
     r"(?:/data)?(?:/archive)?/(?:projects/[^/]+/subjects/[^/]+/)?experiments/[^/]+"
@@ -113,19 +116,28 @@ def item_fields(reply: Reply) -> Row:
     return fields
 
 
-def item_children(reply: Reply, name: str) -> list[Row]:
-    """Reads the fields of an item's children of one kind, such as `resources/resource`; none when it has none."""
+def item_children(reply: Reply, name: str, refused: Refused | None = None) -> list[Row]:
+    """Reads the fields of an item's children of one kind, such as `resources/resource`; none when it has none.
+
+    `refused` as for `files`.
+    """
     found: list[Row] = []
     children = _item(reply).get("children")
+    what = reply.call.what
     for child in children if isinstance(children, list) else ():
         if not isinstance(child, dict) or child.get("field") != name:
             continue
-        for one in child.get("items") or ():
-            fields = one.get("data_fields") if isinstance(one, dict) else None
-            if not isinstance(fields, dict):
-                raise ReplyStrange(f"{reply.call.what}: the answer is an item whose {name} has no fields")
-            found.append(fields)
+        items = child.get("items")
+        listed = items if isinstance(items, list) else [] if items is None else [items]
+        found += _each(listed, lambda one: _fields(one, name, what), refused, _NOWHERE)
     return found
+
+
+def _fields(one: object, name: str, what: str) -> Row:
+    fields = one.get("data_fields") if isinstance(one, dict) else None
+    if not isinstance(fields, dict):
+        raise ReplyStrange(f"{what}: the answer is an item whose {name} has no fields")
+    return fields
 
 
 def item_type(reply: Reply) -> str:
@@ -142,6 +154,12 @@ def experiment_id(uri: object, what: str) -> str:
     return names.segment(found.group(1), what)
 
 
+def experiments(reply: Reply, refused: Refused | None = None) -> tuple[str, ...]:
+    """Read the accession IDs of listed sessions; `refused` as for `files`."""
+    what = reply.call.what
+    return _each(rows(reply, ("URI",)), lambda row: experiment_id(row["URI"], what), refused, _NOWHERE)
+
+
 def projects(reply: Reply, column: str) -> frozenset[str]:
     """Reads the IDs of a project listing; `column` is `ID`, or `id` where another handler answers (§3.2)."""
     return frozenset(names.shown(row[column]) for row in rows(reply, (column,)))
@@ -152,7 +170,7 @@ def role(reply: Reply, project_id: str) -> str | None:
     for row in rows(reply, ("id",)):
         if row["id"] == project_id:
             said = [value for key, value in row.items() if key.startswith("user_role")]
-            return names.text(said[0], reply.call.what) if said else ""
+            return names.shown(said[0]) if said else ""
     return None
 
 
@@ -182,12 +200,12 @@ def sessions(
         except ReplyStrange as error:
             if seen.label in {label, ""} or (study_uid is not None and seen.study_uid in {study_uid, ""}):
                 doubt = error
+            continue
+        if label is not None and not seen.label:
+            doubt = ReplyStrange(f"{what}: a session without a label is listed")
     if doubt is not None and not any((seen.label == label) or (seen.study_uid == study_uid) for seen in found):
         raise doubt
     return tuple(found)
-
-
-Refused = list[tuple[str, str, str]]
 
 
 def files(reply: Reply, refused: Refused | None = None) -> tuple[RemoteFile, ...]:
@@ -196,14 +214,10 @@ def files(reply: Reply, refused: Refused | None = None) -> tuple[RemoteFile, ...
     A file that cannot be named goes to `refused`, when there is such a list: the listing is not complete then.
     """
     what = reply.call.what
-    seen = []
+    seen: list[RemoteFile] = []
     for row in rows(reply, ("Name", "Size", "URI", "collection", "digest")):
-        try:
-            seen.append(_file(row, what))
-        except ReplyStrange as error:
-            if refused is None:
-                raise
-            refused.append(("", names.words(str(row["collection"] or "")), str(error)))
+        where = "", names.words(str(row["collection"] or ""))
+        seen += _each([row], lambda row: _file(row, what), refused, where)
     return tuple(seen)
 
 
@@ -225,46 +239,79 @@ def _file(row: Row, what: str) -> RemoteFile:
     )
 
 
-def scans(reply: Reply) -> tuple[str, ...]:
-    """Reads the IDs of scans, in the archive and in the prearchive."""
-    return tuple(names.segment(row["ID"], reply.call.what) for row in rows(reply, ("ID",)))
+def scans(reply: Reply, refused: Refused | None = None) -> tuple[str, ...]:
+    """Read the IDs of scans, in the archive and in the prearchive; `refused` as for `files`."""
+    what = reply.call.what
+    return _each(rows(reply, ("ID",)), lambda row: names.segment(row["ID"], what), refused, _NOWHERE)
 
 
 def scan_types(reply: Reply) -> dict[str, str]:
-    """Reads the type of each scan."""
+    """Read the type of each scan as it is written: it tells folders of a zip apart, and is no part of an address.
+
+    A row without a usable ID is passed over: nobody can have asked for that scan.
+    """
     what = reply.call.what
-    return {names.segment(row["ID"], what): names.text(row["type"], what) for row in rows(reply, ("ID", "type"))}
+    listed = rows(reply, ("ID", "type"))
+    return dict(_each(listed, lambda row: (names.segment(row["ID"], what), _plain(row["type"])), [], _NOWHERE))
 
 
-def labels(reply: Reply) -> tuple[str, ...]:
-    """Reads the labels of a scan's resources."""
-    return tuple(names.segment(row["label"], reply.call.what) for row in rows(reply, ("label",)))
-
-
-def scan_labels(reply: Reply) -> dict[str, list[str]]:
-    """Reads the resource labels of each scan from a listing of all resources of a prearchive session."""
+def labels(reply: Reply, refused: Refused | None = None, scan: str = "") -> tuple[str, ...]:
+    """Read the labels of a scan's resources; `refused` as for `files`."""
     what = reply.call.what
+    return _each(rows(reply, ("label",)), lambda row: names.segment(row["label"], what), refused, (scan, ""))
+
+
+def scan_labels(reply: Reply, refused: Refused | None = None) -> dict[str, list[str]]:
+    """Read the resource labels of each scan from a listing of all resources of a prearchive session.
+
+    `refused` as for `files`.
+    """
+    what = reply.call.what
+    listed = [
+        row for row in rows(reply, ("category", "cat_id", "label")) if not _is_of_others(row["category"])
+    ]  # what belongs to no scan is nobody's business here
+    pairs = _each(
+        listed, lambda row: (names.segment(row["cat_id"], what), names.segment(row["label"], what)), refused, _NOWHERE
+    )
     found: dict[str, list[str]] = {}
-    for row in rows(reply, ("category", "cat_id", "label")):
-        if names.text(row["category"], what).startswith("scans"):
-            found.setdefault(names.segment(row["cat_id"], what), []).append(names.segment(row["label"], what))
+    for scan, label in pairs:
+        found.setdefault(scan, []).append(label)
     return found
+
+
+def _each(
+    listed: Iterable[Any], read: Callable[[Any], Found], refused: Refused | None, where: tuple[str, str]
+) -> tuple[Found, ...]:
+    """Read row by row; one that is odd goes to `refused`, when there is such a list, and costs no other."""
+    found: list[Found] = []
+    for row in listed:
+        try:
+            found.append(read(row))
+        except ReplyStrange as error:
+            if refused is None:
+                raise
+            refused.append((*where, str(error)))
+    return tuple(found)
+
+
+def _is_of_others(category: object) -> bool:
+    return isinstance(category, str) and not category.startswith("scans")
+
+
+def _plain(value: object) -> str:
+    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 
 def prearchive_files(reply: Reply, scan: str, resource: str, refused: Refused | None = None) -> tuple[RemoteFile, ...]:
     """Reads the files of one scan's resource in the prearchive (import.md §2.4); `refused` as for `files`."""
     what = reply.call.what
-    seen = []
-    for row in rows(reply, ("Name", "Size")):
-        try:
-            name = names.relative_path(row["Name"], what)
-            uid = names.sop_uid_of(name.rpartition("/")[2])
-            seen.append(RemoteFile(scan, resource, name, amount(row["Size"], what), sop_uid=uid))
-        except ReplyStrange as error:
-            if refused is None:
-                raise
-            refused.append((scan, resource, str(error)))
-    return tuple(seen)
+
+    def read(row: Row) -> RemoteFile:
+        name = names.relative_path(row["Name"], what)
+        uid = names.sop_uid_of(name.rpartition("/")[2])
+        return RemoteFile(scan, resource, name, amount(row["Size"], what), sop_uid=uid)
+
+    return _each(rows(reply, ("Name", "Size")), read, refused, (scan, resource))
 
 
 def prearchive(reply: Reply) -> tuple[PrearchiveSeen, ...]:
