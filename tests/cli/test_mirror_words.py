@@ -114,7 +114,10 @@ def test_many_troubles_are_one_line(trees: MirrorBox) -> None:
 def test_the_number_of_very_many_is_told_whole() -> None:
     """The ledger tells fifty of an owner one by one and the number of all: neither is counted twice."""
     told = [Case(f"a/{n}", "XS-MIRROR-GONE", "gone", False, 1) for n in range(50)]
-    more = [Case("", "XS-MIRROR-GONE", "1200 files in all", False, 1), Case("b", "XS-MIRROR-GONE", "gone", False, 2)]
+    more = [
+        Case("", "XS-MIRROR-GONE", "any words", False, 1, 1200),
+        Case("b", "XS-MIRROR-GONE", "gone", False, 2),
+    ]
     waits = [Case("c", "XS-TREE-EDITED", "edited", True, 2)]
 
     found = kinds([*told, *more, *waits])

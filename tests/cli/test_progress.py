@@ -35,7 +35,7 @@ def test_threads_lose_no_byte() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         for number in range(8):
-            pool.submit(lambda unit: [meter.sent(unit, 3) or meter.fetched(unit, 2) for _ in range(1000)], number)
+            pool.submit(lambda unit: [meter.sent(unit, 3) or meter.fetched(2) for _ in range(1000)], number)
 
     seen = meter.snapshot()
     assert (seen.sent_bytes, seen.fetched_bytes) == (24_000, 16_000)
@@ -114,9 +114,9 @@ def test_several_watch_one_run() -> None:
 
     both.item(ITEM, "seen")
     both.unit(UNIT, "sending")
-    both.read(1, 2, 30)
+    both.read("item", 1, 2, 30)
     both.sent(7, 10)
-    both.fetched(7, 20)
+    both.fetched(20)
 
     for meter in (one, other):
         seen = meter.snapshot()

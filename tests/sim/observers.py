@@ -31,13 +31,13 @@ class Failing:
     def unit(self, unit: UnitRow, note: str) -> None:
         self._told()
 
-    def read(self, item_id: int, files: int, size_bytes: int) -> None:
+    def read(self, what: str, number: int, files: int, size_bytes: int) -> None:
         self._told()
 
     def sent(self, unit_id: int, size_bytes: int) -> None:
         self._told()
 
-    def fetched(self, unit_id: int, size_bytes: int) -> None:
+    def fetched(self, size_bytes: int) -> None:
         self._told()
 
     def owner(self, owner_id: int, name: str, note: str) -> None:

@@ -576,3 +576,31 @@ def test_a_ledger_of_version_1_is_brought_up_to_date(tmp_path: Path, monkeypatch
     assert ledger.database.execute("pragma user_version").fetchone()[0] == len(scripts)
     assert ledger.database.execute("pragma foreign_key_check").fetchall() == []
     ledger.close()
+
+
+def test_a_ledger_of_version_10_is_brought_up_to_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number that stood in a sentence stands beside it; every other trouble is about one file."""
+    scripts = opening._scripts()
+    with monkeypatch.context() as patch:
+        patch.setattr(opening, "_scripts", lambda: scripts[:10])
+        old = fresh(tmp_path)
+        old.remember_route("nightly", "mirror", "digest", NOW)
+        row = known(old)
+        for path, detail in (("", "1200 files in all"), ("a", "12 files in all"), ("b", "gone")):
+            old._run("insert into trouble values (?, ?, 'XS-GONE', ?, 0, ?)", [row.id, path, detail, NOW])
+        old.close()
+
+    ledger = open_ledger(tmp_path / "ledger.db")
+
+    assert [(one.path, one.many) for one in ledger.troubles("nightly")] == [("", 1200), ("a", 1), ("b", 1)]
+    assert ledger.database.execute("pragma user_version").fetchone()[0] == len(scripts)
+    ledger.close()
+
+
+def test_a_number_of_many_files_is_kept(ledger: Ledger) -> None:
+    """Beside the text, whatever the text says."""
+    row = known(ledger)
+
+    ledger.set_troubles(row.id, [NewTrouble("", "XS-GONE", "any words", False, 77)], NOW)
+
+    assert [trouble.many for trouble in ledger.troubles(owner_id=row.id)] == [77]

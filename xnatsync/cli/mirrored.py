@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from xnatsync.ledger.tree_rows import MirrorCounts, TroubleRow
     from xnatsync.service.mirroring import MirrorReport
 
-# What the run counted: sigil, words, whether it counts files.
+# What the run counted: sigil, key, what it counts, and the words after that.
 _DONE = (
-    ("+", "new", "file|new"),
-    ("+", "restored", "file|brought again that was missing here"),
-    ("+", "sent", "file|sent to the server"),
-    ("=", "proven", "file|proven there"),
-    ("~", "replaced", "file|replaced (what lay there is kept)"),
-    ("~", "metadata", "metadata file|brought"),
-    ("-", "removed", "file|moved to the trash, gone from the server"),
-    ("-", "ended", "file|gone on both sides"),
-    ("=", "adopted", "file|that lay here already"),
-    (">", "renamed", "folder|renamed, as its session or subject was"),
-    ("!", "unselected", "session|on the server, and the selection takes none of them"),
-    ("-", "forgotten", "file|in the trash removed for good: its time was over"),
+    ("+", "new", "file", "new"),
+    ("+", "restored", "file", "brought again that was missing here"),
+    ("+", "sent", "file", "sent to the server"),
+    ("=", "proven", "file", "proven there"),
+    ("~", "replaced", "file", "replaced (what lay there is kept)"),
+    ("~", "metadata", "metadata file", "brought"),
+    ("-", "removed", "file", "moved to the trash, gone from the server"),
+    ("-", "ended", "file", "gone on both sides"),
+    ("=", "adopted", "file", "that lay here already"),
+    (">", "renamed", "folder", "renamed, as its session or subject was"),
+    ("!", "unselected", "session", "on the server, and the selection takes none of them"),
+    ("-", "forgotten", "file", "in the trash removed for good: its time was over"),
 )
 _WAITING_SHOWN = 5
 _TONES = {"+": Tone.GOOD, "~": Tone.WARN, "-": Tone.WARN, "=": Tone.DIM, ">": Tone.PLAIN, "!": Tone.WARN}
@@ -38,7 +38,7 @@ _TONES = {"+": Tone.GOOD, "~": Tone.WARN, "-": Tone.WARN, "=": Tone.DIM, ">": To
 
 def is_idle(report: MirrorReport) -> bool:
     """Tells whether there is nothing at all to tell of a run."""
-    done = any(report.counts.get(key) for _, key, _ in _DONE)
+    done = any(report.counts.get(key) for _, key, *_ in _DONE)
     return not (done or report.errors or report.troubles or report.held or report.exit_code)
 
 
@@ -58,9 +58,8 @@ def mirror_blocks(report: MirrorReport) -> Iterator[Block]:
     if volume := report.counts.get("bytes"):
         looked += f", {size(volume)} {'fetched' if report.kind == 'mirror' else 'sent'}"
     yield Line(f"{report.route}  {report.folder}: {looked}", Tone.HEAD)
-    for sigil, key, words in _DONE:
+    for sigil, key, one, rest in _DONE:
         if many := report.counts.get(key):
-            one, _, rest = words.partition("|")
             yield Line(f"{sigil} {counted(many, one)} {rest}", _TONES[sigil], indent=2)
     yield Line(f"now {standing_words(report.standing)}", indent=2)
     if many := report.counts.get("unverified"):
@@ -87,7 +86,7 @@ def standing_words(standing: MirrorCounts) -> str:
 
 def mirrors_closing(reports: Sequence[MirrorReport]) -> list[str]:
     """Sums up all mirrors of a run, in parts of a sentence."""
-    total = {key: sum(report.counts.get(key, 0) for report in reports) for _, key, _ in _DONE}
+    total = {key: sum(report.counts.get(key, 0) for report in reports) for _, key, *_ in _DONE}
     brought = total["new"] + total["restored"] + total["replaced"]
     volume = sum(report.counts.get("bytes", 0) for report in reports if report.kind == "mirror")
     sent = sum(report.counts.get("bytes", 0) for report in reports if report.kind == "push")
@@ -105,7 +104,7 @@ def mirrors_closing(reports: Sequence[MirrorReport]) -> list[str]:
 
 def trouble_cases(rows: Sequence[TroubleRow]) -> list[Case]:
     """Gives the ledger's troubles as the page of troubles wants them."""
-    return [Case(row.path, row.code, row.detail, row.person, row.owner_id) for row in rows]
+    return [Case(row.path, row.code, row.detail, row.person, row.owner_id, row.many) for row in rows]
 
 
 def unplaced_cases(files: Sequence[tuple[str, str]], astray: Sequence[Trouble] = ()) -> list[Case]:

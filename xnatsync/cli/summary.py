@@ -136,7 +136,7 @@ def _unit_blocks(part: UnitReport, account: Account) -> Iterator[Block]:
 def proven_words(receipt: ReceiptRow) -> str:
     """Says what was compared of each object: `proven by pixels`, or `proven: 598 by pixels, 2 by content`."""
     words = compared_words(receipt.compared) or receipt.level
-    return f"proven: {words}" if "," in words else f"proven by {words}"
+    return f"proven: {words}" if len(receipt.compared) > 1 else f"proven by {words}"
 
 
 def _where(unit: UnitRow) -> str:

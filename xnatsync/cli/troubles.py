@@ -37,6 +37,7 @@ class Case:
     detail: str
     person: bool
     owner: int = 0
+    many: int = 1  # files; of very many some are cases of their own, and the number of all is in one without a path
 
 
 def kinds(cases: Iterable[Case]) -> list[Kind]:
@@ -49,7 +50,7 @@ def kinds(cases: Iterable[Case]) -> list[Kind]:
     for case in cases:
         listed.setdefault((case.owner, case.code), []).append(case)
     for group in listed.values():
-        total = [case for case in group if not case.path and case.detail.endswith(" in all")]
+        total = [case for case in group if not case.path and case.many > 1]
         named = [case for case in group if case not in total]
         for case in named:
             kind = found.setdefault(
@@ -59,7 +60,7 @@ def kinds(cases: Iterable[Case]) -> list[Kind]:
             kind.paths.append(case.path)
         for case in total if named else ():
             first = named[0]
-            found[not first.person, first.code, first.detail].many += _number(case.detail) - len(named)
+            found[not first.person, first.code, first.detail].many += case.many - len(named)
     return [found[key] for key in sorted(found)]
 
 
@@ -139,11 +140,7 @@ def case_fields(case: Case, since: str | None) -> dict[str, object]:
         "code": case.code,
         "detail": case.detail,
         "person": case.person,
+        "files": case.many,
         "advice": advice_of(case.code) or None,
         "since": since,
     }
-
-
-def _number(words: str) -> int:
-    digits = words.partition(" ")[0]
-    return int(digits) if digits.isdecimal() else 0

@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from xnatsync.config.values import Part
+from xnatsync.core.misread import Misread
 from xnatsync.core.selection import KEYS, TIERS, Selection
 
 NOT_OF_DROPS = {  # the keys that ask for what only a server knows, and what a drop route has instead
@@ -41,6 +42,6 @@ class SelectionConfig(Part):
         for key, texts in self._keys.items():
             try:
                 Selection.parse(**{key: texts})
-            except ValueError as error:
-                found.append((key, str(error).removeprefix(f"{key}: ")))
+            except Misread as error:
+                found.append((error.key, error.why))
         return found

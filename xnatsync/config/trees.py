@@ -21,6 +21,7 @@ from xnatsync.config.values import (
 )
 from xnatsync.core.inventory import Owner, OwnerKind
 from xnatsync.core.layout import DEFAULTS, Layout
+from xnatsync.core.misread import Misread
 from xnatsync.core.selection import TIERS, Selection, Tier
 
 
@@ -67,13 +68,12 @@ class TreeConfig(SelectionConfig, ABC):
         found = self._misread()
         try:
             Selection.parse(levels=self.levels)
-        except ValueError as error:
-            found.append(("levels", str(error).removeprefix("levels: ")))
+        except Misread as error:
+            found.append((error.key, error.why))
         try:
             _ = self.tree_layout
-        except ValueError as error:
-            level, _, words = str(error).partition(": ")
-            found.append((f"layout.{level}", words))
+        except Misread as error:
+            found.append((f"layout.{error.key}", error.why))
         return found
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
+from xnatsync.core.misread import Misread
 from xnatsync.core.selection import TIERS, Tier
 from xnatsync.core.treenames import HostileName, check_path, check_segment, clashes, folded
 
@@ -171,14 +172,15 @@ class Layout:
             try:
                 templates[level] = PathTemplate.parse(level, text, one_project=bool(project))
             except ValueError as error:
-                raise ValueError(f"{level}: {error}") from None
+                raise Misread(level, str(error)) from None
         given = [level for level in reversed(TIERS) if level in (texts or {})]
         for one in given:
             for other in TIERS:
                 if one != other and templates[one].meets(templates[other]):
-                    raise ValueError(
-                        f"{one}: a file of a {one} and one of a {other} ({templates[other].text}) could have the same "
-                        "path: give each a folder of its own, such as scans/ and resources/"
+                    raise Misread(
+                        one,
+                        f"a file of a {one} and one of a {other} ({templates[other].text}) could have the same "
+                        "path: give each a folder of its own, such as scans/ and resources/",
                     )
         return cls(templates, project, windows)
 

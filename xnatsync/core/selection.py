@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal, Self
 
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceSeen
+from xnatsync.core.misread import Misread
 from xnatsync.core.modality import check_pattern, modality_of, words_of
 
 Tier = Literal["project", "subject", "session", "scan"]
@@ -175,17 +176,17 @@ class Selection:
         parts: dict[str, Any] = {}
         for key, texts in keys.items():
             if key not in KEYS:
-                raise ValueError(f"{key}: there is no such key")
+                raise Misread(key, "there is no such key")
             try:
                 parts[key] = KEYS[key].parse(texts)
                 for text in texts if key == "modalities" else ():
                     check_pattern(text.removeprefix("!"))
             except ValueError as error:
-                raise ValueError(f"{key}: {error}") from None
+                raise Misread(key, str(error)) from None
         if unknown := [level for level in levels if level not in TIERS]:
-            raise ValueError(f"levels: {unknown[0]!r} is none: {', '.join(TIERS)}")
+            raise Misread("levels", f"{unknown[0]!r} is none: {', '.join(TIERS)}")
         if not levels:
-            raise ValueError("levels: an empty list would take nothing")
+            raise Misread("levels", "an empty list would take nothing")
         tiers = frozenset(tier for tier in TIERS if tier in levels)
         said = tuple((key, tuple(keys[key])) for key in KEYS if keys.get(key))
         found = cls(**parts, levels=tiers, said=said)

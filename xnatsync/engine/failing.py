@@ -206,7 +206,7 @@ def _hold(world: World, row: ItemRow | UnitRow, error: XnatsyncError) -> Result:
         wait_s = hold_after(hold, row, f"{kind} {row.id}", error, world.now(), at_least_s)
         level = "error" if wait_s is None else "warning"
         if (row.hold, row.code) != ("person", error.code):  # it was tried again, and nothing is new
-            world.note(row, error.code, f"{kind} {row.id} is held", level=level)
+            world.note(row, error.code, f"{kind} {row.id} is held", level=level, data={"hold": kind})
     if isinstance(row, UnitRow):
         world.progress.unit(world.ledger.unit(row.id), str(error))
     else:

@@ -193,7 +193,7 @@ def _read(world: World, unit: UnitRow, content: Iterator[bytes]) -> _Back:
             sha256.update(chunk)
             md5.update(chunk)
             size += len(chunk)
-            world.progress.fetched(unit.id, len(chunk))
+            world.progress.fetched(len(chunk))
             yield chunk
 
     stream = passing()

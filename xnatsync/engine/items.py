@@ -88,7 +88,7 @@ def _seen(world: World, route: DropRoute, item: ItemRow) -> Result:
     if _is_single(item, look) and (study := hand_over(world, route, item, look.files[0])) is not None:
         return Rest(wakes=(("item", study),))
     files = read_source(
-        world, route, item, look, lambda count, size_bytes: world.progress.read(item.id, count, size_bytes)
+        world, route, item, look, lambda count, size_bytes: world.progress.read("item", item.id, count, size_bytes)
     )
     after = _look(world, route, item)
     if after is None or (changed := _touch(world, route, item, after)) is not None:

@@ -23,7 +23,7 @@ class TreeWatcher(Protocol):
         """So many more bytes are to be brought."""
         ...
 
-    def fetched(self, unit_id: int, size_bytes: int) -> None:
+    def fetched(self, size_bytes: int) -> None:
         """So many more bytes came."""
         ...
 
@@ -59,9 +59,9 @@ class UnfailingTree:
         """Passed on."""
         tell(self._watcher.goal, size_bytes)
 
-    def fetched(self, unit_id: int, size_bytes: int) -> None:
+    def fetched(self, size_bytes: int) -> None:
         """Passed on."""
-        tell(self._watcher.fetched, unit_id, size_bytes)
+        tell(self._watcher.fetched, size_bytes)
 
     def waiting(self, seconds: float, why: str) -> None:
         """Passed on, to who can hear it."""
@@ -87,9 +87,9 @@ class Unfailing(UnfailingTree):
         """Passed on."""
         tell(self._progress.unit, unit, note)
 
-    def read(self, item_id: int, files: int, size_bytes: int) -> None:
+    def read(self, what: str, number: int, files: int, size_bytes: int) -> None:
         """Passed on."""
-        tell(self._progress.read, item_id, files, size_bytes)
+        tell(self._progress.read, what, number, files, size_bytes)
 
     def sent(self, unit_id: int, size_bytes: int) -> None:
         """Passed on."""

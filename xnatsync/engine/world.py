@@ -28,16 +28,16 @@ class Progress(Protocol):
         """A unit came to a new point."""
         ...
 
-    def read(self, item_id: int, files: int, size_bytes: int) -> None:
-        """So much of an item has been read."""
+    def read(self, what: str, number: int, files: int, size_bytes: int) -> None:
+        """So much of an `item`, or of an `owner` of a tree, has been read."""
         ...
 
     def sent(self, unit_id: int, size_bytes: int) -> None:
         """So many more bytes of a unit went out."""
         ...
 
-    def fetched(self, unit_id: int, size_bytes: int) -> None:
-        """So many more bytes of a unit came back for the proof, or of an owner for the tree."""
+    def fetched(self, size_bytes: int) -> None:
+        """So many more bytes came back for a proof, or for a tree."""
         ...
 
     def owner(self, owner_id: int, name: str, note: str) -> None:
@@ -66,13 +66,13 @@ class Silent:
     def unit(self, unit: UnitRow, note: str) -> None:
         """Ignored."""
 
-    def read(self, item_id: int, files: int, size_bytes: int) -> None:
+    def read(self, what: str, number: int, files: int, size_bytes: int) -> None:
         """Ignored."""
 
     def sent(self, unit_id: int, size_bytes: int) -> None:
         """Ignored."""
 
-    def fetched(self, unit_id: int, size_bytes: int) -> None:
+    def fetched(self, size_bytes: int) -> None:
         """Ignored."""
 
     def owner(self, owner_id: int, name: str, note: str) -> None:
@@ -124,10 +124,19 @@ class World:
         """The current time as the ledger writes it."""
         return stamp(self.clock.now())
 
-    def note(self, about: ItemRow | UnitRow, code: str, text: str, level: str = "info") -> None:
+    def note(
+        self,
+        about: ItemRow | UnitRow,
+        code: str,
+        text: str,
+        level: str = "info",
+        data: Mapping[str, object] | None = None,
+    ) -> None:
         """Writes a line in the diary.  `text` names items and units by number, never by path or label (S8)."""
         item_id, unit_id = (about.item_id, about.id) if isinstance(about, UnitRow) else (about.id, None)
-        self.ledger.event(code, text, level=level, now=self.now(), route=about.route, item_id=item_id, unit_id=unit_id)
+        self.ledger.event(
+            code, text, level=level, now=self.now(), route=about.route, item_id=item_id, unit_id=unit_id, data=data
+        )
 
     def in_seconds(self, seconds: float) -> str:
         """A moment from now, as the ledger writes it."""

@@ -152,9 +152,9 @@ class Owners(Connection):
             self._run("delete from trouble where owner_id = ?", [owner_id])
             rows = {(new.path, new.code): new for new in troubles}
             self._insert_rows(
-                "trouble (owner_id, path, code, detail, person, at)",
+                "trouble (owner_id, path, code, detail, person, at, many)",
                 [
-                    (owner_id, new.path, new.code, new.detail, int(new.person), since.get(key, now))
+                    (owner_id, new.path, new.code, new.detail, int(new.person), since.get(key, now), new.many)
                     for key, new in rows.items()
                 ],
             )
@@ -176,10 +176,11 @@ class Owners(Connection):
         return {(row.project, row.kind, row.server_id): row for row in self.owners(route)}
 
     def _troubles(self, condition: str, value: Value) -> list[TroubleRow]:
-        sql = f"select owner_id, path, code, detail, person, at from trouble where {condition} order by owner_id, path"
+        columns = "owner_id, path, code, detail, person, at, many"
+        sql = f"select {columns} from trouble where {condition} order by owner_id, path"
         return [
-            TroubleRow(number, path, code, detail, bool(person), at)
-            for number, path, code, detail, person, at in self._fetch(sql, {"value": value})
+            TroubleRow(number, path, code, detail, bool(person), at, many)
+            for number, path, code, detail, person, at, many in self._fetch(sql, {"value": value})
         ]
 
 

@@ -218,6 +218,11 @@ class EventRow:
     unit_id: int | None
     data: str | None  # JSON
 
+    @property
+    def is_hold(self) -> bool:
+        """Tells whether it says that something is held, which its row says, too."""
+        return self.data is not None and "hold" in json.loads(self.data)
+
 
 @dataclass(frozen=True, slots=True)
 class RunRow:

@@ -130,6 +130,7 @@ class NewTrouble:
     code: str
     detail: str
     person: bool  # waits for a person; else it is only told
+    many: int = 1  # files: of very many of a kind some are told one by one, and the number of all in one without a path
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,7 @@ class TroubleRow:
     detail: str
     person: bool
     at: str  # since when it is there
+    many: int = 1  # files
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,5 +108,5 @@ def told(troubles: Sequence[Trouble]) -> list[NewTrouble]:
             found.append(NewTrouble(trouble.path, trouble.code, trouble.detail, trouble.person))
     for code, count in many.items():
         if count > TOLD_MAX:
-            found.append(NewTrouble("", code, f"{counted(count, 'file')} in all", person=False))
+            found.append(NewTrouble("", code, f"{counted(count, 'file')} in all", person=False, many=count))
     return found

@@ -307,7 +307,7 @@ class PushStep:
             world.ledger.end_deed(deed.id, outcome=outcome, now=world.now(), code=error.code)  # type: ignore[arg-type]
             raise
         world.ledger.end_deed(deed.id, outcome="ok", now=world.now())
-        world.progress.fetched(row.id, here.size)
+        world.progress.fetched(here.size)
         world.tally(route.name).add("sent")
         world.tally(route.name).add("bytes", here.size)
 

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Final
 
 from xnatsync.core.agreement import Agreement, Trouble, agree
@@ -157,7 +156,7 @@ class OwnerStep:
             threads=world.threads,
             piecemeal=row.tries >= BROKEN_ZIPS_MAX,
             stopping=world.stopping,
-            moved=partial(world.progress.fetched, row.id),
+            moved=world.progress.fetched,
         )
 
     def _conclude(

@@ -27,7 +27,7 @@ class TreeProgress(Protocol):
         """So many more bytes are to be brought."""
         ...
 
-    def fetched(self, unit_id: int, size_bytes: int) -> None:
+    def fetched(self, size_bytes: int) -> None:
         """So many more bytes came, of the owner of that number."""
         ...
 
@@ -49,7 +49,7 @@ class Unwatched:
     def goal(self, size_bytes: int) -> None:
         """Ignored."""
 
-    def fetched(self, unit_id: int, size_bytes: int) -> None:
+    def fetched(self, size_bytes: int) -> None:
         """Ignored."""
 
     def waiting(self, seconds: float, why: str) -> None:

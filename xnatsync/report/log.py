@@ -90,13 +90,13 @@ class Log:
         """Notes a new phase or hold."""
         self._moved("unit", unit.id, unit.phase, unit.hold, unit.code)
 
-    def read(self, item_id: int, files: int, size_bytes: int) -> None:
+    def read(self, what: str, number: int, files: int, size_bytes: int) -> None:
         """Too often for a log."""
 
     def sent(self, unit_id: int, size_bytes: int) -> None:
         """Too often for a log."""
 
-    def fetched(self, unit_id: int, size_bytes: int) -> None:
+    def fetched(self, size_bytes: int) -> None:
         """Too often for a log."""
 
     def owner(self, owner_id: int, name: str, note: str) -> None:

@@ -63,7 +63,7 @@ class Meter:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._began = monotonic()
-        self._read: dict[int, tuple[int, int]] = {}
+        self._read: dict[tuple[str, int], tuple[int, int]] = {}
         self._units: dict[int, tuple[str, int]] = {}  # phase and bytes
         self._sent: dict[int, int] = {}
         self._fetched = 0
@@ -87,10 +87,10 @@ class Meter:
             self._owners[unit.id] = unit.item_id
         self._note(Note("unit", unit.id, unit.session or f"study {unit.study_uid}", unit.phase, unit.hold, note))
 
-    def read(self, item_id: int, files: int, size_bytes: int) -> None:
-        """So much of an item has been read."""
+    def read(self, what: str, number: int, files: int, size_bytes: int) -> None:
+        """So much of an `item`, or of an `owner` of a tree, has been read."""
         with self._lock:
-            self._read[item_id] = (files, size_bytes)
+            self._read[what, number] = (files, size_bytes)
 
     def sent(self, unit_id: int, size_bytes: int) -> None:
         """So many more bytes of a unit went out."""
@@ -98,8 +98,8 @@ class Meter:
             self._sent[unit_id] = self._sent.get(unit_id, 0) + size_bytes
             self._samples.append((self._monotonic(), size_bytes))
 
-    def fetched(self, unit_id: int, size_bytes: int) -> None:
-        """So many more bytes of a unit came back for the proof."""
+    def fetched(self, size_bytes: int) -> None:
+        """So many more bytes came back for a proof, or for a tree."""
         with self._lock:
             self._fetched += size_bytes
             self._samples.append((self._monotonic(), size_bytes))
@@ -190,20 +190,20 @@ class Several:
         for watcher in self._watchers:
             watcher.unit(unit, note)
 
-    def read(self, item_id: int, files: int, size_bytes: int) -> None:
+    def read(self, what: str, number: int, files: int, size_bytes: int) -> None:
         """Passed on."""
         for watcher in self._watchers:
-            watcher.read(item_id, files, size_bytes)
+            watcher.read(what, number, files, size_bytes)
 
     def sent(self, unit_id: int, size_bytes: int) -> None:
         """Passed on."""
         for watcher in self._watchers:
             watcher.sent(unit_id, size_bytes)
 
-    def fetched(self, unit_id: int, size_bytes: int) -> None:
+    def fetched(self, size_bytes: int) -> None:
         """Passed on."""
         for watcher in self._watchers:
-            watcher.fetched(unit_id, size_bytes)
+            watcher.fetched(size_bytes)
 
     def owner(self, owner_id: int, name: str, note: str) -> None:
         """Passed on."""

@@ -174,7 +174,7 @@ class _Judging:
         def tell(size: int) -> None:
             nonlocal read
             read += size
-            self.looking.progress.read(self.item.id, before.expected + 1, read)
+            self.looking.progress.read("item", self.item.id, before.expected + 1, read)
 
         return tell
 

@@ -164,7 +164,7 @@ class Comparison:
 
     def _told(self, size: int) -> None:
         self.tally += Tally(read_bytes=size)
-        self.looking.progress.fetched(self.sent.units[0].id, size)
+        self.looking.progress.fetched(size)
 
     # --- attached files ------------------------------------------------------------------------------------------
 

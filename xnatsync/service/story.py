@@ -116,7 +116,7 @@ def _asked_file(files: Iterable[FileRow], units: Iterable[UnitRow], what: str) -
 def _seen(item: ItemRow) -> Sentence:
     if item.flat:
         text = f"{counted(item.files, 'file')} at the top of the drop folder of route {item.route} belong to one study"
-        return Sentence(item.seen_at, f"{text}, and are one item: {item.bytes} bytes.", "seen")
+        return Sentence(item.seen_at, f"{text}, and are one item: {size(item.bytes)}.", "seen")
     where = "the drop folder" if item.place == "drop" else "custody, where no item knew of it"
     return Sentence(
         item.seen_at,
@@ -226,7 +226,7 @@ def _attempt(attempt: AttemptRow) -> Sentence:
 
 def _unit_events(unit: UnitRow, events: list[EventRow]) -> Iterator[Sentence]:
     for event in events:
-        if event.unit_id == unit.id and event.code not in _TOLD_BY_ROWS and not event.text.endswith("is held"):
+        if event.unit_id == unit.id and event.code not in _TOLD_BY_ROWS and not event.is_hold:
             if event.code == "unit.landed":
                 yield Sentence(event.at, "The server listed everything where it belongs.", "landed")
                 continue

@@ -48,7 +48,7 @@ def compare_tree(
         read, (verdict, detail) = _in_tree(looking, route, version, look, blind, level)
         judged.tally += Tally(1, int(verdict is Verdict.SAME), read)
         if read:
-            looking.progress.read(-owner_id, judged.tally.expected, judged.tally.read_bytes)
+            looking.progress.read("owner", owner_id, judged.tally.expected, judged.tally.read_bytes)
         if verdict is not Verdict.SAME:
             judged.findings.append(Finding("tree", verdict, version.path, detail))
     return judged.tally, judged.findings
@@ -166,7 +166,7 @@ def _given(
 
     def told(size: int) -> None:
         judged.tally += Tally(read_bytes=size)
-        looking.progress.fetched(-owner_id, size)
+        looking.progress.fetched(size)
 
     try:
         with closed_after(looking.archive(route.server).fetch_resources(there.owner, keys, sizes=sizes)) as files:
