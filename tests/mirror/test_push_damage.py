@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -193,6 +194,33 @@ def test_a_listing_that_is_short_does_not_let_ours_go_over_theirs(pushing: Mirro
     assert stored(pushing) == {"resources/QC/files/report.txt": b"theirs"}
     report = pushing.mirror(patience_s=0.0)
     assert (report.exit_code, codes(report)) == (3, {"XS-FOREIGN-CONTENT"}), report
+    assert stored(pushing) == {"resources/QC/files/report.txt": b"theirs"}
+
+
+def test_a_file_that_is_given_and_not_listed_is_never_stored_over(pushing: MirrorWorld) -> None:
+    """A store broke off, somebody stores theirs, and a listing leaves it out without a word: it is asked for by name."""
+    pushing.fault("PUT", PUT, "cut_request")
+    assert pushing.mirror(patience_s=0.0).exit_code == 5
+    Hurried.gone_s += 3600.0
+    pushing.upload(f"experiments/{pushing.number}/resources/QC/files/report.txt", b"theirs", overwrite=True)
+
+    def silent(request: Any, response: Response) -> Response | None:
+        if request.path.endswith("report.txt"):
+            return None
+        rows = json.loads(response.body if isinstance(response.body, bytes) else b"".join(response.body))
+        kept = [row for row in rows["ResultSet"]["Result"] if row.get("Name") != "report.txt"]
+        for row in kept:
+            row.update({name: "" for name in row if "count" in name or "size" in name})
+        rows["ResultSet"]["Result"] = kept
+        return Response(200, {"Content-Type": "application/json"}, json.dumps(rows).encode())
+
+    pushing.fault("GET", "/data/experiments", "call", after_call=silent, times=9)
+    report = pushing.mirror(patience_s=0.0)
+
+    pushing.server.faults.clear()
+    assert codes(report) == {"XS-LISTING-SHORT"}, report
+    assert stored(pushing) == {"resources/QC/files/report.txt": b"theirs"}
+    assert codes(pushing.mirror(patience_s=0.0)) == {"XS-FOREIGN-CONTENT"}
     assert stored(pushing) == {"resources/QC/files/report.txt": b"theirs"}
 
 

@@ -452,7 +452,8 @@ class SimArchive:
                 self.server.pending.append(Pending(history.clock.ms + wait_ms, late))
             if fate in {"delayed", "lost"}:
                 raise _unknown("the connection was reset")
-            if fate == "lost in limbo":
+            if fate == "lost in limbo":  # acknowledged: the very same bytes, from whomever, pass for ours from now on
+                self.server.sent[at] = data
                 return
             if fate == "cut" or faults.fires("truncated", where):
                 half = data[: len(data) // 2]

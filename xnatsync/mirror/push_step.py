@@ -9,6 +9,7 @@ from xnatsync.core.agreement import Trouble
 from xnatsync.core.errors import (
     ContentDiffers,
     ForeignContent,
+    ListingShort,
     NameHostile,
     NotThere,
     OutcomeUnknown,
@@ -245,7 +246,23 @@ class PushStep:
             stated = there.size if there is not None else None
             fetched = self._digest_there(owner, file, longest if stated is None else stated)
             answer = decide_sending(here, known, there, last, ours=ours, complete=complete, now=now, fetched=fetched)
+        if isinstance(answer, Put) and answer.overwrite and there is None and fetches and self._is_there(owner, file):
+            error = ListingShort("the server has a file of this name that it does not list, so nothing was sent")
+            return Refuse(error, person=False)
         return answer
+
+    def _is_there(self, owner: Owner, file: LocalFile) -> bool:
+        """Tell whether the server gives a file by its name: then a catalogue names it, whatever the listing showed.
+
+        What an interrupted store left is in no catalogue, and answered by 404 (hierarchy.md §6.1, §6.5).
+        """
+        archive = self.world.archive(self.survey.route.server)
+        try:
+            with closed_after(archive.fetch_file(owner, file.key, file.name)) as pieces:
+                next(iter(pieces), b"")
+        except NotThere:
+            return False
+        return True
 
     def _is_short(self, row: OwnerRow, key: ResourceKey, listed: _Listed) -> bool:
         """Tells whether fewer files of a resource are listed than the server counts: then no absence is certain."""
