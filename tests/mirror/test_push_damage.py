@@ -198,7 +198,7 @@ def test_a_listing_that_is_short_does_not_let_ours_go_over_theirs(pushing: Mirro
 
 
 def test_a_file_that_is_given_and_not_listed_is_never_stored_over(pushing: MirrorWorld) -> None:
-    """A store broke off, somebody stores theirs, and a listing leaves it out without a word: it is asked for by name."""
+    """A store broke off, others store theirs, and a listing leaves that out without a word: it is asked for by name."""
     pushing.fault("PUT", PUT, "cut_request")
     assert pushing.mirror(patience_s=0.0).exit_code == 5
     Hurried.gone_s += 3600.0

@@ -60,7 +60,7 @@ class TreeJudge:
             self.by_hand.add(data)
 
     def throw_away(self, data: bytes) -> None:
-        """Somebody removed a file."""
+        """Somebody removed a file, or wrote over it: its second name perhaps, a conflict copy."""
         self.forget(data)
         self.thrown[data] = self.history.clock.ms
 

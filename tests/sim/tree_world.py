@@ -415,7 +415,7 @@ class TreeHistory:
         if on_the_way or any(name.startswith(f"{path}/") for name in disk.names):
             return
         if (there := disk.names.get(path)) is not None:
-            self.judge.forget(there.data)
+            self.judge.throw_away(there.data)
         disk.write(path, data, in_place=in_place)
         self.judge.learn(data)
         self.person_wrote[path] = self.clock.ms

@@ -247,8 +247,8 @@ class PushStep:
             fetched = self._digest_there(owner, file, longest if stated is None else stated)
             answer = decide_sending(here, known, there, last, ours=ours, complete=complete, now=now, fetched=fetched)
         if isinstance(answer, Put) and answer.overwrite and there is None and fetches and self._is_there(owner, file):
-            error = ListingShort("the server has a file of this name that it does not list, so nothing was sent")
-            return Refuse(error, person=False)
+            short = ListingShort("the server has a file of this name that it does not list, so nothing was sent")
+            return Refuse(short, person=False)
         return answer
 
     def _is_there(self, owner: Owner, file: LocalFile) -> bool:
