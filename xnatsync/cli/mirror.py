@@ -52,7 +52,7 @@ def list_tree(
     from xnatsync.service.past import look_back, moment_of
 
     seen = look_back(shell.config(), route, path, moment_of(at), deep=recursive)
-    if shell.is_json or long or not seen.entries:
+    if shell.output is not Output.TABLE or long or not seen.entries:
         shell.show(sight_blocks(seen), sight_fields(seen))
     else:
         shell.screen.document("\n".join(sight_lines(seen)))
@@ -125,7 +125,7 @@ def manifest(
     Asked again, it gives the same bytes.
     """
     shell = ctx.ensure_object(Shell)
-    chosen = form or (Form.JSON if shell.is_json else Form.CSV)
+    chosen = form or (Form(shell.output) if shell.output is not Output.TABLE else Form.CSV)
     shell.begin("mirror-manifest", Output.JSON if chosen is Form.JSON else Output.TABLE, quiet)
     from xnatsync.cli.manifest import manifest_line, manifest_text
     from xnatsync.service.tree_list import tree_list, write_list

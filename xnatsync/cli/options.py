@@ -9,7 +9,8 @@ import typer
 from xnatsync.cli.shell import Output
 
 OutputOption = Annotated[
-    Output | None, typer.Option("--output", "-o", help="For people (table) or for programs (json).")
+    Output | None,
+    typer.Option("--output", "-o", help="table, json, or of tables csv or tsv."),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Nothing but the result and errors.")]
 ProfileOption = Annotated[

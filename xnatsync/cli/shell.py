@@ -8,9 +8,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xnatsync.cli.cells import TABLES, cells_text, rows_of
 from xnatsync.cli.jsonout import array, document
 from xnatsync.cli.lines import Block, Line, Table, Tone
 from xnatsync.cli.render import Screen, printable
+from xnatsync.core.errors import Usage
 from xnatsync.core.pasting import Calling
 from xnatsync.report.streams import Loss
 
@@ -24,6 +26,8 @@ class Output(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    CSV = "csv"
+    TSV = "tsv"
 
 
 @dataclass(slots=True)
@@ -48,6 +52,11 @@ class Shell:
         self.output = output or self.output
         self.quiet = self.quiet or quiet
         self.refresh()
+        if self.is_cells and command not in TABLES:
+            raise Usage(
+                f"`{command.replace('-', ' ')}` prints no table, which {self.output} is",
+                advice="Use `-o table` or `-o json`.",
+            )
         self.to_log(lambda log: log.began(command))
 
     def refresh(self) -> None:
@@ -64,10 +73,18 @@ class Shell:
         """Tells whether a program reads the result."""
         return self.output is Output.JSON
 
+    @property
+    def is_cells(self) -> bool:
+        """Tells whether the result is a table for a spreadsheet or for tools that read lines."""
+        return self.output in {Output.CSV, Output.TSV}
+
     def show(self, blocks: Iterable[Block], fields: Mapping[str, object]) -> None:
         """Prints the result in the form that was asked for."""
         if self.is_json:
             self.screen.document(document(self.command, fields, self.calling))
+        elif self.is_cells:
+            told = {key: self.calling.in_fields(value, key) for key, value in fields.items()}
+            self.screen.exact(cells_text(self.command, self.output.value, rows_of(self.command, told)))
         else:
             self.screen.result(blocks)
 
@@ -75,6 +92,8 @@ class Shell:
         """Prints a listing: an array of objects, a table of the columns (key -> heading), or the keys alone (`-q`)."""
         if self.is_json:
             self.screen.document(array(rows))
+        elif self.is_cells:
+            self.screen.exact(cells_text(self.command, self.output.value, rows))
         elif self.quiet:
             for row in rows:
                 self.screen.document(printable(str(row[key])))
