@@ -146,6 +146,14 @@ REFUSALS = {
     ),
     "a label too long": ("drop/test_labels.py", "test_a_label_that_grows_too_long_is_held"),
     "letters that no label may hold": ("drop/test_labels.py", "test_punctuation_is_cleaned_as_the_server_would"),
+    "a Series Number that can name no scan": (
+        "drop/test_scan_names.py",
+        "test_what_can_name_no_scan_is_held_before_a_byte_is_sent",
+    ),
+    "a Series Number or Modality that may have no address": (
+        "drop/test_scan_names.py",
+        "test_what_may_have_no_address_is_asked_about_before_a_byte_is_sent",
+    ),
     "two subjects in one study": (
         "drop/test_labels.py",
         "test_series_of_one_study_that_disagree_about_the_patient_are_held",

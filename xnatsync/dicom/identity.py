@@ -17,8 +17,12 @@ IDENTITY_TAGS = frozenset(
 )
 _UID = re.compile(r"[0-9]+(?:\.[0-9]+)+")
 _NEARLY = re.compile(r"[0-9A-Za-z._ +~-]{1,128}")  # can be a key and a part of a file name; no step in a path
-# XNAT makes the Series Number the ID of the scan, which is a part of addresses (import.md §4.5).
-_SCAN = re.compile(r"[^/\\\x00-\x1f\x7f]{1,64}")
+# XNAT makes the Series Number the ID of the scan, with the modality where several series share one (import.md §4.5).
+# That is a part of addresses, which XNAT does not decode (hierarchy.md §1.6): what needs encoding may have none.
+_SCAN = re.compile("[^/\\\\\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]{1,64}")
+_ADDRESSED = re.compile(r"[+-]?[A-Za-z0-9._~-]+")
+_SEVERAL = frozenset({"ALL", "NULL"})  # mean more than one scan, or none
+_MODALITY = re.compile(r"[A-Za-z0-9_.-]{1,16}")
 _SHOWN = 16
 _REQUIRED = (
     (SOP_CLASS, "SOP Class UID"),
@@ -97,10 +101,9 @@ def flaw(head: Head) -> str:
         return f"DICOM, but it has no {', no '.join(missing)}"
     if wrong := [name for name, uid in uids.items() if not is_usable(uid)]:
         return f"DICOM, but its {' and its '.join(wrong)} cannot be a UID"
-    number = value(head, SERIES_NUMBER, "IS").strip()
+    number = _series_number(head)
     if number and (_SCAN.fullmatch(number) is None or number in {".", ".."}):
-        shown = number if len(number) <= _SHOWN else f"{number[:_SHOWN]}…"
-        return f"DICOM, but its Series Number {shown!r} cannot name a scan"
+        return f"DICOM, but its Series Number {_shown(number)} cannot name a scan"
     return ""
 
 
@@ -109,8 +112,28 @@ def oddity(head: Head) -> str:
     wrong = [name for tag, name in _REQUIRED if not is_uid(value(head, tag))]
     verb = "is no legal UID" if len(wrong) == 1 else "are no legal UIDs"
     said = [f"its {' and its '.join(wrong)} {verb}"] if wrong else []
+    said += _odd_parts_of_addresses(head)
     said += [head.odd] if head.odd else []
     return f"DICOM, but {', and '.join(said)}" if said else ""
+
+
+def _odd_parts_of_addresses(head: Head) -> list[str]:
+    """Say of what may have no address on a server that it has none for certain: the standard allows none of it."""
+    number, modality = _series_number(head), value(head, MODALITY, "CS").strip(" ")
+    said = []
+    if number and (_ADDRESSED.fullmatch(number) is None or number.upper() in _SEVERAL):
+        said.append(f"its Series Number {_shown(number)} is no number, and a scan of that name may have no address")
+    if modality and _MODALITY.fullmatch(modality) is None:
+        said.append(f"its Modality {_shown(modality)} is no code, and may become a part of a scan's name")
+    return said
+
+
+def _series_number(head: Head) -> str:
+    return value(head, SERIES_NUMBER, "IS").strip(" ")  # no other space: what servers keep of it is another name
+
+
+def _shown(text: str) -> str:
+    return ascii(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
 
 
 def identity_of(head: Head) -> ObjectIdentity:
@@ -120,8 +143,8 @@ def identity_of(head: Head) -> ObjectIdentity:
         sop_class=value(head, SOP_CLASS),
         study_uid=value(head, STUDY_UID),
         series_uid=value(head, SERIES_UID),
-        series_number=value(head, SERIES_NUMBER, "IS").strip(),
-        modality=value(head, MODALITY, "CS").strip(),
+        series_number=_series_number(head),
+        modality=value(head, MODALITY, "CS").strip(" "),
         transfer_syntax=head.transfer_syntax,
         description=value(head, SERIES_DESCRIPTION, "LO").strip(),
     )
