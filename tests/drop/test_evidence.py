@@ -108,7 +108,7 @@ def test_what_a_server_wrote_anew_since_it_was_proven_is_ours_still(world: DropW
 
     assert world.sync().exit_code == 0
     assert (world.filed(), world.in_drop()) == (set(), set())
-    assert _compared(world) == {(1, Compared.PIXELS): 2}
+    assert _compared(world) == {(1, Compared.CONTENT): 2}
     with world.ledger() as ledger:
         assert ledger.compared(2) == {(2, Compared.CONTENT): 2}
 
@@ -142,8 +142,8 @@ def test_what_we_sent_is_proven_by_its_content_and_removed(world: DropWorld, kin
     assert report.exit_code == 0, report
     receipt = unit_of(only(report)).receipt
     assert receipt is not None
-    assert (receipt.level, receipt.compared) == ("pixels", {Compared.CONTENT: 1, Compared.PIXELS: 2})
-    assert _compared(world) == {(1, Compared.CONTENT): 1, (1, Compared.PIXELS): 2}
+    assert (receipt.level, receipt.compared) == ("pixels", {Compared.CONTENT: 3})
+    assert _compared(world) == {(1, Compared.CONTENT): 3}
     assert (world.filed(), world.in_drop()) == (set(), set())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,7 @@ class Judge:
 
     def __init__(self, history: History) -> None:
         self.history = history
+        self.headed: set[bytes] = set()  # objects of which a server was seen to hold more than their pixels
         self.vouched: dict[bytes, Level] = {}  # contents whose server was seen, by us, to hold them at a level
         self.hidden: set[str] = set()  # keys that an incomplete listing did not show in this step
         self.checks: Counter[str] = Counter()
@@ -77,6 +79,14 @@ class Judge:
             if level is Level.NAMES or _pixels(stored) == ours.pixels:
                 return True
         return False
+
+    def _holds_its_head(self, data: bytes) -> bool:
+        """Tells whether all that servers do not rewrite of an object is on the server, and not its pixels alone."""
+        ours = content.facts(data)
+        assert ours is not None
+        wanted = _all_but_what_is_rewritten(data)
+        stored = self.history.server.objects(ours.study_uid, prearchive=False)
+        return any(uid == ours.sop_uid and _all_but_what_is_rewritten(there) == wanted for uid, there in stored)
 
     # --- effects on the disk -------------------------------------------------------------------------------------
 
@@ -112,14 +122,19 @@ class Judge:
                 self.broken("S1", f"{path} was removed, and its server does not hold it")
         if not self._is_vouched(data, Level.PIXELS):
             self.broken("S1", f"{path} was removed, and its server does not hold its pixels")
+        if not self.history.touched and any(content.sha(inner) not in self.headed for inner in self._sent(data)):
+            self.broken("S1", f"{path} was removed, and its server holds another head of it")
 
     def _objects(self, data: bytes) -> list[bytes]:
         return [inner for _, inner in content.members(data)] if content.is_archive(data) else [data]
 
+    def _sent(self, data: bytes) -> list[bytes]:
+        return [inner for inner in self._objects(data) if is_object(inner) and not self._is_left_out(inner)]
+
     def _is_vouched(self, data: bytes, level: Level) -> bool:
-        objects = [inner for inner in self._objects(data) if is_object(inner) and not self._is_left_out(inner)]
         return all(
-            (held := self.vouched.get(content.sha(inner))) is not None and held.rank >= level.rank for inner in objects
+            (held := self.vouched.get(content.sha(inner))) is not None and held.rank >= level.rank
+            for inner in self._sent(data)
         )
 
     def _is_left_out(self, data: bytes) -> bool:
@@ -204,6 +219,8 @@ class Judge:
                 self.broken("S9", f"a receipt at level {level} for {row.path}, which the server does not hold")
             if row.kind == Kind.OTHER and not self.history.touched and not self._stored(data):
                 self.broken("S9", f"a receipt for the attached file {row.path}, which the server does not hold")
+            if row.kind == Kind.DICOM and self.history.route.after == "delete" and self._holds_its_head(data):
+                self.headed.add(row.sha256)
             vouched[row.sha256] = level if row.kind in {Kind.DICOM, Kind.DUPLICATE} else Level.BYTES
         return vouched
 
@@ -377,3 +394,9 @@ def _pixels(data: bytes) -> bytes | None:
     if digest not in _PIXELS:
         _PIXELS[digest] = pixel_digest(iter([data])).pixels
     return _PIXELS[digest]
+
+
+@lru_cache(maxsize=4096)
+def _all_but_what_is_rewritten(data: bytes) -> tuple[bytes | None, bytes | None]:
+    facts = pixel_digest(iter([data]), content=True)
+    return facts.pixels, facts.content

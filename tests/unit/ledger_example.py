@@ -89,6 +89,7 @@ def concluded(
     level: str = "names",
     compared: dict[str, Compared] | None = None,
     place: str = "archive",
+    stripped: frozenset[str] = frozenset(),
 ) -> ReceiptRow:
     """Writes the receipt of a landed unit."""
     files = ledger.files(unit.item_id, unit_id=unit.id)
@@ -102,6 +103,7 @@ def concluded(
         held=held,
         targets={file.key: (file.size, "aa") for file in files},
         compared=compared or {},
+        stripped=stripped,
         now=NOW,
         session_id="XNAT_E1",
     )

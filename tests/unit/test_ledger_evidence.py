@@ -31,31 +31,41 @@ def bypass(tmp_path: Path, ledger: Ledger) -> Iterator[sqlite3.Connection]:
 
 
 def proven_by(
-    ledger: Ledger, compared: Compared, *, acknowledged: bool, level: str = "pixels", place: str = "archive"
+    ledger: Ledger,
+    compared: Compared,
+    *,
+    acknowledged: bool,
+    level: str = "pixels",
+    place: str = "archive",
+    stripped: bool = False,
 ) -> UnitRow:
     (unit,) = settled(ledger)
     landed(ledger, unit)
     if acknowledged:
         ledger.acknowledge(unit, ["1.2.0"])
-    concluded(ledger, unit, level=level, compared={"1.2.0": compared}, place=place)
+    only_stripped = frozenset({"1.2.0"}) if stripped else frozenset[str]()
+    concluded(ledger, unit, level=level, compared={"1.2.0": compared}, place=place, stripped=only_stripped)
     return unit
 
 
-# The whole table: what of an object was compared, whether its upload was acknowledged, whether it may be removed.
-REMOVABLE = {(by, acknowledged): by is Compared.BYTES for by in Compared for acknowledged in (False, True)} | {
-    (Compared.PIXELS, True): True,
-    (Compared.CONTENT, True): True,
+# The whole table: what of an object was compared, whether its upload was acknowledged, whether its head was stripped by
+# a script and nothing else; and whether it may be removed.
+EVIDENCE = list(itertools.product(Compared, (False, True), (False, True)))
+REMOVABLE = {(by, acknowledged, stripped): by is Compared.BYTES for by, acknowledged, stripped in EVIDENCE} | {
+    (Compared.PIXELS, True, True): True,
+    (Compared.CONTENT, True, False): True,
+    (Compared.CONTENT, True, True): True,
 }
 
 
-@pytest.mark.parametrize(("by", "acknowledged"), list(itertools.product(Compared, (False, True))))
+@pytest.mark.parametrize(("by", "acknowledged", "stripped"), EVIDENCE)
 def test_a_file_is_removed_by_evidence_of_its_own(
-    ledger: Ledger, bypass: sqlite3.Connection, by: Compared, acknowledged: bool
+    ledger: Ledger, bypass: sqlite3.Connection, by: Compared, acknowledged: bool, stripped: bool
 ) -> None:
     """Python lists it, and SQLite asks again; nothing but the table above."""
     weak = by in {Compared.NAMES, Compared.LISTED}
-    unit = proven_by(ledger, by, acknowledged=acknowledged, level="names" if weak else "pixels")
-    allowed = REMOVABLE[by, acknowledged]
+    unit = proven_by(ledger, by, acknowledged=acknowledged, level="names" if weak else "pixels", stripped=stripped)
+    allowed = REMOVABLE[by, acknowledged, stripped]
 
     assert ledger.removable(unit.item_id) == ({"dicom/0": 0} if allowed else {})
     if allowed:
@@ -99,13 +109,14 @@ def test_a_receipt_says_only_what_was_compared(ledger: Ledger, level: str, by: C
     "sql",
     [
         "update evidence set compared = 'bytes'", "delete from evidence", "update removal set position = 7",
-        "delete from removal", "insert into evidence values (1, 'x', 'bytes', 1)",
-        "insert or replace into evidence values (1, '1.2.0', 'bytes', 1)",
+        "delete from removal", "insert into evidence values (1, 'x', 'bytes', 1, 1)",
+        "update evidence set stripped = 1",
+        "insert or replace into evidence values (1, '1.2.0', 'bytes', 1, 1)",
         "insert or replace into removal values (1, 0, 'later')",
     ],
 )  # fmt: skip
 def test_evidence_and_removals_are_append_only(ledger: Ledger, bypass: sqlite3.Connection, sql: str) -> None:
-    unit = proven_by(ledger, Compared.PIXELS, acknowledged=True)
+    unit = proven_by(ledger, Compared.CONTENT, acknowledged=True)
     ledger.announce_removals(unit.item_id, [0], NOW)
 
     with pytest.raises(sqlite3.IntegrityError, match=r"append-only|once|nothing shows"):
@@ -155,7 +166,7 @@ def test_a_twin_goes_with_its_object_and_an_attached_file_by_its_own_name(ledger
     (unit,) = ledger.settle_item(item.id, files, [a_study()], NOW)
     landed(ledger, unit)
     ledger.acknowledge(unit, ["1.2.0"])
-    compared = {"1.2.0": Compared.PIXELS, "attached/1/note": Compared.LISTED}
+    compared = {"1.2.0": Compared.CONTENT, "attached/1/note": Compared.LISTED}
     concluded(ledger, unit, expected=2, held=2, level="pixels", compared=compared)
 
     assert ledger.removable(item.id) == {"dicom/0": 0, "duplicate/1": 1}

@@ -72,7 +72,9 @@ def _by_what_it_holds(ours: Node, theirs: Node) -> tuple[Same, Compared]:
     if _by_digest(ours, theirs, FETCHED) is Same.YES:
         return Same.YES, Compared.BYTES
     pixels = _by_digest(ours, theirs, "pixels")
-    if pixels is Same.NO or (pixels is Same.YES and not ours.unacknowledged):
+    if pixels is Same.YES and not ours.unacknowledged:  # the head says more, where it was read on both sides
+        return pixels, Compared.CONTENT if _by_digest(ours, theirs, "content") is Same.YES else Compared.PIXELS
+    if pixels is Same.NO:
         return pixels, Compared.PIXELS
     if pixels is Same.CANNOT_TELL and not ours.digests.get("pixels") == theirs.digests.get("pixels") == NO_PIXELS:
         return Same.CANNOT_TELL, Compared.NAMES

@@ -3,13 +3,14 @@
 It covers every element but those that servers and their anonymisation scripts rewrite as a matter of course (who, when,
 for whom, UIDs): an SR's content, an RT structure, an encapsulated document, a waveform, a spectrum, the geometry.
 Lengths of sequences do not count, because a writer chooses between defined and undefined ones.  Private elements do
-count: for some objects they are all there is.
+count: for some objects they are all there is.  A second digest leaves them out, at any depth: scripts remove them.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from xnatsync.dicom.elements import (
     ITEM,
@@ -54,12 +55,20 @@ class ContentDigest:
 
     def __init__(self) -> None:
         self._sha256 = hashlib.sha256()
+        self._public = hashlib.sha256()
+        self._inside_private = 0
         self._says_something = False
+        self.has_private = False
 
     @property
     def value(self) -> bytes | None:
         """Gives the digest; None when nothing but identification was taken in, which is no evidence."""
         return self._sha256.digest() if self._says_something else None
+
+    @property
+    def public(self) -> bytes | None:
+        """Gives the digest without private elements; None where there is no other either."""
+        return self._public.digest() if self._says_something else None
 
     def element(self, source: ByteSource, tag: int, vr: bytes, length: int, coding: Coding) -> None:
         """Consumes the value of an element."""
@@ -69,15 +78,35 @@ class ContentDigest:
     def small(self, tag: int, value: bytes) -> None:
         """Takes in an element of which the value has been read already."""
         self._says_something = self._says_something or tag not in _KEPT
-        self._head(tag)
-        self._sha256.update(b"V" + len(value).to_bytes(8, "big") + value)
+        with self._maybe_private(tag):
+            self._head(tag)
+            self._take(b"V" + len(value).to_bytes(8, "big") + value)
 
     # --- inner parts ---------------------------------------------------------------------------------------------
 
+    def _take(self, piece: bytes | memoryview) -> None:
+        self._sha256.update(piece)
+        if not self._inside_private:
+            self._public.update(piece)
+
+    @contextmanager
+    def _maybe_private(self, tag: int) -> Iterator[None]:
+        if not tag >> 16 & 1:
+            yield
+            return
+        self.has_private = True
+        self._inside_private += 1
+        yield
+        self._inside_private -= 1
+
     def _head(self, tag: int) -> None:
-        self._sha256.update(b"E" + tag.to_bytes(4, "big"))
+        self._take(b"E" + tag.to_bytes(4, "big"))
 
     def _element(self, source: ByteSource, tag: int, vr: bytes, length: int, coding: Coding, depth: int) -> None:
+        with self._maybe_private(tag):
+            self._any_element(source, tag, vr, length, coding, depth)
+
+    def _any_element(self, source: ByteSource, tag: int, vr: bytes, length: int, coding: Coding, depth: int) -> None:
         self._head(tag)
         if length == UNDEFINED and vr in {b"OB", b"OW"}:
             self._fragments(source, coding)
@@ -86,11 +115,11 @@ class ContentDigest:
         elif vr == b"SQ" or (vr in {b"", b"UN"} and length >= 8 and _begins_with_an_item(source, coding)):
             self._bounded_by(source, tag, length, lambda end: self._sequence(source, coding, end, depth))
         else:
-            self._sha256.update(b"V" + length.to_bytes(8, "big"))
+            self._take(b"V" + length.to_bytes(8, "big"))
             self._raw(source, tag, length)
 
     def _raw(self, source: ByteSource, tag: int, length: int) -> None:
-        had = source.feed(length, self._sha256.update)
+        had = source.feed(length, self._take)
         if had < length:
             raise cut_off(tag, length, had)
 
@@ -106,16 +135,16 @@ class ContentDigest:
             return
         if source.offset > end:
             raise Stop("damaged: what a sequence holds is longer than the sequence")
-        self._sha256.update(b"X")
+        self._take(b"X")
         left = end - source.offset
-        had = source.feed(left, self._sha256.update)
+        had = source.feed(left, self._take)
         if had < left:
             raise cut_off(tag, length, length - left + had)
 
     def _sequence(self, source: ByteSource, coding: Coding, end: int | None, depth: int) -> None:
         if depth >= MAX_DEPTH:
             raise Stop(f"damaged: sequences are nested deeper than {MAX_DEPTH} levels")
-        self._sha256.update(b"S")
+        self._take(b"S")
         while end is None or source.offset < end:
             tag, _, length = next_element(source, coding)
             if tag == SEQUENCE_END and end is None:
@@ -124,11 +153,11 @@ class ContentDigest:
                 raise Stop("damaged: a sequence holds what is not an item")
             if self._item(source, _coding_of_item(source, coding), length, end, depth):
                 break
-        self._sha256.update(b"s")
+        self._take(b"s")
 
     def _item(self, source: ByteSource, coding: Coding, length: int, outer: int | None, depth: int) -> bool:
         """Takes in one item; True when its writer forgot to end it, and ended the sequence."""
-        self._sha256.update(b"I")
+        self._take(b"I")
         if length != UNDEFINED:
             if outer is not None and source.offset + length > outer:
                 raise Stop("damaged: an item is longer than its sequence")
@@ -136,7 +165,7 @@ class ContentDigest:
             forgot = False
         else:
             forgot = self._elements(source, coding, None, depth)
-        self._sha256.update(b"i")
+        self._take(b"i")
         return forgot
 
     def _elements(self, source: ByteSource, coding: Coding, end: int | None, depth: int) -> bool:
@@ -154,16 +183,16 @@ class ContentDigest:
             raise cut_off(tag, length, 0)
 
     def _fragments(self, source: ByteSource, coding: Coding) -> None:
-        self._sha256.update(b"F")
+        self._take(b"F")
         while True:
             tag, _, length = next_element(source, Coding(explicit=False, big=coding.big))
             if tag == SEQUENCE_END:
                 break
             if tag != ITEM or length == UNDEFINED:
                 raise Stop("damaged: fragments cannot be told apart")
-            self._sha256.update(b"V" + length.to_bytes(8, "big"))
+            self._take(b"V" + length.to_bytes(8, "big"))
             self._raw(source, tag, length)
-        self._sha256.update(b"f")
+        self._take(b"f")
 
 
 def _begins_with_an_item(source: ByteSource, coding: Coding) -> bool:

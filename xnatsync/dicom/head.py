@@ -38,6 +38,7 @@ _DIGITS_MAX = 12  # as many as an IS may have; Python refuses to read thousands
 TRANSFER_SYNTAX, MEDIA_CLASS = 0x00020010, 0x00020002
 ROWS, COLUMNS, SAMPLES, FRAMES, BITS = 0x00280010, 0x00280011, 0x00280002, 0x00280008, 0x00280100
 COMMANDS = 0x0000FFFF  # up to here: elements of commands, which are never in a file
+DEIDENTIFIED = 0x00120064  # where a script that ran leaves its name
 _GEOMETRY = frozenset({ROWS, COLUMNS, SAMPLES, FRAMES, BITS})
 
 _IMPLICIT_LITTLE, _EXPLICIT_LITTLE, _EXPLICIT_BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
@@ -61,6 +62,9 @@ class Head:
     pixels: bytes | None = None  # sha256 of the pixel data, when it was asked for and there is any
     pixel_bytes: int = 0  # its length as stored, without item headers and offset table
     content: bytes | None = None  # sha256 of what is neither pixel data nor rewritten by servers, when it was asked for
+    public: bytes | None = None  # the same without private elements
+    has_private: bool = False  # there are some among what counts as content
+    record: bytes | None = None  # sha256 of what it says of how it was de-identified, when that was asked for
 
     def number(self, tag: int) -> int | None:
         """Gives a small unsigned number (US or IS), None when it is absent or is none."""
@@ -155,7 +159,7 @@ def _go_over(
             break
     else:
         _end(source)
-    head.content = content.value
+    head.content, head.public, head.has_private = content.value, content.public, content.has_private
 
 
 def _coding(source: ByteSource, head: Head) -> Coding:
@@ -244,6 +248,10 @@ def _one_digested(
         head.values[tag] = (vr.decode("ascii", "replace"), value)
         if not is_rewritten(tag):
             content.small(tag, value)
+    elif tag == DEIDENTIFIED:
+        record = ContentDigest()
+        record.element(source, tag, vr, length, head.coding)
+        head.record = record.value
     elif not is_rewritten(tag):
         content.element(source, tag, vr, length, head.coding)
     elif length == UNDEFINED:

@@ -41,6 +41,9 @@ class PixelFacts:
     pixels: bytes | None  # sha256 of the pixel data's value; None when the object has none
     problem: str = ""  # why the stream is not one whole object: then it proves nothing
     content: bytes | None = None  # sha256 of what servers do not rewrite, pixel data aside; None: nothing, or not asked
+    public: bytes | None = None  # the same without private elements
+    has_private: bool = False
+    record: bytes | None = None  # sha256 of what it says of how it was de-identified
 
 
 def pixel_digest(chunks: Iterable[bytes], *, content: bool = False) -> PixelFacts:
@@ -60,7 +63,9 @@ def pixel_digest(chunks: Iterable[bytes], *, content: bool = False) -> PixelFact
     problem = head.problem or ("" if is_usable(sop_uid) else "it has no SOP Instance UID")
     if problem:
         return PixelFacts(sop_uid, head.transfer_syntax, None, problem)
-    return PixelFacts(sop_uid, head.transfer_syntax, head.pixels, "", head.content)
+    return PixelFacts(
+        sop_uid, head.transfer_syntax, head.pixels, "", head.content, head.public, head.has_private, head.record
+    )
 
 
 def study_in(chunks: Iterable[bytes]) -> str:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from xnatsync.core.compare import FETCHED, NO_PIXELS, Same, compare
 from xnatsync.core.errors import Stopped
-from xnatsync.core.manifest import Kind, Level
+from xnatsync.core.heads import PRIVATE, PUBLIC, RECORD
+from xnatsync.core.manifest import Compared, Kind, Level
 from xnatsync.core.receipt import Place
 from xnatsync.core.remote import FileListing
 from xnatsync.core.streams import closed_after
@@ -137,7 +138,7 @@ def _completed(
         key for key, node in source.items()
         if isinstance(node, Node) and isinstance(theirs := target.get(key), Node) and FETCHED in theirs.digests
         and not is_attached(key) and (level is not Level.BYTES or node.unacknowledged)
-        and compare(node, theirs, Level.PIXELS)[0] is Same.CANNOT_TELL
+        and (compare(node, theirs, Level.PIXELS)[0] is Same.CANNOT_TELL or _head_counts(route, node, theirs))
     }  # fmt: skip
     read = [file for file in files if file.kind == Kind.DICOM and file.key in short]
     if not read:
@@ -158,10 +159,20 @@ def _completed(
     return Tree(nodes, complete=source.complete)
 
 
+def _head_counts(route: DropRoute, ours: Node, theirs: Node) -> bool:
+    """Tell whether the source has to be read for its head: before it is removed, where other bytes came back."""
+    return route.after == "delete" and compare(ours, theirs, Level.PIXELS) == (Same.YES, Compared.PIXELS)
+
+
 def told(facts: PixelFacts) -> dict[str, str]:
     """What the reader found, as digests of a node: a damaged object must not pass for one that never had pixels."""
     pixels = facts.pixels.hex() if facts.pixels is not None else facts.problem or NO_PIXELS
-    return {"pixels": pixels} | ({"content": facts.content.hex()} if facts.content is not None else {})
+    found = {"pixels": pixels}
+    if facts.content is not None and facts.public is not None:
+        found |= {"content": facts.content.hex(), PUBLIC: facts.public.hex()}
+        found |= {PRIVATE: "yes" if facts.has_private else "no"}
+        found |= {RECORD: facts.record.hex()} if facts.record is not None else {}
+    return found
 
 
 def _fetched(world: World, unit: UnitRow, seen: Seen, members: Mapping[str, str], wanted: set[str]) -> dict[str, _Back]:

@@ -16,6 +16,7 @@ from xnatsync.core.errors import (
     Unverifiable,
     XnatsyncError,
 )
+from xnatsync.core.heads import stripped
 from xnatsync.core.manifest import Kind, Level, manifest_digest
 from xnatsync.core.moment import later, parse
 from xnatsync.core.receipt import Findings, Receipt, compared_counts, compared_words, examine
@@ -65,7 +66,7 @@ def prove(world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileRow
     _refuse(findings, whole)
     if findings.receipt is None:
         raise Bug("everything agrees and there is no receipt")
-    return _conclude(world, unit, files, findings.receipt)
+    return _conclude(world, unit, files, findings.receipt, stripped(source, whole))
 
 
 def _look(world: World, unit: UnitRow, members: Mapping[str, str]) -> Seen | None:
@@ -234,7 +235,9 @@ def _put(
 # --- the receipt -------------------------------------------------------------------------------------------------
 
 
-def _conclude(world: World, unit: UnitRow, files: Sequence[FileRow], receipt: Receipt) -> Result:
+def _conclude(
+    world: World, unit: UnitRow, files: Sequence[FileRow], receipt: Receipt, only_stripped: frozenset[str]
+) -> Result:
     ours = set(world.ledger.entries(unit.route, unit.target))
     strangers = [key for key in receipt.extra if key not in ours]
     words = compared_words(compared_counts(receipt.compared))
@@ -257,6 +260,7 @@ def _conclude(world: World, unit: UnitRow, files: Sequence[FileRow], receipt: Re
             held=receipt.held,
             targets=receipt.targets,
             compared=receipt.compared,
+            stripped=only_stripped,
             now=now,
             session_id=unit.session_id,
         )

@@ -39,15 +39,16 @@ class Evidence(Items):
     def removable(self, item_id: int) -> dict[str, int]:
         """Lists the files of an item of which the evidence allows the removal: path -> position in the manifest.
 
-        Of an odd object its pixels are not all: only byte equality allows it.  Who wants to remove one announces it; a
-        trigger asks for the evidence again.
+        Pixels alone are not enough: somebody may have given the object another head, unless that was only stripped by
+        a script.  Of an odd object its content is not all: only byte equality allows it.  Who wants to remove one
+        announces it; a trigger asks for the evidence again.
         """
         sql = (
             "select f.path, f.position from file f join evidence e on e.unit_id = f.unit_id "
             "join receipt r on r.unit_id = f.unit_id where f.item_id = ? and r.place = 'archive' "
             "and e.key = case f.kind when 'other' then 'attached/' || f.member else f.key end "
             "and (e.compared = 'bytes' or (e.acknowledged = 1 and f.doubt <> 'odd' "
-            "and e.compared in ('pixels', 'content')))"
+            "and (e.compared = 'content' or e.compared = 'pixels' and e.stripped = 1)))"
         )
         return {str(path): int(position) for path, position in self._fetch(sql, [item_id])}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -282,6 +282,7 @@ class Units(Evidence, Standstill):
         held: int,
         targets: Mapping[str, tuple[int | None, str]],
         compared: Mapping[str, Compared],
+        stripped: Collection[str] = frozenset(),
         now: str,
         session_id: str | None,
     ) -> ReceiptRow:
@@ -290,9 +291,9 @@ class Units(Evidence, Standstill):
             unit = self._unit(unit_id)
             acknowledged = self.acknowledged(unit)
             self._run_many(
-                "insert into evidence values (?, ?, ?, ?)",
+                "insert into evidence values (?, ?, ?, ?, ?)",
                 (
-                    (unit_id, key, by.value, int(key in acknowledged))
+                    (unit_id, key, by.value, int(key in acknowledged), int(key in stripped))
                     for key, by in compared.items()
                     if by is not Compared.NAMES
                 ),
