@@ -130,6 +130,47 @@ def test_the_archive_call_sets_fields_of_scans(client: httpx.Client) -> None:
     assert [scan["type"] for scan in scans] == ["ARC", "series 2"]
 
 
+@pytest.mark.parametrize("path", ["xnat:mrSessionData/subject_ID", "xnat:mrSessionData/subject_id"])
+def test_the_archive_call_names_the_subject_by_its_path(client: httpx.Client, path: str) -> None:
+    uri = landed(client, study([1], 1))
+    client.post(f"{uri}?action=build").raise_for_status()
+    form = {
+        "src": uri,
+        "auto-archive": "false",
+        path: "OTHER",
+        path.replace("subject_", "").replace("ID", "label"): "E9",
+    }
+    form = {key: value for key, value in form.items() if not key.endswith("/id")}
+    client.post("/data/services/archive", data=form).raise_for_status()
+    assert [row["label"] for row in rows(client.get("/data/projects/P1/subjects?format=json"))] == ["OTHER"]
+
+
+def test_a_session_whose_objects_were_all_rejected_is_not_archived_and_says_why(client: httpx.Client) -> None:
+    script = {"content": 'version "6.6"\nreject[]', "headers": {"Content-Type": "text/plain"}}
+    client.put("/xapi/anonymize/projects/P1", **script).raise_for_status()
+    uri = landed(client, study([1], 1))
+    client.post(f"{uri}?action=build").raise_for_status()
+    assert client.post("/data/services/archive", data={"src": uri}).status_code == 500
+    page = client.get(uri, params={"format": "html", "screen": "PrearchiveDetails.vm"})
+    assert '<div class="alert">Empty sessions cannot be archived.</div>' in page.text
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_headers_are_pulled_into_a_session_or_into_one_scan(client: httpx.Client, whole: bool) -> None:
+    base = "/data/projects/P1/subjects/S1/experiments/E1"
+    client.put(base, params={"xsiType": "xnat:mrSessionData"}).raise_for_status()
+    for scan in ("1", "2"):
+        client.put(f"{base}/scans/{scan}", params={"xsiType": "xnat:mrScanData", "type": "Unknown"}).raise_for_status()
+        client.put(f"{base}/scans/{scan}/resources/DICOM", params={"format": "DICOM"}).raise_for_status()
+        content = mr_object(SeriesDescription=f"t1 {scan}")
+        client.put(f"{base}/scans/{scan}/resources/DICOM/files/1.dcm?inbody=true", content=content).raise_for_status()
+    pulled = base if whole else f"{base}/scans/1"
+    client.put(pulled, params={"pullDataFromHeaders": "true"}).raise_for_status()
+    types = {row["ID"]: row["type"] for row in rows(client.get(f"{base}/scans?format=json"))}
+    assert types == {"1": "t1 1", "2": "t1 2" if whole else "Unknown"}
+    assert client.put(f"{base}/scans/1", params={"fixScanTypes": "true"}).status_code == 400  # XNAT does not read it
+
+
 def test_a_session_has_the_field_strength(client: httpx.Client) -> None:
     uri = landed(client, {"a.dcm": mr_object(MagneticFieldStrength="3")})
     client.post(f"{uri}?action=build").raise_for_status()

@@ -46,7 +46,7 @@ class AssessorWriter:
             existing = find_assessor(session, match.values["EXPT_ID"])
             label = request.param("label")
             if existing is not None and label:
-                self._may(request, existing.project, "edit")
+                self._may(request, existing.project, "edit", existing.xsi_type)
                 with model_errors():
                     rename(self.site, existing, label, project_id=existing.project)
                 self.site.save(session)
@@ -74,14 +74,14 @@ class AssessorWriter:
             if not is_a(values.xsi_type, "xnat:imageAssessorData"):
                 raise Refusal(422, "Only xnat:imageAssessorData documents can be PUT to this address.")
             home = self._home(session, project or values.fields.get("project", ""))
-            self._may(request, home, "create")
+            self._may(request, home, "create", values.xsi_type)
             with model_errors():
                 given = values.fields.get("ID", "")
                 stored = create_assessor(
                     self.site, session, label, values.xsi_type, request.user, given_id=given, project=home
                 )
         else:
-            self._may(request, existing.project, "edit")
+            self._may(request, existing.project, "edit", existing.xsi_type)
             stored = existing
             if values.fields.get("ID", existing.id) != existing.id:
                 raise Refusal(400, "ID cannot be modified")
@@ -106,7 +106,7 @@ class AssessorWriter:
     def _find(self, request: Request, match: Match) -> Experiment:
         with self.site.lock:
             found = find_assessor(self._session(request, match), match.values["EXPT_ID"])
-        if found is None:
+        if found is None or not self.site.can_read(request.user, found):
             raise Refusal(404, "Unable to find the specified experiment.")
         return found
 
@@ -115,8 +115,8 @@ class AssessorWriter:
         project = find_project(self.site, reference) if reference else None
         return project.id if project is not None and project.id in session.shares else session.project
 
-    def _may(self, request: Request, project_id: str, right: str) -> None:
-        if not self.site.can(request.user, project_id, right):
+    def _may(self, request: Request, project_id: str, right: str, kind: str) -> None:
+        if not self.site.can(request.user, project_id, right, kind):
             raise Refusal(
                 403, f"Specified user account has insufficient {right} privileges for experiments in this project."
             )

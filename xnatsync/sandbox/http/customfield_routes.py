@@ -10,7 +10,7 @@ from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, js
 from xnatsync.sandbox.http.router import Routes
 from xnatsync.sandbox.model.hierarchy import find_assessor, find_experiment, find_project, find_subject
 from xnatsync.sandbox.model.objects import Experiment, Project, Scan, Subject
-from xnatsync.sandbox.model.site import Site
+from xnatsync.sandbox.model.site import Site, kind_of
 
 _ROOT = "/xapi/custom-fields"
 _PROJECT, _SUBJECT, _EXPERIMENT = "/projects/{PROJECT}", "/subjects/{SUBJECT}", "/experiments/{EXPERIMENT}"
@@ -91,14 +91,19 @@ class _Fields:
             allowed = site.can(user, kept.id, "read" if right == "read" else "delete")
         else:
             homes = (kept.project, *kept.shares) if right == "read" else (kept.project,)
-            allowed = site.can_any(user, homes, right)
-        if not allowed:
-            raise Refusal(403)
+            allowed = site.can_any(user, homes, right, kind_of(kept))
         item: _Item | None = kept
         if isinstance(kept, Experiment) and "SCAN" in ids:
             item = kept.scans.get(ids["SCAN"])
         elif isinstance(kept, Experiment) and "ASSESSOR" in ids:
-            item = find_assessor(kept, ids["ASSESSOR"])
+            found = find_assessor(kept, ids["ASSESSOR"])
+            if right == "read":
+                item = found if found is not None and site.can_read(user, found) else None
+            else:  # the rights on the assessor decide, not those on its session
+                allowed = found is not None and site.may(user, found, right)
+                item = found
+        if not allowed:
+            raise Refusal(403)
         if item is None:
             raise Refusal(404)
         return item, kept

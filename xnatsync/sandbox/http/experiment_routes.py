@@ -134,7 +134,7 @@ class _Writer:
                 raise Refusal(417, "Need PUT Contents")
             if not is_a(values.xsi_type, "xnat:subjectAssessorData"):
                 raise Refusal(422, "Only xnat:Subject documents can be PUT to this address.")
-            if not site.can(request.user, project_id, "create"):
+            if not site.can(request.user, project_id, "create", values.xsi_type):
                 raise Refusal(
                     403, "Specified user account has insufficient create privileges for experiments in this project."
                 )
@@ -214,7 +214,7 @@ class _Writer:
         return project.id
 
     def _may(self, request: Request, experiment: Experiment, right: str) -> None:
-        if not self.site.can(request.user, experiment.project, right):
+        if not self.site.may(request.user, experiment, right):
             raise Refusal(
                 403, f"Specified user account has insufficient {right} privileges for experiments in this project."
             )

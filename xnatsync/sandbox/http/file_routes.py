@@ -105,7 +105,7 @@ class _Desk:
         with site.lock, model_errors():
             place = place_for_write(site, request.user, ids)
             resource = own_resource(place, label)
-            if not site.can(request.user, place.owner, "edit"):
+            if not site.can(request.user, place.owner, "edit", place.kind):
                 return Response(headers={"Content-Type": "text/plain;charset=UTF-8"})
             incoming = receive(request, file_path(match.tail))
             if resource is None:
@@ -131,7 +131,7 @@ class _Desk:
             resource = own_resource(place, match.values["RESOURCE_ID"])
             if resource is None:
                 raise Refusal(400, "Unable to determine resource, parent, or security.")
-            if not site.can(request.user, place.owner, "delete") or site.settings.flag(
+            if not site.can(request.user, place.owner, "delete", place.kind) or site.settings.flag(
                 "security.prevent-data-deletion"
             ):
                 raise Refusal(403, _READ_ONLY)

@@ -21,7 +21,7 @@ def wants_headers(request: Request) -> bool:
 
 def read_headers(site: Site, request: Request, session: Experiment) -> None:
     """Does what the parameters of a PUT ask for; needs the edit right."""
-    if not site.can(request.user, session.project, "edit"):
+    if not site.may(request.user, session, "edit"):
         raise Refusal(403)
     if request.flag("pullDataFromHeaders"):
         headers.pull_from_headers(site, session, overwrite=request.flag("overwrite"))
@@ -37,7 +37,7 @@ class _Pipelines:
         """Runs one of the built-in pipelines; others are not installed."""
         project = find_project(self.site, match.values["PROJECT_ID"])
         session = find_experiment(self.site, project.id, match.values["EXPT_ID"]) if project is not None else None
-        if project is None or session is None or not self.site.can(request.user, project.id, "edit"):
+        if project is None or session is None or not self.site.may(request.user, session, "edit"):
             raise Refusal(404)
         name = match.values["NAME"]
         if name == "pullDataFromHeaders":

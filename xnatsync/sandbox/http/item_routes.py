@@ -52,6 +52,9 @@ class _Items:
             if match.tail.strip("/"):
                 raise Refusal(400, f"Unsupported path {match.tail}")
             item = project_item(project)
+            if negotiated_format(request, ITEM_VARIANTS) == "html":  # a page is what `recent=true` lists
+                request.user.accessed[project.id] = self.site.now_text()
+                self.site.save_accounts()
         return self._document(request, item)
 
     def subject(self, request: Request, match: Match) -> Response:

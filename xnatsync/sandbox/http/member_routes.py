@@ -18,6 +18,9 @@ def attach(routes: Routes, site: Site) -> None:
     table = _Table(site)
     routes.add("GET", "/users", table.everybody)
     routes.add("GET", "/projects/{PROJECT_ID}/users", table.show)
+    routes.add("GET", "/users/favorites/{DATA_TYPE}", table.favorites)
+    routes.add("PUT", "/users/favorites/{DATA_TYPE}/{ID}", table.mark)
+    routes.add("DELETE", "/users/favorites/{DATA_TYPE}/{ID}", table.unmark)
     template = "/projects/{PROJECT_ID}/users/{GROUP_ID}/{USER_ID}"
     routes.add("PUT", template, table.put)
     routes.add("DELETE", template, table.delete)
@@ -43,6 +46,29 @@ class _Table:
             if user.enabled
         ]
         return listing_response(request, rows)
+
+    def favorites(self, request: Request, match: Match) -> Response:
+        """Lists what the caller marked of a type."""
+        kind = match.values["DATA_TYPE"]
+        marked = [each.partition("/") for each in request.user.favorites]
+        rows = [{"id": name, "datatype": of} for of, _, name in marked if of.lower() == kind.lower()]
+        return listing_response(request, rows, columns=("id", "datatype"), title="User Favorites")
+
+    def mark(self, request: Request, match: Match) -> Response:
+        """Marks a thing for the caller, again too."""
+        return self._mark(request, match, marked=True)
+
+    def unmark(self, request: Request, match: Match) -> Response:
+        """Takes the mark off."""
+        return self._mark(request, match, marked=False)
+
+    def _mark(self, request: Request, match: Match, *, marked: bool) -> Response:
+        name = f"{match.values['DATA_TYPE']}/{match.values['ID']}"
+        with self.site.lock:
+            others = [each for each in request.user.favorites if each.lower() != name.lower()]
+            request.user.favorites = [*others, name] if marked else others
+            self.site.save_accounts()
+        return Response()
 
     def show(self, request: Request, match: Match) -> Response:
         """Lists the users of a project."""

@@ -48,10 +48,11 @@ OWN: Final[dict[str, str]] = {
     ),
     "project_routes": f"{_VALUES} {_SHARE} accessibility",
     "reconstruction_routes": f"{_VALUES} {_SHARE}",
+    "group_routes": "",
     "header_routes": "fixScanTypes pullDataFromHeaders overwrite",
     "refresh_routes": "options resource append checksum delete populateStats",
     "resource_routes": "inbody label content description tags all includeRootPath removeFiles",
-    "scan_routes": f"{_VALUES} {_SHARE} fixScanTypes pullDataFromHeaders",
+    "scan_routes": f"{_VALUES} {_SHARE} pullDataFromHeaders",
     "search_routes": "cache inbody refresh saveAs sortBy sortOrder limit offset",
     "subject_routes": f"{_VALUES} {_SHARE} activate quarantine",
     "workflow_routes": "id ID launch_time data_type pipeline_name",
@@ -63,7 +64,7 @@ OWN: Final[dict[str, str]] = {
 ITEMS: Final = frozenset(  # a name that is none of these is one of a field: `writing` knows it or refuses it
     {"assessor_routes", "experiment_routes", "project_routes", "reconstruction_routes", "scan_routes", "subject_routes"}
 )
-PATHS: Final = ITEMS | {"archive_routes", "import_routes", "prearchive_routes", "workflow_routes"}
+PATHS: Final = ITEMS | {"archive_routes", "group_routes", "import_routes", "prearchive_routes", "workflow_routes"}
 SHARING: Final = frozenset(f"label {_SHARE}".split()) | WITHOUT_EFFECT
 _WRITES = frozenset({"PUT", "POST", "DELETE"})
 _KNOWN = {module: frozenset(names.split()) | WITHOUT_EFFECT for module, names in OWN.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator
+from html import escape
 from urllib.parse import unquote
 
 from xnatsync.sandbox.http.exchange import FileBody, Refusal, Request, Response, json_answer, text
@@ -68,7 +69,9 @@ def _whole(site: Site, request: Request, row: Row) -> Response:
         }
         return Response(200, headers, _zipped(site, row))
     if wanted == "html":
-        return text(f"<html><body>{row.name} {row.status}</body></html>", kind="text/html")
+        failed = row.status in {"ERROR", "CONFLICT"} and row.logs
+        alert = f'<div class="alert">{escape(row.logs[-1].entry)}</div>' if failed else ""
+        return text(f"<html><body>{escape(row.name)} {row.status}{alert}</body></html>", kind="text/html")
     document = built(site, row)
     if document is None:
         raise Refusal(404, _NO_DOCUMENT)

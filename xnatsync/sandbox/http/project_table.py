@@ -37,8 +37,15 @@ def _creatable(site: Site, request: Request) -> list[dict[str, str]]:
     return [
         {**_names(project), "name": project.name, "description": project.fields.get("description", "")}
         for project in site.projects.values()
-        if site.can(request.user, project.id, "create")
+        if _may_create(site, request, project, kind)
     ]
+
+
+def _may_create(site: Site, request: Request, project: Project, kind: str) -> bool:
+    group = project.groups.get(project.members.get(request.user.login, ""))
+    if kind or group is None:
+        return site.can(request.user, project.id, "create", kind)
+    return any("create" in rights for rights in group.rights.values()) or request.user.admin
 
 
 def _permitted(site: Site, request: Request) -> list[dict[str, str]]:
@@ -46,7 +53,7 @@ def _permitted(site: Site, request: Request) -> list[dict[str, str]]:
     right, kind = request.param("permissions"), request.param("dataType")
     if right not in _RIGHTS or element(kind) is None:
         raise Refusal(500)
-    found = [project for project in site.projects.values() if site.can(request.user, project.id, right)]
+    found = [project for project in site.projects.values() if site.can(request.user, project.id, right, kind)]
     return [_names(project) for project in sorted(found, key=lambda project: project.secondary_id)]
 
 
@@ -63,6 +70,10 @@ def _filtered(site: Site, request: Request) -> list[Project]:
             project for project in found if site.can_see(user, project) and (mine or user.login not in project.members)
         ]
     roles = [role for role in _ROLES if request.flag(role)]
+    if request.flag("favorite"):
+        found = [project for project in found if f"project/{project.id}".lower() in map(str.lower, user.favorites)]
+    if request.flag("recent"):
+        found = [project for project in found if project.id in user.accessed]
     shown = [
         project
         for project in found
@@ -78,6 +89,8 @@ def _names(project: Project) -> dict[str, str]:
 def _row(project: Project, request: Request) -> dict[str, str]:
     people = (project.fields.get("pi_firstname", ""), project.fields.get("pi_lastname", ""))
     pi = " ".join(filter(None, people))
+    role = project.members.get(request.user.login, "")
+    group = project.groups.get(role)
     row = {
         **_names(project),
         "name": project.name,
@@ -88,8 +101,8 @@ def _row(project: Project, request: Request) -> dict[str, str]:
         "project_access_img": _IMAGES.get(project.accessibility, "/@WEBAPPimages/key.gif"),
         "insert_date": project.stamps.insert_date,
         "insert_user": project.stamps.insert_user,
-        f"user_role_{request.user.id}": _ROLES.get(project.members.get(request.user.login, ""), ""),
-        f"last_accessed_{request.user.id}": "",
+        f"user_role_{request.user.id}": group.name if group is not None else _ROLES.get(role, ""),
+        f"last_accessed_{request.user.id}": request.user.accessed.get(project.id, ""),
         "quarantine_status": "active",
     }
     if request.flag("prearc_code"):

@@ -106,5 +106,5 @@ class _Shelf:
         raise Refusal(404, _NOT_FOUND)
 
     def _may(self, request: Request, session: Experiment, right: str) -> None:
-        if not self.site.can(request.user, session.project, right):
+        if not self.site.may(request.user, session, right):
             raise Refusal(403, f"Specified user account has insufficient {right} privileges for this session.")

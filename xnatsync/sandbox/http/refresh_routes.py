@@ -67,7 +67,7 @@ class _Refresh:
         with self.site.lock, model_errors():
             targets = [(place_of(self.site, held), held.resource) for uri in uris for held in self._held(request, uri)]
             for place, _ in targets:
-                if not self.site.can(request.user, place.owner, "edit"):
+                if not self.site.can(request.user, place.owner, "edit", place.kind):
                     raise Refusal(403, "User account doesn't have permission to modify this resource.")
         for place, resource in targets:
             refresh(self.site, place, resource, operations)

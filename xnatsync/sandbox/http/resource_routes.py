@@ -124,7 +124,7 @@ class _Shelf:
             resource = own_resource(place, match.values["RESOURCE_ID"])
             if resource is None:
                 return Response()
-            if not self.site.can(request.user, place.owner, "delete") or self.site.settings.flag(
+            if not self.site.can(request.user, place.owner, "delete", place.kind) or self.site.settings.flag(
                 "security.prevent-data-deletion"
             ):
                 raise Refusal(403, "User account doesn't have permission to modify this session.")
@@ -134,7 +134,7 @@ class _Shelf:
     def _create(self, request: Request, match: Match, label: str, attributes: Mapping[str, str]) -> None:
         with self.site.lock, model_errors():
             place = place_for_write(self.site, request.user, parent_ids(match))
-            if not self.site.can(request.user, place.owner, "edit"):
+            if not self.site.can(request.user, place.owner, "edit", place.kind):
                 raise Refusal(403, "User account doesn't have permission to modify this session.")
             if label.isdigit() and own_resource(place, label) is not None:
                 raise Refusal(409, "Specified resource already exists.")

@@ -13,6 +13,7 @@ from xnatsync.sandbox.http.router import Routes
 from xnatsync.sandbox.http.sharing_routes import tail_project
 from xnatsync.sandbox.model.creation import create_scan, touch_up
 from xnatsync.sandbox.model.deletion import delete_scan
+from xnatsync.sandbox.model.headers import pull_from_headers
 from xnatsync.sandbox.model.hierarchy import find_experiment
 from xnatsync.sandbox.model.nested import settle
 from xnatsync.sandbox.model.objects import Experiment, Scan
@@ -47,11 +48,13 @@ class _Writer:
             session = self._session(request, match)
             if session is None:
                 raise Refusal(417, "Specified scan must reference a valid image session.")
-            if not self.site.can(request.user, session.project, "edit"):
+            if not self.site.may(request.user, session, "edit"):
                 raise Refusal(
                     403, "Specified user account has insufficient edit privileges for sessions in this project."
                 )
-            self._store(request, session, match.values.get("SCAN_ID", ""), values)
+            scan = self._store(request, session, match.values.get("SCAN_ID", ""), values)
+        if request.flag("pullDataFromHeaders"):
+            pull_from_headers(self.site, session, only=scan)
         return Response()
 
     def delete(self, request: Request, match: Match) -> Response:
@@ -61,7 +64,7 @@ class _Writer:
             scan = self._scan(session, match)
             if session is None or scan is None:
                 raise Refusal(404, "Unable to find the specified scan.")
-            if not self.site.can(request.user, session.project, "delete"):
+            if not self.site.may(request.user, session, "delete"):
                 raise Refusal(403, "User account doesn't have permission to delete this scan.")
             if match.tail.strip("/"):
                 project_id = tail_project(self.site, match.tail)
@@ -72,7 +75,7 @@ class _Writer:
             delete_scan(self.site, session, scan)
         return Response()
 
-    def _store(self, request: Request, session: Experiment, scan_id: str, values: Values) -> None:
+    def _store(self, request: Request, session: Experiment, scan_id: str, values: Values) -> Scan:
         scan = session.scans.get(unquote(scan_id)) or session.scans.get(scan_id)
         given = values.fields.get("ID", "")
         if given and given != scan_id:  # an ID in parameters or document beats that of the URL (§4.3)
@@ -91,7 +94,7 @@ class _Writer:
             if named and not is_a(scan.xsi_type, named):
                 raise Refusal(409, "Specified xsiType differs from existing xsiType")
             if values.xsi_type and not is_a(scan.xsi_type, values.xsi_type):
-                return  # parameters of another type are ignored, with success
+                return scan  # parameters of another type are ignored, with success
         with model_errors():
             if values.resources or values.shares:
                 settle(self.site, request.user, session, Values(scans=[(scan.id, values)]))
@@ -101,6 +104,7 @@ class _Writer:
         if changed and not created:
             self.site.changed(scan)
         touch_up(self.site, session)
+        return scan
 
     def _share(self, request: Request, match: Match) -> Response:
         only(request, SHARING)
@@ -110,7 +114,7 @@ class _Writer:
             if session is None or scan is None:
                 raise Refusal(404, "Unable to find the specified scan.")
             project_id = tail_project(self.site, match.tail)
-            if not self.site.can(request.user, project_id, "create"):
+            if not self.site.may(request.user, session, "create", project_id):
                 raise Refusal(403, "Sharing is not allowed.")
             if project_id in {session.project, *scan.shares}:
                 raise Refusal(409, f"Already assigned to project:{project_id}")

@@ -20,11 +20,11 @@ def put_share(site: Site, request: Request, item: Subject | Experiment, tail: st
     only(request, SHARING)
     with site.lock:
         project_id = tail_project(site, tail)
-        if not site.can(request.user, project_id, "create"):
+        if not site.may(request.user, item, "create", project_id):
             raise Refusal(403, "Sharing is not allowed.")
         with model_errors():
             if request.flag("primary"):
-                if not site.can(request.user, item.project, "delete"):
+                if not site.may(request.user, item, "delete"):
                     raise Refusal(403, "Specified user account has insufficient privileges to move this item.")
                 move(site, item, project_id, request.param("label"))
             else:
@@ -44,7 +44,9 @@ def delete_or_unshare(site: Site, request: Request, item: Subject | Experiment, 
         else:
             project_id = match.values.get("PROJECT_ID") or item.project
             project_id = project_id if project_id in item.shares else item.project
-        if not site.can(request.user, project_id, "delete") or site.settings.flag("security.prevent-data-deletion"):
+        if not site.may(request.user, item, "delete", project_id) or site.settings.flag(
+            "security.prevent-data-deletion"
+        ):
             raise Refusal(403, "User account doesn't have permission to delete this item.")
         if site.settings.flag("requireChangeJustification") and not request.param("event_reason"):
             raise Refusal(403, "Justification required.")

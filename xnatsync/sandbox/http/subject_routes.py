@@ -78,7 +78,7 @@ class _Writer:
         if values.document and values.xsi_type != _ROOT:
             raise Refusal(422, f"Unexpected document type {values.xsi_type}")
         if subject is None:
-            if not site.can(request.user, project_id, "create"):
+            if not site.can(request.user, project_id, "create", _ROOT):
                 raise Refusal(
                     403, "Specified user account has insufficient create privileges for subjects in this project."
                 )
@@ -140,7 +140,7 @@ class _Writer:
         return self._project_id(url_project) if url_project else subject.project
 
     def _may(self, request: Request, subject: Subject, right: str) -> None:
-        if not self.site.can(request.user, subject.project, right):
+        if not self.site.may(request.user, subject, right):
             raise Refusal(
                 403, f"Specified user account has insufficient {right} privileges for subjects in this project."
             )

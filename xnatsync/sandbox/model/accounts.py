@@ -36,6 +36,8 @@ class User:
     locked_until: float = 0.0
     roles: list[str] = field(default_factory=list)  # beside that of the administrator
     groups: list[str] = field(default_factory=list)  # of the whole site: ALL_DATA_ADMIN, ALL_DATA_ACCESS
+    favorites: list[str] = field(default_factory=list)  # type/id
+    accessed: dict[str, str] = field(default_factory=dict)  # project -> when its page was last read
 
     @property
     def guest(self) -> bool:

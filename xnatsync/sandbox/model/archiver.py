@@ -50,7 +50,7 @@ def built_session(site: Site, row: Row) -> Experiment:
     """Gives the session of a row as it was built, after a restart from the files."""
     content = site.prearchive.content(row)
     if not content.objects:
-        raise ModelError(500, "The session has no files.")
+        raise ModelError(500, "Empty sessions cannot be archived.")  # T TestPrearchiveMgmt
     with site.lock:
         if content.session is None:
             builder.arrange(site.store, row.path, content)
@@ -62,15 +62,14 @@ def built_session(site: Site, row: Row) -> Experiment:
 
 def final_label(row: Row, session: Experiment, params: Mapping[str, str]) -> str:
     """Gives the label a session gets: what was asked for, else the row's, cleaned (import.md §2.6, step 2; §4.4)."""
-    names = ("session", f"{session.xsi_type}/label", "EXPT_LABEL", "label")
-    asked = next((params[name] for name in names if params.get(name)), "")
+    asked = _asked(params, "session", f"{session.xsi_type}/label", "EXPT_LABEL", "label")
     return naming.archive_label(asked or row.name or row.folder)
 
 
 def find_subject(site: Site, row: Row, session: Experiment, params: Mapping[str, str]) -> tuple[str, Subject | None]:
     """Gives the subject's label and, by a match without case in the project, the subject (import.md §2.6, step 4)."""
-    asked = params.get("subject") or params.get("SUBJECT_ID") or row.subject or session.fields.get("dcmPatientName", "")
-    label = naming.archive_label(asked)
+    asked = _asked(params, "subject", f"{session.xsi_type}/subject_ID", "SUBJECT_ID")
+    label = naming.archive_label(asked or row.subject or session.fields.get("dcmPatientName", ""))
     if not label.strip("_"):
         raise ModelError(400, "Unable to identify subject.")
     exact = site.subjects.get(label)
@@ -78,6 +77,12 @@ def find_subject(site: Site, row: Row, session: Experiment, params: Mapping[str,
         return label, exact
     matches = (one for one in site.subjects.values() if (label_in(one, row.project) or "").lower() == label.lower())
     return label, next(matches, None)
+
+
+def _asked(params: Mapping[str, str], *names: str) -> str:
+    """Gives the first of several parameters that says something; paths of fields in any case (T TestArchive)."""
+    paths = {name.lower(): value for name, value in params.items() if "/" in name}
+    return next((found for name in names if (found := params.get(name) or paths.get(name.lower(), ""))), "")
 
 
 _SCAN_PATH = re.compile(
@@ -180,7 +185,9 @@ def _take_fields(session: Experiment, target: Experiment, params: Mapping[str, s
         [
             (path, value)
             for path, value in params.items()
-            if path.startswith("xnat:") and not path.endswith("/label") and not _SCAN_PATH.fullmatch(path)
+            if path.startswith("xnat:")
+            and not path.lower().endswith(("/label", "/subject_id"))
+            and not _SCAN_PATH.fullmatch(path)
         ],
         writing.Values(),
     )

@@ -74,9 +74,10 @@ def _access_image(_: Scope, project: Project) -> str:
 
 
 def _role(scope: Scope, project: Project) -> str:
-    return {"owner": "Owners", "member": "Members", "collaborator": "Collaborators"}.get(
-        project.members.get(scope.user.login, ""), ""
-    )
+    role = project.members.get(scope.user.login, "")
+    if role in project.groups:
+        return project.groups[role].name
+    return {"owner": "Owners", "member": "Members", "collaborator": "Collaborators"}.get(role, "")
 
 
 def _projects(_: Scope, row: Joined, _value: str) -> str:

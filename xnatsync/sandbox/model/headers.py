@@ -9,11 +9,16 @@ from xnatsync.sandbox.model.objects import Experiment, Scan
 from xnatsync.sandbox.model.received import Seen, read_head
 from xnatsync.sandbox.model.site import Site
 
+_UNTYPED = "Unknown"
 
-def pull_from_headers(site: Site, session: Experiment, *, overwrite: bool = False) -> None:
-    """Fills the fields of a session and its scans from the files; nothing existing is replaced without `overwrite`."""
+
+def pull_from_headers(site: Site, session: Experiment, *, only: Scan | None = None, overwrite: bool = False) -> None:
+    """Fills the fields of a session and its scans from the files; nothing existing is replaced without `overwrite`.
+
+    Of a scan alone (since 1.9.3) the session's fields stay.
+    """
     first: dict[str, str] = {}
-    for scan in list(session.scans.values()):
+    for scan in list(session.scans.values()) if only is None else [only]:
         found = _facts(site, scan)
         if found is None:
             continue
@@ -21,8 +26,11 @@ def pull_from_headers(site: Site, session: Experiment, *, overwrite: bool = Fals
         first = {**facts, **first}
         with site.lock:
             _fill(scan.fields, scanfields.scan_fields(facts, scan.xsi_type, frames), overwrite=overwrite)
+            if scan.fields.get("type", _UNTYPED) == _UNTYPED:  # T TestScans.testPullDataFromHeaders*
+                scan.fields["type"] = facts.get("SeriesDescription", "") or scan.fields.get("series_description", "")
     with site.lock:
-        _fill(session.fields, scanfields.session_fields(first), overwrite=overwrite)
+        if only is None:
+            _fill(session.fields, scanfields.session_fields(first), overwrite=overwrite)
         site.changed(session)
         touch_up(site, session)
 

@@ -29,6 +29,7 @@ class Joined:
     alias: str | None = None  # of the project
     shown_project: str = ""  # of a shared item listed in another project
     shown_label: str = ""
+    shown_item: Subject | Experiment | None = None  # whose label that is
     uri: str = ""
 
 

@@ -11,7 +11,7 @@ from xnatsync.sandbox.model.joins import Joined, Plan
 from xnatsync.sandbox.model.objects import Experiment, Project, Stamps, Subject
 from xnatsync.sandbox.model.query import Query, compiled, root_element, rows_of
 from xnatsync.sandbox.model.schema import is_a
-from xnatsync.sandbox.model.site import Site
+from xnatsync.sandbox.model.site import Site, kind_of
 
 Rows = Iterator[dict[str, str]]
 T = TypeVar("T", Subject, Experiment)
@@ -51,6 +51,7 @@ def subjects(site: Site, user: User, query: Query, project: str | None = None) -
             project=site.projects.get(item.project),
             subject=item,
             shown_label=_label_in(item, project),
+            shown_item=item,
             uri=f"/data/subjects/{item.id}",
         )
         for item in found
@@ -79,6 +80,7 @@ def project_experiments(
         replace(
             _experiment_root(site, item),
             shown_label=_label_in(item, project) if as_shared else "",
+            shown_item=item,
             shown_project=project if as_shared and item.project != project else "",
         )
         for item in found
@@ -186,9 +188,10 @@ def _readable(site: Site, user: User) -> Callable[[Joined], bool]:
         if item is None:
             return True
         homes = (item.project, *item.shares)
-        if homes not in known:
-            known[homes] = site.can_any(user, homes, "read")
-        return known[homes]
+        key = (kind_of(item), *homes)
+        if key not in known:
+            known[key] = site.can_any(user, homes, "read", key[0])
+        return known[key]
 
     return allowed
 

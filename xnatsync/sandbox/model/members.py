@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 from xnatsync.sandbox.model.accounts import User
-from xnatsync.sandbox.model.objects import Project
+from xnatsync.sandbox.model.objects import Group, Project
 from xnatsync.sandbox.model.site import Site
 
-_DISPLAY = {"owner": "Owners", "member": "Members", "collaborator": "Collaborators"}
+USUAL = {"owner": "Owners", "member": "Members", "collaborator": "Collaborators"}
 
 
 def role_of(project: Project, group: str) -> str:
     """Gives the role a group stands for: its id `P_member`, or its display name; "" for an unknown one."""
-    for role, display in _DISPLAY.items():
+    for role, display in USUAL.items():
         if group in {f"{project.id}_{role}", display, display.removesuffix("s"), role}:
             return role
-    return ""
+    found = group_named(project, group)
+    return found.id if found is not None else ""
+
+
+def group_named(project: Project, reference: str) -> Group | None:
+    """Finds a group with rights of its own by its id, the end of its id, or its name."""
+    for group in project.groups.values():
+        if reference in {group.id, group.id.removeprefix(f"{project.id}_"), group.name}:
+            return group
+    return None
 
 
 def groups_of(site: Site, login: str) -> list[str]:
     """Lists the groups of a user."""
-    return [f"{project.id}_{role}" for project in site.projects.values() if (role := project.members.get(login))]
+    return [
+        role if role in project.groups else f"{project.id}_{role}"
+        for project in site.projects.values()
+        if (role := project.members.get(login))
+    ]
 
 
 def join_group(site: Site, project: Project, group: str, login: str) -> bool:
@@ -47,8 +60,8 @@ def member_rows(site: Site, project: Project) -> list[dict[str, str]]:
         user = site.accounts.get(login) or User(login)
         rows.append(
             {
-                "GROUP_ID": f"{project.id}_{role}",
-                "displayname": _DISPLAY[role],
+                "GROUP_ID": role if role in project.groups else f"{project.id}_{role}",
+                "displayname": project.groups[role].name if role in project.groups else USUAL[role],
                 "login": login,
                 "firstname": user.firstname,
                 "lastname": user.lastname,

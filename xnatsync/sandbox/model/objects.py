@@ -134,6 +134,16 @@ class Subject:
 
 
 @dataclass(slots=True)
+class Group:
+    """A group of a project with rights of its own, by type of data; the three usual ones have none here."""
+
+    id: str
+    name: str  # as people read it
+    key: int
+    rights: dict[str, list[str]] = field(default_factory=dict)  # xsi type in lower case -> read, edit, create, delete
+
+
+@dataclass(slots=True)
 class Project:
     """A project with its settings and members."""
 
@@ -145,7 +155,8 @@ class Project:
     variables: dict[str, str] = field(default_factory=dict)  # fields/field
     aliases: dict[str, str] = field(default_factory=dict)  # alias -> its source, mostly ""
     accessibility: str = "private"  # protected | public
-    members: dict[str, str] = field(default_factory=dict)  # user -> owner | member | collaborator
+    members: dict[str, str] = field(default_factory=dict)  # user -> owner | member | collaborator | id of a group
+    groups: dict[str, Group] = field(default_factory=dict)  # by id
     prearchive_code: int = 4  # 0 manual, 4 auto-archive, 5 auto-archive and overwrite
     quarantine_code: int = 0
     anonymise: bool = False  # the project's own anonymisation script is enabled

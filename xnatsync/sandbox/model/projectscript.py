@@ -69,7 +69,7 @@ def apply(site: Site, project: str, folder: str, content: Content, script: str, 
             raise ModelError(500, f"Anonymization failed: {error}") from error
     content.session = None
     if not content.objects:
-        raise ModelError(500, "The session is empty after anonymization.")
+        raise ModelError(500, "Empty sessions cannot be archived.")
 
 
 def _rewrite(

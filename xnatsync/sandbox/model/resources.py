@@ -21,7 +21,7 @@ from xnatsync.sandbox.model.hierarchy import (
 )
 from xnatsync.sandbox.model.objects import Experiment, Project, Resource, Scan, Subject
 from xnatsync.sandbox.model.selection import Held, scans_named
-from xnatsync.sandbox.model.site import Site
+from xnatsync.sandbox.model.site import Site, kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,14 @@ class Place:
     @property
     def owner(self) -> str:
         """The id of the project whose rights count."""
-        item = self.session or self.subject
+        item = self.assessor or self.session or self.subject
         return item.project if item is not None else self.project.id
+
+    @property
+    def kind(self) -> str:
+        """The type of data whose rights count; "" = those on the project itself."""
+        item = self.assessor or self.session or self.subject
+        return kind_of(item) if item is not None else ""
 
     def folder(self, label: str) -> str:
         """Gives where the files of a resource of this parent lie."""

@@ -68,6 +68,13 @@ def is_a(name: str, ancestor: str) -> bool:
     return False
 
 
+def named_type(name: str) -> str:
+    """Gives the type that a name means: its own, or that of its documents (`xnat:ReconstructedImage`)."""
+    if element(name) is not None:
+        return type_name(name)
+    return next((found.name for found in _elements().values() if found.root and f"xnat:{found.root}" == name), name)
+
+
 def document_types() -> list[Element]:
     """Gives the types that have documents of their own, in the order of the schema."""
     return [found for found in _elements().values() if found.root]

@@ -148,8 +148,11 @@ class Site:
 
     # -- permissions ---------------------------------------------------------------------------------------------------
 
-    def can(self, user: User, project_id: str, right: str) -> bool:
-        """Tells whether a user may "read", "edit", "create" or "delete" in a project."""
+    def can(self, user: User, project_id: str, right: str, kind: str = "") -> bool:
+        """Tells whether a user may "read", "edit", "create" or "delete" data of a type in a project.
+
+        Without a type it is about the project itself: a group of its own makes that readable, no more.
+        """
         if user.admin or "ALL_DATA_ADMIN" in user.groups:
             return True
         project = self.projects.get(project_id)
@@ -159,19 +162,31 @@ class Site:
             return True
         if right == "read" and project.accessibility == "public":
             return True
-        return right in _RIGHTS.get(project.members.get(user.login, ""), frozenset())
+        role = project.members.get(user.login, "")
+        if (group := project.groups.get(role)) is not None:
+            return right in group.rights.get(kind.lower(), ()) if kind else right == "read"
+        return right in _RIGHTS.get(role, frozenset())
+
+    def may(self, user: User, item: Subject | Experiment, right: str, project_id: str = "") -> bool:
+        """Tells whether a user has a right on a subject or experiment, in its own project or in a named one."""
+        return self.can(user, project_id or item.project, right, kind_of(item))
 
     def can_see(self, user: User, project: Project) -> bool:
         """Tells whether a project itself may be read: a protected one by everybody, its data by members (§18)."""
         return project.accessibility in {"public", "protected"} or self.can(user, project.id, "read")
 
-    def can_any(self, user: User, project_ids: Iterable[str], right: str) -> bool:
+    def can_any(self, user: User, project_ids: Iterable[str], right: str, kind: str = "") -> bool:
         """Tells whether a user has a right through at least one of several projects: owner and shares."""
-        return user.admin or any(self.can(user, project_id, right) for project_id in project_ids)
+        return user.admin or any(self.can(user, project_id, right, kind) for project_id in project_ids)
 
     def can_read(self, user: User, obj: Subject | Experiment) -> bool:
         """Tells whether a user may read a subject or experiment, in its own project or where it is shared."""
-        return self.can_any(user, (obj.project, *obj.shares), "read")
+        return self.can_any(user, (obj.project, *obj.shares), "read", kind_of(obj))
+
+
+def kind_of(item: Subject | Experiment) -> str:
+    """Gives the type whose rights a subject or experiment has."""
+    return item.xsi_type if isinstance(item, Experiment) else "xnat:subjectData"
 
 
 def time_text(when: float) -> str:

@@ -154,12 +154,7 @@ def _concrete(name: str) -> bool:
 
 
 def _label(row: Joined, item: object) -> str:
-    return row.shown_label or getattr(item, "label", "")
-
-
-def _subject_label(row: Joined, item: object) -> str:
-    # in a listing of experiments the shown label is the experiment's, not the subject's
-    return (row.shown_label if row.experiment is None else "") or getattr(item, "label", "")
+    return (row.shown_label if row.shown_item is item else "") or getattr(item, "label", "")
 
 
 def _project(row: Joined, item: object) -> str:
@@ -180,7 +175,7 @@ _SPECIAL: dict[tuple[str, str], Callable[[Joined, object], str]] = {
     ("experiment", "label"): _label,
     ("experiment", "project"): _project,
     ("subject", "xsitype"): lambda _row, _item: "xnat:subjectData",
-    ("subject", "label"): _subject_label,
+    ("subject", "label"): _label,
     ("project", "name"): _own("name"),
     ("project", "secondary_id"): _own("secondary_id"),
     ("project", "aliases/alias/alias"): lambda row, _item: row.alias or "",

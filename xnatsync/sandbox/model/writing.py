@@ -15,7 +15,7 @@ from xnatsync.sandbox.model.documents import read_document
 from xnatsync.sandbox.model.fields import field_at, stored_key
 from xnatsync.sandbox.model.fieldvalues import checked, checked_field
 from xnatsync.sandbox.model.objects import Experiment, Part, Project, Scan, Subject
-from xnatsync.sandbox.model.schema import Element, element, is_a, type_name
+from xnatsync.sandbox.model.schema import Element, element, is_a, named_type
 from xnatsync.sandbox.model.shortcuts import READ_ONLY, ROOT_ELEMENTS, SHORTCUTS
 
 _MEMBER = re.compile(r"(?P<path>[^\[\]]+)\[@?(?P<by>[\w-]+)=(?P<value>[^\]]*)\](?:/(?P<rest>[^\[\]]+))?")
@@ -54,7 +54,7 @@ def from_params(params: Iterable[tuple[str, str]], into: Values, root: str = "")
     params = list(params)
     named = next((value for key, value in params if key in {"xsiType", "ELEMENT_0"}), "")
     prefix = next((key.partition("/")[0] for key, _ in params if ":" in key.partition("/")[0] and "/" in key), "")
-    into.xsi_type = type_name(named or into.xsi_type or prefix)
+    into.xsi_type = named_type(named or into.xsi_type or prefix)
     if into.xsi_type and element(into.xsi_type) is None:
         raise ModelError(400, f"Unknown data type {into.xsi_type}")
     for key, value in params:
