@@ -10,6 +10,7 @@ import pytest
 
 from drop_pieces import LABEL, elsewhere, quick_sync
 from drop_world import DropWorld, only, unit_of
+from xnatsync.sandbox.http.exchange import Response
 
 
 def _attached(world: DropWorld, label: str = LABEL, resource: str = "ATTACHED") -> dict[str, bytes]:
@@ -210,6 +211,33 @@ def test_the_part_that_a_cut_store_left_is_stored_over(world: DropWorld) -> None
     assert sorted(_attached(world).values()) == sorted(files.values())
     stores = [entry for entry in world.server.log if entry["method"] == "PUT" and "/files/" in str(entry["path"])]
     assert sum("overwrite=true" in str(entry["query"]) for entry in stores) == 1
+
+
+@pytest.mark.parametrize("status", [409, 503])
+def test_the_part_is_stored_over_after_a_store_that_failed(world: DropWorld, status: int) -> None:
+    """The server was busy when the part was to be stored over: it is our part all the same (simulation, seed 10744)."""
+    world.configure(other="attach", quiet="1s")
+    world.study("exam")
+    files = _clutter(world.folder / "exam")
+    _leaves_a_part(world)
+    busy = [True]
+
+    def once(request: Any) -> Response | None:
+        if busy and request.flag("overwrite"):
+            busy.clear()
+            return Response(
+                status,
+                body=b"<html><body><h3>Concurrent file sends of the same data is not supported.</h3></body></html>",
+            )
+        return None
+
+    world.fault("PUT", "/files/", "call", before=once, times=99)
+
+    report = quick_sync(world)
+
+    assert not busy
+    assert report.exit_code == 0, report
+    assert sorted(_attached(world).values()) == sorted(files.values())
 
 
 def test_what_somebody_else_left_there_is_never_stored_over(world: DropWorld) -> None:

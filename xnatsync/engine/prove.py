@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 
 from xnatsync.core.decide import AGAIN_S
 from xnatsync.core.errors import (
@@ -178,11 +179,12 @@ def _attach(world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileR
     and another unit been planned for it: what the unit before announced stays announced by that one.
     """
     past = [attempt for attempt in world.ledger.attempts(unit.id) if attempt.effect == "attach"]
-    refused = bool(past) and past[-1].code == ForeignContent.code
-    our_part = refused and len(past) > 1 and past[-2].outcome == "unknown"
+    since = list(takewhile(lambda attempt: attempt.outcome in {"failed", "refused"}, reversed(past)))
+    refused = any(attempt.code == ForeignContent.code for attempt in since)
+    our_part = refused and len(since) < len(past) and past[-len(since) - 1].outcome == "unknown"
     wanted = [file for file in files if file.kind == Kind.OTHER and attached_key(file.member) in set(keys)]
     inherited = world.ledger.left_in_part(unit)
-    if refused and len(past) == 1 and attached_key(wanted[0].member) in inherited:
+    if refused and len(since) == len(past) and attached_key(wanted[0].member) in inherited:
         if (until := world.ledger.unsure_until(unit)) is not None and parse(world.now()) < parse(until):
             rest_s = (parse(until) - parse(world.now())).total_seconds()
             return Due(rest_s, "an attachment without an answer may still be stored")
