@@ -175,6 +175,44 @@ def test_rewritten_sop_uids_are_known_by_the_names_of_their_files(world: DropWor
     assert verify(App(load(world.config)), [], Asked(), progress=Silent()).exit_code == 0
 
 
+HASHES = HEAD + "".join(f"({tag}) := hashUID[({tag})]\n" for tag in (STUDY, SERIES, "0008,0018"))
+
+
+@pytest.mark.parametrize("level", ["names", "pixels"])
+def test_where_all_uids_are_hashed_a_study_and_its_late_part_are_known_by_our_names(
+    world: DropWorld, level: str
+) -> None:
+    world.site.settings.update({"sitewideAnonymizationScript": HASHES})
+    world.configure(verify=level)
+    files = elsewhere(world, uid="2.25.77", series=(2, 2))
+    for name, part in (("one", files[:2]), ("two", files[2:])):
+        _drop(world, name, part)
+        report = world.sync()
+        assert report.exit_code == 0, held(report).detail
+    assert (labels(world), len(world.stored(LABEL))) == ({LABEL}, 4)
+
+
+def test_what_neither_uid_nor_name_tells_is_sent_once_and_asked_about(world: DropWorld) -> None:
+    """Under their own names nothing tells what was sent; a person who does as advised comes to the end."""
+    world.site.settings.update({"sitewideAnonymizationScript": HASHES})
+    world.configure(member_names="original")
+    world.study(series=(2,))
+    for _ in range(3):
+        report = world.sync()
+        assert (report.exit_code, held(report).code) == (3, "XS-UNVERIFIABLE")
+        retry(world)
+    assert len(imports(world)) == 1
+    assert 'member_names = "uid"' in (held(world.sync()).advice or "")
+
+    world.configure(member_names="uid")
+    world.put(f"/data/projects/P1/subjects/SUB1/experiments/{LABEL}?label=KEPT")
+    report = world.sync()
+
+    assert report.exit_code == 0, held(report).detail
+    assert labels(world) == {LABEL, "KEPT"}
+    assert (len(world.stored(LABEL)), len(world.stored("KEPT"))) == (2, 2)
+
+
 @pytest.mark.parametrize("how", ["one of them", "all the same"])
 def test_sop_uids_that_no_script_can_have_made_are_other_objects(world: DropWorld, how: str) -> None:
     """A script rewrites all of them, and never two to the same."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xnatsync.core.errors import SessionTypeDiffers, XnatsyncError
+from xnatsync.core.errors import SessionTypeDiffers, Unverifiable, XnatsyncError
 from xnatsync.core.manifest import Kind
 from xnatsync.core.remote import SessionSeen
 from xnatsync.core.session_type import is_refused, session_type
 from xnatsync.core.situation import ServerView
+from xnatsync.core.tree import Node
+from xnatsync.core.wording import counted
 from xnatsync.engine.world import World
 from xnatsync.ledger.rows import FileRow, UnitRow
 from xnatsync.routes.drop import DropRoute
@@ -32,6 +34,30 @@ def refuse_what_is_refused(
     if setting == "false" or (setting is None and _was_released(world, unit)):
         return
     raise refusal
+
+
+def refuse_to_send_twice(
+    world: World, unit: UnitRow, files: Sequence[FileRow], keys: frozenset[str], view: ServerView
+) -> None:
+    """Raise where what was acknowledged lies there by its own names, and nothing under a UID that was sent.
+
+    A script rewrote the UIDs, and a name that is no UID proves nothing: what is there cannot be known again, and sent
+    once more it would be there twice, or in conflict with itself for ever.
+    """
+    objects = [file for file in files if file.kind == Kind.DICOM]
+    archived = view.archive if view.archive is not None else {}
+    if not archived or any(file.key in archived for file in objects):
+        return
+    names = {node.where.rpartition("/")[2] for node in archived.values() if isinstance(node, Node)}
+    known = world.ledger.acknowledged(unit)
+    if any(file.key not in known or file.member not in names for file in objects if file.key in keys):
+        return
+    raise Unverifiable(
+        f"{counted(len(keys), 'object')} of study {unit.study_uid} came into session {unit.session} under other UIDs: "
+        "a script of the server rewrites them, and by their own names they cannot be told from others",
+        advice='Set `member_names = "uid"` for the route, and rename the session on the server, so that it is kept: '
+        "the next `xnatsync sync` sends it anew. Or dismiss the item if what lies there is right.",
+    )
 
 
 def _other_type(unit: UnitRow, files: Sequence[FileRow], view: ServerView, holder: SessionSeen) -> XnatsyncError | None:

@@ -9,7 +9,7 @@ from xnatsync.core.plan import BaseNode, BaseState
 from xnatsync.core.remote import PrearchiveSeen
 from xnatsync.core.situation import ServerView, Wish
 from xnatsync.engine.failing import fail_unit, held_back, is_tried_again, still_held
-from xnatsync.engine.foresee import refuse_what_is_refused
+from xnatsync.engine.foresee import refuse_to_send_twice, refuse_what_is_refused
 from xnatsync.engine.observe import observe
 from xnatsync.engine.perform import build, commit, lease_taken, send
 from xnatsync.engine.prove import prove
@@ -86,6 +86,7 @@ def _deliver(world: World, route: DropRoute, unit: UnitRow, files: list[FileRow]
             return _relabel(world, route, unit, session, why, new=not theirs)
         case Send(keys):
             refuse_what_is_refused(world, route, unit, files, view)
+            refuse_to_send_twice(world, unit, files, frozenset(keys), view)
             return send(world, route, unit, files, frozenset(keys), view)
         case Build(uri):
             return build(world, route, unit, uri)
