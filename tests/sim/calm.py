@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sim import content
 from sim.disk import is_object
 from sim.invariants import Violation
+from sim.server import SETTING
 from xnatsync.core import errors
 from xnatsync.core.retry import LONGEST_S
 from xnatsync.engine.release import release_unit, unsure_s
@@ -145,6 +146,11 @@ class Calm:
                     self.history.disk.stuck.clear()
                 case errors.SourceUnreadable.code if item.phase == "verified":
                     pass  # it can be read again
+                case errors.SessionTypeDiffers.code:
+                    if self.history.faults.next("administrator").random() < 0.3:
+                        self._dismiss(item)
+                        return
+                    self.history.server.site.settings.update({SETTING: False})
                 case (
                     errors.SessionCollision.code
                     | errors.SourceGone.code
@@ -222,7 +228,7 @@ class Calm:
                 except ModelError:
                     operations.reset(self.history.server.site, row)
         for session in self.history.server.sessions():
-            if (hammer or code in sessions) and session.fields.get("UID") == unit.study_uid:
+            if (hammer or code in sessions) and self.history.server.is_of(session, unit.study_uid):
                 deletion.delete_experiment(self.history.server.site, session, remove_files=True)
 
     def _again_does_nothing(self) -> None:

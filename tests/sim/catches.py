@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 from sim.invariants import Violation
 from sim.world import History
+from xnatsync.core import compare as comparing
 from xnatsync.core import decide as deciding
 from xnatsync.core.choosing import EVERY_DROP
 from xnatsync.core.errors import Disposition
@@ -193,6 +194,22 @@ def knows_sessions_by_their_uid_alone() -> list[Any]:
     return [patch.object(recognise, "sessions", by_header)]
 
 
+def foresees_nothing() -> list[Any]:
+    """A late part of another type is sent, though the server says that it refuses such."""
+    return [patch.object(units, "refuse_what_is_refused", lambda *_: None)]
+
+
+def takes_no_pixels_for_equal_pixels() -> list[Any]:
+    """What both sides lack counts as evidence."""
+    real = comparing._by_digest
+
+    def lacking(ours: Any, theirs: Any, name: str) -> Any:
+        both = ours.digests.get(name), theirs.digests.get(name)
+        return comparing.Same.YES if both == (comparing.NO_PIXELS,) * 2 else real(ours, theirs, name)
+
+    return [patch.object(comparing, "_by_digest", lacking)]
+
+
 def takes_what_it_cannot_read_for_clutter() -> list[Any]:
     """Whatever is no object is nobody's business."""
     real = items.accounted
@@ -216,6 +233,7 @@ BUGS: dict[str, Callable[[], list[Any]]] = {
         removes_what_was_left_out, forgets_what_was_left_out, takes_what_it_cannot_read_for_clutter,
         blames_the_whole_route, repeats_what_was_refused,
         believes_every_moment, lets_watchers_fail_the_work,
+        foresees_nothing, takes_no_pixels_for_equal_pixels,
         looks_into_no_custody, knows_a_flat_file_by_its_name, knows_sessions_by_their_uid_alone,
     )
 }  # fmt: skip

@@ -43,7 +43,7 @@ def _thing(data: bytes) -> content.Thing | None:
 @cache
 def _by_uid() -> dict[str, content.Thing]:
     found = {}
-    for study in content.studies():
+    for study in (*content.studies(), tuple(content.others().values())):
         for thing in study:
             facts = content.facts(thing.data)
             assert facts is not None

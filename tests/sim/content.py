@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
+import pydicom
+from pydicom.uid import UID, CTImageStorage
+
+from dicom_pieces import without_pixels
 from xnatsync.core.manifest import Kind, ManifestFile
 from xnatsync.dicom.classify import Classifier, Reading
 from xnatsync.dicom.make import SeriesPlan, StudyPlan, make_study
@@ -54,6 +58,25 @@ def studies() -> tuple[tuple[Thing, ...], ...]:
                 )
             )
     return tuple(made)
+
+
+@lru_cache(maxsize=1)
+def others() -> dict[str, Thing]:
+    """What may come late of the first study: a report, which has no pixel data, and a picture of another modality."""
+    first = studies()[0][0]
+    known = pydicom.dcmread(io.BytesIO(first.data))
+    study = str(known.StudyInstanceUID)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "report.dcm"
+        report = without_pixels(place, "report", "what it says to whom", study=study, sop_uid=f"{study[:40]}.9.1")
+        found = {"report": Thing(first.study, 9, 1, report.read_bytes())}
+    known.Modality, known.SOPClassUID = "CT", CTImageStorage
+    known.SeriesInstanceUID, known.SeriesNumber, known.SeriesDescription = f"{study[:40]}.5", 5, "series 5"
+    known.SOPInstanceUID = known.file_meta.MediaStorageSOPInstanceUID = UID(f"{study[:40]}.5.1")
+    known.file_meta.MediaStorageSOPClassUID = CTImageStorage
+    sink = io.BytesIO()
+    known.save_as(sink, enforce_file_format=True)
+    return found | {"picture": Thing(first.study, 5, 1, sink.getvalue())}
 
 
 def edited(data: bytes, number: int) -> bytes:
@@ -138,6 +161,8 @@ class Facts:
 
     sop_uid: str
     study_uid: str
+    sop_class: str
+    modality: str
     pixels: bytes | None
     floor: int
 
@@ -148,7 +173,8 @@ def facts(data: bytes) -> Facts | None:
     found = _reading(data, frozenset(), True)
     if found.kind is not Kind.DICOM or found.identity is None:
         return None
-    return Facts(found.identity.sop_uid, found.identity.study_uid, found.pixels, found.pixel_bytes)
+    known = found.identity
+    return Facts(known.sop_uid, known.study_uid, known.sop_class, known.modality, found.pixels, found.pixel_bytes)
 
 
 @cache

@@ -36,7 +36,7 @@ RARE = ("xnat.resource_files", "xnat.prearchive_log", "xnat.fetch_scans", "xnat.
         "disk.remove", "disk.prune", "disk.exists")  # fmt: skip
 TIMES = {
     **dict.fromkeys(RARE, 3), "xnat.put_file": 8, "xnat.resource_files": 5, "xnat.prearchive_log": 5, "ledger.write": 0,
-    "run": 0,
+    "run": 0, "xnat.site_setting": 0,
 }  # fmt: skip
 SPOTS = tuple(cell for cell in places.possible() for _ in range(TIMES.get(cell[1], 1)))
 
@@ -109,7 +109,7 @@ class Faults:
             for kind in KINDS
         }
         self.spot = spot or self._spot()
-        if self.spot[1] in RARE:
+        if self.spot[1] in {*RARE, "xnat.site_setting"}:
             self.rates = {kind: rate * 0.2 for kind, rate in self.rates.items()}
         if self.spot[1] == "xnat.prearchive_log":  # it is read where archiving failed
             self.rates["conflict"] = 0.7

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from xnatsync.core.manifest import Kind, Level, ManifestFile
 from xnatsync.core.retry import TRIES_MAX
 from xnatsync.dicom.identity import pixel_digest
 from xnatsync.ledger.rows import UnitRow
+from xnatsync.sandbox.model.scantypes import session_type
 
 if TYPE_CHECKING:
     from sim.world import History
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 _PIXELS: dict[bytes, bytes | None] = {}
 
 
+SHOWN_MS = 8_000  # after this time no listing leaves out what is there
 REFUSALS_MAX = 9  # of one write to one target within eleven hours: after 0, 2, 12, 72, 372 s and so on
 
 
@@ -74,9 +77,9 @@ class Judge:
         assert ours is not None
         prearchive = self.history.route.destination == "prearchive"
         for uid, stored in self.history.server.objects(ours.study_uid, prearchive=prearchive):
-            if uid != ours.sop_uid or len(stored) < max(ours.floor, 1):
+            if uid != self.history.server.stored_uid(ours.sop_uid) or len(stored) < max(ours.floor, 1):
                 continue
-            if level is Level.NAMES or _pixels(stored) == ours.pixels:
+            if level is Level.NAMES or _pixels(stored) == (ours.pixels or _all_but_what_is_rewritten(data)[1]):
                 return True
         return False
 
@@ -86,7 +89,10 @@ class Judge:
         assert ours is not None
         wanted = _all_but_what_is_rewritten(data)
         stored = self.history.server.objects(ours.study_uid, prearchive=False)
-        return any(uid == ours.sop_uid and _all_but_what_is_rewritten(there) == wanted for uid, there in stored)
+        return any(
+            uid == self.history.server.stored_uid(ours.sop_uid) and _all_but_what_is_rewritten(there) == wanted
+            for uid, there in stored
+        )
 
     # --- effects on the disk -------------------------------------------------------------------------------------
 
@@ -169,6 +175,38 @@ class Judge:
         """S10: what the selection leaves out is never sent, as an object or beside one."""
         if self.history.choice.leaves(data):
             self.broken("S10", "an object was sent that the selection leaves out")
+
+    def could_be_merged(self, sent: Sequence[ManifestFile]) -> None:
+        """L7: what the server says that it would refuse is not sent: a part that is of another type than its session.
+
+        The session was there before the step began, and is shown as one of the study: no script has rewritten its UID.
+        """
+        history, server = self.history, self.history.server
+        told = server.tells_settings and server.site.settings.flag("preventCrossModalityMerge")
+        told = told and not (server.scripted or server.hashes)
+        if not told or not sent or history.touched or history.route.destination != "archive":
+            return
+        parts = self._part(sent[0])
+        if not parts:
+            return
+        self.checks["foreseen"] += 1
+        kind = session_type([one.sop_class for one in parts], [one.modality for one in parts])
+        for session in server.sessions():
+            old = server.born.get(session.id, history.step_began_ms) < history.step_began_ms - SHOWN_MS
+            if old and server.is_of(session, parts[0].study_uid) and session.xsi_type != kind:
+                self.broken("L7", f"a part of type {kind} was sent to a session of type {session.xsi_type}")
+
+    def _part(self, file: ManifestFile) -> list[content.Facts]:
+        """What the archive lacks of the unit that sends this file: its series go one by one."""
+        rows = self.history.questions(
+            "select o.sha256 from file f join file o on o.unit_id = f.unit_id where f.sha256 = ? and f.unit_id in "
+            "(select unit_id from attempt where effect = 'import' and outcome is null)",
+            file.sha256,
+        )
+        datas = [data for (digest,) in rows if (data := self.history.known.get(digest)) is not None]
+        parts = [one for data in datas if (one := content.facts(data)) is not None]
+        held = {uid for uid, _ in self.history.server.objects(parts[0].study_uid, prearchive=False)} if parts else set()
+        return [one for one in parts if one.sop_uid not in held]
 
     def before_delete(self, uri: str) -> None:
         """S3: a route deletes nothing on the server."""
@@ -314,7 +352,12 @@ class Judge:
         if unit.code == errors.ForeignContent.code and not (server.foreign or server.latecomers or earlier):
             self.broken("L1", f"unit {unit.id} blames foreign content, and nobody else ever uploaded any")
 
-        mine = [one for one in server.sessions() if one.fields.get("UID") == unit.study_uid]
+        keys = {key for (key,) in self.history.questions("select key from file where unit_id = ?", unit.id)}
+        mine = [
+            one
+            for one in server.sessions()
+            if server.is_of(one, unit.study_uid) and (not server.hashes or server.named(one) & keys)
+        ]
         if server.scripted:  # it shows other UIDs: only what is known to have landed from here can be recognised
             landed = self.history.ledger.landed_in(unit.server, unit.project, unit.study_uid)
             mine = [one for one in mine if one.id in landed]
@@ -390,9 +433,10 @@ class Judge:
 
 
 def _pixels(data: bytes) -> bytes | None:
+    """The picture of an object; of one that has none, all that servers do not rewrite."""
     digest = content.sha(data)
     if digest not in _PIXELS:
-        _PIXELS[digest] = pixel_digest(iter([data])).pixels
+        _PIXELS[digest] = pixel_digest(iter([data])).pixels or _all_but_what_is_rewritten(data)[1]
     return _PIXELS[digest]
 
 

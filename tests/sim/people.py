@@ -88,6 +88,22 @@ def add_late(history: History, chance: Chance) -> str | None:
     return "a late object"
 
 
+def add_other(history: History, chance: Chance) -> str | None:
+    """Something else of the first study comes: a report or a picture of another modality, alone or beside the rest."""
+    what = chance.choice(("report", "report", "picture"))
+    thing, version = content.others()[what], chance.choice((0, 0, 0, 1))
+    data = _as(thing.data, version)
+    folders = sorted({Path(name).parts[2] for name in history.dropped_files() if len(Path(name).parts) > 3})
+    place = chance.choice(("alone", "beside", "beside", "flat"))
+    if place == "flat":
+        history.write(Path(f"{what}.dcm"), data)
+    elif place == "beside" and folders:
+        history.write(Path(chance.choice(folders)) / thing.path, data)
+    else:
+        history.write(Path("exam9") / thing.path, data)
+    return f"a {what}, {place}, version {version}"
+
+
 def edit(history: History, chance: Chance) -> str | None:
     """Overwrites an object with another picture of the same size."""
     names = [name for name in history.dropped_files() if name.endswith(".dcm")]
@@ -177,6 +193,19 @@ def push(history: History, chance: Chance) -> str | None:
             _archive(history, row.uri)
     history.touched = True
     return f"{len(things)} objects of study {number} as {label}, {'archived' if archived else 'in the prearchive'}"
+
+
+def push_other(history: History, chance: Chance) -> str | None:
+    """Somebody else uploads the report of the first study, or another version of it, and archives it."""
+    version = chance.choice((0, 4))
+    data = _as(content.others()["report"].data, version)
+    before = {content.sha(data) for data, _ in history.server.site.store._files.values()}
+    rows = history.server.receive(PERSON, ImportTarget(PROJECT, "SUB1", content.LABELS[0]), [("IM0009.dcm", data)])
+    history.server.foreign |= {content.sha(data) for data, _ in history.server.site.store._files.values()} - before
+    for row in rows if chance.random() < 0.7 else ():
+        _archive(history, row.uri)
+    history.touched = True
+    return f"the report, version {version}"
 
 
 def archive(history: History, chance: Chance) -> str | None:

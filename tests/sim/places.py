@@ -8,7 +8,7 @@ from sim.grid import Cell as Cell
 from sim.grid import Grid, Reason, Table
 
 READS = ("project", "may_edit", "sessions", "session_files", "resource_files", "prearchive", "prearchive_files",
-         "prearchive_log", "fetch_scans")  # fmt: skip
+         "prearchive_log", "fetch_scans", "site_setting")  # fmt: skip
 WRITES = ("import_zip", "build", "commit", "put_file")
 DISK_METHODS = ("entries", "look", "read_manifest", "stream", "move", "remove", "prune", "exists",
                 "look_at", "study_of", "gather", "write_mark")  # fmt: skip

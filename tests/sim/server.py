@@ -33,8 +33,10 @@ from xnatsync.core.remote import (
     ServerAbout,
     SessionSeen,
 )
+from xnatsync.sandbox.dicomedit.text_functions import hashed_uid
 from xnatsync.sandbox.model import importing, operations
 from xnatsync.sandbox.model.accounts import User
+from xnatsync.sandbox.model.anonymise import DEFAULT_SITE_SCRIPT
 from xnatsync.sandbox.model.archiver import Request, built_session
 from xnatsync.sandbox.model.creation import ModelError
 from xnatsync.sandbox.model.importer import Importer
@@ -50,6 +52,10 @@ if TYPE_CHECKING:
 
 Seen = TypeVar("Seen")
 PROJECT = "P1"
+SETTING = "preventCrossModalityMerge"
+HASHING = DEFAULT_SITE_SCRIPT + "".join(
+    f"({tag}) := hashUID[({tag})]\n" for tag in ("0020,000D", "0020,000E", "0008,0018")
+)
 LAG_MS = 8_000  # so long a listing may show the state before
 AGENT, PERSON = User("agent", admin=True), User("person", admin=True)
 _STATES = {
@@ -92,6 +98,14 @@ class SimServer:
         self.foreign: set[bytes] = set()  # contents that others stored
         # A script of the site gives studies other UIDs: the archive shows those, whatever was sent.
         self.scripted = Random(f"{history.seed}/script").random() < 1 / 6
+        # Or it gives studies, series and objects other UIDs, in each object, as DicomEdit's `hashUID` does.
+        plays = history.script is None and history.faults.only is None
+        self.hashes = False
+        if plays and not self.scripted and Random(f"{history.seed}/hashes").random() < 1 / 10:
+            self.hash_uids()
+        draws = Random(f"{history.seed}/setting")
+        self.tells_settings = draws.random() < 0.5
+        self.site.settings.update({SETTING: draws.random() < 0.7})
         self.latecomers = False  # uploads of ours came after the time for which we wait
 
     # --- what is there -------------------------------------------------------------------------------------------
@@ -99,6 +113,28 @@ class SimServer:
     def shown_uid(self, session: Experiment) -> str:
         uid = session.fields.get("UID", "")
         return f"2.25.{zlib.crc32(uid.encode())}" if self.scripted and uid else uid
+
+    def hash_uids(self) -> None:
+        """From now on a script of the site does so."""
+        self.hashes = True
+        self.site.settings.update({"enableSitewideAnonymizationScript": True, "sitewideAnonymizationScript": HASHING})
+
+    def is_of(self, session: Experiment, study_uid: str) -> bool:
+        """Tells whether a session is one of a study, whatever a script made of its UID."""
+        return session.fields.get("UID", "") in {study_uid, self.stored_uid(study_uid)}
+
+    def named(self, session: Experiment) -> set[str]:
+        """The objects of a session that their names tell, whatever a script made of their UIDs."""
+        return {
+            sop_uid_of(entry.path)
+            for scan in session.scans.values()
+            for resource in scan.resources.values()
+            for entry in resource.entries.values()
+        }
+
+    def stored_uid(self, uid: str) -> str:
+        """What becomes of a UID on its way in."""
+        return hashed_uid(uid) if self.hashes else uid
 
     def rows(self) -> list[Row]:
         return sorted(self.site.prearchive, key=lambda row: row.uri)
@@ -116,7 +152,7 @@ class SimServer:
     def objects(self, study_uid: str, *, prearchive: bool) -> Iterator[tuple[str, bytes]]:
         """Every stored object of a study: (SOP Instance UID as catalogued, content)."""
         for session in self.sessions():
-            if session.project == PROJECT and session.fields.get("UID") == study_uid:
+            if session.project == PROJECT and self.is_of(session, study_uid):
                 for scan in session.scans.values():
                     for resource in scan.resources.values():
                         for entry in resource.entries.values():
@@ -206,7 +242,8 @@ class SimXnat:
         return True if project in self.server.site.projects else None
 
     def site_setting(self, name: str) -> str | None:
-        return None  # as to an account that may not read it
+        self._read("site_setting")
+        return str(self.server.site.settings.flag(name)).lower() if self.server.tells_settings else None
 
     def sessions(
         self, project: str, *, label: str | None = None, study_uid: str | None = None
@@ -314,17 +351,20 @@ class SimXnat:
     ) -> ImportReply:
         with self._write("import_zip", Verb.IMPORT, (target.project, target.session)) as fate:
             received: list[tuple[str, bytes]] = []
+            sent: list[ManifestFile] = []
             later = fate in {"delayed", "long delayed", "lost", "lost in limbo"}
             importer = self.server.importer(AGENT, target)
             try:
                 for name, file, chunks in members:
                     data = self._body(chunks)
                     self.history.judge.before_object(file)
+                    sent.append(file)
                     received += [] if data is None else [(name, data)]
                     if data is not None and not later:
                         self._receive(importer, name, data, times=2 if fate == "twice" else 1)
                     if fate == "cut" and self.history.faults.next("cut where").random() < 0.5:
                         raise _unknown("the connection was reset")
+                self.history.judge.could_be_merged(sent)
             finally:
                 self.server.note(importer.rows.values(), ours=True)
                 if fate == "delayed" and received:

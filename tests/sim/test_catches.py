@@ -29,6 +29,8 @@ LAST = {
     "repeats_what_was_refused": 320,
     "believes_every_moment": 122,
     "lets_watchers_fail_the_work": 4,
+    "foresees_nothing": 43,
+    "takes_no_pixels_for_equal_pixels": 175,
     "looks_into_no_custody": 59,
     "knows_a_flat_file_by_its_name": 3,
     "knows_sessions_by_their_uid_alone": 19,

@@ -64,6 +64,7 @@ class History:
     ) -> None:
         self.seed = seed
         self.order = order
+        self.script = script
         self.faults = Faults(seed, masked, only, forced, spot)
         self.clock, self.ids = SimClock(), SimIds()
         self.trace: list[str] = []
@@ -78,6 +79,7 @@ class History:
         self.given_up: set[bytes] = set()  # contents that people took away or overwrote, or that a power cut took
         self.events: list[tuple[int, int, Callable[[], None]]] = []
         self.touched = False  # somebody acted on the server during this step
+        self.step_began_ms = 0
         self.jumps = 0
         self.ahead_ms = 0  # by how much the clock is ahead during this run
         self.unwilling = (0, 0)  # until when the server takes no writes, and what it answers
@@ -107,7 +109,6 @@ class History:
         self.ledger = SimLedger(self.raw, self)
         self.dispatcher: Inline | None = None
         self.ticks = ticks if ticks is not None else chance.choice((40, 60, 80, 120))
-        self.script = script
 
     def _route(self, chance: Chance, given: dict[str, Any]) -> DropRoute:
         folder = Path("/drop")
@@ -162,6 +163,7 @@ class History:
                 for number in range(self.faults.random("drops", 0).choice((1, 1, 2, 3))):
                     chance = self.faults.random("drop", number)
                     self.at(chance.choice((0, 0, 1_000, 30_000, 200_000)), self.acting(people.drop, chance))
+                self._others_come()
             for _ in range(self.ticks):
                 self.tick()
                 self.judge.after_tick()
@@ -172,6 +174,17 @@ class History:
             perform.ThreadPoolExecutor = original  # type: ignore[misc]
             slate.give_back(self.slate)
         return self
+
+    def _others_come(self) -> None:
+        """In one history of four something else of the first study comes too, mostly late: drawn apart."""
+        chance = self.faults.random("others", 0)
+        wanted = self.faults.spot[1] == "xnat.site_setting"
+        if self.faults.only is not None or self.first_choice is choices.CHOICES[-1]:
+            return
+        for number in range(2 if wanted else chance.choice((0, 0, 0, 0, 0, 0, 1, 2))):
+            draws = self.faults.random("other", number)
+            act = draws.choice((people.add_other, people.add_other, people.add_other, people.push_other))
+            self.at(draws.choice((0, 5_000, 200_000, 1_000_000, 4_000_000)), self.acting(act, draws))
 
     def acting(self, act: people.Act, chance: Chance) -> Callable[[], None]:
         def run() -> None:
@@ -305,8 +318,8 @@ class History:
     def _step(self, key: Key) -> None:
         assert self.dispatcher is not None
         self.steps += 1
-        before = self.judge.hidden, self.touched
-        self.judge.hidden, self.touched = set(), False
+        before = self.judge.hidden, self.touched, self.step_began_ms
+        self.judge.hidden, self.touched, self.step_began_ms = set(), False, self.clock.ms
         self.log(f"step {key[0]} {key[1]}")
         self.depth += 1
         try:
@@ -314,6 +327,7 @@ class History:
         finally:
             self.depth -= 1
             self.judge.hidden, self.touched = before[0], before[1] or self.touched
+            self.step_began_ms = before[2]
 
     def rest(self, patience_s: float) -> None:
         """Lets time pass until something is due; ends the run when that is too far away."""
