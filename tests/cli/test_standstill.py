@@ -154,3 +154,39 @@ def test_what_settles_says_until_when(box: World) -> None:
     assert "waits: it settles: taken by the next sync after 20" in _words(ran.out)
     assert "waits: it settles: taken by the next sync" in _words(box.run("status").out)
     assert "It waits: it settles" in _words(box.run("why", "exam").out)
+
+
+def test_what_waits_behind_a_held_item_says_so(box: World) -> None:
+    """Of the same session: it names the item that is held and how to come further, wherever it is told."""
+    box.study("first")
+    box.server.faults.add(Fault("POST", "action=commit", "status", times=1000, status=403))
+    assert box.run("sync", "--patience", "0s").code == 3
+    box.study("second", slices=5)
+
+    ran = box.run("sync", "--patience", "0s")
+    status_out, why = box.run("status"), box.run("why", "second")
+    fields = box.run("status", "-o", "json").document["routes"][0]["items"]
+
+    for text in (ran.out, status_out.out, why.out):
+        assert "for first (item 1 of route scanner), which writes to the same session and is held for a person" in (
+            _words(text)
+        )
+        assert f"`xnatsync --config {box.config} why 1` says what to do" in _words(text)
+    assert [len(item["waits"]) for item in fields if item["path"] == "second"] == [1]
+    box.server.faults.clear()
+    assert "retry u1" in box.run("why", "1").out
+    assert box.run("retry", "u1").code == 0
+    assert "first (item 1 of route scanner): done" in box.run("sync").out
+
+
+@pytest.mark.parametrize("patience", ["0s", "1s"])
+def test_nothing_stands_without_a_reason(box: World, patience: str) -> None:
+    """Whatever is neither at its end nor held has something that it waits for."""
+    box.study("one")
+    box.study("two", "P2", seed=2)
+    box.server.faults.add(Fault("GET", "/data/projects/DEMO/experiments", "status", times=1000, status=503))
+
+    box.run("sync", "--patience", patience)
+
+    for item in box.run("status", "-o", "json").document["routes"][0]["items"]:
+        assert item["hold"] or item["waits"] or item["phase"] == "settled", item

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from xnatsync.core.moment import clock_words, parse, stamp
+from xnatsync.core.pasting import command_line
 from xnatsync.core.settle import settles_at
 
 if TYPE_CHECKING:
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from xnatsync.ledger.ledger import Ledger
     from xnatsync.ledger.rows import AttemptRow, ItemRow, UnitRow
 
+_UNDER_WAY = {  # phases in which something is still to be done, and for what
+    "planned": "to be sent",
+    "sent": "for the server, which puts together or archives what it got",
+    "landed": "for its proof",
+}
 _EFFECTS = {"import": "upload", "build": "build", "commit": "archiving", "attach": "attached file"}
 
 
@@ -35,10 +41,34 @@ def _waits(ledger: Ledger, item: ItemRow, units: Iterable[UnitRow], settle_s: fl
         until = settles_at(item.steady_at, settle_s, now)
         yield f"it settles: taken {_after(until, now)}, if nothing of it changes until then"
     for unit in units:
-        if unit.hold is None and unit.phase in {"planned", "sent", "landed"}:
-            attempts = ledger.attempts(unit.id)
-            if attempts and attempts[-1].outcome in {None, "unknown"}:
-                yield unsure_words(attempts[-1], now)
+        if unit.hold is None and unit.phase in _UNDER_WAY:
+            yield _unit_waits(ledger, unit, now)
+
+
+def _unit_waits(ledger: Ledger, unit: UnitRow, now: str) -> str:
+    """Return what a session under way waits for: another one of ours, an answer, or its turn."""
+    writer = ledger.writer_of(unit.target)
+    if writer is not None and writer.id != unit.id:
+        return _behind(ledger, writer, now)
+    attempts = ledger.attempts(unit.id)
+    if attempts and attempts[-1].outcome in {None, "unknown"}:
+        return unsure_words(attempts[-1], now)
+    until = ledger.unsure_until(unit) if unit.phase == "planned" else None
+    if until is not None and parse(until) > parse(now):
+        return f"an upload to its session had no usable answer, and may still arrive: it goes on {_after(until, now)}"
+    return f"{_UNDER_WAY[unit.phase]}: the next sync goes on with it"
+
+
+def _behind(ledger: Ledger, writer: UnitRow, now: str) -> str:
+    """Return how long something waits behind the item that writes to its session, and the way on."""
+    other = ledger.item(writer.item_id)
+    name = f"{other.path} (item {other.id} of route {other.route}), which writes to the same session"
+    why = f"`{command_line('why', str(other.id))}` says what to do"
+    if writer.hold == "person":
+        return f"for {name} and is held for a person [{writer.code}]: {why}; this one follows it"
+    if writer.hold == "retry" and writer.retry_at is not None:
+        return f"for {name} and is tried again {_after(writer.retry_at, now)} [{writer.code}]; this one follows it"
+    return f"for {name}: this one follows it"
 
 
 def unsure_words(attempt: AttemptRow, now: str) -> str:
