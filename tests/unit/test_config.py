@@ -475,6 +475,16 @@ def test_a_file_in_another_encoding_is_told(tmp_path: Path) -> None:
     assert list(load(tmp_path / "marked.toml").routes) == ["scanner"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+def test_a_file_that_powershell_wrote_is_named_as_such(encoding: str, tmp_path: Path) -> None:
+    """It is no broken TOML: its encoding is told, and how to save it."""
+    (tmp_path / "a.toml").write_bytes("[servers.a]\n".encode(encoding))
+
+    with pytest.raises(ConfigError, match="written in UTF-") as caught:
+        load(tmp_path / "a.toml")
+    assert "PowerShell" in caught.value.remedy
+
+
 def test_a_folder_is_not_a_configuration(tmp_path: Path) -> None:
     """Said in words."""
     with pytest.raises(ConfigError, match="cannot be read"):

@@ -9,9 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from xnatsync.config.model import ServerConfig
 from xnatsync.config.secrets import Credentials, credentials, variable
+from xnatsync.core.encoding import wide_encoding
 from xnatsync.core.errors import CredentialsMissing, Exit
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX")
@@ -307,3 +310,42 @@ def test_a_byte_order_mark_is_no_part_of_the_password(tmp_path: Path) -> None:
     found = credentials("prod", ServerConfig(url="https://xnat.example.org", user="u", password_file=path))
 
     assert found.password == "s3cret"
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        ("s3cret\r\n".encode("utf-16"), "UTF-16"),  # what PowerShell's `>` writes
+        (b"\xfe\xff" + "s3cret\n".encode("utf-16-be"), "UTF-16"),
+        ("s3cret".encode("utf-16-le"), "UTF-16"),
+        ("s3cret\n".encode("utf-16-be"), "UTF-16"),
+        ("s3cret\n".encode("utf-32"), "UTF-32"),
+        ("gehe\u00eem\n".encode("latin-1"), "not a text in UTF-8"),
+        (b"", "empty"),
+        (b"\n", "empty"),
+        (b"s3cret\ns3cret\n", "several lines"),
+        (b"s3cret\tx\n", "a tab"),
+        (b"s3cret" * 1000, "longer than"),
+    ],
+)
+def test_what_is_wrong_with_a_password_file_is_named(raw: bytes, said: str, tmp_path: Path) -> None:
+    """Its encoding, its lines, its length; and nothing of what is in it."""
+    path = tmp_path / "password"
+    path.write_bytes(raw)
+    path.chmod(0o600)
+
+    with pytest.raises(CredentialsMissing) as caught:
+        credentials("prod", ServerConfig(url="https://xnat.example.org", user="u", password_file=path))
+
+    assert said in str(caught.value)
+    assert "s3cret" not in str(caught.value) + caught.value.remedy
+    assert ("UTF-8" in caught.value.remedy) == ("UTF-" in said)
+
+
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40))
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_every_text_that_windows_writes_is_known_by_its_encoding(encoding: str, text: str) -> None:
+    """With its mark and without; what is UTF-8 is never taken for another."""
+    assert (wide_encoding(text.encode(encoding)) or "").startswith("UTF-")
+    assert wide_encoding(text.encode()) is None
+    assert wide_encoding(text.encode("utf-8-sig")) is None

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from xnatsync.config.lines import key_lines, value_places
 from xnatsync.config.load import ConfigInvalid, check
+from xnatsync.core.encoding import SAVE_AS_UTF8, not_utf8
 from xnatsync.core.errors import ConfigError
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -67,7 +68,7 @@ def _read(place: Path) -> tuple[str, os.stat_result | None]:
     except FileNotFoundError:
         return "", None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{place} cannot be read: {type(error).__name__}") from error
+        raise ConfigError(f"{place}: {not_utf8(place.read_bytes())}", advice=SAVE_AS_UTF8) from error
 
 
 def _tables(path: Path, text: str) -> Mapping[str, object]:

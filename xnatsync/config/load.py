@@ -27,6 +27,7 @@ from xnatsync.config.model import (
 )
 from xnatsync.config.problems import ConfigInvalid, Problem, problem_at, problems_of, suggestion, unknown
 from xnatsync.config.selected import NOT_OF_DROPS
+from xnatsync.core.encoding import SAVE_AS_UTF8, not_utf8, wide_encoding
 from xnatsync.core.errors import ConfigError
 
 __all__ = ["ConfigInvalid", "Problem", "check", "default_path", "load"]
@@ -65,7 +66,8 @@ def check(path: Path) -> tuple[Config, tuple[Problem, ...]]:
 
 def _read(path: Path) -> tuple[str, dict[str, Any]]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        raw = path.read_bytes()
+        text = raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except FileNotFoundError:
         raise ConfigError(
             f"there is no configuration file {path}",
@@ -74,7 +76,9 @@ def _read(path: Path) -> tuple[str, dict[str, Any]]:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or type(error).__name__}") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not a text in UTF-8", advice="Save it as UTF-8.") from error
+        raise ConfigError(f"{path}: {not_utf8(raw)}", advice=SAVE_AS_UTF8) from error
+    if wide_encoding(raw) is not None:  # zeros between the letters are UTF-8, too
+        raise ConfigError(f"{path}: {not_utf8(raw)}", advice=SAVE_AS_UTF8)
     if len(text) > TEXT_MAX or _DOTTED.search(text):
         raise ConfigError(f"{path} is longer, or has longer keys, than any configuration")
     try:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from xnatsync.config.model import ServerConfig
+from xnatsync.core.encoding import SAVE_AS_UTF8, not_utf8, wide_encoding
 from xnatsync.core.errors import CredentialsMissing
 
 MOST_BYTES = 4096  # a longer file is something else
@@ -76,16 +77,33 @@ def _from_file(path: Path) -> str:
             f"the password file {path} can be read by others (mode {stat.S_IMODE(mode):04o})",
             advice=shlex.join(["chmod", "600", str(path)]),
         )
+    if (words := _wrong(raw)) is not None:
+        what, remedy = words
+        raise CredentialsMissing(
+            f"the password file {path} must hold the password in one line of text, and nothing else: {what}",
+            advice=remedy,
+        )
+    return raw.decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
+
+
+def _wrong(raw: bytes) -> tuple[str, str] | None:
+    """Say what is wrong with the content of a password file, and what to do; nothing of it is told."""
+    plain = "Write the password into it, without a comment or a user's name."
+    if wide_encoding(raw) is not None:
+        return not_utf8(raw), SAVE_AS_UTF8
     try:
         text = raw.decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
-        text = "\n"
-    if not text or len(raw) > MOST_BYTES or any(not char.isprintable() for char in text):
-        raise CredentialsMissing(
-            f"the password file {path} must hold the password in one line of text, and nothing else",
-            advice="Write the password into it, without a comment or a user's name.",
-        )
-    return text
+        return not_utf8(raw), SAVE_AS_UTF8
+    if not text:
+        return "it is empty", plain
+    if len(raw) > MOST_BYTES:
+        return f"it is longer than {MOST_BYTES} bytes", plain
+    if "\n" in text or "\r" in text:
+        return "it has several lines", plain
+    if any(not char.isprintable() for char in text):
+        return "it holds a character that nobody can type, such as a tab", plain
+    return None
 
 
 def _closed_to(path: Path) -> int:

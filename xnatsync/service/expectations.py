@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from xnatsync.core.auditing import Expected, Scheduled
 from xnatsync.core.cells import cell, uncelled
+from xnatsync.core.encoding import SAVE_AS_UTF8, not_utf8, wide_encoding
 from xnatsync.core.errors import ListInvalid
 from xnatsync.core.holdings import SessionHeld
 from xnatsync.service.handwritten import write_whole
@@ -182,10 +183,12 @@ def _text(path: Path) -> str:
         ) from error
     if len(raw) > TEXT_MAX:
         _refuse(path, 1, "it is larger than any manifest", "Name another file.")
+    if wide_encoding(raw) is not None:
+        _refuse(path, 1, not_utf8(raw), SAVE_AS_UTF8)
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        _refuse(path, raw.count(b"\n", 0, error.start) + 1, "it is not a text in UTF-8", "Save it as UTF-8.")
+        _refuse(path, raw.count(b"\n", 0, error.start) + 1, not_utf8(raw), SAVE_AS_UTF8)
 
 
 def _refuse(path: Path, line: int, words: str, remedy: str) -> NoReturn:
