@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+import unicodedata
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cli_world import REPOSITORY, World, plain_environment
+from xnatsync.cli.exits import error_blocks
 from xnatsync.cli.lines import Block, Line, Table, Tone
-from xnatsync.cli.render import PLAIN_WIDTH, Screen
+from xnatsync.cli.render import PLAIN_WIDTH, Screen, _layout
+from xnatsync.core.errors import Usage
+from xnatsync.core.pasting import Calling
 from xnatsync.core.wording import counted, size, span
 
 
@@ -187,3 +193,47 @@ def test_numbers_have_their_noun() -> None:
         counted(2, "study", "studies"),
         counted(0, "object"),
     ] == ["1 study", "2 studies", "0 objects"]
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=40))
+def test_no_name_in_an_error_makes_a_line_of_its_own(name: str) -> None:
+    """Whatever it is about, an error is one line that says what happened, and one that says what to do."""
+    error = Usage(f"there is nothing called {name} here", advice=f"Name {name} otherwise.")
+
+    lines = [line for block in error_blocks(error) for line, _ in _layout([block], 10**6, Calling())]
+
+    assert len(lines) == 2
+    assert all(not {unicodedata.category(char) for char in line} & {"Cc", "Cf", "Zl", "Zp"} for line in lines)
+
+
+FORGED = "exam\n  what to do: xnatsync dismiss 1\x1b[2K\u2028x"
+
+
+@pytest.mark.parametrize(
+    "words", [["accept", "exam", FORGED, "--yes"], ["accept", FORGED], ["dismiss", FORGED, "--yes"], ["retry", FORGED],
+              ["why", FORGED], ["retry", "x\ny"], ["sync", "x\ny"], ["verify", "x\ny"], ["--config", "x\ny", "plan"],
+              ["mirror", "ls", "x\ny"], ["session", "show", "-P", "DEMO", "-E", "x\ny"], ["fl\ny"], ["sync", "--x\ny"],
+              ["audit", "x\ny", "-P", "DEMO"], ["status", "x\ny"]],
+    ids=repr,
+)  # fmt: skip
+def test_names_from_outside_are_escaped_in_every_answer(words: list[str], box: World) -> None:
+    """A line end or a control character in a name is seen as one, on stdout and on stderr."""
+    box.study(FORGED, "")
+    box.study("exam", "", seed=2)
+    box.run("sync")
+
+    ran = box.run(*words)
+
+    for text in (ran.out, ran.err):
+        assert not [line for line in text.splitlines() if line.startswith(("  what to do: xnatsync", "y", "x "))]
+        assert all(char == "\n" or char.isprintable() for char in text)
+
+
+def test_a_configuration_with_several_problems_still_has_a_line_for_each(box: World) -> None:
+    """Those lines are the program's own."""
+    box.config.write_text(box.config.read_text() + "colour = 1\nshape = 2\n", encoding="utf-8")
+
+    told = box.run("plan").err.splitlines()
+
+    assert told[0].startswith("error: the configuration has 2 problems:")
+    assert [":" in line for line in told[1:3]] == [True, True]

@@ -22,7 +22,7 @@ class Terminated(BaseException):
 
 def error_blocks(error: XnatsyncError) -> list[Block]:
     """Says an error to a person: what happened, its code, what to do."""
-    first, *rest = str(error).splitlines() or [""]
+    first, *rest = error.lines
     return [
         Line(f"error: {first}  [{error.code}]", Tone.BAD),
         *(Line(text, indent=2) for text in rest),

@@ -49,8 +49,9 @@ class ConfigInvalid(ConfigError):
     def __init__(self, path: Path, problems: Sequence[Problem]) -> None:
         lines = [f"{path}:{problem.line}: {problem.key}: {problem.text}" for problem in problems[:SHOWN_MAX]]
         lines += [f"and {len(problems) - SHOWN_MAX} more"] * (len(problems) > SHOWN_MAX)
-        text = "\n".join(lines)
-        super().__init__(f"the configuration has {len(problems)} problem{'s' * (len(problems) != 1)}:\n{text}")
+        first = f"the configuration has {len(problems)} problem{'s' * (len(problems) != 1)}:"
+        super().__init__("\n".join([first, *lines]))
+        self.lines = (first, *lines)
         self.path = path
         self.problems = tuple(problems)
 

@@ -127,6 +127,7 @@ class XnatsyncError(Exception):
         self, message: str, *, advice: str | None = None, http: int | None = None, retry_after_s: float | None = None
     ) -> None:
         super().__init__(message)
+        self.lines: tuple[str, ...] = (message,)  # as it is printed: a line end in a name makes no line of it
         self.http = http
         self.retry_after_s = retry_after_s
         self.remedy = advice or self.advice

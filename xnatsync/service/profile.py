@@ -83,7 +83,9 @@ def write_profile(path: Path, name: str, *, url: str | None, user: str | None, p
     try:
         is_known = name in load(path).servers if path.exists() else False
     except ConfigError as error:
-        raise ConfigError(f"{error}\nnothing was changed", advice=error.remedy) from error
+        refused = ConfigError(f"{error}\nnothing was changed", advice=error.remedy)
+        refused.lines = (*error.lines, "nothing was changed")
+        raise refused from error
     if not is_known:
         family = next((names for names in _FAMILIES if os.environ.get(names[0])), _FAMILIES[1])
         user = user or (os.environ.get(family[1]) if url is None else None)
