@@ -23,6 +23,7 @@ from xnatsync.core.retry import (
     PAUSES_S,
     TRIES_MAX,
     WAITS_S,
+    asked_words,
     asks_person,
     backoff_s,
     effect_wait_s,
@@ -96,3 +97,23 @@ def test_no_failure_causes_a_longer_wait(failures: int, asked: float | None) -> 
     assert 0.0 < effect_wait_s(failures, asked) <= LONGEST_S
     assert pause_s(failures, asked) <= LONGEST_S
     assert backoff_s(failures, "unit 1") <= LONGEST_S
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (None, ""),
+        (30.0, ""),
+        (600.0, "; it asks to be left alone for 10 min"),
+        (2.3e9, "; it asks to be left alone for 26620 days, and is asked again after 26 h 24 min at the latest"),
+    ],
+)
+def test_a_wait_that_a_server_asks_for_is_told_with_its_bound(asked: float | None, said: str) -> None:
+    """`Retry-After` of the year 2099: nobody waits for it, and the reason of the wait says so."""
+    assert asked_words(asked) == said
+
+
+@given(st.floats(min_value=60, max_value=1e12))
+def test_what_is_longer_than_our_longest_wait_names_it(asked: float) -> None:
+    """Exactly then."""
+    assert ("at the latest" in asked_words(asked)) == (asked > LONGEST_S)

@@ -6,6 +6,7 @@ import hashlib
 
 from xnatsync.core.errors import Disposition, XnatsyncError
 from xnatsync.core.moment import parse
+from xnatsync.core.wording import span
 
 WAITS_S = (5.0, 25.0, 120.0, 600.0, 3600.0, 21600.0, 86400.0)
 # A write that failed is not repeated at once: after the n-th failure of one kind in a row, so many seconds.
@@ -35,6 +36,14 @@ def left_s(until: str, now: str, longest_s: float = LONGEST_S) -> float:
     """
     left = (parse(until) - parse(now)).total_seconds()
     return left if 0.0 < left <= longest_s else 0.0
+
+
+def asked_words(retry_after_s: float | None) -> str:
+    """Say how long a server asks to be left alone, and how long that is done at most; "" for what nobody notices."""
+    if retry_after_s is None or retry_after_s < 60:
+        return ""
+    asked = f"; it asks to be left alone for {span(retry_after_s)}"
+    return f"{asked}, and is asked again after {span(LONGEST_S)} at the latest" if retry_after_s > LONGEST_S else asked
 
 
 def pause_s(failures: int, retry_after_s: float | None) -> float:

@@ -55,8 +55,10 @@ def size(size_bytes: int) -> str:
 
 
 def span(seconds: float) -> str:
-    """Writes a length of time for people: `4 s`, `2 min 10 s`, `3 h 5 min`."""
+    """Writes a length of time for people: `4 s`, `2 min 10 s`, `3 h 5 min`, `12 days`."""
     whole = max(0, round(seconds))
+    if whole >= 72 * 3600:
+        return f"{whole // 86400} days"
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:

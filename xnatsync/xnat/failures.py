@@ -38,6 +38,7 @@ from xnatsync.core.errors import (
     XnatsyncError,
 )
 from xnatsync.core.remote import PrearchiveState
+from xnatsync.core.retry import asked_words
 from xnatsync.xnat import names
 
 
@@ -152,10 +153,11 @@ def from_status(
     spoken = message(said)
     failure = _by_status(status, spoken, said, verb)
     tail = f": {spoken}" if spoken else ""
+    wait_s = retry_after_s(headers or {})
     return failure(
-        f"{what}: the server answered {status}{tail}",
+        f"{what}: the server answered {status}{tail}{asked_words(wait_s)}",
         http=status,
-        retry_after_s=retry_after_s(headers or {}),
+        retry_after_s=wait_s,
         advice=_ADVICE.get(status) if failure in {RequestRefused, ReplyStrange} else None,
     )
 
