@@ -190,3 +190,19 @@ def test_nothing_stands_without_a_reason(box: World, patience: str) -> None:
 
     for item in box.run("status", "-o", "json").document["routes"][0]["items"]:
         assert item["hold"] or item["waits"] or item["phase"] == "settled", item
+
+
+def test_what_waits_for_a_retry_names_the_command_that_ends_the_wait(box: World) -> None:
+    """A write that was refused waits longer and longer; once the cause is gone, the printed command ends the wait."""
+    box.study("exam")
+    box.server.faults.add(Fault("POST", "/services/import", "status", times=1000, status=507))
+    ran = box.run("sync", "--patience", "0s")
+    told = [box.run("status").out, box.run("why", "exam").out, ran.out]
+    fields = box.run("status", "-o", "json").document["routes"][0]["items"][0]
+
+    line = f"xnatsync --config {box.config} retry u1"
+    assert all(line in text for text in told)
+    assert (fields["hold"], fields["command"]) == ("retry", line)
+    box.server.faults.clear()
+    assert box.run("retry", "u1").code == 0
+    assert box.run("sync", "--patience", "0s").code == 0

@@ -153,6 +153,8 @@ def hold_blocks(row: ItemRow | UnitRow, name: str, indent: int, *, commands: boo
     if row.hold == "retry":
         yield Line(f"the next sync {_after(row)}tries again", indent=indent + 2)
         yield Line(f"what to do: {row.advice or ''}", Tone.DIM, indent + 2, hang=12)
+        if commands and row.retry_at is not None:
+            yield Command("or have it tried at once: ", ("retry", name), indent=indent + 2)
         return
     yield Line(f"what to do: {row.advice or ''}", indent=indent + 2, hang=12)
     if not commands:
@@ -284,12 +286,12 @@ def hold_fields(row: ItemRow | UnitRow, name: str) -> dict[str, object]:
         "detail": row.detail,
         "advice": row.advice,
         "retry_at": row.retry_at,
-        "command": _resolving(row, name) if row.hold == "person" else None,
+        "command": _resolving(row, name) if row.hold is not None else None,
     }
 
 
 def _resolving(row: ItemRow | UnitRow, name: str) -> str:
-    return command_line("accept" if row.code in ACCEPTABLE else "retry", name)
+    return command_line("accept" if row.hold == "person" and row.code in ACCEPTABLE else "retry", name)
 
 
 def file_fields(file: FileRow) -> dict[str, object]:

@@ -292,7 +292,9 @@ def _waiting(
     every: list[ItemRow | UnitRow] = [item, *units]
     retried = [row for row in every if row.hold == "retry" and row.phase != "dismissed"]
     for held in retried:
-        yield Step(f"It waits until {clock_words(held.retry_at or '')}: {held.detail} [{held.code}]. {held.advice}")
+        name = f"u{held.id}" if isinstance(held, UnitRow) else str(held.id)
+        text = f"It waits until {clock_words(held.retry_at or '')}: {held.detail} [{held.code}]. {held.advice}"
+        yield Step(text, "Or have it tried at once:", ("retry", name))
     for words in waits:
         yield Step(f"It waits: {words}.")
     yield Step(f"Nothing{' else' if retried or waits else ''}: `xnatsync sync` goes on with it.")
