@@ -191,3 +191,25 @@ def test_no_item_is_filed_through_the_box_of_a_forgotten_one(world: DropWorld, b
     with closing(sqlite3.connect(world.root / "ledger.db")) as raw:
         assert [number for (number,) in raw.execute("select id from item order by id")] == [3, 4]
     assert len(world.filed()) == 1 + len(dropped)
+
+
+def test_strangers_in_the_box_of_an_item_of_yesterday_are_one_item(world: DropWorld) -> None:
+    """A ledger from yesterday knows the item and not what came while it was filed: found by looking, and again."""
+    sent = uids(world.study(uid="2.25.99"))
+    backup = world.root / "yesterday.db"
+    world.after("POST", "action=commit", lambda: back_up(world, backup))
+    assert quick_sync(world).exit_code == 0
+    with closing(sqlite3.connect(backup)) as raw:
+        (ledger,) = raw.execute("select name from identity").fetchone()
+    box = world.folder / ".xnatsync" / "custody" / f"1-{ledger}" / "exam"
+    box.mkdir(parents=True)
+    (box / "late.dcm").write_bytes(bytes(5000))
+    without(world)
+    shutil.copy(backup, world.root / "ledger.db")
+
+    assert quick_sync(world).exit_code == 3
+    assert world.archived(LABEL) == sent
+    with closing(sqlite3.connect(world.root / "ledger.db")) as raw:
+        assert raw.execute("select count(*) from event where code = 'XS-BUG'").fetchone() == (0,)
+        held = raw.execute("select place, phase, hold, code from item order by id").fetchall()
+    assert held == [("drop", "done", None, None), ("custody", "settled", "person", "XS-FILES-UNACCOUNTED")]

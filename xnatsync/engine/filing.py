@@ -301,8 +301,13 @@ def _remove_delivered(world: World, route: DropRoute, item: ItemRow, box: _Box) 
 
 
 def _done(world: World, route: DropRoute, item: ItemRow, filed_as: str | None, strangers: str | None = None) -> Result:
-    """Writes the end down: units closed, item done; strangers begin as an item of their own in the same transaction."""
+    """Writes the end down: units closed, item done; strangers begin as an item of their own in the same transaction.
+
+    They may be one already: a ledger from yesterday knows the item of a box, and found strangers in it by looking.
+    """
     now = world.now()
+    if strangers is not None and world.ledger.find_item(route.name, "custody", strangers) is not None:
+        strangers = None
     found = _present(world, route, route.custody / strangers) if strangers is not None else None
     with world.ledger.write():
         for unit in world.ledger.units(item_id=item.id):
