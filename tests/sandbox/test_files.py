@@ -462,3 +462,22 @@ def test_the_users_cache_keeps_files(admin: httpx.Client) -> None:
     assert admin.get(url).content == b"zipped"
     assert admin.delete(url).status_code == 200
     assert admin.get(url).status_code == 404
+
+
+@pytest.mark.parametrize("scan_type", ["EPI PEAP", "T2 (fat sat)", "100%", "prä+post"])
+@pytest.mark.parametrize("form", ["/data/experiments/{}", "/data/projects/P1/subjects/S1/experiments/{}"])
+def test_an_encoded_scan_type_means_the_scan_in_every_request_below_it(
+    admin: httpx.Client, session: str, site: Site, form: str, scan_type: str
+) -> None:
+    """xnatpy addresses a scan that it made by its type (§1.6: decoded for resources and files, and only there)."""
+    site.experiments["XNAT_E00001"].scans["4"].fields["type"] = scan_type
+    by_id, by_type = (f"{form.format('XNAT_E00001')}/scans/{name}" for name in ("4", quote(scan_type, safe="")))
+    assert admin.put(f"{by_type}/resources/DICOM").status_code == 200
+    assert put(admin, f"{by_type}/resources/DICOM/files/a.txt").status_code == 200
+    for tail in ("/resources", "/files", "/resources/DICOM/files"):
+        assert rows(admin, f"{by_type}{tail}") == rows(admin, f"{by_id}{tail}") != []
+    assert admin.get(f"{by_type}/resources/DICOM").text == admin.get(f"{by_id}/resources/DICOM").text
+    assert admin.get(f"{by_type}/resources/DICOM/files/a.txt").text == "content"
+    assert admin.delete(f"{by_type}/resources/DICOM/files/a.txt").status_code == 200
+    assert admin.delete(f"{by_type}/resources/DICOM").status_code == 200
+    assert rows(admin, f"{by_id}/resources") == []

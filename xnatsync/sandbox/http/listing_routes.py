@@ -10,6 +10,7 @@ from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, es
 from xnatsync.sandbox.http.negotiation import LIST_VARIANTS, listing_response, negotiated_format
 from xnatsync.sandbox.http.project_table import other_listing
 from xnatsync.sandbox.http.recent import recent_rows
+from xnatsync.sandbox.http.resource_routes import parent_ids
 from xnatsync.sandbox.http.router import Routes
 from xnatsync.sandbox.model import listing
 from xnatsync.sandbox.model.columns import Unjoinable
@@ -160,7 +161,7 @@ class _Lists:
         """Lists resources with their stored counts; wrong parents fall through to their own parents (§3.8)."""
         negotiated_format(request, LIST_VARIANTS)
         with self.site.lock:
-            held = selected(self.site, request.user, match.values, everything=request.flag("all"))
+            held = selected(self.site, request.user, parent_ids(match), everything=request.flag("all"))
             rows = [each.row() for each in held] if held is not None else None
         if rows is None:
             raise Refusal(404)
