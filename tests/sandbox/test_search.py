@@ -72,6 +72,11 @@ def keys(get, root, *fields):
 
 
 MR, SUBJECT = "xnat:mrSessionData", "xnat:subjectData"
+ELSE = "xnat_mrsessiondata"  # before the fields of a session in a search for something else
+
+
+def _made(name: str) -> str:
+    return f"xnat_col_mrsessiondata{name}"
 
 
 @pytest.mark.parametrize(
@@ -84,6 +89,17 @@ MR, SUBJECT = "xnat:mrSessionData", "xnat:subjectData"
         (MR, [(MR, "SCAN_COUNT_TYPE=T1")], ["scan_count_type_t1"]),
         (MR, [(MR, f"{MR}/INSERT_DATE")], ["insert_date"]),
         ("xnat:mrScanData", [("xnat:mrScanData", "TYPE")], ["type"]),
+        # a path that is a display field as it stands answers under its id (xnatpy's all() is told so by its server)
+        (MR, [(MR, f"{MR}/{n}") for n in ("ID", "project", "subject_ID")], ["session_id", "project", "subject_id"]),
+        (MR, [(MR, f"{MR}/{n}") for n in ("date", "note")], ["date", _made("note")]),
+        (SUBJECT, [(SUBJECT, f"{SUBJECT}/{name}") for name in ("ID", "group")], ["subjectid", "sub_group"]),
+        (
+            SUBJECT,
+            [(MR, f"{MR}/ID"), (MR, f"{MR}/label")],
+            ["xnat_mrsessiondata_session_id", f"{ELSE}_{_made('label')}"],
+        ),
+        ("xnat:projectData", [("xnat:projectData", f"xnat:projectData/{n}") for n in ("ID", "name")], ["id", "name"]),
+        ("xnat:mrScanData", [("xnat:mrScanData", "xnat:mrScanData/series_description")], ["series_description"]),
     ],
 )
 def test_a_column_is_named_by_its_display_field_its_element_or_its_path(get, root, fields, found):
@@ -292,3 +308,19 @@ def test_overviews_tell_scan_types_and_access_levels(get):
     assert {row["type"] for row in get("/data/archive/scan_types").rows} == {"T1", "4"}
     member = Caller(get.server, "member")
     assert member("/xapi/access/projects").json == [{"ID": "P1", "name": "Project 1", "role": "Members"}]
+
+
+@pytest.mark.parametrize(
+    ("gender", "hand", "letters"),
+    [("male", "left", "ML"), ("female", "right", "FR"), ("unknown", "ambidextrous", "UA"), ("", "", "U")],
+)
+def test_letters_stand_for_gender_and_hand_in_a_search(gender, hand, letters):
+    """`GENDER_TEXT` is U for everybody of whom it is not known (§15.4, D: subjectData_display.xml)."""
+    site = example()
+    subject = next(iter(site.subjects.values()))
+    subject.fields |= {"gender": gender, "handedness": hand, "yob": "", "dob": "1970-02-03"}
+    fields = "".join(field(SUBJECT, name) for name in ("SUBJECTID", "GENDER_TEXT", "HANDEDNESS_TEXT", "DOB"))
+    document = search(SUBJECT, ()).replace(b"<xdat:search_where", fields.encode() + b"<xdat:search_where", 1)
+    with served(site) as get:
+        row = next(each for each in post(get, document).rows if each["subjectid"] == subject.id)
+    assert (row["gender_text"] + row["handedness_text"], row["dob"]) == (letters, "1970")

@@ -147,17 +147,12 @@ def test_it_refuses_a_value_the_schema_does_not_allow(session):
 
 def test_it_searches(session):
     mr = session.classes.MrSessionData
-    table = mr.query().filter(mr.label == "SUB01_MR1").view(mr.label, mr.project).tabulate_dict()
-    assert (
-        table
-        == [  # as its own test against a live server has it; its `all()` needs other names and finds none there
-            {
-                "xnat_col_mrsessiondatalabel": "SUB01_MR1",
-                "xnat_col_mrsessiondataproject": "P1",
-                "quarantine_status": "active",
-            }
-        ]
-    )
+    query = mr.query().filter(mr.label == "SUB01_MR1")
+    assert query.view(mr.label, mr.project).tabulate_dict() == [
+        {"xnat_col_mrsessiondatalabel": "SUB01_MR1", "project": "P1", "quarantine_status": "active"}
+    ]
+    assert [found.id for found in query.all()] == [session.projects["P1"].experiments["SUB01_MR1"].id]
+    assert (query.first().label, query.last().label, query.one().label) == ("SUB01_MR1",) * 3
 
 
 def test_it_tabulates_and_filters_listings(session):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -147,6 +147,19 @@ def _icon(_scope: Scope, _row: Joined, _value: str) -> str:
     return "/@WEBAPP/images/r.gif"
 
 
+def _letter(key: str, letters: Mapping[str, str], other: str = "") -> Read:
+    def read(_: Scope, row: Joined, _value: str) -> str:
+        text = row.subject.fields.get(key, "").lower() if row.subject is not None else ""
+        return letters.get(text, other) if row.subject is not None else ""
+
+    return read
+
+
+def _year_of_birth(_: Scope, row: Joined, _value: str) -> str:
+    known = row.subject.fields if row.subject is not None else {}
+    return known.get("yob", "") or known.get("dob", "")[:4]
+
+
 def _added_ids(_: Scope, row: Joined, _value: str) -> str:
     parts = row.subject.parts.get("addID", ()) if row.subject is not None else ()
     return ", ".join(part.values.get("addID", "") for part in parts)
@@ -160,6 +173,7 @@ _STAMPS = {
     "INSERT_DATE": Display("date", "insert_date", header="Inserted"),
     "INSERT_USER": Display("string", "insert_user", header="Creator"),
 }
+_HANDS = {"left": "L", "l": "L", "right": "R", "r": "R", "ambidextrous": "A", "a": "A"}
 _MR, _PET, _CT, _VARIABLES = (
     f"xnat:{name}Data" for name in ("mrSession", "petSession", "ctSession", "subjectVariables")
 )
@@ -238,9 +252,12 @@ FIELDS: dict[str, dict[str, Display]] = {
     "subject": {
         **_STAMPS,
         **_plain("string", SUBJECTID="ID", SUBJECT_ID="ID", SUBJECT_LABEL="label", PROJECT="project", XNAT_ID="ID"),
-        **_plain("string", "GENDER", "HANDEDNESS", "RACE", "ETHNICITY", GENDER_TEXT="gender"),
-        **_plain("string", HANDEDNESS_TEXT="handedness", GROUP="group", SUB_GROUP="group", INVEST_CSV="pi_lastname"),
-        **_plain("integer", "SES", "AGE", DOB="yob", EDUC="education"),
+        **_plain("string", "GENDER", "HANDEDNESS", "RACE", "ETHNICITY"),
+        "GENDER_TEXT": Display("string", _letter("gender", {"male": "M", "female": "F"}, "U")),
+        "HANDEDNESS_TEXT": Display("string", _letter("handedness", _HANDS)),
+        "DOB": Display("integer", _year_of_birth),
+        **_plain("string", GROUP="group", SUB_GROUP="group", INVEST_CSV="pi_lastname"),
+        **_plain("integer", "SES", "AGE", EDUC="education"),
         "PROJECTS": Display("string", _projects),
         "ADD_IDS": Display("string", _added_ids),
         "SUB_PROJECT_IDENTIFIER": Display("string", _subject_identifier, valued=True),

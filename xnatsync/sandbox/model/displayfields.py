@@ -8,7 +8,7 @@ from functools import cache
 
 from xnatsync.sandbox.model.display import FIELDS, Display, age, identifier, in_project
 from xnatsync.sandbox.model.events import plural
-from xnatsync.sandbox.model.schema import document_types, element, is_a, type_name
+from xnatsync.sandbox.model.schema import document_types, element, field_of, is_a, type_name
 from xnatsync.sandbox.model.searchdocument import BadSearch
 
 _MR, _SCAN, _QC = "xnat:mrSessionData", "xnat:imageScanData", "xnat:qcManualAssessorData"
@@ -22,7 +22,14 @@ _HEADERS: Mapping[str, Mapping[str, str]] = {  # what people wrote instead of th
     _MR: {name: name.title() for name in ("SCANNER", "OPERATOR", "MARKER", "STABILIZATION")},
     _QC: {"RATER": "Reviewer", "COMMENTS": "Comments", "PASS": "Pass/Fail"},
 }
-_STANDS_FOR = {"xnat:subjectdata/group": "SUB_GROUP"}  # a path that answers as the display field of the same path
+_STAMPS = {"meta/insert_date": "INSERT_DATE", "meta/insert_user/login": "INSERT_USER"}
+_STANDS_FOR: Mapping[str, Mapping[str, str]] = {  # paths that are a display field as they stand, and nothing but one
+    "project": {"id": "ID", "name": "NAME", "secondary_id": "SECONDARY_ID", "keywords": "KEYWORDS", **_STAMPS},
+    "subject": {"id": "SUBJECTID", "project": "PROJECT", "group": "SUB_GROUP", **_STAMPS},
+    "experiment": {"subject_id": "SUBJECT_ID", "project": "PROJECT", "date": "DATE", **_STAMPS},
+    "assessor": {},
+    "scan": {},
+}
 _TYPES = {"xs:anyURI": "string"}
 
 
@@ -74,7 +81,15 @@ def own_fields(name: str) -> list[str]:
 
 def stands_for(path: str) -> str:
     """Gives the display field that a path is; "" when it is a column of its own (§15.3)."""
-    return _STANDS_FOR.get(path.lower(), "")
+    name, _, rest = path.partition("/")
+    kind, rest = kind_of(name), rest.lower()
+    if kind == "scan" and (found := field_of(name, rest)) is not None:
+        return _id(found.path)
+    if kind == "experiment" and rest == "id":
+        return "SESSION_ID" if is_a(name, "xnat:imageSessionData") else "EXPT_ID"
+    if kind == "experiment" and rest == "session_type" and is_a(name, "xnat:imageSessionData"):
+        return "TYPE"
+    return _STANDS_FOR[kind].get(rest, "")
 
 
 def identifier_id(name: str) -> str:

@@ -165,8 +165,9 @@ def _distinct(rows: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 def _joined(path: str) -> str:
-    """Writes a path as XNAT names a generated column: its type and field without what parts them."""
-    return re.sub(r"[^A-Za-z0-9]", "", path.partition(":")[2])
+    """Writes a path as XNAT names the column that it makes of it (`XftStringUtils.cleanColumnName`, §15.3)."""
+    whole = re.sub(r"[/@\[\]]", "", path).replace(":", "_col_").replace(",", "_com_")
+    return re.sub(r"[^A-Za-z0-9_]", "_", whole)
 
 
 def _searched(scope: Scope, kind: str, root: str, owner: str, identifier: str, plan: Plan) -> _Searched:
@@ -177,7 +178,7 @@ def _searched(scope: Scope, kind: str, root: str, owner: str, identifier: str, p
     try:
         if slash and not (known := stands_for(identifier)):
             found = _required(column(kind, identifier, plan), identifier)
-            name = f"XNAT_COL_{_joined(identifier)}".upper()
+            name = _joined(identifier).upper()
             return _Searched(Column(_key(root, owner, name.lower()), *found), name)
         if slash:
             owner, identifier = head, known
@@ -225,7 +226,7 @@ def _generated_path(owner: str, name: str) -> str:
     if found is None or not name.startswith("XNAT_COL_"):
         return ""
     paths = (*found.fields, "sharing/share/project", "sharing/share/label")
-    return next((f"{owner}/{each}" for each in paths if f"XNAT_COL_{_joined(f'{owner}/{each}')}".upper() == name), "")
+    return next((f"{owner}/{each}" for each in paths if _joined(f"{owner}/{each}").upper() == name), "")
 
 
 def _required(found: Column | None, identifier: str) -> tuple[Value, str]:
