@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 import httpx
 import pytest
 
+from xnatsync.sandbox.http.exchange import escaped
 from xnatsync.sandbox.model.creation import ModelError
 from xnatsync.sandbox.model.documents import read_document
 from xnatsync.sandbox.model.items import Item, experiment_item, project_item, scan_item, subject_item
@@ -380,3 +381,26 @@ def test_ids_titles_and_aliases_of_projects_are_one_namespace(admin, query):
     target = "/data/projects/P2" if query else "/data/projects/A1"
     assert admin.put(f"{target}?{query}").status_code == 409
     assert admin.get("/data/projects/P2").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("url", "parameter", "tag", "text"),
+    [
+        ("/scans/4", "xnat:mrScanData/parameters/addParam[name=foo]/addField", "addParam", "one & two"),
+        ("", "xnat:mrSessionData/fields/field[name=foo]/field", "field", "42"),
+    ],
+)
+def test_the_text_of_a_member_follows_its_hidden_keys(admin, session, url, parameter, tag, text):
+    """A text has two text nodes, of which pyxnat takes the second (hierarchy.md §19, hidden keys)."""
+    where = f"/data/projects/P1/subjects/S1/experiments/E1{url}"
+    kind = parameter.partition("/")[0]
+    assert admin.put(where, params={"xsiType": kind, parameter: text}).status_code == 200
+    shown = admin.get(f"{session}{url}?format=xml")
+    parser = ET.XMLParser(target=ET.TreeBuilder(insert_comments=True))
+    [node] = ET.fromstring(shown.content, parser).iter(f"{{http://nrg.wustl.edu/xnat}}{tag}")
+    [comment] = node
+    assert (node.text, (comment.text or "").startswith("hidden_fields["), comment.tail) == ("\n", True, escaped(text))
+    assert put_xml(admin, where, shown.text).status_code == 200
+    assert admin.get(f"{session}{url}?format=xml").text == shown.text
+    bare = admin.get(f"{session}{url}?format=xml&concealHiddenFields=true").text
+    assert "hidden_fields" not in bare

@@ -51,3 +51,40 @@ def test_a_session_document_shows_and_makes_them(admin, session):
     changed = xml.replace('type="surface"', 'type="volume"')
     assert admin.put(url, content=changed, headers={"Content-Type": "text/xml"}).status_code == 200
     assert admin.get(f"{session}/reconstructions").json()["ResultSet"]["Result"][0]["type"] == "volume"
+
+
+STEPS = """<xnat:{root} xmlns:xnat="http://nrg.wustl.edu/xnat" xmlns:prov="http://www.nbirn.net/prov"{own}>
+  <xnat:provenance>{steps}</xnat:provenance></xnat:{root}>"""
+STEP = '<prov:processStep><prov:program version="{1}">{0}</prov:program><prov:user>me</prov:user></prov:processStep>'
+
+
+@pytest.mark.parametrize(
+    ("root", "kind", "collection", "own"),
+    [
+        ("ReconstructedImage", "xnat:reconstructedImageData", "reconstructions", ""),
+        ("QCAssessment", "xnat:qcAssessmentData", "assessors", ' ID="" label="A"'),
+    ],
+)
+def test_steps_of_provenance_are_kept_and_listed_one_a_row(admin, session, root, kind, collection, own):
+    """pyxnat writes them by document and reads them by columns (V `test_provenance`; src ReconList)."""
+    url = f"{session}/{collection}/A"
+    steps = STEP.format("young", "1") + STEP.format("old", "2")
+    sent = STEPS.format(root=root, own=own, steps=steps)
+    assert admin.put(url, content=sent, headers={"Content-Type": "text/xml"}).status_code in {200, 201}
+    assert admin.get(f"{url}?format=xml").text.count("<prov:processStep>") == 2
+    names = [f"{kind}/provenance/processStep/{name}" for name in ("program", "program_version", "user")]
+    rows = admin.get(f"{session}/{collection}", params={"columns": ",".join(["ID", *names])}).json()["ResultSet"][
+        "Result"
+    ]
+    found = [tuple(row[name.lower()] for name in names) for row in rows]
+    assert found == [("young", "1", "me"), ("old", "2", "me")]
+    wrong = admin.get(f"{session}/{collection}", params={"columns": f"{kind}/provenance/processStep/nonsense"})
+    assert wrong.status_code == 500
+
+
+def test_columns_of_reconstructions_follow_the_rules_of_listings(admin, session):
+    admin.put(f"{session}/reconstructions/R?type=surface").raise_for_status()
+    [row] = admin.get(f"{session}/reconstructions?columns=type,baseScanType").json()["ResultSet"]["Result"]
+    assert set(row) == {"xnat_reconstructedimagedata_id", "type", "baseScanType", "URI"}
+    [row] = admin.get(f"{session}/reconstructions?columns=xnat:reconstructedImageData/ID").json()["ResultSet"]["Result"]
+    assert (set(row), row["ID"]) == ({"xnat_reconstructedimagedata_id", "ID", "URI"}, "R")

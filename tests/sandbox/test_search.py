@@ -324,3 +324,21 @@ def test_letters_stand_for_gender_and_hand_in_a_search(gender, hand, letters):
     with served(site) as get:
         row = next(each for each in post(get, document).rows if each["subjectid"] == subject.id)
     assert (row["gender_text"] + row["handedness_text"], row["dob"]) == (letters, "1970")
+
+
+@pytest.mark.parametrize("root", [MR, SUBJECT])
+def test_a_custom_variable_is_a_display_field_with_its_name_as_value(root):
+    """xnatpy asks for them this way (C `CustomFieldSearchField`; D: the display documents)."""
+    site = example()
+    items = (*site.experiments.values(), *site.subjects.values())
+    for each in items:
+        each.variables["rater"] = f"R-{each.id}"
+    name = f"{root.upper().replace(':', '_')}_FIELD_MAP=rater"
+    document = search(root, ()).replace(
+        b"<xdat:search_where", (field(root, f"{root}/ID") + field(root, name)).encode() + b"<xdat:search_where", 1
+    )
+    with served(site) as get:
+        rows = post(get, document).rows
+    key = "session_id" if root == MR else "subjectid"
+    assert rows
+    assert all(row[name.lower().replace("=", "_")] == f"R-{row[key]}" for row in rows)

@@ -104,14 +104,14 @@ class _Lists:
             return other
         right = request.param("restrict") if request.param("restrict") in {"edit", "delete"} else "read"
         query = query_of(request, "project")
-        return self._answer(request, query, lambda: listing.projects(self.site, request.user, query, right))
+        return answer_query(request, query, lambda: listing.projects(self.site, request.user, query, right))
 
     def subjects(self, request: Request, match: Match) -> Response:
         """Lists subjects of the site or of a project."""
         project = self._project(request, match, what="subjects") if "PROJECT_ID" in match.values else None
         query = query_of(request, "subject", pageable=True)
         where = project.id if project else None
-        return self._answer(request, query, lambda: listing.subjects(self.site, request.user, query, where))
+        return answer_query(request, query, lambda: listing.subjects(self.site, request.user, query, where))
 
     def project_experiments(self, request: Request, match: Match) -> Response:
         """Lists the experiments of a project or a subject; a query that cannot be built gives 200 without a body."""
@@ -128,7 +128,7 @@ class _Lists:
             return listing.project_experiments(self.site, request.user, query, project.id, subject)
 
         try:
-            return self._answer(request, query, rows)
+            return answer_query(request, query, rows)
         except _QueryFailed:
             fmt = negotiated_format(request, LIST_VARIANTS)
             return Response(
@@ -143,19 +143,19 @@ class _Lists:
             return listing_response(request, rows, title="Recent Experiments")
         query = query_of(request, "experiment", pageable=True)
         title = "Matching experiments"
-        return self._answer(request, query, lambda: listing.experiments(self.site, request.user, query), title)
+        return answer_query(request, query, lambda: listing.experiments(self.site, request.user, query), title)
 
     def scans(self, request: Request, match: Match) -> Response:
         """Lists the scans of a session; a wrong parent is a 500, and a 404 only below a right subject (§3.8)."""
         session = self._session(request, match, match.values["EXPT_ID"])
         query = query_of(request, "scan")
-        return self._answer(request, query, lambda: listing.scans(self.site, session, query))
+        return answer_query(request, query, lambda: listing.scans(self.site, session, query))
 
     def assessors(self, request: Request, match: Match) -> Response:
         """Lists the image assessors of a session."""
         session = self._session(request, match, match.values["ASSESSED_ID"])
         query = query_of(request, "derived")
-        return self._answer(request, query, lambda: listing.assessors(self.site, request.user, session, query))
+        return answer_query(request, query, lambda: listing.assessors(self.site, request.user, session, query))
 
     def resources(self, request: Request, match: Match) -> Response:
         """Lists resources with their stored counts; wrong parents fall through to their own parents (§3.8)."""
@@ -166,23 +166,6 @@ class _Lists:
         if rows is None:
             raise Refusal(404)
         return listing_response(request, rows, title="Resources", columns=_RESOURCE_COLUMNS)
-
-    def _answer(
-        self,
-        request: Request,
-        query: Query,
-        rows: Callable[[], tuple[list[str], listing.Rows]],
-        title: str = "",
-    ) -> Response:
-        negotiated_format(request, LIST_VARIANTS)
-        if request.has("fields"):
-            shortcuts = [{"key": name, "xpath": path} for name, path in SHORTCUTS[query.root].items()]
-            return listing_response(request, shortcuts, total=False)
-        try:
-            names, found = rows()
-        except (Unjoinable, BadFilter) as error:
-            raise _QueryFailed(500, f"Unable to build the query: {error}") from error
-        return listing_response(request, found, title=title, total=not query.paged, columns=names)
 
     def _project(self, request: Request, match: Match, *, what: str) -> Project:
         """Finds the project of the URL; of a protected one a stranger sees the project and nothing in it (§18)."""
@@ -208,6 +191,24 @@ class _Lists:
         if not is_a(found.xsi_type, "xnat:imageSessionData"):
             raise Refusal(500)
         return found
+
+
+def answer_query(
+    request: Request,
+    query: Query,
+    rows: Callable[[], tuple[list[str], listing.Rows]],
+    title: str = "",
+) -> Response:
+    """Answer a listing with the columns and rows of its query; `fields` asks for the short names."""
+    negotiated_format(request, LIST_VARIANTS)
+    if request.has("fields"):
+        shortcuts = [{"key": name, "xpath": path} for name, path in SHORTCUTS[query.root].items()]
+        return listing_response(request, shortcuts, total=False)
+    try:
+        names, found = rows()
+    except (Unjoinable, BadFilter) as error:
+        raise _QueryFailed(500, f"Unable to build the query: {error}") from error
+    return listing_response(request, found, title=title, total=not query.paged, columns=names)
 
 
 class _QueryFailed(Refusal):

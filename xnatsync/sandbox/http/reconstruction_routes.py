@@ -7,9 +7,10 @@ from urllib.parse import unquote
 
 from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response
 from xnatsync.sandbox.http.item_routes import document
+from xnatsync.sandbox.http.listing_routes import answer_query, query_of
 from xnatsync.sandbox.http.loading import load_values, model_errors
-from xnatsync.sandbox.http.negotiation import listing_response
 from xnatsync.sandbox.http.router import Routes
+from xnatsync.sandbox.model import listing
 from xnatsync.sandbox.model.creation import touch_up
 from xnatsync.sandbox.model.hierarchy import find_experiment, reconstruction_folder
 from xnatsync.sandbox.model.items import is_session, reconstruction_item
@@ -43,18 +44,8 @@ class _Shelf:
             session = self._session(request, match)
             if session is None:
                 raise Refusal(404)
-            rows = [
-                {
-                    "xnat_reconstructedimagedata_id": str(made.key),
-                    "ID": made.id,
-                    "type": made.fields.get("type", ""),
-                    "baseScanType": made.fields.get("baseScanType", ""),
-                    "URI": f"/data/experiments/{session.id}/reconstructions/{made.id}",
-                }
-                for made in session.reconstructions.values()
-            ]
-        columns = ("xnat_reconstructedimagedata_id", "ID", "type", "baseScanType", "URI")
-        return listing_response(request, rows, columns=columns)
+        query = query_of(request, "reconstruction")
+        return answer_query(request, query, lambda: listing.reconstructions(self.site, session, query))
 
     def put(self, request: Request, match: Match) -> Response:
         """Creates or changes one: 200 with an empty body both times; a given ID beats that of the URL."""

@@ -14,6 +14,10 @@ from xnatsync.sandbox.model.shortcuts import ROOT_ELEMENTS, SHORTCUTS, answer_na
 
 Value = Callable[[Joined], str]
 _VARIABLE = re.compile(r"^fields/field\[@?name=([^\]]+)\](?:/field)?$", re.IGNORECASE)
+_OWN_TABLES = frozenset(
+    {"scans", "assessors", "reconstructions", "resources", "sharing", "fields", "aliases", "experiments"}
+    | {"file", "in", "out", "tags"}
+)
 _CONDITION = re.compile(r"\[[^\]]*\]")
 
 
@@ -55,6 +59,8 @@ def _resolve(root: str, xpath: str, plan: Plan) -> tuple[Value, str]:
         return joined
     if match := _VARIABLE.match(path):
         return values.variable(owner, match[1].strip("'\"")), "xs:string"
+    if found := _part(owner, name, lowered, plan):
+        return found
     bare = _CONDITION.sub("", path)
     if owner == "resource":
         plan.resource_of = plan.resource_of or root
@@ -78,6 +84,8 @@ def _owner(root: str, name: str, plan: Plan) -> str:
         if root == "subject":
             plan.implied.add("xnat:imageSessionData")
         return "scan"
+    if is_a(name, "xnat:reconstructedImageData") and root == "reconstruction":
+        return "scan"  # it has what a scan has
     if is_a(name, "xnat:imageAssessorData"):
         return _assessor_owner(root, name, plan)
     if is_a(name, "xnat:experimentData") and root != "project":
@@ -116,6 +124,22 @@ def _collection(owner: str, path: str, plan: Plan) -> tuple[Value, str] | None:
     if path in {"sharing/share/project", "sharing/share/label"}:
         plan.share_of = owner
         return values.member("share", 0 if path.endswith("project") else 1), "xs:string"
+    return None
+
+
+def _part(owner: str, name: str, path: str, plan: Plan) -> tuple[Value, str] | None:
+    """Find the column of members that are only kept: steps of provenance, ratings, added IDs; of one kind a query."""
+    described = element(name)
+    members = described.members.items() if described is not None and path.partition("/")[0] not in _OWN_TABLES else ()
+    for where, kind in members:
+        if not path.startswith(f"{where.lower()}/"):
+            continue
+        asked = path.removeprefix(f"{where.lower()}/")
+        keys = {key.lower(): key for key in kind.fields} | {key.lower().replace("/", "_"): key for key in kind.fields}
+        if asked not in keys or plan.part_of not in {None, (owner, where)}:
+            raise Unjoinable(f"{name}/{path}")
+        plan.part_of = owner, where
+        return values.part(keys[asked]), kind.fields[keys[asked]].type
     return None
 
 

@@ -165,6 +165,12 @@ def _added_ids(_: Scope, row: Joined, _value: str) -> str:
     return ", ".join(part.values.get("addID", "") for part in parts)
 
 
+def variable(_: Scope, row: Joined, name: str) -> str:
+    """Return a custom variable of the row's own item: what `{TYPE}_FIELD_MAP=name` shows."""
+    item = row.assessor or row.experiment or row.subject
+    return item.variables.get(name, "") if item is not None else ""
+
+
 def _plain(kind: str, *names: str, **sources: str) -> dict[str, Display]:
     return {name: Display(kind, source) for name, source in {**{n: n.lower() for n in names}, **sources}.items()}
 

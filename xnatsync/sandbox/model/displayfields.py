@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 
-from xnatsync.sandbox.model.display import FIELDS, Display, age, identifier, in_project
+from xnatsync.sandbox.model.display import FIELDS, Display, age, identifier, in_project, variable
 from xnatsync.sandbox.model.events import plural
 from xnatsync.sandbox.model.schema import document_types, element, field_of, is_a, type_name
 from xnatsync.sandbox.model.searchdocument import BadSearch
@@ -54,6 +54,8 @@ def display_fields(name: str) -> Mapping[str, Display]:
     written = dict(FIELDS[kind])
     if kind in {"experiment", "assessor"}:
         written |= _of_experiments(name, kind)
+    if kind in {"subject", "experiment", "assessor"}:
+        written[f"{_formatted(name)}_FIELD_MAP"] = Display("string", variable, valued=True, header="Field")
     if kind == "subject":
         written |= {
             f"CNT_{_formatted(each.name)}": Display(

@@ -121,6 +121,7 @@ def reconstruction_item(made: Scan, session: str) -> Item:
     values = _filled({"ID": made.id, "image_session_ID": session, **made.fields})
     item = Item(made.xsi_type, values, stamps=made.stamps, keys={"xnat_reconstructedimagedata_id": made.key})
     item.add("out/file", (resource_item(each) for each in made.resources.values()))
+    _add_parts(item, made.parts)
     return item
 
 

@@ -90,7 +90,12 @@ def _fill_unnamed(node: ET.Element, item: Item, name: str, *, hidden: bool) -> N
     """Fills a member whose type has no name: its text, attributes or, in provenance, elements."""
     text = _TEXT_OF.get(name, name)
     for key, value in item.values.items():
-        if key == text:
+        if key == text and hidden:  # the comment with the keys of the member comes first, in a line of its own (§19)
+            node.text = "\n"
+            comment = ET.Comment(f'hidden_fields[{item.xsi_type.replace(":", "_").lower()}_id="null"]')
+            comment.tail = value
+            node.append(comment)
+        elif key == text:
             node.text = value
         elif "/" in key or str(node.tag).startswith("prov:"):
             _place(node, key.split("/"), value, attribute="/" in key)

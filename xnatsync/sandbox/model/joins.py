@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from xnatsync.sandbox.model.objects import Experiment, Project, Resource, Scan, Subject
+from xnatsync.sandbox.model.objects import Experiment, Part, Project, Resource, Scan, Subject
 from xnatsync.sandbox.model.schema import is_a
 
 T = TypeVar("T")
@@ -27,6 +27,7 @@ class Joined:
     variable: tuple[str, str] | None = None
     share: tuple[str, str] | None = None  # project, label there
     alias: str | None = None  # of the project
+    part: Part | None = None  # a member that is only kept, e.g. a step of provenance
     shown_project: str = ""  # of a shared item listed in another project
     shown_label: str = ""
     shown_item: Subject | Experiment | None = None  # whose label that is
@@ -46,6 +47,7 @@ class Plan:
     variable_of: str = ""
     share_of: str = ""
     aliases: bool = False  # of the project
+    part_of: tuple[str, str] | None = None  # whose members, and their path; one collection in a query
     below: dict[str, list[Experiment]] = field(default_factory=dict)  # a subject's experiments, by its accession ID
 
     @property
@@ -105,7 +107,17 @@ def _details(row: Joined, plan: Plan) -> Iterator[Joined]:
 def _aliases(row: Joined, plan: Plan) -> Iterator[Joined]:
     aliases = list(row.project.aliases) if plan.aliases and row.project else ()
     for row.alias in _or_none(aliases):
-        yield row
+        parts = _or_none(_parts(row, plan.part_of))
+        for row.part in parts:
+            yield row
+
+
+def _parts(row: Joined, wanted: tuple[str, str] | None) -> Sequence[Part]:
+    if wanted is None:
+        return ()
+    owner, path = wanted
+    item = row.scan if owner == "scan" else row.assessor if owner == "assessor" else _owner(row, owner)
+    return item.parts.get(path, ()) if item is not None else ()
 
 
 def _resources(row: Joined, owner: str) -> Iterable[Resource]:

@@ -21,6 +21,7 @@ DEFAULTS = {
     "subject": ("ID", "project", "label", "insert_date", "insert_user"),
     "experiment": ("ID", "project", "date", "xsiType", "label", "insert_date"),
     "scan": ("xnat_imagescandata_id", "ID", "type", "quality", "xsiType", "note", "series_description"),
+    "reconstruction": ("xnat_reconstructedimagedata_id", "ID", "type", "baseScanType"),
     "derived": ("ID", "project", "label", "date", "xsiType", "insert_date", "session_ID", "session_label"),
 }
 
@@ -118,6 +119,16 @@ def scans(site: Site, session: Experiment, query: Query) -> tuple[list[str], Row
     with site.lock:
         shown = [item for item in session.scans.values() if is_a(item.xsi_type, wanted)]
     uri = f"/data/experiments/{session.id}/scans"
+    roots = (Joined(experiment=session, scan=item, uri=f"{uri}/{item.id}") for item in shown)
+    return plan.names, rows_of(plan, roots, site.lock, paging=query)
+
+
+def reconstructions(site: Site, session: Experiment, query: Query) -> tuple[list[str], Rows]:
+    """Lists the reconstructions of a session; filters mean nothing (§19)."""
+    plan = compiled(replace(query, xsi_type="", filters=()))
+    with site.lock:
+        shown = list(session.reconstructions.values())
+    uri = f"/data/experiments/{session.id}/reconstructions"
     roots = (Joined(experiment=session, scan=item, uri=f"{uri}/{item.id}") for item in shown)
     return plan.names, rows_of(plan, roots, site.lock, paging=query)
 

@@ -18,14 +18,15 @@ from xnatsync.sandbox.model.schema import element, is_a, type_name
 from xnatsync.sandbox.model.shortcuts import ROOT_ELEMENTS, SHORTCUTS
 
 _ROOTS_PER_TURN = 50
-_KEYS = {"scan": "xnat_imagescandata_id"}  # of the root element; of all others the key is ID
+_KEYS = {"scan": "xnat_imagescandata_id", "reconstruction": "xnat_reconstructedimagedata_id"}
+"""The key of a root element; of all others it is ID."""
 
 
 @dataclass(slots=True)
 class Query:
     """What a request asks of a listing, after its query string was read."""
 
-    root: str  # "project", "subject", "experiment", "scan", "assessor", "derived"
+    root: str  # "project", "subject", "experiment", "scan", "assessor", "derived", "reconstruction"
     xsi_type: str = ""  # of the root; "" = the listing's own default, or what `root_element` finds
     names: Sequence[str] = ()  # of all columns and filters, in the order of the request: they may raise the root
     columns: Sequence[str] = ()  # asked for; empty = defaults
@@ -90,7 +91,7 @@ def compiled(query: Query) -> Compiled:
 
 
 def _joins(plan: Plan) -> tuple[bool, ...]:
-    tables = (plan.scans, plan.sessions, plan.assessors, plan.files)
+    tables = (plan.scans, plan.sessions, plan.assessors, plan.files, plan.part_of)
     return tuple(bool(part) for part in (*tables, plan.resource_of, plan.variable_of, plan.share_of, plan.aliases))
 
 

@@ -7,6 +7,7 @@ _SESSION = "xnat:imageSessionData"
 _SCAN = "xnat:imageScanData"
 _SUBJECT = "xnat:subjectData"
 _PROJECT = "xnat:projectData"
+_RECONSTRUCTION = "xnat:reconstructedImageData"
 
 _META = {
     "insert_date": "meta/insert_date",
@@ -71,6 +72,9 @@ SHORTCUTS: dict[str, dict[str, str]] = {
         "note": f"{_PROJECT}/fields/field[name=note]/field",
     },
 }
+SHORTCUTS["reconstruction"] = _under(
+    _RECONSTRUCTION, _META, names="xnat_reconstructedimagedata_id ID type baseScanType"
+)
 SHORTCUTS["assessor"] = SHORTCUTS["experiment"]
 SHORTCUTS["derived"] = {  # the assessors of one session: fewer names
     **_under(_EXPERIMENT, _INVESTIGATOR, _VALIDATION, _META, _TYPE, names="ID visit_id date time note project label"),
@@ -82,6 +86,7 @@ ROOT_ELEMENTS = {
     "subject": _SUBJECT,
     "experiment": _EXPERIMENT,
     "scan": _SCAN,
+    "reconstruction": _RECONSTRUCTION,
     "assessor": "xnat:imageAssessorData",
     "derived": "xnat:imageAssessorData",
 }

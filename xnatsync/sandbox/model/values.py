@@ -18,7 +18,7 @@ _PARTS: dict[str, Callable[[Joined], Project | Subject | Experiment | Scan | Non
 
 OWN_COLUMNS = frozenset(
     {"id", "label", "project", "subject_id", "name", "secondary_id", "xsitype", "xnat_imagescandata_id"}
-    | {"image_session_id", "extension_item/element_name"}
+    | {"image_session_id", "extension_item/element_name", "xnat_reconstructedimagedata_id"}
 )
 
 
@@ -72,6 +72,11 @@ def member(part: str, at: int) -> Value:
         return found[at] if found is not None else ""
 
     return value
+
+
+def part(key: str) -> Value:
+    """Return the reader of a field of a joined member that is only kept, e.g. of a step of provenance."""
+    return lambda row: row.part.values.get(key, "") if row.part is not None else ""
 
 
 def variable(owner: str, name: str) -> Value:
@@ -180,6 +185,7 @@ _SPECIAL: dict[tuple[str, str], Callable[[Joined, object], str]] = {
     ("project", "secondary_id"): _own("secondary_id"),
     ("project", "aliases/alias/alias"): lambda row, _item: row.alias or "",
     ("scan", "xnat_imagescandata_id"): _own("key"),
+    ("scan", "xnat_reconstructedimagedata_id"): _own("key"),
     ("scan", "project"): lambda row, _item: row.experiment.project if row.experiment else "",
     ("scan", "image_session_id"): lambda row, _item: row.experiment.id if row.experiment else "",
 }
