@@ -5,7 +5,7 @@ Like `ports`, which they complete: every method that does something is a boundar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -118,6 +118,14 @@ class TreeDisk(Protocol):
 
     def mark(self, root: Path, text: str) -> None:
         """Makes the folder ours, durably: writes the sentinel into `.xnatsync/`."""
+        ...
+
+    def remember(self, root: Path, written: Iterable[tuple[str, bytes]]) -> None:
+        """Notes in our own folder what was written at which path, by its SHA-256.  Never fails, promises nothing."""
+        ...
+
+    def remembers(self, root: Path, path: str, sha256: bytes) -> bool:
+        """Tells whether such a note is there, of this ledger or an earlier one."""
         ...
 
     def look_tree(self, root: Path, below: Sequence[str] | None = None) -> TreeLook:

@@ -169,7 +169,7 @@ def test_what_is_restored(world: MirrorWorld, monkeypatch: pytest.MonkeyPatch, t
         report = restore(App(load(world.config)), "m", [""], "9999-01-01T00:00:00.000Z", out / "deep")
     assert report.exit_code == 0
     assert report.restored
-    judge(found, "hand_out: ways.sync", "write_new: sync_written")
+    judge(found, "hand_out: ways.sync", "drafts.py:flush: os.fsync(self.file.fileno())")
 
 
 # --- downloads and reports ---------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -76,6 +76,7 @@ class SimTreeDisk:
         self.own_away: dict[str, Inode] | None = None  # what somebody took away with the folder .xnatsync
         self.unsynced: list[Renaming] = []
         self.stamps: dict[tuple[str, int, int], bytes] = {}
+        self.remembered: set[tuple[str, bytes]] = set()
         self.stuck: dict[str, int] = {}  # what cannot be renamed, linked or removed, and why, until a person mends it
 
     # --- what people see and do ----------------------------------------------------------------------------------
@@ -187,6 +188,13 @@ class SimTreeDisk:
         self._may_fail("mark")
         self.names[SENTINEL] = Inode(text.encode(), 0, self.history.clock.ms, flushed=True, ours=True)
         self._boundary("mark, done")
+
+    def remember(self, root: Path, written: Iterable[tuple[str, bytes]]) -> None:
+        if self.mounted:
+            self.remembered.update(written)
+
+    def remembers(self, root: Path, path: str, sha256: bytes) -> bool:
+        return self.mounted and (path, sha256) in self.remembered
 
     def look_tree(self, root: Path, below: Sequence[str] | None = None) -> TreeLook:
         self._boundary("look_tree")

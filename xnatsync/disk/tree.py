@@ -18,6 +18,7 @@ from xnatsync.disk.failures import Operation, our_disk, their_file
 from xnatsync.disk.handing_out import write_new
 from xnatsync.disk.handles import Spot, reach, refuse_link
 from xnatsync.disk.item import pieces_at
+from xnatsync.disk.memory import Memory
 from xnatsync.disk.scan import changed_ns
 from xnatsync.disk.tree_paths import SENTINEL, STAGING, Ways, failed, own_folder, refused
 from xnatsync.tree_ports import Content, TreeLook
@@ -30,6 +31,7 @@ class LocalTree:
 
     def __init__(self) -> None:
         self._ways = Ways()
+        self._memory = Memory()
 
     # --- is it ours? ---------------------------------------------------------------------------------------------
 
@@ -54,6 +56,14 @@ class LocalTree:
             begun.sync()
         except OSError as error:
             raise our_disk(error, f"marking {root}") from error
+
+    def remember(self, root: Path, written: Iterable[tuple[str, bytes]]) -> None:
+        """Notes what was written there; see `memory`."""
+        self._memory.add(root, written)
+
+    def remembers(self, root: Path, path: str, sha256: bytes) -> bool:
+        """Tells whether we once wrote this there; see `memory`."""
+        return self._memory.holds(root, path, sha256)
 
     # --- looking and reading -------------------------------------------------------------------------------------
 

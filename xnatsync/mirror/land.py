@@ -73,6 +73,7 @@ class Landing:
                 if step.base is not None:
                     ended.append((step.base.version_id, "edited" if step.copy else "replaced"))
         world.disk.settle_folders(root, _folders(version.path for version in begun))
+        world.disk.remember(root, ((version.path, version.sha256) for version in begun))
         with world.ledger.write():
             ended += outlived(world, self._route.name, self._owner_id, begun)
             world.ledger.change_versions(begun, ended, world.now(), world.run_id)

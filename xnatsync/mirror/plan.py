@@ -15,6 +15,7 @@ from xnatsync.mirror.listings import Listings
 from xnatsync.mirror.moving import follow
 from xnatsync.mirror.parts import look
 from xnatsync.mirror.rehearsal import rehearsed
+from xnatsync.mirror.remembered import known_again
 from xnatsync.mirror.sidecar import foresee_metadata
 from xnatsync.mirror.step import listing_of
 from xnatsync.mirror.survey import Survey, survey
@@ -93,7 +94,7 @@ def _owner(world: TreeWorld, found: Survey, listings: Listings, row: OwnerRow, w
     placed = found.placed.get(row.id, owner)
     stuck = [found.stuck[row.id]] if row.id in found.stuck else []
     parts = look(world, found, row.id, placed, listing_of(world, found, listings, row, owner))
-    answer = agree(parts.sides, policy=found.route.policy)
+    answer = agree(known_again(world, found.route, parts.sides), policy=found.route.policy)
     metadata = foresee_metadata(world, found.route, row, owner, placed, parts)
     troubles = (*stuck, *parts.troubles, *answer.troubles, *metadata.troubles)
     return OwnerPlan(owner, why, replace(answer, troubles=troubles), metadata=bool(metadata.fetch))

@@ -27,6 +27,10 @@ class _Rehearsal:
         """As it is."""
         return self._disk.sentinel(root)
 
+    def remembers(self, root: Path, path: str, sha256: bytes) -> bool:
+        """As it is."""
+        return self._disk.remembers(root, path, sha256)
+
     def look_tree(self, root: Path, below: Sequence[str] | None = None) -> TreeLook:
         """Looks where the files are, and tells where they would be."""
         if not self._renamed:

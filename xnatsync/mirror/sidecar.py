@@ -11,6 +11,7 @@ from xnatsync.core.sides import ServerFile
 from xnatsync.ledger.tree_rows import OwnerRow
 from xnatsync.mirror.land import Landing, new_version, settle
 from xnatsync.mirror.parts import Parts, read
+from xnatsync.mirror.remembered import known_again, write_down
 from xnatsync.mirror.store import Staged
 from xnatsync.mirror.world import TreeWorld
 from xnatsync.routes.mirror import METADATA, MirrorRoute
@@ -30,9 +31,11 @@ def bring_metadata(
     xml = world.archive(route.server).metadata(owner)
     content = world.disk.stage(route.folder, staged_as, iter([xml]))
     file = _file(path, content.size, content.md5)
-    answer = agree(read(world, route, replace(parts.metadata, server=(file,))), policy="replica")
+    sides = write_down(world, route, row.id, read(world, route, replace(parts.metadata, server=(file,))))
+    answer = agree(sides, policy="replica")
     parts.troubles += answer.troubles
     settle(world, route, (step.file.path for step in answer.adopt))
+    world.disk.remember(route.folder, ((step.file.path, step.content.sha256) for step in answer.adopt))
     with world.ledger.write():
         world.ledger.touch_versions({base.version_id: mtime_ns for base, mtime_ns in answer.touched})
         world.ledger.change_versions(
@@ -62,7 +65,8 @@ def foresee_metadata(
     if path in parts.tree:
         xml = world.archive(route.server).metadata(owner)
         file = _file(path, len(xml), hashlib.md5(xml, usedforsecurity=False).hexdigest())
-    return agree(read(world, route, replace(parts.metadata, server=(file,))), policy="replica")
+    sides = read(world, route, replace(parts.metadata, server=(file,)))
+    return agree(known_again(world, route, sides), policy="replica")
 
 
 def _due(route: MirrorRoute, row: OwnerRow, owner: Owner, placed: Owner, parts: Parts) -> str | None:

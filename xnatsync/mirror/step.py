@@ -22,6 +22,7 @@ from xnatsync.mirror.holding import fail, hold_by, name_of
 from xnatsync.mirror.land import Landing, new_version, outlived, settle
 from xnatsync.mirror.listings import Listings
 from xnatsync.mirror.parts import Parts, look
+from xnatsync.mirror.remembered import write_down
 from xnatsync.mirror.sidecar import bring_metadata
 from xnatsync.mirror.store import Staging
 from xnatsync.mirror.survey import Survey
@@ -66,9 +67,11 @@ class OwnerStep:
         placed = self.survey.placed.get(row.id, owner)
         troubles = [self.survey.stuck[row.id]] if row.id in self.survey.stuck else []
         parts = look(world, self.survey, row.id, placed, listing_of(world, self.survey, self.listings, row, owner))
+        parts.sides = write_down(world, self.survey.route, row.id, parts.sides)
         answer = agree(parts.sides, policy=self.survey.route.policy)
         if answer.probe:
             parts.sides = self._probed(row, owner, parts.sides, answer.probe)
+            parts.sides = write_down(world, self.survey.route, row.id, parts.sides)
             answer = agree(parts.sides, policy=self.survey.route.policy)
         refused = self._carry_out(row, owner, parts, answer)
         refused += bring_metadata(world, self.survey.route, row, owner, placed, parts)
@@ -115,6 +118,7 @@ class OwnerStep:
         world, route = self.world, self.survey.route
         tally = world.tally(route.name)
         settle(world, route, (step.file.path for step in answer.adopt))
+        world.disk.remember(route.folder, ((step.file.path, step.content.sha256) for step in answer.adopt))
         adopted = [new_version(row.id, route.name, step.file, step.content, step.mtime_ns) for step in answer.adopt]
         with world.ledger.write():
             world.ledger.touch_versions({base.version_id: mtime_ns for base, mtime_ns in answer.touched})
