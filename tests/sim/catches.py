@@ -145,8 +145,17 @@ def blames_the_whole_route() -> list[Any]:
 
 
 def repeats_what_was_refused() -> list[Any]:
-    """A write that failed is tried again as soon as the server can be read."""
-    return [patch.object(units, "held_back", lambda *_: None), patch.object(prove, "held_back", lambda *_: None)]
+    """A write that failed is tried again as soon as the server can be read; each failure is taken for the first."""
+    real = failing.hold_after
+
+    def first(hold: Any, row: Any, key: str, error: Any, now: str, _at_least_s: float = 0.0) -> Any:
+        return real(hold, replace(row, tries=0), key, error, now)
+
+    return [
+        patch.object(units, "held_back", lambda *_: None),
+        patch.object(prove, "held_back", lambda *_: None),
+        patch.object(failing, "hold_after", first),
+    ]
 
 
 def believes_every_moment() -> list[Any]:

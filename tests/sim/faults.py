@@ -28,7 +28,7 @@ SHARE = {
     "crash": 0.08, "power cut": 0.04, "clock jump": 0.03, "act": 0.15, "worker": 0.7, "ledger busy": 0.12,
     "ledger full": 0.04, "ledger io": 0.04, "refused": 0.1, "exdev": 0.5, "stuck": 0.5, "unreadable": 0.1,
     "eio": 0.5, "503": 0.15, "500": 0.15, "401": 0.15, "login page": 0.2, "cut": 0.3, "slow": 0.5, "short": 2.0,
-    "truncated": 0.6, "long delayed": 0.5, "doubled": 0.5, "unwilling": 0.3, "clock ahead": 1.0, "observer": 2.0,
+    "truncated": 0.6, "long delayed": 0.5, "doubled": 0.5, "unwilling": 1.0, "clock ahead": 1.0, "observer": 2.0,
 }  # fmt: skip
 KINDS = tuple(dict.fromkeys((*(fault for _, _, faults, _ in places.TABLES for fault in faults), *BOUNDARY)))
 # What few histories come to at all is met in more of them, and with less in its way.
