@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import socket
+import struct
 import threading
 import time
 import tracemalloc
@@ -13,11 +16,19 @@ from typing import Any
 
 import pytest
 
-from hostile.oracle import judged
-from xnatsync.core.errors import ConnectionsTaken, Disposition, OutcomeUnknown, ReadFailed, XnatsyncError
+from hostile.oracle import Caught, judged, watchdog
+from xnatsync.core.errors import (
+    ConnectionsTaken,
+    Disposition,
+    OutcomeUnknown,
+    ReadFailed,
+    ReplyStrange,
+    XnatsyncError,
+)
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.core.remote import ImportTarget
 from xnatsync.core.streams import closed_after
+from xnatsync.xnat import wire
 from xnatsync.xnat.client import Retries
 from xnatsync.xnat.pace import Timeouts
 from xnatsync.xnat.server import XnatServer
@@ -122,11 +133,77 @@ def garbage(say: Say) -> None:
     say(b"\x00\x01 no http at all\r\n\r\n")
 
 
+class Reset(Exception):
+    """The connection is to be reset: what the other side sent or wants to send is lost to it."""
+
+
+def reset_at_once(_: Say) -> None:
+    raise Reset
+
+
+def reset_in_the_head(say: Say) -> None:
+    say(OK + b"Content-Le")
+    time.sleep(0.05)
+    raise Reset
+
+
+def reset_in_the_body(say: Say) -> None:
+    say(OK + PLAIN + b"Content-Length: 10000000\r\n\r\n" + b" " * 300_000)
+    time.sleep(0.05)
+    raise Reset
+
+
+def member(name: str, content: bytes) -> bytes:
+    """A member of a zip, stored."""
+    raw = name.encode()
+    sizes = struct.pack("<LLLHH", zlib.crc32(content), len(content), len(content), len(raw), 0)
+    return struct.pack("<LHHHHH", 0x04034B50, 20, 0x800, 0, 0, 0x2821) + sizes + raw + content
+
+
+def chunk(content: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(content), content)
+
+
+PACKED = OK + b"Content-Type: application/zip\r\nTransfer-Encoding: chunked\r\n\r\n"
+FOLDER = "E1/scans/4/resources/NIFTI/files/"
+
+
+def endless_member(say: Say) -> None:
+    """A file of which 5 bytes are listed, in a zip that does not say its size beforehand."""
+    raw = f"{FOLDER}a".encode()
+    head = struct.pack("<LHHHHHLLLHH", 0x04034B50, 20, 0x808, 8, 0, 0x2821, 0, 0, 0, len(raw), 0)
+    say(PACKED + chunk(head + raw))
+    packer = zlib.compressobj(1, zlib.DEFLATED, -15)
+    while True:
+        if piece := packer.compress(os.urandom(1 << 18)):
+            say(chunk(piece))
+
+
+def members_without_end(say: Say) -> None:
+    """Empty files that nobody listed, each with a name of its own."""
+    say(PACKED)
+    number = 0
+    while True:
+        names = range(number, number + 2000)
+        say(chunk(b"".join(member(f"{FOLDER}{name}", b"") for name in names)))
+        number += 2000
+
+
+def members_that_nobody_asked_for(say: Say) -> None:
+    """With names as long as a zip can hold: each must be remembered until its directory was read."""
+    say(PACKED)
+    for number in range(10_000_000):
+        say(chunk(member(f"E1/scans/4/resources/NIFTI/files/{number}/{'x' * 60_000}", b"")))
+
+
 MISBEHAVIOURS = [
     dripping_head, dripping_bytes_of_a_head, processing_for_ever, flooding_with_102, endless_header, dripping_body,
     dripping_chunks_with_long_extensions, endless_body, bomb, packed_twice, packed_twice_in_two_lines, too_short,
-    silent, stalled_after_some, garbage,
+    silent, stalled_after_some, garbage, reset_at_once, reset_in_the_head, reset_in_the_body,
 ]  # fmt: skip
+
+
+ENDLESS_ZIPS = [endless_member, members_without_end, members_that_nobody_asked_for]
 
 
 def all_of(stream: Iterator[Any]) -> None:
@@ -147,6 +224,7 @@ def bounded(server: XnatServer) -> None:
             pass
 
 
+TARGET = ImportTarget("P1", "S", "L")
 METHODS: dict[str, Callable[[XnatServer], object]] = {
     "project": lambda server: server.project("P1"),
     "prearchive": lambda server: server.prearchive("P1"),
@@ -159,10 +237,26 @@ METHODS: dict[str, Callable[[XnatServer], object]] = {
     "build": lambda server: server.build(URI, request_id="r"),
     "commit": lambda server: server.commit(URI, request_id="r"),
     "delete_prearchive": lambda server: server.delete_prearchive(URI, request_id="r"),
-    "import_zip": lambda server: server.import_zip(ImportTarget("P1", "S", "L"), [], size=22, request_id="r"),
+    "import_zip": lambda server: server.import_zip(TARGET, [], size=22, request_id="r"),
     "put_file": lambda server: server.put_file("E1", "R", "a", iter([b"x"]), size=1, request_id="r"),
+    "put_resource_file": lambda server: server.put_resource_file(
+        SESSION, KEY, "a", iter([b"x"]), size=1, overwrite=False, request_id="r"
+    ),
+    "whoami": lambda server: server.client.get(wire.projects()),  # whose own address must answer before
+    "about": lambda server: server.about(),
+    "may_edit": lambda server: server.may_edit("P1"),
+    "site_setting": lambda server: server.site_setting("x"),
+    "sessions": lambda server: server.sessions("P1"),
+    "session_files": lambda server: server.session_files("E2"),
+    "resource_files": lambda server: server.resource_files("E1", "R"),
+    "prearchive_files": lambda server: server.prearchive_files(URI),
+    "fetch_scans": lambda server: all_of(server.fetch_scans("E1", ["4"])),
 }
-WRITES = {"build", "commit", "delete_prearchive", "import_zip", "put_file"}
+WRITES = {"build", "commit", "delete_prearchive", "import_zip", "put_file", "put_resource_file"}
+STREAMS = {"fetch_file", "fetch_resources", "fetch_scans"}
+LISTED = json.dumps({"ResultSet": {"Result": [{
+    "Name": "a", "Size": "5", "URI": "/data/experiments/E1/scans/4/resources/1/files/a", "collection": "NIFTI",
+    "digest": ""}]}}).encode()  # fmt: skip
 
 
 @contextmanager
@@ -180,8 +274,13 @@ def misbehaving(act: Callable[[Say], None]) -> Iterator[str]:
                 elif b"/data/auth" in first:
                     said = b"User 'u' is logged in"
                     connection.sendall(OK + b"Content-Length: %d\r\n\r\n%s" % (len(said), said))
+                elif b"/experiments/E1/scans/ALL/files" in first:
+                    connection.sendall(OK + PLAIN + b"Content-Length: %d\r\n\r\n%s" % (len(LISTED), LISTED))
                 else:
-                    act(connection.sendall)
+                    try:
+                        act(connection.sendall)
+                    except Reset:
+                        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     return
 
     def accept() -> None:
@@ -222,16 +321,36 @@ def test_every_method_ends_within_its_bound_whatever_the_server_does(method: str
         began = time.monotonic()
         try:
             ended = judged(lambda: METHODS[method](server), seconds=BOUND_S)
-            server.close()
+            left_open = server.client.exchanges.streams
+            with watchdog(BOUND_S):
+                server.close()
             took, (_, peak) = time.monotonic() - began, tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
     assert isinstance(ended, XnatsyncError), ended
     assert took < BOUND_S
-    assert peak < (HELD_MAX if method in {"fetch_file", "fetch_resources"} else 400 << 20)
-    assert server.client.exchanges.streams == 0
+    assert peak < (HELD_MAX if method in STREAMS else 400 << 20)
+    assert left_open == 0
     if method in WRITES:
         assert isinstance(ended, OutcomeUnknown) or ended.disposition is Disposition.BUG
+
+
+def test_the_table_has_every_method_of_a_server() -> None:
+    """Of both ports: none can be added without its way to end."""
+    methods = {name for name in vars(XnatServer) if not name.startswith("_")}
+    assert methods - {"close"} == METHODS.keys()
+
+
+@pytest.mark.parametrize("act", ENDLESS_ZIPS, ids=lambda act: act.__name__)
+@pytest.mark.parametrize("method", sorted(STREAMS - {"fetch_file"}))
+def test_a_zip_without_end_ends_with_what_was_listed(method: str, act: Callable[[Say], None]) -> None:
+    """As many members and bytes as were listed, and a stated amount of what nobody asked for."""
+    with misbehaving(act) as url, watchdog(60):
+        server = XnatServer(url, "u", "p", server_name="x", timeouts=TIMES, retries=ONCE, pool=1)
+        ended = judged(lambda: METHODS[method](server), seconds=45, growth_bytes=300 << 20)
+        assert server.client.exchanges.streams == 0
+        server.close()
+    assert isinstance(ended, ReplyStrange)
 
 
 @pytest.mark.parametrize("method", ["project", "fetch_file", "build"])
@@ -270,7 +389,22 @@ def test_a_stream_below_the_floor_of_speed_is_given_up(act: Callable[[Say], None
         server = XnatServer(url, "u", "p", server_name="x", timeouts=TIMES, retries=ONCE, pool=1)
         server.whoami()
         began = time.monotonic()
-        with pytest.raises(ReadFailed, match="bytes moved in"):
+        with watchdog(BOUND_S), pytest.raises(ReadFailed, match="bytes moved in"):
             all_of(server.fetch_file(SESSION, KEY, "a"))
         server.close()
     assert time.monotonic() - began < BOUND_S
+
+
+def test_the_watchdog_ends_what_hangs() -> None:
+    """Its own negative test: in the call, and in what cleans up after it; an outer one goes on."""
+    began = time.monotonic()
+
+    def hang() -> None:
+        try:
+            time.sleep(30)
+        finally:
+            time.sleep(30)
+
+    with pytest.raises(Caught, match="hangs"), watchdog(20), watchdog(0.2):
+        hang()
+    assert time.monotonic() - began < 10

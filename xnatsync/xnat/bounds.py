@@ -35,12 +35,12 @@ class Bounds:
         self._files_left = UNASKED_FILES + len(sizes or ())
         self._unasked = Allowance(max(UNASKED_BYTES, 4 * sum(size or 0 for size in (sizes or {}).values())), what)
 
-    def of(self, place: Hashable | None) -> Allowance:
-        """Return what may come of a member; None stands for one that nobody asked for."""
+    def of(self, place: Hashable | None, *, asked: bool = True) -> Allowance:
+        """Return what may come of a member: of one that is listed its size, whether somebody asked for it or not."""
         self._files_left -= 1
         if self._files_left < 0:
             raise ReplyStrange(f"{self._what}: the zip holds more files than the server listed")
-        if place is not None and self._sizes is None:
+        if place is not None and asked and self._sizes is None:
             return Allowance(UNKNOWN_MAX, self._what)
         if place is None or self._sizes is None or place not in self._sizes:
             return self._unasked

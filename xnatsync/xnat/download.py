@@ -55,8 +55,8 @@ class Places:
         if any(other.startswith(f"{scan}-") for scan in ordered for other in ordered if other > scan):
             self._types = self._types_of()
 
-    def resolve(self, inner: str, what: str) -> tuple[str, str, str] | None:
-        """Gives (scan, resource, name) of a path in the zip; None when its scan was not asked for."""
+    def resolve(self, inner: str, what: str) -> tuple[str, str, str]:
+        """Give (scan, resource, name) of a path in the zip."""
         found = _INNER.fullmatch(inner)
         if found is None:
             raise ReplyStrange(f"{what}: the zip holds a file outside of all scans")
@@ -66,8 +66,11 @@ class Places:
         if place in self._seen:
             raise ReplyStrange(f"{what}: the zip holds the same file twice")
         self._seen.add(place)
-        # A scan whose type is the ID of another one comes along unasked (hierarchy.md §3.6).
-        return place if place[0] in self._wanted else None
+        return place
+
+    def is_asked_for(self, place: tuple[str, str, str]) -> bool:
+        """Tell whether its scan was asked for: one whose type is the ID of another comes along (hierarchy.md §3.6)."""
+        return place[0] in self._wanted
 
     def _scan(self, folder: str, resource: str, name: str, what: str) -> str:
         candidates = [scan for scan in self._scans if folder == scan or folder.startswith(f"{scan}-")]
@@ -87,8 +90,9 @@ def _fetch(client: Client, call: Call, places: Places) -> Iterator[Fetched]:
 
     def allowed(inner: str) -> Allowance:
         nonlocal place
-        place = places.resolve(inner, call.what)
-        return places.bounds.of(place)
+        found = places.resolve(inner, call.what)
+        place = found if places.is_asked_for(found) else None
+        return places.bounds.of(found)
 
     with closing(client.stream(call)) as stream:
         for _, content in zipreader.members(stream, call.what, allowed):

@@ -88,6 +88,7 @@ class Exchanges:
         """Close the answers that somebody left open."""
         for response in list(self._streams):
             response.close()
+        self._streams.clear()
 
     def close(self) -> None:
         """Close all connections."""

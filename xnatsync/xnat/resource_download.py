@@ -72,7 +72,7 @@ class _Zip:
         """Look at the path of a member that begins."""
         place = _place(inner, self.call, self.owner, self.folders)
         self.place = place if place is not None and place[0] in self.asked else None
-        return self.bounds.of(self.place)
+        return self.bounds.of(place, asked=self.place is not None)
 
 
 def fetch_file(client: Client, owner: Owner, resource: ResourceKey, name: str, *, offset: int) -> Iterator[bytes]:

@@ -22,6 +22,7 @@ from xnatsync.xnat.bounds import Allowance
 
 PIECE_MAX: Final = 1 << 20  # bytes of one inflated piece: a bomb is counted piece by piece, and never held
 MEMBERS_MAX: Final = 2_000_000  # each is remembered until the directory at the end was read
+NAMES_MAX_BYTES: Final = 128 << 20  # together: each is remembered until the directory at the end was read
 
 _LOCAL_SIGN: Final = b"PK\x03\x04"
 _CENTRAL_SIGN: Final = b"PK\x01\x02"
@@ -61,6 +62,7 @@ def members(
     """
     source = _Source(pieces, what)
     seen: dict[bytes, _Member] = {}
+    remembered = 0
     sign = source.sign()
     if sign not in _SIGNS:
         raise ReplyStrange(f"{what}: the answer is not a zip")
@@ -69,7 +71,8 @@ def members(
         if member.name in seen:
             raise ReplyStrange(f"{what}: the zip holds the same file twice")
         seen[member.name] = member
-        if len(seen) > MEMBERS_MAX:
+        remembered += len(member.name)
+        if len(seen) > MEMBERS_MAX or remembered > NAMES_MAX_BYTES:
             raise ReplyStrange(f"{what}: the zip holds more files than any session has")
         name = _decoded(member.name, what)
         content = _content(source, member, allowed(name) if allowed else Allowance(UNKNOWN_MAX, what))

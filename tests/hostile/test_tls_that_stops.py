@@ -1,0 +1,168 @@
+"""TLS that stops in its handshake or in the middle of a record: every method of the client ends in its bound."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from hostile.oracle import judged, watchdog
+from hostile.test_slow_servers import BOUND_S, METHODS, OK, ONCE, TIMES, WRITES, _request
+from unit.test_xnat_certificates import certificate
+from xnatsync.core.errors import OutcomeUnknown, ServerUnreachable, XnatsyncError
+from xnatsync.xnat.server import XnatServer
+
+RECORD = b"\x17\x03\x03"  # application data; its length follows, and then what nobody can decipher
+SERVER_HELLO = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc"
+
+Act = Callable[[socket.socket], None]
+
+
+def silent(_: socket.socket) -> None:
+    time.sleep(20)
+
+
+def closed(_: socket.socket) -> None:
+    return
+
+
+def reset(raw: socket.socket) -> None:
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def stopped_in_the_hello(raw: socket.socket) -> None:
+    raw.recv(65536)
+    raw.sendall(SERVER_HELLO)
+    time.sleep(20)
+
+
+def dripping_hello(raw: socket.socket) -> None:
+    raw.recv(65536)
+    for byte in SERVER_HELLO + bytes(16_000):
+        raw.sendall(bytes([byte]))
+        time.sleep(0.05)
+
+
+def plain_http(raw: socket.socket) -> None:
+    raw.recv(65536)
+    raw.sendall(OK + b"Content-Length: 0\r\n\r\n")
+
+
+def half_a_record(raw: socket.socket) -> None:
+    raw.sendall(RECORD + b"\x40\x00" + b"x" * 100)
+    time.sleep(20)
+
+
+def dripping_record(raw: socket.socket) -> None:
+    raw.sendall(RECORD + b"\x40\x00")
+    while True:
+        raw.sendall(b"x")
+        time.sleep(0.05)
+
+
+def garbled_record(raw: socket.socket) -> None:
+    raw.sendall(RECORD + b"\x00\x40" + b"x" * 64)
+    time.sleep(20)
+
+
+def empty_records_for_ever(raw: socket.socket) -> None:
+    while True:
+        raw.sendall(b"\x15\x03\x03\x00\x02\x01\x5a" * 1000)
+
+
+HANDSHAKES: list[Act] = [silent, closed, reset, stopped_in_the_hello, dripping_hello, plain_http]
+MIDDLES: list[Act] = [silent, closed, reset, half_a_record, dripping_record, garbled_record, empty_records_for_ever]
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return certificate(tmp_path_factory.mktemp("tls"), "127.0.0.1")
+
+
+@contextmanager
+def stopping(authority: Path, *, handshake: Act | None = None, middle: Act | None = None) -> Iterator[str]:
+    """Lets everybody in over TLS; then connections, or answers, are acted on below it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.with_name("server.pem"))
+    listener = socket.create_server(("127.0.0.1", 0))
+    armed = threading.Event()
+    greeted: list[int] = []
+
+    def serve(plain: socket.socket) -> None:
+        with suppress(OSError), plain:
+            if armed.is_set() and handshake is not None:
+                handshake(plain)
+                return
+            with context.wrap_socket(plain, server_side=True) as wrapped:
+                while request := _request(wrapped):
+                    greeted.extend([1] * (b"/data/auth" in request))  # at the login, and by the test itself
+                    last = handshake is not None and len(greeted) > 1
+                    if not _lets_in(request, wrapped, last=last):
+                        if middle is not None:
+                            with socket.socket(fileno=os.dup(wrapped.fileno())) as raw:
+                                middle(raw)
+                        return
+                    if last:
+                        armed.set()
+                        return
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        listener.close()
+
+
+def _lets_in(request: bytes, wrapped: ssl.SSLSocket, *, last: bool) -> bool:
+    ends = b"Connection: close\r\n" if last else b""
+    if b"/data/JSESSION" in request:
+        wrapped.sendall(OK + b"Set-Cookie: JSESSIONID=S1\r\nContent-Length: 2\r\n\r\nS1")
+        return True
+    if b"/data/auth" in request:
+        said = b"User 'u' is logged in"
+        wrapped.sendall(OK + ends + b"Content-Length: %d\r\n\r\n%s" % (len(said), said))
+        return True
+    return False
+
+
+def ended(url: str, authority: Path, method: str) -> XnatsyncError:
+    """Gives the error with which a method ended, in time and with no answer left open."""
+    server = XnatServer(url, "u", "p", server_name="x", verify=str(authority), timeouts=TIMES, retries=ONCE, pool=1)
+    with watchdog(2 * BOUND_S):
+        server.whoami()
+        found = judged(lambda: METHODS[method](server), seconds=BOUND_S)
+        left_open = server.client.exchanges.streams
+        server.close()
+    assert isinstance(found, XnatsyncError)
+    assert left_open == 0
+    return found
+
+
+@pytest.mark.parametrize("act", HANDSHAKES, ids=lambda act: act.__name__)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_handshake_that_does_not_end_is_no_connection(authority: Path, method: str, act: Act) -> None:
+    """Nothing was asked, so nothing can have happened: a write is as certain of it as a read."""
+    with stopping(authority, handshake=act) as url:
+        assert isinstance(ended(url, authority, method), ServerUnreachable)
+
+
+@pytest.mark.parametrize("act", MIDDLES, ids=lambda act: act.__name__)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_record_that_does_not_end_is_an_answer_that_never_came(authority: Path, method: str, act: Act) -> None:
+    """It may have happened: of a write nobody knows."""
+    with stopping(authority, middle=act) as url:
+        found = ended(url, authority, method)
+    assert isinstance(found, OutcomeUnknown) is (method in WRITES)
