@@ -15,6 +15,7 @@ from xnatsync.sandbox.model.site import Site
 
 E1 = "/data/projects/P1/subjects/S1/experiments/E1"
 NAMED = "project=P1&subject=S1&session=E1"
+PETS = "1.2.840.10008.5.1.4.1.1.128"
 REAL = Path(__file__).parents[3] / "shared" / "data" / "dcm_qa_nih"
 
 
@@ -345,6 +346,7 @@ def test_session_and_scans_have_their_fields_from_dicom(client: httpx.Client) ->
         ([(MR, None)], "xnat:mrSessionData"),
         ([(SC, "OT")], "xnat:otherDicomSessionData"),
         ([("1.2.840.10008.5.1.4.1.1.481.3", "RTSTRUCT")], "xnat:rtSessionData"),
+        ([("1.2.840.10008.5.1.4.1.1.13.1.1", "XA")], "xnat:xaSessionData"),
     ],
 )
 def test_the_type_of_a_session(client: httpx.Client, objects: list[tuple[str, str | None]], kind: str) -> None:
@@ -354,6 +356,39 @@ def test_the_type_of_a_session(client: httpx.Client, objects: list[tuple[str, st
     }
     archived(client, members)
     assert rows(client.get("/data/projects/P1/experiments?format=json"))[0]["xsiType"] == kind
+
+
+def test_a_three_dimensional_angiography_is_an_angiography(client: httpx.Client) -> None:
+    archived(client, {"1.dcm": mr_object(1, 1, sop_class="1.2.840.10008.5.1.4.1.1.13.1.1", Modality="XA")})
+    assert [row["xsiType"] for row in rows(client.get(f"{E1}/scans?format=json"))] == ["xnat:xaScanData"]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "label"),
+    [("pet", "xnat:petSessionData", "A_petmr_PET_1"), ("petmr", "xnat:petmrSessionData", "A_petmr_PetMr_1")],
+)
+def test_a_project_may_take_pet_with_mr_for_pet(client: httpx.Client, value: str, kind: str, label: str) -> None:
+    _petmr(client, value)
+    members = {"1.dcm": mr_object(1, 1, sop_class=PETS, Modality="PT"), "2.dcm": mr_object(2, 1)}
+    archive(client, ready(client, members, "project=P1&session=A_petmr_PetMr_1"))
+    (row,) = rows(client.get("/data/projects/P1/experiments?format=json"))
+    assert (row["xsiType"], row["label"]) == (kind, label)
+
+
+@pytest.mark.parametrize(("value", "words"), [("separate", "does not separate"), ("neither", "Unknown PET/MR setting")])
+def test_a_setting_for_pet_with_mr_that_cannot_be_followed_is_an_error(
+    client: httpx.Client, value: str, words: str
+) -> None:
+    _petmr(client, value)
+    members = {"1.dcm": mr_object(1, 1, sop_class=PETS, Modality="PT"), "2.dcm": mr_object(2, 1)}
+    answer = client.post(f"{landed(client, members, NAMED)}?action=build")
+    assert answer.status_code == 500
+    assert words in answer.text
+
+
+def _petmr(client: httpx.Client, value: str) -> None:
+    address = "/data/projects/P1/config/separatePETMR/config?inbody=true"
+    client.put(address, content=value, headers={"Content-Type": "text/plain"}).raise_for_status()
 
 
 def test_the_catalogue_names_series_objects_and_digests(client: httpx.Client) -> None:

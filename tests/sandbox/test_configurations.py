@@ -97,8 +97,9 @@ def script_id(client: httpx.Client, place: str) -> str:
     return rows(client.get(f"/data/config/edit/{place}image/dicom/script?format=json"))[0]["id"]
 
 
-def codes(client: httpx.Client, session: str) -> list[str]:
-    (row,) = rows(client.get(f"/data/projects/P1/subjects/S1/experiments/{session}/scans/1/files?format=json"))
+def codes(client: httpx.Client, session: str, subject: str = "S1") -> list[str]:
+    place = f"/data/projects/P1/subjects/{subject}/experiments/{session}"
+    (row,) = rows(client.get(f"{place}/scans/1/files?format=json"))
     content = client.get(f"/data{row['URI'].removeprefix('/data')}").content
     return [str(item.CodeValue) for item in pydicom.dcmread(BytesIO(content)).DeidentificationMethodCodeSequence]
 
@@ -116,3 +117,21 @@ def test_a_new_label_runs_the_projects_script_again_if_the_site_wants_that(clien
     assert codes(client, "E1") == [site, own]
     client.put("/data/projects/P1/subjects/S1/experiments/E1?label=E2").raise_for_status()
     assert codes(client, "E2") == [site, own, own][: 3 if again else 2]
+    client.put("/data/projects/P1/subjects/S1?label=S3").raise_for_status()
+    assert codes(client, "E2", "S3") == [site, own, own, own][: 4 if again else 2]
+    client.put("/data/projects/P1/subjects/S9/experiments/E2").raise_for_status()
+    assert codes(client, "E2", "S9") == [site, own, own, own, own][: 5 if again else 2]
+
+
+@pytest.mark.parametrize(
+    ("enable", "body", "code"), [("maybe", "true", 400), ("true", "false", 200), ("", "false", 400)]
+)
+def test_a_script_is_switched_by_the_parameter_and_by_nothing_else(
+    client: httpx.Client, enable: str, body: str, code: int
+) -> None:
+    query = {"enable": enable} if enable else {}
+    answer = client.put(
+        "/xapi/anonymize/site/enabled", params=query, content=body, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == code
+    assert client.get("/xapi/anonymize/site/enabled").json() is True

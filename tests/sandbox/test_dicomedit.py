@@ -282,6 +282,21 @@ def test_texts_of_numbers_are_read_and_written_in_their_representation() -> None
     assert (changed.Rows, changed[0x00280008].VR, text_of(changed, 0x00280010)) == (12, "IS", "12")
 
 
+def test_a_creator_that_reserved_two_blocks_stays_when_both_are_emptied() -> None:
+    twice = item(Modality="CT")
+    for tag, text in {0x00490012: "TWICE", 0x004900E1: "TWICE", 0x00491231: "a", 0x0049E131: "b"}.items():
+        twice.add_new(tag, "LO", text)
+    changed = edit(f"{SIX}-(0049,{{TWICE}}31)", twice)
+    assert [int(tag) for tag in sorted(changed.keys())] == [0x00080060, 0x00490012, 0x004900E1]
+
+
+def test_a_private_element_of_unknown_representation_stays_unknown_and_shows_its_bytes() -> None:
+    unknown = item(Modality="CT")
+    unknown.private_block(0x0055, "ONE", create=True).add_new(0x16, "UN", "D\u00e9s\0".encode("latin-1"))
+    changed = edit(f"{SIX}(0055,{{ONE}}16) := normalizeString[(0055,{{ONE}}16)]", unknown)
+    assert (changed[0x00551016].VR, changed[0x00551016].value) == ("UN", b"D\\E9s\\00")
+
+
 @pytest.mark.parametrize("change", [lambda s: s.replace('"GOOD" :', '"BAD" :'), lambda s: s.replace("!~", "~")])
 def test_a_condition_that_is_read_wrongly_would_be_seen(change: Callable[[str], str]) -> None:
     script = '(0028,0011) !~ "\\\\d{3}" ? (2010,0140) := "GOOD" : (2010,0140) := "BAD"'

@@ -176,4 +176,4 @@ def test_a_session_has_the_field_strength(client: httpx.Client) -> None:
     client.post(f"{uri}?action=build").raise_for_status()
     client.post("/data/services/archive", data={"src": uri, "auto-archive": "false"}).raise_for_status()
     shown = client.get("/data/projects/P1/subjects/S1/experiments/E1?format=json").json()
-    assert shown["items"][0]["data_fields"]["fieldStrength"] == "3"
+    assert shown["items"][0]["data_fields"]["fieldStrength"] == "3.0"

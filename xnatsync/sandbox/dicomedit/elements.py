@@ -24,7 +24,7 @@ def text_of(dataset: Dataset, tag: int) -> str | None:
     if element.VR == "SQ" or value is None:
         return ""
     if isinstance(value, bytes):
-        return value.decode("latin-1").strip(" \0") if element.VR == "UN" else ""
+        return _shown(value) if element.VR == "UN" else ""
     if isinstance(value, str):
         return value.strip(" \0")
     if element.VR == "AT":
@@ -41,7 +41,8 @@ def put(dataset: Dataset, tag: int, text: str) -> None:
     """Give an element a value; its representation stays, a new one has that of the dictionary."""
     from pydicom.dataelem import DataElement
 
-    vr = dataset[tag].VR if tag in dataset and dataset[tag].VR != "UN" else representation(dataset, tag)
+    kept = tag in dataset and (dataset[tag].VR != "UN" or tag >> 16 & 1)
+    vr = dataset[tag].VR if kept else representation(dataset, tag)
     if vr == "SQ":
         raise ScriptError(f"a sequence has no text: {tag:08X}")
     dataset[tag] = DataElement(tag, vr, _value(vr, text), validation_mode=_unchecked())
@@ -65,6 +66,11 @@ def _several(value: object) -> Iterable[object]:
     if isinstance(value, Iterable) and not isinstance(value, str | bytes) and not hasattr(value, "components"):
         return value
     return [value]
+
+
+def _shown(value: bytes) -> str:
+    """Return bytes as text as DicomEdit 6 shows them: what is no printable ASCII by its two digits."""
+    return "".join(chr(byte) if 0x20 <= byte < 0x7F else f"\\{byte:02X}" for byte in value)
 
 
 def _one_text(value: object) -> str:

@@ -58,13 +58,18 @@ def creator_of(dataset: Dataset, tag: int) -> str:
 
 
 def drop(dataset: Dataset, tag: int) -> None:
-    """Remove an element; the creator of a private block goes with the last element of the block."""
+    """Remove an element; the creator of a private block goes with the last element of the block.
+
+    A creator that reserved two blocks of a group stays (T: `DuplicatedInvalidPrivateTagRemoval`).
+    """
     del dataset[tag]
-    block = tag >> 8 & 0xFF
-    creator = (tag & 0xFFFF0000) | block
+    block, group = tag >> 8 & 0xFF, tag & 0xFFFF0000
+    creator = group | block
     if tag >> 16 & 1 and block >= 0x10 and creator in dataset:
-        first = (tag & 0xFFFF0000) | block << 8
-        if not any(first <= int(other) <= first | 0xFF for other in dataset.keys()):  # noqa: SIM118
+        first, name = group | block << 8, _text(dataset[creator])
+        creators = [group | number for number in range(0x10, 0x100) if group | number in dataset]
+        twice = sum(_text(dataset[other]) == name for other in creators) > 1
+        if not twice and not any(first <= int(other) <= first | 0xFF for other in list(dataset.keys())):
             del dataset[creator]
 
 

@@ -43,7 +43,7 @@ class _Scripts:
         return json_answer(self.site.settings.flag(_SITE_FLAG))
 
     def enable_site(self, request: Request, match: Match) -> Response:
-        """Switches the site's script by the query parameter `enable`; the body is not looked at."""
+        """Switches the site's script by the query parameter `enable`; `false` in the body alone is refused."""
         _admin(request)
         with self.site.lock:
             self.site.settings.update({_SITE_FLAG: _enable(request)})
@@ -160,7 +160,11 @@ def _script(request: Request) -> str:
 def _enable(request: Request) -> bool:
     if request.content_type != "application/json":
         raise Refusal(415)
-    return request.param("enable", "true").lower() == "true"
+    words = {"true": True, "on": True, "yes": True, "1": True, "false": False, "off": False, "no": False, "0": False}
+    enable = words.get(request.param("enable", "true").lower())
+    if enable is None or (not request.has("enable") and request.body.read().strip() == b"false"):
+        raise Refusal(400, "Anonymization is switched by the parameter enable, true or false")
+    return enable
 
 
 def attach(routes: Routes, site: Site) -> None:

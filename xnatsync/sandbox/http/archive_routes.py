@@ -118,7 +118,7 @@ class ArchiveService:
         try:
             session = archiver.built_session(self.site, row)
             with self.site.lock:
-                label = archiver.final_label(row, session, asked.params)
+                label = archiver.final_label(self.site, row, session, asked.params)
                 _, subject = archiver.find_subject(self.site, row, session, asked.params)
                 existing = experiment_labelled(self.site, row.project, label)
                 problems = merge.validate(self.site, session, existing, subject.id if subject is not None else "")

@@ -99,9 +99,8 @@ class _Writer:
                     self.site.save(existing)
                 return Response()
             moved = request.param("subject_ID")
-            if existing is not None and moved and url_project is not None:
-                self._may(request, existing, "edit")
-                self._move(request, existing, moved)
+            if existing is not None and url_project is not None:
+                self._move(request, existing, moved or self._other_subject(existing, match))
             if existing is not None and not values.document and not _names_type(request):
                 self._status(request, existing)
                 return text(existing.id)  # the database's own copy is saved: nothing happens (§4.3)
@@ -163,10 +162,22 @@ class _Writer:
 
     def _move(self, request: Request, session: Experiment, reference: str) -> None:
         """Moves a session to a subject of its project, made if there is none; others are passed over (§20.1)."""
+        if not reference:
+            return
+        self._may(request, session, "edit")
         subject = self._subject(request, session.project, reference)
         if label_in(subject, session.project) is not None and session.subject != subject.id:
             note_request(self.site, request, session)
             change_subject(self.site, session, subject)
+
+    def _other_subject(self, session: Experiment, match: Match) -> str:
+        """Return the subject of an address when it is not the session's own; nothing in a project it is shared into."""
+        reference = match.values.get("SUBJECT_ID", "")
+        project = find_project(self.site, match.values.get("PROJECT_ID", ""))
+        if project is None or project.id != session.project:
+            return ""
+        named = find_subject(self.site, project.id, reference)
+        return reference if named is None or named.id != session.subject else ""
 
     def _subject(self, request: Request, project_id: str, reference: str) -> Subject:
         if not reference:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from xnatsync.sandbox.model import anonymise, builder, merge, naming, projectscript, scantypes, writing
+from xnatsync.sandbox.model import anonymise, builder, merge, naming, petmr, projectscript, scantypes, writing
 from xnatsync.sandbox.model.accounts import User
 from xnatsync.sandbox.model.creation import ModelError, create_experiment, create_subject, touch_up
 from xnatsync.sandbox.model.events import note
@@ -36,7 +36,7 @@ def archive(site: Site, row: Row, request: Request) -> Experiment:
         if not row.built:
             raise ModelError(500, "Unable to find the session's XML document.")
         session = built_session(site, row)
-        label = final_label(row, session, request.params)
+        label = final_label(site, row, session, request.params)
         if not naming.valid_label(label):
             raise ModelError(500, "Identifiers cannot use special characters.")
         with _claimed(site, f"{row.project}/{label}", "Duplicate archive attempt.  Destination session in use."):
@@ -55,15 +55,19 @@ def built_session(site: Site, row: Row) -> Experiment:
         if content.session is None:
             builder.arrange(site.store, row.path, content)
             user = site.settings.text("receivedFileUser")
-            content.session = builder.build(content, row.path, row.name, site.stamp(user))
+            setting = petmr.setting(site, row.project)
+            content.session = builder.build(content, row.path, row.name, site.stamp(user), petmr=setting)
+            petmr.check(setting, content.session)
             content.session.project = row.project
         return content.session
 
 
-def final_label(row: Row, session: Experiment, params: Mapping[str, str]) -> str:
+def final_label(site: Site, row: Row, session: Experiment, params: Mapping[str, str]) -> str:
     """Gives the label a session gets: what was asked for, else the row's, cleaned (import.md §2.6, step 2; §4.4)."""
     asked = _asked(params, "session", f"{session.xsi_type}/label", "EXPT_LABEL", "label")
-    return naming.archive_label(asked or row.name or row.folder)
+    own = row.name or row.folder
+    pet_alone = session.xsi_type == "xnat:petSessionData" and petmr.setting(site, row.project) == petmr.PET
+    return naming.archive_label(asked or (petmr.pet_label(own) if pet_alone else own))
 
 
 def find_subject(site: Site, row: Row, session: Experiment, params: Mapping[str, str]) -> tuple[str, Subject | None]:

@@ -56,15 +56,18 @@ def arrange(store: Store, folder: str, content: Content) -> None:
         content.objects[item.path] = item
 
 
-def build(content: Content, folder: str, label: str, stamps: Stamps) -> Experiment:
-    """Builds the session; it has no accession ID, no subject and no database keys before it is archived."""
+def build(content: Content, folder: str, label: str, stamps: Stamps, *, petmr: str = "") -> Experiment:
+    """Builds the session, PET with MR by the setting `petmr`.
+
+    It has no accession ID, no subject and no database keys before it is archived.
+    """
     ids = scan_ids(content.series)
     by_series: dict[str, list[Received]] = {}
     for item in content.objects.values():
         by_series.setdefault(item.series_uid, []).append(item)
     classes = {item.sop_class for item in content.objects.values()}
     modalities = {one.facts.get("modality", "") for uid, one in content.series.items() if uid in by_series}
-    xsi_type = scantypes.session_type(classes, modalities)
+    xsi_type = scantypes.session_type(classes, modalities, petmr=petmr)
     leads = sorted(content.series.values(), key=lambda one: (_numeric(one.facts.get("series_number", "")), one.uid))
     facts: dict[str, str] = {}
     for lead in leads:  # the first series that says a thing decides

@@ -61,7 +61,7 @@ def session_fields(facts: Facts) -> dict[str, str]:
         "dcmPatientName": facts.get("patient_name", ""),
         "dcmPatientBirthDate": date(facts.get("birth_date", "")),
         "dcmPatientWeight": facts.get("weight", ""),
-        "fieldStrength": facts.get("field_strength", ""),  # T:`TestDicomDataExtraction`
+        "fieldStrength": _number(facts.get("field_strength", "")),  # T:`TestDicomDataExtraction`
     }
     return {name: value for name, value in fields.items() if value}
 

@@ -45,7 +45,7 @@ _CLASSES: Final = {
     "12.1.1": "xa",
     "12.2": "rf",
     "12.2.1": "rf",
-    "13.1.1": "xa3D",
+    "13.1.1": "xa",
     "13.1.3": "mg",
     "20": "nm",
     "66.4": "seg",
@@ -127,11 +127,11 @@ def scan_type(sop_classes: Iterable[str]) -> str:
     return f"xnat:{codes[0]}ScanData" if codes and codes[0] else "xnat:otherDicomScanData"
 
 
-def session_type(sop_classes: Iterable[str], modalities: Iterable[str]) -> str:
-    """Gives the xsiType of a session by the leading one of its kinds; PET with MR has a type of its own."""
+def session_type(sop_classes: Iterable[str], modalities: Iterable[str], *, petmr: str = "") -> str:
+    """Gives the xsiType of a session by the leading one of its kinds; PET with MR has one, unless it is to be `pet`."""
     kinds = {("rt" if code == "rtImage" else code) for code in map(_code, sop_classes)}
     kinds |= {_MODALITIES.get(modality, "") for modality in modalities}
-    if {"pet", "mr"} <= kinds:
+    if {"pet", "mr"} <= kinds and petmr != "pet":
         return "xnat:petmrSessionData"
     lead = next((kind for kind in (*_LEADS, *_LATER) if kind in kinds), "otherDicom")
     return f"xnat:{lead}SessionData"

@@ -52,8 +52,9 @@ def rename(site: Site, item: Subject | Experiment, label: str, *, project_id: st
         site.save(item)
         return
     _relabel(site, item, label)
-    if isinstance(item, Experiment):
-        rerun.names_changed(site, item)
+    sessions = [item] if isinstance(item, Experiment) else _sessions(site, item)
+    for session in sessions:
+        rerun.names_changed(site, session)
 
 
 def change_subject(site: Site, session: Experiment, subject: Subject) -> None:
@@ -68,6 +69,10 @@ def change_subject(site: Site, session: Experiment, subject: Subject) -> None:
         site.bubble(before)
         site.save(before)
     rerun.names_changed(site, session)
+
+
+def _sessions(site: Site, subject: Subject) -> list[Experiment]:
+    return [experiment for experiment in site.experiments.values() if experiment.subject == subject.id]
 
 
 def _relabel(site: Site, item: Subject | Experiment, label: str) -> None:

@@ -1,0 +1,35 @@
+"""What becomes of a session with PET and MR: a type of its own, or a PET session (`separatePETMR`, import.md §4.2)."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from xnatsync.sandbox.model.creation import ModelError
+from xnatsync.sandbox.model.objects import Experiment
+from xnatsync.sandbox.model.site import Site
+
+PET: Final = "pet"
+_SEPARATE: Final = "separate"
+_KNOWN: Final = frozenset({"", PET, "petmr", _SEPARATE})
+
+
+def setting(site: Site, project: str) -> str:
+    """Give a project's setting, else the site's; an unknown one fails every session."""
+    document = site.record.configs.get(f"{project}/separatePETMR/config", {})
+    own = str(document.get("contents", "")) if document.get("status", "enabled") == "enabled" else ""
+    found = re.sub(r"\s", "", own or site.settings.text("sitewidePetMr")).lower()
+    if found not in _KNOWN:
+        raise ModelError(500, f"Unknown PET/MR setting {found}")
+    return found
+
+
+def check(wanted: str, session: Experiment) -> None:
+    """Refuse to make one session of what is to be two: that is not there (docs/sandbox.md)."""
+    if wanted == _SEPARATE and session.xsi_type == "xnat:petmrSessionData":
+        raise ModelError(500, "This sandbox does not separate PET/MR sessions.")
+
+
+def pet_label(label: str) -> str:
+    """Give the label of a session that is built as PET: the last `petmr` in it becomes `PET`."""
+    return re.sub(r"(?is)(.*)petmr", r"\1PET", label, count=1)
