@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,20 @@ def test_a_mark_is_read_back_and_replaced_whole(disk: LocalDisk, tmp_path: Path)
     (tmp_path / "odd").write_bytes(b"\xff\xfe")
     (tmp_path / "link").symlink_to(mark)
     assert [disk.read_mark(tmp_path / name) for name in ("long", "odd", "link", "gone", ".xnatsync")] == [None] * 5
+
+
+def test_several_threads_write_one_mark(disk: LocalDisk, tmp_path: Path) -> None:
+    """Two items that are filed at one moment say whose ledger has them: neither fails, and the mark is whole."""
+    mark, together = tmp_path / ".xnatsync" / "ledgers" / "c4948781", threading.Barrier(8)
+
+    def write(number: int) -> None:
+        together.wait()
+        for _ in range(25):
+            disk.write_mark(mark, f"{number}\n" * 10)
+
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(write, number) for number in range(8)]:
+            done.result()
+
+    assert disk.read_mark(mark) in {f"{number}\n" * 10 for number in range(8)}
+    assert [path.name for path in mark.parent.iterdir()] == [mark.name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 from xnatsync.disk.anchors import Anchors
@@ -12,6 +13,7 @@ from xnatsync.disk.failures import LinkOnTheWay, our_disk
 from xnatsync.disk.handles import reach
 
 MARK_MAX = 1 << 14  # bytes
+_WRITING = threading.Lock()  # a process has one draft for each place: two threads would rename it away from each other
 
 
 def read_mark(path: Path, anchors: Anchors) -> str | None:
@@ -27,7 +29,7 @@ def read_mark(path: Path, anchors: Anchors) -> str | None:
 def write_mark(path: Path, text: str, anchors: Anchors) -> None:
     """Write a mark, whole and durably; another one of that name is replaced, a link never followed."""
     try:
-        with begin_at(way_to(anchors, path), 0o644) as draft:
+        with _WRITING, begin_at(way_to(anchors, path), 0o644) as draft:
             draft.file.write(text.encode())
             draft.land(replace=True)
     except LinkOnTheWay as error:
