@@ -154,10 +154,12 @@ def test_a_difference_is_told_with_sizes(past: History) -> None:
     first = past.box.command("mirror", "diff", "m", moments[0], moments[1], "--path", files).out.splitlines()
     third = past.box.command("mirror", "diff", "m", moments[2], moments[3]).out
     none = past.box.command("mirror", "diff", "m", moments[1], moments[1]).out
+    told = past.box.command("mirror", "diff", "m", moments[2], moments[3], "-o", "json").document
 
     assert first[:2] == [f"~ {files}/1.nii  100 B -> 15 B", f"+ {files}/new.nii  5 B"]
     assert first[2] == f"1 added, 1 changed, from {moments[0]} to {moments[1]}"
-    assert f"> {files}/2.nii ->\n  P1/S1/NEW_MR/scans/1/resources/NIFTI/files/2.nii  100 B" in third
+    assert third.startswith("> P1/S1/S1_MR/ -> P1/S1/NEW_MR/  4 files, 220 B\n")  # not file by file
+    assert [change["change"] for change in told["changes"]].count("moved") == 4
     assert none.startswith("nothing was another, from ")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from xnatsync.cli.exits import error_blocks
@@ -74,6 +74,12 @@ def mirror_blocks(report: MirrorReport) -> Iterator[Block]:
         yield Line(f"{owner_name(row)} is not finished: {why}; the next run goes on", Tone.WARN, indent=2)
     if (more := report.unfinished - len(report.waiting[:_WAITING_SHOWN])) > 0:
         yield Line(f"{more} {'more ' if report.waiting else ''}not finished: the next run goes on", Tone.WARN, indent=2)
+
+
+def done_words(counts: Mapping[str, int]) -> str:
+    """Say in one line what was done with a tree: `14 files new, 2 files replaced (what lay there is kept), 3.1 MB`."""
+    parts = [f"{counted(many, one)} {rest}" for _, key, one, rest in _DONE if (many := counts.get(key))]
+    return ", ".join([*parts, size(counts["bytes"])] if parts and counts.get("bytes") else parts)
 
 
 def standing_words(standing: MirrorCounts) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from xnatsync.cli.lines import Block, Line, Table, Tone
-from xnatsync.cli.mirrored import standing_fields, standing_words, trouble_cases, trouble_fields
+from xnatsync.cli.mirrored import done_words, standing_fields, standing_words, trouble_cases, trouble_fields
 from xnatsync.cli.summary import (
     held_fields,
     hold_blocks,
@@ -24,7 +24,7 @@ from xnatsync.ledger.rows import PauseRow, RunRow
 from xnatsync.service.waits import left_alone
 
 if TYPE_CHECKING:
-    from xnatsync.service.status import DiaryLine, Overview, RouteStanding, TreeStanding
+    from xnatsync.service.status import Diary, DiaryLine, Overview, RouteStanding, TreeStanding
 
 _LEVELS = {"info": Tone.PLAIN, "warning": Tone.WARN, "error": Tone.BAD}
 
@@ -196,29 +196,51 @@ def _run_fields(run: RunRow, *, alive: bool) -> dict[str, object]:
     }
 
 
-def history_blocks(lines: Sequence[DiaryLine]) -> Iterator[Block]:
-    """Tells a person what happened, the oldest first."""
-    if not lines:
+def history_blocks(seen: Diary) -> Iterator[Block]:
+    """Tells a person what happened, the oldest first: events, and what each run did as a whole."""
+    told = [(line.event.at, *_event_cells(line)) for line in seen.lines]
+    told += [(run.ended_at or "", *_run_cells(run, words)) for run in seen.runs if (words := run_words(run))]
+    if not told:
         yield Line("nothing has happened yet")
         return
+    told.sort(key=lambda row: row[0])
     yield Table(
         ("when", "item", "code", "what"),
-        [
-            (
-                line.event.at[:19].replace("T", " "),
-                str(line.event.item_id) if line.event.item_id is not None else "",
-                line.event.code,
-                f"{line.event.text} ({line.path})" if line.path else line.event.text,
-            )
-            for line in lines
-        ],
-        [_LEVELS[line.event.level] for line in lines],
+        [(at[:19].replace("T", " "), item, code, what) for at, item, code, what, _ in told],
+        [tone for *_, tone in told],
     )
 
 
-def history_fields(lines: Sequence[DiaryLine]) -> dict[str, object]:
+def _event_cells(line: DiaryLine) -> tuple[str, str, str, Tone]:
+    event = line.event
+    about = str(event.item_id) if event.item_id is not None else f"o{event.owner}" if event.owner is not None else ""
+    return about, event.code, f"{event.text} ({line.path})" if line.path else event.text, _LEVELS[event.level]
+
+
+def _run_cells(run: RunRow, words: str) -> tuple[str, str, str, Tone]:
+    return "", "run.ended", f"run {run.id}: {words}", Tone.PLAIN if run.outcome == "ok" else Tone.WARN
+
+
+def run_words(run: RunRow) -> str:
+    """Say what a run did with trees, or found, and how it ended; "" when neither is worth a line."""
+    counts: dict[str, int] = json.loads(run.counts)
+    parts = []
+    for route in dict.fromkeys(key.rpartition(".")[0] for key in counts):
+        own = {key.rpartition(".")[2]: many for key, many in counts.items() if key.rpartition(".")[0] == route}
+        if route and (done := done_words(own)):
+            parts.append(f"{route}: {done}")
+    if "targets" in counts:
+        found = ", ".join(f"{many} {what}" for what, many in counts.items() if many and what != "targets")
+        parts.append(f"verified {counted(counts['targets'], 'target')}: {found or 'nothing to compare'}")
+    if run.code or run.outcome not in {"ok", "partial"}:
+        parts.append(f"{run.outcome} [{run.code}]" if run.code else str(run.outcome))
+    return "; ".join(parts)
+
+
+def history_fields(seen: Diary) -> dict[str, object]:
     """The same for programs."""
     return {
+        "runs": [_run_fields(run, alive=False) for run in seen.runs],
         "events": [
             {
                 "id": line.event.id,
@@ -230,9 +252,10 @@ def history_fields(lines: Sequence[DiaryLine]) -> dict[str, object]:
                 "run": line.event.run_id,
                 "item": line.event.item_id,
                 "unit": line.event.unit_id,
+                "owner": line.event.owner,
                 "path": line.path,
                 "data": json.loads(line.event.data) if line.event.data is not None else None,
             }
-            for line in lines
-        ]
+            for line in seen.lines
+        ],
     }

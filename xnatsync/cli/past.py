@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from xnatsync.cli.jsonout import error_fields
@@ -104,10 +105,26 @@ def version_fields(version: VersionRow) -> dict[str, object]:
 
 def comparison_blocks(found: Comparison) -> Iterator[Block]:
     """Tells a person what was another."""
-    for change in found.changes:
-        yield Line(f"{_SIGILS[change.change]} {_what(change)}", _TONES[change.change])
+    for folders, alike in groupby(found.changes, key=_folders):
+        changes = list(alike)
+        if folders is None or len(changes) == 1:
+            yield from (Line(f"{_SIGILS[change.change]} {_what(change)}", _TONES[change.change]) for change in changes)
+            continue
+        whole = f"{counted(len(changes), 'file')}, {size(sum(c.after.size for c in changes if c.after is not None))}"
+        yield Line(f"> {folders[0]}/ -> {folders[1]}/  {whole}", _TONES["moved"])
     counts = ", ".join(f"{many} {word}" for word, many in _counts(found).items() if many)
     yield Line(f"{counts or 'nothing was another'}, from {found.before} to {found.after}", Tone.HEAD)
+
+
+def _folders(change: Changed) -> tuple[str, str] | None:
+    """Return the folder that was renamed and what it is called now, for a file that was moved with it; else None."""
+    if change.change != "moved" or change.before is None:
+        return None
+    before, after = change.before.path.split("/"), change.path.split("/")
+    while len(before) > 1 and len(after) > 1 and before[-1] == after[-1]:
+        before, after = before[:-1], after[:-1]
+    moved_alone = before[-1] == change.before.name.rpartition("/")[2]  # it was renamed itself
+    return None if moved_alone else ("/".join(before), "/".join(after))
 
 
 def _what(change: Changed) -> str:

@@ -23,6 +23,7 @@ PLAIN_WIDTH = 100  # columns where there is no terminal
 _NARROWEST = 40
 # Control, format, surrogate and private characters, and two odd line ends: escaped, so that they are seen.
 _QUOTED = re.compile(r"`[^`]+`")
+_SIGIL = re.compile(r"^([+~=!>?-]) (?=\S)")  # it stands before what it is about, and never on a line alone
 _BLANK = "\ue000"  # stands for a blank where no line may end: what is printed has no private characters left
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
@@ -137,7 +138,7 @@ def _table(table: Table, width: int, calling: Calling) -> Iterator[tuple[str, To
 
 def _wrap(text: str, width: int, first: str, later: str) -> list[str]:
     """Breaks at blanks only: a path, a UID or a command in backticks is never torn, so that it can be copied."""
-    whole = _QUOTED.sub(lambda found: found[0].replace(" ", _BLANK), text)
+    whole = _SIGIL.sub(rf"\1{_BLANK}", _QUOTED.sub(lambda found: found[0].replace(" ", _BLANK), text))
     lines = textwrap.wrap(
         whole,
         width,

@@ -219,6 +219,12 @@ class EventRow:
     data: str | None  # JSON
 
     @property
+    def owner(self) -> int | None:
+        """The number of the project, subject or session of a tree that it is about."""
+        found = json.loads(self.data).get("owner") if self.data is not None else None
+        return found if isinstance(found, int) else None
+
+    @property
     def is_hold(self) -> bool:
         """Tells whether it says that something is held, which its row says, too."""
         return self.data is not None and "hold" in json.loads(self.data)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -44,6 +44,7 @@ class Fetcher:
     piecemeal: bool = False  # no zips: one that broke twice may break at the same file for ever
     stopping: Callable[[], bool] = lambda: False
     moved: Callable[[int], None] = lambda size_bytes: None  # so many bytes came, or were thrown away again
+    had: Callable[[int], None] = lambda size_bytes: None  # so many lay there from an interrupted try, or no longer
     wrong: list[tuple[ServerFile, XnatsyncError]] = field(default_factory=list)
     _sizes: dict[_Named, int | None] = field(default_factory=dict)  # as listed: nothing bigger is taken
     _left: threading.Event = field(default_factory=threading.Event)  # nobody wants what is still coming
@@ -200,8 +201,8 @@ class Fetcher:
 
     def _checked(self, file: ServerFile, content: Iterator[bytes], *, begun: int = 0) -> Staged:
         """Puts a file into the store and compares it; what is not right is not kept, and its bytes do not count."""
-        size = begun
-        self.moved(begun)
+        size = 0
+        self.had(begun)
         most = None if file.size is None else file.size - begun
 
         def longer(_: int) -> XnatsyncError:
@@ -219,16 +220,20 @@ class Fetcher:
                 self._go_on()
 
         try:
-            staged = self.store.put(file, measured(), append=bool(begun))
+            staged = replace(self.store.put(file, measured(), append=bool(begun)), begun=begun)
             self._compare(staged)
         except ContentDiffers:
             self.store.drop(file)
-            self.moved(-size)
+            self._lost(size, begun)
             raise
         except XnatsyncError:
-            self.moved(-size)
+            self._lost(size, begun)
             raise
         return staged
+
+    def _lost(self, size: int, begun: int) -> None:
+        self.moved(-size)
+        self.had(-begun)
 
     def _compare(self, staged: Staged) -> None:
         compare(staged.file, staged.content.size, staged.content.md5, self.called)

@@ -41,7 +41,7 @@ def fail(world: TreeWorld, route: MirrorRoute | PushRoute, row: OwnerRow, error:
     with world.ledger.write():
         wait_s = hold_after(world.ledger.hold_owner, row, f"owner {row.id}", error, world.now())
         level = "error" if wait_s is None else "warning"
-        world.note(row.route, error.code, f"owner {row.id} is held", level=level)
+        world.note(row.route, error.code, f"o{row.id} is held", level=level, owner=row.id)
     return Rest() if wait_s is None else Due(wait_s, str(error))
 
 
@@ -78,7 +78,7 @@ def hold_by(world: TreeWorld, row: OwnerRow, troubles: Sequence[Trouble]) -> Non
             tries=0,
         )
         if row.code != first.code:
-            world.note(row.route, first.code, f"owner {row.id} waits for a person", level="error")
+            world.note(row.route, first.code, f"o{row.id} waits for a person", level="error", owner=row.id)
 
 
 def gone_whole(world: TreeWorld, row: OwnerRow) -> Trouble:

@@ -65,9 +65,11 @@ class Landing:
         begun: list[NewVersion] = []
         ended: list[tuple[int, Ended]] = []
         counts: Counter[str] = Counter()
+        came = 0
         for step, one in batch:
             version = self._place(one, replace=step.file.path in kept)
             if version is not None:
+                came += one.came
                 begun.append(version)
                 counts[step.why] += 1
                 if step.base is not None:
@@ -79,7 +81,7 @@ class Landing:
             world.ledger.change_versions(begun, ended, world.now(), world.run_id)
         with self._lock:
             self.done.counts.update(counts)
-            self.done.size += sum(version.size for version in begun)
+            self.done.size += came
 
     def _keep_old(self, replacing: Sequence[Fetch]) -> frozenset[str]:
         """Gives what is replaced its second name first: in the trash, announced; an edit beside its place.

@@ -181,7 +181,8 @@ def _done(world: TreeWorld, found: Survey, move: _Move) -> bool:
         found.past = [row for row in found.past if row.id != move.row.id]
     if not inherited or any(source != target for source, target in move.pairs):
         world.tally(route.name).add("renamed")
-    world.note(route.name, "owner.renamed", f"owner {move.heir} has another label; its folder was renamed")
+    text = f"o{move.heir} has another label; its folder was renamed"
+    world.note(route.name, "owner.renamed", text, owner=move.heir)
     return True
 
 

@@ -340,12 +340,10 @@ class PushStep:
         """A 200 proves nothing (hierarchy.md §6.1): the listing must show it, by digest, or it is fetched back."""
         there = listed.get((file.key.scan, file.key.label, file.name))
         if there is None or (there.size is not None and there.size != here.size):
-            raise ContentDiffers(
-                f"a file of owner {row.id} was accepted, and the server does not list it as it is here"
-            )
+            raise ContentDiffers(f"a file of o{row.id} was accepted, and the server does not list it as it is here")
         same = there.md5 == here.md5 if there.md5 else self._digest_there(owner, file, here.size) == here.sha256
         if not same:
-            raise ContentDiffers(f"a file of owner {row.id} was accepted, and the server holds other bytes")
+            raise ContentDiffers(f"a file of o{row.id} was accepted, and the server holds other bytes")
         self._agree(row, file, here, base)
 
     def _agree(self, row: OwnerRow, file: LocalFile, here: Content, base: VersionRow | None) -> None:

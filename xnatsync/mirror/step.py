@@ -155,12 +155,13 @@ class OwnerStep:
             world.archive(route.server),
             owner,
             Staging(world.disk, route.folder, f"{row.id}-"),
-            f"owner {row.id}",
+            f"o{row.id}",
             big_file=route.big_file,
             threads=world.threads,
             piecemeal=row.tries >= BROKEN_ZIPS_MAX,
             stopping=world.stopping,
             moved=world.progress.fetched,
+            had=lambda size: world.progress.goal(-size),
         )
 
     def _conclude(

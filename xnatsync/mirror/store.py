@@ -19,6 +19,12 @@ class Staged:
     file: ServerFile
     name: str  # in staging, "" elsewhere
     content: Content
+    begun: int = 0  # bytes that an interrupted try had brought: they were not fetched again
+
+    @property
+    def came(self) -> int:
+        """The bytes that were fetched now."""
+        return self.content.size - self.begun
 
 
 class Store(Protocol):

@@ -106,6 +106,7 @@ class TreeWorld:
         """What a route did so far."""
         return self.tallies.setdefault(route, Tally())
 
-    def note(self, route: str, code: str, text: str, level: str = "info") -> None:
-        """Writes a line in the diary.  `text` names owners by number, never by label or path (S8)."""
-        self.ledger.event(code, text, level=level, now=self.now(), route=route, run_id=self.run_id)
+    def note(self, route: str, code: str, text: str, level: str = "info", owner: int | None = None) -> None:
+        """Write a line in the diary.  `text` names owners by number (`o7`), never by label or path (S8)."""
+        data = {"owner": owner} if owner is not None else None
+        self.ledger.event(code, text, level=level, now=self.now(), route=route, run_id=self.run_id, data=data)

@@ -50,6 +50,11 @@ class Gauge:
             self._bytes += size_bytes
             self._samples.append((self._monotonic(), size_bytes))
 
+    def had(self, size_bytes: int) -> None:
+        """So many bytes lay here from an interrupted try: they count, and say nothing of the rate."""
+        with self._lock:
+            self._bytes += size_bytes
+
     def done(self) -> None:
         """One more file is in its place."""
         with self._lock:

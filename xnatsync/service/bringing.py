@@ -60,6 +60,7 @@ class Bringer:
             piecemeal=piecemeal,
             stopping=self.stopping,
             moved=self.gauge.moved,
+            had=self.gauge.had,
         )
 
     def _counted(self, staged: Generator[Staged], left: dict[tuple[ResourceKey, str], ServerFile]) -> Generator[Staged]:

@@ -85,10 +85,18 @@ class Overview:
 
 @dataclass(frozen=True, slots=True)
 class DiaryLine:
-    """One event, with the path of the item it is about."""
+    """One event, with the path of the item it is about, or the name of the project, subject or session."""
 
     event: EventRow
     path: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Diary:
+    """What happened lately: events, and the runs among them that ended, the oldest first."""
+
+    lines: tuple[DiaryLine, ...] = ()
+    runs: tuple[RunRow, ...] = ()
 
 
 @contextmanager
@@ -197,16 +205,30 @@ def _standing(config: Config, ledger: Ledger, item: ItemRow) -> Standing:
     return Standing(item, units, ledger.left_out(item.id), waits_now(config, ledger, item, units))
 
 
-def diary(config: Config, limit: int) -> tuple[DiaryLine, ...]:
-    """Gives the newest events, the oldest of them first."""
+def diary(config: Config, limit: int) -> Diary:
+    """Gives the newest events, the oldest of them first, and the runs since the first of them."""
     with reading(config) as ledger:
         if ledger is None:
-            return ()
-        paths: dict[int, str | None] = {}
+            return Diary()
+        names: dict[tuple[str, int | None], str | None] = {}
         lines = []
         for event in ledger.events(limit=limit):
-            number = event.item_id
-            if number is not None and number not in paths:
-                paths[number] = ledger.item(number).path if ledger.has_item(number) else None
-            lines.append(DiaryLine(event, paths.get(number) if number is not None else None))
-        return tuple(lines)
+            about = ("item", event.item_id) if event.item_id is not None else ("owner", event.owner)
+            if about not in names:
+                names[about] = _name_of(ledger, *about)
+            lines.append(DiaryLine(event, names[about]))
+        first = lines[0].event.at if lines else ""
+        runs = [run for run in ledger.runs(limit)[::-1] if run.ended_at is not None and run.ended_at >= first]
+        return Diary(tuple(lines), tuple(runs))
+
+
+def _name_of(ledger: Ledger, kind: str, number: int | None) -> str | None:
+    """Return how a person knows what an event is about; None when it is about nothing that is still known."""
+    if number is None:
+        return None
+    if kind == "item":
+        return ledger.item(number).path if ledger.has_item(number) else None
+    if not ledger.has_owner(number):
+        return None
+    row = ledger.owner(number)
+    return {"session": row.session, "subject": row.subject}.get(row.kind) or row.project

@@ -192,7 +192,7 @@ class Folder:
                 with self._lock:
                     self.mine[one.file.path] = Mine(one.content.size, mtime_ns, one.content.md5)
                     self.landed += 1
-                    self.landed_bytes += one.content.size
+                    self.landed_bytes += one.came
         self.disk.settle_folders(self.root, sorted({one.file.path.rpartition("/")[0] for one in batch}))
 
     def _put(self, one: Staged) -> int | None:
