@@ -168,6 +168,7 @@ class Connection:
 # What SQLite says of a file that is not as we wrote it, with the same number as of a statement of ours that is wrong.
 _CHANGED = ("no such table", "no such column", "has no column named", "unknown function", "no such collation sequence")
 _NO_TEXT = "Could not decode to UTF-8"  # and then the text, which may be a label
+NO_ROOM_TO_SHARE = sqlite3.SQLITE_IOERR_SHMSIZE  # the shared memory beside the file cannot grow: its disk is full
 FAILURES = (sqlite3.Error, UnicodeDecodeError)  # the second: a message that repeats damaged text
 
 
@@ -188,6 +189,8 @@ def translated(error: sqlite3.Error | UnicodeDecodeError) -> LedgerError | DiskF
     code = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if isinstance(code, int) else None
     text = str(error)
+    if code == NO_ROOM_TO_SHARE:  # SQLite calls it an I/O error
+        return its_disk(DiskFull("the ledger cannot be opened for writing: no space left on its disk"))
     match primary:
         case sqlite3.SQLITE_CONSTRAINT:
             return Bug(f"the ledger refused a write: {text}")

@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 from xnatsync.core.errors import LedgerDamaged, LedgerError, LedgerNewer, LedgerRemote, NothingFound
-from xnatsync.ledger.connection import FAILURES, translated
+from xnatsync.ledger.connection import FAILURES, NO_ROOM_TO_SHARE, translated
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.lock import hold
 from xnatsync.ledger.place import beside_it, create, refuse_place, unnamed
@@ -20,6 +20,7 @@ BUSY_MS = 15_000
 IN_MEMORY_MAX = 32 << 20  # bytes: larger ledgers are not copied into memory
 MINIMUM_SQLITE = (3, 27)  # `vacuum into`
 STRICT_SQLITE = (3, 37)  # strict tables; RHEL 9 has an older one, and keeps every promise but the types
+SHARED_MIN = 32 << 10  # bytes of shared memory that whoever works with a ledger has
 _UNSHARED = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})  # no shared memory beside the file
 
 
@@ -92,8 +93,8 @@ def _apart(raw: sqlite3.Connection, path: Path) -> Ledger:
 def _reader(path: Path) -> sqlite3.Connection:
     """Opens a ledger for reading.
 
-    SQLite wants shared memory beside the file even to read it.  Where it can make none (a read-only disk, a backup)
-    and no log waits to be read, nobody can be writing, and the file alone is the whole ledger.
+    SQLite wants shared memory beside the file even to read it.  Where it can make none (a read-only disk, a backup, a
+    full disk) and no log waits to be read, nobody can be writing, and the file alone is the whole ledger.
     """
     if not path.exists():
         raise NothingFound(f"there is no ledger {path} yet: nothing was ever synchronised")
@@ -103,13 +104,31 @@ def _reader(path: Path) -> sqlite3.Connection:
             try:
                 _examine(raw, path, thoroughly=False)
             except sqlite3.OperationalError as error:
-                if (error.sqlite_errorcode & 0xFF) not in _UNSHARED or beside_it(path, "-wal").exists():
+                if not _is_whole_alone(path, error.sqlite_errorcode):
                     raise
                 raw.close()
                 raw = _connect(path, "mode=ro&immutable=1")
                 _examine(raw, path, thoroughly=False)
             raw.execute("pragma query_only = on")
     return raw
+
+
+def _is_whole_alone(path: Path, code: int) -> bool:
+    """Tell whether the file alone is the whole ledger: nobody shares it, and no log waits to be read.
+
+    On a full disk SQLite begins an empty log and shared memory that is too short to be anybody's.
+    """
+    log, shared = beside_it(path, "-wal"), beside_it(path, "-shm")
+    if code == NO_ROOM_TO_SHARE:
+        return _size(log) == 0 and _size(shared) < SHARED_MIN
+    return code & 0xFF in _UNSHARED and not log.exists()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _connect(path: Path, how: str) -> sqlite3.Connection:
