@@ -265,3 +265,23 @@ def _drop(world: DropWorld, name: str, files: list[Path]) -> None:
         target = world.folder / name / f"{file.parent.name}-{file.name}"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(file.read_bytes())
+
+
+def test_a_part_that_collided_goes_on_once_its_study_is_known_again(world: DropWorld) -> None:
+    """Without its ledger nothing tells that the session is its own; another part is recognised there, and tells."""
+    rewrites(world, "site", STUDY)
+    files = elsewhere(world, uid="2.25.77", series=(2, 2))
+    _drop(world, "one", files[:2])
+    assert world.sync().exit_code == 0
+    for path in world.root.glob("ledger.db*"):
+        path.unlink()
+    _drop(world, "two", files[2:])
+    assert unit_of(only(world.sync())).unit.code == "XS-SESSION-COLLISION"
+    _drop(world, "three", files[:2])
+
+    world.sync()
+    report = world.sync()
+
+    assert report.exit_code == 0, held(report).detail
+    assert world.archived(LABEL) == uids(files)
+    assert labels(world) == {LABEL}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xnatsync.core.decide import Again, Build, Commit, Landed, Relabel, Send, Stop, Wait, decide
-from xnatsync.core.errors import XnatsyncError
+from xnatsync.core.errors import SessionCollision, XnatsyncError
 from xnatsync.core.manifest import Kind
 from xnatsync.core.plan import BaseNode, BaseState
 from xnatsync.core.remote import PrearchiveSeen
@@ -110,7 +110,11 @@ def _relabel(world: World, route: DropRoute, unit: UnitRow, session: str, why: s
 
 
 def _land(world: World, unit: UnitRow, session_id: str | None, leftover: str, row: PrearchiveSeen | None) -> Result:
-    """Notes where it landed; a row may be known from the listing alone: an earlier item's, or that of a lost reply."""
+    """Notes where it landed; a row may be known from the listing alone: an earlier item's, or that of a lost reply.
+
+    Another part of the study may wait for a person because a session of another UID has its label: where a script
+    rewrites UIDs, that is the very session in which the study is known to be now.
+    """
     with world.ledger.write():
         if (busy := lease_taken(world, unit)) is not None:
             return busy
@@ -118,6 +122,9 @@ def _land(world: World, unit: UnitRow, session_id: str | None, leftover: str, ro
             world.ledger.set_unit(unit.id, prearchive=row.uri)
         world.ledger.move_unit(unit.id, "landed", world.now(), session_id=session_id)
         world.note(unit, "unit.landed", f"unit {unit.id}: everything is listed where it belongs")
+        for other in world.ledger.held_of_study(unit, SessionCollision.code) if session_id is not None else ():
+            world.ledger.release_unit(other.id)
+            world.note(other, "unit.again", f"unit {other.id} is looked at again: its study landed with unit {unit.id}")
         if leftover:
             text = f"unit {unit.id}: the archive holds everything, and our upload still lies in the prearchive"
             world.note(unit, "prearchive.leftover", text, level="warning")

@@ -175,6 +175,14 @@ class Units(Evidence, Standstill):
             self._run("update unit set sends = 0 where id = ?", [unit_id])
             self.effect_went(unit_id)
 
+    def held_of_study(self, unit: UnitRow, code: str) -> list[UnitRow]:
+        """List the other units of a unit's study in the same project that wait for a person with a code."""
+        sql = (
+            f"select {UNIT} from unit where server = ? and project = ? and study_uid = ? and id <> ? "
+            "and hold = 'person' and code = ? and phase = 'planned'"
+        )
+        return self._all(UnitRow, sql, [unit.server, unit.project, unit.study_uid, unit.id, code])
+
     # --- attempts ------------------------------------------------------------------------------------------------
 
     def open_attempt(
