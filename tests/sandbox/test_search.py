@@ -342,3 +342,14 @@ def test_a_custom_variable_is_a_display_field_with_its_name_as_value(root):
     key = "session_id" if root == MR else "subjectid"
     assert rows
     assert all(row[name.lower().replace("=", "_")] == f"R-{row[key]}" for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("root", "name"),
+    [("xnat:projectData", "USER_ROLE"), (SUBJECT, "SUB_PROJECT_IDENTIFIER"), (MR, "SCAN_COUNT_TYPE")],
+)
+def test_a_field_that_goes_with_a_value_is_empty_without_one(get, root, name):
+    """pyxnat asks for all fields of a type at once (V `test_info_project`; src DisplaySearch: the value is NULL)."""
+    document = search(root, ()).replace(b"<xdat:search_where", f"{field(root, name)}<xdat:search_where".encode(), 1)
+    reply = post(get, document)
+    assert (reply.status, {row[name.lower()] for row in reply.rows}) == (200, {""})

@@ -194,7 +194,7 @@ def _display(scope: Scope, kind: str, root: str, owner: str, identifier: str, pl
     if shown is None and (path := _generated_path(owner, name)):
         found = _required(column(kind, path, plan), identifier)
         return _Searched(Column(_key(root, owner, name.lower()), *found), name)
-    if shown is None or (shown.valued and not value):
+    if shown is None:
         raise BadSearch(f"Unknown field {identifier}")
     key = re.sub(r"[^a-z0-9_]", "_", f"{name}_{value}".lower()) if value else name.lower()
     key = _key(root, owner, key)
@@ -204,6 +204,8 @@ def _display(scope: Scope, kind: str, root: str, owner: str, identifier: str, pl
     column(kind, f"{owner}/ID", plan)  # joins its table
     read = shown.source
     kind_of_value = _KINDS.get(shown.type, "xs:string")
+    if shown.valued and not value:  # XNAT asks for the value NULL, which nothing has
+        return _Searched(Column(key, lambda _row: "", kind_of_value), name, value, shown)
     return _Searched(Column(key, lambda row: read(scope, row, value), kind_of_value), name, value, shown)
 
 
