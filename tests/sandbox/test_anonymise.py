@@ -229,6 +229,17 @@ def test_each_script_that_ran_is_recorded_in_the_object(client: httpx.Client, na
     assert len(codes(received(client, {name: (BUNDLED / name).read_bytes()})[0])) == 1
 
 
+@pytest.mark.parametrize(
+    ("script", "language"), [("(0010,0010) := subject\n", 4), ('version "6.1"\n(0010,0010) := subject\n', 6)]
+)
+def test_the_record_names_the_language_of_the_script(client: httpx.Client, script: str, language: int) -> None:
+    """Scheme, version and meaning are those of XNAT's own unit test (import.md §2.9: BaseMizerServiceTest)."""
+    site_script(client, script)
+    [item] = received(client, {"a.dcm": mr_object()})[0].DeidentificationMethodCodeSequence
+    found = (item.CodingSchemeDesignator, item.CodingSchemeVersion, item.CodeMeaning)
+    assert found == ("XNAT", "1.0", f"XNAT DicomEdit {language} Script")
+
+
 def test_the_record_of_an_object_grows_and_keeps_what_was_in_it(client: httpx.Client) -> None:
     item = pydicom.Dataset()
     item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = "113100", "DCM", "Basic Profile"

@@ -135,3 +135,30 @@ def test_a_script_is_switched_by_the_parameter_and_by_nothing_else(
     )
     assert answer.status_code == code
     assert client.get("/xapi/anonymize/site/enabled").json() is True
+
+
+def test_the_legacy_addresses_have_the_columns_of_their_source(client: httpx.Client) -> None:
+    """`project` is -1 for the site, a project without a script has no row (import.md §2.9: DicomEdit)."""
+    base = "/data/config/edit/projects/P1/image/dicom"
+    assert rows(client.get(f"{base}/script?format=json")) == rows(client.get(f"{base}/status?format=json")) == []
+    put(client, f"{base}/script", "(0010,0020) := session")
+    assert client.put(f"{base}/status?activate=true").status_code == 200
+    script, status = (client.get(f"{base}/{tail}?format=json") for tail in ("script", "status"))
+    assert "totalRecords" not in script.json()["ResultSet"]
+    [row] = rows(script)
+    assert (set(row), row["project"]) == ({"project", "user", "create_date", "script", "id"}, "P1")
+    assert row["script"] == "(0010,0020) := session"
+    [state] = rows(status)
+    assert (set(state), state["edit"], state["id"]) == (
+        {"project", "edit", "create_date", "user", "id"},
+        "true",
+        row["id"],
+    )
+    [site] = rows(client.get("/data/config/edit/image/dicom/script?format=json"))
+    assert site["project"] == "-1"
+
+
+@pytest.mark.parametrize(("query", "words"), [("", "Please set the activate"), ("?activate=TRUE", "should be either")])
+def test_a_script_is_switched_by_true_or_false_alone(client: httpx.Client, query: str, words: str) -> None:
+    answer = client.put(f"/data/config/edit/image/dicom/status{query}")
+    assert (answer.status_code, words in answer.text) == (400, True)

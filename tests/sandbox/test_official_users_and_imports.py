@@ -39,6 +39,8 @@ def test_roles_and_groups_are_given_as_lists(client: httpx.Client, someone: http
     assert [one["id"] for one in someone.get("/xapi/role/projects").json()] == ["P1"]
     assert client.put("/xapi/users/someone/roles", json=["Nobody"]).status_code == 404
     assert client.get("/xapi/users/rolemap").json()["Privileged"] == ["someone"]
+    plain = ["Administrator", "CustomFormManager", "Privileged", "non_expiring"]
+    assert client.get("/xapi/users/roles").json() == plain == list(client.get("/xapi/users/rolemap").json())
 
 
 @pytest.mark.parametrize(("group", "writes"), [("ALL_DATA_ADMIN", 201), ("ALL_DATA_ACCESS", 403)])

@@ -81,28 +81,33 @@ class _Scripts:
             self.site.save(project)
         return Response()
 
-    # -- the legacy addresses (`DicomEdit`); the codes of what is not asserted are a doubt -----------------------------
+    # -- the legacy addresses (`DicomEdit`, import.md §13) -------------------------------------------------------------
 
     def legacy_script(self, request: Request, match: Match) -> Response:
-        """Show a script with its `id`, which objects are recorded with."""
+        """Show a script with its `id`, which objects are recorded with; a project without one has no row."""
         name = self._legacy_name(request, match, "read")
-        stored = projectscript.stored_script(self.site, name)
-        script = stored or (anonymise.DEFAULT_PROJECT_SCRIPT if name else anonymise.DEFAULT_SITE_SCRIPT)
-        document = self.site.record.configs.get(projectscript.config_key(name), {})
-        row = {
-            "project": name,
-            "user": str(document.get("user", "admin")),
-            "create_date": str(document.get("create_date", "")),
-            "script": script,
-            "id": projectscript.script_number(self.site, name),
-        }
-        return listing_response(request, [row])
+        known = self._legacy_row(name)
+        script = projectscript.stored_script(self.site, name) or anonymise.DEFAULT_SITE_SCRIPT
+        row = {"project": name or "-1", "user": known["user"], "create_date": known["create_date"], "script": script}
+        return listing_response(request, self._legacy_rows(name, {**row, "id": known["id"]}), total=False)
 
     def legacy_status(self, request: Request, match: Match) -> Response:
         """Tell whether a script runs."""
         name = self._legacy_name(request, match, "read")
         runs = self.site.projects[name].anonymise if name else self.site.settings.flag(_SITE_FLAG)
-        return listing_response(request, [{"project": name, "edit": str(runs).lower()}])
+        row = {"project": name or "-1", "edit": str(runs).lower(), **self._legacy_row(name)}
+        return listing_response(request, self._legacy_rows(name, row), total=False)
+
+    def _legacy_row(self, name: str) -> dict[str, str]:
+        document = self.site.record.configs.get(projectscript.config_key(name), {})
+        return {
+            "create_date": str(document.get("create_date", "")),
+            "user": str(document.get("user", "admin")),
+            "id": projectscript.script_number(self.site, name),
+        }
+
+    def _legacy_rows(self, name: str, row: dict[str, str]) -> list[dict[str, str]]:
+        return [row] if not name or projectscript.stored_script(self.site, name) else []
 
     def legacy_put(self, request: Request, match: Match) -> Response:
         """Replace a script."""
@@ -113,14 +118,16 @@ class _Scripts:
     def legacy_switch(self, request: Request, match: Match) -> Response:
         """Switch a script by the query parameter `activate`."""
         name, wanted = self._legacy_name(request, match, "delete"), request.param("activate")
-        if wanted.lower() not in {"true", "false"}:
-            raise Refusal(400, "Query parameter activate must be true or false.")
+        if not request.has("activate"):
+            raise Refusal(400, "Please set the activate query string parameter to true or false.")
+        if wanted not in {"true", "false"}:
+            raise Refusal(400, "The activate parameter should be either true or false.")
         with self.site.lock:
             if name:
-                self.site.projects[name].anonymise = wanted.lower() == "true"
+                self.site.projects[name].anonymise = wanted == "true"
                 self.site.save(self.site.projects[name])
             else:
-                self.site.settings.update({_SITE_FLAG: wanted.lower() == "true"})
+                self.site.settings.update({_SITE_FLAG: wanted == "true"})
                 self.site.save_site()
         return Response()
 

@@ -12,7 +12,7 @@ from xnatsync.sandbox.model.accounts import User
 from xnatsync.sandbox.model.members import groups_of, join_group, leave_group
 from xnatsync.sandbox.model.site import Site
 
-ROLES = ("Administrator", "non_expiring", "Privileged", "Bundler", "DataManager")
+ROLES = ("Administrator", "CustomFormManager", "Privileged", "non_expiring")  # those of a plain site (import.md §6.5)
 """Roles of a plain site; which others there are is a doubt."""
 
 ALL_DATA = frozenset({"ALL_DATA_ADMIN", "ALL_DATA_ACCESS"})

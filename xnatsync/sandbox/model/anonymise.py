@@ -75,7 +75,7 @@ def apply(script: str, item: Opened, names: Names, script_id: str) -> tuple[Open
         target = _HeadTarget(item.head)
         run(understood, target, bound)
         changes |= target.changes()
-    changes[dicomrecord.TAG] = dicomrecord.element(item.head, script_id)
+    changes[dicomrecord.TAG] = dicomrecord.element(item.head, script_id, 4 if understood.legacy else 6)
     return item, changes
 
 
