@@ -81,7 +81,7 @@ class _Scripts:
             self.site.save(project)
         return Response()
 
-    # -- the legacy addresses (`DicomEdit`, import.md §13) -------------------------------------------------------------
+    # -- the legacy addresses (`DicomEdit`, import.md §2.9) ------------------------------------------------------------
 
     def legacy_script(self, request: Request, match: Match) -> Response:
         """Show a script with its `id`, which objects are recorded with; a project without one has no row."""
