@@ -404,3 +404,29 @@ def test_the_text_of_a_member_follows_its_hidden_keys(admin, session, url, param
     assert admin.get(f"{session}{url}?format=xml").text == shown.text
     bare = admin.get(f"{session}{url}?format=xml&concealHiddenFields=true").text
     assert "hidden_fields" not in bare
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("the end (there).&#13;\n", "the end (there).\r\n"),
+        ("  indented", "  indented"),
+        ("<!-- keys -->after", "after"),
+        ("one<!-- keys -->\n  ", "one"),
+        (" \n ", ""),
+    ],
+)
+def test_white_space_in_a_text_is_part_of_it_and_blank_pieces_are_not(site, admin, text, kept):
+    """V xnatpy `test_project_data` (a description with a line end); src SAXReader.characters, .isValidText."""
+    admin.put("/data/projects/P").raise_for_status()
+    sent = f'<xnat:Project ID="P" {NAMESPACES}><xnat:description>{text}</xnat:description></xnat:Project>'
+    assert put_xml(admin, "/data/projects/P", sent).status_code == 200
+    assert site.projects["P"].fields.get("description", "") == kept
+
+
+def test_numbers_and_dates_lose_the_white_space_around_them(site, admin):
+    admin.put("/data/projects/P").raise_for_status()
+    sent = SESSION.replace("<xnat:date>2001-01-01</xnat:date>", "<xnat:date> 2001-01-01\n</xnat:date>")
+    assert "<xnat:date> " in sent
+    assert put_xml(admin, "/data/projects/P/subjects/S/experiments/E", sent).status_code in {200, 201}
+    assert [found.fields["date"] for found in site.experiments.values()] == ["2001-01-01"]

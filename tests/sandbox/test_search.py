@@ -353,3 +353,11 @@ def test_a_field_that_goes_with_a_value_is_empty_without_one(get, root, name):
     document = search(root, ()).replace(b"<xdat:search_where", f"{field(root, name)}<xdat:search_where".encode(), 1)
     reply = post(get, document)
     assert (reply.status, {row[name.lower()] for row in reply.rows}) == (200, {""})
+
+
+def test_the_type_of_a_column_is_that_of_the_field_whatever_the_document_says(get):
+    """xnatpy sends xs:string and None and is answered string (V `test_querying`, the whole JSON compared)."""
+    document = search(MR, ("PROJECT", f"{MR}/label", "DATE")).replace(b"<xdat:type>string", b"<xdat:type>None")
+    columns = post(get, document).table["Columns"]
+    assert [each.get("type") for each in columns] == ["string", "string", "date", None]
+    assert [each.get("header") for each in columns[:1]] == ["Project"]

@@ -17,7 +17,8 @@ def read_document(document: bytes) -> Part:
     if b"<!DOCTYPE" in document[:4096]:
         raise ModelError(422, "DOCTYPE is disallowed.")
     try:
-        root = ET.fromstring(document)  # noqa: S314 - without a DOCTYPE there are no entities to expand
+        builder = ET.TreeBuilder(insert_comments=True)  # they part the texts around them
+        root = ET.fromstring(document, ET.XMLParser(target=builder))  # noqa: S314 - without a DOCTYPE no entities
     except ET.ParseError as error:
         raise ModelError(422, f"Unable to parse the XML document: {error}") from error
     kind = type_of_document(_local(root.tag))
@@ -31,9 +32,9 @@ def _read(node: ET.Element, described: Element) -> Part:
     """Reads an item; an empty value is as good as none (official: `ID=""` of a new one)."""
     part = Part(described.name)
     _attributes(part, node, described, "")
-    if described.text and (text := (node.text or "").strip()):
+    if described.text and (text := _text(node, described, described.text)):
         part.values[described.text] = checked(described, described.text, text)
-    for child in node:
+    for child in _elements(node):
         _child(part, child, described, "")
     return part
 
@@ -51,14 +52,31 @@ def _child(part: Part, node: ET.Element, described: Element, prefix: str) -> Non
     inside = any(known.startswith(below) for known in (*described.fields, *described.members))
     if path not in described.fields and not inside:
         raise ModelError(422, f"{described.name} has no element {path}.")
-    text = (node.text or "").strip()
+    text = _text(node, described, path)
     if text and path not in described.fields:
         raise ModelError(422, f"The element {path} of {described.name} holds no text.")
     if text:
         part.values[path] = checked(described, path, text)
     _attributes(part, node, described, below)
-    for child in node:
+    for child in _elements(node):
         _child(part, child, described, below)
+
+
+def _elements(node: ET.Element) -> list[ET.Element]:
+    """Return the children without comments, whose tag is a function."""
+    return [child for child in node if not callable(child.tag)]
+
+
+def _text(node: ET.Element, described: Element, path: str) -> str:
+    """Return the text of an element as XNAT takes it: pieces that are blank are left out, the others kept whole.
+
+    Comments part the pieces (`SAXReader.characters`); numbers and dates lose the white space around them.
+    """
+    comments = (child for child in node if callable(child.tag))
+    pieces = [node.text or "", *(comment.tail or "" for comment in comments)]
+    text = "".join(piece for piece in pieces if piece.strip())
+    found = described.fields.get(path)
+    return text if found is not None and found.type == "xs:string" and not found.choices else text.strip()
 
 
 def _attributes(part: Part, node: ET.Element, described: Element, prefix: str) -> None:

@@ -132,7 +132,7 @@ def _described(root: str, found: _Searched, field: SearchField) -> dict[str, obj
     kinds = {xs: name for name, xs in _KINDS.items() if name != "UNKNOWN"}
     described: dict[str, object] = {
         "key": found.column.key,
-        "type": field.type or (shown.type if shown is not None else kinds.get(found.column.type, "string")),
+        "type": shown.type if shown is not None else kinds.get(found.column.type, "string"),
         "xPATH": f"{field.element}.{found.name}",
         "element_name": field.element,
         "header": field.header or (shown.header if shown is not None else "") or found.name,
