@@ -172,7 +172,7 @@ def test_the_scripts_over_rest(client: httpx.Client) -> None:
     client.put(f"{switch}?enable=false", content="true", headers=JSON).raise_for_status()
     assert client.get(switch).json() is False
     assert client.get("/xapi/anonymize/projects/P1").status_code == 204
-    client.put(switch, content="false", headers=JSON).raise_for_status()  # the body is not looked at
+    client.put(f"{switch}?enable=true", content="false", headers=JSON).raise_for_status()  # the body is not looked at
     assert client.get("/xapi/anonymize/projects/P1").text == "reject"
     assert client.get("/xapi/anonymize/projects/NOPE").status_code == 500
 
