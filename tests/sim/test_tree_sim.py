@@ -27,6 +27,7 @@ FOUND = (5, 15, 30, 38, 58, 145, 536, 605, 633, 853, 881, 1705, 2090, 2423, 3474
 FOUND_ODD = (  # with odd names
     45, 84, 194, 196, 366, 367, 433, 438, 471, 988, 1134, 1320, 1471, 2227, 3593, 3664, 10105,
 )  # fmt: skip
+FOUND_NOW = (224,)  # with all that is drawn now
 FOUND_THERE = ((73, "stuck", "disk.rename"), (84, "stuck", "disk.rename"), (156, "stuck", "disk.rename"))
 PROMISED = re.compile(r"[SLOE]\d+: ")  # a bug whose stand-in does not fit any more breaks no promise, but everything
 # Where each planted bug was caught last, so that the search is short; any other seed within CATCH_SEEDS is as good.
@@ -110,6 +111,12 @@ def test_what_was_found_stays_mended(seed: int) -> None:
 def test_what_odd_names_broke_stays_mended(seed: int) -> None:
     """Likewise, when there were odd names, and nothing was stuck."""
     assert Figures().note(TreeHistory(seed, without=LATER)).failed == []
+
+
+@pytest.mark.parametrize("seed", FOUND_NOW)
+def test_what_was_found_last_stays_mended(seed: int) -> None:
+    """Likewise, with all that is drawn now."""
+    assert batch(seed, seed + 1).failed == []
 
 
 @pytest.mark.parametrize(("seed", "fault", "where"), FOUND_THERE)

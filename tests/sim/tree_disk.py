@@ -76,7 +76,7 @@ class SimTreeDisk:
         self.own_away: dict[str, Inode] | None = None  # what somebody took away with the folder .xnatsync
         self.unsynced: list[Renaming] = []
         self.stamps: dict[tuple[str, int, int], bytes] = {}
-        self.remembered: set[tuple[str, bytes]] = set()
+        self.remembered: dict[tuple[str, bytes], int] = {}  # what we wrote where, and when first
         self.stuck: dict[str, int] = {}  # what cannot be renamed, linked or removed, and why, until a person mends it
 
     # --- what people see and do ----------------------------------------------------------------------------------
@@ -190,8 +190,8 @@ class SimTreeDisk:
         self._boundary("mark, done")
 
     def remember(self, root: Path, written: Iterable[tuple[str, bytes]]) -> None:
-        if self.mounted:
-            self.remembered.update(written)
+        for one in written if self.mounted else ():
+            self.remembered.setdefault(one, self.history.clock.ms)
 
     def remembers(self, root: Path, path: str, sha256: bytes) -> bool:
         return self.mounted and (path, sha256) in self.remembered

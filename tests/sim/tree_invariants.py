@@ -246,6 +246,9 @@ class TreeJudge:
         at = (row.kind, row.server_id, version.scan, version.label, version.name)
         if history.server.changed.get(at, -1) >= history.began_ms or history.owners_moved_ms >= history.began_ms:
             return
+        brought_ms = history.disk.remembered.get((version.path, version.sha256), history.began_ms)
+        if version.route == "m" and brought_ms < history.began_ms:
+            return  # an earlier run brought it and could not write that down: it has its version, and is replaced
         held = self.server_content(at)
         if held is None or history.sha(held) != version.sha256:
             self.broken("S9", f"{version.path} is agreed on by {version.route}, and the server holds something else")
