@@ -9,6 +9,8 @@ import lzma
 import tarfile
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pydicom
 import pytest
@@ -408,6 +410,65 @@ BEHIND: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "a few bytes": (lambda data: data + b"xyz", "something that is no part of it"),
     "an element that is cut": (lambda data: data + b"\xe1\x7f\x10\x10OB\0\0\xff\0\0\0cut", "is cut off"),
 }
+
+
+def _with_fewer_pixels(path: Path, **elements: Any) -> None:
+    """Its writer stopped early, and counted what was there."""
+    data = pydicom.dcmread(path)
+    data.PixelData = data.PixelData[: len(data.PixelData) // 2 - 2]
+    for keyword, value in elements.items():
+        setattr(data, keyword, value)
+    data.save_as(path)
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+def test_fewer_pixels_than_the_picture_has_are_asked_about(world: DropWorld, implicit: bool) -> None:
+    """A length field that agrees with what is there proves nothing: the picture is not whole."""
+    files = world.study("exam")
+    _with_fewer_pixels(files[-1])
+    if implicit:
+        data = pydicom.dcmread(files[-1])
+        data.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
+        data.save_as(files[-1], implicit_vr=True, little_endian=True)
+
+    report = world.sync()
+
+    row = only(report).item
+    assert (report.exit_code, row.code) == (3, "XS-OBJECTS-ODD")
+    assert "its pixel data have" in (row.detail or "")
+    assert world.archived(LABEL) == uids(files[:-1])
+    accept(load(world.config), ["exam"])
+    assert world.sync().exit_code == 0
+
+
+def test_a_picture_of_several_frames_needs_all_of_them(world: DropWorld) -> None:
+    """One frame less than it says is not the whole."""
+    files = world.study("exam")
+    data = pydicom.dcmread(files[-1])
+    data.NumberOfFrames = 2
+    data.save_as(files[-1])
+
+    report = world.sync()
+
+    assert (report.exit_code, only(report).item.code) == (3, "XS-OBJECTS-ODD")
+    data.PixelData = data.PixelData * 2
+    data.save_as(files[-1])
+    assert world.sync().exit_code == 0
+
+
+@pytest.mark.parametrize("interpretation", ["YBR_FULL_422", "YBR_PARTIAL_420"])
+def test_colours_that_are_stored_with_fewer_samples_are_whole(world: DropWorld, interpretation: str) -> None:
+    """Two thirds, or half, of what three samples for each point would need."""
+    files = world.study("exam")
+    data = pydicom.dcmread(files[-1])
+    data.BitsAllocated = data.BitsStored = 8
+    data.HighBit, data.SamplesPerPixel, data.PlanarConfiguration = 7, 3, 0
+    data.PhotometricInterpretation = interpretation
+    points = data.Rows * data.Columns
+    data.PixelData = bytes(points * 2 if interpretation == "YBR_FULL_422" else points * 3 // 2)
+    data.save_as(files[-1])
+
+    assert world.sync().exit_code == 0
 
 
 @pytest.mark.parametrize("packing", ["plain", "gzip"])

@@ -21,6 +21,7 @@ from xnatsync.core.manifest import Doubt, Kind
 from xnatsync.dicom.classify import Classifier, Reading
 from xnatsync.dicom.elements import Coding
 from xnatsync.dicom.fields import field_named, text_of
+from xnatsync.dicom.identity import pixel_digest
 
 CLASSIFIER = Classifier({"PatientID", "PatientName"}, pixels=True)
 
@@ -338,3 +339,51 @@ def test_binary_values_become_numbers_and_nothing_else() -> None:
     assert text_of(b"a\\b ", "LT", little) == "a\\b"
     assert text_of("é".encode("latin-1"), "LO", little, b"ISO_IR 100") == "é"
     assert text_of("é".encode(), "LO", little, b"NO_SUCH SET") != ""
+
+
+# --- what a writer did not know (UN), in sequences of undefined length -------------------------------------------
+
+
+def _element(group: int, number: int, vr: bytes, value: bytes, *, explicit: bool) -> bytes:
+    head = struct.pack("<HH", group, number)
+    return head + (vr + struct.pack("<H", len(value)) if explicit else struct.pack("<L", len(value))) + value
+
+
+def _unknown(items: list[bytes], *, bounded: bool, explicit: bool = True) -> bytes:
+    """A sequence with VR UN and undefined length; `bounded` items say how long they are."""
+    found = struct.pack("<HH", 0x0029, 0x1010) + (b"UN\0\0" if explicit else b"") + b"\xff" * 4
+    for item in items:
+        found += struct.pack("<HHL", 0xFFFE, 0xE000, len(item) if bounded else 0xFFFFFFFF) + item
+        found += b"" if bounded else struct.pack("<HHL", 0xFFFE, 0xE00D, 0)
+    return found + struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("bounded", [False, True])
+@pytest.mark.parametrize("written", ["explicit", "implicit", "one item each"])
+def test_each_item_of_an_unknown_sequence_tells_how_it_is_written(written: str, bounded: bool, nested: bool) -> None:
+    """The standard wants implicit VR there, some write explicit VR: both are read to their end, and nothing is cut."""
+    ways = {"explicit": [True, True], "implicit": [False, False], "one item each": [True, False]}[written]
+    uid = b"1.2.840.10008.5.1.4.1.1.4\0"
+    items = [
+        _element(0x0008, 0x0016, b"UI", uid, explicit=way) + _element(0x0008, 0x1140, b"LO", b"text", explicit=way)
+        for way in ways
+    ]
+    if nested:
+        items = [
+            _element(0x0008, 0x0016, b"UI", uid, explicit=way) + _unknown([item], bounded=bounded, explicit=way)
+            for way, item in zip(ways, items, strict=True)
+        ]
+    data = make()
+    at = data.index(b"\xe0\x7f\x10\x00")
+    whole = data[:at] + _unknown(items, bounded=bounded) + data[at:]
+
+    found, plain = read(whole), read(data)
+
+    assert (found.kind, found.reason, found.identity, found.pixels) == (
+        Kind.DICOM, "", plain.identity, plain.pixels,
+    )  # fmt: skip
+    facts, other = (pixel_digest(iter([one]), content=True) for one in (whole, data))
+    assert (facts.problem, facts.pixels) == ("", other.pixels)
+    assert facts.content not in {None, other.content}
+    assert read(whole[: at + 40]).kind is Kind.BROKEN

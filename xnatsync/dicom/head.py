@@ -218,7 +218,7 @@ def _one_element(source: ByteSource, head: Head, wanted: Collection[int], hash_p
     if tag in PIXELS:
         head.has_pixels = True
         _read_pixels(source, head, length, hash_pixels)
-        head.odd = odd_behind_pixels(source, head.coding)
+        head.odd = _too_few_pixels(head, length) or odd_behind_pixels(source, head.coding)
         return True
     if length == UNDEFINED:
         skip_sequence(source, tag, Coding(explicit=False) if vr == b"UN" else head.coding)
@@ -241,7 +241,7 @@ def _one_digested(
     if tag in PIXELS:
         head.has_pixels = True
         _read_pixels(source, head, length, hash_pixels)
-        head.odd = odd_behind_pixels(source, head.coding)
+        head.odd = _too_few_pixels(head, length) or odd_behind_pixels(source, head.coding)
         return True
     if tag in wanted and length <= MAX_VALUE:
         value = take(source, tag, length)
@@ -295,6 +295,22 @@ def _read_pixels(source: ByteSource, head: Head, length: int, hash_pixels: bool)
         _read_fragments(source, head, sink)
     if hash_pixels and head.pixel_bytes:  # an empty value equals every other empty value, and proves nothing
         head.pixels = digest.digest()
+
+
+def _too_few_pixels(head: Head, length: int) -> str:
+    """Say that native pixel data are shorter than the picture: its writer may have stopped, and counted what was there.
+
+    Colours may be stored with half of their samples (YBR_FULL_422, YBR_PARTIAL_420).
+    """
+    rows, columns, bits = head.number(ROWS), head.number(COLUMNS), head.number(BITS)
+    if length == UNDEFINED or not head.pixel_bytes or rows is None or columns is None or bits is None:
+        return ""
+    samples, frames = head.number(SAMPLES) or 1, head.number(FRAMES) or 1
+    due = (rows * columns * samples * frames * bits + 7) // 8
+    least = due // 2 if samples > 1 else due
+    if head.pixel_bytes >= least:
+        return ""
+    return f"its pixel data have {head.pixel_bytes} bytes, and its picture needs {least}"
 
 
 def _unpadded(head: Head, length: int) -> int:
