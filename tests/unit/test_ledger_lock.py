@@ -113,6 +113,46 @@ def test_a_ledger_that_lies_elsewhere_is_not_written_to(tmp_path: Path, how: str
         _held_through_a_link(tmp_path)
 
 
+@POSIX
+@pytest.mark.parametrize("names", [["-wal"], ["-shm", "-wal"]])
+@pytest.mark.parametrize("how", ["removed", "moved", "replaced"])
+def test_a_log_that_lost_its_name_is_noticed_before_more_is_written(tmp_path: Path, names: list[str], how: str) -> None:
+    """A kill would take along what it holds; ending in order brings all of it into the ledger."""
+    ledger = fresh(tmp_path)
+    seen(ledger, "before")
+    for name in names:
+        file = tmp_path / f"ledger.db{name}"
+        file.rename(tmp_path / f"away{name}")
+        if how == "removed":
+            (tmp_path / f"away{name}").unlink()
+        elif how == "replaced":
+            shutil.copy(tmp_path / f"away{name}", file)
+
+    with pytest.raises(LedgerMoved, match="-wal was moved"):
+        seen(ledger, "after")
+
+    ledger.close()
+    for name in names:
+        (tmp_path / f"ledger.db{name}").unlink(missing_ok=True)
+    again = open_ledger(tmp_path / "ledger.db")
+    assert [item.path for item in again.items()] == ["before"]
+    again.examine()
+    again.close()
+
+
+def test_a_log_of_our_own_is_no_other(tmp_path: Path) -> None:
+    """Neither a checkpoint nor another process that reads and writes beside us makes it another file."""
+    ledger = fresh(tmp_path)
+    seen(ledger, "one")
+    beside = open_ledger(tmp_path / "ledger.db")
+    seen(beside, "two")
+    beside.close()
+    ledger.database.execute("pragma wal_checkpoint(truncate)")
+    seen(ledger, "three")
+    assert len(ledger.items()) == 3
+    ledger.close()
+
+
 def _moved_within(ledger: Ledger, path: Path, away: Path) -> None:
     with ledger.write():
         seen(ledger, "within")

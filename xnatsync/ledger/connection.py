@@ -41,6 +41,8 @@ class Connection:
         self._raw = raw
         self._path = path  # of the file that is written to; None: memory, or only read
         self._file = path.stat() if path is not None else None
+        self._log_path = path.resolve().with_name(f"{path.resolve().name}-wal") if path is not None else None
+        self._log: os.stat_result | None = None  # the log that SQLite has open, as it was first seen
         self._lock = threading.RLock()
         self._depth = 0
 
@@ -110,6 +112,27 @@ class Connection:
             there = None
         if there is None or not os.path.samestat(there, self._file):
             raise LedgerMoved(f"{self._path} was moved, removed or replaced while this process works with it")
+        self._refuse_other_log()
+
+    def _refuse_other_log(self) -> None:
+        """Refuse to write when the log lost its name: a kill would take along all that it holds.
+
+        SQLite keeps it open and in its place as long as it works; closing it brings what it holds into the ledger.
+        """
+        if self._log_path is None:
+            return
+        try:
+            there = self._log_path.stat()
+        except OSError:
+            there = None
+        if self._log is None:
+            self._log = there
+        elif there is None or not os.path.samestat(there, self._log):
+            raise LedgerMoved(
+                f"{self._log_path} was moved, removed or replaced while this process works with it",
+                advice="Run it again: what was in the log was brought into the ledger as this process ended. Leave the "
+                "files beside a ledger alone as long as an xnatsync runs.",
+            )
 
     def _run(self, sql: str, values: Values = ()) -> sqlite3.Cursor:
         with self._lock:
