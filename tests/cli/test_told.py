@@ -12,6 +12,10 @@ from pathlib import Path
 import pytest
 
 from cli_world import PASSWORD, World
+from xnatsync.config.load import load
+from xnatsync.engine.world import Silent
+from xnatsync.service.app import App
+from xnatsync.service.planning import plan
 
 # --- the plan ----------------------------------------------------------------------------------------------------
 
@@ -41,6 +45,23 @@ def test_the_totals_of_a_plan_are_what_the_run_does(box: World) -> None:
     assert totals["sessions"] == sum(unit["receipt"] is not None for unit in units)
     held = [item for item in items if item["hold"] == "person" or any(u["hold"] == "person" for u in item["units"])]
     assert totals["held"] == len(held) == 2
+
+
+def test_a_plan_tells_the_code_and_the_advice_with_which_the_run_holds(box: World) -> None:
+    """Of broken objects, of files in doubt and of odd ones: each has a way on of its own."""
+    for name in ("broken", "doubt", "odd"):
+        box.study(name, f"P-{name}", seed=len(name), date="20260303")
+    objects = {name: min((box.drop / name).rglob("*.dcm")) for name in ("broken", "odd")}
+    objects["broken"].write_bytes(objects["broken"].read_bytes()[:-100])
+    (box.drop / "doubt" / "empty.dcm").write_bytes(b"")
+    objects["odd"].write_bytes(objects["odd"].read_bytes() + b"xyz")
+
+    foreseen = plan(App(load(box.config)), [], progress=Silent()).items
+    items = box.run("sync", "-o", "json").document["items"]
+
+    stops = {part.item.path: part.stop.code if part.stop is not None else part.item.code for part in foreseen}
+    assert stops == {part["path"]: part["code"] for part in items}
+    assert len(set(stops.values())) == 3
 
 
 def test_a_plan_numbers_nothing_that_the_ledger_does_not_know(box: World) -> None:

@@ -41,6 +41,15 @@ def test_every_number_has_a_scope_and_an_error(number: int, operation: Operation
     assert error.remedy
 
 
+def test_what_is_too_big_for_a_file_system_is_not_told_to_make_room() -> None:
+    """The disk has room: another advice fits."""
+    error = our_disk(OSError(errno.EFBIG, os.strerror(errno.EFBIG)), "writing it")
+
+    assert type(error) is DiskFull
+    assert "ulimit" in error.remedy
+    assert error.remedy != our_disk(OSError(errno.ENOSPC, "full"), "writing it").remedy
+
+
 @pytest.mark.parametrize("operation", CHANGES)
 def test_only_what_a_disk_lacks_may_speak_of_all_of_it(operation: Operation) -> None:
     """Rights, names, mount points, links, busy files: each is the matter of the thing that was named."""

@@ -307,6 +307,7 @@ class TreeHistory:
             self.ledger = TreeLedger(self.raw, self)
             run_id = self.ledger.start_run("command", 1, "boot", "0", self.now())
             self.ledger.disbelieve_the_future(self.now())  # as `recover` does before any route of a run
+            self.ledger.end_cut_deeds(self.now())
             archive = SimArchive(self.server, self.password)
             world = TreeWorld(
                 ledger=self.ledger, disk=self.disk, clock=self.clock, ids=self.ids, archive=lambda name: archive,

@@ -530,6 +530,24 @@ def test_a_deed_of_a_clock_that_was_ahead_is_quiet_from_now_on_once(ledger: Ledg
         assert ledger.latest_deed(row.id, DICOM, "a") == replace(before, quiet_at=quiet_at)
 
 
+def test_the_quiet_time_of_a_cut_deed_begins_when_its_death_is_noticed(ledger: Ledger) -> None:
+    """However long after it was announced; one that ended keeps what was said of it."""
+    row = known(ledger)
+    words = {"run_id": 1, "sha256": bytes(32), "request_id": "r", "now": NOW, "quiet_at": "2026-03-01T12:01:00.000Z"}
+    ledger.begin_deed(row.id, DICOM, "cut", **(words | {"now": "2026-03-01T12:00:00.000Z"}))  # type: ignore[arg-type]
+    other = ledger.begin_deed(row.id, DICOM, "ended", **(words | {"request_id": "s"}))  # type: ignore[arg-type]
+    ledger.end_deed(other.id, outcome="ok", now=NOW)
+    ended = ledger.latest_deed(row.id, DICOM, "ended")
+
+    for now in ("2026-03-01T13:30:00.000Z", "2026-03-01T13:30:30.000Z"):
+        ledger.end_cut_deeds(now)
+        cut = ledger.latest_deed(row.id, DICOM, "cut")
+        assert cut is not None
+        assert (cut.outcome, cut.quiet_at) == ("unknown", "2026-03-01T13:31:00.000Z")
+    assert ledger.latest_deed(row.id, DICOM, "ended") == ended
+    assert ledger.open_deeds() == []
+
+
 def test_a_deed_that_a_right_clock_wrote_stays_as_quiet(ledger: Ledger) -> None:
     """A run that begins while it may still land waits no longer and no shorter."""
     row = known(ledger)

@@ -61,7 +61,7 @@ def install(name: str, home: Path) -> list[str]:
     if name not in _SCRIPTS:
         raise Usage(
             f"completion is not installed for {name or 'an unknown shell'}",
-            advice="`xnatsync --show-completion` prints it; bash, zsh and fish can be installed.",
+            advice="The option `--show-completion` prints it; bash, zsh and fish can be installed.",
         )
     place = home / _SCRIPTS[name]
     content = _script(name).encode()
@@ -69,7 +69,7 @@ def install(name: str, home: Path) -> list[str]:
         if os.path.lexists(place) and (place.is_symlink() or not place.is_file() or _OURS not in place.read_bytes()):
             raise PlaceTaken(
                 f"{place} is there, and is not ours: it was left as it is",
-                advice="Move it away; or `xnatsync --show-completion` prints what would be written.",
+                advice="Move it away; the option `--show-completion` prints what would be written.",
             )
         done = _put(place, content)
         start = _STARTS.get(name)
@@ -77,7 +77,7 @@ def install(name: str, home: Path) -> list[str]:
     except OSError as error:
         raise Usage(
             f"completion cannot be installed: {error.filename}: {error.strerror}",
-            advice="`xnatsync --show-completion` prints what would be written.",
+            advice="The option `--show-completion` prints what would be written.",
         ) from error
 
 

@@ -72,6 +72,8 @@ def our_disk(error: OSError, doing: str) -> DiskError:
     if isinstance(error, LinkOnTheWay):
         return LinkInOurWay(f"{error.filename} is a link, and links are never followed")
     text = f"{doing} failed: {why(error)}"
+    if error.errno == errno.EFBIG:
+        return DiskFull(text, advice=_TOO_BIG)
     if error.errno in _FULL:
         return DiskFull(text)
     if error.errno in _TAKEN:
@@ -98,6 +100,10 @@ def one_thing(error: OSError, doing: str, operation: Operation) -> DiskError:
     return DiskRefused(f"{doing} failed: {why(error)}", advice=_ADVICE.get(error.errno or 0))
 
 
+_TOO_BIG = (
+    "The disk has room, and takes no file of that size: its file system has a limit (FAT: 4 GB), or this account has "
+    "one (`ulimit -f`). Move the folder to a file system without it, or raise the limit; then run it again."
+)
 _RIGHTS = (
     "Give this account the right to change it, or move it yourself. (Whoever moves a folder must be allowed to write "
     "in it, and the folder above must not be sticky.)"

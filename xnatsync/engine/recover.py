@@ -17,6 +17,7 @@ def recover(world: World) -> None:
     ended = [run.id for run in world.ledger.open_runs() if run.id != world.run_id]
     if ended:
         world.ledger.interrupt_runs(ended, world.now())
+    world.ledger.end_cut_deeds(world.now())
     for attempt in world.ledger.open_attempts():
         unit = world.ledger.unit(attempt.unit_id)
         route = world.routes.get(unit.route)

@@ -7,6 +7,7 @@ from dataclasses import fields
 
 from xnatsync.core.errors import Bug
 from xnatsync.core.inventory import ResourceKey
+from xnatsync.core.moment import later, parse
 from xnatsync.ledger.connection import Connection, Value
 from xnatsync.ledger.rows import Outcome
 from xnatsync.ledger.tree_rows import AuditRow, DeedRow, NewAudit
@@ -55,6 +56,16 @@ class Deeds(Connection):
         """Lists the deeds whose end was never recorded, of one owner or of all, the oldest first."""
         sql = f"select {DEED} from deed where ended_at is null and (:owner is null or owner_id = :owner) order by id"
         return self._all(DeedRow, sql, {"owner": owner_id})
+
+    def end_cut_deeds(self, now: str) -> None:
+        """Note of deeds whose process died that nobody knows their end.
+
+        Their quiet time begins now: when the process died, the server may still have been reading.
+        """
+        with self.write():
+            for deed in self.open_deeds():
+                quiet_s = (parse(deed.quiet_at) - parse(deed.began_at)).total_seconds()
+                self.end_deed(deed.id, outcome="unknown", now=now, quiet_at=later(now, max(0.0, quiet_s)))
 
     def latest_deed(self, owner_id: int, resource: ResourceKey, name: str) -> DeedRow | None:
         """Finds what was last done to one file of a resource."""

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from xnatsync.core.decide import Send, Step, Stop, decide
-from xnatsync.core.errors import ObjectsBroken, SessionCollision, XnatsyncError
+from xnatsync.core.errors import SessionCollision, XnatsyncError
 from xnatsync.core.manifest import Kind
-from xnatsync.core.wording import counted
 from xnatsync.engine.discover import discover
 from xnatsync.engine.items import step_item
 from xnatsync.engine.observe import observe
+from xnatsync.engine.unaccounted import refusal
 from xnatsync.engine.units import base_of, wish_of
 from xnatsync.engine.world import Progress, World, last_attempt
 from xnatsync.ledger.rows import FileRow, ItemRow, UnitRow
@@ -65,6 +65,7 @@ def plan(app: App, names: Sequence[str], *, progress: Progress) -> PlanReport:
     routes = {name: replace(route, settle_s=0.0) for name, route in app.routes(names).items()}
     report = PlanReport()
     with app.rehearsal(routes, progress) as world:
+        world.ledger.disbelieve_the_future(world.now())  # as a run does when it begins
         known = {item.id for item in world.ledger.items(living=False)}
         for route in routes.values():
             try:
@@ -112,10 +113,7 @@ def _stop(item: ItemRow, others: Sequence[FileRow]) -> XnatsyncError | None:
     broken = [file for file in others if file.kind == Kind.BROKEN.value]
     if item.hold == "person" or item.phase == "left" or not broken:
         return None
-    first = broken[0]
-    return ObjectsBroken(
-        f"not to be delivered: {counted(len(broken), 'file')}, the first is {first.path}: {first.reason}"
-    )
+    return refusal(broken)
 
 
 def _without_rivals(items: Sequence[ItemPlan]) -> list[ItemPlan]:
