@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from cli_fields import document_faults
 from cli_world import REPOSITORY, plain_environment
 from xnatsync.cli.program import run
 from xnatsync.dicom.make import SeriesPlan, StudyPlan, make_study
@@ -111,3 +113,14 @@ def test_a_folder_that_is_not_there_is_a_usage_error(temporary: Path, capsys: py
     assert code == 2
     assert "[XS-USAGE]" in capsys.readouterr().err
     assert list(temporary.iterdir()) == []
+
+
+def test_a_program_reads_what_went_as_told(temporary: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One document, each expectation in it, and where the demonstration was kept."""
+    code = run(["demo", "--keep", "-o", "json"])
+    document = json.loads(capsys.readouterr().out)
+
+    assert document_faults(document) == []
+    assert code == document["exit_code"] == 0
+    assert [one["met"] for one in document["expectations"]] == [True] * 10
+    assert Path(document["config"]).is_file()

@@ -178,7 +178,7 @@ def test_a_run_ends_in_order_when_told_to(number: signal.Signals, code: int, box
         cwd=REPOSITORY, env=plain_environment(),
     ) as process:  # fmt: skip
         assert process.stderr is not None
-        while "settles in" not in process.stderr.readline():
+        while "settles after" not in process.stderr.readline():
             assert process.poll() is None
         process.send_signal(number)
         out, _ = process.communicate(timeout=30)

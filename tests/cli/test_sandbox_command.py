@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from cli_fields import document_faults
 from cli_world import REPOSITORY, plain_environment
 
 
@@ -92,3 +94,23 @@ def test_two_sandboxes_never_serve_one_folder(tmp_path: Path) -> None:
         first.wait()
     with serving(root) as (_, url):
         assert ask(url, "/data/JSESSION")[0] == 200
+
+
+def test_a_program_reads_where_it_serves(tmp_path: Path) -> None:
+    """One document when it is ready; then it serves."""
+    command = [sys.executable, "-m", "xnatsync", "sandbox", "--root", str(tmp_path), "-o", "json"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY, env=plain_environment()
+    ) as process:
+        assert process.stdout is not None
+        try:
+            lines = ""
+            while not lines.endswith("}\n"):
+                lines += process.stdout.readline()
+            document = json.loads(lines)
+            assert document_faults(document) == []
+            assert (document["root"], document["user"]) == (str(tmp_path), "admin")
+            assert ask(document["url"], "/data/auth")[0] == 200
+        finally:
+            process.terminate()
+        assert process.wait(timeout=20) == 0

@@ -73,7 +73,7 @@ def test_running_is_told_from_killed(box: World) -> None:
         cwd=REPOSITORY, env=plain_environment(),
     ) as process:  # fmt: skip
         assert process.stderr is not None
-        while "settles in" not in process.stderr.readline():
+        while "settles after" not in process.stderr.readline():
             assert process.poll() is None
         running, fields = box.run("status"), box.run("status", "-o", "json").document
         process.send_signal(signal.SIGKILL)

@@ -285,7 +285,7 @@ def test_settling_can_be_skipped_and_what_waits_is_named(pushing: MirrorWorld) -
 
     ((row, why),) = waiting.waiting
     assert (row.session, waiting.unfinished) == ("S1_MR", 1)
-    assert why.startswith(f"{REPORT} settles in ")
+    assert why.startswith(f"{REPORT} settles after 20")
     assert stored(pushing) == {}
     assert pushing.mirror(settle_s=0.0).counts["proven"] == 1
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from xnatsync.cli.options import QuietOption
+from xnatsync.cli.options import OutputOption, QuietOption
 from xnatsync.cli.shell import Shell
 
 
@@ -24,6 +24,7 @@ def demo(
         typer.Argument(metavar="[PATH]", show_default=False, help="A DICOM folder of yours; it is only read."),
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the demonstration's folder behind.")] = False,
+    output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> int:
     """Show the product at work on this machine alone.
@@ -31,13 +32,16 @@ def demo(
     A stand-in XNAT, a study, some awkward drops, and a damaged object that is caught.
     """
     shell = ctx.ensure_object(Shell)
-    shell.begin("demo", None, quiet)
+    shell.begin("demo", output, quiet)
     from xnatsync.cli.exits import by_signal
-    from xnatsync.cli.stage import Stage
+    from xnatsync.cli.stage import Record, Stage
     from xnatsync.service.clock import stop_on_signals
     from xnatsync.service.demo import show
 
     stop = threading.Event()
     with stop_on_signals(stop) as received:
-        code = show(Stage(shell.screen), path, keep=keep, stop=stop)
-    return by_signal(received, code)
+        record = Record() if shell.is_json else None
+        code = by_signal(received, show(record or Stage(shell.screen), path, keep=keep, stop=stop))
+    if record is not None:
+        shell.show([], {"exit_code": code, **record.fields(keep=keep)})
+    return code

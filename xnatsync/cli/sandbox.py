@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from xnatsync.cli.options import OutputOption
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
 
@@ -25,18 +26,25 @@ def sandbox(
     password: Annotated[
         str, typer.Option(metavar="WORD", envvar="XNATSYNC_SANDBOX_PASSWORD", help="The administrator's password.")
     ] = "admin",  # noqa: S107 - of a stand-in that only this machine can reach
+    output: OutputOption = None,
 ) -> int:
     """Serve a stand-in XNAT on this machine."""
     shell = ctx.ensure_object(Shell)
-    shell.begin("sandbox", None)
+    shell.begin("sandbox", output)
     from xnatsync.core.errors import Usage
     from xnatsync.sandbox.serve import InUse, NotASandbox, serve
     from xnatsync.service.clock import stop_on_signals
 
+    def ready(url: str) -> None:
+        if shell.is_json:
+            shell.show([], {"url": url, "root": str(root.absolute()), "user": user})
+        else:
+            shell.screen.document(f"ready {url}")
+
     stop = threading.Event()
     with stop_on_signals(stop):
         try:
-            serve(root, port, user, password, lambda url: shell.screen.document(f"ready {url}"), stop)
+            serve(root, port, user, password, ready, stop)
         except InUse as error:
             raise Usage(
                 f"{error.strerror}", advice="Stop it, or give this one a folder of its own with `--root`."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,48 @@ if TYPE_CHECKING:
     from xnatsync.engine.world import Progress
     from xnatsync.service.story import Tale
     from xnatsync.service.sync import SyncReport
+
+
+class Record:
+    """Writes down, for a program, what went as announced and what did not; shows nothing."""
+
+    def __init__(self) -> None:
+        self._expectations: list[dict[str, object]] = []
+        self._config: Path | None = None
+
+    def fields(self, *, keep: bool) -> dict[str, object]:
+        """Return what is told at the end."""
+        return {"expectations": self._expectations, "config": str(self._config) if keep and self._config else None}
+
+    def chapter(self, text: str) -> None:
+        """Ignored."""
+
+    def say(self, text: str) -> None:
+        """Ignored."""
+
+    def good(self, text: str) -> None:
+        """Note that something went as it should."""
+        self._expectations.append({"text": text, "met": True})
+
+    def bad(self, text: str) -> None:
+        """Note that something did not."""
+        self._expectations.append({"text": text, "met": False})
+
+    def at(self, config: Path) -> None:
+        """Note the configuration."""
+        self._config = self._config or config
+
+    def report(self, report: SyncReport) -> None:
+        """Ignored."""
+
+    def tale(self, tale: Tale) -> None:
+        """Ignored."""
+
+    def progress(self) -> AbstractContextManager[Progress]:
+        """Show nothing."""
+        from xnatsync.engine.world import Silent
+
+        return nullcontext(Silent())
 
 
 class Stage:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from xnatsync.cli.lines import Block, Line, Tone
 from xnatsync.core.advice import advice_of
+from xnatsync.core.moment import clock_words
 from xnatsync.core.wording import counted
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def held_blocks(owners: Sequence[OwnerRow], troubled: Iterable[int], indent: int
         if person:
             yield Line(f"what to do: {row.advice or ''}", indent=indent + 2, hang=12)
         else:
-            yield Line(f"the next sync after {row.retry_at} tries again", indent=indent + 2)
+            yield Line(f"the next sync after {clock_words(row.retry_at or '')} tries again", indent=indent + 2)
     if len(held) > _OWNERS_SHOWN:
         yield Line(f"and {len(held) - _OWNERS_SHOWN} more that are held (JSON has all)", Tone.DIM, indent)
 

@@ -11,7 +11,7 @@ from xnatsync.core.choosing import Chosen, choose
 from xnatsync.core.errors import SourceChanged, SourceGone, SourceUnreadable, XnatsyncError
 from xnatsync.core.group import Study
 from xnatsync.core.manifest import Doubt, Kind, ManifestFile
-from xnatsync.core.moment import parse
+from xnatsync.core.moment import clock_words, parse
 from xnatsync.core.settle import settles_at
 from xnatsync.core.wording import counted, left_out_words
 from xnatsync.engine.failing import fail_item, is_tried_again, still_held
@@ -81,9 +81,10 @@ def _seen(world: World, route: DropRoute, item: ItemRow) -> Result:
         return Rest()
     if (changed := _touch(world, route, item, look)) is not None:
         return changed
-    wait_s = (parse(settles_at(item.steady_at, route.settle_s, world.now())) - parse(world.now())).total_seconds()
+    until = settles_at(item.steady_at, route.settle_s, world.now())
+    wait_s = (parse(until) - parse(world.now())).total_seconds()
     if wait_s > 0:
-        world.progress.item(item, f"settles in {wait_s:.0f} s")
+        world.progress.item(item, f"settles after {clock_words(until)}")
         return Due(wait_s, "settling")
     if _is_single(item, look) and (study := hand_over(world, route, item, look.files[0])) is not None:
         return Rest(wakes=(("item", study),))

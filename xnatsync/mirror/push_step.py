@@ -22,7 +22,7 @@ from xnatsync.core.errors import (
     XnatsyncError,
 )
 from xnatsync.core.inventory import Owner, ResourceKey
-from xnatsync.core.moment import parse
+from xnatsync.core.moment import clock_words, later, parse
 from xnatsync.core.sending import Agreed, Compare, LastDeed, Later, Put, Refuse, Sending, decide_sending
 from xnatsync.core.sides import BaseFile, ContentLike, ServerFile
 from xnatsync.core.streams import closed_after
@@ -80,7 +80,7 @@ class PushStep:
         files = self.survey.files[row.id]
         if (waits := self._unsettled(files)) is not None:
             wait_s, youngest = waits
-            why = f"{youngest.path} settles in {wait_s:.0f} s"
+            why = f"{youngest.path} settles after {clock_words(later(world.now(), wait_s))}"
             world.progress.owner(row.id, name_of(owner), why)
             return Due(wait_s, why)
         world.progress.owner(row.id, name_of(owner), "looked at")

@@ -21,6 +21,7 @@ from xnatsync.core.errors import (
     NotThere,
     XnatsyncError,
 )
+from xnatsync.core.moment import clock_words
 from xnatsync.core.wording import counted, size_words
 
 if TYPE_CHECKING:
@@ -127,7 +128,9 @@ def _ledger(config: Config) -> Iterator[Check]:
             else:
                 ledger.examine()
                 items = sum(count for count, _ in ledger.phase_counts().values())
-                yield Check("ledger", "ok", f"{path} is intact and knows {counted(items, 'item')}")
+                trees = sum(counts.files for counts in ledger.mirror_counts().values())
+                kept = f" and {counted(trees, 'file')} of trees" if trees else ""
+                yield Check("ledger", "ok", f"{path} is intact and knows {counted(items, 'item')}{kept}")
                 for place, mode in shown_to_others(path):
                     yield Check(
                         "ledger", "warning", f"{place} can be read by others (mode {mode:04o}): it holds labels",
@@ -138,7 +141,7 @@ def _ledger(config: Config) -> Iterator[Check]:
         yield _problem("ledger", error)
         return
     if free < FREE_BYTES:
-        yield _problem("ledger", DiskFull(f"only {free} bytes are free where the ledger is"))
+        yield _problem("ledger", DiskFull(f"only {size_words(free)} are free where the ledger is"))
 
 
 def _left_alone(config: Config) -> Iterator[Check]:
@@ -151,7 +154,7 @@ def _left_alone(config: Config) -> Iterator[Check]:
         return
     for row in seen.pauses:
         state: State = "problem" if seen.alive else "warning"
-        text = f"left alone since {row.since}: {row.detail}"
+        text = f"left alone since {clock_words(row.since)}: {row.detail}"
         yield Check(row.what, state, text, row.code, row.advice, Exit.TEMPORARY if seen.alive else Exit.OK)
 
 

@@ -247,7 +247,9 @@ def _proven(unit: UnitRow, receipt: ReceiptRow, account: Account) -> Sentence:
 
 
 def _held(row: ItemRow | UnitRow, who: str) -> Sentence:
-    until = f"until {row.retry_at}, then it is tried again" if row.hold == "retry" else "for a person"
+    until = (
+        f"until {clock_words(row.retry_at or '')}, then it is tried again" if row.hold == "retry" else "for a person"
+    )
     return Sentence(None, f"{who} is held {until}: {row.detail} [{row.code}].", "held")
 
 

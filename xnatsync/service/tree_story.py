@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xnatsync.core.advice import advice_of
+from xnatsync.core.moment import clock_words
 from xnatsync.core.pasting import Step, operand
 from xnatsync.core.wording import counted, size
 from xnatsync.ledger.tree_rows import OwnerRow, TroubleRow, UnplacedRow, VersionRow
@@ -118,7 +119,11 @@ def _owner_story(ledger: Ledger, row: OwnerRow) -> TreeStory:
     if len(troubles) > _TOLD_MAX:
         sentences.append(TreeSentence(None, f"And {len(troubles) - _TOLD_MAX} more like these.", "trouble"))
     if row.hold is not None and not any(trouble.person for trouble in troubles):
-        until = f"until {row.retry_at}, then it is tried again" if row.hold == "retry" else "for a person"
+        until = (
+            f"until {clock_words(row.retry_at or '')}, then it is tried again"
+            if row.hold == "retry"
+            else "for a person"
+        )
         sentences.append(TreeSentence(None, f"It is held {until}: {row.detail} [{row.code}].", "held"))
     return TreeStory(row.route, None, row, tuple(sentences), tuple(_next_steps(row, troubles, None)))
 
