@@ -335,6 +335,22 @@ def test_session_and_scans_have_their_fields_from_dicom(client: httpx.Client) ->
     assert (scan["parameters/tr"], scan["parameters/voxelRes/z"]) == (2300.0, 2.0)
 
 
+def test_a_computed_tomography_has_its_parameters_from_dicom(client: httpx.Client) -> None:
+    given = {
+        "KVP": "120", "FilterType": "BODY", "ScanOptions": "HELICAL", "TotalCollimationWidth": 49.0,
+        "EstimatedDoseSaving": 34.5, "ExposureModulationType": "NONE", "RescaleIntercept": "-1024", "CTDIvol": 3.22,
+        "AcquisitionNumber": "1", "ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "GantryDetectorTilt": "0",
+    }  # fmt: skip
+    archived(client, {"1.dcm": mr_object(sop_class=CT, Modality="CT", **given)})
+    scan = fields(client, f"{E1}/scans/1")
+    expected = {
+        "kvp": 120, "filter": "BODY", "options": "HELICAL", "collimationWidth/total": 49, "gantryTilt": 0,
+        "estimatedDoseSaving": 34.5, "estimatedDoseSaving/modulation": "NONE", "rescale/intercept": "-1024",
+        "ctDIvol": 3.22, "acquisitionNumber": 1, "orientation": "Tra", "voxelRes/z": 2, "fov/x": 4,
+    }  # fmt: skip
+    assert {name: scan.get(f"parameters/{name}") for name in expected} == expected
+
+
 @pytest.mark.parametrize(
     ("objects", "kind"),
     [
@@ -420,6 +436,30 @@ def test_scan_types_follow_the_history_of_the_project(client: httpx.Client) -> N
     client.put(f"{E1}/scans/1?xsiType=xnat:mrScanData&xnat:mrScanData/type=T1").raise_for_status()
     archived(client, study([1], study=2), session="E2")
     assert fields(client, "/data/projects/P1/subjects/S1/experiments/E2/scans/1")["type"] == "T1"
+
+
+@pytest.mark.parametrize(
+    ("mapping", "described", "frames", "kind"),
+    [
+        ("true", "T1 _mpr*", 2, "TWO"),
+        ("true", "t1-MPR", 1, "ONE"),
+        ("true", "t1-MPR", 3, "TWO"),
+        ("false", "t1-MPR", 1, "t1-MPR"),
+        ("true", "INVALID: t2", 1, "t2"),
+        ("true", None, 1, "unknown"),
+    ],
+)
+def test_the_history_goes_by_description_and_frames(
+    client: httpx.Client, mapping: str, described: str | None, frames: int, kind: str
+) -> None:
+    client.put(f"/data/projects/P1/scan_type_mapping/{mapping}").raise_for_status()
+    archived(client, {f"{number}.dcm": mr_object(1, number, SeriesDescription="t1_mpr") for number in (1, 2)})
+    client.put(f"{E1}/scans/1?xsiType=xnat:mrScanData&xnat:mrScanData/type=TWO").raise_for_status()
+    query = {"xsiType": "xnat:mrScanData", "type": "ONE", "series_description": "t1_mpr", "frames": "1"}
+    client.put(f"{E1}/scans/2", params=query).raise_for_status()
+    new = {f"{number}.dcm": mr_object(1, number, study=2, SeriesDescription=described) for number in range(frames)}
+    archived(client, new, session="E2")
+    assert fields(client, "/data/projects/P1/subjects/S1/experiments/E2/scans/1")["type"] == kind
 
 
 def test_fields_and_types_are_pulled_from_headers_on_request(client: httpx.Client) -> None:

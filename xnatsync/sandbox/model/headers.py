@@ -39,9 +39,6 @@ def fix_scan_types(site: Site, session: Experiment) -> None:
     """Gives scans without a type the one scans of their description have in the project, else the description."""
     with site.lock:
         scantypes.apply_history(site, session)
-        for scan in session.scans.values():
-            if not scan.fields.get("type"):
-                scan.fields["type"] = scan.fields.get("series_description", "")
         site.changed(session)
         touch_up(site, session)
 

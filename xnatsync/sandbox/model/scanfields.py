@@ -27,6 +27,39 @@ _MR: Final = {
     "pixel_bandwidth": "parameters/pixelBandwidth",
 }
 
+_CT: Final = {
+    "image_type": "parameters/imageType",
+    "scan_options": "parameters/options",
+    "rotation_direction": "parameters/rotationDirection",
+    "filter": "parameters/filter",
+    "kernel": "parameters/convolutionKernel",
+    "dose_modulation": "parameters/estimatedDoseSaving/modulation",
+    "derivation": "parameters/derivation",
+    "acquisition_number": "parameters/acquisitionNumber",
+    "intercept": "parameters/rescale/intercept",
+    "slope": "parameters/rescale/slope",
+}
+_CT_NUMBERS: Final = {
+    "kvp": "parameters/kvp",
+    "collection_diameter": "parameters/collectionDiameter",
+    "distance_to_detector": "parameters/distanceSourceToDetector",
+    "distance_to_patient": "parameters/distanceSourceToPatient",
+    "gantry_tilt": "parameters/gantryTilt",
+    "table_height": "parameters/tableHeight",
+    "exposure_time": "parameters/exposureTime",
+    "tube_current": "parameters/xrayTubeCurrent",
+    "exposure": "parameters/exposure",
+    "generator_power": "parameters/generatorPower",
+    "single_collimation": "parameters/collimationWidth/single",
+    "total_collimation": "parameters/collimationWidth/total",
+    "table_speed": "parameters/tableSpeed",
+    "table_feed": "parameters/tableFeedPerRotation",
+    "pitch": "parameters/pitchFactor",
+    "dose_saving": "parameters/estimatedDoseSaving",
+    "dose_index": "parameters/ctDIvol",
+}
+"""T: `TestDicomDataExtraction`; the elements by their names in the standard."""
+
 
 def date(text: str) -> str:
     """Gives a DICOM date as XNAT writes it: 2018-09-18; nothing for what is no date."""
@@ -40,7 +73,8 @@ def time(text: str) -> str:
     return ":".join(part or "00" for part in match.groups()) if match else ""
 
 
-_SEVERAL = tuple(f"parameters/{name}" for name in ("imageType", "scanSequence", "seqVariant", "scanOptions"))
+_PARTED: Final = ("imageType", "scanSequence", "seqVariant", "scanOptions", "options")
+_SEVERAL: Final = tuple(f"parameters/{name}" for name in _PARTED)
 
 
 def session_fields(facts: Facts) -> dict[str, str]:
@@ -94,21 +128,29 @@ def scan_fields(facts: Facts, xsi_type: str, frames: int) -> dict[str, str]:
     }
     if xsi_type == "xnat:mrScanData":
         fields |= _mr_fields(facts)
+    elif xsi_type == "xnat:ctScanData":
+        fields |= {name: facts.get(fact, "") for fact, name in _CT.items()} | _geometry(facts)
+        fields |= {name: _number(facts.get(fact, "")) for fact, name in _CT_NUMBERS.items()}
+    for name in _SEVERAL:  # the values of one attribute are parted by two backslashes (recorded by xnatpy, §4.8)
+        fields[name] = fields.get(name, "").replace("\\", "\\\\")
     return {name: value for name, value in fields.items() if value}
 
 
 def _mr_fields(facts: Facts) -> dict[str, str]:
-    fields = {name: facts.get(fact, "") for fact, name in _MR.items()}
-    for name in _SEVERAL:  # the values of one attribute are parted by two backslashes (recorded by xnatpy, §4.8)
-        fields[name] = fields.get(name, "").replace("\\", "\\\\")
+    fields = {name: facts.get(fact, "") for fact, name in _MR.items()} | _geometry(facts)
+    for name in ("parameters/tr", "parameters/te", "parameters/ti", "parameters/flip", "fieldStrength"):
+        fields[name] = _number(fields.get(name, ""))
+    return fields
+
+
+def _geometry(facts: Facts) -> dict[str, str]:
+    fields: dict[str, str] = {}
     spacing = facts.get("pixel_spacing", "").split("\\")
     if len(spacing) > 1:
         fields["parameters/voxelRes/x"], fields["parameters/voxelRes/y"] = _number(spacing[0]), _number(spacing[1])
         fields["parameters/voxelRes/z"] = _number(facts.get("slice_thickness", ""))
     fields["parameters/fov/x"], fields["parameters/fov/y"] = facts.get("columns", ""), facts.get("rows", "")
     fields["parameters/orientation"] = _orientation(facts.get("orientation", ""))
-    for name in ("parameters/tr", "parameters/te", "parameters/ti", "parameters/flip", "fieldStrength"):
-        fields[name] = _number(fields.get(name, ""))
     return fields
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -153,15 +154,37 @@ def merge_code(xsi_type: str) -> str:
 
 
 def apply_history(site: Site, session: Experiment) -> None:
-    """Gives new scans the type that scans of the same description have had in the project (`scan_type_mapping`)."""
-    known: dict[str, str] = {}
+    """Gives new scans the type that scans of their description have had in the project, else the description.
+
+    Descriptions that differ in case, blanks, `_`, `-` and `*` are the same; of several types the one with as many
+    frames counts, else the first (S `AbstractScanTypeMapping`, `ImageScanTypeMapping`).
+    """
+    known = _history(site, session)
+    for scan in session.scans.values():
+        described = scan.fields.get("series_description", "")
+        if scan.fields.get("type", "") not in {"", described}:
+            continue
+        types = known.get(_standard(described), []) if described.removeprefix("INVALID: ") else []
+        frames = scan.fields.get("frames", "")
+        same = [kind for kind, count in types if count == frames]
+        chosen = (same or [kind for kind, _ in types] or [described.removeprefix("INVALID: ")])[0]
+        scan.fields["type"] = chosen or "unknown"
+
+
+def _history(site: Site, session: Experiment) -> dict[str, list[tuple[str, str]]]:
+    """Gives the types and numbers of frames that scans of a description have in the project."""
+    known: dict[str, list[tuple[str, str]]] = {}
+    project = site.projects.get(session.project)
+    if project is None or project.fields.get("scan_type_mapping", "").lower() == "false":
+        return known
     for other in site.experiments.values():
         if other.project == session.project and other is not session:
             for scan in other.scans.values():
-                description, kind = scan.fields.get("series_description", ""), scan.fields.get("type", "")
-                if description and kind:
-                    known[description] = kind
-    for scan in session.scans.values():
-        description = scan.fields.get("series_description", "")
-        if description in known and scan.fields.get("type", "") in {"", description}:
-            scan.fields["type"] = known[description]
+                described, kind = scan.fields.get("series_description", ""), scan.fields.get("type", "")
+                if described and kind:
+                    known.setdefault(_standard(described), []).append((kind, scan.fields.get("frames", "")))
+    return known
+
+
+def _standard(description: str) -> str:
+    return re.sub(r"[ _\-*]", "", description).upper()
