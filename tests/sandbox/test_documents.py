@@ -430,3 +430,38 @@ def test_numbers_and_dates_lose_the_white_space_around_them(site, admin):
     assert "<xnat:date> " in sent
     assert put_xml(admin, "/data/projects/P/subjects/S/experiments/E", sent).status_code in {200, 201}
     assert [found.fields["date"] for found in site.experiments.values()] == ["2001-01-01"]
+
+
+@pytest.mark.parametrize("by", ["parameters", "label first", "document"])
+@pytest.mark.parametrize("kind", ["xnat:subjectData", "xnat:mrSessionData"])
+def test_a_share_that_is_said_is_made(site, admin, session, kind, by):
+    """DAX shares by parameters (C `XnatShareSession`), copies between servers by document (hierarchy.md §4.5)."""
+    admin.put("/data/projects/P2").raise_for_status()
+    url = "/data/projects/P1/subjects/S1" + ("/experiments/E1" if kind != "xnat:subjectData" else "")
+    where = f"{kind}/sharing/share"
+    if by == "document":
+        root = "Subject" if kind == "xnat:subjectData" else "MRSession"
+        said = '<xnat:sharing><xnat:share project="P2" label="L"/></xnat:sharing>'
+        reply = put_xml(admin, url, f"<xnat:{root} {NAMESPACES}>{said}</xnat:{root}>")
+    else:
+        named = {f"{where}/project": "P2", f"{where}/label": "L"}
+        order = dict(reversed(named.items())) if by == "label first" else named
+        reply = admin.put(url, params={"xsiType": kind, **order})
+    assert reply.status_code == 200, reply.text
+    item = next(iter((site.subjects if kind == "xnat:subjectData" else site.experiments).values()))
+    assert item.shares == {"P2": "L"}
+    what = "subjects" if kind == "xnat:subjectData" else "experiments"
+    assert len(admin.get(f"/data/projects/P2/{what}?format=json").json()["ResultSet"]["Result"]) == 1
+
+
+def test_a_share_needs_a_project_and_the_right_to_it(site, server, admin, session):
+    url = "/data/projects/P1/subjects/S1/experiments/E1"
+    where = "xnat:mrSessionData/sharing/share"
+    assert admin.put(url, params={f"{where}/label": "L"}).status_code == 400
+    assert admin.put(url, params={f"{where}/project": "NOPE"}).status_code == 422
+    admin.put("/data/projects/P2").raise_for_status()
+    site.accounts.add("joe", "pw")
+    site.projects["P1"].members["joe"] = "owner"
+    with httpx.Client(base_url=server.url, auth=("joe", "pw"), timeout=30) as joe:
+        assert joe.put(url, params={f"{where}/project": "P2"}).status_code == 403
+    assert [found.shares for found in site.experiments.values()] == [{}]

@@ -1,7 +1,8 @@
 """What a document says about things below an item: scans, reconstructions, assessors, resources, shares.
 
-Scans, reconstructions and assessors are made or changed.  Resources and shares have requests of their own: a document
-may name those that are there, as one that was fetched does; others are refused, never dropped.
+Scans, reconstructions and assessors are made or changed, subjects and experiments are shared.  Resources and shares of
+scans have requests of their own: a document may name those that are there, as one that was fetched does; others are
+refused, never dropped.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from collections.abc import Iterable
 
 from xnatsync.sandbox.model.accounts import User
 from xnatsync.sandbox.model.creation import ModelError, create_assessor, create_scan
-from xnatsync.sandbox.model.hierarchy import find_assessor
+from xnatsync.sandbox.model.hierarchy import find_assessor, find_project
 from xnatsync.sandbox.model.objects import Experiment, Project, Scan, Subject
 from xnatsync.sandbox.model.schema import element, is_a
+from xnatsync.sandbox.model.sharing import share
 from xnatsync.sandbox.model.site import Site
 from xnatsync.sandbox.model.writing import Values, apply
 
@@ -22,16 +24,27 @@ RECONSTRUCTION = "xnat:reconstructedImageData"
 def settle(site: Site, user: User, item: Project | Subject | Experiment, values: Values) -> bool:
     """Settles everything a document says below an item; tells whether anything changed."""
     _known_resources(values.resources, item.resources)
-    shares = item.shares if isinstance(item, Subject | Experiment) else {}
-    if missing := sorted(set(values.shares) - set(shares)):
-        raise ModelError(422, f"Sharing needs a request of its own: {', '.join(missing)}")
+    shared = isinstance(item, Subject | Experiment) and _share(site, user, item, values)
     if isinstance(item, Subject):
-        return _experiments(site, user, item, values)
+        return _experiments(site, user, item, values) or shared
     if not isinstance(item, Experiment):
         return False
-    changed = _scans(site, user, item, values)
+    changed = _scans(site, user, item, values) or shared
     changed |= _reconstructions(site, user, item, values)
     return _assessors(site, user, item, values) or changed
+
+
+def _share(site: Site, user: User, item: Subject | Experiment, values: Values) -> bool:
+    """Share an item as a request for it would, by the same rights (hierarchy.md §4.5)."""
+    new = [name for name in values.shares if name not in item.shares]
+    for name in new:
+        project = find_project(site, name)
+        if project is None:
+            raise ModelError(422, f"There is no project {name} to share with.")
+        if not site.may(user, item, "create", project.id):
+            raise ModelError(403, "Sharing is not allowed.")
+        share(site, item, project.id, values.shares[name])
+    return bool(new)
 
 
 def put_reconstruction(site: Site, session: Experiment, identifier: str, values: Values, user: User) -> bool:

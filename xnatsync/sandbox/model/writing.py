@@ -45,6 +45,7 @@ class Values:
     experiments: list[Values] = field(default_factory=list)
     resources: list[str] = field(default_factory=list)  # labels
     shares: dict[str, str] = field(default_factory=dict)  # project -> label
+    share: dict[str, str] = field(default_factory=dict)  # the one that parameters can name: its project, its label
     aliases: dict[str, str] = field(default_factory=dict)  # alias -> source
     document: bool = False  # they come from an XML document
 
@@ -63,6 +64,10 @@ def from_params(params: Iterable[tuple[str, str]], into: Values, root: str = "")
         if key.count("[") != key.count("]"):
             raise ModelError(400, f"Invalid field path {key}")  # an equals sign in it that was not encoded cuts a path
         _set(into, into.xsi_type or root, key, value)
+    if into.share:
+        if not into.share.get("project"):
+            raise ModelError(400, "A share needs its project.")
+        into.shares[into.share["project"]] = into.share.get("label", "")
     return into
 
 
@@ -83,6 +88,8 @@ def _set(into: Values, own: str, key: str, value: str) -> None:
     path = _CONDITION.sub("", path)
     if match := _MEMBER.fullmatch(path):
         _set_member(into, described, match, value)
+    elif path.lower() in _SHARE and "sharing/share" in described.members:
+        into.share[path.lower().rpartition("/")[2]] = value
     elif path.lower() in {"aliases/alias", "aliases/alias/alias"}:
         into.aliases[value] = ""
     elif (found := field_at(own, path)) is not None:
@@ -157,6 +164,7 @@ def _place(values: Values, path: str, member: Part) -> None:
         values.resources.append(given.get("label", ""))
 
 
+_SHARE = frozenset({"sharing/share/project", "sharing/share/label"})
 _PLACED = frozenset(
     "scans/scan reconstructions/reconstructedImage assessors/assessor experiments/experiment sharing/share "  # noqa: SIM905
     "aliases/alias resources/resource out/file file".split()
