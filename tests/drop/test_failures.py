@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from drop_pieces import LABEL, held
 from drop_world import DropWorld, only, uids, unit_of
+from xnatsync.config.load import load
+from xnatsync.service.resolve import release
 
 IMPORT, BUILD, COMMIT = "/data/services/import", "action=build", "action=commit"
 LISTING = "/prearchive/projects/P1|/data/experiments|/data/projects/P1"
@@ -75,6 +78,29 @@ def test_a_lost_reply_to_the_archiving_is_not_asked_twice(world: DropWorld) -> N
 
     assert struck.hits == 1
     assert sum("action=commit" in str(entry["query"]) for entry in world.server.log) == 1
+
+
+@pytest.mark.parametrize("status", [400, 405, 406, 409, 413, 415, 417, 422, 451])
+def test_a_final_refusal_of_the_archiving_is_asked_for_once(world: DropWorld, status: int) -> None:
+    """The row shows no conflict: nothing else will, and a person's `retry` asks once more."""
+    sent = uids(world.study())
+    fault = world.fault("POST", COMMIT, "status", status=status, times=1000, body="<html><h3>No.</h3></html>")
+
+    report = world.sync()
+
+    row = held(report)
+    assert (report.exit_code, row.code, fault.hits) == (3, "XS-REQUEST-REFUSED", 1)
+    assert f"answered {status}" in (row.detail or "")
+    assert world.sync().exit_code == 3
+    assert fault.hits == 1
+    release(load(world.config), ["1"])
+    assert world.sync().exit_code == 3
+    assert fault.hits == 2
+    world.server.faults.clear()
+    release(load(world.config), ["1"])
+    assert world.sync().exit_code == 0
+    assert world.archived(LABEL) == sent
+    assert _commits(world) == 1
 
 
 def test_a_wrong_password_is_told_once_and_holds_nothing(world: DropWorld) -> None:

@@ -194,8 +194,11 @@ def build(world: World, route: DropRoute, unit: UnitRow, uri: str) -> Result:
 def commit(world: World, route: DropRoute, unit: UnitRow, uri: str) -> Result:
     """Archives our row, which was proven complete a moment ago.
 
-    The first refusal is not the unit's end: mostly the row says why, and the next look reads it there.
+    The first refusal is not the unit's end: mostly the row says why, and the next look reads it there.  Where it says
+    nothing, the refusal stands: the same request is not made again before a person asks for it.
     """
+    if (refusal := _standing_refusal(world, unit)) is not None:
+        raise refusal
     attempt = _open(world, route, unit, "commit", uri)
     if not isinstance(attempt, AttemptRow):
         return attempt
@@ -213,6 +216,16 @@ def commit(world: World, route: DropRoute, unit: UnitRow, uri: str) -> Result:
         world.ledger.count_try(unit.id)  # a row that shows no conflict afterwards would be asked for ever
         return _after_refusal(world, unit, failures[0])
     return _close(world, route, unit, attempt, failures)
+
+
+def _standing_refusal(world: World, unit: UnitRow) -> XnatsyncError | None:
+    """Return the refusal with which the last request ended; None where nobody refused, or a person said `retry`."""
+    last = next(reversed(world.ledger.attempts(unit.id)), None)
+    if not unit.tries or last is None or (last.effect, last.outcome) != ("commit", "refused"):
+        return None
+    refusal = RequestRefused(last.detail or "the server refused to archive it", http=last.http)
+    refusal.effect = "commit"
+    return refusal
 
 
 def _after_refusal(world: World, unit: UnitRow, error: XnatsyncError) -> Result:
