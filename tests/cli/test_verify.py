@@ -75,7 +75,7 @@ def test_it_says_that_all_is_the_same(delivered: World) -> None:
         """
         level: names on the server, bytes here
         0 B fetched, SIZE read here, in N s
-        1 target: 8 same
+        everything is the same: 1 target, 4 of 4 on the server and 4 of 4 here
         """
     )
 
@@ -96,7 +96,7 @@ def test_it_says_what_is_missing_and_what_differs(delivered: World) -> None:
           1 missing on the server: UID
         level: names on the server, bytes here
         0 B fetched, SIZE read here, in N s
-        1 target: 6 same, 1 missing, 1 differs
+        not everything is the same: 1 target, 3 of 4 on the server and 3 of 4 here; 1 missing, 1 differs
         """
     )
 
@@ -118,7 +118,7 @@ def test_it_says_what_a_repair_would_do(delivered: World) -> None:
         This is a plan: nothing was changed.
         level: names on the server, bytes here
         0 B fetched, SIZE read here, in N s
-        1 target: 7 same, 1 missing
+        not everything is the same: 1 target, 3 of 4 on the server and 4 of 4 here; 1 missing
         """
     )
     assert "This is a plan" not in done.out

@@ -57,14 +57,28 @@ def verification_page(report: VerifyReport, made_with: str) -> str:
 def conclusion(report: VerifyReport) -> str:
     """Says in a sentence what the whole comes to."""
     counts = report.counts
-    words = [f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]]
+    others = [f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict] and verdict is not Verdict.SAME]
     of = f" of {report.known}" if report.known != report.chosen else ""
-    parts = [f"{counted(report.chosen, 'target')}{of}: {', '.join(words) or 'nothing to look at'}"]
+    targets = f"{counted(report.chosen, 'target')}{of}"
+    sides = [
+        f"{side.same} of {side.expected} {where}"
+        for side, where in ((report.server, "on the server"), (report.local, "here"))
+        if side.expected
+    ]
+    wrong = _NOT_SAME | ({Verdict.EXTRA} if report.strict else set())
+    whole = not (report.errors or report.interrupted or any(counts[verdict] for verdict in wrong))
+    if not (others or sides):
+        parts = [f"{targets}: nothing to look at"]
+    else:
+        head = "everything is the same" if whole else "not everything is the same"
+        parts = [f"{head}: {', '.join([targets, ' and '.join(sides)] if sides else [targets])}"]
+    parts += [", ".join(others)] if others else []
     parts += [f"{counted(len(report.errors), 'error')}"] if report.errors else []
     parts += ["interrupted before everything was looked at"] if report.interrupted else []
     return "; ".join(parts)
 
 
+_NOT_SAME: Final = DIFFERENCES | {Verdict.UNVERIFIABLE}
 _TARGETS: Final = (
     *("verdict", "route", "server", "project", "subject", "session", "accession ID", "level (server/here)"),
     *("expected there", "same there", "expected here", "same here", "bytes fetched", "bytes read"),
