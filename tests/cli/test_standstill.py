@@ -206,3 +206,17 @@ def test_what_waits_for_a_retry_names_the_command_that_ends_the_wait(box: World)
     box.server.faults.clear()
     assert box.run("retry", "u1").code == 0
     assert box.run("sync", "--patience", "0s").code == 0
+
+
+def test_what_waits_for_a_server_that_is_left_alone_says_so(box: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that it is to be sent: why it is not, once, however many sessions it has."""
+    box.study("exam")
+    box.study("exam/more", "P2", seed=2)
+    monkeypatch.setenv("XNATSYNC_BOX_PASSWORD", "wrong")
+
+    ran = box.run("sync", "--patience", "0s")
+
+    for text in (ran.out, box.run("status").out):
+        assert "waits: server box is left alone since 20" in _words(text)
+        assert _words(text).count("waits: ") == 1
+    assert "to be sent" not in ran.out

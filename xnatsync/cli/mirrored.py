@@ -98,7 +98,8 @@ def mirrors_closing(reports: Sequence[MirrorReport]) -> list[str]:
     sent = sum(report.counts.get("bytes", 0) for report in reports if report.kind == "push")
     parts = [f"{counted(brought, 'file')} brought ({size(volume)})"] if brought else []
     parts += [f"{counted(total['sent'], 'file')} sent ({size(sent)})"] if total["sent"] else []
-    parts += ["no file brought"] if not parts else []
+    pushed = all(report.kind == "push" for report in reports)
+    parts += [f"no file {'sent' if pushed else 'brought'}"] if not parts else []
     parts += [f"{total['removed']} to the trash"] if total["removed"] else []
     held = sum(report.standing.held for report in reports)
     parts += [f"{held} held"] if held else []

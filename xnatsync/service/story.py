@@ -90,7 +90,7 @@ def _story(config: Config, ledger: Ledger, item: ItemRow, what: str) -> Story:
         *_item_events(events),
         *_end(item),
     ]
-    waits = waits_now(config, ledger, item, units)
+    waits = waits_now(config, ledger, item, units, pauses=False)
     left_out = any(file.left_by for file in files)
     return Story(item, tuple(sentences), tuple(_next_steps(item, units, left_out, ledger.pauses(), waits)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from xnatsync.core.settle import settles_at
 if TYPE_CHECKING:
     from xnatsync.config.model import Config
     from xnatsync.ledger.ledger import Ledger
-    from xnatsync.ledger.rows import AttemptRow, ItemRow, UnitRow
+    from xnatsync.ledger.rows import AttemptRow, ItemRow, PauseRow, UnitRow
 
 _UNDER_WAY = {  # phases in which something is still to be done, and for what
     "planned": "to be sent",
@@ -23,29 +23,49 @@ _UNDER_WAY = {  # phases in which something is still to be done, and for what
 _EFFECTS = {"import": "upload", "build": "build", "commit": "archiving", "attach": "attached file"}
 
 
-def waits_now(config: Config, ledger: Ledger, item: ItemRow, units: Iterable[UnitRow]) -> tuple[str, ...]:
-    """Return what an item waits for at this moment, by the settle time of its configured route."""
+def waits_now(
+    config: Config, ledger: Ledger, item: ItemRow, units: Iterable[UnitRow], *, pauses: bool = True
+) -> tuple[str, ...]:
+    """Return what an item waits for at this moment, by the settle time of its configured route.
+
+    Without `pauses` for who tells these himself.
+    """
     route = config.drop_routes.get(item.route)
-    return waits_of(ledger, item, units, route.settle if route is not None else None, stamp(datetime.now(UTC)))
+    settle_s = route.settle if route is not None else None
+    return waits_of(ledger, item, units, settle_s, stamp(datetime.now(UTC)), pauses=pauses)
 
 
 def waits_of(
-    ledger: Ledger, item: ItemRow, units: Iterable[UnitRow], settle_s: float | None, now: str
+    ledger: Ledger,
+    item: ItemRow,
+    units: Iterable[UnitRow],
+    settle_s: float | None,
+    now: str,
+    *,
+    pauses: bool = True,
 ) -> tuple[str, ...]:
-    """Return what an item and its units wait for, in words; nothing for what is held, which says so itself."""
-    return tuple(_waits(ledger, item, units, settle_s, now))
+    """Return what an item and its units wait for, in words, each once; nothing for what is held, which says it."""
+    alone = ledger.pauses() if pauses else []
+    return tuple(dict.fromkeys(_waits(ledger, item, units, settle_s, now, alone)))
 
 
-def _waits(ledger: Ledger, item: ItemRow, units: Iterable[UnitRow], settle_s: float | None, now: str) -> Iterator[str]:
+def _waits(
+    ledger: Ledger,
+    item: ItemRow,
+    units: Iterable[UnitRow],
+    settle_s: float | None,
+    now: str,
+    pauses: Sequence[PauseRow],
+) -> Iterator[str]:
     if item.phase == "seen" and item.hold is None and settle_s is not None:
         until = settles_at(item.steady_at, settle_s, now)
         yield f"it settles: taken {_after(until, now)}, if nothing of it changes until then"
     for unit in units:
         if unit.hold is None and unit.phase in _UNDER_WAY:
-            yield _unit_waits(ledger, unit, now)
+            yield _unit_waits(ledger, unit, now, pauses)
 
 
-def _unit_waits(ledger: Ledger, unit: UnitRow, now: str) -> str:
+def _unit_waits(ledger: Ledger, unit: UnitRow, now: str, pauses: Sequence[PauseRow]) -> str:
     """Return what a session under way waits for: another one of ours, an answer, or its turn."""
     writer = ledger.writer_of(unit.target)
     if writer is not None and writer.id != unit.id:
@@ -56,6 +76,10 @@ def _unit_waits(ledger: Ledger, unit: UnitRow, now: str) -> str:
     until = ledger.unsure_until(unit) if unit.phase == "planned" else None
     if until is not None and parse(until) > parse(now):
         return f"an upload to its session had no usable answer, and may still arrive: it goes on {_after(until, now)}"
+    about = {f"route {unit.route}", "the ledger", f"server {unit.server}", f"writes to {unit.server}"}
+    for pause in pauses:
+        if pause.what in about:
+            return f"{left_alone(pause.what)} since {clock_words(pause.since)}: {pause.detail} [{pause.code}]"
     return f"{_UNDER_WAY[unit.phase]}: the next sync goes on with it"
 
 
