@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from cli_world import REPOSITORY, Ran, plain_environment
 from mirror_box import FIRST, MirrorBox
 from xnatsync.cli.everywhere import spread
 from xnatsync.cli.program import build
+from xnatsync.dicom.make import SeriesPlan, StudyPlan, make_study
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links and modes of POSIX")
 
@@ -331,3 +333,56 @@ def test_a_script_of_somebody_else_stays(shell: str, there: str, tmp_path: Path)
     assert "PlaceTaken" in completed(tmp_path, shell).stderr
 
     assert everything(tmp_path, tmp_path / "no") == before
+
+
+# --- what a repair and its run find in the way -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("policy", ["add", "replica"])
+@pytest.mark.parametrize("there", sorted(set(THERE) - {"a link to nothing"}))
+def test_a_repair_takes_nothing_away_from_anybody(there: str, policy: str, trees: MirrorBox) -> None:
+    """Where a mirrored file was, somebody put something else: it is there afterwards, or kept beside the file."""
+    trees.configure(policy=policy)
+    trees.fill_one()
+    assert trees.command("sync").code == 0
+    place = trees.tree / FIRST
+    place.unlink()
+    THERE[there](place)
+    mine = {str(path): kept for path in trees.tree.rglob("*") if (kept := _content(path)) is not None}
+    ours = {path for path in mine if "/.xnatsync/" in path}
+
+    for _ in range(2):
+        trees.command("verify", "--repair")
+        trees.command("sync")
+
+    after = [kept for path in trees.tree.rglob("*") if (kept := _content(path)) is not None]
+    assert [path for path in mine.keys() - ours if mine[path] not in after] == []
+
+
+def _content(path: Path) -> object:
+    return os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
+
+
+def test_what_somebody_keeps_among_our_own_things_in_a_drop_folder_stays(trees: MirrorBox) -> None:
+    """A file, a folder or a link of theirs in `.xnatsync` and in `done`, under names that we use too."""
+    drop = trees.root / "drop"
+    (drop / ".xnatsync").mkdir(parents=True)
+    (drop / ".xnatsync" / "notes.txt").write_text("theirs")
+    (drop / "done").mkdir()
+    (drop / "done" / "exam").write_text("theirs")
+    text = trees.config.read_text()
+    trees.config.write_text(
+        text + f'\n[routes.d]\nkind = "drop"\nfolder = "{drop}"\nserver = "s"\nproject = "P1"\nsettle = "0s"\n'
+    )
+    plan = (SeriesPlan(1, "T1", 2),)
+    make_study(drop / "exam", StudyPlan("P9", "Nobody^At", "20260302", plan, size=(16, 16)), seed=3)
+    day = time.strftime("%Y-%m-%d", time.gmtime())
+    (drop / "done" / day).mkdir()
+    (drop / "done" / day / "exam").write_text("theirs of today")
+
+    trees.command("sync", "d")
+
+    assert (drop / ".xnatsync" / "notes.txt").read_text() == "theirs"
+    assert (drop / "done" / "exam").read_text() == "theirs"
+    assert (drop / "done" / day / "exam").read_text() == "theirs of today"
+    assert len(list((drop / "done").rglob("*.dcm")) + list((drop / "exam").rglob("*.dcm"))) == 2
