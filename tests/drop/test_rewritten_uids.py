@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from drop_pieces import LABEL, delete, edit, elsewhere, held, imports, retry, upload
+from drop_pieces import LABEL, delete, edit, elsewhere, held, imports, post, retry, upload
 from drop_world import DropWorld, only, uids, unit_of
 from xnatsync.config.load import load
 from xnatsync.engine.world import Silent
@@ -97,6 +97,30 @@ def test_where_the_project_rewrites_a_late_part_is_held_and_never_made_a_copy(wo
         retry(world)
     assert len(imports(world)) == 2
     assert len(world.site.prearchive.rows) == 1
+
+
+def test_the_advice_for_a_late_part_that_is_refused_leads_on(world: DropWorld) -> None:
+    """Appended by a person in the prearchive page, it is proven and filed; dropping it again is not advised."""
+    rewrites(world, "project", STUDY)
+    world.configure()
+    files = elsewhere(world, uid="2.25.77", series=(2, 2))
+    _drop(world, "one", files[:2])
+    assert world.sync().exit_code == 0
+    _drop(world, "two", files[2:])
+    stuck = held(world.sync())
+    assert "with the choice that appends" in (stuck.advice or "")
+    assert "--prearchive" not in (stuck.advice or "")
+
+    (row,) = world.site.prearchive.rows.values()
+    uri = f"/prearchive/projects/{row.project}/{row.timestamp}/{row.name}"
+    post(world, f"/data/services/archive?src={uri}&overwrite=append")
+    retry(world)
+
+    report = world.sync()
+    assert report.exit_code == 0, held(report)
+    assert (labels(world), world.archived(LABEL)) == ({LABEL}, uids(files))
+    assert world.in_drop() == set()
+    assert len(imports(world)) == 2
 
 
 @pytest.mark.parametrize("where", WHERE)

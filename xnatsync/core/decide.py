@@ -27,7 +27,7 @@ from xnatsync.core.errors import (
 from xnatsync.core.manifest import Level
 from xnatsync.core.moment import parse
 from xnatsync.core.names import suffixed
-from xnatsync.core.occupied import occupied
+from xnatsync.core.occupied import occupied, stuck
 from xnatsync.core.plan import ActionKind, BaseNode, BaseState, diff3, may_be_cut, sent_otherwise
 from xnatsync.core.receipt import examine
 from xnatsync.core.remote import PrearchiveSeen, PrearchiveState, SessionSeen
@@ -290,8 +290,7 @@ def _from_row(case: _Case, row: PrearchiveSeen) -> Step:
         _refuse_wrong_end(case, row)
         return _send(case, case.needed)
     if row.state in {PrearchiveState.CONFLICT, PrearchiveState.ERROR}:
-        log = f": {case.view.log}" if case.view.log else ""
-        raise PrearchiveStuck(f"{row.uri} is in {row.status}{log}")
+        raise stuck(row, case.view.log)
     _refuse_wrong_end(case, row)
     if row.state is PrearchiveState.RECEIVING:
         return _unshown(case, row, "build") or Build(row.uri)

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from xnatsync.core.errors import PrearchiveOccupied
+from xnatsync.core.errors import PrearchiveOccupied, PrearchiveStuck
 from xnatsync.core.remote import PrearchiveSeen, PrearchiveState
+
+_OTHER_UID = "modification of session UID"  # as XNAT says it (import.md §2.6)
+_LATE_PART = (
+    "A script gave the archived part of this study another UID, and the server joins no later part of it then. In its "
+    "prearchive page, archive this one into the existing session, with the choice that appends. Dropped again, it "
+    "would end in the same way, unless the script leaves the Study Instance UID (0020,000D) alone."
+)
 
 
 def occupied(row: PrearchiveSeen) -> PrearchiveOccupied:
@@ -17,3 +24,9 @@ def occupied(row: PrearchiveSeen) -> PrearchiveOccupied:
     return PrearchiveOccupied(
         f"{row.uri} ({row.status}) was uploaded by somebody else and is of this study", advice=advice
     )
+
+
+def stuck(row: PrearchiveSeen, log: str) -> PrearchiveStuck:
+    """Make the error for our own row in CONFLICT or ERROR, with the advice that fits what the server says of it."""
+    said = f": {log}" if log else ""
+    return PrearchiveStuck(f"{row.uri} is in {row.status}{said}", advice=_LATE_PART if _OTHER_UID in log else None)
