@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Final
 
 from xnatsync.sandbox.dicomedit.functions import WHOLE_FUNCTIONS
@@ -67,7 +67,7 @@ def apply(script: str, item: Opened, names: Names, script_id: str) -> tuple[Open
     An item in (0012,0064) says which script ran.  Raises RejectedError or ScriptError.
     """
     understood = parsed(script)
-    bound = asdict(names)
+    bound = {"project": names.project, "subject": names.subject, "session": names.session}
     changes: dict[int, str | bytes | None] = {}
     if reach(script) == WHOLE:
         item = edited(understood, item, bound)

@@ -7,6 +7,7 @@ its very bytes are kept.  All other bytes, pixel data first of all, are copied a
 
 from __future__ import annotations
 
+import bisect
 import struct
 from collections.abc import Mapping
 from typing import Final
@@ -52,7 +53,9 @@ def _replaced(head: Head, tag: int, changes: Changes) -> tuple[int, int, bytes]:
         text = changes[tag]
         if text is None:
             return -1, -1, b""
-        start = next((other[0] for known, other in head.spans.items() if known > tag), head.end)
+        tags = list(head.spans)  # in the order of the object: ascending
+        at = bisect.bisect_right(tags, tag)
+        start = head.spans[tags[at]][0] if at < len(tags) else head.end
         return start, start, _element(head, tag, b"", text)
     if tag in changes:
         text = changes[tag]
