@@ -138,3 +138,21 @@ def test_a_new_mirror_is_planned_whole(world: MirrorWorld) -> None:
     assert in_the_plan(found) == {"new": 2, "metadata": 3}
     assert not any("format=xml" in f"{entry['path']}?{entry.get('query')}" for entry in world.server.log[since:])
     assert in_the_run(world.mirror()) == {"new": 2, "metadata": 3}
+
+
+def test_a_plan_counts_what_is_still_to_be_fetched(world: MirrorWorld) -> None:
+    """What an interrupted run left in staging is gone on with: neither the plan nor the run counts it again."""
+    world.configure(big_file="1KB")
+    session = world.session_with(scans=1)
+    world.upload(f"experiments/{session}/scans/1/resources/NIFTI/files/a.nii", bytes(3_000_000))
+    assert sum(step.bytes for step in planned(world).steps) == 3_000_000
+    cut = world.fault("GET", "/files/a.nii", "cut_response", bytes=2_000_000, times=100)
+    assert world.mirror(patience_s=0.5).exit_code == 5
+    assert cut.hits
+    (step,) = [step for step in planned(world).steps if step.answer.fetch]
+    assert 0 < step.begun <= 2_000_000
+    assert step.bytes == 3_000_000 - step.begun
+    world.server.faults.clear()
+    report = world.mirror()
+    assert report.exit_code == 0, report
+    assert report.counts["bytes"] == step.bytes

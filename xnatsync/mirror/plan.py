@@ -17,7 +17,8 @@ from xnatsync.mirror.parts import look
 from xnatsync.mirror.rehearsal import rehearsed
 from xnatsync.mirror.remembered import known_again
 from xnatsync.mirror.sidecar import foresee_metadata
-from xnatsync.mirror.step import listing_of
+from xnatsync.mirror.step import listing_of, staging
+from xnatsync.mirror.store import Staging
 from xnatsync.mirror.survey import Survey, survey
 from xnatsync.mirror.world import TreeWorld
 from xnatsync.routes.mirror import MirrorRoute
@@ -33,11 +34,12 @@ class OwnerPlan:
     answer: Agreement
     renamed: bool = False
     metadata: bool = False  # they would be brought
+    begun: int = 0  # bytes of files that an interrupted run left in staging: they are not fetched again
 
     @property
     def bytes(self) -> int:
         """How much would be fetched."""
-        return sum(step.file.size or 0 for step in self.answer.fetch)
+        return max(0, sum(step.file.size or 0 for step in self.answer.fetch) - self.begun)
 
 
 @dataclass(slots=True)
@@ -68,6 +70,7 @@ def plan(world: TreeWorld, route: MirrorRoute) -> MirrorPlan:
         for number, why in found.due.items():
             row = world.ledger.owner(number)
             step = _owner(world, found, listings, row, why)
+            step = replace(step, begun=_begun(staging(disk, route, row), step.answer))
             planned.steps.append(replace(step, renamed=(row.subject, row.session) != labels[number]))
         for row in found.gone:
             planned.steps.append(_gone(world, found, row))
@@ -78,6 +81,12 @@ def plan(world: TreeWorld, route: MirrorRoute) -> MirrorPlan:
     except XnatsyncError as error:
         planned.errors.append(error)
     return planned
+
+
+def _begun(place: Staging, answer: Agreement) -> int:
+    """Count what a run would go on with; what is there whole is fetched anew, because nobody compared it."""
+    sizes = [(place.begun(step.file), step.file.size or 0) for step in answer.fetch]
+    return sum(begun for begun, size in sizes if begun < size)
 
 
 def _foresee_room(disk: TreeDisk, planned: MirrorPlan) -> None:

@@ -27,7 +27,8 @@ from xnatsync.mirror.sidecar import bring_metadata
 from xnatsync.mirror.store import Staging
 from xnatsync.mirror.survey import Survey
 from xnatsync.mirror.world import TreeWorld
-from xnatsync.routes.mirror import METADATA
+from xnatsync.routes.mirror import METADATA, MirrorRoute
+from xnatsync.tree_ports import TreeDisk
 
 BROKEN_ZIPS_MAX: Final = 2  # so often an owner fails before its files are fetched one by one
 LOOKS_MAX: Final = 3  # what is still in the way then does not go by itself: a link, a folder where a file has to be
@@ -154,7 +155,7 @@ class OwnerStep:
         return Fetcher(
             world.archive(route.server),
             owner,
-            Staging(world.disk, route.folder, f"{row.id}-"),
+            staging(world.disk, route, row),
             f"o{row.id}",
             big_file=route.big_file,
             threads=world.threads,
@@ -212,3 +213,8 @@ def listing_of(world: TreeWorld, survey: Survey, listings: Listings, row: OwnerR
     if survey.wanted[row.id] or any(old.label != METADATA for old in world.ledger.living_of(row.id)):
         return listings.take(owner)
     return FileListing(())
+
+
+def staging(disk: TreeDisk, route: MirrorRoute, row: OwnerRow) -> Staging:
+    """Return where an owner's files wait: what an interrupted run left there is found again under the same name."""
+    return Staging(disk, route.folder, f"{row.id}-")

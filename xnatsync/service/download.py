@@ -166,7 +166,8 @@ def _unpack(
     report.kept_files = len(standing.same)
     report.errors += [foreign_error(each, order.folder) for each in standing.foreign]
     if order.dry_run:
-        report.fetched_files, report.fetched_bytes = len(standing.fetch), sum(each.size or 0 for each in standing.fetch)
+        report.fetched_files = len(standing.fetch)
+        report.fetched_bytes = sum(each.size or 0 for each in standing.fetch) - folder.begun(standing.fetch)
         _foresee_room(report)
         return
     bringer.gauge.aim(len(standing.fetch), sum(each.size or 0 for each in standing.fetch))

@@ -141,6 +141,12 @@ class Folder:
                 if not resumable:
                     self.disk.clear_staging(self.root, prefix)
 
+    def begun(self, files: Sequence[ServerFile]) -> int:
+        """Count the bytes that an interrupted run left of files, with which this one would go on."""
+        place = Staging(self.disk, self.root, _PREFIX)
+        sizes = [(place.begun(file), file.size or 0) for file in files]
+        return sum(begun for begun, size in sizes if begun < size)
+
     def _place(self, held: ExitStack) -> str:
         """Give the prefix of what is staged: the one that is gone on with, or one of our own while another has that.
 
