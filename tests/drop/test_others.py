@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from drop_pieces import LABEL, elsewhere, quick_sync
+from drop_pieces import LABEL, delete, elsewhere, held, post, quick_sync, retry
 from drop_world import DropWorld, only, unit_of
 from xnatsync.sandbox.http.exchange import Response
 
@@ -211,6 +211,39 @@ def test_the_part_that_a_cut_store_left_is_stored_over(world: DropWorld) -> None
     assert sorted(_attached(world).values()) == sorted(files.values())
     stores = [entry for entry in world.server.log if entry["method"] == "PUT" and "/files/" in str(entry["path"])]
     assert sum("overwrite=true" in str(entry["query"]) for entry in stores) == 1
+
+
+@pytest.mark.parametrize("left", ["a part", "all of it"])
+def test_what_a_cut_store_left_is_asked_about_when_the_ledger_is_lost(world: DropWorld, left: str) -> None:
+    """Cut three times; then nobody knows whose the part is: nothing is stored over it, and the advice leads on."""
+    world.configure(other="attach", quiet="1s")
+    world.study("exam")
+    content = b"what they wrote of it"
+    (world.folder / "exam" / "README.txt").write_bytes(content)
+    for _ in range(3):
+        _leaves_a_part(world, stored=content[:9] if left == "a part" else content)
+    world.sync(patience_s=0.0)
+    for path in world.root.glob("ledger.db*"):
+        path.unlink()
+    world.server.faults.clear()
+    mark = len(world.server.log)
+
+    stopped = held(quick_sync(world))
+
+    assert (stopped.code, "refresh the catalogue" in (stopped.advice or "")) == ("XS-FOREIGN-CONTENT", True)
+    assert not [entry for entry in world.server.log[mark:] if "overwrite=true" in str(entry["query"])]
+    session = world.session(LABEL)
+    assert session is not None
+    where = f"/data/experiments/{session.id}/resources/ATTACHED"
+    resource = f"/archive/experiments/{session.id}/resources/ATTACHED"
+    post(world, f"/data/services/refresh/catalog?resource={resource}&options=append,checksum")
+    assert len(_attached(world)) == 1
+    if left == "a part":
+        delete(world, f"{where}/files/{next(iter(_attached(world)))}")
+    retry(world)
+    report = quick_sync(world)
+    assert report.exit_code == 0, held(report)
+    assert list(_attached(world).values()) == [content]
 
 
 @pytest.mark.parametrize("status", [409, 503])

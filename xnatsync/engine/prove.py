@@ -40,6 +40,12 @@ from xnatsync.routes.drop import (
     target_tree,
 )
 
+UNLISTED = (
+    "A store that was cut, perhaps one of ours that a lost ledger knew of, leaves such a part. Have an administrator "
+    "refresh the catalogue of that resource (options append and checksum), which lists it. Compare it, move it away "
+    "if it is a part of the file here, or another one. The same file is left as it is, and counts as attached."
+)
+
 
 def prove(world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileRow]) -> Result:
     """Examines a landed unit at the route's level; attaches what is still to be attached; concludes with a receipt."""
@@ -207,11 +213,20 @@ def _attach(world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileR
         error.effect = "attach"
         if there and not refused:
             return Due(LOOK_AGAIN_S, str(error))
+        if there:
+            raise _unlisted(error) from error
         raise
     world.ledger.close_attempt(attempt.id, outcome="ok", now=world.now())
     if world.writes.went(unit.server):
         tell(world.ledger.unpause, f"writes to {unit.server}")
     return Due()
+
+
+def _unlisted(error: XnatsyncError) -> ForeignContent:
+    """Say what fits a file that is there and in no catalogue, and that nobody here knows to be ours."""
+    found = ForeignContent(f"{error}, and in no catalogue", http=error.http, advice=UNLISTED)
+    found.effect = "attach"
+    return found
 
 
 def _put(
