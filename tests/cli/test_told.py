@@ -14,6 +14,7 @@ import pytest
 from cli_world import PASSWORD, World
 from xnatsync.config.load import load
 from xnatsync.engine.world import Silent
+from xnatsync.sandbox.http.faults import Fault
 from xnatsync.service.app import App
 from xnatsync.service.planning import plan
 
@@ -196,3 +197,30 @@ def test_an_insecure_server_is_warned_of_each_time(command: list[str], quiet: li
 def test_a_verified_server_is_not_warned_of(box: World) -> None:
     """Nothing is said where there is nothing to say."""
     assert "certificate" not in box.run("whoami").err
+
+
+@pytest.mark.parametrize(
+    ("cause", "code"),
+    [("password", "XS-AUTH-REFUSED"), ("status", "XS-SERVER-UNWELL"), ("port", "XS-SERVER-UNREACHABLE")],
+)
+def test_a_plan_without_its_server_ends_as_the_run_does(
+    cause: str, code: str, box: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told once, and holds nothing: the exit code is that of `sync`."""
+    for name, patient in (("one", "P1"), ("two", "P2")):
+        box.study(name, patient, seed=len(name) + len(patient) + (patient == "P2"))
+    if cause == "password":
+        monkeypatch.setenv("XNATSYNC_BOX_PASSWORD", "wrong")
+    elif cause == "port":
+        box.configure(url="http://127.0.0.1:9")
+    else:
+        box.server.faults.add(Fault("GET", "/data/", "status", times=100_000, status=503))
+
+    plan, document = box.run("plan"), box.run("plan", "-o", "json").document
+    ran = box.run("sync", "--patience", "0s", "-o", "json")
+
+    assert plan.code == document["exit_code"] == ran.code != 0
+    assert [error["code"] for error in document["errors"]] == [code]
+    assert "held for a person" not in plan.out
+    assert document["totals"]["held"] == 0
+    assert [unit["sigil"] for item in document["items"] for unit in item["units"]] == ["~", "~"]

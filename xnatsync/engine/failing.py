@@ -150,6 +150,12 @@ def _cannot_be_filed(item: ItemRow, error: XnatsyncError) -> XnatsyncError:
     )
 
 
+def speaks_of_the_server(error: XnatsyncError) -> bool:
+    """Tell whether a failed read leaves the whole server alone in a run, and holds nothing by itself."""
+    ours = isinstance(error, SourceError) or of_the_ledger(error) or of_one_thing(error)
+    return not ours and (error.disposition is Disposition.PAUSE or isinstance(error, OF_THE_SERVER))
+
+
 def fail_unit(world: World, unit: UnitRow, error: XnatsyncError) -> Result:
     """Holds a unit, looks again soon, or pauses its server, or its route where our own disk is the matter."""
     if of_the_ledger(error):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from xnatsync.core.decide import Send, Step, Stop, decide
+from xnatsync.core.decide import Send, Step, Stop, Wait, decide
 from xnatsync.core.errors import SessionCollision, XnatsyncError
 from xnatsync.core.manifest import Kind
 from xnatsync.engine.discover import discover
+from xnatsync.engine.failing import speaks_of_the_server
 from xnatsync.engine.items import step_item
 from xnatsync.engine.observe import observe
 from xnatsync.engine.unaccounted import refusal
@@ -75,10 +76,25 @@ def plan(app: App, names: Sequence[str], *, progress: Progress) -> PlanReport:
                 report.errors.append(error)
                 continue
             planned = [replace(part, is_new=part.item.id not in known) for part in planned]
-            report.items += _without_rivals(planned) if route.collision == "hold" else planned
+            planned = _without_rivals(planned) if route.collision == "hold" else planned
+            report.items += [_without_server(part, report.errors) for part in planned]
         report.mirrors = plan_mirrors(app, world.ledger, world.run_id, names, progress)
         report.pushes = plan_pushes(app, world.ledger, world.run_id, names, progress)
     return report
+
+
+def _without_server(part: ItemPlan, errors: list[XnatsyncError]) -> ItemPlan:
+    """Tell of a server that does not answer once, as a run does, and hold nothing for it."""
+    units = []
+    for unit in part.units:
+        error = unit.step.error if isinstance(unit.step, Stop) else None
+        if error is not None and speaks_of_the_server(error):
+            if not any((told.code, str(told)) == (error.code, str(error)) for told in errors):
+                errors.append(error)
+            units.append(replace(unit, step=Wait(0.0, "the server could not be looked at")))
+        else:
+            units.append(unit)
+    return replace(part, units=tuple(units))
 
 
 def _plan_items(world: World, route: DropRoute) -> Iterator[ItemPlan]:

@@ -136,7 +136,7 @@ def _settled(item: ItemRow, files: list[FileRow], units: list[UnitRow], events: 
     series = {file.series_uid for file in objects}
     found = [
         f"{counted(len(objects), 'DICOM object')} in {counted(len(series), 'series', 'series')}",
-        f"of {counted(len({unit.study_uid for unit in living}), 'study')}",
+        f"of {counted(len({unit.study_uid for unit in living or units}), 'study')}",
     ]
     if not objects:
         found = [
