@@ -129,6 +129,34 @@ def test_one_for_another_host_is_told_with_both_names(tmp_path: Path, hosts: tup
     assert "`ca_file` does not help" in told.remedy
 
 
+def test_of_many_names_some_are_told_and_without_any_none_is_invented(tmp_path: Path) -> None:
+    """A certificate of a whole site, and one of the old kind that has a common name alone."""
+    many = certificate(tmp_path, *(f"node{number}.example.org" for number in range(12)))
+    with serving(tmp_path) as url:
+        told = refusal(url, many)
+    assert "it is for node0.example.org, node1.example.org" in str(told)
+    assert "node4.example.org and others, and not for 127.0.0.1" in str(told)
+    assert "node5" not in f"{told}{told.remedy}"
+
+    with serving(certificate(tmp_path).parent) as url:
+        told = refusal(url, tmp_path / "ca.pem")
+    assert "it is not one for 127.0.0.1" in str(told)
+    assert "`ca_file` does not help" in told.remedy
+
+
+@pytest.mark.parametrize("until", [NOW - DAY, NOW + DAY], ids=["expired too", "in time"])
+def test_with_two_reasons_both_are_told(tmp_path: Path, until: datetime) -> None:
+    """Of another host, and expired; of an unknown authority alone that is told: nothing else of it is believed."""
+    authority = certificate(tmp_path, "xnat.example.org", since=NOW - 3 * DAY, until=until)
+    with serving(tmp_path) as url:
+        told = refusal(url, authority)
+        unknown = refusal(url, True)
+    assert ("not one for 127.0.0.1, and it has expired" in str(told)) is (until < NOW)
+    assert ("renew" in told.remedy) is (until < NOW)
+    assert ("it is for xnat.example.org, and not for 127.0.0.1" in str(told)) is (until > NOW)
+    assert "nobody here knows the authority" in str(unknown) or "has expired" in str(unknown)
+
+
 @pytest.mark.parametrize(
     ("since", "until", "words", "remedy"),
     [

@@ -18,6 +18,10 @@ _NAMES_MAX: Final = 5
 
 # X509_V_ERR_* of OpenSSL
 _NOT_YET, _EXPIRED, _HOST, _ADDRESS = 9, 10, 62, 64
+_TIMES: Final = {
+    _EXPIRED: (", and it has expired", "  And the server's administrator must renew it."),
+    _NOT_YET: (", and it is not valid yet", "  And check this machine's clock: `date`."),
+}
 _UNKNOWN: Final = frozenset({2, 18, 19, 20, 21})
 
 
@@ -52,12 +56,13 @@ def refused(error: BaseException, what: str, url: str, trust: Trust | None) -> T
 
 def _other_name(said: str, url: str, trust: Trust | None) -> TlsRefused:
     host = urllib.parse.urlsplit(url).hostname or ""
-    held = names_held(url, trust)
+    held, more = _second_look(url, trust)
     shown = ", ".join(held[:_NAMES_MAX]) + (" and others" if len(held) > _NAMES_MAX else "")
     if not held:
+        also = _TIMES.get(more.verify_code if more is not None else 0, ("", ""))
         return TlsRefused(
-            f"{said}: it is not one for {host}",
-            advice="Write into `url` the name that the certificate is for; `ca_file` does not help here.",
+            f"{said}: it is not one for {host}{also[0]}",
+            advice=f"Write into `url` the name that the certificate is for; `ca_file` does not help here.{also[1]}",
         )
     return TlsRefused(
         f"{said}: it is for {shown}, and not for {host}",
@@ -66,11 +71,14 @@ def _other_name(said: str, url: str, trust: Trust | None) -> TlsRefused:
     )
 
 
-def names_held(url: str, trust: Trust | None) -> tuple[str, ...]:
-    """Ask for the certificate once more, from an authority we trust, and return its names; nothing is sent."""
+def _second_look(url: str, trust: Trust | None) -> tuple[tuple[str, ...], ssl.SSLCertVerificationError | None]:
+    """Ask for the certificate once more, from an authority we trust, and return its names; nothing is sent.
+
+    What is wrong with it beside its names is returned as well: then it shows none.
+    """
     parts = urllib.parse.urlsplit(url)
     if trust is None or not parts.hostname:
-        return ()
+        return (), None
     try:
         context = trust()  # one of its own: other threads connect with the one that looks at names
         context.check_hostname = False
@@ -79,9 +87,11 @@ def names_held(url: str, trust: Trust | None) -> tuple[str, ...]:
             context.wrap_socket(plain, server_hostname=parts.hostname) as wrapped,
         ):
             held = wrapped.getpeercert() or {}
+    except ssl.SSLCertVerificationError as error:
+        return (), error
     except (OSError, ValueError, ConfigError):
-        return ()
-    return tuple(dict.fromkeys(names.words(name) for name in _alternatives(held)))
+        return (), None
+    return tuple(dict.fromkeys(names.words(name) for name in _alternatives(held))), None
 
 
 def _alternatives(held: Mapping[str, object]) -> Iterator[str]:
