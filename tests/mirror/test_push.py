@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mirror_world import MirrorWorld
+from mirror_world import HurriedApp, MirrorWorld
 from xnatsync.core.errors import Exit
 from xnatsync.core.inventory import Inventory, ResourceKey
 from xnatsync.ledger.open import open_ledger
@@ -316,6 +316,26 @@ def test_a_store_that_fails_ends_in_the_same_state(pushing: MirrorWorld, kind: s
     assert fault.hits == 1
     assert report.exit_code == 0, report
     assert stored(pushing) == {"resources/QC/files/report.txt": b"good" * 1000}
+
+
+@pytest.mark.parametrize("status", [502, 503])
+def test_a_store_that_is_never_taken_is_repeated_with_growing_waits(pushing: MirrorWorld, status: int) -> None:
+    """A listing that comes well in between ends none of them: a few stores in ten minutes, and none in the next run."""
+    configure(pushing, quiet='"60s"')  # longer than the first waits: meanwhile there is nothing to do but to look
+    write(pushing, REPORT, b"good")
+    fault = pushing.fault("PUT", "/resources/QC/files", "status", status=status, times=1000)
+    pushing.make_app = HurriedApp
+
+    assert pushing.mirror(patience_s=600.0).exit_code != Exit.OK
+
+    assert 3 <= fault.hits <= 6
+    hits = fault.hits
+    for _ in range(3):
+        pushing.mirror(patience_s=0.0)
+    assert fault.hits == hits
+    fault.times = 0
+    pushing.mirror(patience_s=4000.0)
+    assert stored(pushing) == {"resources/QC/files/report.txt": b"good"}
 
 
 class Ahead(SystemClock):

@@ -56,15 +56,19 @@ def _of_everything(world: TreeWorld, route: MirrorRoute | PushRoute) -> Xnatsync
     return None
 
 
-def hold_by(world: TreeWorld, row: OwnerRow, troubles: Sequence[Trouble]) -> None:
-    """Writes down what is in trouble, and holds the owner when a person must act; else lets it go."""
+def hold_by(world: TreeWorld, row: OwnerRow, troubles: Sequence[Trouble], *, keeps_tries: bool = False) -> None:
+    """Writes down what is in trouble, and holds the owner when a person must act; else lets it go.
+
+    With `keeps_tries` what failed is not over: a look at the server that came well in between ends no growing waits.
+    """
     persons = [trouble for trouble in troubles if trouble.person]
     for code in sorted({trouble.code for trouble in troubles}):
         world.progress.failed(code, f"owner {row.id}")
     with world.ledger.write():
         world.ledger.set_troubles(row.id, told(troubles), world.now())
         if not persons:
-            world.ledger.release_owner(row.id)
+            if not keeps_tries:
+                world.ledger.release_owner(row.id)
             return
         first = persons[0]
         more = f" (and {len(persons) - 1} more)" if len(persons) > 1 else ""

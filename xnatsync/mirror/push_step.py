@@ -115,7 +115,7 @@ class PushStep:
         listed = self._listing(owner).files if sent else {}
         for file, here in sent:
             self._prove(row, owner, file, here, base.get(file.path), listed)
-        hold_by(world, row, troubles)
+        hold_by(world, row, troubles, keeps_tries=bool(wait_until))  # a store without an answer
         if whole and not (troubles or wait_until or sent):
             self._note_counts(row)
         world.tally(row.route).add("incomplete", sum(not trouble.person for trouble in troubles))  # not sent this time
