@@ -12,7 +12,7 @@ SEEDS = 500
 LAST = {
     "believes_the_200": 3,
     "compares_names_only": 71,
-    "files_without_looking_again": 60,
+    "files_without_looking_again": 109,
     "has_no_merge_base": 132,
     "takes_every_row_for_its_own": 174,
     "takes_no_lease": 1,
@@ -20,7 +20,7 @@ LAST = {
     "takes_unknown_for_final": 0,
     "has_no_quiet_time": 3,
     "resets_early": 107,
-    "judges_on_an_incomplete_listing": 10,
+    "judges_on_an_incomplete_listing": 21,
     "forgets_the_selection": 0,
     "removes_what_was_left_out": 184,
     "forgets_what_was_left_out": 85,

@@ -486,7 +486,7 @@ class SimArchive:
         history.boundary(where)
         self._known()
         history.writes += 1
-        if chance := faults.fires("unwilling", where):
+        if history.clock.ms >= history.unwilling[0] and (chance := faults.fires("unwilling", where)):
             history.judge.begins_to_refuse()
             history.unwilling = history.clock.ms + chance.choice(UNWILLING_MS), chance.choice(UNWILLING)
         if history.clock.ms < history.unwilling[0]:

@@ -182,7 +182,7 @@ class TreeHistory:
             "p", "s", PROJECT, TREE, self.layout, Selection.parse(resources=["QC"]),
             settle_s=chance.choice((0.0, 0.0, 5.0)), quiet_s=60.0,
         )  # fmt: skip
-        self.pushes = chance.random() < 0.7
+        self.pushes = chance.random() < 0.7 or self.faults.spot[0] == "unwilling"
         self.judge = TreeJudge(self)
         self.disk = SimTreeDisk(self, TREE, chance.choice((1, 1, 2_000_000_000)), folding=folding)
         self.server = TreeServer(self, checksums=chance.random() < 0.8)
@@ -247,6 +247,8 @@ class TreeHistory:
                         self.script(self)
                 elif number and (self.faults.only is None):
                     self._between(self.faults.random("between", number))
+                if self.faults.spot[0] == "unwilling" and number:  # where nothing is stored, nothing is refused
+                    self.acting(tree_people.add_result, self.faults.random("result", number))
                 self.process()
                 self.judge.after_tick()
             self.calm_down()
