@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.dicom_study import mr_object, zipped
 from xnatsync.sandbox import http, model
 from xnatsync.sandbox.http import parameters
 from xnatsync.sandbox.http.app import build_routes
@@ -130,3 +131,53 @@ def test_the_name_of_another_request_is_refused(admin, session):
     assert admin.put(f"{session}/scans/4?xsiType=xnat:mrScanData&accessibility=public").status_code == 400
     assert admin.delete(f"{session}/scans/4?note=x").status_code == 400
     assert parameters.understood("experiment_routes", "PUT", "note")
+
+
+SUBJECT = "/data/projects/P1/subjects/S1"
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "body", "code"),
+    [
+        ("PUT", "/data/projects/P1/scan_type_mapping/maybe", "", 400),
+        ("PUT", "/data/projects/P1?xsiType=xnat:subjectData", "", 422),
+        ("PUT", f"{SUBJECT}?xnat:mrSessionData/date=2000-01-01", "", 422),
+        ("PUT", f"{SUBJECT}?gender=male", "{}", 415),
+        ("PUT", f"{SUBJECT}/experiments/E1/scans/99?xsiType=xnat:subjectData", "", 422),
+        ("PUT", f"{SUBJECT}/experiments/E1/scans/99?xsiType=xnat:mrSessionData", "", 422),
+        ("POST", "/data/services/refresh/catalog?resource=/archive/projects/P1&options=append,nonsense", "", 400),
+        ("POST", "/xapi/archive/catalogs/refresh/nonsense", '["/archive/projects/P1"]', 400),
+        ("POST", "/data/services/import?import-handler=DICOM-zip&action=nonsense&project=P1", "PK", 400),
+        ("POST", "/xapi/siteConfig", '{"enableSitewideAnonymizationScript": "maybe"}', 400),
+        ("POST", "/xapi/siteConfig", '{"sessionXmlRebuilderInterval": "soon"}', 400),
+        ("POST", "/xapi/users", '{"username": "new", "password": "p", "nonsense": 1}', 400),
+        ("PUT", "/xapi/users/admin", '{"roles": ["Administrator"]}', 400),
+        ("PUT", "/xapi/users/admin", '{"enabled": "maybe"}', 400),
+        ("PUT", "/xapi/users/admin/verified/maybe", "", 400),
+    ],
+)
+def test_a_value_a_type_or_a_body_that_is_not_understood_is_refused(admin, session, method, url, body, code):
+    headers = JSON if body.startswith(("{", "[")) else {"Content-Type": "application/zip"} if body else {}
+    answer = admin.request(method, url, content=body, headers=headers)
+    assert answer.status_code == code, answer.text
+    assert admin.get(f"{session}/scans/99").status_code == 404
+    assert admin.get("/xapi/users/new").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "contents", ['{"mode": "zebra", "list": "x"}', '{"mode": "modalityMap", "list": "x"}', "nonsense"]
+)
+def test_an_import_filter_that_is_not_understood_lets_nothing_in(admin, session, contents):
+    place = "/data/projects/P1/config/seriesImportFilter/config?inbody=true"
+    admin.put(place, content=contents, headers={"Content-Type": "text/plain"}).raise_for_status()
+    files = {"file": ("a.zip", zipped({"a.dcm": mr_object()}))}
+    answer = admin.post("/data/services/import", params={"import-handler": "DICOM-zip", "project": "P1"}, files=files)
+    assert answer.status_code >= 400
+    assert "not understood" in answer.text or "Unknown mode" in answer.text
+
+
+def test_a_flag_of_a_user_may_come_as_text(admin):
+    given = {"username": "new", "password": "p", "enabled": "false", "firstName": 3}
+    made = admin.post("/xapi/users", json=given).json()
+    assert (made["enabled"], made["firstName"]) == (False, "3")

@@ -62,7 +62,7 @@ class _Writer:
         if match.tail.strip("/") and known is not None:
             raise Refusal(400, f"Unsupported path {match.tail}")
         values = load_values(request, "xnat:projectData")
-        if values.document and values.xsi_type != "xnat:projectData":
+        if values.xsi_type not in {"", "xnat:projectData"}:
             raise Refusal(422, f"Unexpected document type {values.xsi_type}")
         if values.fields.get("ID", project_id).lower() != project_id.lower():
             raise Refusal(417, "The project ID for the REST call must match the value in submitted request body.")
@@ -153,6 +153,8 @@ class _Writer:
                 if name == "prearchive_code" and code and not self.site.settings.flag("project.allow-auto-archive"):
                     raise Refusal(403, "Auto-archiving is not allowed on this site.")
                 setattr(project, name, code)
+            elif name == "scan_type_mapping" and code not in {0, 1}:
+                raise Refusal(400, f"Unsupported value {value}")
             else:
                 project.fields[name] = value
             self.site.save(project)

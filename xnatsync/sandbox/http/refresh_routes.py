@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response
@@ -37,7 +38,7 @@ class _Refresh:
     def post(self, request: Request, _: Match) -> Response:
         """Refreshes the catalogues of `resource`, given in query or form (T:`TestFileMitigation`)."""
         fields = request.form()
-        wanted = {name for key, value in fields if key == "options" for name in value.split(",")}
+        wanted = _known(name for key, value in fields if key == "options" for name in value.split(","))
         wanted |= {key for key, value in fields if key in _OPERATIONS and value.lower() in {"true", "1"}}
         resources = [value for key, value in fields if key == "resource"]
         if not resources:
@@ -51,16 +52,15 @@ class _Refresh:
         if not isinstance(uris, list):
             raise Refusal(400, "A list of resources is expected.")
         lowered = {name.lower(): name for name in _OPERATIONS}
-        wanted = {
-            lowered[name.lower()] for name in match.values.get("OPERATIONS", "").split(",") if name.lower() in lowered
-        }
+        named = match.values.get("OPERATIONS", "").split(",")
+        wanted = _known(lowered.get(name.lower(), name) for name in named)
         self._refresh(request, [str(uri) for uri in uris], self._operations(wanted))
         return Response()
 
     def _operations(self, wanted: set[str]) -> set[str]:
         """Gives what to do: all when nothing is named, checksums then only if the site wants them."""
-        if chosen := wanted & _OPERATIONS:
-            return chosen
+        if wanted:
+            return wanted
         return _OPERATIONS if self.site.settings.flag("checksums") else _OPERATIONS - {"checksum"}
 
     def _refresh(self, request: Request, uris: list[str], operations: set[str]) -> None:
@@ -82,3 +82,11 @@ class _Refresh:
         if held is None:
             raise Refusal(404, f"Unable to find {uri}")
         return named(self.site, held, resource) if resource else held
+
+
+def _known(names: Iterable[str]) -> set[str]:
+    """Give the operations that are named; XNAT passes over a name that it does not know, here it is refused."""
+    named = {name.strip() for name in names} - {""}
+    if unknown := sorted(named - _OPERATIONS):
+        raise Refusal(400, f"Unknown operation {unknown[0]}")
+    return named

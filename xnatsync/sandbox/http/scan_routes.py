@@ -86,6 +86,8 @@ class _Writer:
                 raise Refusal(417, "Need PUT Contents")
             if found.abstract or values.xsi_type == _ROOT:
                 raise Refusal(400, "Multiple scan modalities can be associated here: an xsiType is required.")
+            if not is_a(values.xsi_type, _ROOT):
+                raise Refusal(422, "Only xnat:Scan documents can be PUT to this address.")
             scan = create_scan(self.site, session, scan_id, values.xsi_type, request.user)
             created = True
         else:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import html
+import re
 from dataclasses import dataclass
 
 from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, json_answer, text
 from xnatsync.sandbox.http.gate import LOGIN_PAGE
 from xnatsync.sandbox.http.router import Routes
-from xnatsync.sandbox.model.settings import Value, build_info, may_read
+from xnatsync.sandbox.model.settings import DEFAULTS, Value, build_info, may_read
 from xnatsync.sandbox.model.site import Site
 
 
@@ -119,9 +120,21 @@ class _Config:
             raise Refusal(403)
 
     def _set(self, values: dict[str, Value]) -> None:
+        for key, value in values.items():
+            _check(key, value)
         with self.site.lock:
             self.site.settings.update(values)
             self.site.save_site()
+
+
+def _check(key: str, value: Value) -> None:
+    """Refuse for a preference what is no value of its kind."""
+    default, given = DEFAULTS.get(key), str(value).strip().lower()
+    if isinstance(default, bool):
+        if given not in {"true", "false", "1", "0"}:
+            raise Refusal(400, f"{key} is true or false, not {value}")
+    elif isinstance(default, int | float) and not re.fullmatch(r"-?\d+(\.\d+)?", given):
+        raise Refusal(400, f"{key} is a number, not {value}")
 
 
 def _value(value: object) -> Value:

@@ -75,7 +75,7 @@ class _Writer:
 
     def _store(self, request: Request, subject: Subject | None, project_id: str, label: str, values: Values) -> Subject:
         site = self.site
-        if values.document and values.xsi_type != _ROOT:
+        if values.xsi_type not in {"", _ROOT}:
             raise Refusal(422, f"Unexpected document type {values.xsi_type}")
         if subject is None:
             if not site.can(request.user, project_id, "create", _ROOT):

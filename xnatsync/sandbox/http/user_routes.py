@@ -199,7 +199,7 @@ class _Users:
     def set_flag(self, request: Request, match: Match) -> Response:
         """Enables, disables, verifies; who is disabled loses all sessions (§2.2)."""
         _admin(request)
-        name, wanted = request.path.split("/")[-2], match.values["FLAG"].lower() == "true"
+        name, wanted = request.path.split("/")[-2], _boolean(match.values["FLAG"])
         with self.site.lock:
             user = self._user(request, match)
             if getattr(user, name) == wanted:
@@ -298,6 +298,12 @@ def _role(name: str) -> str:
     return name
 
 
+_FLAGS = frozenset({"enabled", "verified"})
+_KEYS = frozenset({"id", "username", "firstName", "lastName", "email", "password", "salt", "authorization"}) | {
+    *("enabled", "verified", "secured", "lastModified"),
+}
+
+
 def _names(request: Request) -> list[str]:
     names = request.json()
     if not isinstance(names, list):
@@ -328,7 +334,19 @@ def _fields(request: Request) -> dict[str, object]:
     parsed = request.json()
     if not isinstance(parsed, dict):
         raise Refusal(400, "A user object is expected.")
-    return parsed
+    if unknown := sorted(set(parsed) - _KEYS):
+        raise Refusal(400, f"A user has no {unknown[0]}.")
+    return {
+        key: _boolean(value) if key in _FLAGS and value is not None else value if value is None else str(value)
+        for key, value in parsed.items()
+    }
+
+
+def _boolean(value: object) -> bool:
+    found = {"true": True, "false": False}.get(str(value).lower())
+    if found is None:
+        raise Refusal(400, f"{value!s} is neither true nor false.")
+    return found
 
 
 def _set(user: User, wanted: dict[str, object]) -> bool:

@@ -66,6 +66,8 @@ def read_overwrite(value: str | None, overwrite_files: bool) -> Rules:
 def import_archive(site: Site, order: Order, name: str, chunks: Iterable[bytes]) -> list[str]:
     """DICOM-zip: receives the members one by one; what came before a bad one stays.  Gives URIs without /data."""
     params = with_aliases(order.params)
+    if (action := params.get("action") or "commit") != "commit":
+        raise ModelError(400, f"Unknown action {action}")
     importer = Importer(site, order.user, params)
     failure: ModelError | None = None
     try:
