@@ -25,8 +25,7 @@ TIMES = {
     "disk.empty_trash": 4, "disk.mark": 2,
 }  # fmt: skip
 SPOTS = tuple(cell for cell in CELLS if not {*cell} & {*LATER, "run"} for _ in range(TIMES.get(cell[1], 1)))
-LATER_TIMES = {"stuck": 1, "unwilling": 4}  # few histories store anything
-LATER_SPOTS = tuple(cell for cell in CELLS for _ in range(LATER_TIMES.get(cell[0], 0)))
+LATER_SPOTS = tuple(cell for cell in CELLS if cell[0] in {"stuck", "unwilling"})
 
 
 LATER_RATE = 0.1  # so many histories go for a fault that is drawn apart
