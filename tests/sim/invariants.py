@@ -257,7 +257,8 @@ class Judge:
                 self.broken("S9", f"a receipt at level {level} for {row.path}, which the server does not hold")
             if row.kind == Kind.OTHER and not self.history.touched and not self._stored(data):
                 self.broken("S9", f"a receipt for the attached file {row.path}, which the server does not hold")
-            if row.kind == Kind.DICOM and self.history.route.after == "delete" and self._holds_its_head(data):
+            deletes = row.kind == Kind.DICOM and self.history.route.after == "delete"
+            if deletes and (self.history.touched or self._holds_its_head(data)):  # touched: it may be deleted by now
                 self.headed.add(row.sha256)
             vouched[row.sha256] = level if row.kind in {Kind.DICOM, Kind.DUPLICATE} else Level.BYTES
         return vouched
