@@ -59,6 +59,7 @@ class Judge:
     def __init__(self, history: History) -> None:
         self.history = history
         self.headed: set[bytes] = set()  # objects of which a server was seen to hold more than their pixels
+        self.collided: dict[tuple[int, str], int] = {}  # units and what they said of a collision, and since when
         self.vouched: dict[bytes, Level] = {}  # contents whose server was seen, by us, to hold them at a level
         self.hidden: set[str] = set()  # keys that an incomplete listing did not show in this step
         self.checks: Counter[str] = Counter()
@@ -237,7 +238,10 @@ class Judge:
         foreign = self.history.server.foreign
         if foreign:
             kept = {content.sha(data) for data, _ in after.values()}
-            lost = {content.sha(data) for data, _ in before.values()} & foreign - kept
+            ours = tuple(uri.replace("/prearchive/projects/", "prearchive/") for uri in self.history.server.ours)
+            # In a row of ours lie the same bytes as somebody else's, when both had them: archiving may anonymise ours.
+            theirs = {content.sha(data) for path, (data, _) in before.items() if not path.startswith(ours)}
+            lost = theirs & foreign - kept
             if lost:
                 self.broken("S3", "what somebody else uploaded was overwritten or deleted")
 
@@ -302,6 +306,8 @@ class Judge:
             "union all select 'item', id, hold, code, tries, detail, advice from item where code is not null"
         )
         for kind, number, hold, code, tries, detail, advice in rows:
+            if code == errors.SessionCollision.code:
+                self.collided.setdefault((number, detail), self.history.clock.ms)
             if str(code).startswith("XS-BUG"):
                 self.broken("BUG", f"{kind} {number}: {detail}")
             if hold == "person":
@@ -354,10 +360,13 @@ class Judge:
             self.broken("L1", f"unit {unit.id} blames foreign content, and nobody else ever uploaded any")
 
         keys = {key for (key,) in self.history.questions("select key from file where unit_id = ?", unit.id)}
+        told_at = self.collided.get((unit.id, unit.detail or ""), 0)
         mine = [
             one
             for one in server.sessions()
-            if server.is_of(one, unit.study_uid) and (not server.hashes or server.named(one) & keys)
+            if server.is_of(one, unit.study_uid)
+            and (not server.hashes or server.named(one) & keys)
+            and server.born.get(one.id, 0) <= told_at  # else it came since: the collision was with another one
         ]
         if server.scripted:  # it shows other UIDs: only what is known to have landed from here can be recognised
             landed = self.history.ledger.landed_in(unit.server, unit.project, unit.study_uid)
