@@ -376,3 +376,18 @@ def test_names_that_the_server_would_turn_into_others_are_held_or_kept(pushing: 
     assert entries in ({"report.txt"}, {"report.txt", name})
     assert (report.exit_code == 0) == (name in entries)
     assert stored(pushing)["resources/QC/files/report.txt"] == GOOD
+
+
+def test_what_others_store_after_a_store_that_failed_is_theirs(pushing: MirrorWorld) -> None:
+    """The server said that it did not store ours: the very same bytes there are somebody else's (tree seed 10202)."""
+    pushing.fault("PUT", PUT, "status", status=507, times=9)
+    assert pushing.mirror(patience_s=0.0).exit_code == 5
+    pushing.server.faults.clear()
+    pushing.upload(f"experiments/{pushing.number}/resources/QC/files/report.txt", GOOD, overwrite=True)
+    write(pushing, REPORT, b"corrected")
+    Hurried.gone_s += 86400.0
+
+    report = pushing.mirror(patience_s=0.0)
+
+    assert (report.exit_code, codes(report)) == (3, {"XS-FOREIGN-CONTENT"}), report
+    assert stored(pushing) == {"resources/QC/files/report.txt": GOOD}

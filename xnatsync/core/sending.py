@@ -10,11 +10,15 @@ from xnatsync.core.sides import BaseFile, ContentLike, ServerFile
 
 @dataclass(frozen=True, slots=True)
 class LastDeed:
-    """The newest announced store of this file.  `unknown`: it may have happened, or may still until `quiet_at`."""
+    """The newest announced store of this file.  `unknown`: it may have happened, or may still until `quiet_at`.
+
+    `failed`: the server said that it did not store it; a part may lie there, in no catalogue, and nothing else of ours.
+    """
 
     sha256: bytes
     unknown: bool
     quiet_at: str
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ def _different(base: BaseFile | None, last: LastDeed | None, theirs: bytes, *, o
         if ours:
             return Put(overwrite=True)
         return Refuse(TreeEdited("it was pulled from the server and edited here; what others put there stays"))
-    if last is not None and theirs == last.sha256:
+    if last is not None and not last.failed and theirs == last.sha256:
         return Put(overwrite=True)  # an earlier store of ours that had not answered
     return Refuse(ForeignContent("the server holds something else under this name, which was not put there from here"))
 

@@ -373,7 +373,7 @@ def _last(deed: DeedRow | None) -> LastDeed | None:
     """One that was refused left nothing; one that was never closed counts as unknown."""
     if deed is None or deed.outcome == "refused":
         return None
-    return LastDeed(deed.sha256, deed.outcome in {None, "unknown"}, deed.quiet_at)
+    return LastDeed(deed.sha256, deed.outcome in {None, "unknown"}, deed.quiet_at, failed=deed.outcome == "failed")
 
 
 def _base(row: VersionRow) -> BaseFile:
