@@ -117,10 +117,12 @@ class SimTreeDisk:
         """
         wall = self.history.clock.wall_ns if mtime_ns is None else mtime_ns
         wall = wall // self.grain_ns * self.grain_ns
+        there = self.names.get(path)
+        if there is not None:  # it may have come here by a renaming
+            self.stamps.setdefault((path, len(there.data), there.mtime_ns), there.data)
         while self.stamps.setdefault((path, len(data), wall), data) != data:
             wall += self.grain_ns
         now = self.history.clock.ms
-        there = self.names.get(path)
         if there is not None and in_place:
             there.data, there.mtime_ns, there.written_ms, there.flushed, there.ours = data, wall, now, False, False
             return

@@ -129,6 +129,17 @@ class TreeJudge:
             if beside and history.person_wrote.get(other, -1) < history.began_ms:
                 self.broken("S3", f"{path} is put beside {other}, and some disks take them for one")
 
+    def _lies_elsewhere(self, at: FileKey, path: str) -> bool:
+        """A scan may have been made anew with another type: what the server has lies at another path now."""
+        return bool(
+            self.history.question(
+                "select count(*) from version v join owner o on o.id = v.owner_id "
+                "where v.route = 'm' and v.until is null and o.server_id = ? and v.scan = ? and v.label = ? "
+                "and v.name = ? and v.path <> ?",
+                *at[1:], path,
+            )
+        )  # fmt: skip
+
     def before_discard(self, path: str) -> None:
         """S3, S7: only `replica` removes, only what the server no longer has, and only so many."""
         self.checks["discard"] += 1
@@ -149,6 +160,7 @@ class TreeJudge:
             there
             and history.server.changed.get(at, -1) < history.began_ms
             and history.owners_moved_ms < history.began_ms
+            and not self._lies_elsewhere(at, path)
         ):
             self.broken("S7", f"{path} is removed, and the server has it")
 
@@ -337,10 +349,14 @@ class TreeJudge:
     def _owner_of(self, place: Place) -> Owner | None:
         """Whose file lies at a place, among those who are still there."""
         for owner in self.history.shown():
-            if owner.kind is place.kind and (
-                owner.id == place.session_id
-                if place.session_id
-                else (owner.subject, owner.session) == (place.subject, place.session)
+            if (
+                owner.kind is place.kind
+                and place.project in {"", owner.project}
+                and (
+                    owner.id == place.session_id
+                    if place.session_id
+                    else (owner.subject, owner.session) == (place.subject, place.session)
+                )
             ):
                 return owner
         return None

@@ -182,6 +182,10 @@ class TreeServer:
         if resource is None:
             resource = resources.create_resource(self.site, place, label, {})
             self.born[resource.id] = self.history.clock.ms
+        parts = name.split("/")
+        above = any("/".join(parts[:n]) in resource.entries for n in range(1, len(parts)))
+        if above or any(other.startswith(f"{name}/") for other in resource.entries):  # as on a disk
+            raise ModelError(500, "a file lies where a folder has to be, or a folder where a file has to be")
         upload = files.Upload(self.site, place, resource, user, {}, overwrite=overwrite)
         stored = upload.store(name, [data])
         upload.finish()

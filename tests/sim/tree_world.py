@@ -51,6 +51,7 @@ from xnatsync.mirror.world import TreeWorld
 from xnatsync.routes.mirror import MirrorRoute
 from xnatsync.routes.push import PushRoute
 from xnatsync.sandbox.model import files
+from xnatsync.sandbox.model.creation import ModelError
 from xnatsync.sandbox.model.hierarchy import label_in
 from xnatsync.sandbox.model.objects import Experiment
 
@@ -270,7 +271,11 @@ class TreeHistory:
 
     def acting(self, act: tree_people.Act, chance: Chance) -> None:
         """A person does something."""
-        self.log(f"people: {act.__name__}: {act(self, chance)}")
+        try:
+            done = act(self, chance)
+        except ModelError as error:
+            done = f"refused: {error.message}"
+        self.log(f"people: {act.__name__}: {done}")
         self.marks[act.__name__] += 1
 
     def process(self) -> list[TreeRun]:
