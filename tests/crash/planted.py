@@ -39,7 +39,7 @@ def records_before_acting() -> None:
         assert receipt is not None
         with world.ledger.write():
             world.ledger.move_unit(unit.id, "landed", world.now())
-            prove._conclude(world, world.ledger.unit(unit.id), files, receipt)
+            prove._conclude(world, world.ledger.unit(unit.id), files, receipt, frozenset())
         world.server(unit.server).commit(uri, request_id=world.ids.request_id())
         return Due()
 

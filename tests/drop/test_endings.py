@@ -128,7 +128,7 @@ def test_a_row_that_a_person_gave_another_label_is_not_archived(world: DropWorld
 
 
 def test_an_archiving_that_is_always_refused_ends_with_a_person(world: DropWorld) -> None:
-    """The row stays READY and says nothing: it is asked for twice, not for ever."""
+    """The row stays READY and says nothing: what is refused for good is asked for once."""
     world.study()
     body = "FAILED: Unable to archive exam: Operation Failed: disk quota"
     struck = world.fault("POST", COMMIT, "status", status=500, body=body, times=99)
@@ -137,7 +137,7 @@ def test_an_archiving_that_is_always_refused_ends_with_a_person(world: DropWorld
 
     unit = unit_of(only(report)).unit
     assert (report.exit_code, unit.code, unit.hold) == (3, "XS-REQUEST-REFUSED", "person")
-    assert struck.hits == 2
+    assert struck.hits == 1
 
 
 def test_an_upload_that_is_always_cut_ends_with_a_person(world: DropWorld) -> None:

@@ -51,7 +51,7 @@ def test_nothing_waits_for_itself(
         told += [box.run("verify", "--level", "pixels", "--workers", "8")]
         told += [box.run("session", "download", "-P", "DEMO", "-E", LABEL, "--out", "got", "--unzip", "-w", "6")]
         told += [box.run("session", "download", "-P", "DEMO", "-E", LABEL, "--out", "zips")]
-    assert [ran.code for ran in told] == [0] * 5, told
+    assert [ran.code for ran in told] == [0] * 5, "\n".join(ran.out + ran.err for ran in told if ran.code)
     assert all("XS-CONNECTIONS-TAKEN" not in ran.out + ran.err for ran in told)
     assert time.monotonic() - began < 60
     assert len(objects(box.root / "got")) == 4

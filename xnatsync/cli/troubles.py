@@ -130,7 +130,7 @@ def owner_fields(row: OwnerRow) -> dict[str, object]:
 
 def unplaced_case(row: UnplacedRow) -> Case:
     """Gives a file of a push that nobody owns in the same form."""
-    return Case(row.path, row.code, row.detail, row.person)
+    return Case(row.path, row.code, row.detail, row.person, many=row.many)
 
 
 def case_fields(case: Case, since: str | None) -> dict[str, object]:

@@ -156,6 +156,7 @@ class UnplacedRow:
     detail: str
     person: bool
     at: str  # since when it is known
+    many: int = 1  # files; of very many some have rows of their own, and one without a path has the number of all
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,16 +15,19 @@ class Unplaced(Connection):
         """Replaces what is known of a route; what stays keeps the moment since when, and no news is no write."""
         old = {(row.path, row.code): row for row in self.unplaced(route)}
         new = {(file.path, file.code): file for file in files}
-        if {key: (row.detail, row.person) for key, row in old.items()} == {
-            key: (file.detail, file.person) for key, file in new.items()
+        if {key: (row.detail, row.person, row.many) for key, row in old.items()} == {
+            key: (file.detail, file.person, file.many) for key, file in new.items()
         }:
             return
         with self.write():
             self._run("delete from unplaced where route = ?", [route])
             self._insert_rows(
-                "unplaced (route, path, code, detail, person, at)",
+                "unplaced (route, path, code, detail, person, at, many)",
                 [
-                    (route, file.path, file.code, file.detail, int(file.person), old[key].at if key in old else now)
+                    (
+                        *(route, file.path, file.code, file.detail, int(file.person)),
+                        *(old[key].at if key in old else now, file.many),
+                    )
                     for key, file in new.items()
                 ],
             )
@@ -32,12 +35,12 @@ class Unplaced(Connection):
     def unplaced(self, route: str | None = None) -> list[UnplacedRow]:
         """Lists those of a route, or of all, by path."""
         sql = (
-            "select route, path, code, detail, person, at from unplaced where :route is null or route = :route "
+            "select route, path, code, detail, person, at, many from unplaced where :route is null or route = :route "
             "order by route, path, code"
         )
         return [
-            UnplacedRow(name, path, code, detail, bool(person), at)
-            for name, path, code, detail, person, at in self._fetch(sql, {"route": route})
+            UnplacedRow(name, path, code, detail, bool(person), at, many)
+            for name, path, code, detail, person, at, many in self._fetch(sql, {"route": route})
         ]
 
     def find_unplaced(self, tail: str) -> list[UnplacedRow]:

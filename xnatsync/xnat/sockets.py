@@ -44,8 +44,9 @@ class _Paced(httpcore.NetworkStream):
             return self._inner.read(max_bytes, _plain(timeout))
         began = time.monotonic()
         while True:
-            self._socket.settimeout(timeout.before_read(began))
+            wait_s = timeout.before_read(began)
             try:
+                self._socket.settimeout(wait_s)  # it may have been closed by now: the pool closes what seems idle
                 return self._socket.recv(max_bytes)
             except TimeoutError:
                 continue
@@ -60,8 +61,9 @@ class _Paced(httpcore.NetworkStream):
         left = memoryview(buffer)
         began = time.monotonic()
         while left:
-            self._socket.settimeout(timeout.before_write(began))
+            wait_s = timeout.before_write(began)
             try:
+                self._socket.settimeout(wait_s)
                 count = self._socket.send(left)
             except TimeoutError:
                 continue
