@@ -23,7 +23,29 @@ SEEDS = int(os.environ.get("XNATSYNC_TREE_SIM_SEEDS", "500"))
 BLOCK = 25
 BLOCKS = SEEDS // BLOCK
 # What broke a promise once, and what it was (docs/testing.md); the draws have changed since, the seeds still play.
-FOUND = (5, 15, 30, 38, 58, 145, 536, 605, 633, 853, 881, 1705, 2090, 2423, 3474, 9013, 9496, 13458)
+FOUND = (
+    5,
+    15,
+    30,
+    38,
+    58,
+    145,
+    536,
+    605,
+    633,
+    853,
+    881,
+    1705,
+    2090,
+    2423,
+    3474,
+    9013,
+    9496,
+    10202,
+    13026,
+    13458,
+    15736,
+)
 FOUND_ODD = (  # with odd names
     45, 84, 194, 196, 366, 367, 433, 438, 471, 988, 1134, 1320, 1471, 2227, 3593, 3664, 10105,
 )  # fmt: skip

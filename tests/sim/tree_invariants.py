@@ -183,7 +183,7 @@ class TreeJudge:
         """What lies in the trash stays for as long as the route says."""
         self.checks["empty"] += 1
         age_s = (self.history.clock.ms - self.trashed_ms.get(place, 0)) / 1e3  # whatever one run's clock said
-        if age_s < self.history.mirror.trash_keep_s - 1 and not self.history.jumps:
+        if age_s < self.history.mirror.trash_keep_s - 1 and not self.history.jumps and self.history.ahead_runs < 2:
             self.broken("S3", f"{place} is thrown away after {age_s:.0f} s")
         self.forget(self.history.disk.names[place].data)
 

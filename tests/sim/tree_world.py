@@ -161,6 +161,7 @@ class TreeHistory:
         self.events: list[tuple[int, int, Callable[[], None]]] = []
         self.steps = self.run_steps = self.crashes = self.jumps = self.contents = 0
         self.was_ahead = False
+        self.ahead_runs = 0  # the trash is emptied when two runs agree: of two that were ahead nothing is promised
         self.unwilling = (0, 0)  # until when the server takes no files, and what it answers
         self.reads = self.writes = self.fetches = 0
         self.depth = 0
@@ -298,6 +299,7 @@ class TreeHistory:
         if self.alive or was or not self.faults.on or not (chance := self.faults.fires("clock ahead", "run")):
             return 0
         self.was_ahead = True
+        self.ahead_runs += 1
         self.log("the clock is ahead")
         return 86_400_000 * chance.choice((2, 40, 400))
 

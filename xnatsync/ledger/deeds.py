@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 
-from xnatsync.core.errors import Bug
+from xnatsync.core.errors import Bug, ForeignContent
 from xnatsync.core.inventory import ResourceKey
 from xnatsync.core.moment import later, parse
 from xnatsync.ledger.connection import Connection, Value
@@ -72,6 +72,15 @@ class Deeds(Connection):
         where = "owner_id = ? and scan = ? and label = ? and name = ?"
         sql = f"select {DEED} from deed where {where} order by id desc limit 1"
         return self._one(DeedRow, sql, [owner_id, resource.scan, resource.label, name])
+
+    def was_there_before(self, deed: DeedRow) -> bool:
+        """Tells whether the server had said before a store of this very content that a file of its name is there."""
+        sql = (
+            "select exists (select 1 from deed where owner_id = ? and scan = ? and label = ? and name = ? "
+            "and sha256 = ? and id < ? and outcome = 'refused' and code = ?)"
+        )
+        at: list[Value] = [deed.owner_id, deed.scan, deed.label, deed.name]
+        return bool(self._scalar(sql, [*at, deed.sha256, deed.id, ForeignContent.code]))
 
     def add_audits(self, run_id: int, findings: Sequence[NewAudit], now: str) -> None:
         """Writes findings of one run of `verify`."""

@@ -157,7 +157,8 @@ def _done(world: TreeWorld, found: Survey, move: _Move) -> bool:
             before.append(target)
         except (PlaceTaken, NameHostile, DiskRefused) as error:
             look = world.disk.look_tree(route.folder, [source])
-            if not look.files and not any(problem.unreadable for problem in look.problems):
+            gone = not look.files and not any(problem.unreadable for problem in look.problems)
+            if gone and not ledger.others_below(route.name, target, move.row.id):
                 before.append(target)
                 continue  # nothing is called so any more, but something whose name differs in case alone may be there
             move.taken = target

@@ -234,7 +234,7 @@ class PushStep:
         ours = base is not None and base.origin == "tree"
         now = self.world.now()
         if deed is not None and deed.outcome != "ok" and now >= deed.quiet_at:
-            last = None if self._came_before(file, deed.sha256, deed.began_at) else last  # it proves nothing to be ours
+            last = None if self._was_there(file, deed) else last  # it proves nothing to be ours
         complete = listing.complete
         if known is not None or last is not None:  # else all that follows is a store that may be refused
             if there is None and file.key in listing.hidden:
@@ -269,6 +269,10 @@ class PushStep:
         counted = self.survey.counted[row.id].get(key)
         many = sum((scan, label) == (key.scan, key.label) for scan, label, _ in listed)
         return counted is not None and many < counted
+
+    def _was_there(self, file: LocalFile, deed: DeedRow) -> bool:
+        """Tells whether the content of a store was on the server before it: then it shows nothing of whose it is."""
+        return self._came_before(file, deed.sha256, deed.began_at) or self.world.ledger.was_there_before(deed)
 
     def _came_before(self, file: LocalFile, sha256: bytes, when: str) -> bool:
         """Tells whether a mirror of the same tree had got this very content from the server by then."""
@@ -357,7 +361,7 @@ class PushStep:
         mine = world.ledger.latest_deed(row.id, file.key, file.name)
         ours = mine is not None and mine.sha256 == here.sha256  # not what a mirror brought in the place of ours
         if mine is not None and mine.outcome != "ok":  # nor what a mirror had brought before ours was sent
-            ours = ours and not self._came_before(file, mine.sha256, mine.began_at)
+            ours = ours and not self._was_there(file, mine)
         version = NewVersion(
             row.id, file.key.scan, file.key.label, file.name, row.route, file.path,
             here.size, here.sha256, here.md5, here.mtime_ns, "tree" if ours else "server",
