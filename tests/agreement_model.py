@@ -5,9 +5,18 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 
-from xnatsync.core.agreement import Agreement, BaseFile, Fetch, ServerFile, Sides, TreeFile, agree, needs_reading
+from xnatsync.core.diff3 import Policy
 from xnatsync.core.inventory import ResourceKey
-from xnatsync.core.plan import Policy
+from xnatsync.core.mirror_decision import (
+    Agreement,
+    BaseFile,
+    Fetch,
+    ServerFile,
+    Sides,
+    TreeFile,
+    agree,
+    needs_reading,
+)
 
 KEY = ResourceKey("4", "DICOM")
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from big_project import add_resource
 from xnatsync.core.inventory import Inventory, Owner, OwnerKind, ResourceKey
+from xnatsync.ports.tree import Archive
 from xnatsync.sandbox.model.objects import Experiment, Project, Resource, Scan, Stamps, Subject
 from xnatsync.sandbox.model.site import Site
-from xnatsync.tree_ports import Archive
 
 ALL = frozenset(OwnerKind)
 SESSION, BARE, SHARED = "XNAT_E00001", "XNAT_E00002", "XNAT_E00003"

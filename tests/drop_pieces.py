@@ -15,15 +15,15 @@ import httpx
 import pydicom
 
 from drop_world import DropWorld
+from xnatsync.app.app import App
+from xnatsync.app.resolve import release
+from xnatsync.app.sync import SyncReport, sync
 from xnatsync.config.load import load
 from xnatsync.core.errors import DiskUnwell
 from xnatsync.disk.local import LocalDisk
-from xnatsync.engine.world import Silent
+from xnatsync.engine.progress import Silent
 from xnatsync.ledger.rows import ItemRow, UnitRow
-from xnatsync.ports import Disk
-from xnatsync.service.app import App
-from xnatsync.service.resolve import release
-from xnatsync.service.sync import SyncReport, sync
+from xnatsync.ports.drop import Disk
 
 LABEL = "SUB1_MR_20260301"
 

@@ -8,17 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from xnatsync.app.app import App
+from xnatsync.app.sync import ItemReport, SyncReport, UnitReport, sync
 from xnatsync.config.load import load
 from xnatsync.dicom.make import SeriesPlan, StudyPlan, make_study
-from xnatsync.engine.world import Silent
+from xnatsync.engine.progress import Silent
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.open import open_ledger
 from xnatsync.sandbox.http.faults import Fault
 from xnatsync.sandbox.http.server import SandboxServer
 from xnatsync.sandbox.model.objects import Experiment
 from xnatsync.sandbox.model.site import Site
-from xnatsync.service.app import App
-from xnatsync.service.sync import ItemReport, SyncReport, UnitReport, sync
 
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "dcm_qa_nih"
 WRITES = {"PUT", "POST", "DELETE"}

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from drop_world import DropWorld, _toml
-from xnatsync.engine.world import Silent
+from xnatsync.app.app import App
+from xnatsync.app.clock import SystemClock
+from xnatsync.app.sync import SyncReport, sync
+from xnatsync.app.trees import MirrorReport
+from xnatsync.engine.progress import Silent
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.open import open_ledger
-from xnatsync.service.app import App
-from xnatsync.service.clock import SystemClock
-from xnatsync.service.mirroring import MirrorReport
-from xnatsync.service.sync import SyncReport, sync
 
 OURS = ".xnatsync"
 

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from xnatsync.app.app import App
+from xnatsync.app.clock import SystemClock
 from xnatsync.config.load import load
 from xnatsync.disk.local import LocalDisk
 from xnatsync.disk.tree import LocalTree
-from xnatsync.ports import Clock, Disk
-from xnatsync.service.app import App
-from xnatsync.service.clock import SystemClock
-from xnatsync.tree_ports import TreeDisk
+from xnatsync.ports.drop import Clock, Disk
+from xnatsync.ports.tree import TreeDisk
 
 
 class Died(BaseException):

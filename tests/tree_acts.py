@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from xnatsync.tree_ports import TreeDisk
+from xnatsync.ports.tree import TreeDisk
 
 
 def own_acts(tree: TreeDisk, root: Path, path: str) -> list[Callable[[], object]]:

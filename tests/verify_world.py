@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from drop_world import WRITES, DropWorld
+from xnatsync.app.app import App
+from xnatsync.app.verify import Asked, verify
 from xnatsync.config.load import load
 from xnatsync.core.verification import Finding, Side, Verdict, VerifyReport
-from xnatsync.engine.world import Silent
+from xnatsync.engine.progress import Silent
 from xnatsync.sandbox.http.server import SandboxServer
 from xnatsync.sandbox.model.objects import Resource
-from xnatsync.service.app import App
-from xnatsync.service.verify import Asked, verify
 
 LABEL = "SUB1_MR_20260301"
 

@@ -368,8 +368,8 @@ def test_the_demonstration_prints_commands_about_itself(capsys: pytest.CaptureFi
 
 def test_a_command_is_never_broken_in_two(box: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the narrowest terminal a command stands on one line, and one in a sentence is not torn."""
-    from xnatsync.cli.lines import Command, Line
     from xnatsync.cli.render import _layout
+    from xnatsync.views.blocks import Command, Line
 
     blocks = [Command("then: ", ("retry", "u2")), Line("a long sentence that says `xnatsync mirror ls ROUTE` in it")]
 

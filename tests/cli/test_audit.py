@@ -12,7 +12,7 @@ import pytest
 from cli_fields import document_faults
 from cli_world import Ran
 from noun_world import PROJECT, NounWorld, furnish, noun_world
-from xnatsync.service.clock import today
+from xnatsync.app.clock import today
 
 
 @pytest.fixture

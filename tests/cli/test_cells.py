@@ -15,8 +15,8 @@ from cli.test_start import ALL
 from cli_fields import TABLES as DESCRIBED
 from cli_world import REPOSITORY, World
 from mirror_box import MirrorBox
-from xnatsync.cli.cells import TABLES, cells_text, columns_of
-from xnatsync.cli.render import printable
+from xnatsync.views.cells import TABLES, cells_text, columns_of
+from xnatsync.views.printable import printable
 
 SEPARATORS = {"csv": ",", "tsv": "\t"}
 FORMS = sorted(SEPARATORS)

@@ -11,9 +11,9 @@ import pytest
 
 from cli_fields import document_faults
 from cli_world import REPOSITORY, plain_environment
+from xnatsync.app.demo_scene import Scenery
 from xnatsync.cli.program import run
 from xnatsync.dicom.make import SeriesPlan, StudyPlan, make_study
-from xnatsync.service.scenery import Scenery
 
 
 @pytest.fixture

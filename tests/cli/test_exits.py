@@ -128,7 +128,7 @@ def test_our_own_mistake_is_1(box: World, monkeypatch: pytest.MonkeyPatch) -> No
     def broken(*_: object) -> None:
         raise KeyError("Secret^Name")
 
-    monkeypatch.setattr("xnatsync.service.status.overview", broken)
+    monkeypatch.setattr("xnatsync.app.status.overview", broken)
 
     plain, verbose = box.run("status"), box.run("-v", "status")
 
@@ -146,7 +146,7 @@ def test_the_log_of_our_own_mistake_holds_no_message(box: World, monkeypatch: py
     def broken(*_: object) -> None:
         raise KeyError("Secret^Name")
 
-    monkeypatch.setattr("xnatsync.service.status.overview", broken)
+    monkeypatch.setattr("xnatsync.app.status.overview", broken)
 
     box.run("--log-file", str(box.root / "log"), "status")
 
@@ -162,7 +162,7 @@ def test_an_interrupt_is_130(box: World, monkeypatch: pytest.MonkeyPatch) -> Non
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("xnatsync.service.status.overview", interrupted)
+    monkeypatch.setattr("xnatsync.app.status.overview", interrupted)
 
     ran = box.run("status")
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli_world import REPOSITORY, World
+from xnatsync.app.first_configuration import Wishes, text_of
 from xnatsync.config.load import load
-from xnatsync.service.beginning import Wishes, text_of
 
 KEYS = ("--user", "admin", "--project", "DEMO", "--name", "box")
 

@@ -10,8 +10,8 @@ import pytest
 
 from cli_fields import document_faults
 from mirror_box import FIRST, SCAN, MirrorBox, now
-from xnatsync.cli.troubles import Case, kinds
 from xnatsync.sandbox.http.faults import Fault
+from xnatsync.views.troubles import Case, kinds
 
 
 def words(text: str) -> str:

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli_world import REPOSITORY, World, plain_environment
-from xnatsync.cli.exits import error_blocks
-from xnatsync.cli.lines import Block, Line, Table, Tone
 from xnatsync.cli.render import PLAIN_WIDTH, Screen, _layout
 from xnatsync.core.errors import Usage
 from xnatsync.core.pasting import Calling
 from xnatsync.core.wording import counted, size, span
+from xnatsync.views.blocks import Block, Line, Table, Tone
+from xnatsync.views.errors import error_blocks
 
 
 def shown(capsys: pytest.CaptureFixture[str], *blocks: Block) -> str:

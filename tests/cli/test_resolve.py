@@ -404,8 +404,8 @@ def someone_elses(box: World, uri: str) -> None:
 
 
 def prearchive_count(box: World) -> int:
+    from xnatsync.app.app import App
     from xnatsync.config.load import load
-    from xnatsync.service.app import App
 
     app = App(load(box.config))
     try:

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from cli_world import PASSWORD, World
+from xnatsync.app.app import App
+from xnatsync.app.plan import plan
 from xnatsync.config.load import load
-from xnatsync.engine.world import Silent
+from xnatsync.engine.progress import Silent
 from xnatsync.sandbox.http.faults import Fault
-from xnatsync.service.app import App
-from xnatsync.service.planning import plan
 
 # --- the plan ----------------------------------------------------------------------------------------------------
 

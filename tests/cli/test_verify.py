@@ -13,17 +13,8 @@ from cli_fields import document_faults
 from cli_world import REPOSITORY, World
 from xnatsync.core.errors import FolderMissing
 from xnatsync.core.manifest import Level
-from xnatsync.core.verification import (
-    Depth,
-    Finding,
-    Looked,
-    Repair,
-    Tally,
-    Target,
-    Verdict,
-    VerifyReport,
-)
-from xnatsync.report.verification_page import verification_page
+from xnatsync.core.verification import Depth, Finding, Looked, Repair, Tally, Target, Verdict, VerifyReport
+from xnatsync.views.verification_page import verification_page
 
 LABEL = "P1_MR_20260302"
 

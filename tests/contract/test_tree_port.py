@@ -18,7 +18,7 @@ from sim.tree_disk import SimTreeDisk
 from tree_acts import own_acts
 from xnatsync.core.errors import FolderMissing, PlaceTaken, ReadFailed, SourceChanged, Stopped, XnatsyncError
 from xnatsync.disk.tree import LocalTree
-from xnatsync.tree_ports import Content, TreeDisk
+from xnatsync.ports.tree import Content, TreeDisk
 
 HOSTILE = ["", "/a", "../a", "a/../../b", "a/./b", "a//b", "a/", "a\0b", ".xnatsync/sentinel", ".XnatSync/trash/x"]
 

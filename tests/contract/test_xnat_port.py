@@ -39,7 +39,7 @@ from xnatsync.core.errors import (
 )
 from xnatsync.core.manifest import Kind, ManifestFile
 from xnatsync.core.remote import ImportReply, ImportTarget, PrearchiveSeen, PrearchiveState, SessionSeen
-from xnatsync.ports import Xnat
+from xnatsync.ports.drop import Xnat
 from xnatsync.sandbox.http.server import SandboxServer
 from xnatsync.sandbox.model.objects import Project
 from xnatsync.sandbox.model.site import Site

@@ -28,19 +28,19 @@ from typing import Any
 
 from planted import PLANTS
 
+from xnatsync.app.app import App
+from xnatsync.app.clock import stop_on_signals
+from xnatsync.app.sync import sync
 from xnatsync.config.load import load
 from xnatsync.config.model import ServerConfig
 from xnatsync.disk import handles
 from xnatsync.disk.local import LocalDisk
 from xnatsync.disk.tree import LocalTree
-from xnatsync.engine.world import Silent
+from xnatsync.engine.progress import Silent
 from xnatsync.ledger import open as ledger_opening
 from xnatsync.ledger.ledger import Ledger
-from xnatsync.ports import Disk
-from xnatsync.service.app import App
-from xnatsync.service.clock import stop_on_signals
-from xnatsync.service.sync import sync
-from xnatsync.tree_ports import Server, TreeDisk
+from xnatsync.ports.drop import Disk
+from xnatsync.ports.tree import Server, TreeDisk
 
 PATIENCE_S = 20.0
 opening: Any = ledger_opening

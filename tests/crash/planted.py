@@ -9,8 +9,9 @@ from typing import Any
 from xnatsync.core.receipt import examine
 from xnatsync.core.tree import Tree
 from xnatsync.disk.local import LocalDisk
-from xnatsync.engine import filing, prove, units
-from xnatsync.engine.world import Due
+from xnatsync.engine.result import Due
+from xnatsync.routes.drop import filing, units
+from xnatsync.routes.drop import proof as prove
 
 engine: Any = units
 

@@ -9,8 +9,8 @@ import pytest
 
 from drop_pieces import LABEL, as_archive, contents, elsewhere, held, packed
 from drop_world import DropWorld, only, uids
+from xnatsync.app.accept import accept
 from xnatsync.config.load import load
-from xnatsync.service.accept import accept
 
 NAMES = ["exam.zip", "exam.tar", "exam.tar.gz", "exam.tgz", "EXAM.ZIP"]
 

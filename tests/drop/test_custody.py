@@ -12,14 +12,14 @@ import pytest
 
 from drop_pieces import LABEL, Meddled, MeddledApp, QuickClock, elsewhere, quick_sync
 from drop_world import DropWorld, uids
+from xnatsync.app.app import App
+from xnatsync.app.dismiss import dismiss
+from xnatsync.app.doctor import examine
+from xnatsync.app.status import overview
+from xnatsync.app.sync import sync
 from xnatsync.config.load import load
-from xnatsync.engine.world import Silent
+from xnatsync.engine.progress import Silent
 from xnatsync.ledger.open import open_ledger
-from xnatsync.service.app import App
-from xnatsync.service.doctor import examine
-from xnatsync.service.giving_up import dismiss
-from xnatsync.service.status import overview
-from xnatsync.service.sync import sync
 
 
 def back_up(world: DropWorld, place: Path) -> None:

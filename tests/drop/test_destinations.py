@@ -283,10 +283,10 @@ def test_a_lost_reply_into_the_prearchive_is_found_there(world: DropWorld, fault
 
 def test_a_row_that_a_filed_item_counts_on_is_not_deleted_with_another(world: DropWorld) -> None:
     """The first part is filed with its receipt; giving the second up must not take its proof away."""
+    from xnatsync.app.app import App
+    from xnatsync.app.dismiss import dismiss
     from xnatsync.config.load import load
     from xnatsync.core.errors import NotOurs
-    from xnatsync.service.app import App
-    from xnatsync.service.giving_up import dismiss
 
     world.configure(destination="prearchive")
     files = elsewhere(world, series=(2, 2))

@@ -6,7 +6,7 @@ import pytest
 
 from drop_pieces import LABEL, elsewhere, quick_sync
 from drop_world import DropWorld, copy_tree, uids
-from xnatsync.service.doctor import examine
+from xnatsync.app.doctor import examine
 
 
 @pytest.mark.parametrize("former", [None, "filed"])

@@ -14,15 +14,15 @@ from pydicom.data import get_testdata_file
 from drop_pieces import quick_sync
 from drop_world import DropWorld, only, uids, unit_of
 from ports_between import Shifted, app_between
+from xnatsync.app.sync import sync
 from xnatsync.core.compare import NO_PIXELS, Same, same
 from xnatsync.core.manifest import Level
 from xnatsync.core.moment import stamp
 from xnatsync.core.retry import EFFECT_WAITS_S
 from xnatsync.core.tree import Node
-from xnatsync.engine.world import Silent
+from xnatsync.engine.progress import Silent
 from xnatsync.ledger.rows import FileRow
-from xnatsync.routes.drop import source_tree
-from xnatsync.service.sync import sync
+from xnatsync.routes.drop.settings import source_tree
 
 IMPORT, BUILD, COMMIT = "/data/services/import", "action=build", "action=commit"
 LABEL = "SUB1_MR_20260301"

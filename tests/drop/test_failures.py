@@ -8,8 +8,8 @@ import pytest
 
 from drop_pieces import LABEL, held
 from drop_world import DropWorld, only, uids, unit_of
+from xnatsync.app.resolve import release
 from xnatsync.config.load import load
-from xnatsync.service.resolve import release
 
 IMPORT, BUILD, COMMIT = "/data/services/import", "action=build", "action=commit"
 LISTING = "/prearchive/projects/P1|/data/experiments|/data/projects/P1"

@@ -18,13 +18,13 @@ from drop_pieces import (
     quick_sync,
 )
 from drop_world import DropWorld, uids
+from xnatsync.app.app import App
+from xnatsync.app.dismiss import dismiss
+from xnatsync.app.plan import plan
+from xnatsync.app.story import tell
 from xnatsync.config.load import load
 from xnatsync.disk.local import LocalDisk
-from xnatsync.engine.world import Silent
-from xnatsync.service.app import App
-from xnatsync.service.giving_up import dismiss
-from xnatsync.service.planning import plan
-from xnatsync.service.story import tell
+from xnatsync.engine.progress import Silent
 
 
 def flat(world: DropWorld, name: str = "exam", prefix: str = "IM", **study: object) -> list[Path]:

@@ -9,7 +9,7 @@ import pytest
 
 from drop_pieces import LABEL, Meddled, elsewhere, held, imports, meddled_sync, packed, quick_sync, retry
 from drop_world import DropWorld, only, uids
-from xnatsync.service.sync import SyncReport
+from xnatsync.app.sync import SyncReport
 
 
 def _codes(report: SyncReport) -> list[str]:
@@ -152,9 +152,9 @@ def test_a_held_item_that_is_taken_away_is_no_longer_held(world: DropWorld) -> N
 
 
 def test_a_dismissed_item_stays_where_it_is_and_is_not_taken_again(world: DropWorld) -> None:
+    from xnatsync.app.app import App
+    from xnatsync.app.dismiss import dismiss
     from xnatsync.config.load import load
-    from xnatsync.service.app import App
-    from xnatsync.service.giving_up import dismiss
 
     world.study("exam", patient="***")
     item = only(world.sync()).item

@@ -12,8 +12,8 @@ import pytest
 
 from drop_pieces import LABEL, edit, elsewhere, quick_sync
 from drop_world import DropWorld, only, uids
+from xnatsync.app.accept import accept
 from xnatsync.config.load import load
-from xnatsync.service.accept import accept
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="names and links of POSIX systems")
 

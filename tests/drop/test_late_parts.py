@@ -10,7 +10,7 @@ import pytest
 
 from drop_pieces import LABEL, contents, delete, edit, elsewhere, held, imports, other_pixels, quick_sync, retry, upload
 from drop_world import DropWorld, only, uids, unit_of
-from xnatsync.service.sync import SyncReport
+from xnatsync.app.sync import SyncReport
 
 STUDY = "2.25.4711"
 

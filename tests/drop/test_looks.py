@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from drop_world import DropWorld
+from xnatsync.app.app import App
+from xnatsync.app.plan import plan
 from xnatsync.config.load import load
-from xnatsync.engine.world import Silent
-from xnatsync.service.app import App
-from xnatsync.service.planning import plan
+from xnatsync.engine.progress import Silent
 
 
 def test_a_look_at_a_planned_unit_asks_each_thing_once(world: DropWorld) -> None:

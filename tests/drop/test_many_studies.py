@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from drop_world import DropWorld
+from xnatsync.app.app import App
+from xnatsync.app.sync import sync
 from xnatsync.config.load import load
-from xnatsync.engine.world import Silent
+from xnatsync.engine.progress import Silent
 from xnatsync.ledger.connection import Row, Values
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.open import open_ledger
 from xnatsync.ledger.rows import UnitRow
-from xnatsync.service.app import App
-from xnatsync.service.sync import sync
 
 
 class Counting(Ledger):

@@ -8,10 +8,10 @@ import pytest
 
 from drop_pieces import LABEL, delete, edit, elsewhere, held, imports, post, retry, upload
 from drop_world import DropWorld, only, uids, unit_of
+from xnatsync.app.app import App
+from xnatsync.app.verify import Asked, verify
 from xnatsync.config.load import load
-from xnatsync.engine.world import Silent
-from xnatsync.service.app import App
-from xnatsync.service.verify import Asked, verify
+from xnatsync.engine.progress import Silent
 
 STUDY, SERIES = "0020,000D", "0020,000E"
 HEAD = 'version "6.1"\n(0010,0010) := subject\n(0010,0020) := session\n'

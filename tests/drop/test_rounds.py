@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from drop_pieces import quick_sync
 from drop_world import DropWorld
-from xnatsync.cli.summary import sync_blocks
+from xnatsync.views.sync import sync_blocks
 
 
 def test_the_summary_counts_what_the_present_manifest_brought(world: DropWorld) -> None:

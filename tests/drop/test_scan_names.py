@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from draws import examples
 from drop_pieces import LABEL, held
 from drop_world import DropWorld, only, uids
+from xnatsync.app.accept import accept
 from xnatsync.config.load import load
 from xnatsync.dicom.elements import Coding
 from xnatsync.dicom.head import Head
 from xnatsync.dicom.identity import flaw, oddity
-from xnatsync.service.accept import accept
 from xnatsync.xnat import names, wire
 
 SERIES_NUMBER, MODALITY, DESCRIPTION = (0x00200011, "IS"), (0x00080060, "CS"), (0x0008103E, "LO")

@@ -24,17 +24,17 @@ from drop_pieces import (
     retry,
 )
 from drop_world import DropWorld, only, uids, unit_of
-from xnatsync.cli.summary import sync_blocks
+from xnatsync.app.app import App
+from xnatsync.app.plan import plan
+from xnatsync.app.status import overview
+from xnatsync.app.story import tell
 from xnatsync.config.load import load
 from xnatsync.core.errors import SourceChanged
 from xnatsync.core.manifest import ManifestFile
 from xnatsync.disk.local import LocalDisk
-from xnatsync.engine.world import Silent
+from xnatsync.engine.progress import Silent
 from xnatsync.ledger.rows import FileRow
-from xnatsync.service.app import App
-from xnatsync.service.planning import plan
-from xnatsync.service.status import overview
-from xnatsync.service.story import tell
+from xnatsync.views.sync import sync_blocks
 
 SECOND = {"scan_types": ["series 2"]}  # of the two series that a study of these tests has
 WIDER = {"scan_types": ["series *"]}

@@ -15,10 +15,10 @@ import pytest
 
 from drop_world import DropWorld
 from ports_between import app_between
+from xnatsync.app.sync import SyncReport, sync
 from xnatsync.core.errors import DiskFull, DiskRefused, Exit
 from xnatsync.disk.failures import Operation, one_thing, our_disk
-from xnatsync.engine.world import Silent
-from xnatsync.service.sync import SyncReport, sync
+from xnatsync.engine.progress import Silent
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -17,9 +17,9 @@ import pytest
 
 from drop_pieces import LABEL, contents, edit, elsewhere, held, packed
 from drop_world import DropWorld, only, uids
+from xnatsync.app.accept import accept
+from xnatsync.app.story import tell
 from xnatsync.config.load import load
-from xnatsync.service.accept import accept
-from xnatsync.service.story import tell
 
 CODE = "XS-FILES-UNACCOUNTED"
 

@@ -13,7 +13,7 @@ import pytest
 
 from xnatsync.core.errors import FolderMissing
 from xnatsync.disk.local import LocalDisk
-from xnatsync.ports import DropEntry, ItemLook
+from xnatsync.ports.drop import DropEntry, ItemLook
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX names and kinds")
 

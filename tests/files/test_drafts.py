@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from xnatsync.app import named_files as handwritten
 from xnatsync.core.errors import ContentDiffers, LinkInOurWay, PlaceTaken
 from xnatsync.disk import drafts
 from xnatsync.disk.handing_out import write_whole
 from xnatsync.disk.zipdraft import ZipDraft
-from xnatsync.service import handwritten
 
 ROOT = Path(__file__).parents[2]
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="processes cannot be asked there, and modes mean little")

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from xnatsync.app.download_folder import Folder
 from xnatsync.core.errors import LinkInOurWay
 from xnatsync.disk import locks
 from xnatsync.disk.failures import LinkOnTheWay
 from xnatsync.disk.tree import LocalTree
-from xnatsync.service.unpacking import Folder
 
 ROOT = Path(__file__).parents[2]
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="links and signals of POSIX")
@@ -21,7 +21,7 @@ STAGING = """
 import sys
 from pathlib import Path
 from xnatsync.disk.tree import LocalTree
-from xnatsync.service.unpacking import Folder
+from xnatsync.app.download_folder import Folder
 folder = Folder(LocalTree(), Path(sys.argv[1]), "E1")
 with folder.staging() as staging:
     folder.disk.stage(folder.root, staging.prefix + "1", iter([b"x"]))

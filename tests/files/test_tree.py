@@ -14,8 +14,8 @@ import pytest
 from xnatsync.core.errors import FolderMissing, PlaceTaken, ReadFailed, SourceChanged, SourceUnreadable, Stopped
 from xnatsync.disk import digests, durable, handles, renaming
 from xnatsync.disk.tree import LocalTree
-from xnatsync.ports import ProblemSeen
-from xnatsync.tree_ports import TreeDisk
+from xnatsync.ports.drop import ProblemSeen
+from xnatsync.ports.tree import TreeDisk
 
 OWN = ".xnatsync"
 

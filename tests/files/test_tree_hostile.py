@@ -19,7 +19,7 @@ from tree_acts import own_acts
 from xnatsync.core.errors import DiskFull, DiskUnwell, LinkInOurWay, NameHostile, PlaceTaken, XnatsyncError
 from xnatsync.disk import durable, handles, renaming, staging, tree_paths
 from xnatsync.disk.tree import LocalTree
-from xnatsync.tree_ports import TreeDisk
+from xnatsync.ports.tree import TreeDisk
 
 HOSTILE = [
     *("", "/", "/etc/passwd", "../a", "a/../../b", "a/..", ".", "a/./b", "a//b", "a/", "a\0b", "\ud800"),

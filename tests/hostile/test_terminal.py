@@ -21,11 +21,11 @@ from cli_world import PASSWORD, World, plain_environment
 from draws import examples
 from hostile.oracle import Caught
 from hostile.wicked import LONG, STEERING
-from xnatsync.cli.lines import Line, Table
 from xnatsync.cli.live import _drawn
 from xnatsync.cli.render import Screen
 from xnatsync.ledger.open import open_ledger
 from xnatsync.report.progress import Note, Snapshot
+from xnatsync.views.blocks import Line, Table
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="there are no such names, and no pseudo terminals")
 OWN = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # what the program itself draws with

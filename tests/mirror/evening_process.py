@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from ports_between import app_between
-from xnatsync.engine.world import Silent
-from xnatsync.service.clock import SystemClock
-from xnatsync.service.sync import sync
-from xnatsync.service.verify import Asked, verify
+from xnatsync.app.clock import SystemClock
+from xnatsync.app.sync import sync
+from xnatsync.app.verify import Asked, verify
+from xnatsync.engine.progress import Silent
 
 
 class Evening(SystemClock):

@@ -20,8 +20,8 @@ from drop_world import DropWorld
 from flushes import Flushes
 from mirror_world import MirrorWorld
 from noun_world import NounWorld, furnish, noun_world
-from xnatsync.service.app import App
-from xnatsync.service.clock import SystemClock
+from xnatsync.app.app import App
+from xnatsync.app.clock import SystemClock
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the way of a handle is asked of /proc")
 
@@ -158,8 +158,8 @@ def test_a_mirror_through_its_life(world: MirrorWorld, monkeypatch: pytest.Monke
 
 def test_what_is_restored(world: MirrorWorld, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Folders that were made for it too."""
+    from xnatsync.app.restore import restore
     from xnatsync.config.load import load
-    from xnatsync.service.restoring import restore
 
     world.fill(world.session_with(scans=1), scans=1)
     world.mirror()
@@ -204,8 +204,8 @@ def test_what_is_downloaded(far: NounWorld, monkeypatch: pytest.MonkeyPatch, tmp
 
 def test_a_report_that_is_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """In a folder that is made for it."""
+    from xnatsync.app import named_files as handwritten
     from xnatsync.disk.handing_out import write_whole
-    from xnatsync.service import handwritten
 
     with listening(monkeypatch, tmp_path) as found:
         handwritten.write_whole(tmp_path / "new" / "deep" / "report.json", "{}", force=False)

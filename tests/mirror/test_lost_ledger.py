@@ -106,10 +106,10 @@ def test_whatever_we_cannot_know_is_kept_where_it_is_or_beside_it(
 
 def test_its_plan_is_what_the_run_does(pulled: MirrorWorld) -> None:
     """Nothing is written down by a plan, and it tells no conflict either."""
+    from xnatsync.app.app import App
+    from xnatsync.app.plan import plan
     from xnatsync.config.load import load
-    from xnatsync.engine.world import Silent
-    from xnatsync.service.app import App
-    from xnatsync.service.planning import plan
+    from xnatsync.engine.progress import Silent
 
     change_there(pulled)
     lose_the_ledger(pulled)

@@ -14,9 +14,9 @@ import pytest
 from mirror_world import OURS, MirrorWorld, some_bytes
 from ports_between import Shifted, app_between
 from verify_world import flip
-from xnatsync.engine.world import Silent
-from xnatsync.service.sync import SyncReport, sync
-from xnatsync.service.verify import Asked, verify
+from xnatsync.app.sync import SyncReport, sync
+from xnatsync.app.verify import Asked, verify
+from xnatsync.engine.progress import Silent
 
 FIRST = "P1/S1/S1_MR/scans/1/resources/NIFTI/files/1.nii"
 TRASH = Path(OURS) / "trash"

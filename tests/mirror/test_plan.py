@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from mirror_world import MirrorWorld
+from xnatsync.app.app import App
+from xnatsync.app.plan import plan
+from xnatsync.app.trees import MirrorReport
 from xnatsync.config.load import load
-from xnatsync.engine.world import Silent
-from xnatsync.mirror.plan import MirrorPlan
-from xnatsync.service.app import App
-from xnatsync.service.mirroring import MirrorReport
-from xnatsync.service.planning import plan
+from xnatsync.engine.progress import Silent
+from xnatsync.routes.tree.mirror_plan import MirrorPlan
 
 EXPERIMENT = "/data/projects/P1/subjects/{subject}/experiments/{label}"
 Change = Callable[[MirrorWorld], object]

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from mirror_world import HurriedApp, MirrorWorld
+from xnatsync.app.app import App
+from xnatsync.app.clock import SystemClock
 from xnatsync.core.errors import Exit
 from xnatsync.core.inventory import Inventory, ResourceKey
 from xnatsync.ledger.open import open_ledger
-from xnatsync.service.app import App
-from xnatsync.service.clock import SystemClock
 
 REPORT = "P1/S1/S1_MR/resources/QC/files/report.txt"
 SCAN_REPORT = "P1/S1/S1_MR/scans/1/resources/QC/files/deep/scan.json"
@@ -238,7 +238,7 @@ def test_when_it_is_back_nothing_is_held(pushing: MirrorWorld) -> None:
 
 def test_an_inventory_that_is_not_whole_proves_nothing(pushing: MirrorWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that hides a session for a moment has not deleted it."""
-    from xnatsync.mirror.push_survey import push_survey  # the real one, on what a real listing gave
+    from xnatsync.routes.tree.push_survey import push_survey  # the real one, on what a real listing gave
 
     write(pushing, REPORT, b"good")
     assert pushing.mirror().exit_code == 0
@@ -252,11 +252,11 @@ def test_an_inventory_that_is_not_whole_proves_nothing(pushing: MirrorWorld, mon
 
 def surveyed(world: MirrorWorld, inventory: Inventory, survey: Any) -> Any:
     """What a survey finds when the server gives that inventory."""
+    from xnatsync.app.app import App
+    from xnatsync.app.trees import tree_world
     from xnatsync.config.load import load
     from xnatsync.ledger.open import copy_apart
-    from xnatsync.mirror.world import Unwatched
-    from xnatsync.service.app import App
-    from xnatsync.service.mirroring import tree_world
+    from xnatsync.routes.tree.world import Unwatched
 
     class Server:
         def inventory(self, project: str, kinds: Any) -> Inventory:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mirror_world import MirrorWorld
-from xnatsync.cli.mirrored import mirror_blocks
+from xnatsync.views.tree_run import mirror_blocks
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ import pytest
 
 from mirror_world import MirrorWorld
 from ports_between import app_between
+from xnatsync.app.trees import MirrorReport
 from xnatsync.core.errors import DiskFull, DiskRefused, Exit, NameHostile
 from xnatsync.disk.failures import Operation, one_thing, our_disk
 from xnatsync.disk.tree_paths import failed
-from xnatsync.service.mirroring import MirrorReport
 
 FILE = "P1/S1/S1_MR/scans/1/resources/NIFTI/files/1.nii"
 

@@ -468,9 +468,9 @@ def test_it_works_while_a_run_goes_on(past: History) -> None:
 
 def test_an_interrupted_restore_goes_on(past: History, monkeypatch: Any) -> None:
     """Asked to stop after the first file, it says so (5); the next call brings the rest."""
+    from xnatsync.app import restore as restoring
+    from xnatsync.app.app import App
     from xnatsync.config.load import load
-    from xnatsync.service import restoring
-    from xnatsync.service.app import App
 
     moment, shown = past.shown[0]
     out = past.box.root / "out"

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from mirror_world import MirrorWorld
+from xnatsync.app.app import App
+from xnatsync.app.clock import SystemClock
 from xnatsync.config.load import load
-from xnatsync.service.app import App
-from xnatsync.service.clock import SystemClock
 
 NAMES = ("1.nii", "2.nii", "3.nii")
 

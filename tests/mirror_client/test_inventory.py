@@ -13,10 +13,10 @@ from big_project import Size, fill
 from unit.xnat_scripted import Answer, Scripted, connected, page, scripted
 from xnatsync.core.errors import LoginLost, NotThere, ReadFailed, ReplyStrange, ServerUnwell
 from xnatsync.core.inventory import Inventory, Owner, OwnerKind
+from xnatsync.ports.tree import Archive
 from xnatsync.sandbox.http.faults import Fault
 from xnatsync.sandbox.http.server import SandboxServer
 from xnatsync.sandbox.model.site import Site
-from xnatsync.tree_ports import Archive
 from xnatsync.xnat.client import Retries
 from xnatsync.xnat.server import XnatServer
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from xnatsync.core.drop_view import LastAttempt, ServerView, Wish
 from xnatsync.core.manifest import Kind, ManifestFile, ObjectIdentity
 from xnatsync.core.remote import PrearchiveSeen, PrearchiveState, ProjectSeen, SessionSeen
-from xnatsync.core.situation import LastAttempt, ServerView, Wish
 from xnatsync.core.tree import Node, Tree
 
 NOON = "2026-03-01T12:00:00.000Z"

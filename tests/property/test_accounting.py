@@ -24,10 +24,10 @@ from pydicom.uid import (
 )
 
 from xnatsync.core.accounting import Rules, accounted, examined
-from xnatsync.core.choosing import EVERY_DROP, choose
+from xnatsync.core.drop_selection import EVERY_DROP, choose
 from xnatsync.core.group import Routing
+from xnatsync.core.labels import Template
 from xnatsync.core.manifest import Doubt, Kind, ManifestFile, ObjectIdentity, Reference
-from xnatsync.core.names import Template
 from xnatsync.dicom.classify import Classifier
 from xnatsync.disk.local import LocalDisk
 

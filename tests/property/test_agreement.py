@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agreement_model import Bytes, Model, agreed, here, on_server
-from xnatsync.core.agreement import Agreement, ServerFile, Sides, TreeFile, agree
 from xnatsync.core.conflict import is_conflict_copy
-from xnatsync.core.plan import Policy
+from xnatsync.core.diff3 import Policy
+from xnatsync.core.mirror_decision import Agreement, ServerFile, Sides, TreeFile, agree
 
 ROUNDS_MAX = 4
 TEXTS = ("a", "b", "cc")  # two of equal size

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from property.strategies import OTHER, STUDY, dicom, other
-from xnatsync.core.choosing import Wanted, choose
+from xnatsync.core.drop_selection import Wanted, choose
 from xnatsync.core.group import Routing
+from xnatsync.core.labels import Template
 from xnatsync.core.manifest import Kind, ManifestFile
-from xnatsync.core.names import Template
 from xnatsync.core.selection import Selection
 
 ROUTING = Routing("P", Template.parse("{PatientID}"), Template.parse("{PatientID}_{Modality}"))

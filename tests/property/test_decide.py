@@ -27,13 +27,20 @@ from property.strategies import (
     view,
     wish,
 )
-from xnatsync.core.decide import Again, Build, Commit, Landed, Relabel, Send, Step, Stop, Wait, decide
-from xnatsync.core.errors import Disposition, OutcomeUnknown, PrearchiveStuck, RequestRefused, ServerBusy, XnatsyncError
+from xnatsync.core.diff3 import BaseNode, BaseState
+from xnatsync.core.drop_decision import Again, Build, Commit, Landed, Relabel, Send, Step, Stop, Wait, decide
+from xnatsync.core.drop_view import LastAttempt, ServerView, Wish
+from xnatsync.core.errors import (
+    Disposition,
+    OutcomeUnknown,
+    PrearchiveStuck,
+    RequestRefused,
+    ServerBusy,
+    XnatsyncError,
+)
 from xnatsync.core.moment import later
-from xnatsync.core.plan import BaseNode, BaseState
 from xnatsync.core.remote import PrearchiveState, SessionSeen
 from xnatsync.core.retry import TRIES_MAX, asks_person, backoff_s
-from xnatsync.core.situation import LastAttempt, ServerView, Wish
 from xnatsync.core.tree import Node, Tree
 
 KEYS = ("1.1", "1.2", "1.3", "1.4")

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from property.strategies import dicom
 from xnatsync.core.group import Collision, Routing, Rule, group
+from xnatsync.core.labels import Template, is_valid_label
 from xnatsync.core.manifest import ManifestFile
-from xnatsync.core.names import Template, is_valid_label
 
 ROUTING = Routing(
     "P",

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.core.layout import DEFAULTS, Layout, Place
+from xnatsync.core.paths import HostileName, check_path, clashes, folded
 from xnatsync.core.selection import TIERS, Tier
-from xnatsync.core.treenames import HostileName, check_path, clashes, folded
 
 WORDS = st.sampled_from(
     ["scans", "resources", "files", "P", "S", "4", "DICOM", "session.xml", "Resources", "a", "ses-S"]

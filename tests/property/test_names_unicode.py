@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xnatsync.core.errors import LabelUnusable
-from xnatsync.core.names import MAX_LABEL, Template, clean_label, is_valid_label, member_name, stored_name, suffixed
+from xnatsync.core.labels import MAX_LABEL, Template, clean_label, is_valid_label, member_name, stored_name, suffixed
 
 anything = st.text(st.characters(codec=None), max_size=80)
 labels = st.text("abcXYZ019_-", min_size=1, max_size=MAX_LABEL)

@@ -16,7 +16,7 @@ from draws import examples
 from unit.ledger_example import NOW, a_file, a_study, concluded, fresh, seen, sent
 from xnatsync.core.errors import Bug, ImpossibleMove
 from xnatsync.core.phases import ITEM_MOVES, UNIT_MOVES, ItemPhase, UnitPhase, advance_item, advance_unit
-from xnatsync.engine.release import wake
+from xnatsync.routes.drop.release import wake
 
 ENDS = {"item": {ItemPhase.DONE, ItemPhase.DISMISSED}, "unit": {UnitPhase.CLOSED, UnitPhase.DISMISSED}}
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from property.strategies import CONTENTS, KEYS, node, perturbed, tree
+from xnatsync.core.diff3 import Action, ActionKind, BaseNode, BaseState, Plan, Policy, diff3
 from xnatsync.core.manifest import Level
-from xnatsync.core.plan import Action, ActionKind, BaseNode, BaseState, Plan, Policy, diff3
 from xnatsync.core.tree import Node, Problem, Tree
 
 ROUNDS_MAX = 8

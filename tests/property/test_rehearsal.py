@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from draws import examples
 from xnatsync.core.errors import XnatsyncError
 from xnatsync.disk.tree import LocalTree
-from xnatsync.mirror.rehearsal import rehearsed
-from xnatsync.tree_ports import TreeDisk
+from xnatsync.ports.tree import TreeDisk
+from xnatsync.routes.tree.rehearsal import rehearsed
 
 NAMES = st.sampled_from(["a", "b", "c"])
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)

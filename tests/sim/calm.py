@@ -13,8 +13,8 @@ from sim.invariants import Violation
 from sim.server import SETTING
 from xnatsync.core import errors
 from xnatsync.core.retry import LONGEST_S
-from xnatsync.engine.release import release_unit, unsure_s
 from xnatsync.ledger.rows import ItemRow, UnitRow
+from xnatsync.routes.drop.release import release_unit, unsure_s
 from xnatsync.sandbox.model import deletion, operations
 from xnatsync.sandbox.model.creation import ModelError
 

@@ -11,17 +11,38 @@ from unittest.mock import patch
 from sim.invariants import Violation
 from sim.world import History
 from xnatsync.core import compare as comparing
-from xnatsync.core import decide as deciding
-from xnatsync.core.choosing import EVERY_DROP
+from xnatsync.core import drop_decision as deciding
+from xnatsync.core.drop_selection import EVERY_DROP
 from xnatsync.core.errors import Disposition
 from xnatsync.core.manifest import Kind, Level
 from xnatsync.core.moment import parse
 from xnatsync.core.tree import Node, Tree
-from xnatsync.engine import discover as discovering
-from xnatsync.engine import failing, filing, items, loose, observe, observers, perform, prove, recognise, units
-from xnatsync.engine.world import Rest
+from xnatsync.engine import observers
+from xnatsync.engine.result import Rest
 from xnatsync.ledger.standstill import Standstill
 from xnatsync.ledger.units import Units
+from xnatsync.routes.drop import discovery as discovering
+from xnatsync.routes.drop import (
+    effects as perform,
+)
+from xnatsync.routes.drop import (
+    filing,
+    items,
+    loose,
+    units,
+)
+from xnatsync.routes.drop import (
+    holds as failing,
+)
+from xnatsync.routes.drop import (
+    observation as observe,
+)
+from xnatsync.routes.drop import (
+    proof as prove,
+)
+from xnatsync.routes.drop import (
+    recognition as recognise,
+)
 
 
 def believes_the_200() -> list[Any]:

@@ -11,7 +11,7 @@ from functools import cache
 
 from sim import content
 from sim.faults import Chance
-from xnatsync.core.choosing import EVERY_DROP, Wanted
+from xnatsync.core.drop_selection import EVERY_DROP, Wanted
 from xnatsync.core.selection import Selection
 
 

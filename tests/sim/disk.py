@@ -25,7 +25,7 @@ from xnatsync.core.manifest import Kind, ManifestFile
 from xnatsync.dicom.identity import study_in
 from xnatsync.disk.failures import Operation, one_thing, our_disk
 from xnatsync.disk.manifest import _mark_duplicates
-from xnatsync.ports import DropEntry, FileSeen, ItemLook, ProblemSeen
+from xnatsync.ports.drop import DropEntry, FileSeen, ItemLook, ProblemSeen
 
 if TYPE_CHECKING:
     from sim.world import History

@@ -8,10 +8,10 @@ from typing import Any, Self
 
 from sim.faults import Chance
 from xnatsync.core.errors import XnatsyncError
-from xnatsync.engine.dispatcher import Dispatcher, Key
-from xnatsync.engine.items import step_item
-from xnatsync.engine.units import step_unit
-from xnatsync.engine.world import Paused, Result
+from xnatsync.engine.result import Paused, Result
+from xnatsync.routes.drop.items import step_item
+from xnatsync.routes.drop.rota import Dispatcher, Key
+from xnatsync.routes.drop.units import step_unit
 
 
 class InlinePool:

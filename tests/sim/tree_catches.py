@@ -11,18 +11,35 @@ from unittest.mock import patch
 from sim.invariants import Violation
 from sim.tree_disk import SimTreeDisk
 from sim.tree_world import TreeHistory
-from xnatsync.core import agreement, layout
+from xnatsync.core import layout
+from xnatsync.core import mirror_decision as agreement
 from xnatsync.core.errors import NameHostile, PlaceTaken
 from xnatsync.core.moment import later
-from xnatsync.core.sending import Agreed, Put, Refuse
+from xnatsync.core.push_decision import Agreed, Put, Refuse
 from xnatsync.core.sides import ServerFile
 from xnatsync.engine import observers
+from xnatsync.fetch import fetcher as fetch
+from xnatsync.fetch.store import Staging
 from xnatsync.ledger import lock
 from xnatsync.ledger.standstill import Standstill
-from xnatsync.mirror import fetch, holding, land, push_step, push_survey, step, trashing
-from xnatsync.mirror.land import Landing
-from xnatsync.mirror.push_step import PushStep
-from xnatsync.mirror.store import Staging
+from xnatsync.routes.tree import (
+    holds as holding,
+)
+from xnatsync.routes.tree import (
+    landing as land,
+)
+from xnatsync.routes.tree import (
+    mirror_step as step,
+)
+from xnatsync.routes.tree import (
+    push_step,
+    push_survey,
+)
+from xnatsync.routes.tree import (
+    trash as trashing,
+)
+from xnatsync.routes.tree.landing import Landing
+from xnatsync.routes.tree.push_step import PushStep
 from xnatsync.xnat import names
 
 

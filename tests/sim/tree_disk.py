@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, NoReturn
 
 from xnatsync.core.errors import FolderMissing, PlaceTaken, SourceChanged, SourceUnreadable, Stopped
 from xnatsync.core.moment import parse
-from xnatsync.core.treenames import OWN_FOLDER, folded
+from xnatsync.core.paths import OWN_FOLDER, folded
 from xnatsync.disk.failures import Operation, our_disk
 from xnatsync.disk.tree_paths import failed, own_steps, refused, steps
-from xnatsync.ports import ProblemSeen
-from xnatsync.tree_ports import Content, TreeLook
+from xnatsync.ports.drop import ProblemSeen
+from xnatsync.ports.tree import Content, TreeLook
 
 if TYPE_CHECKING:
     from sim.tree_world import TreeHistory

@@ -14,9 +14,9 @@ from sim.tree_server import SECRET, FileKey
 from xnatsync.core.errors import DiskRefused, PlaceTaken, ReplyStrange
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey, ResourceSeen
 from xnatsync.core.layout import Place
-from xnatsync.core.treenames import OWN_FOLDER, HostileName, clashes, folded
+from xnatsync.core.paths import OWN_FOLDER, HostileName, clashes, folded
 from xnatsync.ledger.tree_rows import NewVersion
-from xnatsync.mirror.run import TreeRun
+from xnatsync.routes.tree.run import TreeRun
 from xnatsync.xnat import names
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from sim.faults import Chance
 from sim.tree_server import PERSON, PROJECT, SECRET, Held
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.core.layout import Layout
+from xnatsync.core.paths import HostileName, clashes, folded
 from xnatsync.core.selection import Tier
-from xnatsync.core.treenames import HostileName, clashes, folded
 from xnatsync.sandbox.model import resources, sharing
 from xnatsync.sandbox.model.creation import ModelError, create_scan
 from xnatsync.sandbox.model.hierarchy import label_in

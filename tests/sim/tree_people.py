@@ -10,7 +10,7 @@ from sim.faults import Chance
 from sim.tree_disk import TRASH
 from sim.tree_names import result_path
 from sim.tree_server import OTHER, PROJECT, SECRET
-from xnatsync.core.treenames import OWN_FOLDER
+from xnatsync.core.paths import OWN_FOLDER
 from xnatsync.sandbox.model import deletion, resources, sharing
 from xnatsync.sandbox.model.creation import ModelError
 from xnatsync.sandbox.model.objects import Experiment, Resource, Subject

@@ -38,18 +38,18 @@ from xnatsync.core.errors import LedgerHeld, XnatsyncError
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceSeen
 from xnatsync.core.layout import Layout
 from xnatsync.core.moment import parse, stamp
+from xnatsync.core.paths import clashes
 from xnatsync.core.selection import Selection
-from xnatsync.core.treenames import clashes
 from xnatsync.engine.observers import UnfailingTree
 from xnatsync.engine.rota import Key
 from xnatsync.ledger import lock
 from xnatsync.ledger.tree_rows import NewVersion
-from xnatsync.mirror import run as running
-from xnatsync.mirror.rota import OwnerRota
-from xnatsync.mirror.run import TreeRun, push, run
-from xnatsync.mirror.world import TreeWorld
-from xnatsync.routes.mirror import MirrorRoute
-from xnatsync.routes.push import PushRoute
+from xnatsync.routes.tree import run as running
+from xnatsync.routes.tree.mirror_settings import MirrorRoute
+from xnatsync.routes.tree.push_settings import PushRoute
+from xnatsync.routes.tree.rota import OwnerRota
+from xnatsync.routes.tree.run import TreeRun, push, run
+from xnatsync.routes.tree.world import TreeWorld
 from xnatsync.sandbox.model import files
 from xnatsync.sandbox.model.creation import ModelError
 from xnatsync.sandbox.model.hierarchy import label_in

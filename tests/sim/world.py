@@ -30,17 +30,17 @@ from sim.steps import Inline, InlinePool
 from xnatsync.core.claim import Claim
 from xnatsync.core.errors import ACCEPTABLE, XnatsyncError
 from xnatsync.core.group import Routing
+from xnatsync.core.labels import Template
 from xnatsync.core.manifest import Level
-from xnatsync.core.names import Template
-from xnatsync.engine import perform
-from xnatsync.engine.discover import discover
-from xnatsync.engine.dispatcher import Key
 from xnatsync.engine.observers import Unfailing
-from xnatsync.engine.recover import recover
-from xnatsync.engine.release import release_unit, wake
-from xnatsync.engine.world import World
 from xnatsync.ledger.rows import ItemRow
-from xnatsync.routes.drop import DropRoute
+from xnatsync.routes.drop import effects as perform
+from xnatsync.routes.drop.discovery import discover
+from xnatsync.routes.drop.recovery import recover
+from xnatsync.routes.drop.release import release_unit, wake
+from xnatsync.routes.drop.rota import Key
+from xnatsync.routes.drop.settings import DropRoute
+from xnatsync.routes.drop.world import World
 
 PATIENCE_S = 120.0
 

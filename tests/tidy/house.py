@@ -17,25 +17,26 @@ LINES_MAX, FUNCTION_MAX = 400, 60
 CATALOGUES = {"xnatsync.core.errors"}  # one long list of things of a kind is still one idea
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc", "tools", "shared"}
 
-# Who may import whom (architecture §3), the package itself always included.
+# Who may import whom (docs/architecture.md), the package itself always included.
 LAYERS: dict[str, set[str]] = {
     "core": set(),
     "ports": {"core"},
-    "tree_ports": {"core", "ports"},
     "dicom": {"core"},
-    "disk": {"core", "ports", "tree_ports", "dicom"},
+    "disk": {"core", "ports", "dicom"},
     "ledger": {"core", "disk"},
-    "xnat": {"core", "ports", "tree_ports"},
+    "xnat": {"core", "ports"},
+    "fetch": {"core", "ports"},
     "config": {"core", "dicom"},
-    "routes": {"core", "ledger"},
-    "engine": {"core", "ports", "dicom", "ledger", "xnat", "routes"},
-    "mirror": {"core", "ports", "tree_ports", "ledger", "xnat", "routes", "engine"},
+    "engine": {"core", "ports", "ledger"},
+    "routes": {"core", "ports", "dicom", "ledger", "xnat", "fetch", "engine"},
+    "verify": {"core", "ports", "dicom", "disk", "ledger", "xnat", "fetch", "config", "engine", "routes"},
     "report": {"core", "ledger", "engine"},
-    "service": {
-        *{"core", "ports", "tree_ports", "dicom", "disk", "ledger", "xnat", "config"},
-        *{"routes", "engine", "mirror", "report", "sandbox"},
+    "app": {
+        *{"core", "ports", "dicom", "disk", "ledger", "xnat", "fetch", "config"},
+        *{"engine", "routes", "verify", "report", "sandbox"},
     },
-    "cli": {"core", "dicom", "ledger", "config", "engine", "mirror", "report", "service", "sandbox"},
+    "views": {"core", "dicom", "ledger", "config", "engine", "routes", "verify", "report", "app"},
+    "cli": {"core", "dicom", "ledger", "config", "engine", "routes", "report", "verify", "app", "views", "sandbox"},
     "sandbox": set(),  # it judges the product, so it shares nothing with it
     "__main__": {"cli"},
     "": set(),
@@ -50,8 +51,8 @@ SUPERVISORS = {  # the only places where any exception whatever is caught and no
     "xnatsync.engine.observers": {"tell"},
     "xnatsync.engine.rota": {"_step"},
     "xnatsync.cli.program": {"_run"},
-    "xnatsync.mirror.abreast": {"_begin"},
-    "xnatsync.mirror.ahead": {"_read"},  # passed on to the thread that waits for it
+    "xnatsync.fetch.threads": {"_begin"},
+    "xnatsync.fetch.read_ahead": {"_read"},  # passed on to the thread that waits for it
     # The stand-in server answers 500 or writes a log entry where XNAT's own catch-alls do.
     "xnatsync.sandbox.http.import_routes": None,
     "xnatsync.sandbox.http.multipart": None,
@@ -61,9 +62,9 @@ SUPERVISORS = {  # the only places where any exception whatever is caught and no
     "xnatsync.sandbox.model.rebuilder": None,
 }
 THREADS = re.compile(
-    r"xnatsync\.(disk\.digests|engine\.(rota|perform)|mirror\.(abreast|ahead)|service\..+|sandbox\..+|cli\.live)"
+    r"xnatsync\.(disk\.digests|engine\.rota|routes\.drop\.effects|fetch\.(threads|read_ahead)|app\..+|verify\..+|sandbox\..+|cli\.live)"
 )
-URLS = re.compile(r"xnatsync\.(xnat|sandbox)\..+|xnatsync\.service\.scenery")  # scenery plays a person at the sandbox
+URLS = re.compile(r"xnatsync\.(xnat|sandbox)\..+|xnatsync\.app\.demo_scene")  # scenery plays a person at the sandbox
 ADDRESS = re.compile(
     r"(^|[^\w.])/?(data|xapi|REST)/(projects|subjects|experiments|services|prearchive|archive|user|config|JSESSION|auth)\b"
 )
@@ -83,6 +84,12 @@ def modules() -> Iterator[tuple[str, str]]:
 def package_of(name: str) -> str:
     """The first part below `xnatsync`: a package, or one of the modules beside the packages."""
     return name.split(".")[1] if "." in name else ""
+
+
+def _kind_of(name: str) -> str:
+    """The kind of route that a module belongs to: `drop`, `tree`; "" for what is of all kinds."""
+    parts = name.split(".")
+    return parts[2] if len(parts) > 2 and parts[1] == "routes" else ""
 
 
 # --- layers ------------------------------------------------------------------------------------------------------
@@ -108,6 +115,8 @@ def layer_findings(name: str, text: str) -> list[str]:
         other = package_of(target)
         if other != own and other not in LAYERS.get(own, set()):
             found.append(f"{name} imports {target}: {own or 'the package'} must not know {other}")
+        if own == other == "routes" and (kinds := {_kind_of(name), _kind_of(target)} - {""}) and len(kinds) > 1:
+            found.append(f"{name} imports {target}: the kinds of routes must not know each other")
     return found
 
 

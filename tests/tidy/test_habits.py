@@ -69,20 +69,20 @@ PLANTED: list[tuple[Callable[[str, str], list[str]], str]] = [
 @pytest.mark.parametrize(("check", "text"), PLANTED)
 def test_a_planted_one_is_caught(check: Callable[[str, str], list[str]], text: str) -> None:
     """In the engine's recovery, which has no business with any of them."""
-    assert check("xnatsync.engine.recover", text)
+    assert check("xnatsync.engine.holds", text)
 
 
 @pytest.mark.parametrize(
     ("check", "name", "text"),
     [
-        (except_findings, "xnatsync.engine.recover", "try:\n    x = 1\nexcept BaseException:\n    undo()\n    raise"),
-        (except_findings, "xnatsync.engine.recover", "try:\n    x = 1\nexcept OSError:\n    pass"),
-        (sql_findings, "xnatsync.engine.recover", "'''select a from b'''\nx = 'Selected files come from the list.'"),
+        (except_findings, "xnatsync.engine.holds", "try:\n    x = 1\nexcept BaseException:\n    undo()\n    raise"),
+        (except_findings, "xnatsync.engine.holds", "try:\n    x = 1\nexcept OSError:\n    pass"),
+        (sql_findings, "xnatsync.engine.holds", "'''select a from b'''\nx = 'Selected files come from the list.'"),
         (sql_findings, "xnatsync.ledger.units", "x = 'select a from b'"),
         (url_findings, "xnatsync.xnat.wire", "x = '/data/projects'"),
         (url_findings, "xnatsync.config.model", "x = '/data/incoming/prisma'"),
         (print_findings, "xnatsync.cli.render", "print('x')"),
-        (thread_findings, "xnatsync.engine.perform", "ThreadPoolExecutor(2)"),
+        (thread_findings, "xnatsync.routes.drop.effects", "ThreadPoolExecutor(2)"),
     ],
 )
 def test_and_what_is_allowed_is_not(check: Callable[[str, str], list[str]], name: str, text: str) -> None:

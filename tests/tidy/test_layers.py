@@ -1,4 +1,4 @@
-"""Who may know whom (architecture §3), read from the imports."""
+"""Who may know whom (docs/architecture.md), read from the imports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MODULES = dict(modules())
 
 
 def test_imports_follow_the_layers() -> None:
-    """cli, web, service → routes, engine → ledger, xnat, disk, dicom → ports → core; the sandbox knows none of them."""
+    """cli → views → app → verify → routes → engine → ledger → disk → ports → core; the sandbox knows none of them."""
     assert [finding for name, text in MODULES.items() for finding in layer_findings(name, text)] == []
 
 
@@ -36,12 +36,15 @@ def test_the_layers_have_no_circles() -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("xnatsync.core.plan", "from xnatsync.ledger.rows import UnitRow"),
-        ("xnatsync.ledger.units", "import xnatsync.engine.world"),
+        ("xnatsync.core.diff3", "from xnatsync.ledger.rows import UnitRow"),
+        ("xnatsync.ledger.units", "import xnatsync.engine.rota"),
         ("xnatsync.xnat.client", "def f():\n    from xnatsync.disk import atomic"),
-        ("xnatsync.sandbox.model.site", "from xnatsync.core.names import clean_label"),
-        ("xnatsync.routes.drop", "from xnatsync import service"),
+        ("xnatsync.sandbox.model.site", "from xnatsync.core.labels import clean_label"),
+        ("xnatsync.routes.drop.settings", "from xnatsync import app"),
         ("xnatsync.disk.local", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import xnatsync.cli.render"),
+        ("xnatsync.routes.drop.items", "from xnatsync.routes.tree.world import TreeWorld"),
+        ("xnatsync.routes.tree.run", "from xnatsync.routes import drop"),
+        ("xnatsync.views.sync", "from xnatsync.cli.render import Screen"),
         ("xnatsync.web.page", "from xnatsync.core.errors import Bug"),
     ],
 )
@@ -66,5 +69,5 @@ def test_a_planted_import_is_caught(name: str, text: str) -> None:
 )
 def test_planted_io_in_the_core_is_caught(text: str) -> None:
     """Files, clocks, chance, logs, networks, threads."""
-    assert purity_findings("xnatsync.core.plan", text)
+    assert purity_findings("xnatsync.core.diff3", text)
     assert purity_findings("xnatsync.disk.scan", text) == []

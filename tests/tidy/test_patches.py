@@ -83,7 +83,7 @@ def test_those_that_plant_bugs_do() -> None:
         "monkeypatch.setattr('xnatsync.disk.local.LocalDisk.same_device', f)",
         "from xnatsync.xnat.server import XnatServer\nwith patch.object(XnatServer, 'close', f): pass",
         "from unittest import mock\nmock.patch('xnatsync.xnat.server.XnatServer.close')",
-        "from xnatsync.service.clock import SystemClock\nSystemClock.now = f",
+        "from xnatsync.app.clock import SystemClock\nSystemClock.now = f",
         "from xnatsync.disk.local import LocalDisk\nsetattr(LocalDisk, name, f)",
         "import xnatsync.disk.local\nmonkeypatch.setattr(xnatsync.disk.local.LocalDisk, 'move', f)",
     ],

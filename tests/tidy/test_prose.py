@@ -23,7 +23,7 @@ READERS = {
 OTHERS = {  # these read what others wrote, which says it nowhere else
     "xnatsync.xnat.failures": "the words of TLS and of XNAT",
     "xnatsync.config.cron": "the words of a person, who writes a schedule",
-    "xnatsync.service.demo": "it judges, as who watches would, whether the damaged object is named",
+    "xnatsync.app.demo": "it judges, as who watches would, whether the damaged object is named",
     "xnatsync.config.moments": "the words of a person, who writes a day",
 }
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from xnatsync.mirror.abreast import abreast
+from xnatsync.fetch.threads import abreast
 
 
 def test_results_come_in_order_and_some_at_once() -> None:

@@ -7,7 +7,10 @@ from dataclasses import replace
 import pytest
 
 from agreement_model import agreed, here, on_server
-from xnatsync.core.agreement import (
+from xnatsync.core.conflict import conflict_path, is_conflict_copy
+from xnatsync.core.diff3 import Policy
+from xnatsync.core.inventory import ResourceKey
+from xnatsync.core.mirror_decision import (
     Agreement,
     BaseFile,
     ServerFile,
@@ -18,10 +21,7 @@ from xnatsync.core.agreement import (
     max_delete,
     needs_reading,
 )
-from xnatsync.core.conflict import conflict_path, is_conflict_copy
-from xnatsync.core.inventory import ResourceKey
-from xnatsync.core.plan import Policy
-from xnatsync.core.rail import removals_allowed
+from xnatsync.core.removal_limit import removals_allowed
 
 BOTH: tuple[Policy, ...] = ("add", "replica")
 

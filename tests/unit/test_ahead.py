@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from xnatsync.mirror import ahead
-from xnatsync.mirror.ahead import Big, Group, read_ahead
+from xnatsync.fetch import read_ahead as ahead
+from xnatsync.fetch.read_ahead import Big, Group, read_ahead
 
 
 class Source:

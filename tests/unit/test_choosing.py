@@ -14,11 +14,11 @@ import pytest
 
 from property.strategies import OTHER, STUDY, dicom, other
 from xnatsync.config.selected import NOT_OF_DROPS
-from xnatsync.core.choosing import EVERY_DROP, Chosen, Wanted, choose
+from xnatsync.core.drop_selection import EVERY_DROP, Chosen, Wanted, choose
 from xnatsync.core.errors import LabelUnusable, ObjectsConflict
 from xnatsync.core.group import Collision, Routing, Rule, attach, group
+from xnatsync.core.labels import Template
 from xnatsync.core.manifest import Kind, ManifestFile
-from xnatsync.core.names import Template
 from xnatsync.core.selection import Selection
 
 PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")

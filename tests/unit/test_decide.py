@@ -23,7 +23,8 @@ from property.strategies import (
     view,
     wish,
 )
-from xnatsync.core.decide import (
+from xnatsync.core.diff3 import BaseNode, BaseState
+from xnatsync.core.drop_decision import (
     AGAIN_S,
     LAG_S,
     POLL_S,
@@ -40,6 +41,7 @@ from xnatsync.core.decide import (
     Wait,
     decide,
 )
+from xnatsync.core.drop_view import LastAttempt, ServerView, Wish, quiet_s
 from xnatsync.core.errors import (
     AccessDenied,
     ForeignContent,
@@ -55,11 +57,9 @@ from xnatsync.core.errors import (
     StudyElsewhere,
     XnatsyncError,
 )
+from xnatsync.core.labels import MAX_LABEL, suffixed
 from xnatsync.core.moment import later
-from xnatsync.core.names import MAX_LABEL, suffixed
-from xnatsync.core.plan import BaseNode, BaseState
 from xnatsync.core.remote import PrearchiveState, ProjectSeen
-from xnatsync.core.situation import LastAttempt, ServerView, Wish, quiet_s
 from xnatsync.core.tree import Node, Problem, Tree
 
 KEYS = ("1.1", "1.2", "1.3")

@@ -9,8 +9,8 @@ import pytest
 
 from property.strategies import node
 from xnatsync.core.compare import Same, same
+from xnatsync.core.diff3 import Action, ActionKind, BaseNode, BaseState, Plan, Policy, diff3
 from xnatsync.core.manifest import Level
-from xnatsync.core.plan import Action, ActionKind, BaseNode, BaseState, Plan, Policy, diff3
 from xnatsync.core.tree import EMPTY, Node, Problem, Tree
 
 W, R, X, A = ActionKind.WRITE, ActionKind.REPAIR, ActionKind.REMOVE, ActionKind.AGREE

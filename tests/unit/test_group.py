@@ -11,8 +11,8 @@ import pytest
 from property.strategies import OTHER, STUDY, dicom, other
 from xnatsync.core.errors import LabelUnusable, ObjectsConflict, SessionCollision
 from xnatsync.core.group import ORDER_TAGS, Collision, Routing, Rule, Study, attach, group
+from xnatsync.core.labels import Template
 from xnatsync.core.manifest import Kind, ManifestFile
-from xnatsync.core.names import Template
 
 SUBJECT = Template.parse("{PatientID}")
 LABEL = Template.parse("{PatientID}_{Modality}_{StudyDate}")

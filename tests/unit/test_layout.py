@@ -6,8 +6,8 @@ import pytest
 
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.core.layout import DEFAULTS, Layout, Place, tame
+from xnatsync.core.paths import HostileName, check_path, clashes
 from xnatsync.core.selection import Tier
-from xnatsync.core.treenames import HostileName, check_path, clashes
 
 PROJECT = Owner(OwnerKind.PROJECT, "P", "P")
 SUBJECT = Owner(OwnerKind.SUBJECT, "P", "X_S1", subject="S1", subject_id="X_S1")

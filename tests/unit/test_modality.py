@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xnatsync.core.holdings import SessionHeld
 from xnatsync.core.inventory import Owner, OwnerKind
 from xnatsync.core.modality import KNOWN, check_pattern, code_of, is_called, modality_of, words_of
+from xnatsync.core.nouns import SessionHeld
 from xnatsync.core.selection import Selection
 from xnatsync.sandbox.model.scantypes import session_type
 

@@ -5,15 +5,7 @@ from __future__ import annotations
 import pytest
 
 from xnatsync.core.errors import LabelUnusable
-from xnatsync.core.names import (
-    MAX_LABEL,
-    Template,
-    clean_label,
-    is_valid_label,
-    member_name,
-    stored_name,
-    suffixed,
-)
+from xnatsync.core.labels import MAX_LABEL, Template, clean_label, is_valid_label, member_name, stored_name, suffixed
 
 TAGS = {"PatientID": "AB^12", "Modality": "MR", "StudyDate": "20240102", "StudyID": "7", "AccessionNumber": "***"}
 

@@ -9,9 +9,9 @@ import pytest
 
 from unit.ledger_example import LATER, NOW, a_file, a_study, fresh, seen, sent, settled
 from xnatsync.core.errors import ObjectsDiffer, ServerBusy, SessionCollision
-from xnatsync.engine.release import release_unit, wake
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.rows import UnitRow
+from xnatsync.routes.drop.release import release_unit, wake
 
 
 @pytest.fixture

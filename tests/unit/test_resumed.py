@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from xnatsync.core.errors import ReplyStrange
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.core.sides import ServerFile
-from xnatsync.mirror.fetch import Fetcher
-from xnatsync.mirror.store import Staged
+from xnatsync.fetch.fetcher import Fetcher
+from xnatsync.fetch.store import Staged
+from xnatsync.ports.tree import Archive, Content
 from xnatsync.report.gauge import Gauge
-from xnatsync.tree_ports import Archive, Content
 
 OWNER = Owner(OwnerKind.SESSION, "P1", "XNAT_E1", subject="S1", session="S1_MR")
 KEY = ResourceKey("4", "NIFTI")

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from ports_between import Shifted
 from xnatsync.core.errors import Bug, DiskUnwell, ServerUnwell
+from xnatsync.engine.result import Due, Paused, Rest, Result
 from xnatsync.engine.rota import Key, Rota
-from xnatsync.engine.world import Due, Paused, Rest, Result
 
 
 class Still(Shifted):

@@ -21,9 +21,9 @@ from xnatsync.core.errors import DiskFull, XnatsyncError
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.core.sides import ServerFile
 from xnatsync.core.streams import closed_after
-from xnatsync.mirror.fetch import Fetcher
-from xnatsync.mirror.store import Staged
-from xnatsync.tree_ports import Content
+from xnatsync.fetch.fetcher import Fetcher
+from xnatsync.fetch.store import Staged
+from xnatsync.ports.tree import Content
 from xnatsync.xnat import wire
 from xnatsync.xnat.server import XnatServer
 

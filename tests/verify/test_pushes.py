@@ -9,10 +9,10 @@ import pytest
 from mirror.test_push import REPORT, SCAN_REPORT, codes, configure, stored, write
 from mirror_world import MirrorWorld
 from verify_world import Silent
+from xnatsync.app.app import App
+from xnatsync.app.plan import plan
+from xnatsync.app.verify import Asked, verify
 from xnatsync.config.load import load
-from xnatsync.service.app import App
-from xnatsync.service.planning import plan
-from xnatsync.service.verify import Asked, verify
 
 URL = "resources/QC/files/report.txt"
 

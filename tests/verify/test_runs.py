@@ -13,16 +13,16 @@ from drop_world import DropWorld
 from mirror_world import MirrorWorld
 from ports_between import Shifted, app_between, raising
 from verify_world import look, lose, only, untouched
+from xnatsync.app import named_files as handwritten
+from xnatsync.app.app import App
+from xnatsync.app.verify import Asked, verify
 from xnatsync.config.load import load
 from xnatsync.core.errors import RouteUnknown
 from xnatsync.core.manifest import Level
 from xnatsync.core.sampling import Sample, Scope
 from xnatsync.core.verification import Verdict
-from xnatsync.engine.world import Silent
+from xnatsync.engine.progress import Silent
 from xnatsync.ledger.tree_rows import AuditRow
-from xnatsync.service import handwritten
-from xnatsync.service.app import App
-from xnatsync.service.verify import Asked, verify
 
 
 @pytest.fixture

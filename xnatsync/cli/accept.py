@@ -27,10 +27,10 @@ def accept(
     """Accept the files that hold an item: odd objects are delivered as they are, the others are not delivered."""
     shell = ctx.ensure_object(Shell)
     shell.begin("accept", output, quiet)
-    from xnatsync.cli.accepted import accept_blocks, accept_fields
+    from xnatsync.app.accept import accept as let_be
+    from xnatsync.app.accept import proposed
     from xnatsync.core.errors import Declined
-    from xnatsync.service.accept import accept as let_be
-    from xnatsync.service.accept import proposed
+    from xnatsync.views.accept import accept_blocks, accept_fields
 
     config = shell.config()
     found = proposed(config, names)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from xnatsync.cli.lines import Line
 from xnatsync.cli.options import OutputOption, ProfileOption, QuietOption
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
+from xnatsync.views.blocks import Line
 
 
 def register(program: typer.Typer) -> None:
@@ -46,7 +46,7 @@ def _known(
     shell: Shell, command: str, profile: str | None, output: OutputOption, quiet: bool, *, asks: bool = False
 ) -> int:
     shell.begin(command, output, quiet)
-    from xnatsync.service.profile import ASKED, choose, connected
+    from xnatsync.app.profile import ASKED, choose, connected
 
     chosen = choose(shell.config_file, profile, _password if asks and shell.screen.can_ask else None)
     with connected(chosen) as server:

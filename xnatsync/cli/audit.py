@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from xnatsync.cli.lines import Line, Tone
 from xnatsync.cli.options import OutputOption, ProfileOption, ProjectOption, QuietOption
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
 from xnatsync.core.wording import counted
+from xnatsync.views.blocks import Line, Tone
 
 
 def register(program: typer.Typer) -> None:
@@ -34,9 +34,7 @@ def audit(
     mirror: Annotated[
         str | None, typer.Option("--mirror", metavar="ROUTE|DIR", help="A mirror that should hold all of it.")
     ] = None,
-    allow_extra: Annotated[
-        bool, typer.Option("--allow-extra", help="Sessions beyond the manifest are no difference.")
-    ] = False,
+    allow_extra: Annotated[bool, typer.Option("--allow-extra", help="Extra sessions are no difference.")] = False,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a page of it, too.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the FILE of --init or --html.")] = False,
     profile: ProfileOption = None,
@@ -49,12 +47,13 @@ def audit(
     """
     shell = ctx.ensure_object(Shell)
     shell.begin("audit", output, quiet)
-    from xnatsync.cli.audited import audit_blocks, audit_fields
-    from xnatsync.report.audit_page import audit_page
-    from xnatsync.service import audit as service
-    from xnatsync.service import expectations, handwritten
-    from xnatsync.service.clock import today
-    from xnatsync.service.profile import choose, connected
+    from xnatsync.app import audit as service
+    from xnatsync.app import audit_files as expectations
+    from xnatsync.app import named_files as handwritten
+    from xnatsync.app.clock import today
+    from xnatsync.app.profile import choose, connected
+    from xnatsync.views.audit import audit_blocks, audit_fields
+    from xnatsync.views.audit_page import audit_page
 
     expected = expectations.read_manifest(manifest) if manifest is not None else None
     planned = expectations.read_schedule(schedule) if schedule is not None else None

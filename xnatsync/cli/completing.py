@@ -40,7 +40,7 @@ def take_over(program: Any, shell: Shell) -> None:
 
     def asked(ctx: object, parameter: object, value: object) -> object:
         if value and not getattr(ctx, "resilient_parsing", False):
-            from xnatsync.cli.lines import Line
+            from xnatsync.views.blocks import Line
 
             shell.screen.result([Line(text) for text in install(_shell_of(value), Path.home())])
             raise SystemExit(0)
@@ -82,7 +82,7 @@ def install(name: str, home: Path) -> list[str]:
 
 
 def _put(place: Path, content: bytes) -> list[str]:
-    from xnatsync.service.handwritten import put_ours
+    from xnatsync.app.named_files import put_ours
 
     return [f"wrote {place}"] if put_ours(place, content) else [f"{place} is there already"]
 

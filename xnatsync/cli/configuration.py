@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xnatsync.cli.lines import Block, Command, Line, Tone
 from xnatsync.cli.options import OutputOption, ProjectOption
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
 from xnatsync.core.wording import counted
+from xnatsync.views.blocks import Block, Command, Line, Tone
 
 if TYPE_CHECKING:
     from xnatsync.config.load import Problem
@@ -90,8 +90,8 @@ def add_profile(
     """
     shell = ctx.ensure_object(Shell)
     shell.begin("config-add-profile", output)
+    from xnatsync.app.profile import write_profile
     from xnatsync.config.load import default_path
-    from xnatsync.service.profile import write_profile
 
     path = shell.config_file if shell.config_file is not None else default_path()
     is_new = write_profile(path, name, url=url, user=user, project=project)
@@ -116,9 +116,9 @@ def init(
     """
     shell = ctx.ensure_object(Shell)
     shell.begin("config-init", output)
+    from xnatsync.app.first_configuration import Wishes, begin
     from xnatsync.config.load import default_path
     from xnatsync.core.errors import Usage
-    from xnatsync.service.beginning import Wishes, begin
 
     if kind not in {"drop", "mirror", "push"}:
         raise Usage(f"--kind {kind}: write drop, mirror or push")

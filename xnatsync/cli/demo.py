@@ -33,10 +33,10 @@ def demo(
     """
     shell = ctx.ensure_object(Shell)
     shell.begin("demo", output, quiet)
+    from xnatsync.app.clock import stop_on_signals
+    from xnatsync.app.demo import show
     from xnatsync.cli.exits import by_signal
     from xnatsync.cli.stage import Record, Stage
-    from xnatsync.service.clock import stop_on_signals
-    from xnatsync.service.demo import show
 
     stop = threading.Event()
     with stop_on_signals(stop) as received:

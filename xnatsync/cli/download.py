@@ -22,9 +22,9 @@ from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Usage
 
 if TYPE_CHECKING:
-    from xnatsync.core.holdings import SessionHeld
-    from xnatsync.service.download import Order
-    from xnatsync.service.profile import Server
+    from xnatsync.app.download import Order
+    from xnatsync.app.profile import Server
+    from xnatsync.core.nouns import SessionHeld
 
     MakeOrder = Callable[[Server, SessionHeld], Order]
 
@@ -72,8 +72,8 @@ def session(
     folder = _folder(out, name or experiment)
 
     def order(server: Server, held: SessionHeld) -> Order:
-        from xnatsync.core.fetching import Wish
-        from xnatsync.service.download import Order
+        from xnatsync.app.download import Order
+        from xnatsync.core.download_layout import Wish
 
         return Order(
             Wish(own=include_resources),
@@ -112,9 +112,9 @@ def scan(
     folder = _folder(out, name or experiment)
 
     def order(server: Server, held: SessionHeld) -> Order:
-        from xnatsync.core.fetching import Wish
-        from xnatsync.service.download import Order
-        from xnatsync.service.holdings import scans_named
+        from xnatsync.app.download import Order
+        from xnatsync.app.listings import scans_named
+        from xnatsync.core.download_layout import Wish
 
         wish = Wish(scans_named(server, held, scans), label=label)
         return Order(wish, folder, unpacked=bool(unzip), keep_zips=not cleanup, force=force, dry_run=dry_run)
@@ -142,9 +142,9 @@ def resource(
         raise Usage(f"--file {file} is a folder", advice="Name the zip to write, such as ./dicoms.zip.")
 
     def order(server: Server, held: SessionHeld) -> Order:
-        from xnatsync.core.fetching import Wish
-        from xnatsync.service.download import Order
-        from xnatsync.service.holdings import scans_named
+        from xnatsync.app.download import Order
+        from xnatsync.app.listings import scans_named
+        from xnatsync.core.download_layout import Wish
 
         scans = scans_named(server, held, scan) if scan is not None else None
         wish = Wish(scans, only_own=scan is None, label=label)
@@ -160,13 +160,14 @@ def _folder(out: Path, name: str) -> Path:
 
 
 def _download(shell: Shell, profile: str | None, experiment: str, project: str | None, make_order: MakeOrder) -> int:
-    from xnatsync.cli.exits import by_signal, error_blocks
-    from xnatsync.cli.fetched import download_blocks, download_fields
+    from xnatsync.app.clock import stop_on_signals
+    from xnatsync.app.download import download
+    from xnatsync.app.listings import session_named
+    from xnatsync.app.profile import choose, connected
+    from xnatsync.cli.exits import by_signal
     from xnatsync.cli.gauging import gauging
-    from xnatsync.service.clock import stop_on_signals
-    from xnatsync.service.download import download
-    from xnatsync.service.holdings import session_named
-    from xnatsync.service.profile import choose, connected
+    from xnatsync.views.download import download_blocks, download_fields
+    from xnatsync.views.errors import error_blocks
 
     stop = threading.Event()
     chosen = choose(shell.config_file, profile)

@@ -10,24 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from xnatsync.cli.jsonout import document, error_fields
-from xnatsync.cli.lines import Block, Line, Tone
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Bug, Exit, XnatsyncError
+from xnatsync.views.blocks import Line, Tone
+from xnatsync.views.errors import error_blocks
+from xnatsync.views.jsonout import document, error_fields
 
 
 class Terminated(BaseException):
     """SIGTERM arrived where nothing had to be brought to an end."""
-
-
-def error_blocks(error: XnatsyncError) -> list[Block]:
-    """Says an error to a person: what happened, its code, what to do."""
-    first, *rest = error.lines
-    return [
-        Line(f"error: {first}  [{error.code}]", Tone.BAD),
-        *(Line(text, indent=2) for text in rest),
-        Line(f"what to do: {error.remedy}", indent=2, hang=12),
-    ]
 
 
 def leave(shell: Shell, error: XnatsyncError) -> int:

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, cast
 
-from xnatsync.cli.lines import Line, Tone
-from xnatsync.cli.render import Screen, printable
+from xnatsync.cli.render import Screen
 from xnatsync.core.wording import size, span
 from xnatsync.report import streams
 from xnatsync.report.gauge import Gauge, Reading
+from xnatsync.views.blocks import Line, Tone
+from xnatsync.views.printable import printable
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -20,8 +20,8 @@ def doctor(ctx: typer.Context, output: OutputOption = None) -> int:
     """
     shell = ctx.ensure_object(Shell)
     shell.begin("doctor", output)
-    from xnatsync.cli.checkup import doctor_blocks, doctor_fields
-    from xnatsync.service.doctor import examine
+    from xnatsync.app.doctor import examine
+    from xnatsync.views.doctor import doctor_blocks, doctor_fields
 
     checks = examine(shell.config_file)
     shell.show(doctor_blocks(checks), doctor_fields(checks))

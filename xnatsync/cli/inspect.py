@@ -29,8 +29,8 @@ def status(
     """Show what is under way, and what is held and why."""
     shell = ctx.ensure_object(Shell)
     shell.begin("status", output)
-    from xnatsync.cli.overview import status_blocks, status_fields
-    from xnatsync.service.status import overview
+    from xnatsync.app.status import overview
+    from xnatsync.views.status import status_blocks, status_fields
 
     seen = overview(shell.config(), route)
     shell.show(status_blocks(seen), status_fields(seen))
@@ -45,8 +45,8 @@ def history(
     """Show the diary: what happened, when, to which item."""
     shell = ctx.ensure_object(Shell)
     shell.begin("history", output)
-    from xnatsync.cli.overview import history_blocks, history_fields
-    from xnatsync.service.status import diary
+    from xnatsync.app.status import diary
+    from xnatsync.views.status import history_blocks, history_fields
 
     seen = diary(shell.config(), limit)
     shell.show(history_blocks(seen), history_fields(seen))
@@ -64,8 +64,8 @@ def why(
     """Tell the whole story of something that was dropped, or that lies in a tree."""
     shell = ctx.ensure_object(Shell)
     shell.begin("why", output)
-    from xnatsync.cli.tale import why_blocks, why_fields
-    from xnatsync.service.story import tell
+    from xnatsync.app.story import tell
+    from xnatsync.views.why import why_blocks, why_fields
 
     tale = tell(shell.config(), what)
     shell.show(why_blocks(tale), why_fields(tale))

@@ -48,8 +48,8 @@ def list_tree(
     """List what lay in a tree at a moment."""
     shell = ctx.ensure_object(Shell)
     shell.begin("mirror-ls", output)
-    from xnatsync.cli.past import sight_blocks, sight_fields, sight_lines
-    from xnatsync.service.past import look_back, moment_of
+    from xnatsync.app.history import look_back, moment_of
+    from xnatsync.views.history import sight_blocks, sight_fields, sight_lines
 
     seen = look_back(shell.config(), route, path, moment_of(at), deep=recursive)
     if shell.output is not Output.TABLE or long or not seen.entries:
@@ -70,8 +70,8 @@ def diff(
     """Tell what lay in a tree at one moment and not so at another."""
     shell = ctx.ensure_object(Shell)
     shell.begin("mirror-diff", output)
-    from xnatsync.cli.past import comparison_blocks, comparison_fields
-    from xnatsync.service.past import compare, moment_of
+    from xnatsync.app.history import compare, moment_of
+    from xnatsync.views.history import comparison_blocks, comparison_fields
 
     found = compare(shell.config(), route, moment_of(before, "FROM"), moment_of(after, "TO"), path)
     shell.show(comparison_blocks(found), comparison_fields(found))
@@ -93,12 +93,12 @@ def restore(
     """
     shell = ctx.ensure_object(Shell)
     shell.begin("mirror-restore", output, quiet)
+    from xnatsync.app.app import App
+    from xnatsync.app.clock import stop_on_signals
+    from xnatsync.app.history import moment_of
+    from xnatsync.app.restore import restore as copy
     from xnatsync.cli.exits import by_signal
-    from xnatsync.cli.past import restore_blocks, restore_fields
-    from xnatsync.service.app import App
-    from xnatsync.service.clock import stop_on_signals
-    from xnatsync.service.past import moment_of
-    from xnatsync.service.restoring import restore as copy
+    from xnatsync.views.history import restore_blocks, restore_fields
 
     stop = threading.Event()
     with stop_on_signals(stop) as received:
@@ -127,8 +127,8 @@ def manifest(
     shell = ctx.ensure_object(Shell)
     chosen = form or (Form(shell.output) if shell.output is not Output.TABLE else Form.CSV)
     shell.begin("mirror-manifest", Output.JSON if chosen is Form.JSON else Output.TABLE, quiet)
-    from xnatsync.cli.manifest import manifest_line, manifest_text
-    from xnatsync.service.tree_list import tree_list, write_list
+    from xnatsync.app.tree_manifest import tree_list, write_list
+    from xnatsync.views.tree_manifest import manifest_line, manifest_text
 
     config = shell.config()
     listed = tree_list(config, route, at)

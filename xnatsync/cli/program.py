@@ -35,11 +35,11 @@ from xnatsync.cli import (
 )
 from xnatsync.cli.everywhere import spread, take
 from xnatsync.cli.exits import Terminated, by_loss, leave, leave_bug, terminated_by_signal
-from xnatsync.cli.lines import Line, Tone
 from xnatsync.cli.options import OutputOption
 from xnatsync.cli.shell import Output, Shell
 from xnatsync.core.errors import Exit, Usage, XnatsyncError
 from xnatsync.report import streams
+from xnatsync.views.blocks import Line, Tone
 
 _MODULES = (
     *(demo, sync, verify, inspect, resolve, accept, mirror, configuration, health, sandbox),

@@ -25,9 +25,9 @@ def list_projects(
     """List the projects that this account can read."""
     shell = ctx.ensure_object(Shell)
     shell.begin("project-list", output, quiet, lists=True)
-    from xnatsync.cli.nouns import project_row
-    from xnatsync.service import holdings
-    from xnatsync.service.profile import choose, connected
+    from xnatsync.app import listings as holdings
+    from xnatsync.app.profile import choose, connected
+    from xnatsync.views.nouns import project_row
 
     with connected(choose(shell.config_file, profile)) as server:
         rows = [project_row(held) for held in holdings.projects_of(server)]
@@ -45,9 +45,9 @@ def show(
     """Show a project and how much is in it."""
     shell = ctx.ensure_object(Shell)
     shell.begin("project-show", output, quiet)
-    from xnatsync.cli.nouns import project_blocks, project_fields
-    from xnatsync.service import holdings
-    from xnatsync.service.profile import choose, connected
+    from xnatsync.app import listings as holdings
+    from xnatsync.app.profile import choose, connected
+    from xnatsync.views.nouns import project_blocks, project_fields
 
     with connected(choose(shell.config_file, profile)) as server:
         seen = holdings.project_view(server, project)

@@ -11,21 +11,28 @@ import re
 import shutil
 import sys
 import textwrap
-import unicodedata
 from collections.abc import Iterable, Iterator
 
-from xnatsync.cli.lines import Block, Command, Line, Table, Tone
 from xnatsync.core.pasting import Calling
 from xnatsync.report import streams
 from xnatsync.report.streams import Loss, LossyStream
+from xnatsync.views.blocks import Block, Command, Line, Table, Tone
+from xnatsync.views.printable import printable
 
 PLAIN_WIDTH = 100  # columns where there is no terminal
+
+
 _NARROWEST = 40
+
+
 # Control, format, surrogate and private characters, and two odd line ends: escaped, so that they are seen.
 _QUOTED = re.compile(r"`[^`]+`")
+
+
 _SIGIL = re.compile(r"^([+~=!>?-]) (?=\S)")  # it stands before what it is about, and never on a line alone
+
+
 _BLANK = "\ue000"  # stands for a blank where no line may end: what is printed has no private characters left
-_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
 
 class Screen:
@@ -151,15 +158,6 @@ def _wrap(text: str, width: int, first: str, later: str) -> list[str]:
         expand_tabs=False,
     )
     return [line.replace(_BLANK, " ") for line in lines]
-
-
-def printable(text: str) -> str:
-    """Escapes what would not be seen: a file's name or a server's words must not steer the terminal."""
-    if text.isprintable():  # what Python takes for that holds nothing of the kind
-        return text
-    return "".join(
-        char if unicodedata.category(char) not in _UNSEEN else char.encode("unicode_escape").decode() for char in text
-    )
 
 
 def _painted(text: str, tone: Tone, colour: bool) -> str:

@@ -32,8 +32,8 @@ def retry(
     """Release what is held: the next `sync` tries again."""
     shell = ctx.ensure_object(Shell)
     shell.begin("retry", output, quiet)
-    from xnatsync.cli.verdicts import retry_blocks, retry_fields
-    from xnatsync.service.resolve import all_held, release
+    from xnatsync.app.resolve import all_held, release
+    from xnatsync.views.resolve import retry_blocks, retry_fields
 
     config = shell.config()
     if not (names or everything) and shell.screen.can_ask:
@@ -66,11 +66,11 @@ def dismiss(
     """Give an item up; its files stay where they are."""
     shell = ctx.ensure_object(Shell)
     shell.begin("dismiss", output, quiet)
-    from xnatsync.cli.verdicts import dismiss_blocks, dismiss_fields, dismiss_question
+    from xnatsync.app.app import App
+    from xnatsync.app.dismiss import dismiss as give_up
+    from xnatsync.app.dismiss import prospect
     from xnatsync.core.errors import Declined
-    from xnatsync.service.app import App
-    from xnatsync.service.giving_up import dismiss as give_up
-    from xnatsync.service.giving_up import prospect
+    from xnatsync.views.resolve import dismiss_blocks, dismiss_fields, dismiss_question
 
     app = App(shell.config())
     try:

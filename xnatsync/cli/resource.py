@@ -5,14 +5,7 @@ from __future__ import annotations
 import typer
 
 from xnatsync.cli import download
-from xnatsync.cli.options import (
-    OutputOption,
-    ProfileOption,
-    ProjectOption,
-    QuietOption,
-    ScanOption,
-    SessionArgument,
-)
+from xnatsync.cli.options import OutputOption, ProfileOption, ProjectOption, QuietOption, ScanOption, SessionArgument
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
 
@@ -37,9 +30,9 @@ def list_resources(
     """List the resources of a session, or of one of its scans."""
     shell = ctx.ensure_object(Shell)
     shell.begin("resource-list", output, quiet, lists=True)
-    from xnatsync.cli.nouns import RESOURCE_COLUMNS, resource_row
-    from xnatsync.service import holdings
-    from xnatsync.service.profile import choose, connected
+    from xnatsync.app import listings as holdings
+    from xnatsync.app.profile import choose, connected
+    from xnatsync.views.nouns import RESOURCE_COLUMNS, resource_row
 
     chosen = choose(shell.config_file, profile)
     with connected(chosen) as server:

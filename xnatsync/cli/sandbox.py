@@ -31,9 +31,9 @@ def sandbox(
     """Serve a stand-in XNAT on this machine."""
     shell = ctx.ensure_object(Shell)
     shell.begin("sandbox", output)
+    from xnatsync.app.clock import stop_on_signals
     from xnatsync.core.errors import Usage
     from xnatsync.sandbox.serve import InUse, NotASandbox, serve
-    from xnatsync.service.clock import stop_on_signals
 
     def ready(url: str) -> None:
         if shell.is_json:

@@ -29,9 +29,9 @@ def list_scans(
     """List the scans of a session."""
     shell = ctx.ensure_object(Shell)
     shell.begin("scan-list", output, quiet, lists=True)
-    from xnatsync.cli.nouns import SCAN_COLUMNS, scan_row
-    from xnatsync.service import holdings
-    from xnatsync.service.profile import choose, connected
+    from xnatsync.app import listings as holdings
+    from xnatsync.app.profile import choose, connected
+    from xnatsync.views.nouns import SCAN_COLUMNS, scan_row
 
     chosen = choose(shell.config_file, profile)
     with connected(chosen) as server:

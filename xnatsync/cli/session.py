@@ -37,9 +37,9 @@ def list_sessions(
     """List the imaging sessions of a project, with those shared into it."""
     shell = ctx.ensure_object(Shell)
     shell.begin("session-list", output, quiet, lists=True)
-    from xnatsync.cli.nouns import SESSION_COLUMNS, session_row
-    from xnatsync.service import holdings
-    from xnatsync.service.profile import choose, connected
+    from xnatsync.app import listings as holdings
+    from xnatsync.app.profile import choose, connected
+    from xnatsync.views.nouns import SESSION_COLUMNS, session_row
 
     chosen = choose(shell.config_file, profile)
     wanted = chosen.project_or_default(project)
@@ -60,9 +60,9 @@ def show(
     """Show a session with its scans and resources."""
     shell = ctx.ensure_object(Shell)
     shell.begin("session-show", output, quiet)
-    from xnatsync.cli.nouns import session_blocks, session_fields
-    from xnatsync.service import holdings
-    from xnatsync.service.profile import choose, connected
+    from xnatsync.app import listings as holdings
+    from xnatsync.app.profile import choose, connected
+    from xnatsync.views.nouns import session_blocks, session_fields
 
     chosen = choose(shell.config_file, profile)
     with connected(chosen) as server:

@@ -8,13 +8,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xnatsync.cli.cells import TABLES, cells_text, rows_of
-from xnatsync.cli.jsonout import array, document
-from xnatsync.cli.lines import Block, Line, Table, Tone
-from xnatsync.cli.render import Screen, printable
+from xnatsync.cli.render import Screen
 from xnatsync.core.errors import Usage
 from xnatsync.core.pasting import Calling
 from xnatsync.report.streams import Loss
+from xnatsync.views.blocks import Block, Line, Table, Tone
+from xnatsync.views.cells import TABLES, cells_text, rows_of
+from xnatsync.views.jsonout import array, document
+from xnatsync.views.printable import printable
 
 if TYPE_CHECKING:
     from xnatsync.config.model import Config

@@ -6,17 +6,17 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xnatsync.cli.lines import Line, Tone
 from xnatsync.cli.live import watching
 from xnatsync.cli.render import Screen
-from xnatsync.cli.summary import sync_blocks
-from xnatsync.cli.tale import why_blocks
 from xnatsync.core.pasting import Calling
+from xnatsync.views.blocks import Line, Tone
+from xnatsync.views.sync import sync_blocks
+from xnatsync.views.why import why_blocks
 
 if TYPE_CHECKING:
-    from xnatsync.engine.world import Progress
-    from xnatsync.service.story import Tale
-    from xnatsync.service.sync import SyncReport
+    from xnatsync.app.story import Tale
+    from xnatsync.app.sync import SyncReport
+    from xnatsync.engine.progress import Progress
 
 
 class Record:
@@ -56,7 +56,7 @@ class Record:
 
     def progress(self) -> AbstractContextManager[Progress]:
         """Show nothing."""
-        from xnatsync.engine.world import Silent
+        from xnatsync.engine.progress import Silent
 
         return nullcontext(Silent())
 

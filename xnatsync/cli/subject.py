@@ -27,8 +27,8 @@ def list_subjects(
     """List the subjects of a project, with the number of their sessions."""
     shell = ctx.ensure_object(Shell)
     shell.begin("subject-list", output, quiet, lists=True)
-    from xnatsync.service import holdings
-    from xnatsync.service.profile import choose, connected
+    from xnatsync.app import listings as holdings
+    from xnatsync.app.profile import choose, connected
 
     chosen = choose(shell.config_file, profile)
     wanted = chosen.project_or_default(project)

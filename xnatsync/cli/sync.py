@@ -14,7 +14,7 @@ from xnatsync.cli.options import OutputOption, QuietOption, RoutesArgument
 from xnatsync.cli.shell import Shell
 
 if TYPE_CHECKING:
-    from xnatsync.engine.world import Progress
+    from xnatsync.engine.progress import Progress
     from xnatsync.report.log import Log
 
 _WORKERS = 2
@@ -63,11 +63,11 @@ def sync(
     shell.begin("sync", output, quiet)
     settle_s = None if settle is None else _seconds("--settle", settle)
     patience_s = None if patience is None else _seconds("--patience", patience)
+    from xnatsync.app import sync as service
+    from xnatsync.app.app import App
+    from xnatsync.app.clock import stop_on_signals
     from xnatsync.cli.exits import by_signal
-    from xnatsync.cli.summary import sync_blocks, sync_fields
-    from xnatsync.service import sync as service
-    from xnatsync.service.app import App
-    from xnatsync.service.clock import stop_on_signals
+    from xnatsync.views.sync import sync_blocks, sync_fields
 
     stop = threading.Event()
     app = App(shell.config(), stop)
@@ -98,11 +98,11 @@ def plan(
 
 def _plan(shell: Shell, routes: list[str] | tuple[str, ...], output: OutputOption, quiet: bool) -> int:
     shell.begin("plan", output, quiet)
+    from xnatsync.app import plan as planning
+    from xnatsync.app.app import App
+    from xnatsync.app.clock import stop_on_signals
     from xnatsync.cli.exits import by_signal
-    from xnatsync.cli.outline import plan_blocks, plan_fields
-    from xnatsync.service import planning
-    from xnatsync.service.app import App
-    from xnatsync.service.clock import stop_on_signals
+    from xnatsync.views.plan import plan_blocks, plan_fields
 
     stop = threading.Event()
     app = App(shell.config(), stop)

@@ -13,8 +13,8 @@ from xnatsync.cli.options import OutputOption, QuietOption, RoutesArgument
 from xnatsync.cli.shell import Shell
 
 if TYPE_CHECKING:
+    from xnatsync.app.verify import Asked
     from xnatsync.core.verification import VerifyReport
-    from xnatsync.service.verify import Asked
 
 _WORKERS = 2
 _WORKERS_MAX = 16
@@ -76,13 +76,13 @@ def verify(
 def _run(
     shell: Shell, routes: Sequence[str], asked: Asked, html: Path | None, report: Path | None, *, force: bool
 ) -> int:
+    from xnatsync.app import named_files as handwritten
+    from xnatsync.app import verify as service
+    from xnatsync.app.app import App
+    from xnatsync.app.clock import stop_on_signals
     from xnatsync.cli.exits import by_signal
     from xnatsync.cli.sync import watched
-    from xnatsync.cli.verified import verify_blocks, verify_fields
-    from xnatsync.service import handwritten
-    from xnatsync.service import verify as service
-    from xnatsync.service.app import App
-    from xnatsync.service.clock import stop_on_signals
+    from xnatsync.views.verify import verify_blocks, verify_fields
 
     handwritten.refuse_taken([path for path in (html, report) if path is not None], force=force)
     stop = threading.Event()
@@ -106,10 +106,10 @@ def _asked(
     rehearse: bool,
     workers: int,
 ) -> Asked:
+    from xnatsync.app.verify import Asked
     from xnatsync.core.errors import Usage
     from xnatsync.core.manifest import Level
     from xnatsync.core.sampling import Sample, Scope
-    from xnatsync.service.verify import Asked
 
     if level is not None and level not in set(Level):
         raise Usage(f"--level: `{level}` is none: {', '.join(Level)}")
@@ -134,9 +134,9 @@ def _write(
 ) -> None:
     """Writes the files that were asked for, each whole or not at all."""
     from xnatsync import __version__
-    from xnatsync.cli.jsonout import document
-    from xnatsync.report.verification_page import verification_page
-    from xnatsync.service.handwritten import write_whole
+    from xnatsync.app.named_files import write_whole
+    from xnatsync.views.jsonout import document
+    from xnatsync.views.verification_page import verification_page
 
     if html is not None:
         write_whole(html, verification_page(found, f"xnatsync {__version__}"), force=force)

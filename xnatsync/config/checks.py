@@ -10,8 +10,8 @@ from xnatsync.config.lines import Key
 from xnatsync.config.model import DropConfig, LedgerConfig, MirrorConfig, PushConfig, RouteConfig, ServerConfig
 from xnatsync.config.problems import Problem, problem_at
 from xnatsync.config.secrets import variable
+from xnatsync.core.labels import Template
 from xnatsync.core.modality import is_known
-from xnatsync.core.names import Template
 
 Tree = MirrorConfig | PushConfig
 

@@ -8,17 +8,7 @@ from typing import Literal, Self
 from pydantic import StrictBool, model_validator
 
 from xnatsync.config.selected import SelectionConfig
-from xnatsync.config.values import (
-    Cron,
-    Folder,
-    LongSeconds,
-    Name,
-    Part,
-    Removals,
-    Seconds,
-    Size,
-    quarrel,
-)
+from xnatsync.config.values import Cron, Folder, LongSeconds, Name, Part, Removals, Seconds, Size, quarrel
 from xnatsync.core.inventory import Owner, OwnerKind
 from xnatsync.core.layout import DEFAULTS, Layout
 from xnatsync.core.misread import Misread

@@ -12,8 +12,8 @@ from pydantic_core import PydanticCustomError
 
 from xnatsync.config.cron import check_cron
 from xnatsync.config.words import seconds, size_bytes
-from xnatsync.core.names import Template, is_valid_label
-from xnatsync.core.rail import removals_allowed
+from xnatsync.core.labels import Template, is_valid_label
+from xnatsync.core.removal_limit import removals_allowed
 
 MOST_S = 31 * 86400.0
 LONG_S = 3660 * 86400.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from xnatsync.core.treenames import SEGMENT_MAX
+from xnatsync.core.paths import SEGMENT_MAX
 
 _MARK: Final = ".xnatsync-conflict-"
 _SHAPE: Final = re.compile(re.escape(_MARK) + r"[0-9a-f]{16}")

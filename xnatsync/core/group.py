@@ -13,8 +13,8 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from xnatsync.core.errors import DeliveryError, LabelUnusable, ObjectsConflict, SessionCollision
+from xnatsync.core.labels import Template, suffixed
 from xnatsync.core.manifest import Kind, ManifestFile
-from xnatsync.core.names import Template, suffixed
 
 Collision = Literal["hold", "suffix"]
 

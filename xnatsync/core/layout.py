@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.core.misread import Misread
+from xnatsync.core.paths import HostileName, check_path, check_segment, clashes, folded
 from xnatsync.core.selection import TIERS, Tier
-from xnatsync.core.treenames import HostileName, check_path, check_segment, clashes, folded
 
 DEFAULTS: Mapping[Tier, str] = {
     "scan": "{project}/{subject}/{session}/scans/{scan}/resources/{resource}/files/{path}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from xnatsync.core.treenames import OWN_FOLDER
+from xnatsync.core.paths import OWN_FOLDER
 from xnatsync.disk.spelling import real, real_name
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from xnatsync.core.errors import PlaceTaken, SourceChanged, XnatsyncError
-from xnatsync.core.treenames import OWN_FOLDER
+from xnatsync.core.paths import OWN_FOLDER
 from xnatsync.disk.anchors import Anchors
 from xnatsync.disk.failures import LinkOnTheWay, Operation, one_thing, our_disk
 from xnatsync.disk.handles import Spot, empty_folders, reach, sync_opened

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from xnatsync.core.treenames import OWN_FOLDER
+from xnatsync.core.paths import OWN_FOLDER
 from xnatsync.disk.failures import LinkOnTheWay
 from xnatsync.disk.renaming import rename_exclusively
 from xnatsync.disk.scan import special

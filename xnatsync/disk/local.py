@@ -11,7 +11,7 @@ from xnatsync.disk import stream as streaming
 from xnatsync.disk.anchors import Anchors
 from xnatsync.disk.failures import LinkOnTheWay, our_disk
 from xnatsync.disk.handles import reach
-from xnatsync.ports import DropEntry, ItemLook
+from xnatsync.ports.drop import DropEntry, ItemLook
 
 
 class LocalDisk:

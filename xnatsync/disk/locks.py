@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from xnatsync.core.treenames import OWN_FOLDER
+from xnatsync.core.paths import OWN_FOLDER
 from xnatsync.disk.handles import BY_HANDLE, Spot, reach
 
 _HELD = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK})

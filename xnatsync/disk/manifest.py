@@ -11,14 +11,14 @@ from itertools import chain
 from pathlib import Path
 
 from xnatsync.core.errors import SourceChanged, Stopped
+from xnatsync.core.labels import unpacked_name
 from xnatsync.core.manifest import Doubt, Kind, ManifestFile
-from xnatsync.core.names import unpacked_name
 from xnatsync.dicom.classify import Classifier, Reading
 from xnatsync.disk.archive import Part
 from xnatsync.disk.item import archive_kind, parts
 from xnatsync.disk.packed import PackingError, packing, unpacked
 from xnatsync.disk.scan import look, look_at, named_archive
-from xnatsync.ports import ItemLook
+from xnatsync.ports.drop import ItemLook
 
 _INDEX = b"1.2.840.10008.1.3.10"  # the media class of a DICOMDIR, which is no imaging object
 PROGRESS_BYTES = 32 << 20  # within a large file, progress is told this often

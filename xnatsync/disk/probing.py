@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from xnatsync.core.errors import DiskUnwell, FolderMissing
-from xnatsync.core.treenames import OWN_FOLDER
+from xnatsync.core.paths import OWN_FOLDER
 from xnatsync.disk.failures import our_disk
 from xnatsync.disk.handles import reach
 from xnatsync.disk.space import nearest, same_device

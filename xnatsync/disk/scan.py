@@ -13,7 +13,7 @@ from pathlib import Path
 from xnatsync.core.errors import FolderMissing
 from xnatsync.disk.failures import why
 from xnatsync.disk.spelling import real, shown
-from xnatsync.ports import DropEntry, FileSeen, ItemLook, ProblemSeen
+from xnatsync.ports.drop import DropEntry, FileSeen, ItemLook, ProblemSeen
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz")
 MOST_NS = (1 << 63) - 1

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from xnatsync.core.treenames import OWN_FOLDER
+from xnatsync.core.paths import OWN_FOLDER
 from xnatsync.disk.digests import Digests
 from xnatsync.disk.durable import sync_files
 from xnatsync.disk.failures import LinkOnTheWay
@@ -16,7 +16,7 @@ from xnatsync.disk.handles import Spot, reach
 from xnatsync.disk.scan import changed_ns, special
 from xnatsync.disk.space import check_room
 from xnatsync.disk.tree_paths import STAGING, Ways, failed
-from xnatsync.tree_ports import Content
+from xnatsync.ports.tree import Content
 
 PIECE = 1 << 20  # bytes written at a time, and all that is held of a file
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)

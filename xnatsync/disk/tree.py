@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from xnatsync.core.errors import SourceChanged, Stopped
-from xnatsync.core.treenames import OWN_FOLDER
+from xnatsync.core.paths import OWN_FOLDER
 from xnatsync.disk import probing, space, staging, tree_look
 from xnatsync.disk import trash as _trash
 from xnatsync.disk.atomic import make_folder
@@ -21,7 +21,7 @@ from xnatsync.disk.item import pieces_at
 from xnatsync.disk.memory import Memory
 from xnatsync.disk.scan import changed_ns
 from xnatsync.disk.tree_paths import SENTINEL, STAGING, Ways, failed, own_folder, refused
-from xnatsync.tree_ports import Content, TreeLook
+from xnatsync.ports.tree import Content, TreeLook
 
 _RACES_MAX = 10  # folders that another thread removed because they were empty are made again
 

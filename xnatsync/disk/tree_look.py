@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xnatsync.core.errors import FolderMissing, PlaceTaken
-from xnatsync.core.treenames import OWN_FOLDER
+from xnatsync.core.paths import OWN_FOLDER
 from xnatsync.disk.failures import why
 from xnatsync.disk.scan import MOST_NS, changed_ns, special
 from xnatsync.disk.spelling import is_odd, told
 from xnatsync.disk.tree_paths import Ways
-from xnatsync.ports import ProblemSeen
-from xnatsync.tree_ports import TreeLook
+from xnatsync.ports.drop import ProblemSeen
+from xnatsync.ports.tree import TreeLook
 
 
 def look_tree(ways: Ways, root: Path, below: Sequence[str] | None) -> TreeLook:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from xnatsync.core.errors import FolderMissing, NameHostile, PlaceTaken, XnatsyncError
-from xnatsync.core.treenames import OWN_FOLDER, HostileName, check_segment
+from xnatsync.core.paths import OWN_FOLDER, HostileName, check_segment
 from xnatsync.disk.durable import sync_folders
 from xnatsync.disk.failures import LinkOnTheWay, Operation, one_thing, our_disk
 from xnatsync.disk.handles import Opened, Spot, named

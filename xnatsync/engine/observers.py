@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, ParamSpec, Protocol
 
 if TYPE_CHECKING:
-    from xnatsync.engine.world import Progress
+    from xnatsync.engine.progress import Progress
     from xnatsync.ledger.rows import ItemRow, UnitRow
 
 Given = ParamSpec("Given")

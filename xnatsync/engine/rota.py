@@ -18,10 +18,10 @@ from typing import Protocol
 from xnatsync.core.errors import Bug, Exit, XnatsyncError
 from xnatsync.core.retry import pause_s
 from xnatsync.engine.blame import LEDGER
-from xnatsync.engine.failing import OF_THE_SERVER
+from xnatsync.engine.holds import OF_THE_SERVER
 from xnatsync.engine.observers import tell
-from xnatsync.engine.world import Due, Paused, Rest, Result
-from xnatsync.ports import Clock
+from xnatsync.engine.result import Due, Paused, Rest, Result
+from xnatsync.ports.drop import Clock
 
 Key = tuple[str, int]  # ("item" | "unit" | "owner", id)
 LAST_TRY_S = 0.5  # less patience than this is not worth a last try

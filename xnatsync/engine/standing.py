@@ -9,7 +9,7 @@ from xnatsync.core.moment import later, stamp
 from xnatsync.engine.observers import TreeWatcher
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.rows import PauseRow
-from xnatsync.ports import Clock
+from xnatsync.ports.drop import Clock
 
 if TYPE_CHECKING:
     from xnatsync.engine.rota import Rota

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from xnatsync.ledger.rows import ItemRow, UnitRow
 
 if TYPE_CHECKING:
-    from xnatsync.engine.world import Progress
+    from xnatsync.engine.progress import Progress
 
 _WAIT_TOLD_S = 1.0  # shorter waits are not worth a line
 _WINDOW_S = 10.0  # the rate is that of the last so many seconds

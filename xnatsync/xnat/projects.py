@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xnatsync.core.holdings import ProjectHeld
+from xnatsync.core.nouns import ProjectHeld
 from xnatsync.xnat import names, replies, wire
 from xnatsync.xnat.client import Client
 

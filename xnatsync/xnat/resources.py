@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xnatsync.core.errors import NotThere, ReplyStrange
-from xnatsync.core.holdings import ResourceHeld
+from xnatsync.core.nouns import ResourceHeld
 from xnatsync.core.pasting import command_line
 from xnatsync.xnat import listing, names, replies, wire
 from xnatsync.xnat.client import Client

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from xnatsync.core.holdings import ScanHeld
+from xnatsync.core.nouns import ScanHeld
 from xnatsync.xnat import listing, names, replies, wire
 from xnatsync.xnat.client import Client
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from xnatsync.core.errors import NotThere, ReadFailed, ReplyStrange, RequestRefused
-from xnatsync.core.holdings import SessionHeld
 from xnatsync.core.modality import code_of, modality_of
+from xnatsync.core.nouns import SessionHeld
 from xnatsync.core.pasting import command_line
 from xnatsync.xnat import addresses, names, replies, wire
 from xnatsync.xnat.addresses import SHARE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xnatsync.core.holdings import SubjectHeld
+from xnatsync.core.nouns import SubjectHeld
 from xnatsync.xnat import names, replies, wire
 from xnatsync.xnat.client import Client
 

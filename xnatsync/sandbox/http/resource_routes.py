@@ -11,13 +11,7 @@ from xnatsync.sandbox.http.loading import load_values, model_errors
 from xnatsync.sandbox.http.negotiation import CATALOG_VARIANTS, negotiated_format
 from xnatsync.sandbox.http.router import Routes
 from xnatsync.sandbox.model.catalog import catalog_name, catalog_xml
-from xnatsync.sandbox.model.resources import (
-    create_resource,
-    delete_resource,
-    named,
-    own_resource,
-    place_for_write,
-)
+from xnatsync.sandbox.model.resources import create_resource, delete_resource, named, own_resource, place_for_write
 from xnatsync.sandbox.model.selection import Held, selected
 from xnatsync.sandbox.model.site import Site
 

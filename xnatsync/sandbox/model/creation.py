@@ -5,13 +5,7 @@ from __future__ import annotations
 import re
 
 from xnatsync.sandbox.model.accounts import User
-from xnatsync.sandbox.model.hierarchy import (
-    folder_of,
-    label_taken,
-    session_folder,
-    session_of,
-    subject_labelled,
-)
+from xnatsync.sandbox.model.hierarchy import folder_of, label_taken, session_folder, session_of, subject_labelled
 from xnatsync.sandbox.model.objects import Experiment, Project, Scan, Subject
 from xnatsync.sandbox.model.site import Site
 

@@ -1,0 +1,191 @@
+"""The application: one configuration, its ledger, its servers, its routes, put together in one place."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from xnatsync import __version__
+from xnatsync.app.clock import RandomIds, SystemClock
+from xnatsync.app.connecting import connect
+from xnatsync.app.rivals import lives, own_claim
+from xnatsync.app.running import boot
+from xnatsync.config.model import Config, DropConfig, ServerConfig
+from xnatsync.config.secrets import credentials
+from xnatsync.config.show import route_digest
+from xnatsync.core.drop_selection import Wanted
+from xnatsync.core.group import Routing, Rule
+from xnatsync.core.labels import Template
+from xnatsync.core.manifest import Level
+from xnatsync.core.moment import stamp
+from xnatsync.disk.local import LocalDisk
+from xnatsync.disk.tree import LocalTree
+from xnatsync.engine.observers import Unfailing
+from xnatsync.engine.progress import Progress
+from xnatsync.ledger.ledger import Ledger
+from xnatsync.ledger.lock import hold
+from xnatsync.ledger.open import copy_apart, open_ledger
+from xnatsync.ports.drop import Clock, Disk, Ids
+from xnatsync.ports.tree import Archive, Server, TreeDisk
+from xnatsync.routes.drop.release import wake
+from xnatsync.routes.drop.settings import DropRoute
+from xnatsync.routes.drop.world import World
+
+
+class App:
+    """Builds what a command needs.  The `make_` methods are the ports: the only things a test replaces."""
+
+    def __init__(self, config: Config, stop: threading.Event | None = None) -> None:
+        self.config = config
+        self.stop = stop or threading.Event()
+        self._servers: dict[str, Server] = {}
+        self._lock = threading.Lock()
+
+    # --- ports ---------------------------------------------------------------------------------------------------
+
+    def make_disk(self) -> Disk:
+        """The local disk."""
+        routes = self.config.drop_routes.values()
+        return LocalDisk(*(Path(folder) for route in routes for folder in (route.folder, route.done_folder)))
+
+    def make_tree_disk(self) -> TreeDisk:
+        """The local disk, as mirrors see it."""
+        return LocalTree()
+
+    def make_clock(self) -> Clock:
+        """The system's clock."""
+        return SystemClock(self.stop)
+
+    def make_ids(self) -> Ids:
+        """Random names."""
+        return RandomIds()
+
+    def make_server(self, name: str, config: ServerConfig) -> Server:
+        """A client for a server, with the credentials that belong to its URL."""
+        login = credentials(name, config)
+        return connect(name, config, login, stopping=self.stop.is_set, connections=config.connections)
+
+    def make_ledger(self) -> Ledger:
+        """The ledger, writable."""
+        return open_ledger(self.config.ledger.path)
+
+    # --- parts ---------------------------------------------------------------------------------------------------
+
+    def archive(self, name: str) -> Archive:
+        """Gives the same client, as mirrors see it."""
+        return self.server(name)
+
+    def server(self, name: str) -> Server:
+        """Gives the one client of a server, made at its first use."""
+        with self._lock:
+            if name not in self._servers:
+                self._servers[name] = self.make_server(name, self.config.servers[name])
+            return self._servers[name]
+
+    def close(self) -> None:
+        """Logs out everywhere."""
+        for server in self._servers.values():
+            server.close()
+        self._servers.clear()
+
+    def routes(self, names: Sequence[str] = (), settle_s: float | None = None) -> dict[str, DropRoute]:
+        """Gives the drop routes among those named, or all; RouteUnknown for a name that is not configured."""
+        self.config.refuse_unknown(names)
+        chosen = names or list(self.config.routes)
+        drops = self.config.drop_routes
+        return {name: drop_route(name, drops[name], settle_s) for name in chosen if name in drops}
+
+    @contextmanager
+    def world(
+        self, routes: dict[str, DropRoute], progress: Progress, cause: str, ledger: Ledger | None = None
+    ) -> Iterator[World]:
+        """Opens the ledger for one run of these routes, and for this process alone."""
+        with hold(self.config.ledger.path):
+            ledger = ledger or self.make_ledger()
+            clock = self.make_clock()
+            try:
+                yield self._world(ledger, clock, routes, cause, progress)
+            finally:
+                self.close()
+                ledger.close()
+
+    @contextmanager
+    def rehearsal(self, routes: dict[str, DropRoute], progress: Progress) -> Iterator[World]:
+        """The same world on a copy of the ledger in memory: whatever is written there is forgotten."""
+        ledger = copy_apart(self.config.ledger.path)
+        clock = self.make_clock()
+        try:
+            yield self._world(ledger, clock, routes, "command", progress)
+        finally:
+            self.close()
+            ledger.close()
+
+    def _world(
+        self, ledger: Ledger, clock: Clock, routes: dict[str, DropRoute], cause: str, progress: Progress
+    ) -> World:
+        """Begins a run; a route whose settings changed lets go of what it held, in the transaction that notes it."""
+        now = stamp(clock.now())
+        run_id = ledger.start_run(cause, _pid(), boot(), __version__, now)
+        for name, route in routes.items():
+            with ledger.write():
+                if ledger.remember_route(name, "drop", route_digest(self.config.routes[name]), now):
+                    wake(ledger, name, now, selects=not route.wanted.is_everything)
+        return World(
+            ledger=ledger,
+            disk=self.make_disk(),
+            clock=clock,
+            ids=self.make_ids(),
+            server=self.server,
+            routes=routes,
+            run_id=run_id,
+            progress=Unfailing(progress),
+            stopping=self.stop.is_set,
+            claim=own_claim(ledger, self.config.ledger.path),
+            lives=lives,
+        )
+
+
+def drop_route(name: str, config: DropConfig, settle_s: float | None = None) -> DropRoute:
+    """Turns the configuration of a route into the engine's settings."""
+    return DropRoute(
+        name=name,
+        folder=Path(config.folder),
+        done=Path(config.done_folder),
+        server=config.server,
+        routing=Routing(
+            project=config.project,
+            subject=Template.parse(config.subject),
+            session=Template.parse(config.session),
+            rules=tuple(
+                Rule(
+                    when=dict(rule.when),
+                    project=rule.project,
+                    subject=Template.parse(rule.subject) if rule.subject is not None else None,
+                    session=Template.parse(rule.session) if rule.session is not None else None,
+                )
+                for rule in config.rules
+            ),
+        ),
+        settle_s=config.settle if settle_s is None else settle_s,
+        destination=config.destination,
+        after=config.after,
+        level=Level(config.level),
+        collision=config.collision,
+        other=config.other,
+        odd=config.odd,
+        dicomdir=config.dicomdir,
+        attach_to=config.attach_to,
+        member_names=config.member_names,
+        streams=config.streams,
+        quiet_s=config.quiet,
+        ignore=tuple(config.ignore),
+        wanted=Wanted(config.selection(), frozenset(config.projects)),
+    )
+
+
+def _pid() -> int:
+    import os
+
+    return os.getpid()

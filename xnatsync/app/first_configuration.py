@@ -1,0 +1,106 @@
+"""A first configuration: one server and one route, written whole, for its user alone, and never over another file."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from xnatsync.app.profile import choose, connected
+from xnatsync.config.load import load
+from xnatsync.core.errors import ConfigError, XnatsyncError
+
+Kind = Literal["drop", "mirror", "push"]
+_WHAT = {
+    "drop": ("what is dropped here goes to XNAT, is proven there, and is filed below `done`", "scanner"),
+    "mirror": ("the project is kept here, as it is on XNAT", "nightly"),
+    "push": ("files of these resources go from here to XNAT", "results"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a first configuration says."""
+
+    name: str
+    url: str
+    user: str
+    project: str
+    folder: str
+    kind: Kind = "drop"
+    resource: str = "RESULTS"
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The file that was written, and what its server said: None when no password is there yet."""
+
+    file: Path
+    known_as: str | None
+    problem: XnatsyncError | None
+
+
+def begin(file: Path, wishes: Wishes) -> Begun:
+    """Write a first configuration; ConfigError when there is a file already, or when it would not be valid."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise ConfigError(
+            f"{file} is there already; it was not changed",
+            advice="`xnatsync config add-profile NAME` adds a server to it; another file is named with `--config`.",
+        ) from None
+    except OSError as error:
+        raise ConfigError(
+            f"{file} cannot be written: {error.strerror or type(error).__name__}",
+            advice="Name another with `--config`.",
+        ) from error
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text_of(wishes))
+        load(file)
+    except (ConfigError, OSError) as error:
+        file.unlink()  # ours alone: it was made above
+        if isinstance(error, OSError):
+            raise ConfigError(f"{file} cannot be written: {error.strerror or type(error).__name__}") from error
+        raise
+    try:
+        with connected(choose(file, wishes.name)) as server:
+            return Begun(file, server.whoami(), None)
+    except XnatsyncError as error:
+        return Begun(file, None, error)
+
+
+def text_of(wishes: Wishes) -> str:
+    """Return the configuration, with a comment for whoever reads it next."""
+    words, route = _WHAT[wishes.kind]
+    resources = f"resources = [{_quoted(wishes.resource)}]\n" if wishes.kind == "push" else ""
+    return f"""# Written by `xnatsync config init`; `xnatsync config check` checks it. Every key: docs/configuration.md.
+# The ledger, which holds the receipts, is at its usual place; [ledger] path = "..." names another, on a local disk.
+
+[servers.{wishes.name}]
+url = {_quoted(wishes.url)}
+user = {_quoted(wishes.user)}
+# The password is never in this file: it comes from XNATSYNC_{_variable(wishes.name)}_PASSWORD, from a file of mode 0600
+# (password_file = "..."), or from the keyring.
+
+# {words[:1].upper()}{words[1:]}.
+[routes.{route}]
+kind = "{wishes.kind}"
+folder = {_quoted(wishes.folder)}
+server = {_quoted(wishes.name)}
+project = {_quoted(wishes.project)}
+{resources}"""
+
+
+def _quoted(text: str) -> str:
+    """Return a basic string of TOML, which is written as one of JSON."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _variable(name: str) -> str:
+    from xnatsync.config.secrets import variable
+
+    return variable(name, "PASSWORD").removeprefix("XNATSYNC_").removesuffix("_PASSWORD")

@@ -1,0 +1,234 @@
+"""What the ledger says about now and about before.  Only read: it works beside a running instance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from xnatsync.app.running import is_alive
+from xnatsync.app.waits import waits_now
+from xnatsync.ledger.rows import EventRow, ItemRow, PauseRow, RunRow, UnitRow
+from xnatsync.ledger.tree_rows import MirrorCounts, OwnerRow, TroubleRow, UnplacedRow
+
+if TYPE_CHECKING:
+    from xnatsync.app.strays import Strays
+    from xnatsync.config.model import Config
+    from xnatsync.ledger.ledger import Ledger
+
+RUNS_LOOKED_AT = 50  # of the newest, to find the last of each kind
+LISTED_MAX = 200  # items under way or held that are shown one by one
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An item that has not come to its end, with its units."""
+
+    item: ItemRow
+    units: tuple[UnitRow, ...]
+    left_out: Mapping[str, int]  # by the route's selection: how many files by which key
+    waits: tuple[str, ...] = ()  # for what, where nothing is held
+
+    @property
+    def is_held(self) -> bool:
+        """Tells whether it waits for a person."""
+        return self.item.hold == "person" or any(unit.hold == "person" for unit in self.units)
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseCount:
+    """So many items of a route are in a phase."""
+
+    phase: str
+    items: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TreeStanding:
+    """How the tree of a mirror or a push stands."""
+
+    counts: MirrorCounts
+    troubles: tuple[TroubleRow, ...]
+    held: tuple[OwnerRow, ...]  # for a person, or until they are tried again
+    unplaced: tuple[UnplacedRow, ...] = ()  # files of a push that are not sent, as nobody owns them
+
+
+@dataclass(frozen=True, slots=True)
+class RouteStanding:
+    """A route: how many items in which phase, and what is still under way; or how its tree stands."""
+
+    name: str
+    kind: str  # drop | mirror | push; of a route that is no longer configured, by what the ledger has of it
+    folder: str | None  # None: no longer configured
+    counts: tuple[PhaseCount, ...]
+    standing: tuple[Standing, ...]
+    more: int  # items under way that are not listed in `standing`
+    left_out: Mapping[str, int]  # of all items, by key of the selection, as far as it was never sent
+    tree: TreeStanding | None = None  # None: not yet run, or a route without a tree
+    custody: int = 0  # things in custody that the ledger does not know of: the next run makes items of them
+    rivals: int = 0  # things in custody that belong to another ledger, which is there
+    notes: tuple[str, ...] = ()  # settings that do not do what one would think
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """All routes, what is left alone, and how the last runs went."""
+
+    routes: tuple[RouteStanding, ...]
+    last_run: RunRow | None
+    last_verify: RunRow | None = None
+    pauses: tuple[PauseRow, ...] = ()
+    alive: bool = False  # the process of the last run is at work
+
+
+@dataclass(frozen=True, slots=True)
+class DiaryLine:
+    """One event, with the path of the item it is about, or the name of the project, subject or session."""
+
+    event: EventRow
+    path: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Diary:
+    """What happened lately: events, and the runs among them that ended, the oldest first."""
+
+    lines: tuple[DiaryLine, ...] = ()
+    runs: tuple[RunRow, ...] = ()
+
+
+@contextmanager
+def reading(config: Config) -> Iterator[Ledger | None]:
+    """Opens the ledger for reading; None when there is none yet."""
+    from xnatsync.ledger.open import open_ledger
+
+    if not config.ledger.path.exists():
+        yield None
+        return
+    ledger = open_ledger(config.ledger.path, read_only=True)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def overview(config: Config, route: str | None = None) -> Overview:
+    """Tells how every route stands, or one; RouteUnknown when neither configuration nor ledger knows it."""
+    with reading(config) as ledger:
+        phases = ledger.phase_counts() if ledger is not None else {}
+        trees = ledger.mirror_counts() if ledger is not None else {}
+        kinds = ledger.route_kinds() if ledger is not None else {}
+        known = sorted({*config.routes, *kinds, *trees, *(name for name, _, _ in phases)})
+        config.refuse_unknown([route] if route is not None else [], known)
+        names = known if route is None else [route]
+        runs = ledger.runs(RUNS_LOOKED_AT) if ledger is not None else []
+        last = next((run for run in runs if not is_verify(run)), None)
+        return Overview(
+            tuple(_route(config, ledger, name, phases, trees, kinds) for name in names),
+            last,
+            next((run for run in runs if is_verify(run) and run.ended_at is not None), None),
+            tuple(ledger.pauses()) if ledger is not None else (),
+            last is not None and is_alive(last),
+        )
+
+
+def is_verify(run: RunRow) -> bool:
+    """Return whether a run only looked: it counts what it looked at."""
+    return '"targets"' in run.counts
+
+
+def _route(
+    config: Config,
+    ledger: Ledger | None,
+    name: str,
+    phases: Mapping[tuple[str, str, str], tuple[int, int]],
+    trees: Mapping[str, MirrorCounts],
+    kinds: Mapping[str, str],
+) -> RouteStanding:
+    totals: dict[str, list[int]] = {}
+    for (route, phase, _), (items, size_bytes) in phases.items():
+        if route == name:
+            total = totals.setdefault(phase, [0, 0])
+            total[0] += items
+            total[1] += size_bytes
+    living = ledger.items(route=name) if ledger is not None else []
+    standing = [_standing(config, ledger, item) for item in living] if ledger is not None else []
+    standing.sort(key=lambda part: not part.is_held)
+    left_out = ledger.never_sent(name) if ledger is not None else {}
+    folder = str(config.routes[name].folder) if name in config.routes else None
+    tree = _tree(ledger, name, trees.get(name)) if ledger is not None else None
+    stray = _strays(config, ledger, name)
+    return RouteStanding(
+        name,
+        config.routes[name].kind if name in config.routes else kinds.get(name, "drop"),
+        folder,
+        tuple(PhaseCount(phase, items, size_bytes) for phase, (items, size_bytes) in sorted(totals.items())),
+        tuple(standing[:LISTED_MAX]),
+        max(0, len(standing) - LISTED_MAX),
+        left_out,
+        tree,
+        len(stray.found),
+        len(stray.rivals),
+        _notes(config, name),
+    )
+
+
+def _strays(config: Config, ledger: Ledger | None, name: str) -> Strays:
+    from xnatsync.app.app import drop_route
+    from xnatsync.app.strays import Strays, strays
+    from xnatsync.disk.local import LocalDisk
+
+    if name not in config.drop_routes:
+        return Strays()
+    return strays(LocalDisk(), drop_route(name, config.drop_routes[name]), ledger)
+
+
+def _notes(config: Config, name: str) -> tuple[str, ...]:
+    from xnatsync.config.checks import NO_SCHEDULE
+
+    tree = config.tree_routes.get(name)
+    return (f"schedule {NO_SCHEDULE}",) if tree is not None and tree.schedule is not None else ()
+
+
+def _tree(ledger: Ledger, name: str, counts: MirrorCounts | None) -> TreeStanding | None:
+    unplaced = tuple(ledger.unplaced(name))
+    if counts is None and not unplaced:
+        return None
+    held = [row for row in ledger.owners(name) if row.hold is not None]
+    return TreeStanding(counts or MirrorCounts(), tuple(ledger.troubles(name)), tuple(held), unplaced)
+
+
+def _standing(config: Config, ledger: Ledger, item: ItemRow) -> Standing:
+    units = tuple(ledger.units(item_id=item.id))
+    return Standing(item, units, ledger.left_out(item.id), waits_now(config, ledger, item, units))
+
+
+def diary(config: Config, limit: int) -> Diary:
+    """Gives the newest events, the oldest of them first, and the runs since the first of them."""
+    with reading(config) as ledger:
+        if ledger is None:
+            return Diary()
+        names: dict[tuple[str, int | None], str | None] = {}
+        lines = []
+        for event in ledger.events(limit=limit):
+            about = ("item", event.item_id) if event.item_id is not None else ("owner", event.owner)
+            if about not in names:
+                names[about] = _name_of(ledger, *about)
+            lines.append(DiaryLine(event, names[about]))
+        first = lines[0].event.at if lines else ""
+        runs = [run for run in ledger.runs(limit)[::-1] if run.ended_at is not None and run.ended_at >= first]
+        return Diary(tuple(lines), tuple(runs))
+
+
+def _name_of(ledger: Ledger, kind: str, number: int | None) -> str | None:
+    """Return how a person knows what an event is about; None when it is about nothing that is still known."""
+    if number is None:
+        return None
+    if kind == "item":
+        return ledger.item(number).path if ledger.has_item(number) else None
+    if not ledger.has_owner(number):
+        return None
+    row = ledger.owner(number)
+    return {"session": row.session, "subject": row.subject}.get(row.kind) or row.project

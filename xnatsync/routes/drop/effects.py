@@ -1,0 +1,296 @@
+"""The outside effects on a server.  Each is announced in one transaction and recorded in another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from xnatsync.core.drop_view import ServerView
+from xnatsync.core.errors import (
+    DiskError,
+    Disposition,
+    LedgerError,
+    Misrouted,
+    OutcomeUnknown,
+    PrearchiveStuck,
+    RequestRefused,
+    SourceError,
+    Stopped,
+    XnatsyncError,
+)
+from xnatsync.core.manifest import Kind, ManifestFile
+from xnatsync.core.moment import parse
+from xnatsync.core.remote import ImportReply, ImportTarget
+from xnatsync.core.retry import left_s
+from xnatsync.core.wording import counted
+from xnatsync.engine.holds import LOOK_AGAIN_S
+from xnatsync.engine.observers import tell
+from xnatsync.engine.result import Due, Rest, Result
+from xnatsync.ledger.rows import AttemptRow, FileRow, Outcome, UnitRow
+from xnatsync.routes.drop.settings import DropRoute
+from xnatsync.routes.drop.world import World
+from xnatsync.xnat.zipstream import zip_size
+
+_PREARCHIVE = re.compile(r"/prearchive/projects/([^/]+)/[^/]+/[^/]+")
+
+
+def send(
+    world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileRow], keys: frozenset[str], view: ServerView
+) -> Result:
+    """Uploads objects, one streamed zip for each series; the first alone, because it creates the prearchive row."""
+    wanted = [file for file in files if file.kind == Kind.DICOM and file.key in keys]
+    before = tuple(sorted(row.uri for row in view.strangers))
+    with world.ledger.write():
+        if (busy := lease_taken(world, unit)) is not None:
+            return busy
+        attempt = world.ledger.open_attempt(
+            unit.id,
+            run_id=world.run_id,
+            effect="import",
+            request_id=world.ids.request_id(),
+            now=world.now(),
+            quiet_at=world.in_seconds(route.quiet_s),
+            before=before,
+            keys=[file.key for file in wanted],
+            detail=counted(len(wanted), "object"),
+        )
+    world.progress.unit(world.ledger.unit(unit.id), f"sending {counted(len(wanted), 'object')}")
+    series = _by_series(wanted)
+    failures: list[XnatsyncError] = []
+    _send_series(world, route, unit, attempt, 0, series[0], failures)
+    if not failures and len(series) > 1:
+        with ThreadPoolExecutor(max_workers=max(1, route.streams), thread_name_prefix="send") as pool:
+            parts = [
+                pool.submit(_send_series, world, route, unit, attempt, number, part, failures)
+                for number, part in enumerate(series[1:], start=1)
+            ]
+        for part_sent in parts:
+            part_sent.result()  # a mistake of ours in a thread must not pass for a success
+    return _close(world, route, unit, attempt, failures)
+
+
+def lease_taken(world: World, unit: UnitRow) -> Due | Rest | None:
+    """Tells when to ask again, if another unit writes to this target; decided for good only inside the transaction.
+
+    Behind a writer that itself waits for a person, or is of a route that does not run now, nothing is asked again.
+    """
+    writer = world.ledger.writer_of(unit.target)
+    if writer is not None and writer.id == unit.id:
+        return None
+    if writer is None:
+        return _former_upload(world, unit)
+    if writer.hold == "person" or writer.route not in world.routes:
+        world.progress.unit(unit, f"waits for unit {writer.id}, which writes to this session")
+        return Rest()
+    wait_s = 0.0
+    if writer.hold == "retry" and writer.retry_at is not None:  # nothing happens there before, and a day may pass
+        wait_s = left_s(writer.retry_at, world.now())
+    return Due(max(wait_s, LOOK_AGAIN_S), f"unit {writer.id} writes to this session")
+
+
+def _former_upload(world: World, unit: UnitRow) -> Due | None:
+    """An upload without an answer outlives the unit it was made for: what was planned anew waits for it as well.
+
+    One of which the answer is only on its way, for another item of the study, is asked about again soon.
+    """
+    until = world.ledger.unsure_until(unit) if unit.phase == "planned" else None
+    wait_s = (parse(until) - parse(world.now())).total_seconds() if until is not None else 0.0
+    if wait_s > LOOK_AGAIN_S and world.ledger.is_sending_beside(unit):
+        return Due(LOOK_AGAIN_S, "another item of this study is being sent")
+    return Due(wait_s, "an upload without an answer may still arrive") if wait_s > 0 else None
+
+
+def _by_series(files: Sequence[FileRow]) -> list[list[FileRow]]:
+    """Gives the smallest series first, because nothing goes beside it, then the others from the largest on."""
+    series: dict[str, list[FileRow]] = {}
+    for file in files:
+        series.setdefault(file.series_uid, []).append(file)
+    falling = sorted(series.values(), key=lambda part: sum(file.size for file in part), reverse=True)
+    return falling[-1:] + falling[:-1]
+
+
+def _send_series(
+    world: World, route: DropRoute, unit: UnitRow, attempt: AttemptRow, number: int, files: Sequence[FileRow],
+    failures: list[XnatsyncError],
+) -> None:  # fmt: skip
+    """Sends one series; what goes wrong is noted in `failures`, and nothing further is sent then."""
+    if failures:
+        return
+    try:
+        reply = world.server(unit.server).import_zip(
+            ImportTarget(unit.project, unit.subject, unit.session),
+            _members(world, route, unit, files),
+            size=zip_size([(file.member, file.size) for file in files]),
+            request_id=f"{attempt.request_id}.{number}",
+        )
+        _destination(world, unit, reply)
+        world.ledger.acknowledge(unit, [file.key for file in files])
+    except XnatsyncError as error:
+        failures.append(error)
+
+
+def _members(
+    world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileRow]
+) -> Iterator[tuple[str, ManifestFile, Iterator[bytes]]]:
+    item = world.ledger.item(unit.item_id)
+    members = {file.path: file.member for file in files}
+    path = route.source(item)
+    for file, chunks in world.disk.stream(path, [as_manifest(file) for file in files]):
+        yield members[file.path], file, _counted(world, unit.id, chunks)
+
+
+def _counted(world: World, unit_id: int, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        if world.stopping():
+            raise OutcomeUnknown("the upload was interrupted by a request to stop")
+        yield chunk
+        world.progress.sent(unit_id, len(chunk))
+
+
+def as_manifest(file: FileRow) -> ManifestFile:
+    """A ledger row as the disk wants it."""
+    return ManifestFile(
+        file.path,
+        file.size,
+        file.mtime_ns,
+        file.sha256,
+        file.crc32,
+        file.md5,
+        Kind(file.kind),
+        pixels=file.pixels,
+        packed=file.packed,
+    )
+
+
+def _destination(world: World, unit: UnitRow, reply: ImportReply) -> None:
+    """Reads where the upload came out, which alone tells whether it was understood (import.md §1.5, §1.6)."""
+    if not reply.uris:
+        raise RequestRefused(
+            "the server accepted an upload and kept nothing of it",
+            advice="A series import filter or an anonymisation script of the server rejects it: correct that.",
+        )
+    for uri in reply.uris:
+        found = _PREARCHIVE.fullmatch(uri)
+        if found is None or found.group(1) != unit.project:
+            raise Misrouted(f"the upload for project {unit.project} came out as {uri}")
+    if len(reply.uris) > 1:
+        raise Misrouted(f"one study came out in several places: {', '.join(reply.uris)}")
+    world.ledger.set_unit(unit.id, prearchive=reply.uris[0])
+
+
+def build(world: World, route: DropRoute, unit: UnitRow, uri: str) -> Result:
+    """Lets the server build our row."""
+    attempt = _open(world, route, unit, "build", uri)
+    if not isinstance(attempt, AttemptRow):
+        return attempt
+    failures: list[XnatsyncError] = []
+    try:
+        world.server(unit.server).build(uri, request_id=attempt.request_id)
+    except XnatsyncError as error:
+        failures.append(error)
+    return _close(world, route, unit, attempt, failures)
+
+
+def commit(world: World, route: DropRoute, unit: UnitRow, uri: str) -> Result:
+    """Archives our row, which was proven complete a moment ago.
+
+    The first refusal is not the unit's end: mostly the row says why, and the next look reads it there.  Where it says
+    nothing, the refusal stands: the same request is not made again before a person asks for it.
+    """
+    if (refusal := _standing_refusal(world, unit)) is not None:
+        raise refusal
+    attempt = _open(world, route, unit, "commit", uri)
+    if not isinstance(attempt, AttemptRow):
+        return attempt
+    failures: list[XnatsyncError] = []
+    try:
+        archived = world.server(unit.server).commit(uri, request_id=attempt.request_id)
+        if archived:
+            world.ledger.note_archived(attempt.id, archived)
+        else:
+            failures.append(PrearchiveStuck(f"the server was asked to archive {uri} and left it where it is"))
+    except XnatsyncError as error:
+        failures.append(error)
+    if failures and failures[0].disposition is Disposition.REFUSED and not unit.tries:
+        _note(world, attempt, failures[0], "refused", route)
+        world.ledger.count_try(unit.id)  # a row that shows no conflict afterwards would be asked for ever
+        return _after_refusal(world, unit, failures[0])
+    return _close(world, route, unit, attempt, failures)
+
+
+def _standing_refusal(world: World, unit: UnitRow) -> XnatsyncError | None:
+    """Return the refusal with which the last request ended; None where nobody refused, or a person said `retry`."""
+    last = next(reversed(world.ledger.attempts(unit.id)), None)
+    if not unit.tries or last is None or (last.effect, last.outcome) != ("commit", "refused"):
+        return None
+    refusal = RequestRefused(last.detail or "the server refused to archive it", http=last.http)
+    refusal.effect = "commit"
+    return refusal
+
+
+def _after_refusal(world: World, unit: UnitRow, error: XnatsyncError) -> Result:
+    """Looks at the row at once: CONFLICT and ERROR are explained there."""
+    world.progress.unit(world.ledger.unit(unit.id), str(error))
+    return Due(LOOK_AGAIN_S, str(error))
+
+
+def _open(world: World, route: DropRoute, unit: UnitRow, effect: str, uri: str) -> AttemptRow | Due | Rest:
+    with world.ledger.write():
+        if (busy := lease_taken(world, unit)) is not None:
+            return busy
+        attempt = world.ledger.open_attempt(
+            unit.id,
+            run_id=world.run_id,
+            effect=effect,
+            request_id=world.ids.request_id(),
+            now=world.now(),
+            quiet_at=world.in_seconds(route.quiet_s),
+            before=(),
+            keys=[],
+            detail=uri,
+        )
+    world.progress.unit(world.ledger.unit(unit.id), {"build": "building", "commit": "archiving"}[effect])
+    return attempt
+
+
+def _close(
+    world: World, route: DropRoute, unit: UnitRow, attempt: AttemptRow, failures: Sequence[XnatsyncError]
+) -> Result:
+    """Records how an effect ended; several failures count as the gravest of them."""
+    if not failures:
+        world.ledger.close_attempt(attempt.id, outcome="ok", now=world.now())
+        if world.writes.went(unit.server):
+            tell(world.ledger.unpause, f"writes to {unit.server}")
+        return Due()
+    gravest = min(failures, key=lambda error: _GRAVITY.index(error.disposition))
+    # An upload that we broke off ourselves, because of source, disk or ledger, may be digested as far as it came.
+    unknown = any(error.disposition is Disposition.LOOK or isinstance(error, _OURS) for error in failures)
+    outcome: Outcome = "unknown" if unknown else "refused" if gravest.disposition is Disposition.REFUSED else "failed"
+    _note(world, attempt, gravest, outcome, route)
+    gravest.effect = attempt.effect
+    raise gravest
+
+
+_OURS = (SourceError, DiskError, LedgerError, Stopped)
+_GRAVITY = [
+    Disposition.BUG,
+    Disposition.PERSON,
+    Disposition.REFUSED,
+    Disposition.PAUSE,
+    Disposition.LOOK,
+    Disposition.RETRY,
+]
+
+
+def _note(world: World, attempt: AttemptRow, error: XnatsyncError, outcome: Outcome, route: DropRoute) -> None:
+    world.ledger.close_attempt(
+        attempt.id,
+        outcome=outcome,
+        now=world.now(),
+        http=error.http,
+        code=error.code,
+        detail=str(error),
+        quiet_at=world.in_seconds(route.quiet_s) if outcome == "unknown" else None,
+        retry_after_s=error.retry_after_s,
+    )

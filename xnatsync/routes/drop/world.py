@@ -1,0 +1,71 @@
+"""Everything the engine works with, in one place: the ports, the ledger, the routes of this run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from xnatsync.core.claim import Claim
+from xnatsync.core.drop_view import LastAttempt
+from xnatsync.core.moment import later, stamp
+from xnatsync.engine.backoff import Writes
+from xnatsync.engine.progress import Progress
+from xnatsync.ledger.ledger import Ledger
+from xnatsync.ledger.rows import AttemptRow, ItemRow, UnitRow
+from xnatsync.ports.drop import Clock, Disk, Ids, Xnat
+from xnatsync.routes.drop.settings import DropRoute
+
+
+def last_attempt(attempts: Sequence[AttemptRow]) -> LastAttempt | None:
+    """The newest outside effect of a unit; one that was never closed counts as unknown."""
+    if not attempts:
+        return None
+    newest = max(attempts, key=lambda attempt: attempt.id)
+    return LastAttempt(newest.effect, newest.outcome or "unknown", newest.began_at, newest.quiet_at)
+
+
+@dataclass(slots=True)
+class World:
+    """The ports, the ledger and the routes of one run."""
+
+    ledger: Ledger
+    disk: Disk
+    clock: Clock
+    ids: Ids
+    server: Callable[[str], Xnat]
+    routes: Mapping[str, DropRoute]
+    run_id: int
+    progress: Progress
+    stopping: Callable[[], bool]
+    writes: Writes = field(default_factory=Writes)
+    tried: set[tuple[str, int]] = field(default_factory=set)  # what waits for a person and was tried again in this run
+    restless: dict[int, tuple[str, str]] = field(default_factory=dict)  # verified items that changed: looks, since when
+
+    claim: Claim | None = None  # what we say of ourselves beside our custody boxes; None: nothing is written there
+    lives: Callable[[Claim], bool] = lambda claim: False  # tells whether another ledger that says so is there
+    claimed: set[str] = field(default_factory=set)  # routes where we have said so in this run
+    marked: set[str] = field(default_factory=set)  # routes whose done folder is known to have our mark
+    sorted_at: dict[str, float] = field(default_factory=dict)  # when the top of a drop folder was last sorted
+    heads: dict[tuple[str, str, int, int], str] = field(default_factory=dict)  # studies of files that are nobody's yet
+
+    def now(self) -> str:
+        """The current time as the ledger writes it."""
+        return stamp(self.clock.now())
+
+    def note(
+        self,
+        about: ItemRow | UnitRow,
+        code: str,
+        text: str,
+        level: str = "info",
+        data: Mapping[str, object] | None = None,
+    ) -> None:
+        """Writes a line in the diary.  `text` names items and units by number, never by path or label (S8)."""
+        item_id, unit_id = (about.item_id, about.id) if isinstance(about, UnitRow) else (about.id, None)
+        self.ledger.event(
+            code, text, level=level, now=self.now(), route=about.route, item_id=item_id, unit_id=unit_id, data=data
+        )
+
+    def in_seconds(self, seconds: float) -> str:
+        """A moment from now, as the ledger writes it."""
+        return later(self.now(), seconds)

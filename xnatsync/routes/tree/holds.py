@@ -1,0 +1,116 @@
+"""What a failure or trouble means for an owner: wait, hold, or pause a whole server or disk."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from xnatsync.core.advice import advice_of
+from xnatsync.core.errors import Disposition, PushGone, ServerUnreachable, SourceError, Stopped, XnatsyncError
+from xnatsync.core.inventory import Owner
+from xnatsync.core.mirror_decision import Trouble
+from xnatsync.core.wording import counted
+from xnatsync.engine.blame import LEDGER, of_one_thing, of_the_ledger
+from xnatsync.engine.holds import LOOK_AGAIN_S, OF_THE_SERVER, hold_after
+from xnatsync.engine.result import Due, Paused, Rest, Result
+from xnatsync.ledger.tree_rows import NewTrouble, OwnerRow
+from xnatsync.routes.tree.mirror_settings import MirrorRoute
+from xnatsync.routes.tree.push_settings import PushRoute
+from xnatsync.routes.tree.world import TreeWorld
+
+TOLD_MAX: Final = 50  # troubles of one kind that are written down one by one for an owner; then their number
+
+
+def fail(world: TreeWorld, route: MirrorRoute | PushRoute, row: OwnerRow, error: XnatsyncError) -> Result:
+    """Holds an owner, or pauses its server, or its route where our own disk is the matter."""
+    if isinstance(error, Stopped):
+        return Due(LOOK_AGAIN_S, str(error))
+    if of_the_ledger(error):
+        return Paused(LEDGER, error)
+    if of_one_thing(error) and error.disposition is Disposition.PAUSE:
+        wide = _of_everything(world, route)
+        if wide is not None:
+            return Paused(f"route {row.route}", wide)
+    elif error.effect and error.disposition is Disposition.PAUSE and not isinstance(error, ServerUnreachable):
+        pass  # it takes no files of this owner, and may list everything: the waits of the owner grow
+    elif error.disposition is Disposition.PAUSE or isinstance(error, OF_THE_SERVER):
+        return Paused(f"route {row.route}" if isinstance(error, SourceError) else f"server {route.server}", error)
+    world.progress.failed(error.code, f"owner {row.id}")
+    with world.ledger.write():
+        wait_s = hold_after(world.ledger.hold_owner, row, f"owner {row.id}", error, world.now())
+        level = "error" if wait_s is None else "warning"
+        world.note(row.route, error.code, f"o{row.id} is held", level=level, owner=row.id)
+    return Rest() if wait_s is None else Due(wait_s, str(error))
+
+
+def _of_everything(world: TreeWorld, route: MirrorRoute | PushRoute) -> XnatsyncError | None:
+    """Gives what is wrong with all of the tree; None when one thing is the matter.  A push only reads its tree."""
+    if isinstance(route, PushRoute):
+        return None
+    try:
+        world.disk.probe(route.folder)
+    except XnatsyncError as wide:
+        return wide
+    return None
+
+
+def hold_by(world: TreeWorld, row: OwnerRow, troubles: Sequence[Trouble], *, keeps_tries: bool = False) -> None:
+    """Writes down what is in trouble, and holds the owner when a person must act; else lets it go.
+
+    With `keeps_tries` what failed is not over: a look at the server that came well in between ends no growing waits.
+    """
+    persons = [trouble for trouble in troubles if trouble.person]
+    for code in sorted({trouble.code for trouble in troubles}):
+        world.progress.failed(code, f"owner {row.id}")
+    with world.ledger.write():
+        world.ledger.set_troubles(row.id, told(troubles), world.now())
+        if not persons:
+            if not keeps_tries:
+                world.ledger.release_owner(row.id)
+            return
+        first = persons[0]
+        more = f" (and {len(persons) - 1} more)" if len(persons) > 1 else ""
+        world.ledger.hold_owner(
+            row.id,
+            hold="person",
+            code=first.code,
+            detail=f"{first.path}: {first.detail}{more}",
+            advice=advice_of(first.code),
+            retry_at=None,
+            tries=0,
+        )
+        if row.code != first.code:
+            world.note(row.route, first.code, f"o{row.id} waits for a person", level="error", owner=row.id)
+
+
+def gone_whole(world: TreeWorld, row: OwnerRow) -> Trouble:
+    """Return what is told when the server no longer has an owner of which a push keeps files here.
+
+    It is told of the folder that holds nothing else, or of a file where others share the folder.
+    """
+    paths = [version.path for version in world.ledger.living_of(row.id)]
+    folder = posixpath.commonpath([posixpath.dirname(path) for path in paths])
+    shared = not folder or world.ledger.others_below(row.route, folder, row.id)
+    detail = f"the server no longer has this {row.kind}: {counted(len(paths), 'file')} of it were put there"
+    return Trouble(paths[0] if shared else folder, PushGone.code, detail, person=True)
+
+
+def name_of(owner: Owner) -> str:
+    """What people call it."""
+    return owner.session or owner.subject or owner.project
+
+
+def told(troubles: Sequence[Trouble]) -> list[NewTrouble]:
+    """What is written down of troubles, so many of each kind: of a session that is gone nobody wants thousands."""
+    found: list[NewTrouble] = []
+    many: Counter[str] = Counter()
+    for trouble in troubles:
+        many[trouble.code] += 1
+        if many[trouble.code] <= TOLD_MAX or trouble.person:
+            found.append(NewTrouble(trouble.path, trouble.code, trouble.detail, trouble.person))
+    for code, count in many.items():
+        if count > TOLD_MAX:
+            found.append(NewTrouble("", code, f"{counted(count, 'file')} in all", person=False, many=count))
+    return found

@@ -1,0 +1,112 @@
+"""Everything a mirror works with, and what it counts while it works."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from xnatsync.core.moment import later, stamp
+from xnatsync.ledger.ledger import Ledger
+from xnatsync.ports.drop import Clock, Ids
+from xnatsync.ports.tree import Archive, TreeDisk
+from xnatsync.routes.tree.mirror_settings import MirrorRoute
+from xnatsync.routes.tree.push_settings import PushRoute
+
+
+class TreeProgress(Protocol):
+    """Who watches a mirror: never decides anything."""
+
+    def owner(self, owner_id: int, name: str, note: str) -> None:
+        """An owner came to a new point."""
+        ...
+
+    def goal(self, size_bytes: int) -> None:
+        """So many more bytes are to be brought."""
+        ...
+
+    def fetched(self, size_bytes: int) -> None:
+        """So many more bytes came, of the owner of that number."""
+        ...
+
+    def waiting(self, seconds: float, why: str) -> None:
+        """Nothing else can be done for so long."""
+        ...
+
+    def failed(self, code: str, what: str) -> None:
+        """Something met a failure of that code: `owner 3`, `server prod`."""
+        ...
+
+
+class Unwatched:
+    """Nobody watches."""
+
+    def owner(self, owner_id: int, name: str, note: str) -> None:
+        """Ignored."""
+
+    def goal(self, size_bytes: int) -> None:
+        """Ignored."""
+
+    def fetched(self, size_bytes: int) -> None:
+        """Ignored."""
+
+    def waiting(self, seconds: float, why: str) -> None:
+        """Ignored."""
+
+    def failed(self, code: str, what: str) -> None:
+        """Ignored."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one route's run did, counted from many threads."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, what: str, many: int = 1) -> None:
+        """Counts something: `new`, `restored`, `replaced`, `adopted`, `renamed`, `removed`, `bytes`…"""
+        if many:
+            with self.lock:
+                self.counts[what] = self.counts.get(what, 0) + many
+
+    def __getitem__(self, what: str) -> int:
+        """Gives a count, 0 when nothing was counted."""
+        return self.counts.get(what, 0)
+
+
+@dataclass(slots=True)
+class TreeWorld:
+    """The ports, the ledger and the routes of one run of mirrors."""
+
+    ledger: Ledger
+    disk: TreeDisk
+    clock: Clock
+    ids: Ids
+    archive: Callable[[str], Archive]
+    routes: Mapping[str, MirrorRoute | PushRoute]
+    run_id: int
+    progress: TreeProgress
+    stopping: Callable[[], bool]
+    folders: Mapping[str, Path] = field(default_factory=dict)  # of every configured route that keeps files in a tree
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    threads: bool = False  # several files of an owner at a time: the same ones in the same order, sooner
+
+    def now(self) -> str:
+        """The current time as the ledger writes it."""
+        return stamp(self.clock.now())
+
+    def in_seconds(self, seconds: float) -> str:
+        """A moment from now, as the ledger writes it."""
+        return later(self.now(), seconds)
+
+    def tally(self, route: str) -> Tally:
+        """What a route did so far."""
+        return self.tallies.setdefault(route, Tally())
+
+    def note(self, route: str, code: str, text: str, level: str = "info", owner: int | None = None) -> None:
+        """Write a line in the diary.  `text` names owners by number (`o7`), never by label or path (S8)."""
+        data = {"owner": owner} if owner is not None else None
+        self.ledger.event(code, text, level=level, now=self.now(), route=route, run_id=self.run_id, data=data)

@@ -1,0 +1,101 @@
+"""Tables for spreadsheets and line tools: a line of headings, then one line for each row.
+
+Columns are named as the fields of the JSON document, in an order that stays; new ones only come at the end.  Text that
+would begin a formula is marked as text, and what would not be seen (a line end in a name) is escaped: a row is a line.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from xnatsync.core.cells import cell
+from xnatsync.views.printable import printable
+
+SEPARATORS = {"csv": ",", "tsv": "\t"}
+_ITEM = (
+    "id", "route", "place", "path", "phase", "hold", "code", "detail", "advice", "retry_at", "command", "files",
+    "bytes", "seen_at", "moved_at", "filed_as",
+)  # fmt: skip
+_TARGET = ("route", "server", "project", "subject", "session", "session_id")
+# Of each command that prints a table: where its rows are in the document, and the columns.  `version.since` is the
+# column `version_since`: a field of an object in the row.
+TABLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "project-list": ("", ("id", "name", "pi", "description", "secondary_id")),
+    "subject-list": ("", ("id", "label", "sessions")),
+    "session-list": (
+        "", ("id", "label", "subject", "date", "modality", "subject_id", "project", "xsi_type")
+    ),
+    "scan-list": ("", ("id", "type", "series_description", "quality", "frames", "note", "xsi_type")),
+    "resource-list": ("", ("label", "format", "file_count", "file_size", "content")),
+    "status": ("routes.items", _ITEM),
+    "history": (
+        "events", ("id", "at", "level", "code", "text", "route", "run", "item", "unit", "path", "data")
+    ),
+    "doctor": ("checks", ("name", "state", "text", "code", "advice")),
+    "audit": (
+        "findings",
+        ("verdict", "session", "session_id", "subject", "expected_scans", "scans", "day", "age_days", "text"),
+    ),
+    "verify": ("findings", (*_TARGET, "side", "verdict", "key", "count", "detail")),
+    "mirror-ls": (
+        "entries",
+        ("path", "folder", "files", "bytes", "where", "place", "version.since", "version.sha256", "version.md5"),
+    ),
+    "mirror-diff": (
+        "changes",
+        ("change", "path", "before.path", "before.bytes", "before.sha256", "after.bytes", "after.sha256"),
+    ),
+}  # fmt: skip
+
+
+def columns_of(command: str) -> tuple[str, ...]:
+    """Return the headings of a command's table."""
+    return tuple(column.replace(".", "_") for column in TABLES[command][1])
+
+
+def cells_text(command: str, form: str, rows: Iterable[Mapping[str, object]]) -> str:
+    """Return a table as text: `csv` or `tsv`, each line with a line end."""
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=SEPARATORS[form], lineterminator="\n")
+    writer.writerow(columns_of(command))
+    writer.writerows([_cell(_value(row, column)) for column in TABLES[command][1]] for row in rows)
+    return out.getvalue()
+
+
+def rows_of(command: str, fields: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
+    """Return the rows of a command's document."""
+    yield from _rows(fields, TABLES[command][0].split("."))
+
+
+def _rows(value: object, path: Sequence[str]) -> Iterator[Mapping[str, object]]:
+    if isinstance(value, list | tuple):
+        for part in value:
+            yield from _rows(part, path)
+    elif isinstance(value, Mapping):
+        if path:
+            yield from _rows(value[path[0]], path[1:])
+        else:
+            yield value
+
+
+def _value(row: Mapping[str, object], column: str) -> object:
+    name, _, below = column.partition(".")
+    value = row[name]
+    return _value(value, below) if below and isinstance(value, Mapping) else None if below else value
+
+
+def _cell(value: object) -> str | int | float:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return value
+        case str():
+            return printable(cell(value))
+        case _:
+            return printable(cell(json.dumps(value)))
