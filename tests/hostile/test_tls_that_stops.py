@@ -107,13 +107,14 @@ def stopping(authority: Path, *, handshake: Act | None = None, middle: Act | Non
                 while request := _request(wrapped):
                     greeted.extend([1] * (b"/data/auth" in request))  # at the login, and by the test itself
                     last = handshake is not None and len(greeted) > 1
+                    if last:
+                        armed.set()  # before the answer: who has it may knock again at once
                     if not _lets_in(request, wrapped, last=last):
                         if middle is not None:
                             with socket.socket(fileno=os.dup(wrapped.fileno())) as raw:
                                 middle(raw)
                         return
                     if last:
-                        armed.set()
                         return
 
     def accept() -> None:
