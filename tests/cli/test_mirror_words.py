@@ -314,7 +314,7 @@ def test_the_story_of_a_path(by: str, troubled: MirrorBox) -> None:
     )
     if by == "old":
         assert f"{FIRST} (route m)" in told
-        assert "Its folder was renamed, as its owner got another label." in told
+        assert "Its folder was renamed with the label on the server." in told
     else:
         assert f"{moved} (route m)" in told
         assert "Another version took its place. Its bytes lie in the trash as " in told
@@ -391,7 +391,7 @@ def test_history_tells_of_trees(troubled: MirrorBox) -> None:
 
     ran = troubled.command("history")
 
-    assert "owner.renamed" in ran.out
+    assert "entity.renamed" in ran.out
     assert "XS-TREE-EDITED" in ran.out
 
 
@@ -476,7 +476,7 @@ def test_the_comparison_with_the_page_sees_a_wrong_document(trees: MirrorBox) ->
     assert document_faults(document) == []
     part = document["mirrors"][0]
 
-    part["colour"], part["owners"] = "red", "three"
+    part["colour"], part["entities"] = "red", "three"
     del part["standing"]["files"]
 
     assert len(document_faults(document)) == 3

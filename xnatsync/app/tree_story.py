@@ -21,7 +21,7 @@ _TOLD_MAX = 10  # troubles of an owner
 _ENDS = {
     "replaced": "Another version took its place",
     "removed": "It was gone on the server, and was removed here",
-    "moved": "Its folder was renamed, as its owner got another label",
+    "moved": "Its folder was renamed with the label on the server",
     "edited": "The server's version took the place of an edit that was made here",
 }
 

@@ -61,7 +61,7 @@ class Owners(Connection):
         """Gives an owner; NothingFound when there is none."""
         row = self._one(OwnerRow, f"select {OWNER} from owner where id = ?", [owner_id])
         if row is None:
-            raise NothingFound(f"there is no owner {owner_id}")
+            raise NothingFound(f"the ledger holds no o{owner_id}")
         return row
 
     def agree_owner(

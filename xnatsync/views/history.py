@@ -85,7 +85,7 @@ def version_fields(version: VersionRow) -> dict[str, object]:
     """What lay at a path, from when until when."""
     return {
         "id": version.id,
-        "owner": version.owner_id,
+        "entity": version.owner_id,
         "scan": version.scan,
         "resource": version.label,
         "name": version.name,

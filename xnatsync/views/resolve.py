@@ -63,7 +63,7 @@ def retry_fields(done: Release) -> dict[str, object]:
             }
             for part in done.released
         ],
-        "reminded": [{"owner": owner_fields(part.owner), "soon": part.soon} for part in done.reminded],
+        "reminded": [{"entity": owner_fields(part.owner), "soon": part.soon} for part in done.reminded],
     }
 
 

@@ -252,7 +252,7 @@ def history_fields(seen: Diary) -> dict[str, object]:
                 "run": line.event.run_id,
                 "item": line.event.item_id,
                 "unit": line.event.unit_id,
-                "owner": line.event.owner,
+                "entity": line.event.owner,
                 "path": line.path,
                 "data": json.loads(line.event.data) if line.event.data is not None else None,
             }

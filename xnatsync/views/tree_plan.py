@@ -202,7 +202,7 @@ def mirror_plan_fields(part: MirrorPlan) -> dict[str, object]:
         "route": part.route.name,
         "folder": str(part.route.folder),
         "policy": part.route.policy,
-        "owners": part.owners,
+        "entities": part.owners,
         "over_the_rail": part.over_the_rail,
         "steps": [_step_fields(step) for step in part.steps],
         "errors": [error_fields(error) for error in part.errors],

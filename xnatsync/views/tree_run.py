@@ -133,10 +133,10 @@ def mirror_fields(report: MirrorReport) -> dict[str, object]:
         "folder": report.folder,
         "exit_code": report.exit_code,
         "interrupted": report.interrupted,
-        "owners": report.owners,
+        "entities": report.owners,
         "looked_at": report.due,
         "unfinished": report.unfinished,
-        "waiting": [{"owner": row.id, "why": why} for row, why in report.waiting],
+        "waiting": [{"entity": row.id, "why": why} for row, why in report.waiting],
         "counts": dict(sorted(report.counts.items())),
         "standing": standing_fields(report.standing),
         "troubles": trouble_fields(report.troubles),
@@ -149,7 +149,7 @@ def mirror_fields(report: MirrorReport) -> dict[str, object]:
 def standing_fields(standing: MirrorCounts) -> dict[str, object]:
     """How a tree stands, for programs."""
     return {
-        "owners": standing.owners,
+        "entities": standing.owners,
         "agreed": standing.agreed,
         "gone": standing.gone,
         "held": standing.held,

@@ -136,7 +136,7 @@ def unplaced_case(row: UnplacedRow) -> Case:
 def case_fields(case: Case, since: str | None) -> dict[str, object]:
     """The facts of one trouble."""
     return {
-        "owner": case.owner or None,
+        "entity": case.owner or None,
         "path": case.path,
         "code": case.code,
         "detail": case.detail,

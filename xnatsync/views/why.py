@@ -94,7 +94,7 @@ def why_fields(tale: Tale) -> dict[str, object]:
             {
                 "route": story.route,
                 "path": story.path,
-                "owner": owner_fields(story.owner),
+                "entity": owner_fields(story.owner),
                 "sentences": _sentences(story.sentences),
                 "next": [step.sentence for step in story.next_steps],
             }

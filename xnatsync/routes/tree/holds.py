@@ -37,9 +37,9 @@ def fail(world: TreeWorld, route: MirrorRoute | PushRoute, row: OwnerRow, error:
         pass  # it takes no files of this owner, and may list everything: the waits of the owner grow
     elif error.disposition is Disposition.PAUSE or isinstance(error, OF_THE_SERVER):
         return Paused(f"route {row.route}" if isinstance(error, SourceError) else f"server {route.server}", error)
-    world.progress.failed(error.code, f"owner {row.id}")
+    world.progress.failed(error.code, f"o{row.id}")
     with world.ledger.write():
-        wait_s = hold_after(world.ledger.hold_owner, row, f"owner {row.id}", error, world.now())
+        wait_s = hold_after(world.ledger.hold_owner, row, f"o{row.id}", error, world.now())
         level = "error" if wait_s is None else "warning"
         world.note(row.route, error.code, f"o{row.id} is held", level=level, owner=row.id)
     return Rest() if wait_s is None else Due(wait_s, str(error))
@@ -63,7 +63,7 @@ def hold_by(world: TreeWorld, row: OwnerRow, troubles: Sequence[Trouble], *, kee
     """
     persons = [trouble for trouble in troubles if trouble.person]
     for code in sorted({trouble.code for trouble in troubles}):
-        world.progress.failed(code, f"owner {row.id}")
+        world.progress.failed(code, f"o{row.id}")
     with world.ledger.write():
         world.ledger.set_troubles(row.id, told(troubles), world.now())
         if not persons:

@@ -181,7 +181,7 @@ class OwnerStep:
         unread = any(trouble.code == SourceUnreadable.code for trouble in troubles)  # it is looked at again
         whole = not answer.unknown and not unread and not refused and parts.sides.complete and parts.sides.tree_complete
         tally = world.tally(route.name)
-        tally.add("owners")
+        tally.add("entities")
         tally.add("incomplete", int(not whole))
         tally.add("unverified", len(answer.unverified))
         shown = replace(owner, subject=placed.subject, session=placed.session)

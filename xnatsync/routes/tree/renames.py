@@ -183,7 +183,7 @@ def _done(world: TreeWorld, found: Survey, move: _Move) -> bool:
     if not inherited or any(source != target for source, target in move.pairs):
         world.tally(route.name).add("renamed")
     text = f"o{move.heir} has another label; its folder was renamed"
-    world.note(route.name, "owner.renamed", text, owner=move.heir)
+    world.note(route.name, "entity.renamed", text, owner=move.heir)
     return True
 
 
@@ -201,7 +201,7 @@ def _is_back(world: TreeWorld, folder: Path, source: str, target: str) -> bool:
 def _rename(world: TreeWorld, route: str, folder: Path, source: str, target: str, number: int) -> None:
     """Renames; PlaceTaken also where files of another owner are expected, and somebody took them away."""
     if world.ledger.others_below(route, target, number):
-        raise PlaceTaken("files of another owner are expected there")
+        raise PlaceTaken("files of another session, subject or project are expected there")
     world.disk.rename(folder, source, target)
 
 
@@ -220,7 +220,7 @@ def _bar(world: TreeWorld, found: Survey) -> None:
             continue
         other = firm.get((owner.project, owner.kind.value, owner.subject, owner.session))
         if other is not None and world.ledger.living_of(other):
-            text = f"its folder still holds the files of owner {other}, which was called so before"
+            text = f"its folder still holds the files of o{other}, which had this label before"
             found.barred[number] = Trouble("", PlaceTaken.code, text, person=True)
             continue
         try:

@@ -55,7 +55,7 @@ def run(
     unselected = 0
     try:
         found = survey(world, route)
-        hostile += [NameHostile(f"owner {number or 'without a name'}: {why}") for number, why in found.refused]
+        hostile += [NameHostile(f"{number or 'an entry without a name'}: {why}") for number, why in found.refused]
         follow(world, found)
         done.owners, done.due = len(found.owners), len(found.due) + len(found.gone)
         done.owner_kinds = _kinds(found.owners.values())
