@@ -53,7 +53,7 @@ def test_sync_says_what_came(trees: MirrorBox) -> None:
           + 6 files new
           ~ 3 metadata files brought
           now 1 session, 1 subject, 1 project, 9 files, SIZE
-        6 files brought (600 B)
+        6 files fetched (600 B)
         """
     )
     assert (second.code, second.out) == (0, "nothing to do\n")
@@ -68,15 +68,15 @@ def test_sync_says_what_is_in_trouble(troubled: MirrorBox) -> None:
         """
         m  ROOT/tree: 1 of 1 session, 1 of 1 subject, 1 of 1 project looked at, 120 B fetched
           + 1 file new
-          + 1 file brought again that was missing here
-          ~ 1 file replaced (what lay there is kept)
+          + 1 file fetched again that was missing here
+          ~ 1 file replaced (the old version is kept)
           - 3 files moved to the trash, gone from the server
           > 1 folder renamed, as its session or subject was
           now 1 session, 1 subject, 1 project, 4 files, 220 B; 4 files, 400 B in the trash
           ! 1 file: it was edited here  [XS-TREE-EDITED]: P1/S1/NEW_MR/scans/1/resources/NIFTI/files/2.nii
             what to do: Move your version to another folder: the server's comes with the next sync. Or put
                         yours on the server: it is over when both agree.
-        3 files brought (120 B), 3 to the trash, 1 held
+        3 files fetched (120 B), 3 to the trash, 1 held
         """
     )
 
@@ -90,7 +90,7 @@ def test_what_sync_advises_helps(troubled: MirrorBox) -> None:
     ran = troubled.command("sync", "-q")
 
     assert ran.code == 0, ran.out
-    assert "+ 1 file brought again that was missing here\n" in ran.out
+    assert "+ 1 file fetched again that was missing here\n" in ran.out
 
 
 def test_many_troubles_are_one_line(trees: MirrorBox) -> None:
@@ -181,7 +181,7 @@ def test_a_plan_says_what_would_happen_to_a_tree(troubled: MirrorBox) -> None:
           > session NEW_MR of P1: its folder would be renamed
           + session NEW_MR of P1: 1 file, 5 B to fetch
           ~ session NEW_MR of P1: 1 file, 100 B to fetch again, missing here
-          ~ session NEW_MR of P1: 1 file, 15 B to replace; what lies here goes to the trash
+          ~ session NEW_MR of P1: 1 file, 15 B to replace; the local version goes to the trash
           - session NEW_MR of P1: 3 files, 300 B to the trash, gone from the server
           ! session NEW_MR of P1:
             ! 1 file: it was edited here  [XS-TREE-EDITED]: P1/S1/NEW_MR/scans/1/resources/NIFTI/files/2.nii

@@ -75,7 +75,7 @@ def test_every_moment_is_listed_as_it_was(past: History) -> None:
         }
         lines = past.box.command("mirror", "ls", "m", "--recursive", "--at", moment).out.splitlines()
         assert lines == sorted(shown)
-    assert "nothing lay in the tree" in past.box.command("mirror", "ls", "m", "--at", "2020-01-01").out
+    assert "there was nothing in the tree" in past.box.command("mirror", "ls", "m", "--at", "2020-01-01").out
 
 
 def test_a_folder_is_listed_like_a_folder(past: History) -> None:
@@ -191,7 +191,7 @@ def test_what_lies_there_already_is_left(past: History) -> None:
     assert again.code == 3
     assert "= 6 files there already" in again.out
     words = " ".join(again.out.split())
-    assert f"{FIRST}: something else lies there already; nothing was overwritten [XS-PLACE-TAKEN]" in words
+    assert f"{FIRST}: something else exists there already; nothing was overwritten [XS-PLACE-TAKEN]" in words
     assert (out / FIRST).read_bytes() == b"x" * len(shown[FIRST])
 
 

@@ -298,7 +298,7 @@ class SimTreeDisk:
         self._may_be_stuck("land", path)
         there = self.names.get(path)
         if there is not None and seen is not None and seen != (len(there.data), there.mtime_ns):
-            raise refused(path, "it was changed a moment ago")
+            raise refused(path, "it was changed just now")
         self.history.judge.before_land(path, staged)
         self.stamps.setdefault((path, len(staged.data), staged.mtime_ns), staged.data)
         mtime_ns = staged.mtime_ns
@@ -468,7 +468,7 @@ class SimTreeDisk:
         steps(path)
         held = self.spelled(path)
         if held != path and (exact or held.rpartition("/")[0] != path.rpartition("/")[0]):
-            raise refused(path, "something lies there whose name differs in case or accents alone")
+            raise refused(path, "something exists there whose name differs only in case or accents")
         return held
 
     def _file(self, path: str) -> Inode:

@@ -231,7 +231,7 @@ def test_fragments_that_make_no_sense_are_damage() -> None:
     """A wrong item tag in the pixel data is named as damage."""
     head = make()[: make().index(struct.pack("<HH2s", 0x7FE0, 0x10, b"OW"))]
     pixels = struct.pack("<HH2sHL", 0x7FE0, 0x10, b"OB", 0, 0xFFFFFFFF) + struct.pack("<HHL", 0xFFFE, 0xE00D, 0)
-    assert read(head + pixels + bytes(100)).reason == "damaged: the fragments of the pixel data cannot be told apart"
+    assert read(head + pixels + bytes(100)).reason == "damaged: the fragments of the pixel data cannot be distinguished"
 
 
 def test_sequences_without_bottom_are_refused() -> None:

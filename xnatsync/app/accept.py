@@ -90,7 +90,7 @@ def _instead(item: ItemRow) -> str:
     why = command_line("why", str(item.id))
     if item.hold == "person" and item.phase in {"seen", "settled"}:
         return f"`{why}` says what holds it; `{command_line('dismiss', str(item.id))}` gives it up."
-    return f"`{why}` tells how it stands."
+    return f"`{why}` shows its state."
 
 
 def _accept(ledger: Ledger, part: Accepting, now: str) -> None:

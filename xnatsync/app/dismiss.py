@@ -88,7 +88,7 @@ def prospect(app: App, name: str, *, prearchive: bool = False) -> Prospect:
         if item.phase in _ENDED:
             raise Usage(
                 f"item {item.id} is {item.phase}: there is nothing to give up",
-                advice=f"`{command_line('why', str(item.id))}` tells its story.",
+                advice=f"`{command_line('why', str(item.id))}` shows its history.",
             )
         remains = look(app, ledger, item, surely=prearchive)
         return Prospect(item, tuple(ledger.units(item_id=item.id)), remains)
@@ -208,7 +208,7 @@ def _why_kept(server: Xnat, ledger: Ledger, unit: UnitRow, row: PrearchiveSeen) 
     try:
         listing = server.prearchive_files(row.uri)
     except NotThere:
-        return f"it is not built ({row.status}), so nobody can tell what is in it"
+        return f"it is not built ({row.status}), so what is in it cannot be read"
     return _foreign(ledger, unit, listing)
 
 

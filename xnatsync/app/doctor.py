@@ -255,7 +255,7 @@ def _tree(name: str, route: MirrorConfig | PushConfig) -> Iterator[Check]:
     yield Check(what, "ok", f"{folder} can be {rights}")
     if route.kind == "mirror" and free < FREE_BYTES:
         text = f"{size_words(free)} free in {folder}: a file that does not fit is not fetched"
-        yield Check(what, "warning", text, advice="`xnatsync plan` tells whether everything fits.")
+        yield Check(what, "warning", text, advice="`xnatsync plan` shows whether everything fits.")
 
 
 def _nearest(path: Path) -> Path:

@@ -115,7 +115,7 @@ def _listing(archive: Archive, owner: Owner) -> FileListing:
     if found is None:
         raise NotThere(f"session {owner.id} is gone")
     if not found.complete and not found.refused:
-        raise ReadFailed(f"the files of session {owner.id} could not be listed completely: somebody is changing it")
+        raise ReadFailed(f"the files of session {owner.id} could not be listed completely: it is being changed")
     return found
 
 

@@ -129,8 +129,8 @@ def look_back(config: Config, route: str, path: str, moment: str, *, deep: bool)
         found = ledger.versions_at(route, moment, prefix)
     if prefix and not found:
         raise NothingFound(
-            f"nothing lay at {prefix} at {moment}",
-            advice=f"`{command_line('why', *operand(prefix))}` tells what ever lay there.",
+            f"there was nothing at {prefix} at {moment}",
+            advice=f"`{command_line('why', *operand(prefix))}` shows what was ever there.",
         )
     return Sight(route, moment, prefix, tuple(_entries(found, prefix, deep=deep)))
 
@@ -150,7 +150,7 @@ def _entries(found: Sequence[PlacedVersion], prefix: str, *, deep: bool) -> Iter
 def compare(config: Config, route: str, before: str, after: str, path: str = "") -> Comparison:
     """Compares a tree, or what is below a path of it, at two moments; Usage when the later comes first."""
     if before > after:
-        raise Usage("the first moment is later than the second", advice="Give the earlier one first.")
+        raise Usage("the first timestamp is later than the second", advice="Give the earlier one first.")
     prefix = tree_path(config, route, path)
     with history(config, route) as ledger:
         found = ledger.differences(route, before, after, prefix)

@@ -71,7 +71,7 @@ class RestoreReport:
 def restore(app: App, route: str, paths: Sequence[str], moment: str, target: Path) -> RestoreReport:
     """Copies what lay at or below some paths at a moment to the same paths below a folder.
 
-    Usage when the folder is one of a route's, or holds one; NothingFound when nothing lay at one of the paths: then
+    Usage when the folder is one of a route's, or holds one; NothingFound when one of the paths was not there: then
     nothing is copied at all.  DiskFull, DiskUnwell: what came before stays, and a second call goes on.  The ledger is
     only read, so this works beside a run.
     """
@@ -83,7 +83,7 @@ def restore(app: App, route: str, paths: Sequence[str], moment: str, target: Pat
             found = ledger.versions_at(route, moment, prefix)
             if not found:
                 where = f"at {prefix}" if prefix else f"in the tree of {route}"
-                raise NothingFound(f"nothing lay {where} at {moment}")
+                raise NothingFound(f"there was nothing {where} at {moment}")
             wanted |= {placed.version.path: placed for placed in found}
         try:
             make_folder(folder)
@@ -112,7 +112,7 @@ def _target(config: Config, target: Path) -> Path:
         own = Path(route.folder).resolve()
         if folder.is_relative_to(own) or own.is_relative_to(folder):
             raise Usage(
-                f"--to {target}: it lies in the folder of route {name}, or holds it",
+                f"--to {target}: it is inside the folder of route {name}, or holds it",
                 advice="Restore beside it, look at what came, and copy it by hand where it shall be.",
             )
     return folder
@@ -134,8 +134,8 @@ class _Copying:
             return "there"
         if lies is not None:
             raise PlaceTaken(
-                f"{version.path}: something else lies there already; nothing was overwritten",
-                advice="Restore into another folder, or move away what lies there.",
+                f"{version.path}: something else exists there already; nothing was overwritten",
+                advice="Restore into another folder, or move away what is there.",
             )
         failures: list[XnatsyncError] = []
         for where, place in self._candidates(placed):
@@ -174,6 +174,6 @@ class _Copying:
 def _found_other(version: VersionRow, where: str, place: str, error: XnatsyncError) -> XnatsyncError:
     changed = "was changed there" if isinstance(error, ContentDiffers) else f"is not what was agreed: {error}"
     return ContentDiffers(
-        f"{version.path}: what lies in the {where} as {place} {changed}",
+        f"{version.path}: what is in the {where} as {place} {changed}",
         advice="It was not handed out, and its bytes are nowhere else here. A backup may have them, or the server.",
     )

@@ -86,7 +86,7 @@ def write_list(config: Config, file: Path, text: str) -> bool:
     place = file.expanduser().resolve()
     for name, route in config.routes.items():
         if place.is_relative_to(Path(route.folder).resolve()):
-            raise Usage(f"--file {file}: it lies in the folder of route {name}", advice="Write it beside the folder.")
+            raise Usage(f"--file {file}: it is inside the folder of route {name}", advice="Write it beside the folder.")
     return write_whole(file.expanduser(), text.encode("utf-8", "surrogatepass"))
 
 

@@ -109,7 +109,7 @@ def _owner_story(ledger: Ledger, row: OwnerRow) -> TreeStory:
     ]
     if past:
         words = ", ".join(f"{many} {why}" for why, many in sorted(past.items()))
-        sentences.append(TreeSentence(None, f"What lay there before and no longer does: {words}.", "ended"))
+        sentences.append(TreeSentence(None, f"What was there before and no longer is: {words}.", "ended"))
     if row.agreed_at is not None:
         text = "Its files were last compared with the server's, one by one."
         sentences.append(TreeSentence(row.agreed_at, text, "agreed"))
@@ -140,7 +140,7 @@ def _called(row: OwnerRow) -> str:
 
 def _trouble(row: TroubleRow) -> TreeSentence:
     what = f"{row.path}: " if row.path else ""
-    waits = "It waits for a person" if row.person else "It is told, and holds nothing up"
+    waits = "It waits for a person" if row.person else "It is reported, and holds nothing up"
     return TreeSentence(row.at, f"{waits}: {what}{row.detail} [{row.code}].", "trouble")
 
 

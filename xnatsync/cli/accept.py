@@ -40,7 +40,7 @@ def accept(
     if not yes:
         numbers = ", ".join(str(part.item.id) for part in found)
         if not shell.screen.can_ask:
-            raise Declined(f"what holds item {numbers} would be accepted, and nobody is there to be asked")
+            raise Declined(f"what holds item {numbers} would be accepted, and there is no terminal to ask on")
         shell.screen.say(*accept_blocks(found, done=False))
         if not shell.screen.ask(f"Accept what holds item {numbers}?"):
             raise Declined(f"item {numbers} stays held")

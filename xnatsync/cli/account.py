@@ -22,7 +22,7 @@ def register(program: typer.Typer) -> None:
 def whoami(
     ctx: typer.Context, profile: ProfileOption = None, output: OutputOption = None, quiet: QuietOption = False
 ) -> int:
-    """Say as whom the server knows us, and which server that is."""
+    """Show the server and the user you are logged in as."""
     return _known(ctx.ensure_object(Shell), "whoami", profile, output, quiet)
 
 

@@ -31,9 +31,7 @@ if TYPE_CHECKING:
 _WORKERS_MAX = 32
 
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="The session's folder is made in here.")]
-NameOption = Annotated[
-    str | None, typer.Option(metavar="NAME", help="The name of the session's folder; else what -E says.")
-]
+NameOption = Annotated[str | None, typer.Option(metavar="NAME", help="Folder name (default: the value of -E).")]
 UnzipOption = Annotated[
     bool | None, typer.Option("--unzip/--no-unzip", help="Files in folders instead of zips.", show_default=False)
 ]

@@ -15,11 +15,11 @@ _ALIKE = 0.75  # of 1: below, a suggestion would mislead
 _ABSENT = {  # commands of xnatctl that this version does not have, and what does the same
     "admin": "the server's web interface has what it did",
     "pipeline": "start pipelines in the server's web interface",
-    "prearchive": "`xnatsync why NAME` tells what of an item waits there",
+    "prearchive": "`xnatsync why NAME` shows what of an item waits there",
     "dicom": "let a receiver write into the folder of a drop route",
     "upload": "put the files into the folder of a drop route, and run `xnatsync sync`",
     "upload-dicom": "put the files into the folder of a drop route, and run `xnatsync sync`",
-    "transfer": "a mirror brings a project to a folder, a push brings files back",
+    "transfer": "a mirror copies a project to a folder, a push sends files back",
 }
 
 

@@ -26,7 +26,7 @@ def status(
     route: Annotated[str | None, typer.Argument(metavar="[ROUTE]", show_default=False, help="One route only.")] = None,
     output: OutputOption = None,
 ) -> int:
-    """Show what is under way, and what is held and why."""
+    """Show what is in progress, and what is held and why."""
     shell = ctx.ensure_object(Shell)
     shell.begin("status", output)
     from xnatsync.app.status import overview
@@ -61,7 +61,7 @@ def why(
     ],
     output: OutputOption = None,
 ) -> int:
-    """Tell the whole story of something that was dropped, or that lies in a tree."""
+    """Show the whole history of something that was dropped, or that is in a tree."""
     shell = ctx.ensure_object(Shell)
     shell.begin("why", output)
     from xnatsync.app.story import tell

@@ -15,7 +15,7 @@ from xnatsync.core.errors import Exit
 
 RouteArgument = Annotated[str, typer.Argument(metavar="ROUTE", show_default=False, help="A route that keeps a tree.")]
 _MOMENT = "A day (its end), a time (UTC if no zone is given), `2h ago`, or now."
-AtOption = Annotated[str, typer.Option("--at", metavar="MOMENT", help=_MOMENT)]
+AtOption = Annotated[str, typer.Option("--at", metavar="TIME", help=_MOMENT)]
 
 
 class Form(StrEnum):
@@ -28,7 +28,7 @@ class Form(StrEnum):
 
 def register(program: typer.Typer) -> None:
     """Adds the commands of this module."""
-    group = typer.Typer(help="What lay in the tree of a mirror.", rich_markup_mode=None, no_args_is_help=True)
+    group = typer.Typer(help="What was in the tree of a mirror, and when.", rich_markup_mode=None, no_args_is_help=True)
     group.command(name="ls")(list_tree)
     group.command(name="diff")(diff)
     group.command(name="restore")(restore)
@@ -45,7 +45,7 @@ def list_tree(
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Every file, instead of folders.")] = False,
     output: OutputOption = None,
 ) -> int:
-    """List what lay in a tree at a moment."""
+    """List what was in a mirror at a given time."""
     shell = ctx.ensure_object(Shell)
     shell.begin("mirror-ls", output)
     from xnatsync.app.history import look_back, moment_of
@@ -63,11 +63,11 @@ def diff(
     ctx: typer.Context,
     route: RouteArgument,
     before: Annotated[str, typer.Argument(metavar="FROM", show_default=False, help=_MOMENT)],
-    after: Annotated[str, typer.Argument(metavar="[TO]", show_default=False, help="The later moment.")] = "now",
+    after: Annotated[str, typer.Argument(metavar="[TO]", show_default=False, help="The later timestamp.")] = "now",
     path: Annotated[str, typer.Option("--path", metavar="PATH", help="Only at or below this path of the tree.")] = "",
     output: OutputOption = None,
 ) -> int:
-    """Tell what lay in a tree at one moment and not so at another."""
+    """Show what changed in a mirror between two timestamps."""
     shell = ctx.ensure_object(Shell)
     shell.begin("mirror-diff", output)
     from xnatsync.app.history import compare, moment_of
@@ -87,7 +87,7 @@ def restore(
     output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> int:
-    """Copy what lay in a tree at a moment into another folder.
+    """Copy what was in a mirror at a given time into another folder.
 
     From the tree or its trash; each file is compared with its digest, and nothing is overwritten.
     """
@@ -112,7 +112,7 @@ def manifest(
     ctx: typer.Context,
     route: RouteArgument,
     at: Annotated[
-        str | None, typer.Option("--at", metavar="MOMENT", help=f"{_MOMENT} Else since the tree last changed.")
+        str | None, typer.Option("--at", metavar="TIME", help=f"{_MOMENT} Else since the tree last changed.")
     ] = None,
     form: Annotated[Form | None, typer.Option("--output", "-o", help="The form; csv, if nothing else is said.")] = None,
     file: Annotated[
@@ -120,9 +120,9 @@ def manifest(
     ] = None,
     quiet: QuietOption = False,
 ) -> int:
-    """Write the list of a tree for a paper: paths, digests and origin of every file.
+    """Write a manifest of a mirror for a paper: path, digest and origin of every file.
 
-    Asked again, it gives the same bytes.
+    Written again, it is the same bytes.
     """
     shell = ctx.ensure_object(Shell)
     chosen = form or (Form(shell.output) if shell.output is not Output.TABLE else Form.CSV)

@@ -112,7 +112,7 @@ def build() -> typer.Typer:
     """Builds the tree of commands."""
     program = typer.Typer(
         name="xnatsync",
-        help="Brings imaging data to XNAT, proves that it arrived, and keeps the receipt.",
+        help="Send imaging data to XNAT, prove that it arrived, and keep the receipt.",
         epilog="Exit codes: 0 done, 2 usage or configuration, 3 something is held, 4 differences, 5 temporary, "
         "6 denied, 7 halted for safety, 8 another instance is at work.",
         rich_markup_mode=None,
@@ -163,7 +163,7 @@ def _usage(error: Exception) -> Usage:
         return Usage(words)
     if (word := helping.unknown_command(words)) is not None:
         words = helping.absent(word, ctx.command.commands)
-    return Usage(words, advice=f"`{ctx.command_path} --help` tells how to use it.")
+    return Usage(words, advice=f"`{ctx.command_path} --help` shows how to use it.")
 
 
 def _completion_as_click_asks() -> None:

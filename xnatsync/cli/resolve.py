@@ -63,7 +63,7 @@ def dismiss(
     output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> int:
-    """Give an item up; its files stay where they are."""
+    """Give up an item; its files stay where they are."""
     shell = ctx.ensure_object(Shell)
     shell.begin("dismiss", output, quiet)
     from xnatsync.app.app import App
@@ -77,7 +77,7 @@ def dismiss(
         what = prospect(app, id_, prearchive=prearchive)
         if not yes:
             if not shell.screen.can_ask:
-                raise Declined(f"item {what.item.id} would be dismissed, and nobody is there to be asked")
+                raise Declined(f"item {what.item.id} would be dismissed, and there is no terminal to ask on")
             shell.screen.say(*dismiss_question(what, prearchive=prearchive))
             if not shell.screen.ask(f"Dismiss item {what.item.id}?"):
                 raise Declined(f"item {what.item.id} stays as it is")

@@ -53,7 +53,7 @@ def sync(
     output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> int:
-    """Bring drop folders to their server, and mirrors and pushes into agreement.
+    """Send drop folders to their server; bring mirrors and pushes up to date.
 
     What was dropped is proven there, and then filed.
     """

@@ -33,7 +33,7 @@ def verify(
     ] = None,
     sample: Annotated[
         str | None,
-        typer.Option(metavar="N|P%|1/T", help="So many of each route, those verified longest ago first; else all."),
+        typer.Option(metavar="N|P%|1/T", help="How many of each route, those verified longest ago first; else all."),
     ] = None,
     project: Annotated[
         list[str] | None, typer.Option("--project", "-P", metavar="PATTERN", help="Only these projects.")
@@ -44,9 +44,9 @@ def verify(
     session: Annotated[
         list[str] | None, typer.Option("--session", "-E", metavar="PATTERN", help="Only these sessions.")
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="What is there beyond ours is a difference too.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Report files that we did not send as differences.")] = False,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Make due what can be mended; `sync` does it. No server is changed.")
+        bool, typer.Option("--repair", help="Queue repairs for the next `sync`. Changes nothing on the server.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what --repair would do, and do nothing.")] = False,
     html: Annotated[
@@ -60,9 +60,9 @@ def verify(
     output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> int:
-    """Look at what was brought, here and on the server, and say what is missing, different or extra.
+    """Compare delivered data with the server and the local copy; report missing, different and extra files.
 
-    Changes nothing; with --repair, what is wrong is made due for the next `sync`.
+    Changes nothing; with --repair, repairs are queued for the next `sync`.
     """
     shell = ctx.ensure_object(Shell)
     shell.begin("verify", output, quiet)
@@ -112,7 +112,7 @@ def _asked(
     from xnatsync.core.sampling import Sample, Scope
 
     if level is not None and level not in set(Level):
-        raise Usage(f"--level: `{level}` is none: {', '.join(Level)}")
+        raise Usage(f"--level: `{level}` is not a level: {', '.join(Level)}")
     if rehearse and not repair:
         raise Usage("--dry-run says what --repair would do: give both; `verify` alone changes nothing")
     try:

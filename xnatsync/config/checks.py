@@ -119,10 +119,10 @@ def _folder(text: str, name: str, route: DropConfig, ledger: LedgerConfig) -> It
     key: Key = ("routes", name, "folder")
     folder = _real(route.folder)
     if _holds(folder, _real(ledger.path)):
-        yield problem_at(text, key, f"the ledger {ledger.path} lies in it and would be taken for something dropped")
+        yield problem_at(text, key, f"the ledger {ledger.path} is inside it and would be taken for something dropped")
     done = _real(route.done_folder)
     if _holds(folder, done) and done.parent != folder:
-        words = f"{route.done_folder} lies deeper in the drop folder than it looks: it would be sent again"
+        words = f"{route.done_folder} is deeper in the drop folder than it looks: it would be sent again"
         yield problem_at(text, ("routes", name, "done"), words)
     if folder == folder.parent or _holds(folder, _real(_home())):
         yield problem_at(text, key, "holds the home folder of this account: everything in it would be sent away")
@@ -131,17 +131,17 @@ def _folder(text: str, name: str, route: DropConfig, ledger: LedgerConfig) -> It
 def _exposed(text: str, name: str, route: DropConfig, server_name: str, server: ServerConfig) -> Iterator[Problem]:
     """A drop folder is sent away, whatever lies in it."""
     if server.password_file is not None and _holds(_real(route.folder), _real(server.password_file)):
-        words = f"lies in the drop folder of route {name}: the password would be sent away"
+        words = f"is inside the drop folder of route {name}: the password would be sent away"
         yield problem_at(text, ("servers", server_name, "password_file"), words)
 
 
 def _rivals(text: str, name: str, route: DropConfig, other: str, rival: DropConfig) -> Iterator[Problem]:
     above: Key = ("routes", name)
     if _holds(_real(rival.folder), _real(route.folder)):
-        words = f"is, or lies in, the folder of route {other}: both would take its items"
+        words = f"is, or is inside, the folder of route {other}: both would take its items"
         yield problem_at(text, (*above, "folder"), words)
     elif _holds(_real(rival.folder), _real(route.done_folder)):
-        words = f"{route.done_folder} lies in the folder of route {other}, which would send it again"
+        words = f"{route.done_folder} is inside the folder of route {other}, which would send it again"
         yield problem_at(text, (*above, "done"), words)
 
 
@@ -154,12 +154,12 @@ def _tree(
     key: Key = ("routes", name, "folder")
     folder = _real(route.folder)
     if _holds(folder, _real(ledger.path)):
-        yield problem_at(text, key, f"the ledger {ledger.path} lies in it: keep it outside of the tree")
+        yield problem_at(text, key, f"the ledger {ledger.path} is inside it: keep it outside of the tree")
     if folder == folder.parent or _holds(folder, _real(_home())):
         yield problem_at(text, key, "holds the home folder of this account: name a folder of its own")
     for server_name, server in servers.items():
         if server.password_file is not None and _holds(folder, _real(server.password_file)):
-            words = f"lies in the tree of route {name}, among what others read or what is sent"
+            words = f"is inside the tree of route {name}, among what others read or what is sent"
             yield problem_at(text, ("servers", server_name, "password_file"), words)
 
 
@@ -168,7 +168,7 @@ def _dropped(text: str, name: str, tree: Tree, other: str, drop: DropConfig) -> 
     key: Key = ("routes", name, "folder")
     folder, incoming, done = _real(tree.folder), _real(drop.folder), _real(drop.done_folder)
     if _holds(incoming, folder) or _holds(folder, incoming):
-        words = f"and the drop folder of route {other} lie in each other: what lies in the tree would be sent away"
+        words = f"and the drop folder of route {other} lie in each other: what is in the tree would be sent away"
         yield problem_at(text, key, words)
     elif _holds(done, folder) or _holds(folder, done):
         words = f"and {drop.done_folder}, where route {other} files what it delivered, lie in each other"
@@ -181,7 +181,7 @@ def _neighbours(text: str, name: str, tree: Tree, other: str, neighbour: Tree) -
     mine, theirs = _real(tree.folder), _real(neighbour.folder)
     if mine != theirs:
         if _holds(theirs, mine):
-            words = f"lies in the folder of route {other}: each would take the other's files for its own"
+            words = f"is inside the folder of route {other}: each would take the other's files for its own"
             yield problem_at(text, key, words)
     elif tree.kind == neighbour.kind and (tree.kind == "mirror" or _aim(tree) == _aim(neighbour)):
         yield problem_at(text, key, f"is that of route {other} too: two of a kind would undo each other's work")

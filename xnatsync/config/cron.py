@@ -22,7 +22,7 @@ def check_cron(text: str) -> tuple[frozenset[int], ...]:
     parts = text.split()
     if len(parts) != len(_FIELDS):
         raise ValueError(
-            f'{text!r} is no schedule: write minute, hour, day, month and weekday, such as "0 2 * * *" (every night)'
+            f'{text!r} is not a schedule: write minute, hour, day, month and weekday, such as "0 2 * * *" (every night)'
         )
     return tuple(_field(part, *facts) for part, facts in zip(parts, _FIELDS, strict=True))
 

@@ -170,7 +170,7 @@ class DropConfig(SelectionConfig):
             key = "verify" if self.verify is not None else "after"
             found.append((key, f'a prearchive session is proven by names only, and this needs "{self.level}"'))
         if self.destination == "prearchive" and self.member_names == "original":
-            found.append(("member_names", "a prearchive session is proven by names, which must tell the UID"))
+            found.append(("member_names", "a prearchive session is proven by names, which must hold the UID"))
         if self.destination == "prearchive" and self.other == "attach":
             found.append(("other", 'a prearchive session takes no attachments: use "keep" or "ignore"'))
         if self.done is not None and not self._is_filable(self.done):

@@ -32,7 +32,7 @@ def moment(text: str, now: datetime) -> str:
     except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is not a time that is understood: {_WORDS}") from None
     if found > now:
-        raise ValueError(f"{text!r} is still to come: nobody knows what will lie there then")
+        raise ValueError(f"{text!r} is in the future: what will be there then is unknown")
     return stamp(found)
 
 

@@ -102,7 +102,7 @@ def _wrong(raw: bytes) -> tuple[str, str] | None:
     if "\n" in text or "\r" in text:
         return "it has several lines", plain
     if any(not char.isprintable() for char in text):
-        return "it holds a character that nobody can type, such as a tab", plain
+        return "it holds a character that cannot be typed, such as a tab", plain
     return None
 
 

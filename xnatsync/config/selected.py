@@ -11,7 +11,7 @@ from xnatsync.core.selection import KEYS, TIERS, Selection
 
 NOT_OF_DROPS = {  # the keys that ask for what only a server knows, and what a drop route has instead
     "types": "the server gives a session its type when it archives it: select by `modalities`",
-    "qualities": "somebody gives a scan its quality on the server: select by `scan_types`, `scans` or `files`",
+    "qualities": "a scan gets its quality on the server: select by `scan_types`, `scans` or `files`",
     "resources": "what is dropped has no resources yet: select by `files`, and see `other` for what is not DICOM",
     "levels": "what is dropped are scans, and no resources of anything else: see `other` for what is not DICOM",
 }

@@ -123,7 +123,7 @@ class PushConfig(TreeConfig):
         taken = [text for text in self.resources if not text.startswith("!")]
         if not taken or any(not text.strip("*") for text in taken):
             found.append(
-                ("resources", "name what is sent, such as QC: all of them would send back what a mirror brought")
+                ("resources", "name what is sent, such as QC: all of them would send back what a mirror fetched")
             )
         if found:
             raise quarrel(found)

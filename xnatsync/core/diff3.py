@@ -22,7 +22,7 @@ class BaseState(Enum):
     """What the merge base knows of a key."""
 
     NONE = "we never put anything there"
-    SENT = "whatever lies there may be our own half-done work"
+    SENT = "what is there may be our own unfinished work"
     VERIFIED = "we proved that the target held it"
 
 

@@ -161,7 +161,7 @@ def _conclusion(case: _Case, phase: str) -> Step:
 
 def _holder(wish: Wish, view: ServerView) -> SessionSeen | None:
     """Finds the session that holds our study, under whatever label; one study has one session and one subject."""
-    assert wish.study_uid, "without a study UID nothing could be told apart"
+    assert wish.study_uid, "without a study UID nothing can be distinguished"
     if view.project is None:
         raise NotThere(f"the project {wish.project} is not on the server, or this account may not see it")
     if view.project.id != wish.project:  # uploads would come out there, and be taken for misrouted

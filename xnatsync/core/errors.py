@@ -428,7 +428,7 @@ class NotOurs(DeliveryError):
     exit_code = Exit.HALTED
     advice = (
         "Dismiss the item without --prearchive. Look at what is there on the server, and delete it there only if "
-        "whoever sent it still has its files."
+        "its sender still has the files."
     )
 
 
@@ -438,7 +438,7 @@ class PrearchiveOccupied(DeliveryError):
     code = "XS-PREARCHIVE-OCCUPIED"
     disposition = Disposition.RETRY  # mostly it is archived soon; a person is asked after an hour and a quarter
     tries_max = 5
-    advice = "Archive that prearchive session on the server. Delete it only if whoever sent it still has its files."
+    advice = "Archive that prearchive session on the server. Delete it only if its sender still has the files."
 
 
 class PrearchiveStuck(DeliveryError):
@@ -660,9 +660,7 @@ class PlaceTaken(DiskError):
     code = "XS-PLACE-TAKEN"
     exit_code = Exit.HELD
     disposition = Disposition.RETRY
-    advice = (
-        "Nothing to do now: the next run tries another name. If it repeats, move away what lies at the place named."
-    )
+    advice = "Nothing to do now: the next run tries another name. If it repeats, move away what is at the place named."
 
 
 class LinkInOurWay(DiskError):

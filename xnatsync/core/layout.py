@@ -316,7 +316,7 @@ def _step(level: Tier, part: str) -> Step:
     if found:
         if len(found) > 1:
             raise ValueError(
-                f"{part}: one place in a folder's name, as two could not be told apart: put a slash between them"
+                f"{part}: one place in a folder's name, as two could not be distinguished: put a slash between them"
             )
         (place,) = found
         before, after = _PLACE.split(part)[::2]

@@ -104,7 +104,7 @@ class Agreement:
 def copy_kept(path: str) -> Trouble:
     """Says that a conflict copy lies there: for as long as it does, somebody is asked."""
     words = (
-        "what lay here and was not what the server has is kept in this file, as the server's version took its place: "
+        "a local version that the server does not have is kept in this file, and the server's version took its place: "
         "an edit, or a version that the ledger does not know"
     )
     return Trouble(path, TreeEdited.code, words, person=True)
@@ -241,7 +241,7 @@ class _Agreeing:
             self.fetch.append(Fetch(file, "new" if base is None else "replaced", base, copy))
             self._copied(copy)
         elif base is None:
-            self._trouble(path, TreeForeign.code, "something else lies here than the server has")
+            self._trouble(path, TreeForeign.code, "the content here is not what the server has")
         else:
             self._trouble(path, TreeEdited.code, "it was edited here" + (", and replaced on the server" * changed))
 

@@ -10,7 +10,7 @@ from xnatsync.core.errors import LedgerDamaged
 def stamp(moment: datetime) -> str:
     """Writes an aware moment as `2026-03-01T12:00:00.000Z`."""
     if moment.tzinfo is None:
-        raise ValueError("a moment without a zone")
+        raise ValueError("a timestamp without a time zone")
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -19,9 +19,9 @@ def parse(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise LedgerDamaged("the ledger holds a moment that is none") from error
+        raise LedgerDamaged("invalid timestamp in the ledger") from error
     if moment.tzinfo is None:
-        raise LedgerDamaged("the ledger holds a moment without a zone")
+        raise LedgerDamaged("the ledger holds a timestamp without a time zone")
     return moment
 
 

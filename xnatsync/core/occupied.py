@@ -22,7 +22,7 @@ def occupied(row: PrearchiveSeen) -> PrearchiveOccupied:
             "not be deleted while it is receiving."
         )
     return PrearchiveOccupied(
-        f"{row.uri} ({row.status}) was uploaded by somebody else and is of this study", advice=advice
+        f"{row.uri} ({row.status}) was uploaded by another client and is of this study", advice=advice
     )
 
 

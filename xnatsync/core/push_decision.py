@@ -93,7 +93,7 @@ def _absent(base: BaseFile | None, last: LastDeed | None, *, complete: bool) -> 
     if not complete:
         return Refuse(ListingShort("the server's listing is not whole, so nothing was sent"), person=False)
     if base is not None:
-        return Refuse(PushGone("it was on the server and somebody deleted it there: it is not sent again"))
+        return Refuse(PushGone("it was deleted on the server: it is not sent again"))
     return Put(overwrite=last is not None)  # an interrupted store may lie there, uncatalogued (hierarchy.md §6.1)
 
 

@@ -20,7 +20,7 @@ def removals_allowed(files: int, rule: int | str) -> int:
         return rule
     percent = re.fullmatch(r"\s*(\d{1,3}(?:\.\d{1,3})?)\s*%\s*", rule)
     if percent is None or float(percent[1]) > 100:
-        raise ValueError(f'{rule!r} is no rule: write a number, such as 50, or a percentage, such as "10%"')
+        raise ValueError(f'{rule!r} is not a rule: write a number, such as 50, or a percentage, such as "10%"')
     thousandths = round(float(percent[1]) * 1000)
     return max(LEAST_REMOVALS, files * thousandths // 100_000) if thousandths else 0
 

@@ -184,7 +184,7 @@ class Selection:
             except ValueError as error:
                 raise Misread(key, str(error)) from None
         if unknown := [level for level in levels if level not in TIERS]:
-            raise Misread("levels", f"{unknown[0]!r} is none: {', '.join(TIERS)}")
+            raise Misread("levels", f"{unknown[0]!r} is not a level: {', '.join(TIERS)}")
         if not levels:
             raise Misread("levels", "an empty list would take nothing")
         tiers = frozenset(tier for tier in TIERS if tier in levels)

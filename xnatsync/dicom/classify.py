@@ -60,7 +60,7 @@ class Classifier:
         if head is None:
             return _reading(*recognise(glance.seen(name)))
         if not head.preamble and (reason := flaw(head)):
-            return Reading(Kind.BROKEN, f"it begins like a DICOM data set, and is none ({reason})", doubt=Doubt.LOST)
+            return Reading(Kind.BROKEN, f"it begins like a DICOM data set, but is not one ({reason})", doubt=Doubt.LOST)
         if head.media_class == _MEDIA_DIRECTORY:
             return _index(head, glance)
         if reason := _why_not_deliverable(head):

@@ -189,7 +189,7 @@ class ContentDigest:
             if tag == SEQUENCE_END:
                 break
             if tag != ITEM or length == UNDEFINED:
-                raise Stop("damaged: fragments cannot be told apart")
+                raise Stop("damaged: fragments cannot be distinguished")
             self._take(b"V" + length.to_bytes(8, "big"))
             self._raw(source, tag, length)
         self._take(b"f")

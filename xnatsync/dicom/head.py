@@ -333,7 +333,7 @@ def _read_fragments(source: ByteSource, head: Head, sink: Callable[[memoryview],
         if tag == SEQUENCE_END:
             return
         if tag != ITEM or length == UNDEFINED:
-            raise Stop("damaged: the fragments of the pixel data cannot be told apart")
+            raise Stop("damaged: the fragments of the pixel data cannot be distinguished")
         had = source.feed(length, None if first else sink)
         if had < length:
             raise Stop(f"truncated: a fragment of the pixel data should have {length} bytes, and only {had} are there")

@@ -34,8 +34,8 @@ class Operation(Enum):
 class Scope(Enum):
     """What a failure speaks of."""
 
-    THING = "this thing alone, until somebody does something about it"
-    DISK = "perhaps everything on its disk: a probe of the route's own folder tells"
+    THING = "this thing alone, until it is mended"
+    DISK = "perhaps everything on its disk: a probe of the route's own folder decides"
 
 
 def _numbers(*names: str) -> frozenset[int]:
@@ -105,14 +105,14 @@ _TOO_BIG = (
     "one (`ulimit -f`). Move the folder to a file system without it, or raise the limit; then run it again."
 )
 _RIGHTS = (
-    "Give this account the right to change it, or move it yourself. (Whoever moves a folder must be allowed to write "
-    "in it, and the folder above must not be sticky.)"
+    "Give this account the right to change it, or move it yourself. (The account that moves a folder must be "
+    "allowed to write in it, and the folder above must not be sticky.)"
 )
 _ADVICE = {
     errno.EACCES: _RIGHTS,
     errno.EPERM: _RIGHTS,
     errno.EBUSY: "It is a mount point, or a program uses it: unmount it, or end that program.",
-    errno.EXDEV: "It lies on another file system than its route's folder: unmount it there, and copy it instead.",
+    errno.EXDEV: "It is on another file system than its route's folder: unmount it there, and copy it instead.",
     errno.ENAMETOOLONG: "Give it a shorter name.",
 }
 

@@ -33,7 +33,7 @@ def hand_out(ways: Ways, folder: Path, path: str, pieces: Iterator[bytes], sha25
             draft.land(replace=False)
         ways.sync(folder, map(str, PurePosixPath(path).parents))
     except FileExistsError:
-        raise PlaceTaken(f"{path}: something lies there already; nothing was overwritten") from None
+        raise PlaceTaken(f"{path}: something exists there already; nothing was overwritten") from None
     except OSError as error:
         raise one_thing(error, doing, Operation.WRITE) from error
 

@@ -188,7 +188,7 @@ def _number(raw: bytes, *, signed: bool = False) -> int:
         return int.from_bytes(raw[1:], "big") - (256 ** (len(raw) - 1) if raw[0] == 0xFF else 0)
     digits = raw.partition(b"\0")[0].strip(b" ")
     if digits.strip(b"01234567"):
-        raise _DamagedError("the head of a member is damaged: a number is none")
+        raise _DamagedError("the header of a member is damaged: invalid number")
     return int(digits or b"0", 8)
 
 
@@ -238,7 +238,7 @@ def _stated(said: _Head, key: str, value: str, *, everywhere: bool) -> _Head:
         return replace(said, name=value, given=said.given | {"name"})
     whole = value.partition(".")[0]
     if not _TIME.fullmatch(whole) or (key == "size" and int(whole) < 0):
-        raise _DamagedError("the head of a member is damaged: a number is none")
+        raise _DamagedError("the header of a member is damaged: invalid number")
     if key == "size":
         return replace(said, size=int(whole), given=said.given | {"size"})
     return replace(said, mtime_s=int(whole), given=said.given | {"mtime_s"})

@@ -248,7 +248,7 @@ class LocalTree:
             if not stat.S_ISREG(there.st_mode):
                 raise refused(path, "what is there is no plain file")
             if seen is not None and seen != (there.st_size, changed_ns(there)):
-                raise refused(path, "it was changed a moment ago")
+                raise refused(path, "it was changed just now")
         except FileNotFoundError:
             pass
         staged.replace(place)

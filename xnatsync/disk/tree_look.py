@@ -110,7 +110,7 @@ class _Look:
         path = prefix + spelled
         if is_odd(spelled):
             if path in self._odd:
-                self.problems.append(ProblemSeen(path, "two files here have names that cannot be told apart"))
+                self.problems.append(ProblemSeen(path, "two files here have names that cannot be distinguished"))
             self._odd.add(path)
         return path
 

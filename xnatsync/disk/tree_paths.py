@@ -63,7 +63,7 @@ def _check_spelling(path: str, found: Sequence[str]) -> None:
 def refused(path: str, why: str) -> PlaceTaken:
     """Makes the error for a path that is not gone to."""
     return PlaceTaken(
-        f"{path!r}: {why}; nothing was written", advice="Move away what lies there, or rename it on the server."
+        f"{path!r}: {why}; nothing was written", advice="Move away what is there, or rename it on the server."
     )
 
 
@@ -139,7 +139,7 @@ class Ways:
         with os.scandir(folder) as found:
             listed = self._listed[folder] = frozenset(entry.name for entry in found)
         if name not in listed:
-            raise refused(path, "something lies there whose name differs in case or accents alone")
+            raise refused(path, "something exists there whose name differs only in case or accents")
 
     def is_settled(self, folder: Path) -> bool:
         """Tells whether a folder's own name is known to be on the disk."""

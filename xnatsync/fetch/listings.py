@@ -32,7 +32,7 @@ class Listings:
                 self._ask(owner)
             listing = self._listed.pop(owner.key)
         if listing is None:
-            raise ReadFailed("it was there a moment ago and is gone: looked at again in the next run")
+            raise ReadFailed("it was there just now and is gone: looked at again in the next run")
         return listing
 
     def _ask(self, first: Owner) -> None:

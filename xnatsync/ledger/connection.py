@@ -130,8 +130,8 @@ class Connection:
         elif there is None or not os.path.samestat(there, self._log):
             raise LedgerMoved(
                 f"{self._log_path} was moved, removed or replaced while this process works with it",
-                advice="Run it again: what was in the log was brought into the ledger as this process ended. Leave the "
-                "files beside a ledger alone as long as an xnatsync runs.",
+                advice="Run it again: the log was written into the ledger when this process ended. Leave the "
+                "files beside a ledger alone while xnatsync runs.",
             )
 
     def _run(self, sql: str, values: Values = ()) -> sqlite3.Cursor:
@@ -226,7 +226,7 @@ def translated(error: sqlite3.Error | UnicodeDecodeError) -> LedgerError | DiskF
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return LedgerDamaged(f"the ledger is damaged: {text}")
         case _ if isinstance(error, UnicodeDecodeError) or text.startswith(_NO_TEXT):
-            return LedgerDamaged("the ledger is damaged: it holds a text that is none")
+            return LedgerDamaged("the ledger is damaged: it holds invalid text")
         case _ if any(sign in text for sign in _CHANGED):
             return LedgerDamaged(f"the ledger is damaged: {text}")
         case _:

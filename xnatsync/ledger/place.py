@@ -104,11 +104,11 @@ def _refuse_remote(path: Path) -> None:
     """WAL needs memory that all processes share: a network disk has none.  Known on Linux and Windows only."""
     own = path.resolve()
     if own.drive.startswith("\\\\"):
-        raise LedgerRemote(f"{path} lies on a network disk ({own.drive})")
+        raise LedgerRemote(f"{path} is on a network drive ({own.drive})")
     if sys.platform.startswith("linux") and MOUNTS.exists():
         kind = mounted_as(own, MOUNTS.read_text(encoding="utf-8", errors="surrogateescape"))
         if kind in REMOTE:
-            raise LedgerRemote(f"{path} lies on a network disk ({kind})")
+            raise LedgerRemote(f"{path} is on a network drive ({kind})")
 
 
 def mounted_as(path: Path, mounts: str) -> str:

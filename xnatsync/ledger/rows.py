@@ -169,7 +169,7 @@ class EntryRow:
     """One key of the synced tree: the merge base."""
 
     key: str
-    state: str  # "sent": whatever lies there may be our own half-done work; "verified"
+    state: str  # "sent": what is there may be our own unfinished work; "verified"
     source_size: int
     source_sha256: bytes
     target_size: int | None

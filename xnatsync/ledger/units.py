@@ -372,5 +372,5 @@ def _uris(text: str) -> list[str]:
     except (ValueError, RecursionError) as error:
         raise LedgerDamaged("the ledger is damaged: a list of addresses cannot be read") from error
     if not isinstance(listed, list) or not all(isinstance(uri, str) for uri in listed):
-        raise LedgerDamaged("the ledger is damaged: a list of addresses is none")
+        raise LedgerDamaged("the ledger is damaged: prearchive URIs are not a list")
     return listed

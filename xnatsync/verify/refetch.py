@@ -58,7 +58,7 @@ class Refetch:
         facts = self._looking.trees.stat(self._route.folder, found.key)
         if version is None or facts != (version.size, version.mtime_ns):
             return self._person(
-                looked, found, "it was edited here; nothing of that is thrown away: `xnatsync status` tells more"
+                looked, found, "it was edited here; nothing of that is thrown away: `xnatsync status` shows more"
             )
         if found.key in lost or None in lost:
             return self._person(

@@ -27,7 +27,7 @@ class Resend:
             if found.side == "server" and found.verdict is Verdict.MISSING:
                 yield self._missing(looked, found, lost_here, rehearse)
             elif found.side == "server" and found.verdict is Verdict.DIFFERS:
-                yield _person(looked, found, "somebody put another file there: compare the two; nothing is overwritten")
+                yield _person(looked, found, "another file was put there: compare the two; nothing is overwritten")
             elif found.side == "tree" and found.verdict is Verdict.MISSING:
                 yield _person(looked, found, "it is gone here; what was sent stays on the server")
             elif found.side == "tree" and found.verdict is Verdict.DIFFERS:

@@ -133,7 +133,7 @@ def compare_server(
     for name in files:
         if name not in base and there.wants(name):
             key = f"{name[0].scan or '-'}/{name[0].label}/{name[1]}"
-            judged.findings.append(Finding("server", Verdict.EXTRA, key, "new on the server, and not brought yet"))
+            judged.findings.append(Finding("server", Verdict.EXTRA, key, "new on the server, and not fetched yet"))
     return judged.tally, judged.findings
 
 

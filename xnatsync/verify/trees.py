@@ -194,7 +194,7 @@ class Trees:
 
     def _new(self, owner: Owner, resources: Sequence[ResourceSeen]) -> Looked:
         files = sum(part.files or 0 for part in resources)
-        detail = f"new on the server, and not brought yet: {counted(len(resources), 'resource')}"
+        detail = f"new on the server, and not fetched yet: {counted(len(resources), 'resource')}"
         session_id = owner.id if owner.kind is OwnerKind.SESSION else ""
         target = Target(self.route.name, self.route.server, owner.project, owner.subject, owner.session, session_id)
         return Looked(target, self.depth, findings=(Finding("server", Verdict.EXTRA, None, detail, max(files, 1)),))

@@ -30,9 +30,9 @@ def download_blocks(report: DownloadReport) -> Iterator[Block]:
     if report.kept_files:
         yield Line(f"= there already: {counted(report.kept_files, 'file')}", indent=2)
     if report.errors:
-        yield Line(f"! {counted(len(report.errors), 'problem')}, told above", Tone.BAD, indent=2)
+        yield Line(f"! {counted(len(report.errors), 'problem')}, listed above", Tone.BAD, indent=2)
     if report.no_digest:
-        text = f"{counted(report.no_digest, 'file')} compared by size alone: the server tells no digest of them"
+        text = f"{counted(report.no_digest, 'file')} compared by size alone: the server gives no digest of them"
         yield Line(text, Tone.WARN, indent=2)
     if not order.dry_run:
         for path in report.zips or [where]:

@@ -33,7 +33,7 @@ def sight_lines(seen: Sight) -> Iterator[str]:
 def sight_blocks(seen: Sight) -> Iterator[Block]:
     """Tells a person what lay there."""
     if not seen.entries:
-        yield Line(f"nothing lay in the tree of {seen.route} at {seen.moment}", Tone.DIM)
+        yield Line(f"there was nothing in the tree of {seen.route} at {seen.moment}", Tone.DIM)
         return
     yield Table(
         ("size", "since", "now in", "path"),

@@ -37,7 +37,7 @@ def manifest_text(listed: TreeList, form: str) -> str:
 
 def manifest_line(listed: TreeList, file: str, *, is_new: bool) -> Line:
     """Says what was written."""
-    done = "written to" if is_new else "lies already in"
+    done = "written to" if is_new else "is already in"
     what = f"{counted(len(listed.files), 'file')}, {size(listed.bytes)}, as of {listed.moment}, {listed.digest}"
     return Line(f"{done} {file}: {what}", Tone.GOOD)
 

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 # What the run counted: sigil, key, what it counts, and the words after that.
 _DONE = (
     ("+", "new", "file", "new"),
-    ("+", "restored", "file", "brought again that was missing here"),
+    ("+", "restored", "file", "fetched again that was missing here"),
     ("+", "sent", "file", "sent to the server"),
     ("=", "proven", "file", "proven there"),
-    ("~", "replaced", "file", "replaced (what lay there is kept)"),
+    ("~", "replaced", "file", "replaced (the old version is kept)"),
     ("~", "metadata", "metadata file", "brought"),
     ("-", "removed", "file", "moved to the trash, gone from the server"),
     ("-", "ended", "file", "gone on both sides"),
-    ("=", "adopted", "file", "that lay here already"),
+    ("=", "adopted", "file", "that were here already"),
     (">", "renamed", "folder", "renamed, as its session or subject was"),
     ("!", "unselected", "session", "on the server, and the selection takes none of them"),
     ("-", "forgotten", "file", "in the trash removed for good: its time was over"),
@@ -77,7 +77,7 @@ def mirror_blocks(report: MirrorReport) -> Iterator[Block]:
 
 
 def done_words(counts: Mapping[str, int]) -> str:
-    """Say in one line what was done with a tree: `14 files new, 2 files replaced (what lay there is kept), 3.1 MB`."""
+    """Say in one line what was done with a tree: `14 files new, 2 files replaced (the old version is kept), 3.1 MB`."""
     parts = [f"{counted(many, one)} {rest}" for _, key, one, rest in _DONE if (many := counts.get(key))]
     return ", ".join([*parts, size(counts["bytes"])] if parts and counts.get("bytes") else parts)
 
@@ -96,10 +96,10 @@ def mirrors_closing(reports: Sequence[MirrorReport]) -> list[str]:
     brought = total["new"] + total["restored"] + total["replaced"]
     volume = sum(report.counts.get("bytes", 0) for report in reports if report.kind == "mirror")
     sent = sum(report.counts.get("bytes", 0) for report in reports if report.kind == "push")
-    parts = [f"{counted(brought, 'file')} brought ({size(volume)})"] if brought else []
+    parts = [f"{counted(brought, 'file')} fetched ({size(volume)})"] if brought else []
     parts += [f"{counted(total['sent'], 'file')} sent ({size(sent)})"] if total["sent"] else []
     pushed = all(report.kind == "push" for report in reports)
-    parts += [f"no file {'sent' if pushed else 'brought'}"] if not parts else []
+    parts += [f"no file {'sent' if pushed else 'fetched'}"] if not parts else []
     parts += [f"{total['removed']} to the trash"] if total["removed"] else []
     held = sum(report.standing.held for report in reports)
     parts += [f"{held} held"] if held else []

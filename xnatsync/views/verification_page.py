@@ -96,7 +96,7 @@ def _facts(report: VerifyReport, made_with: str) -> Iterator[tuple[str, ...]]:
     yield "targets", f"{report.chosen} of {report.known}"
     yield "on servers", f"{server.same} of {server.expected} are the same; {server.read_bytes} bytes were fetched"
     yield "here", f"{local.same} of {local.expected} are the same; {local.read_bytes} bytes were read"
-    yield "what is extra", "is a difference" if report.strict else "is told, and no difference"
+    yield "what is extra", "is a difference" if report.strict else "is reported, and is not a difference"
     yield "exit code", str(report.exit_code)
     yield "made with", made_with
 

@@ -33,7 +33,7 @@ def verify_blocks(report: VerifyReport) -> Iterator[Block]:
             f"{rest}{counted(report.more, 'finding')} more: `--report FILE` writes a report for programs", Tone.WARN
         )
     for unkept in report.unkept[:_TARGETS_SHOWN]:
-        yield Line(f"item {unkept.item_id}: its filed copy {unkept.filed_as} is no longer kept, which is told once")
+        yield Line(f"item {unkept.item_id}: its filed copy {unkept.filed_as} is no longer kept, which is reported once")
     if len(report.unkept) > _TARGETS_SHOWN:
         yield Line(
             f"{counted(len(report.unkept) - _TARGETS_SHOWN, 'filed copy', 'filed copies')} more are no longer kept"

@@ -47,7 +47,7 @@ def refused(error: BaseException, what: str, url: str, trust: Trust | None) -> T
         case code if code in _UNKNOWN:
             own = reason.verify_code in {18, 19}
             return TlsRefused(
-                f"{said}: {'it is self-signed' if own else 'nobody here knows the authority that signed it'}",
+                f"{said}: {'it is self-signed' if own else 'the authority that signed it is not known here'}",
                 advice="Set `ca_file` of this server to the certificate of that authority "
                 "(of the server itself, when it is self-signed), then `xnatsync doctor`.",
             )

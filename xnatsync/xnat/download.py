@@ -81,7 +81,7 @@ class Places:
                 self._types = self._types_of()
             candidates = [scan for scan in candidates if folder == _folder(scan, self._types.get(scan, ""))]
         if len(candidates) != 1:
-            raise ReplyStrange(f"{what}: the zip holds a folder that cannot be told to be a scan's")
+            raise ReplyStrange(f"{what}: the zip holds a folder that is not known to be a scan's")
         return candidates[0]
 
 

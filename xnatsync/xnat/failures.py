@@ -257,7 +257,7 @@ def _by_group(status: int, verb: Verb) -> Failure:
 def _story(failure: Failure, error: Exception) -> str:
     told = _reason(error)
     if failure is ServerUnreachable and any(sign in told.upper() for sign in _NO_TLS):
-        return "no encrypted connection to the server: nobody speaks https at that port (is `url` right?)"
+        return "no encrypted connection to the server: that port does not speak https (is `url` right?)"
     if failure is ServerUnreachable:
         return f"no connection to the server ({told})"
     if failure is OutcomeUnknown:

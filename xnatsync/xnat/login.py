@@ -195,7 +195,7 @@ class Login:
         """Asks who we are: a site or a proxy that drops the credentials opens an anonymous session with 200."""
         reply = self._exchange(wire.auth(), {"Cookie": cookie})
         if is_lost(reply):
-            raise LoginLost("the server opened a session and did not know it a moment later", http=reply.status)
+            raise LoginLost("the server ends our session right after login", http=reply.status)
         if reply.status != 200:
             raise self._refusal(reply)
         known = replies.user(reply)

@@ -221,7 +221,7 @@ class _Folders:
                     self._types = replies.scan_types(self._client.get(wire.scans(self._owner.id)))
                 found = [scan for scan in found if folder == _folder(scan, self._types.get(scan, ""))]
             if len(found) > 1:
-                raise ReplyStrange(f"{what}: the zip holds a folder that cannot be told to be a scan's")
+                raise ReplyStrange(f"{what}: the zip holds a folder that is not known to be a scan's")
             self._known[folder] = found[0] if found else None
         return self._known[folder]
 

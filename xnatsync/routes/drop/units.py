@@ -127,7 +127,7 @@ def _land(world: World, unit: UnitRow, session_id: str | None, leftover: str, ro
             world.ledger.release_unit(other.id)
             world.note(other, "unit.again", f"unit {other.id} is looked at again: its study landed with unit {unit.id}")
         if leftover:
-            text = f"unit {unit.id}: the archive holds everything, and our upload still lies in the prearchive"
+            text = f"unit {unit.id}: the archive holds everything, and our upload is still in the prearchive"
             world.note(unit, "prearchive.leftover", text, level="warning")
     world.progress.unit(world.ledger.unit(unit.id), "landed; the proof follows")
     return Due()

@@ -74,7 +74,9 @@ def plan(world: TreeWorld, route: MirrorRoute) -> MirrorPlan:
             planned.steps.append(replace(step, renamed=(row.subject, row.session) != labels[number]))
         for row in found.gone:
             planned.steps.append(_gone(world, found, row))
-        planned.errors += [NameHostile(f"{number or 'an entry without a name'}: {why}") for number, why in found.refused]
+        planned.errors += [
+            NameHostile(f"{number or 'an entry without a name'}: {why}") for number, why in found.refused
+        ]
         removals = sum(len(step.answer.trash) for step in planned.steps)
         planned.over_the_rail = not max_delete(removals, found.tree_files, route.max_delete)
         _foresee_room(disk, planned)

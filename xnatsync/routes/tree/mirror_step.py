@@ -137,7 +137,7 @@ class OwnerStep:
             return []
         size = sum(step.file.size or 0 for step in answer.fetch)
         world.progress.goal(size)
-        world.progress.owner(row.id, name_of(owner), f"bringing {counted(len(answer.fetch), 'file')}")
+        world.progress.owner(row.id, name_of(owner), f"fetching {counted(len(answer.fetch), 'file')}")
         landing = Landing(world, route, row.id, parts.tree)
         steps = {(step.file.key, step.file.name): step for step in answer.fetch}
         fetcher = self._fetcher(row, owner)

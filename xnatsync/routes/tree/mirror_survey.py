@@ -77,7 +77,7 @@ def check_still_there(world: TreeWorld, route: MirrorRoute | PushRoute) -> None:
     """Raises FolderMissing when the tree went while it was looked at: then nothing that is missing was removed."""
     if world.disk.sentinel(route.folder) != SENTINEL:
         raise FolderMissing(
-            f"{route.folder} was there a moment ago and is no longer the tree of route {route.name}",
+            f"{route.folder} was there just now and is no longer the tree of route {route.name}",
             advice="Mount the disk again; nothing was changed.",
         )
 

@@ -197,7 +197,7 @@ class PushStep:
     def _listing(self, owner: Owner) -> _Listing:
         listing = self.world.archive(self.survey.route.server).owner_files([owner]).get(owner)
         if listing is None:
-            raise ReadFailed("it was there a moment ago and is gone: looked at again in the next run")
+            raise ReadFailed("it was there just now and is gone: looked at again in the next run")
         files = {
             (file.scan, file.resource, file.name): ServerFile(
                 ResourceKey(file.scan, file.resource), file.name, "", file.size, file.digest
@@ -238,7 +238,7 @@ class PushStep:
         complete = listing.complete
         if known is not None or last is not None:  # else all that follows is a store that may be refused
             if there is None and file.key in listing.hidden:
-                return Refuse(NameHostile("the server holds names in its resource that nobody may write: is it there?"))
+                return Refuse(NameHostile("the server has names in its resource that no file may have: is it there?"))
             complete = complete and not self._is_short(row, file.key, listing.files)
         answer = decide_sending(here, known, there, last, ours=ours, complete=complete, now=now)
         if isinstance(answer, Compare) and fetches:

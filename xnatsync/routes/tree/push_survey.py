@@ -151,7 +151,9 @@ def _is_astray(route: PushRoute, path: str) -> bool:
 
 def troubles_of(found: PushSurvey) -> list[Trouble]:
     """What is to be told of the files that belong to nothing on the server."""
-    words = f"no file of a resource lies there in this layout, such as {found.route.layout.templates['session'].text}"
+    words = (
+        f"no file of a resource belongs there in this layout, such as {found.route.layout.templates['session'].text}"
+    )
     return [Trouble(path, NotThere.code, why, person=True) for path, why in found.unplaced] + [
         Trouble(path, NoPlace.code, words, person=False) for path in found.astray
     ]

@@ -1,4 +1,4 @@
-"""After a lost ledger: what lies in the tree as we once wrote it is no edit, and has a version again."""
+"""After a lost ledger: what is in the tree as we once wrote it is no edit, and has a version again."""
 
 from __future__ import annotations
 

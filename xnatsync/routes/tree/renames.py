@@ -45,12 +45,12 @@ def follow(world: TreeWorld, found: Survey) -> None:
     for move in moves:
         if move.heir == move.row.id:
             found.placed[move.heir] = _shown(move.row, move.owner)
-            text = "something lies where its folder is to be renamed to"
+            text = "something exists where its folder is to be renamed to"
             found.stuck[move.heir] = _trouble(move, text)
             if move.halfway:  # stepped where it was, what lies in its new place already would be fetched anew
                 found.barred[move.heir] = found.stuck[move.heir]
         else:
-            text = "something lies where the files that it had before are to go"
+            text = "something exists where the files that it had before are to go"
             found.barred[move.heir] = _trouble(move, text)
             found.gone = [row for row in found.gone if row.id != move.row.id]
     _bar(world, found)
