@@ -56,15 +56,20 @@ class Path:
     """Where elements are: steps through sequences, the last one names the element or the item."""
 
     steps: tuple[Level | Step, ...]
+    simple_tag: int | None = field(init=False, compare=False, repr=False)
+    """The tag of a path that is one standard element at the top level, else None: asked for each object."""
 
-    @property
-    def simple_tag(self) -> int | None:
-        """Return the tag of a path that is one standard element at the top level, else None."""
-        step = self.steps[0]
-        plain = len(self.steps) == 1 and isinstance(step, Step) and step.item is None
-        if not plain or not isinstance(step, Step) or step.wild or step.creator is not None:
-            return None
-        return step.tag if not step.tag >> 16 & 1 else None
+    def __post_init__(self) -> None:
+        """Find the tag once."""
+        object.__setattr__(self, "simple_tag", _simple_tag(self.steps))
+
+
+def _simple_tag(steps: tuple[Level | Step, ...]) -> int | None:
+    step = steps[0]
+    plain = len(steps) == 1 and isinstance(step, Step) and step.item is None
+    if not plain or not isinstance(step, Step) or step.wild or step.creator is not None:
+        return None
+    return step.tag if not step.tag >> 16 & 1 else None
 
 
 @dataclass(frozen=True, slots=True)

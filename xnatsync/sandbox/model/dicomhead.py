@@ -23,10 +23,13 @@ _LONG: Final = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV"
 _SHORT: Final = frozenset(
     b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split(),
 )
+_PLAIN: Final = frozenset(b"AE AS CS DA DS DT IS LO LT PN SH ST TM UC UI UR UT".split())  # texts
 _ITEM: Final = 0xFFFEE000
 _ITEM_END: Final = 0xFFFEE00D
 _SEQUENCE_END: Final = 0xFFFEE0DD
 _DEEPEST: Final = 64
+_META: Final = struct.Struct("<H2sHL").unpack_from
+_SYNTAX: Final = 0x0010  # of group 2
 
 
 class NotDicomError(ValueError):
@@ -53,13 +56,13 @@ class Head:
     syntax: str
     explicit: bool
     little: bool
-    meta: dict[int, str]
     dataset: int  # where the data set begins
     complete_meta: bool  # preamble and file meta are there and name the syntax
     spans: dict[int, Span] = field(default_factory=dict)
     end: int = 0  # where the walk stopped
     charset: str = ""  # the Specific Character Set as it stands in the object
     strict: list[int] = field(default_factory=list)  # group lengths, and sequences with explicit lengths inside
+    _texts: dict[int, str] = field(default_factory=dict)  # what has been asked for: the same few, several times
 
     def raw(self, tag: int) -> bytes:
         """Gives the bytes of a value; empty when the element is absent."""
@@ -68,11 +71,19 @@ class Head:
 
     def text(self, tag: int) -> str:
         """Gives a value as text: numbers in decimal, several values separated by backslashes."""
+        known = self._texts.get(tag)
+        if known is None:
+            known = self._texts[tag] = self._decoded(tag)
+        return known
+
+    def _decoded(self, tag: int) -> str:
         span = self.spans.get(tag)
         if span is None or span[1] == span[2]:
             return ""
-        raw = self.data[span[1] : span[2]]
-        return dicomtext.decode(tag, span[3].decode("latin-1"), raw, self.charset, little=self.little)
+        raw, vr = self.data[span[1] : span[2]], span[3]
+        if vr in _PLAIN and raw.isascii() and b"\x1b" not in raw:
+            return raw.decode("ascii").strip(" \0")
+        return dicomtext.decode(tag, vr.decode("latin-1"), raw, self.charset, little=self.little)
 
 
 def parse(data: bytes, *, final: bool, stop: int = STOP) -> Head:
@@ -83,38 +94,37 @@ def parse(data: bytes, *, final: bool, stop: int = STOP) -> Head:
     if len(data) < 132 and not final:
         raise NeedMore(132)
     preamble = data[128:132] == b"DICM"
-    meta, dataset = file_meta(data, 132 if preamble else 0, final=final)
+    syntax, dataset = file_meta(data, 132 if preamble else 0, final=final)
     if dataset + 8 > len(data):
         raise NotDicomError("no data set") if final else NeedMore(dataset + 8)
-    syntax = meta.get(0x00020010, "")
     explicit, little = _encoding(data, dataset, syntax, trusted=preamble)
     complete = preamble and bool(syntax)
     if not syntax:
         syntax = EXPLICIT if explicit and little else IMPLICIT if little else BIG_ENDIAN
-    head = Head(data, syntax, explicit, little, meta, dataset, complete)
+    head = Head(data, syntax, explicit, little, dataset, complete)
     _walk(head, stop, final=final)
     head.charset = head.raw(0x00080005).decode("latin-1").strip(" \0")
     return head
 
 
-def file_meta(data: bytes, start: int, *, final: bool) -> tuple[dict[int, str], int]:
-    """Reads the file meta information (group 2), always explicit little endian."""
-    values: dict[int, str] = {}
-    pos = start
+def file_meta(data: bytes, start: int, *, final: bool) -> tuple[str, int]:
+    """Reads the file meta information (group 2), always explicit little endian: the transfer syntax, and its end."""
+    syntax, pos, size = b"", start, len(data)
     while data[pos : pos + 2] == b"\x02\x00":
-        if pos + 12 > len(data):
+        if pos + 12 > size:
             raise NotDicomError("file meta information is cut") if final else NeedMore(pos + 12)
-        number, vr, length = struct.unpack_from("<H2sH", data, pos + 2)
+        number, vr, length, long = _META(data, pos + 2)
         value = pos + 8
         if vr in _LONG:
-            length, value = struct.unpack_from("<L", data, pos + 8)[0], pos + 12
+            length, value = long, pos + 12
         elif vr not in _SHORT:  # some writers forget that the meta information is explicit
-            length = struct.unpack_from("<L", data, pos + 4)[0]
-        if value + length > len(data):
+            length = int.from_bytes(vr, "little") | length << 16
+        if value + length > size:
             raise NotDicomError("file meta information is cut") if final else NeedMore(value + length)
-        values[0x00020000 | number] = data[value : value + length].decode("latin-1").strip(" \0")
         pos = value + length
-    return values, pos
+        if number == _SYNTAX:
+            syntax = data[value:pos]
+    return syntax.decode("latin-1").strip(" \0"), pos
 
 
 def _encoding(data: bytes, pos: int, syntax: str, *, trusted: bool) -> tuple[bool, bool]:

@@ -8,6 +8,7 @@ its very bytes are kept.  All other bytes, pixel data first of all, are copied a
 from __future__ import annotations
 
 import bisect
+import functools
 import struct
 from collections.abc import Mapping
 from typing import Final
@@ -36,8 +37,9 @@ def rewrite(head: Head, changes: Changes) -> tuple[bytes, list[bytes | memoryvie
     places = {tag for tag in head.strict if tag < _NORMAL_UNTIL} | changes.keys()
     parts: list[bytes | memoryview] = []
     copied = head.dataset
+    sequences = _sequences(head.little)
     for tag in sorted(places):
-        start, end, new = _replaced(head, tag, changes)
+        start, end, new = _replaced(head, tag, changes, sequences)
         if start < 0:
             continue
         parts += [view[copied:start], new]
@@ -46,7 +48,7 @@ def rewrite(head: Head, changes: Changes) -> tuple[bytes, list[bytes | memoryvie
     return _prefix(head), [part for part in parts if len(part)]
 
 
-def _replaced(head: Head, tag: int, changes: Changes) -> tuple[int, int, bytes]:
+def _replaced(head: Head, tag: int, changes: Changes, sequences: _Sequences) -> tuple[int, int, bytes]:
     """Gives what an element is replaced with, and where; a negative start when it stays as it is."""
     span = head.spans.get(tag)
     if span is None:
@@ -63,18 +65,22 @@ def _replaced(head: Head, tag: int, changes: Changes) -> tuple[int, int, bytes]:
     if not tag & 0xFFFF:
         return span[0], span[2], b""
     try:
-        return span[0], span[2], _Sequences(head).element(span)
+        return span[0], span[2], sequences.element(head.data, span)
     except (_UnwritableError, struct.error):
         return -1, -1, b""
 
 
 def _element(head: Head, tag: int, vr: bytes, text: str | bytes) -> bytes:
-    if isinstance(text, bytes):
-        return text
-    vr = vr or vr_of(tag) or (b"UN" if head.explicit else b"")
-    value = dicomtext.encode(text, vr.decode("latin-1"), head.charset)
-    order = "<" if head.little else ">"
-    if not head.explicit:
+    return text if isinstance(text, bytes) else _encoded(tag, vr, text, head.charset, head.explicit, head.little)
+
+
+@functools.lru_cache(maxsize=256)
+def _encoded(tag: int, vr: bytes, text: str, charset: str, explicit: bool, little: bool) -> bytes:
+    """Return a whole element: a script gives most objects of a session the same ones."""
+    vr = vr or vr_of(tag) or (b"UN" if explicit else b"")
+    value = dicomtext.encode(text, vr.decode("latin-1"), charset)
+    order = "<" if little else ">"
+    if not explicit:
         return struct.pack(order + "HHL", tag >> 16, tag & 0xFFFF, len(value)) + value
     if vr in _LONG_VRS:
         return struct.pack(order + "HH2sHL", tag >> 16, tag & 0xFFFF, vr, 0, len(value)) + value
@@ -90,7 +96,7 @@ def sequence_items(head: Head, tag: int) -> bytes:
     raw = head.data[span[1] : span[2]]
     if head.explicit:
         try:
-            raw = _Sequences(head).element(span)[12:]
+            raw = _sequences(head.little).element(head.data, span)[12:]
         except (_UnwritableError, struct.error):
             pass
         else:
@@ -133,53 +139,64 @@ def _new_meta(head: Head) -> bytes:
 
 
 class _Sequences:
-    """Writes explicit sequences with undefined lengths, however deep."""
+    """Writes explicit sequences of one byte order with undefined lengths, however deep."""
 
-    def __init__(self, head: Head) -> None:
-        order = "<" if head.little else ">"
-        self._data = head.data
-        self._short = struct.Struct(order + "HH2sH")
-        self._long = struct.Struct(order + "HH2sHL")
-        self._item = struct.Struct(order + "HHL")
+    def __init__(self, order: str) -> None:
+        self._short = struct.Struct(order + "HH2sH").unpack_from
+        self._long = struct.Struct(order + "L").unpack_from
+        self._tagged = struct.Struct(order + "HHL").unpack_from
+        pack = struct.Struct(order + "HHL").pack
+        self._undefined = struct.pack(order + "L", _LONG_VALUE)
+        self._item = pack(*_ITEM, _LONG_VALUE)
+        self._item_end = pack(*_ITEM_END, 0)
+        self._end = pack(*_SEQUENCE_END, 0)
 
-    def element(self, span: Span) -> bytes:
+    def element(self, data: bytes, span: Span) -> bytes:
         """Writes one top-level sequence."""
-        undefined = self._long.unpack_from(self._data, span[0])[4] == _LONG_VALUE
-        return self._sequence(span[0], span[1], span[2], undefined=undefined)[0]
+        undefined = self._long(data, span[0] + 8)[0] == _LONG_VALUE
+        return self._sequence(data, span[1], span[2], undefined=undefined)[0]
 
-    def _sequence(self, start: int, pos: int, end: int, *, undefined: bool) -> tuple[bytes, int]:
-        group, number, vr, _, _ = self._long.unpack_from(self._data, start)
-        parts = [self._long.pack(group, number, vr, 0, _LONG_VALUE)]
+    def _sequence(self, data: bytes, pos: int, end: int, *, undefined: bool) -> tuple[bytes, int]:
+        """Writes the sequence whose value begins at `pos`, and tells where the next element begins."""
+        parts = [data[pos - 12 : pos - 6], b"\0\0", self._undefined]
         while undefined or pos < end:
-            item_group, item_number, length = self._item.unpack_from(self._data, pos)
+            group, number, length = self._tagged(data, pos)
             pos += 8
-            if (item_group, item_number) == _SEQUENCE_END:
+            if (group, number) == _SEQUENCE_END:
                 break
-            parts.append(self._item.pack(*_ITEM, _LONG_VALUE))
-            content, pos = self._elements(pos, pos + length if length != _LONG_VALUE else None)
-            parts += [content, self._item.pack(*_ITEM_END, 0)]
-        parts.append(self._item.pack(*_SEQUENCE_END, 0))
+            content, pos = self._elements(data, pos, pos + length if length != _LONG_VALUE else None)
+            parts += [self._item, content, self._item_end]
+        parts.append(self._end)
         return b"".join(parts), pos if undefined else end
 
-    def _elements(self, pos: int, end: int | None) -> tuple[bytes, int]:
+    def _elements(self, data: bytes, pos: int, end: int | None) -> tuple[bytes, int]:
+        """Copies what is no sequence in runs, and tells where the item's elements end."""
         parts: list[bytes] = []
+        copied = pos
         while end is None or pos < end:
-            group, number, vr, length = self._short.unpack_from(self._data, pos)
+            group, number, vr, length = self._short(data, pos)
             if (group, number) == _ITEM_END:
-                return b"".join(parts), pos + 8
+                return b"".join([*parts, data[copied:pos]]), pos + 8
             value = pos + 8
             if vr in _LONG_VRS:
-                value, length = pos + 12, self._long.unpack_from(self._data, pos)[4]
+                value, length = pos + 12, self._long(data, pos + 8)[0]
             if vr == b"SQ" and length:
-                content, after = self._sequence(pos, value, value + length, undefined=length == _LONG_VALUE)
-                parts.append(content)
-                pos = after
+                content, after = self._sequence(data, value, value + length, undefined=length == _LONG_VALUE)
+                parts += [data[copied:pos], content]
+                copied = pos = after
             elif length == _LONG_VALUE:  # fragments or an unknown sequence: not ours to judge
                 raise _UnwritableError("a nested value of undefined length that is no sequence")
             else:
-                parts.append(self._data[pos : value + length])
                 pos = value + length
-        return b"".join(parts), pos
+        return b"".join([*parts, data[copied:pos]]), pos
+
+
+_LITTLE: Final = _Sequences("<")
+_BIG: Final = _Sequences(">")
+
+
+def _sequences(little: bool) -> _Sequences:
+    return _LITTLE if little else _BIG
 
 
 class _UnwritableError(ValueError):

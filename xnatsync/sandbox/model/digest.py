@@ -18,7 +18,7 @@ class Digest:
     def __init__(self) -> None:
         self._hasher = hashlib.md5(usedforsecurity=False)
         self._size = 0
-        self._queue: queue.Queue[bytes | None] = queue.Queue(_AHEAD)
+        self._queue: queue.Queue[bytes | None] | None = None  # made with the thread: most files are small
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
@@ -35,8 +35,9 @@ class Digest:
         if self._size <= _SMALL:
             self._hasher.update(piece)
             return
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="sandbox-digest", daemon=True)
+        if self._queue is None:
+            self._queue = queue.Queue(_AHEAD)
+            self._thread = threading.Thread(target=self._work, args=(self._queue,), name="sandbox-digest", daemon=True)
             self._thread.start()
         self._queue.put(piece)
 
@@ -46,11 +47,11 @@ class Digest:
         return self._hasher.hexdigest()
 
     def _finish(self) -> None:
-        if self._thread is not None:
+        if self._queue is not None and self._thread is not None:
             self._queue.put(None)
             self._thread.join()
-            self._thread = None
+            self._queue = self._thread = None
 
-    def _work(self) -> None:
-        while (piece := self._queue.get()) is not None:
+    def _work(self, pieces: queue.Queue[bytes | None]) -> None:
+        while (piece := pieces.get()) is not None:
             self._hasher.update(piece)

@@ -13,7 +13,7 @@ _RULE: Final = re.compile(
     r"\s*\((?P<group>[0-9A-Fa-f]{4}),(?P<element>[0-9A-Fa-f]{4})\):(?P<regex>.*?)(?::(?P<number>\d+))?"
     r"(?:\s+t:(?P<find>\S*)\s+r:(?P<put>\S*))?\s*"
 )
-KINDS: Final = ("project", "subject", "session")
+_KEYS: Final = {kind: f"/dicom/{kind}Rules" for kind in ("project", "subject", "session")}
 
 
 def values(site: Site, kind: str, head: Head) -> Iterator[str]:
@@ -21,7 +21,7 @@ def values(site: Site, kind: str, head: Head) -> Iterator[str]:
 
     A line whose element is absent, that does not match or that is no expression passes on to the next one.
     """
-    document = site.record.configs.get(f"/dicom/{kind}Rules")
+    document = site.record.configs.get(_KEYS[kind])
     if document is None or document.get("status") != "enabled":
         return
     for line in str(document.get("contents", "")).splitlines():
@@ -31,7 +31,10 @@ def values(site: Site, kind: str, head: Head) -> Iterator[str]:
 
 def reach(site: Site) -> int:
     """Return the tag behind the highest one that a rule speaks of: the head is read that far."""
-    rules = (str(site.record.configs.get(f"/dicom/{kind}Rules", {}).get("contents", "")) for kind in KINDS)
+    configs = site.record.configs
+    if configs.keys().isdisjoint(_KEYS.values()):
+        return 0  # asked for each object, and most sites have none
+    rules = (str(configs.get(key, {}).get("contents", "")) for key in _KEYS.values())
     found = (_RULE.fullmatch(line) for text in rules for line in text.splitlines())
     return max((int(one["group"] + one["element"], 16) + 1 for one in found if one is not None), default=0)
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Final, Protocol
 
 from xnatsync.sandbox.model.digest import Digest
+
+_PART: Final = r"(?!\.{1,2}(?:/|\Z))[^/\\\0]{1,255}"
+_PATH: Final = re.compile(rf"{_PART}(?:/{_PART})*")
 
 
 class UnsafePathError(ValueError):
@@ -64,10 +68,9 @@ class Store(Protocol):
 
 def safe(path: str) -> str:
     """Gives `path` when every part of it names something below the root; raises UnsafePathError otherwise."""
-    parts = path.split("/")
-    if any(part in {"", ".", ".."} or "\0" in part or "\\" in part or len(part.encode()) > 255 for part in parts):
-        raise UnsafePathError(f"not a path below the root: {path!r}")
-    return path
+    if _PATH.fullmatch(path) and (path.isascii() or all(len(part.encode()) <= 255 for part in path.split("/"))):
+        return path
+    raise UnsafePathError(f"not a path below the root: {path!r}")
 
 
 class FolderStore:

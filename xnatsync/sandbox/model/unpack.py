@@ -20,6 +20,7 @@ _SUFFIXES: Final = (
     (".zar", "zip"),
     (".gz", "gz"),
 )
+_ENDINGS: Final = tuple(suffix for suffix, _ in _SUFFIXES)
 
 
 class FormatError(ValueError):
@@ -40,7 +41,9 @@ class Member:
 
 def format_of(name: str) -> str:
     """Gives "zip", "tar", "tgz", "gz" or "" by the name alone, case-sensitively, as XNAT does (import.md §1.4)."""
-    return next((kind for suffix, kind in _SUFFIXES if name.endswith(suffix)), "")
+    if not name.endswith(_ENDINGS):
+        return ""
+    return next(kind for suffix, kind in _SUFFIXES if name.endswith(suffix))
 
 
 def members(name: str, source: Iterable[bytes], *, nested: bool = True) -> Iterator[Member]:
