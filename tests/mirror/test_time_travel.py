@@ -393,7 +393,7 @@ def test_a_list_is_written_to_a_new_file_and_to_no_other(past: History) -> None:
     assert (first.code, again.code, other.code, inside.code) == (0, 0, 3, 2)
     assert (first.out, file.read_text()) == ("", text)
     assert first.err.startswith("written to ")
-    assert again.err.startswith("lies already in ")
+    assert again.err.startswith("is already in ")
     assert "[XS-PLACE-TAKEN]" in other.err
     assert not (past.box.tree / "list.csv").exists()
     assert [path.name for path in past.box.root.iterdir() if "list" in path.name] == ["list.csv"]
