@@ -21,7 +21,7 @@ from xnatsync.app.sync import SyncReport, sync
 from xnatsync.config.load import load
 from xnatsync.core.errors import DiskUnwell
 from xnatsync.disk.local import LocalDisk
-from xnatsync.engine.progress import Silent
+from xnatsync.engine.progress import Progress
 from xnatsync.ledger.rows import ItemRow, UnitRow
 from xnatsync.ports.drop import Disk
 
@@ -178,7 +178,7 @@ def quick_sync(world: DropWorld, clock: QuickClock | None = None, **more: Any) -
     app = QuickApp(load(world.config))
     app.clock = clock or world.__dict__.setdefault("clock", QuickClock(threading.Event()))
     more.setdefault("patience_s", 15_000.0)  # all waits together
-    report = sync(app, [], progress=Silent(), on_bug=world.bugs.append, **more)
+    report = sync(app, [], progress=Progress(), on_bug=world.bugs.append, **more)
     assert world.bugs == []
     return report
 
@@ -238,6 +238,6 @@ def meddled_sync(
     app = MeddledApp(load(world.config))
     app.disk = disk
     app.clock = clock or world.__dict__.setdefault("clock", QuickClock(threading.Event()))
-    report = sync(app, [], progress=Silent(), on_bug=world.bugs.append, patience_s=patience_s)
+    report = sync(app, [], progress=Progress(), on_bug=world.bugs.append, patience_s=patience_s)
     assert world.bugs == []
     return report

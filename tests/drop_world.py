@@ -12,7 +12,7 @@ from xnatsync.app.app import App
 from xnatsync.app.sync import ItemReport, SyncReport, UnitReport, sync
 from xnatsync.config.load import load
 from xnatsync.dicom.make import SeriesPlan, StudyPlan, make_study
-from xnatsync.engine.progress import Silent
+from xnatsync.engine.progress import Progress
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.open import open_ledger
 from xnatsync.sandbox.http.faults import Fault
@@ -88,7 +88,7 @@ class DropWorld:
 
     def sync(self, **more: Any) -> SyncReport:
         more.setdefault("patience_s", 20.0)
-        report = sync(App(load(self.config)), [], progress=Silent(), on_bug=self.bugs.append, **more)
+        report = sync(App(load(self.config)), [], progress=Progress(), on_bug=self.bugs.append, **more)
         assert self.bugs == []
         return report
 

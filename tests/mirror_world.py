@@ -14,7 +14,7 @@ from xnatsync.app.app import App
 from xnatsync.app.clock import SystemClock
 from xnatsync.app.sync import SyncReport, sync
 from xnatsync.app.trees import MirrorReport
-from xnatsync.engine.progress import Silent
+from xnatsync.engine.progress import Progress
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.open import open_ledger
 
@@ -93,7 +93,7 @@ class MirrorWorld(DropWorld):
         from xnatsync.config.load import load
 
         more.setdefault("patience_s", 20.0)
-        report = sync(self.make_app(load(self.config)), [], progress=Silent(), on_bug=self.bugs.append, **more)
+        report = sync(self.make_app(load(self.config)), [], progress=Progress(), on_bug=self.bugs.append, **more)
         assert self.bugs == []
         return report
 

@@ -11,7 +11,7 @@ from xnatsync.app.app import App
 from xnatsync.app.verify import Asked, verify
 from xnatsync.config.load import load
 from xnatsync.core.verification import Finding, Side, Verdict, VerifyReport
-from xnatsync.engine.progress import Silent
+from xnatsync.engine.progress import Progress
 from xnatsync.sandbox.http.server import SandboxServer
 from xnatsync.sandbox.model.objects import Resource
 
@@ -27,7 +27,7 @@ class Place(Protocol):
 
 def look(world: Place, names: tuple[str, ...] = (), app: App | None = None, **asked: Any) -> VerifyReport:
     """Verifies everything, or what is asked."""
-    return verify(app or App(load(world.config)), names, Asked(**asked), progress=Silent())
+    return verify(app or App(load(world.config)), names, Asked(**asked), progress=Progress())
 
 
 def found(report: VerifyReport) -> set[tuple[Side, str]]:

@@ -9,8 +9,9 @@ import pytest
 
 from cli_world import World
 from xnatsync.cli.live import bar, headline
+from xnatsync.engine.progress import Progress
 from xnatsync.ledger.rows import ItemRow, UnitRow
-from xnatsync.report.progress import Meter, Note, Several, Snapshot
+from xnatsync.report.progress import Meter, Note, Snapshot
 
 ITEM = ItemRow(
     1, "r", "drop", "scan", "f", "seen", None, None, None, None, None, 0, 3, 900, "t", "t", "t", None
@@ -32,10 +33,11 @@ class Clock:
 def test_threads_lose_no_byte() -> None:
     """Counts from many threads at once add up exactly."""
     meter = Meter()
+    told = Progress(meter.hear)
 
     with ThreadPoolExecutor(8) as pool:
         for number in range(8):
-            pool.submit(lambda unit: [meter.sent(unit, 3) or meter.fetched(2) for _ in range(1000)], number)
+            pool.submit(lambda unit: [told.sent(unit, 3) or told.fetched(2) for _ in range(1000)], number)
 
     seen = meter.snapshot()
     assert (seen.sent_bytes, seen.fetched_bytes) == (24_000, 16_000)
@@ -45,10 +47,10 @@ def test_rate_and_time_left_follow_the_last_seconds() -> None:
     """The rate is that of the last ten seconds, and the time left follows from what is still to be sent."""
     clock = Clock()
     meter = Meter(monotonic=clock)
-    meter.unit(UNIT, "sending 3 objects")
-    meter.sent(7, 100)
+    Progress(meter.hear).unit(UNIT, "sending 3 objects")
+    Progress(meter.hear).sent(7, 100)
     clock.now += 2.0
-    meter.sent(7, 300)
+    Progress(meter.hear).sent(7, 300)
 
     seen = meter.snapshot()
     clock.now += 60.0
@@ -63,7 +65,7 @@ def test_rate_and_time_left_follow_the_last_seconds() -> None:
 def test_what_needs_no_sending_is_no_goal() -> None:
     """A session that the server holds already, or that was proven, is not waited for."""
     meter = Meter()
-    meter.unit(replace(UNIT, phase="landed"), "landed")
+    Progress(meter.hear).unit(replace(UNIT, phase="landed"), "landed")
 
     assert meter.snapshot().goal_bytes == 0
 
@@ -71,8 +73,8 @@ def test_what_needs_no_sending_is_no_goal() -> None:
 def test_sending_again_never_exceeds_the_goal() -> None:
     """When objects are sent twice, the goal grows with them: the bar never runs over."""
     meter = Meter()
-    meter.unit(replace(UNIT, phase="sent"), "sending")
-    meter.sent(7, 1500)
+    Progress(meter.hear).unit(replace(UNIT, phase="sent"), "sending")
+    Progress(meter.hear).sent(7, 1500)
 
     seen = meter.snapshot()
 
@@ -85,8 +87,8 @@ def test_each_change_is_told_once() -> None:
     meter = Meter(told.append)
 
     for row in (ITEM, ITEM, replace(ITEM, phase="settled"), replace(ITEM, phase="settled", hold="person")):
-        meter.item(row, "note")
-    meter.item(replace(ITEM, phase="settled", hold="person"), "another note")
+        Progress(meter.hear).item(row, "note")
+    Progress(meter.hear).item(replace(ITEM, phase="settled", hold="person"), "another note")
 
     assert [(note.phase, note.hold) for note in told] == [
         ("seen", None),
@@ -99,10 +101,10 @@ def test_each_change_is_told_once() -> None:
 def test_what_is_at_rest_is_not_shown_as_at_work() -> None:
     """Items that are done and sessions that are proven leave the list of those at work."""
     meter = Meter()
-    meter.item(ITEM, "seen")
-    meter.unit(UNIT, "sending")
-    meter.item(replace(ITEM, phase="done"), "done")
-    meter.unit(replace(UNIT, phase="verified"), "verified")
+    Progress(meter.hear).item(ITEM, "seen")
+    Progress(meter.hear).unit(UNIT, "sending")
+    Progress(meter.hear).item(replace(ITEM, phase="done"), "done")
+    Progress(meter.hear).unit(replace(UNIT, phase="verified"), "verified")
 
     assert meter.snapshot().notes == ()
 
@@ -110,7 +112,7 @@ def test_what_is_at_rest_is_not_shown_as_at_work() -> None:
 def test_several_watch_one_run() -> None:
     """Each watcher is told everything."""
     one, other = Meter(), Meter()
-    both = Several([one, other])
+    both = Progress(one.hear, other.hear)
 
     both.item(ITEM, "seen")
     both.unit(UNIT, "sending")

@@ -15,7 +15,7 @@ from cli_world import PASSWORD, World
 from xnatsync.app.app import App
 from xnatsync.app.plan import plan
 from xnatsync.config.load import load
-from xnatsync.engine.progress import Silent
+from xnatsync.engine.progress import Progress
 from xnatsync.sandbox.http.faults import Fault
 
 # --- the plan ----------------------------------------------------------------------------------------------------
@@ -57,7 +57,7 @@ def test_a_plan_tells_the_code_and_the_advice_with_which_the_run_holds(box: Worl
     (box.drop / "doubt" / "empty.dcm").write_bytes(b"")
     objects["odd"].write_bytes(objects["odd"].read_bytes() + b"xyz")
 
-    foreseen = plan(App(load(box.config)), [], progress=Silent()).items
+    foreseen = plan(App(load(box.config)), [], progress=Progress()).items
     items = box.run("sync", "-o", "json").document["items"]
 
     stops = {part.item.path: part.stop.code if part.stop is not None else part.item.code for part in foreseen}

@@ -7,6 +7,7 @@ import time
 
 from cli_world import World
 from xnatsync.cli.live import bar, headline
+from xnatsync.engine.progress import Progress
 from xnatsync.report.progress import Meter, Note
 
 
@@ -14,7 +15,7 @@ def test_a_wait_counts_down_and_its_bar_is_not_full() -> None:
     """By the clock of whoever draws it; when it is over the bar is a bar again."""
     now = [0.0]
     meter = Meter(monotonic=lambda: now[0])
-    meter.waiting(10.0, "prod does not answer (502)")
+    Progress(meter.hear).waiting(10.0, "prod does not answer (502)")
 
     first = headline(meter.snapshot())
     drawn = bar(meter.snapshot())
@@ -33,8 +34,8 @@ def test_a_short_wait_is_no_line() -> None:
     told: list[Note] = []
     meter = Meter(told.append)
 
-    meter.waiting(0.5, "the server is at work")
-    meter.waiting(9.0, "x")
+    Progress(meter.hear).waiting(0.5, "the server is at work")
+    Progress(meter.hear).waiting(9.0, "x")
 
     assert [note.text for note in told] == ["again in 9 s: x"]
 

@@ -36,7 +36,7 @@ from xnatsync.config.model import ServerConfig
 from xnatsync.disk import handles
 from xnatsync.disk.local import LocalDisk
 from xnatsync.disk.tree import LocalTree
-from xnatsync.engine.progress import Silent
+from xnatsync.engine.progress import Progress
 from xnatsync.ledger import open as ledger_opening
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ports.drop import Disk
@@ -213,7 +213,7 @@ def run(arguments: list[str]) -> int:
         PLANTS[wanted.plant]()
     traces: list[str] = []
     with stop_on_signals(stop) as received:
-        report = sync(app, [], progress=Silent(), workers=wanted.workers, patience_s=PATIENCE_S, on_bug=traces.append)
+        report = sync(app, [], progress=Progress(), workers=wanted.workers, patience_s=PATIENCE_S, on_bug=traces.append)
     for error in report.errors:
         print(error.code, error, file=sys.stderr)
     for mirror in report.mirrors:

@@ -18,7 +18,7 @@ from xnatsync.app.doctor import examine
 from xnatsync.app.status import overview
 from xnatsync.app.sync import sync
 from xnatsync.config.load import load
-from xnatsync.engine.progress import Silent
+from xnatsync.engine.progress import Progress
 from xnatsync.ledger.open import open_ledger
 
 
@@ -40,7 +40,7 @@ def killed_in_filing(world: DropWorld) -> set[str]:
     app = MeddledApp(load(world.config))
     app.disk = Meddled("move", lambda _: app.stop.set(), after=True)
     app.clock = QuickClock(threading.Event())
-    assert sync(app, [], progress=Silent(), patience_s=3600.0).interrupted
+    assert sync(app, [], progress=Progress(), patience_s=3600.0).interrupted
     return sent
 
 

@@ -20,7 +20,7 @@ from xnatsync.core.manifest import Level
 from xnatsync.core.moment import stamp
 from xnatsync.core.retry import EFFECT_WAITS_S
 from xnatsync.core.tree import Node
-from xnatsync.engine.progress import Silent
+from xnatsync.engine.progress import Progress
 from xnatsync.ledger.rows import FileRow
 from xnatsync.routes.drop.settings import source_tree
 
@@ -181,7 +181,7 @@ def test_a_clock_that_was_set_back_does_not_hold_an_item_for_days(world: DropWor
     world.configure(settle="500ms")
     world.study()
     tomorrow = app_between(world.config, clock=Shifted(timedelta(days=1), stops=True))  # before it settled
-    report = sync(tomorrow, [], progress=Silent(), on_bug=world.bugs.append, patience_s=20.0)
+    report = sync(tomorrow, [], progress=Progress(), on_bug=world.bugs.append, patience_s=20.0)
     assert (report.exit_code, world.bugs) == (5, [])
     with world.ledger() as ledger:
         (item,) = ledger.items()

@@ -24,7 +24,7 @@ from xnatsync.app.plan import plan
 from xnatsync.app.story import tell
 from xnatsync.config.load import load
 from xnatsync.disk.local import LocalDisk
-from xnatsync.engine.progress import Silent
+from xnatsync.engine.progress import Progress
 
 
 def flat(world: DropWorld, name: str = "exam", prefix: str = "IM", **study: object) -> list[Path]:
@@ -167,7 +167,7 @@ def test_plan_shows_the_same_grouping_and_changes_nothing(world: DropWorld) -> N
     flat(world, "two", "B", series=(2,), uid="2.25.2", patient="SUB2", seed=2)
     before = sorted(world.folder.rglob("*"))
 
-    seen = plan(App(load(world.config)), (), progress=Silent())
+    seen = plan(App(load(world.config)), (), progress=Progress())
 
     grouped = [("flat/2.25.1", 3), ("flat/2.25.2", 2)]
     assert [(part.item.path, part.units[0].send_files) for part in seen.items] == grouped

@@ -6,7 +6,7 @@ from drop_world import DropWorld
 from xnatsync.app.app import App
 from xnatsync.app.plan import plan
 from xnatsync.config.load import load
-from xnatsync.engine.progress import Silent
+from xnatsync.engine.progress import Progress
 
 
 def test_a_look_at_a_planned_unit_asks_each_thing_once(world: DropWorld) -> None:
@@ -14,7 +14,7 @@ def test_a_look_at_a_planned_unit_asks_each_thing_once(world: DropWorld) -> None
     world.study()
     begun = len(world.server.log)
 
-    plan(App(load(world.config)), (), progress=Silent())
+    plan(App(load(world.config)), (), progress=Progress())
 
     asked = [(entry["method"], entry["path"]) for entry in world.server.log[begun:]]
     assert asked == [

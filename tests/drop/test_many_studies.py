@@ -11,7 +11,7 @@ from drop_world import DropWorld
 from xnatsync.app.app import App
 from xnatsync.app.sync import sync
 from xnatsync.config.load import load
-from xnatsync.engine.progress import Silent
+from xnatsync.engine.progress import Progress
 from xnatsync.ledger.connection import Row, Values
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.open import open_ledger
@@ -40,7 +40,7 @@ def _units_read(world: DropWorld, studies: int) -> int:
     for n in range(studies):
         world.study(f"batch{studies}/exam{n}", patient=f"N{studies}x{n}", seed=studies * 100 + n, series=(1,))
     Counting.units_read = 0
-    report = sync(CountingApp(load(world.config)), [], progress=Silent(), patience_s=60.0, on_bug=world.bugs.append)
+    report = sync(CountingApp(load(world.config)), [], progress=Progress(), patience_s=60.0, on_bug=world.bugs.append)
     assert report.exit_code == 0
     assert Path(world.folder / f"batch{studies}").exists() is False
     return Counting.units_read

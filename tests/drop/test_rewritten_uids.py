@@ -11,7 +11,7 @@ from drop_world import DropWorld, only, uids, unit_of
 from xnatsync.app.app import App
 from xnatsync.app.verify import Asked, verify
 from xnatsync.config.load import load
-from xnatsync.engine.progress import Silent
+from xnatsync.engine.progress import Progress
 
 STUDY, SERIES = "0020,000D", "0020,000E"
 HEAD = 'version "6.1"\n(0010,0010) := subject\n(0010,0020) := session\n'
@@ -62,7 +62,7 @@ def test_what_was_archived_under_another_study_uid_is_ours(
     requests = len(world.server.log)
     assert world.sync().exit_code == 0
     assert world.writes(requests) == []
-    assert verify(App(load(world.config)), [], Asked(), progress=Silent()).exit_code == 0
+    assert verify(App(load(world.config)), [], Asked(), progress=Progress()).exit_code == 0
 
 
 def test_a_late_part_goes_into_the_same_session(world: DropWorld) -> None:
@@ -196,7 +196,7 @@ def test_rewritten_sop_uids_are_known_by_the_names_of_their_files(world: DropWor
     requests = len(world.server.log)
     assert world.sync().exit_code == 0
     assert world.writes(requests) == []
-    assert verify(App(load(world.config)), [], Asked(), progress=Silent()).exit_code == 0
+    assert verify(App(load(world.config)), [], Asked(), progress=Progress()).exit_code == 0
 
 
 HASHES = HEAD + "".join(f"({tag}) := hashUID[({tag})]\n" for tag in (STUDY, SERIES, "0008,0018"))

@@ -32,7 +32,7 @@ from xnatsync.config.load import load
 from xnatsync.core.errors import SourceChanged
 from xnatsync.core.manifest import ManifestFile
 from xnatsync.disk.local import LocalDisk
-from xnatsync.engine.progress import Silent
+from xnatsync.engine.progress import Progress
 from xnatsync.ledger.rows import FileRow
 from xnatsync.views.sync import sync_blocks
 
@@ -217,7 +217,7 @@ def test_what_is_left_out_is_told_everywhere(world: DropWorld) -> None:
     world.study("exam")
     config = load(world.config)
 
-    (planned,) = plan(App(config), [], progress=Silent()).items
+    (planned,) = plan(App(config), [], progress=Progress()).items
     assert (planned.left_out, planned.others, planned.units) == ({"subjects": 5}, (), ())
     text = " ".join(str(block) for block in sync_blocks(world.sync()))
     assert "5 files left out by subjects of the route's selection" in text

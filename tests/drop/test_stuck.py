@@ -18,7 +18,7 @@ from ports_between import app_between
 from xnatsync.app.sync import SyncReport, sync
 from xnatsync.core.errors import DiskFull, DiskRefused, Exit
 from xnatsync.disk.failures import Operation, one_thing, our_disk
-from xnatsync.engine.progress import Silent
+from xnatsync.engine.progress import Progress
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -35,7 +35,9 @@ def _refusing(number: int, name: str) -> Callable[..., Any]:
 
 
 def _run(world: DropWorld, **disk: Callable[..., Any]) -> SyncReport:
-    return sync(app_between(world.config, disk=disk), [], progress=Silent(), patience_s=20.0, on_bug=world.bugs.append)
+    return sync(
+        app_between(world.config, disk=disk), [], progress=Progress(), patience_s=20.0, on_bug=world.bugs.append
+    )
 
 
 @pytest.mark.parametrize("name", ["a-first", "n-middle", "z-last"])

@@ -18,7 +18,7 @@ from ports_between import app_between
 from xnatsync.app.clock import SystemClock
 from xnatsync.app.sync import sync
 from xnatsync.app.verify import Asked, verify
-from xnatsync.engine.progress import Silent
+from xnatsync.engine.progress import Progress
 
 
 class Evening(SystemClock):
@@ -38,9 +38,9 @@ def main(config: str, act: str, method: str, when: str) -> None:
 
     app = app_between(Path(config), clock=Evening(threading.Event()), trees={method: die})
     if act == "repair":
-        verify(app, [], Asked(repair=True), progress=Silent())
+        verify(app, [], Asked(repair=True), progress=Progress())
     else:
-        sync(app, [], progress=Silent(), on_bug=print, patience_s=20.0)
+        sync(app, [], progress=Progress(), on_bug=print, patience_s=20.0)
 
 
 if __name__ == "__main__":

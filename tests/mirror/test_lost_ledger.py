@@ -109,11 +109,11 @@ def test_its_plan_is_what_the_run_does(pulled: MirrorWorld) -> None:
     from xnatsync.app.app import App
     from xnatsync.app.plan import plan
     from xnatsync.config.load import load
-    from xnatsync.engine.progress import Silent
+    from xnatsync.engine.progress import Progress
 
     change_there(pulled)
     lose_the_ledger(pulled)
-    foreseen = plan(App(load(pulled.config)), [], progress=Silent())
+    foreseen = plan(App(load(pulled.config)), [], progress=Progress())
 
     found = pulled.mirror()
 

@@ -16,7 +16,7 @@ from ports_between import Shifted, app_between
 from verify_world import flip
 from xnatsync.app.sync import SyncReport, sync
 from xnatsync.app.verify import Asked, verify
-from xnatsync.engine.progress import Silent
+from xnatsync.engine.progress import Progress
 
 FIRST = "P1/S1/S1_MR/scans/1/resources/NIFTI/files/1.nii"
 TRASH = Path(OURS) / "trash"
@@ -61,7 +61,7 @@ def dies_in_the_evening(world: MirrorWorld, act: str, method: str, when: str) ->
 
 def synced(world: MirrorWorld, clock: Shifted) -> SyncReport:
     """One run at another time."""
-    return sync(app_between(world.config, clock=clock), [], progress=Silent(), on_bug=print, patience_s=20.0)
+    return sync(app_between(world.config, clock=clock), [], progress=Progress(), on_bug=print, patience_s=20.0)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -82,7 +82,7 @@ def test_the_place_in_the_trash_outlives_the_day(replica: MirrorWorld, change: s
     assert list(left.values()) == ([old] if when == "after" else [])
 
     if change == "damaged":
-        verify(app_between(replica.config, clock=tomorrow()), [], Asked(repair=True), progress=Silent())
+        verify(app_between(replica.config, clock=tomorrow()), [], Asked(repair=True), progress=Progress())
     report = synced(replica, tomorrow())
 
     assert report.exit_code == 0, report

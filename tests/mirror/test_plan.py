@@ -13,7 +13,7 @@ from xnatsync.app.app import App
 from xnatsync.app.plan import plan
 from xnatsync.app.trees import MirrorReport
 from xnatsync.config.load import load
-from xnatsync.engine.progress import Silent
+from xnatsync.engine.progress import Progress
 from xnatsync.routes.tree.mirror_plan import MirrorPlan
 
 EXPERIMENT = "/data/projects/P1/subjects/{subject}/experiments/{label}"
@@ -22,7 +22,7 @@ Change = Callable[[MirrorWorld], object]
 
 def planned(world: MirrorWorld) -> MirrorPlan:
     """What a run would do now."""
-    (found,) = plan(App(load(world.config)), [], progress=Silent()).mirrors
+    (found,) = plan(App(load(world.config)), [], progress=Progress()).mirrors
     return found
 
 

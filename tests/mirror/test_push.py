@@ -255,8 +255,8 @@ def surveyed(world: MirrorWorld, inventory: Inventory, survey: Any) -> Any:
     from xnatsync.app.app import App
     from xnatsync.app.trees import tree_world
     from xnatsync.config.load import load
+    from xnatsync.engine.progress import Progress
     from xnatsync.ledger.open import copy_apart
-    from xnatsync.routes.tree.world import Unwatched
 
     class Server:
         def inventory(self, project: str, kinds: Any) -> Inventory:
@@ -265,7 +265,7 @@ def surveyed(world: MirrorWorld, inventory: Inventory, survey: Any) -> Any:
     app = App(load(world.config))
     ledger = copy_apart(app.config.ledger.path)
     try:
-        found = tree_world(app, ledger, 1, (), Unwatched())
+        found = tree_world(app, ledger, 1, (), Progress())
         found.archive = lambda name: Server()  # type: ignore[assignment,return-value]
         (route,) = found.routes.values()
         return survey(found, route, dry=True)

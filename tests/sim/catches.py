@@ -17,7 +17,7 @@ from xnatsync.core.errors import Disposition
 from xnatsync.core.manifest import Kind, Level
 from xnatsync.core.moment import parse
 from xnatsync.core.tree import Node, Tree
-from xnatsync.engine import observers
+from xnatsync.engine import progress
 from xnatsync.engine.result import Rest
 from xnatsync.ledger.standstill import Standstill
 from xnatsync.ledger.units import Units
@@ -199,7 +199,7 @@ def lets_watchers_fail_the_work() -> list[Any]:
         observer(*given, **more)
         return True
 
-    return [patch.object(observers, "tell", tell)]
+    return [patch.object(progress, "tell", tell)]
 
 
 def looks_into_no_custody() -> list[Any]:

@@ -6,7 +6,7 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from xnatsync.ledger.rows import ItemRow, UnitRow
+from xnatsync.engine.progress import Happening
 
 if TYPE_CHECKING:
     from sim.tree_world import TreeHistory
@@ -20,34 +20,7 @@ class Failing:
         self._fails = history.faults.fires("observer", "run") is not None
         self._history = history
 
-    def _told(self) -> None:
+    def hear(self, happening: Happening) -> None:
         if self._fails:
             self._history.marks["observer"] += 1
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
-
-    def item(self, item: ItemRow, note: str) -> None:
-        self._told()
-
-    def unit(self, unit: UnitRow, note: str) -> None:
-        self._told()
-
-    def read(self, what: str, number: int, files: int, size_bytes: int) -> None:
-        self._told()
-
-    def sent(self, unit_id: int, size_bytes: int) -> None:
-        self._told()
-
-    def fetched(self, size_bytes: int) -> None:
-        self._told()
-
-    def owner(self, owner_id: int, name: str, note: str) -> None:
-        self._told()
-
-    def goal(self, size_bytes: int) -> None:
-        self._told()
-
-    def waiting(self, seconds: float, why: str) -> None:
-        self._told()
-
-    def failed(self, code: str, what: str) -> None:
-        self._told()

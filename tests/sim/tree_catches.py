@@ -17,7 +17,7 @@ from xnatsync.core.errors import NameHostile, PlaceTaken
 from xnatsync.core.moment import later
 from xnatsync.core.push_decision import Agreed, Put, Refuse
 from xnatsync.core.sides import ServerFile
-from xnatsync.engine import observers
+from xnatsync.engine import progress
 from xnatsync.fetch import fetcher as fetch
 from xnatsync.fetch.store import Staging
 from xnatsync.ledger import lock
@@ -195,7 +195,7 @@ def lets_watchers_fail_the_work() -> list[Any]:
         observer(*given, **more)
         return True
 
-    return [patch.object(observers, "tell", tell)]
+    return [patch.object(progress, "tell", tell)]
 
 
 def takes_no_lock() -> list[Any]:

@@ -40,7 +40,7 @@ from xnatsync.core.layout import Layout
 from xnatsync.core.moment import parse, stamp
 from xnatsync.core.paths import clashes
 from xnatsync.core.selection import Selection
-from xnatsync.engine.observers import UnfailingTree
+from xnatsync.engine.progress import Progress
 from xnatsync.engine.rota import Key
 from xnatsync.ledger import lock
 from xnatsync.ledger.tree_rows import NewVersion
@@ -321,7 +321,7 @@ class TreeHistory:
             world = TreeWorld(
                 ledger=self.ledger, disk=self.disk, clock=self.clock, ids=self.ids, archive=lambda name: archive,
                 routes={"m": self.mirror, "p": self.push}, run_id=run_id, stopping=lambda: False,
-                progress=UnfailingTree(Failing(self)),
+                progress=Progress(Failing(self).hear),
                 folders={"m": TREE, "p": TREE},
             )  # fmt: skip
             for route in (self.push, self.mirror) if self.pushes else (self.mirror,):

@@ -32,7 +32,7 @@ from xnatsync.core.errors import ACCEPTABLE, XnatsyncError
 from xnatsync.core.group import Routing
 from xnatsync.core.labels import Template
 from xnatsync.core.manifest import Level
-from xnatsync.engine.observers import Unfailing
+from xnatsync.engine.progress import Progress
 from xnatsync.ledger.rows import ItemRow
 from xnatsync.routes.drop import effects as perform
 from xnatsync.routes.drop.discovery import discover
@@ -236,7 +236,7 @@ class History:
                 wake(self.ledger, "r", now, selects=not self.route.wanted.is_everything)
         world = World(
             ledger=self.ledger, disk=self.disk, clock=self.clock, ids=self.ids, server=lambda name: xnat,
-            routes={"r": self.route}, run_id=run_id, progress=Unfailing(Failing(self)), stopping=lambda: False,
+            routes={"r": self.route}, run_id=run_id, progress=Progress(Failing(self).hear), stopping=lambda: False,
             claim=Claim(self.identity, "here", f"/ledgers/{self.identity}"),
             lives=lambda claim: claim.ledger == self.identity,
         )  # fmt: skip

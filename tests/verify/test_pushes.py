@@ -8,11 +8,11 @@ import pytest
 
 from mirror.test_push import REPORT, SCAN_REPORT, codes, configure, stored, write
 from mirror_world import MirrorWorld
-from verify_world import Silent
 from xnatsync.app.app import App
 from xnatsync.app.plan import plan
 from xnatsync.app.verify import Asked, verify
 from xnatsync.config.load import load
+from xnatsync.engine.progress import Progress
 
 URL = "resources/QC/files/report.txt"
 
@@ -30,11 +30,11 @@ def pushed(tree: MirrorWorld) -> MirrorWorld:
 
 
 def look(world: MirrorWorld, **asked: Any) -> Any:
-    return verify(App(load(world.config)), (), Asked(**asked), progress=Silent())
+    return verify(App(load(world.config)), (), Asked(**asked), progress=Progress())
 
 
 def planned(world: MirrorWorld) -> Any:
-    (push,) = plan(App(load(world.config)), (), progress=Silent()).pushes
+    (push,) = plan(App(load(world.config)), (), progress=Progress()).pushes
     return push
 
 

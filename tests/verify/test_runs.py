@@ -21,7 +21,7 @@ from xnatsync.core.errors import RouteUnknown
 from xnatsync.core.manifest import Level
 from xnatsync.core.sampling import Sample, Scope
 from xnatsync.core.verification import Verdict
-from xnatsync.engine.progress import Silent
+from xnatsync.engine.progress import Progress
 from xnatsync.ledger.tree_rows import AuditRow
 
 
@@ -288,7 +288,7 @@ def test_more_workers_find_the_same(many: DropWorld) -> None:
     """However many are at work at once."""
     lose(many, many.stored("S1_MR_20260301")[0], "S1_MR_20260301")
 
-    reports = [verify(App(load(many.config)), (), Asked(workers=workers), progress=Silent()) for workers in (1, 2, 8)]
+    reports = [verify(App(load(many.config)), (), Asked(workers=workers), progress=Progress()) for workers in (1, 2, 8)]
 
     assert len({str(only(report)) for report in reports}) == 1
     assert {report.server.same for report in reports} == {4}

@@ -22,7 +22,6 @@ from xnatsync.core.manifest import Level
 from xnatsync.core.moment import stamp
 from xnatsync.disk.local import LocalDisk
 from xnatsync.disk.tree import LocalTree
-from xnatsync.engine.observers import Unfailing
 from xnatsync.engine.progress import Progress
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.lock import hold
@@ -140,7 +139,7 @@ class App:
             server=self.server,
             routes=routes,
             run_id=run_id,
-            progress=Unfailing(progress),
+            progress=progress,
             stopping=self.stop.is_set,
             claim=own_claim(ledger, self.config.ledger.path),
             lives=lives,

@@ -13,7 +13,7 @@ from xnatsync.config.show import route_digest
 from xnatsync.core.errors import Disposition, Exit, XnatsyncError
 from xnatsync.core.inventory import Owner, OwnerKind
 from xnatsync.core.mirror_decision import Trouble
-from xnatsync.engine.observers import UnfailingTree
+from xnatsync.engine.progress import Progress
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.tree_rows import MirrorCounts, OwnerRow, TroubleRow
 from xnatsync.routes.tree.holds import gone_whole
@@ -23,7 +23,7 @@ from xnatsync.routes.tree.push_settings import PushRoute
 from xnatsync.routes.tree.push_step import Foreseen, PushStep
 from xnatsync.routes.tree.push_survey import push_survey, troubles_of
 from xnatsync.routes.tree.run import TreeRun, push, run
-from xnatsync.routes.tree.world import TreeProgress, TreeWorld
+from xnatsync.routes.tree.world import TreeWorld
 
 if TYPE_CHECKING:
     from xnatsync.app.app import App
@@ -79,7 +79,7 @@ def run_mirrors(
     run_id: int,
     names: Sequence[str],
     *,
-    progress: TreeProgress,
+    progress: Progress,
     workers: int,
     patience_s: float,
     on_bug: Callable[[str], None],
@@ -114,9 +114,7 @@ def _as_asked(route: MirrorRoute | PushRoute, settle_s: float | None, recheck: b
     return replace(route, settle_s=route.settle_s if settle_s is None else settle_s, recheck=recheck)
 
 
-def plan_mirrors(
-    app: App, ledger: Ledger, run_id: int, names: Sequence[str], progress: TreeProgress
-) -> list[MirrorPlan]:
+def plan_mirrors(app: App, ledger: Ledger, run_id: int, names: Sequence[str], progress: Progress) -> list[MirrorPlan]:
     """Plans the mirrors among the named routes; `ledger` is a copy that is forgotten."""
     world = tree_world(app, ledger, run_id, names, progress)
     plans = []
@@ -140,7 +138,7 @@ class PushPlan:
     errors: list[XnatsyncError] = field(default_factory=list)
 
 
-def plan_pushes(app: App, ledger: Ledger, run_id: int, names: Sequence[str], progress: TreeProgress) -> list[PushPlan]:
+def plan_pushes(app: App, ledger: Ledger, run_id: int, names: Sequence[str], progress: Progress) -> list[PushPlan]:
     """Plan the pushes among the named routes: the same looks and decisions as a run, and no effect."""
     world = tree_world(app, ledger, run_id, names, progress)
     plans = []
@@ -166,7 +164,7 @@ def plan_pushes(app: App, ledger: Ledger, run_id: int, names: Sequence[str], pro
     return plans
 
 
-def tree_world(app: App, ledger: Ledger, run_id: int, names: Sequence[str], progress: TreeProgress) -> TreeWorld:
+def tree_world(app: App, ledger: Ledger, run_id: int, names: Sequence[str], progress: Progress) -> TreeWorld:
     """The world of the mirrors among the named routes; of all, if none is named."""
     clock = app.make_clock()
     today = clock.now().date()
@@ -186,7 +184,7 @@ def tree_world(app: App, ledger: Ledger, run_id: int, names: Sequence[str], prog
         archive=app.archive,
         routes=routes,
         run_id=run_id,
-        progress=UnfailingTree(progress),
+        progress=progress,
         stopping=app.stop.is_set,
         threads=True,
         folders={

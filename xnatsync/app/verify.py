@@ -31,13 +31,12 @@ from xnatsync.core.verification import (
     Verdict,
     VerifyReport,
 )
-from xnatsync.engine.observers import Unfailing
 from xnatsync.engine.progress import Progress
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.lock import hold
 from xnatsync.ledger.open import open_ledger
 from xnatsync.routes.tree.mirror_settings import MirrorRoute
-from xnatsync.routes.tree.world import TreeWorld, Unwatched
+from xnatsync.routes.tree.world import TreeWorld
 from xnatsync.verify.drops import Drops
 from xnatsync.verify.examiner import Examiner, Looking
 from xnatsync.verify.trees import Trees
@@ -118,7 +117,7 @@ def _looking(app: App, progress: Progress, *, alone: bool) -> Iterator[Looking]:
                 app.server,
                 app.archive,
                 0,
-                Unfailing(progress),
+                progress,
                 app.stop.is_set,
                 alone,
             )
@@ -145,7 +144,7 @@ def _examiner(app: App, looking: Looking, asked: Asked, name: str) -> Examiner:
     route = mirror_route(name, config, today) if isinstance(config, MirrorConfig) else _push_route(name, config)
     world = TreeWorld(
         looking.ledger, looking.trees, looking.clock, app.make_ids(), app.archive, {name: route}, looking.run_id,
-        Unwatched(), looking.stopping,
+        Progress(), looking.stopping,
     )  # fmt: skip
     sharing = [
         other

@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from xnatsync.cli.render import Screen
 from xnatsync.core.wording import size, span
+from xnatsync.engine.progress import Observer, Progress
 from xnatsync.report import streams
 from xnatsync.report.progress import Meter, Note, Snapshot
 from xnatsync.views.blocks import Line, Tone
@@ -22,10 +23,10 @@ _PER_SECOND = 8
 
 
 @contextmanager
-def watching(screen: Screen) -> Iterator[Meter]:
-    """Shows the progress of the run inside the block."""
+def watching(screen: Screen, *others: Observer) -> Iterator[Progress]:
+    """Show the progress of the run inside the block; `others` hear of it too."""
     if not screen.is_live:
-        yield Meter(lambda note: screen.say(_plain(note)))
+        yield Progress(Meter(lambda note: screen.say(_plain(note))).hear, *others)
         return
     from rich.console import Console
     from rich.live import Live
@@ -35,7 +36,7 @@ def watching(screen: Screen) -> Iterator[Meter]:
     with Live(
         get_renderable=lambda: _drawn(meter.snapshot()), console=console, refresh_per_second=_PER_SECOND, transient=True
     ):
-        yield meter
+        yield Progress(meter.hear, *others)
 
 
 def _plain(note: Note) -> Line:

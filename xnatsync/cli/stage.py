@@ -56,9 +56,9 @@ class Record:
 
     def progress(self) -> AbstractContextManager[Progress]:
         """Show nothing."""
-        from xnatsync.engine.progress import Silent
+        from xnatsync.engine.progress import Progress
 
-        return nullcontext(Silent())
+        return nullcontext(Progress())
 
 
 class Stage:

@@ -117,20 +117,19 @@ def _plan(shell: Shell, routes: list[str] | tuple[str, ...], output: OutputOptio
 def watched(shell: Shell) -> Iterator[tuple[Progress, Log]]:
     """Shows progress, and keeps a log where one is wanted: on stderr with `-v`, in a file with `--log-file`."""
     from xnatsync.cli.live import watching
-    from xnatsync.engine.observers import Unfailing
+    from xnatsync.engine.progress import Progress
     from xnatsync.report.log import Log, open_log
-    from xnatsync.report.progress import Several
 
     if not shell.verbose and shell.log_file is None:
-        with watching(shell.screen) as meter:
-            yield meter, Log(_nowhere())
+        with watching(shell.screen) as progress:
+            yield progress, Log(_nowhere())
         return
     with open_log(shell.log_file, shell.no_log) as log:
         if shell.log_file is None:
-            yield log, log  # lines that move and lines of a log would tear each other apart
+            yield Progress(log.hear), log  # lines that move and lines of a log would tear each other apart
             return
-        with watching(shell.screen) as meter:
-            yield Several([Unfailing(meter), Unfailing(log)]), log
+        with watching(shell.screen, log.hear) as progress:
+            yield progress, log
 
 
 def _nowhere() -> io.StringIO:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from xnatsync.core.errors import XnatsyncError
 from xnatsync.core.moment import later, stamp
-from xnatsync.engine.observers import TreeWatcher
+from xnatsync.engine.progress import Progress
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.rows import PauseRow
 from xnatsync.ports.drop import Clock
@@ -29,7 +29,7 @@ class Standing(Protocol):
         ...
 
     @property
-    def progress(self) -> TreeWatcher:
+    def progress(self) -> Progress:
         """Who watches."""
         ...
 

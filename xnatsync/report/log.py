@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from xnatsync.core.moment import stamp
-from xnatsync.ledger.rows import ItemRow, UnitRow
+from xnatsync.engine.progress import Failed, Happening, ItemAt, OwnerAt, UnitAt, Waiting
 from xnatsync.report import streams
 
 _WAIT_TOLD_S = 1.0
@@ -63,7 +63,7 @@ class LogFile:
 
 
 class Log:
-    """Writes lines to a stream.  Is a `Progress` that notes each change of phase or hold."""
+    """Write lines to a stream; `hear` is an observer of a run."""
 
     def __init__(self, stream: Lines) -> None:
         self._stream = stream
@@ -82,37 +82,25 @@ class Log:
         kind = lines[-1].partition(":")[0] if lines else ""
         self._line({"code": "XS-BUG", "exception": kind, "frames": frames})
 
-    def item(self, item: ItemRow, note: str) -> None:
-        """Notes a new phase or hold."""
-        self._moved("item", item.id, item.phase, item.hold, item.code)
-
-    def unit(self, unit: UnitRow, note: str) -> None:
-        """Notes a new phase or hold."""
-        self._moved("unit", unit.id, unit.phase, unit.hold, unit.code)
-
-    def read(self, what: str, number: int, files: int, size_bytes: int) -> None:
-        """Too often for a log."""
-
-    def sent(self, unit_id: int, size_bytes: int) -> None:
-        """Too often for a log."""
-
-    def fetched(self, size_bytes: int) -> None:
-        """Too often for a log."""
-
-    def owner(self, owner_id: int, name: str, note: str) -> None:
-        """Notes that an owner of a mirror is at work: its number, never its name."""
-        self._line({"code": "owner.step", "owner": owner_id})
-
-    def goal(self, size_bytes: int) -> None:
-        """Too often for a log."""
-
-    def waiting(self, seconds: float, why: str) -> None:
-        """Notes a wait that a person would notice; why is in the words of servers, and stays in the ledger."""
-        if seconds >= _WAIT_TOLD_S:
-            self._line({"code": "run.waiting", "seconds": round(seconds, 1)})
+    def hear(self, happening: Happening) -> None:
+        """Write a line for each new phase or hold, each line of the diary, wait and failure: numbers and codes."""
+        match happening:
+            case ItemAt(item):
+                self._moved("item", item.id, item.phase, item.hold, item.code)
+            case UnitAt(unit):
+                self._moved("unit", unit.id, unit.phase, unit.hold, unit.code)
+            case OwnerAt(number):
+                self._line({"code": "owner.step", "owner": number})
+            case Waiting(seconds):  # why is in the words of servers, and stays in the ledger
+                if seconds >= _WAIT_TOLD_S:
+                    self._line({"code": "run.waiting", "seconds": round(seconds, 1)})
+            case Failed(code, what):
+                self.failed(code, what)
+            case _:
+                return  # too often for a log
 
     def failed(self, code: str, what: str) -> None:
-        """Notes the code of a failure, and what it concerns: a number, or a name of the configuration."""
+        """Write the code of a failure, and what it concerns: a number, or a name of the configuration."""
         self._line({"code": code, "about": what})
 
     def began(self, command: str) -> None:

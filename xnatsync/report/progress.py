@@ -5,14 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from xnatsync.ledger.rows import ItemRow, UnitRow
-
-if TYPE_CHECKING:
-    from xnatsync.engine.progress import Progress
+from xnatsync.engine.progress import (
+    Failed,
+    Fetched,
+    Goal,
+    Happening,
+    ItemAt,
+    Noted,
+    OwnerAt,
+    Read,
+    Sent,
+    UnitAt,
+    Waiting,
+)
 
 _WAIT_TOLD_S = 1.0  # shorter waits are not worth a line
 _WINDOW_S = 10.0  # the rate is that of the last so many seconds
@@ -52,7 +60,7 @@ class Snapshot:
 
 
 class Meter:
-    """Implements the engine's `Progress`.  `on_change` is told each new phase, hold or note, once."""
+    """Counts; `hear` is an observer of a run.  `on_change` is told each new phase, hold or note, once."""
 
     def __init__(
         self,
@@ -74,54 +82,45 @@ class Meter:
         self._items: dict[int, tuple[str, int]] = {}  # phase and bytes
         self._owners: dict[int, int] = {}  # the item of each unit
 
-    def item(self, item: ItemRow, note: str) -> None:
-        """An item came to a new point."""
+    def hear(self, happening: Happening) -> None:
+        """Count what happened, and tell `on_change` of a new phase, hold or note."""
         with self._lock:
-            self._items[item.id] = ("held" if item.hold == "person" else item.phase, item.bytes)
-        self._note(Note("item", item.id, item.path, item.phase, item.hold, note))
+            note = self._counted(happening)
+        match happening:
+            case Waiting(seconds):  # what a person would notice is told
+                if note is not None and seconds >= _WAIT_TOLD_S:
+                    self._on_change(note)
+            case _:
+                if note is not None:
+                    self._note(note)
 
-    def unit(self, unit: UnitRow, note: str) -> None:
-        """A unit came to a new point."""
-        with self._lock:
-            self._units[unit.id] = (unit.phase, unit.bytes)
-            self._owners[unit.id] = unit.item_id
-        self._note(Note("unit", unit.id, unit.session or f"study {unit.study_uid}", unit.phase, unit.hold, note))
-
-    def read(self, what: str, number: int, files: int, size_bytes: int) -> None:
-        """So much of an `item`, or of an `owner` of a tree, has been read."""
-        with self._lock:
-            self._read[what, number] = (files, size_bytes)
-
-    def sent(self, unit_id: int, size_bytes: int) -> None:
-        """So many more bytes of a unit went out."""
-        with self._lock:
-            self._sent[unit_id] = self._sent.get(unit_id, 0) + size_bytes
-            self._samples.append((self._monotonic(), size_bytes))
-
-    def fetched(self, size_bytes: int) -> None:
-        """So many more bytes came back for a proof, or for a tree."""
-        with self._lock:
-            self._fetched += size_bytes
-            self._samples.append((self._monotonic(), size_bytes))
-
-    def owner(self, owner_id: int, name: str, note: str) -> None:
-        """An owner of a mirror came to a new point."""
-        self._note(Note("owner", owner_id, name, "", None, note))
-
-    def goal(self, size_bytes: int) -> None:
-        """So many more bytes are to be fetched."""
-        with self._lock:
-            self._to_fetch += size_bytes
-
-    def waiting(self, seconds: float, why: str) -> None:
-        """Nothing else can be done for so long; what a person would notice is told."""
-        with self._lock:
-            self._wait = (self._monotonic() + seconds, why)
-        if seconds >= _WAIT_TOLD_S:
-            self._on_change(Note("wait", 0, "waiting", "", None, f"again in {seconds:.0f} s: {why}"))
-
-    def failed(self, code: str, what: str) -> None:
-        """Told by what follows: a hold, a wait, or the report."""
+    def _counted(self, happening: Happening) -> Note | None:
+        match happening:
+            case ItemAt(item, text):
+                self._items[item.id] = ("held" if item.hold == "person" else item.phase, item.bytes)
+                return Note("item", item.id, item.path, item.phase, item.hold, text)
+            case UnitAt(unit, text):
+                self._units[unit.id] = (unit.phase, unit.bytes)
+                self._owners[unit.id] = unit.item_id
+                return Note("unit", unit.id, unit.session or f"study {unit.study_uid}", unit.phase, unit.hold, text)
+            case OwnerAt(number, name, text):
+                return Note("owner", number, name, "", None, text)
+            case Waiting(seconds, why):
+                self._wait = (self._monotonic() + seconds, why)
+                return Note("wait", 0, "waiting", "", None, f"again in {seconds:.0f} s: {why}")
+            case Read(what, number, files, size_bytes):
+                self._read[what, number] = (files, size_bytes)
+            case Sent(unit_id, size_bytes):
+                self._sent[unit_id] = self._sent.get(unit_id, 0) + size_bytes
+                self._samples.append((self._monotonic(), size_bytes))
+            case Fetched(size_bytes):
+                self._fetched += size_bytes
+                self._samples.append((self._monotonic(), size_bytes))
+            case Goal(size_bytes):
+                self._to_fetch += size_bytes
+            case Failed() | Noted():
+                pass  # a hold, a wait or the report follows
+        return None
 
     def snapshot(self) -> Snapshot:
         """Reads all counts at once."""
@@ -172,55 +171,3 @@ class Meter:
             self._notes.pop(key, None)  # the newest is the last
             self._notes[key] = note
         self._on_change(note)
-
-
-class Several:
-    """Lets several watch one run."""
-
-    def __init__(self, watchers: Sequence[Progress]) -> None:
-        self._watchers = tuple(watchers)
-
-    def item(self, item: ItemRow, note: str) -> None:
-        """Passed on."""
-        for watcher in self._watchers:
-            watcher.item(item, note)
-
-    def unit(self, unit: UnitRow, note: str) -> None:
-        """Passed on."""
-        for watcher in self._watchers:
-            watcher.unit(unit, note)
-
-    def read(self, what: str, number: int, files: int, size_bytes: int) -> None:
-        """Passed on."""
-        for watcher in self._watchers:
-            watcher.read(what, number, files, size_bytes)
-
-    def sent(self, unit_id: int, size_bytes: int) -> None:
-        """Passed on."""
-        for watcher in self._watchers:
-            watcher.sent(unit_id, size_bytes)
-
-    def fetched(self, size_bytes: int) -> None:
-        """Passed on."""
-        for watcher in self._watchers:
-            watcher.fetched(size_bytes)
-
-    def owner(self, owner_id: int, name: str, note: str) -> None:
-        """Passed on."""
-        for watcher in self._watchers:
-            watcher.owner(owner_id, name, note)
-
-    def goal(self, size_bytes: int) -> None:
-        """Passed on."""
-        for watcher in self._watchers:
-            watcher.goal(size_bytes)
-
-    def waiting(self, seconds: float, why: str) -> None:
-        """Passed on."""
-        for watcher in self._watchers:
-            watcher.waiting(seconds, why)
-
-    def failed(self, code: str, what: str) -> None:
-        """Passed on."""
-        for watcher in self._watchers:
-            watcher.failed(code, what)

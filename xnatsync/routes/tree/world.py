@@ -6,57 +6,14 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from xnatsync.core.moment import later, stamp
+from xnatsync.engine.progress import Progress
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ports.drop import Clock, Ids
 from xnatsync.ports.tree import Archive, TreeDisk
 from xnatsync.routes.tree.mirror_settings import MirrorRoute
 from xnatsync.routes.tree.push_settings import PushRoute
-
-
-class TreeProgress(Protocol):
-    """Who watches a mirror: never decides anything."""
-
-    def owner(self, owner_id: int, name: str, note: str) -> None:
-        """An owner came to a new point."""
-        ...
-
-    def goal(self, size_bytes: int) -> None:
-        """So many more bytes are to be brought."""
-        ...
-
-    def fetched(self, size_bytes: int) -> None:
-        """So many more bytes came, of the owner of that number."""
-        ...
-
-    def waiting(self, seconds: float, why: str) -> None:
-        """Nothing else can be done for so long."""
-        ...
-
-    def failed(self, code: str, what: str) -> None:
-        """Something met a failure of that code: `owner 3`, `server prod`."""
-        ...
-
-
-class Unwatched:
-    """Nobody watches."""
-
-    def owner(self, owner_id: int, name: str, note: str) -> None:
-        """Ignored."""
-
-    def goal(self, size_bytes: int) -> None:
-        """Ignored."""
-
-    def fetched(self, size_bytes: int) -> None:
-        """Ignored."""
-
-    def waiting(self, seconds: float, why: str) -> None:
-        """Ignored."""
-
-    def failed(self, code: str, what: str) -> None:
-        """Ignored."""
 
 
 @dataclass(slots=True)
@@ -88,7 +45,7 @@ class TreeWorld:
     archive: Callable[[str], Archive]
     routes: Mapping[str, MirrorRoute | PushRoute]
     run_id: int
-    progress: TreeProgress
+    progress: Progress
     stopping: Callable[[], bool]
     folders: Mapping[str, Path] = field(default_factory=dict)  # of every configured route that keeps files in a tree
     tallies: dict[str, Tally] = field(default_factory=dict)
