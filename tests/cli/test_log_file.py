@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from cli_world import World
+from xnatsync.ledger.open import open_ledger
 from xnatsync.sandbox.http.faults import Fault
 
 
@@ -35,6 +37,24 @@ def test_a_good_run_begins_and_ends(box: World) -> None:
 
     assert lines[-1]["exit_code"] == 0
     assert not [code for code in _codes(lines) if code.startswith("XS-")]
+
+
+def test_every_line_of_the_diary_is_in_it(box: World) -> None:
+    """By its number, once, in the order of the diary; no name, label or UID with it."""
+    box.study("good")
+
+    lines = [line for line in _run(box, "sync") if "event" in line]
+
+    with closing(open_ledger(box.root / "ledger.db", read_only=True)) as ledger:
+        events = {event.id: event for event in ledger.events()}
+    assert [line["event"] for line in lines] == list(events)
+    assert [line["code"] for line in lines] == [event.code for event in events.values()]
+    assert {"item.seen", "unit.verified", "item.done"} <= {line["code"] for line in lines}
+    for line in lines:
+        about = events[line["event"]]
+        told = {"code", "event", "level", "route", "item", "unit", "at"}
+        assert set(line) <= told, line
+        assert (line["item"], line.get("unit")) == (about.item_id, about.unit_id)
 
 
 def test_a_refused_password_is_in_it(box: World, monkeypatch: pytest.MonkeyPatch) -> None:

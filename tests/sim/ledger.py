@@ -11,7 +11,7 @@ from xnatsync.core.errors import DiskFull, DiskUnwell, LedgerHeld
 from xnatsync.core.manifest import Level
 from xnatsync.ledger.connection import Row, Values, its_disk
 from xnatsync.ledger.ledger import Ledger
-from xnatsync.ledger.rows import ReceiptRow
+from xnatsync.ledger.rows import EventRow, ReceiptRow
 
 if TYPE_CHECKING:
     from sim.world import History
@@ -90,6 +90,7 @@ class SimLedger(Ledger):
         self.history.marks["receipt"] += 1
         return receipt
 
-    def event(self, code: str, text: str, **more: Any) -> None:
-        super().event(code, text, **more)
+    def event(self, code: str, text: str, **more: Any) -> EventRow:
+        row = super().event(code, text, **more)
         self.history.marks[code] += 1
+        return row

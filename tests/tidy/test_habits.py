@@ -8,6 +8,7 @@ import pytest
 
 from tidy.house import (
     SUPERVISORS,
+    diary_findings,
     except_findings,
     modules,
     print_findings,
@@ -18,6 +19,7 @@ from tidy.house import (
 
 MODULES = dict(modules())
 CHECKS: list[Callable[[str, str], list[str]]] = [
+    diary_findings,
     except_findings,
     print_findings,
     sql_findings,
@@ -28,7 +30,8 @@ CHECKS: list[Callable[[str, str], list[str]]] = [
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_each_kind_of_thing_has_its_place(check: Callable[[str, str], list[str]]) -> None:
-    """Only the ledger holds SQL, only the client and the sandbox URLs, only the renderer prints, only those who stop
+    """Only the diary writes events,
+    only the ledger holds SQL, only the client and the sandbox URLs, only the renderer prints, only those who stop
     threads start them, and only the supervisors catch everything.
     """
     assert [finding for name, text in MODULES.items() for finding in check(name, text)] == []
@@ -42,6 +45,8 @@ def test_every_named_supervisor_is_one() -> None:
 
 
 PLANTED: list[tuple[Callable[[str, str], list[str]], str]] = [
+    (diary_findings, "world.ledger.event('x', 'y', level='info', now=now)"),
+    (diary_findings, "def f(ledger):\n    ledger.event('x', 'y')"),
     (except_findings, "try:\n    x = 1\nexcept:\n    pass"),
     (except_findings, "try:\n    x = 1\nexcept Exception:\n    x = 2"),
     (except_findings, "try:\n    x = 1\nexcept (ValueError, Exception) as error:\n    print(error)"),

@@ -17,6 +17,7 @@ from xnatsync.core.manifest import Doubt, Kind
 from xnatsync.core.moment import stamp
 from xnatsync.core.pasting import command_line
 from xnatsync.core.wording import counted
+from xnatsync.engine.diary import Diary
 from xnatsync.ledger.rows import FileRow, ItemRow
 
 if TYPE_CHECKING:
@@ -99,10 +100,10 @@ def _accept(ledger: Ledger, part: Accepting, now: str) -> None:
     ledger.accept(item.id, part.files, now)
     if item.code in ACCEPTABLE:
         ledger.release_item(item.id)
-    ledger.event(
+    Diary(ledger, lambda: now).note(
         "item.accepted",
         f"item {item.id}: a person accepted {counted(len(part.undelivered), 'file')} as not delivered "
         f"and {counted(len(part.as_they_are), 'odd object')} to be delivered as they are",
-        level="warning", now=now, route=item.route, item_id=item.id,
+        level="warning", route=item.route, item_id=item.id,
         data={"not_delivered": len(part.undelivered), "as_they_are": len(part.as_they_are)},
     )  # fmt: skip

@@ -15,6 +15,7 @@ from xnatsync.core.receipt import examine
 from xnatsync.core.remote import FileListing, PrearchiveSeen, PrearchiveState
 from xnatsync.core.tree import Tree
 from xnatsync.core.wording import counted
+from xnatsync.engine.diary import Diary
 from xnatsync.ledger.rows import FileRow, ItemRow, UnitRow
 from xnatsync.routes.drop.release import unsure_s
 from xnatsync.routes.drop.settings import OWN_FOLDER, object_key, source_tree, target_tree
@@ -116,8 +117,8 @@ def dismiss(app: App, item_id: int, *, prearchive: bool = False) -> Dismissed:
             with ledger.write():
                 ledger.dismiss_item(item_id, now)
                 item = ledger.item(item_id)
-                ledger.event(
-                    "item.dismissed", f"item {item_id} was dismissed by a person", level="warning", now=now,
+                Diary(ledger, lambda: now).note(
+                    "item.dismissed", f"item {item_id} was dismissed by a person", level="warning",
                     route=item.route, item_id=item_id, data={"prearchive_deleted": len(deleted)},
                 )  # fmt: skip
         finally:

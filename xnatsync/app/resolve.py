@@ -11,6 +11,7 @@ from xnatsync.app.lookup import look_up
 from xnatsync.core.errors import Usage
 from xnatsync.core.moment import stamp
 from xnatsync.core.pasting import command_line, operand
+from xnatsync.engine.diary import Diary
 from xnatsync.ledger.rows import ItemRow, UnitRow
 from xnatsync.ledger.tree_rows import OwnerRow
 from xnatsync.routes.drop.release import release_unit
@@ -141,8 +142,8 @@ def _release_unit(ledger: Ledger, item: ItemRow, unit: UnitRow) -> Released:
     now = stamp(datetime.now(UTC))
     anew = release_unit(ledger, item, unit, now)
     if unit.hold is not None:
-        ledger.event(
-            "unit.released", f"unit {unit.id} is tried again, as a person asked", level="info", now=now,
+        Diary(ledger, lambda: now).note(
+            "unit.released", f"unit {unit.id} is tried again, as a person asked",
             route=unit.route, item_id=item.id, unit_id=unit.id,
         )  # fmt: skip
     return Released(f"u{unit.id}", item, unit, unit.code, anew)

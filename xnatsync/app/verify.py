@@ -303,10 +303,7 @@ class _Run:
             if not ledger.unkeep(unkept.item_id, now):
                 return
             text = f"the filed copy of item {unkept.item_id} is no longer kept"
-            ledger.event(
-                "copy.unkept", text, level="info", now=now, route=unkept.route, run_id=self.looking.run_id,
-                item_id=unkept.item_id,
-            )  # fmt: skip
+            self.looking.diary.note("copy.unkept", text, route=unkept.route, item_id=unkept.item_id)
         self.report.unkept.append(unkept)
 
 

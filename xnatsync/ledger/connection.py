@@ -45,6 +45,7 @@ class Connection:
         self._log: os.stat_result | None = None  # the log that SQLite has open, as it was first seen
         self._lock = threading.RLock()
         self._depth = 0
+        self._after: list[Callable[[], None]] = []  # what the open transaction does once it is committed
 
     @cached_property
     def database(self) -> Database:
@@ -59,8 +60,9 @@ class Connection:
 
         What fails inside is undone by itself: whoever catches the error in an outer transaction has nothing half-done.
         """
+        committed: list[Callable[[], None]] = []
         with self._lock:
-            mark = f"inner_{self._depth}"
+            mark, begun = f"inner_{self._depth}", len(self._after)
             self._run("begin immediate" if self._depth == 0 else f"savepoint {mark}")
             self._depth += 1
             try:
@@ -70,13 +72,24 @@ class Connection:
                 self._refuse_after_collapse()
             except BaseException:
                 self._depth -= 1
+                del self._after[begun:]
                 self._undo(mark)
                 raise
             self._depth -= 1
             if self._depth == 0:
+                committed, self._after = self._after, []
                 self._commit()
             else:
                 self._run(f"release {mark}")
+        for call in committed:  # nobody waits for the ledger meanwhile
+            call()
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Call something once the outermost transaction of this thread is committed; never if it is rolled back."""
+        with self._lock:
+            if self._depth == 0:
+                raise Bug("there is no transaction that could be committed")
+            self._after.append(call)
 
     def _undo(self, mark: str) -> None:
         """Rolls back to a mark.  A full or failing disk has made SQLite roll everything back already."""

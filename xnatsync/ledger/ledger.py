@@ -110,13 +110,15 @@ class Ledger(Units, Mirrors, Folders):
         item_id: int | None = None,
         unit_id: int | None = None,
         data: Mapping[str, object] | None = None,
-    ) -> None:
-        """Writes a line in the diary.  Never contains patient data (S8)."""
+    ) -> EventRow:
+        """Write a line in the diary, for `engine.diary` alone.  Never contains patient data (S8)."""
+        told = json.dumps(dict(data)) if data is not None else None
         with self.write():
-            self._insert(
+            number = self._insert(
                 "event", at=now, level=level, code=code, text=text, route=route, run_id=run_id, item_id=item_id,
-                unit_id=unit_id, data=json.dumps(dict(data)) if data is not None else None,
+                unit_id=unit_id, data=told,
             )  # fmt: skip
+        return EventRow(number, now, level, code, text, route, run_id, item_id, unit_id, told)
 
     def events(self, item_id: int | None = None, unit_id: int | None = None, limit: int = 1000) -> list[EventRow]:
         """Lists the newest lines of the diary, the oldest of them first."""

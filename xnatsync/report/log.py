@@ -11,14 +11,15 @@ import json
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from xnatsync.core.moment import stamp
-from xnatsync.engine.progress import Failed, Happening, ItemAt, OwnerAt, UnitAt, Waiting
+from xnatsync.engine.progress import Failed, Happening, ItemAt, Noted, OwnerAt, UnitAt, Waiting
+from xnatsync.ledger.rows import EventRow
 from xnatsync.report import streams
 
 _WAIT_TOLD_S = 1.0
@@ -72,8 +73,14 @@ class Log:
 
     def event(self, code: str, text: str, **data: object) -> None:
         """Writes one event.  `text` stays in the diary of the ledger; of `data` only numbers and codes are written."""
-        safe = {key: value for key, value in data.items() if isinstance(value, _PLAIN_DATA) or _is_code(value)}
-        self._line({"code": code, **safe})
+        self._line({"code": code, **_safe(data)})
+
+    def _noted(self, event: EventRow) -> None:
+        """Write a line of the diary: its code, and the numbers of what it is about; `why` tells a person the rest."""
+        data = json.loads(event.data) if event.data is not None else {}
+        about = {"route": event.route, "run": event.run_id, "item": event.item_id, "unit": event.unit_id}
+        known = {key: value for key, value in about.items() if value is not None}
+        self._line({**_safe(data), "code": event.code, "event": event.id, "level": event.level, **known})
 
     def bug(self, trace: str) -> None:
         """Writes where our own mistake happened: the frames, and the class of the exception without its message."""
@@ -94,6 +101,8 @@ class Log:
             case Waiting(seconds):  # why is in the words of servers, and stays in the ledger
                 if seconds >= _WAIT_TOLD_S:
                     self._line({"code": "run.waiting", "seconds": round(seconds, 1)})
+            case Noted(event):
+                self._noted(event)
             case Failed(code, what):
                 self.failed(code, what)
             case _:
@@ -159,6 +168,11 @@ def _refuse_no_log(file: Path) -> None:
         begin = stream.read(len(_BEGIN))
     if not _BEGIN.startswith(begin):  # a full disk may have cut the first line
         raise FileExistsError(errno.EEXIST, "it is no log of xnatsync, and nothing was added to it", str(file))
+
+
+def _safe(data: Mapping[str, object]) -> dict[str, object]:
+    """Keep numbers and codes of ours: what is text may hold what is not ours to publish."""
+    return {key: value for key, value in data.items() if isinstance(value, _PLAIN_DATA) or _is_code(value)}
 
 
 def _is_code(value: object) -> bool:

@@ -11,6 +11,7 @@ from typing import Protocol
 from xnatsync.core.errors import Stopped
 from xnatsync.core.moment import stamp
 from xnatsync.core.verification import Depth, Looked, Repair, Target, Verdict
+from xnatsync.engine.diary import Diary
 from xnatsync.engine.progress import Progress
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.tree_rows import NewAudit
@@ -45,6 +46,11 @@ class Looking:
     alone: bool = True  # nobody else works with the ledger meanwhile
     _rows: list[NewAudit] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def diary(self) -> Diary:
+        """Where this verification says what happened."""
+        return Diary(self.ledger, self.now, self.progress, self.run_id)
 
     def now(self) -> str:
         """The current time as the ledger writes it."""

@@ -118,9 +118,7 @@ def _one(looking: Looking, route: DropRoute, target: Target, item: ItemRow, rehe
 
 def _note(looking: Looking, item: ItemRow, code: str, text: str) -> None:
     """Announced before it is done: a copy that is gone afterwards is on its way, and not lost."""
-    looking.ledger.event(
-        code, text, level="warning", now=looking.now(), route=item.route, run_id=looking.run_id, item_id=item.id
-    )
+    looking.diary.note(code, text, level="warning", route=item.route, item_id=item.id)
 
 
 def went_back(looking: Looking, route: DropRoute, item: ItemRow) -> bool:

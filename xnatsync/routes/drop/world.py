@@ -9,6 +9,7 @@ from xnatsync.core.claim import Claim
 from xnatsync.core.drop_view import LastAttempt
 from xnatsync.core.moment import later, stamp
 from xnatsync.engine.backoff import Writes
+from xnatsync.engine.diary import Diary
 from xnatsync.engine.progress import Progress
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.rows import AttemptRow, ItemRow, UnitRow
@@ -47,6 +48,10 @@ class World:
     marked: set[str] = field(default_factory=set)  # routes whose done folder is known to have our mark
     sorted_at: dict[str, float] = field(default_factory=dict)  # when the top of a drop folder was last sorted
     heads: dict[tuple[str, str, int, int], str] = field(default_factory=dict)  # studies of files that are nobody's yet
+    diary: Diary = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.diary = Diary(self.ledger, self.now, self.progress)
 
     def now(self) -> str:
         """The current time as the ledger writes it."""
@@ -62,9 +67,7 @@ class World:
     ) -> None:
         """Writes a line in the diary.  `text` names items and units by number, never by path or label (S8)."""
         item_id, unit_id = (about.item_id, about.id) if isinstance(about, UnitRow) else (about.id, None)
-        self.ledger.event(
-            code, text, level=level, now=self.now(), route=about.route, item_id=item_id, unit_id=unit_id, data=data
-        )
+        self.diary.note(code, text, level=level, route=about.route, item_id=item_id, unit_id=unit_id, data=data)
 
     def in_seconds(self, seconds: float) -> str:
         """A moment from now, as the ledger writes it."""

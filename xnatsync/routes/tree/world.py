@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from xnatsync.core.moment import later, stamp
+from xnatsync.engine.diary import Diary
 from xnatsync.engine.progress import Progress
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ports.drop import Clock, Ids
@@ -50,6 +51,10 @@ class TreeWorld:
     folders: Mapping[str, Path] = field(default_factory=dict)  # of every configured route that keeps files in a tree
     tallies: dict[str, Tally] = field(default_factory=dict)
     threads: bool = False  # several files of an owner at a time: the same ones in the same order, sooner
+    diary: Diary = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.diary = Diary(self.ledger, self.now, self.progress, self.run_id)
 
     def now(self) -> str:
         """The current time as the ledger writes it."""
@@ -66,4 +71,4 @@ class TreeWorld:
     def note(self, route: str, code: str, text: str, level: str = "info", owner: int | None = None) -> None:
         """Write a line in the diary.  `text` names owners by number (`o7`), never by label or path (S8)."""
         data = {"owner": owner} if owner is not None else None
-        self.ledger.event(code, text, level=level, now=self.now(), route=route, run_id=self.run_id, data=data)
+        self.diary.note(code, text, level=level, route=route, data=data)
