@@ -69,7 +69,7 @@ def test_status_tells_every_file_that_is_sent_nowhere(pushing: MirrorBox) -> Non
     expected = {NOBODYS: ("XS-NOT-THERE", True), HOSTILE: ("XS-NOT-THERE", True)}
     assert in_status(pushing) == expected | dict.fromkeys(ASTRAY, ("XS-NO-PLACE", False))
     text = pushing.command("status").out
-    assert "4 files: no file of a resource lies there in this layout" in " ".join(text.split())
+    assert "4 files: no file of a resource belongs there in this layout" in " ".join(text.split())
 
 
 @pytest.mark.parametrize("path", [NOBODYS, *ASTRAY])
@@ -122,7 +122,7 @@ def test_of_very_many_some_are_named_and_all_are_counted(pushing: MirrorBox) -> 
     assert pushing.command("sync").code == 0
 
     assert len(in_status(pushing)) == 51
-    assert "120 files: no file of a resource lies there" in " ".join(pushing.command("status").out.split())
+    assert "120 files: no file of a resource belongs there" in " ".join(pushing.command("status").out.split())
 
 
 def test_what_a_mirror_keeps_in_the_same_folder_is_not_astray(pushing: MirrorBox) -> None:
