@@ -106,7 +106,8 @@ class Settings:
 
     def flag(self, key: str) -> bool:
         """Tells whether a preference is switched on; texts such as "true" count, as the admin pages send them."""
-        return self.text(key).lower() in {"true", "1"}
+        value = self.values.get(key, "")
+        return value if isinstance(value, bool) else str(value).lower() in {"true", "1"}
 
     def number(self, key: str) -> float:
         """Gives a numeric preference."""
