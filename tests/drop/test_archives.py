@@ -210,3 +210,26 @@ def test_joined_archives_are_not_unpacked_as_if_they_were_one(world: DropWorld) 
 
     assert row.code == "XS-SOURCE-DAMAGED"
     assert "each of the joined archives by itself" in (row.advice or "")
+
+
+@pytest.mark.parametrize("after", ["move", "delete"])
+def test_what_no_directory_names_is_never_called_done(world: DropWorld, after: str) -> None:
+    """Programs read the last of joined zip archives: the first was filed, or removed, and nobody had read it."""
+    world.configure(after=after)
+    members = contents(elsewhere(world)[0].parents[1])
+    joined = 2 * packed(members, ".zip")
+    (world.folder / "joined.zip").write_bytes(joined)
+
+    row = held(world.sync())
+
+    assert row.code == "XS-SOURCE-DAMAGED"
+    assert "the first of two archives that were joined" in (row.advice or "")
+    assert (world.folder / "joined.zip").read_bytes() == joined
+    assert world.writes() == [("PUT", "/data/projects/P1")]
+
+
+def test_an_archive_of_nothing_but_zeros_is_held(world: DropWorld) -> None:
+    """A power cut leaves such a file, and it reads as the end mark of a tar archive."""
+    (world.folder / "exam.tar").write_bytes(bytes(1 << 20))
+
+    assert held(world.sync()).code == "XS-SOURCE-DAMAGED"

@@ -22,6 +22,7 @@ from xnatsync.disk.scan import MOST_NS
 
 PIECE = 1 << 20
 BLOCK = 512
+RECORD = 20 * BLOCK  # bytes that an archive of nothing has, as tar writes it
 MAX_HEAD = 1 << 20  # bytes of a long name or an extended head, which are read into memory
 MAX_HEADS = 16  # extended heads before one member
 JOINED = "Unpack each of the joined archives by itself (tar stops at the end of the first), and drop what comes out."
@@ -115,10 +116,14 @@ class _Source:
 
     def refuse_what_follows(self) -> None:
         """Reads to the very end, which also checks a packed stream's own checksum."""
+        zeros = BLOCK
         while rest := self.some(PIECE):
+            zeros += len(rest)
             if rest.strip(b"\0"):
                 reason = "something follows its end mark: joined archives are not read"
                 raise self._archive.closed("", f"it is no whole tar archive ({reason})", JOINED)
+        if zeros == self._archive.packed_bytes > RECORD:
+            raise _DamagedError("nothing is in it but zeros")
 
 
 class _Content:

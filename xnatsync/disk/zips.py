@@ -15,6 +15,7 @@ from typing import BinaryIO
 from xnatsync.disk import archive as limits
 from xnatsync.disk.archive import Guard, Part
 from xnatsync.disk.handles import opened
+from xnatsync.disk.zipgaps import refuse_gaps
 
 PIECE = 1 << 20
 MAX_DIRECTORY = 256 << 20  # bytes: a million members with long names
@@ -27,7 +28,7 @@ _DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplemente
 
 
 def zip_members(path: Path, guard: Guard) -> Iterator[Part]:
-    """Lists the files; checks names, kinds, sizes and overlaps before the first is read."""
+    """Lists the files; checks names, kinds, sizes, overlaps and gaps before the first is read."""
     with opened(path) as file:
         try:
             archive = zipfile.ZipFile(_Bounded(file, guard))
@@ -38,6 +39,7 @@ def zip_members(path: Path, guard: Guard) -> Iterator[Part]:
         for info in infos:
             guard.count(info.orig_filename, info.file_size)
         _refuse_overlaps(infos, guard)
+        refuse_gaps(file, archive, guard)
         for name, info in files:
             yield Part(name, info.file_size, _mtime_ns(info), _opener(archive, info, guard))
 
