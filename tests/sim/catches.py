@@ -17,19 +17,20 @@ from xnatsync.core.errors import Disposition
 from xnatsync.core.manifest import Kind, Level
 from xnatsync.core.moment import parse
 from xnatsync.core.tree import Node, Tree
-from xnatsync.engine import progress
+from xnatsync.engine import attempts, progress
 from xnatsync.engine.result import Rest
 from xnatsync.ledger.standstill import Standstill
 from xnatsync.ledger.units import Units
-from xnatsync.routes.drop import discovery as discovering
 from xnatsync.routes.drop import (
-    effects as perform,
-)
-from xnatsync.routes.drop import (
+    attachments,
     filing,
     items,
     loose,
     units,
+)
+from xnatsync.routes.drop import discovery as discovering
+from xnatsync.routes.drop import (
+    effects as perform,
 )
 from xnatsync.routes.drop import (
     holds as failing,
@@ -92,12 +93,13 @@ def takes_no_lease() -> list[Any]:
 
 def takes_a_lost_reply_for_a_failure() -> list[Any]:
     """No answer is written down as "it failed"."""
-    real = perform._note
+    real = attempts.outcome_of
 
-    def failed(world: Any, attempt: Any, error: Any, outcome: str, route: Any) -> None:
-        real(world, attempt, error, "failed" if outcome == "unknown" else outcome, route)  # type: ignore[arg-type]
+    def failed(failures: Any) -> str:
+        outcome = real(failures)
+        return "failed" if outcome == "unknown" else outcome
 
-    return [patch.object(perform, "_note", failed)]
+    return [patch.object(attempts, "outcome_of", failed)]
 
 
 def takes_unknown_for_final() -> list[Any]:
@@ -174,7 +176,7 @@ def repeats_what_was_refused() -> list[Any]:
 
     return [
         patch.object(units, "held_back", lambda *_: None),
-        patch.object(prove, "held_back", lambda *_: None),
+        patch.object(attachments, "held_back", lambda *_: None),
         patch.object(failing, "hold_after", first),
     ]
 

@@ -235,6 +235,39 @@ def diary_findings(name: str, text: str) -> list[str]:
     ]
 
 
+ANNOUNCING = {"open_attempt", "close_attempt", "begin_deed", "end_deed", "end_cut_deeds"}
+ACTING = {
+    "import_zip",
+    "build",
+    "commit",
+    "put_file",
+    "put_resource_file",
+    "delete_prearchive",
+}  # what changes something on a server
+ACTORS = re.compile(
+    r"xnatsync\.(xnat|sandbox|ledger)(\..+)?|xnatsync\.app\.dismiss|xnatsync\.routes\.(drop\.(effects|attachments)|tree\.push_step)"
+)
+
+
+def attempt_findings(name: str, text: str) -> list[str]:
+    """Attempts and deeds that are opened or closed outside the one module that announces and records."""
+    if name == "xnatsync.engine.attempts" or package_of(name) == "ledger":
+        return []
+    return [f"{name} line {line} calls {called}" for line, called in _methods(text) if called in ANNOUNCING]
+
+
+def effect_findings(name: str, text: str) -> list[str]:
+    """Calls that change something on a server outside the modules that have an effect: no proof, look or plan has."""
+    if ACTORS.fullmatch(name):
+        return []
+    return [f"{name} line {line} calls {called}" for line, called in _methods(text) if called in ACTING]
+
+
+def _methods(text: str) -> Iterator[tuple[int, str]]:
+    """Every method that is called or handed on, with its line."""
+    return ((node.lineno, node.attr) for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute))
+
+
 def url_findings(name: str, text: str) -> list[str]:
     """XNAT's addresses outside the client and the sandbox."""
     if URLS.fullmatch(name):

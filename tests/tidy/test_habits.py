@@ -8,7 +8,9 @@ import pytest
 
 from tidy.house import (
     SUPERVISORS,
+    attempt_findings,
     diary_findings,
+    effect_findings,
     except_findings,
     modules,
     print_findings,
@@ -19,6 +21,8 @@ from tidy.house import (
 
 MODULES = dict(modules())
 CHECKS: list[Callable[[str, str], list[str]]] = [
+    attempt_findings,
+    effect_findings,
     diary_findings,
     except_findings,
     print_findings,
@@ -30,7 +34,7 @@ CHECKS: list[Callable[[str, str], list[str]]] = [
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_each_kind_of_thing_has_its_place(check: Callable[[str, str], list[str]]) -> None:
-    """Only the diary writes events,
+    """Only the diary writes events, only `attempts` announces, only effects act,
     only the ledger holds SQL, only the client and the sandbox URLs, only the renderer prints, only those who stop
     threads start them, and only the supervisors catch everything.
     """
@@ -45,6 +49,10 @@ def test_every_named_supervisor_is_one() -> None:
 
 
 PLANTED: list[tuple[Callable[[str, str], list[str]], str]] = [
+    (attempt_findings, "world.ledger.open_attempt(unit.id)"),
+    (attempt_findings, "end = world.ledger.end_deed\nend(1)"),
+    (effect_findings, "world.server(unit.server).put_file('E', 'R', 'n', c)"),
+    (effect_findings, "pool.submit(server.import_zip, target)"),
     (diary_findings, "world.ledger.event('x', 'y', level='info', now=now)"),
     (diary_findings, "def f(ledger):\n    ledger.event('x', 'y')"),
     (except_findings, "try:\n    x = 1\nexcept:\n    pass"),

@@ -1,22 +1,18 @@
-"""The outside effects on a server.  Each is announced in one transaction and recorded in another."""
+"""The outside effects of a unit on its server, by which its session comes into being; attachments come after them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from xnatsync.core.drop_view import ServerView
 from xnatsync.core.errors import (
-    DiskError,
     Disposition,
-    LedgerError,
     Misrouted,
     OutcomeUnknown,
     PrearchiveStuck,
     RequestRefused,
-    SourceError,
-    Stopped,
     XnatsyncError,
 )
 from xnatsync.core.manifest import Kind, ManifestFile
@@ -24,10 +20,11 @@ from xnatsync.core.moment import parse
 from xnatsync.core.remote import ImportReply, ImportTarget
 from xnatsync.core.retry import left_s
 from xnatsync.core.wording import counted
+from xnatsync.engine.attempts import Attempt, OnUnit
 from xnatsync.engine.holds import LOOK_AGAIN_S
 from xnatsync.engine.observers import tell
 from xnatsync.engine.result import Due, Rest, Result
-from xnatsync.ledger.rows import AttemptRow, FileRow, Outcome, UnitRow
+from xnatsync.ledger.rows import AttemptRow, FileRow, UnitRow
 from xnatsync.routes.drop.settings import DropRoute
 from xnatsync.routes.drop.world import World
 from xnatsync.xnat.zipstream import zip_size
@@ -40,23 +37,24 @@ def send(
 ) -> Result:
     """Uploads objects, one streamed zip for each series; the first alone, because it creates the prearchive row."""
     wanted = [file for file in files if file.kind == Kind.DICOM and file.key in keys]
-    before = tuple(sorted(row.uri for row in view.strangers))
-    with world.ledger.write():
-        if (busy := lease_taken(world, unit)) is not None:
-            return busy
-        attempt = world.ledger.open_attempt(
-            unit.id,
-            run_id=world.run_id,
-            effect="import",
-            request_id=world.ids.request_id(),
-            now=world.now(),
-            quiet_at=world.in_seconds(route.quiet_s),
-            before=before,
-            keys=[file.key for file in wanted],
-            detail=counted(len(wanted), "object"),
-        )
-    world.progress.unit(world.ledger.unit(unit.id), f"sending {counted(len(wanted), 'object')}")
-    series = _by_series(wanted)
+    effect = OnUnit(
+        "import",
+        unit.id,
+        counted(len(wanted), "object"),
+        tuple(sorted(row.uri for row in view.strangers)),
+        [file.key for file in wanted],
+    )
+
+    def act(attempt: AttemptRow) -> list[XnatsyncError]:
+        world.progress.unit(world.ledger.unit(unit.id), f"sending {counted(len(wanted), 'object')}")
+        return _send_all(world, route, unit, attempt, _by_series(wanted))
+
+    return carry_out(world, route, unit, effect, act, unless=lambda: lease_taken(world, unit))
+
+
+def _send_all(
+    world: World, route: DropRoute, unit: UnitRow, attempt: AttemptRow, series: Sequence[Sequence[FileRow]]
+) -> list[XnatsyncError]:
     failures: list[XnatsyncError] = []
     _send_series(world, route, unit, attempt, 0, series[0], failures)
     if not failures and len(series) > 1:
@@ -67,7 +65,19 @@ def send(
             ]
         for part_sent in parts:
             part_sent.result()  # a mistake of ours in a thread must not pass for a success
-    return _close(world, route, unit, attempt, failures)
+    return failures
+
+
+def carry_out(
+    world: World, route: DropRoute, unit: UnitRow, effect: OnUnit, act: Callable[[AttemptRow], Sequence[XnatsyncError]],
+    unless: Callable[[], Result | None] = lambda: None,
+) -> Result:  # fmt: skip
+    """Announce an effect, do it and record it; a write that went ends the wait of all writes to its server."""
+    if (instead := Attempt(world, effect, route.quiet_s).carry_out(act, unless)) is not None:
+        return instead
+    if world.writes.went(unit.server):
+        tell(world.ledger.unpause, f"writes to {unit.server}")
+    return Due()
 
 
 def lease_taken(world: World, unit: UnitRow) -> Due | Rest | None:
@@ -181,15 +191,13 @@ def _destination(world: World, unit: UnitRow, reply: ImportReply) -> None:
 
 def build(world: World, route: DropRoute, unit: UnitRow, uri: str) -> Result:
     """Lets the server build our row."""
-    attempt = _open(world, route, unit, "build", uri)
-    if not isinstance(attempt, AttemptRow):
-        return attempt
-    failures: list[XnatsyncError] = []
-    try:
+
+    def act(attempt: AttemptRow) -> list[XnatsyncError]:
+        world.progress.unit(world.ledger.unit(unit.id), "building")
         world.server(unit.server).build(uri, request_id=attempt.request_id)
-    except XnatsyncError as error:
-        failures.append(error)
-    return _close(world, route, unit, attempt, failures)
+        return []
+
+    return carry_out(world, route, unit, OnUnit("build", unit.id, uri), act, unless=lambda: lease_taken(world, unit))
 
 
 def commit(world: World, route: DropRoute, unit: UnitRow, uri: str) -> Result:
@@ -200,23 +208,23 @@ def commit(world: World, route: DropRoute, unit: UnitRow, uri: str) -> Result:
     """
     if (refusal := _standing_refusal(world, unit)) is not None:
         raise refusal
-    attempt = _open(world, route, unit, "commit", uri)
-    if not isinstance(attempt, AttemptRow):
-        return attempt
-    failures: list[XnatsyncError] = []
-    try:
+
+    def act(attempt: AttemptRow) -> list[XnatsyncError]:
+        world.progress.unit(world.ledger.unit(unit.id), "archiving")
         archived = world.server(unit.server).commit(uri, request_id=attempt.request_id)
-        if archived:
-            world.ledger.note_archived(attempt.id, archived)
-        else:
-            failures.append(PrearchiveStuck(f"the server was asked to archive {uri} and left it where it is"))
+        if not archived:
+            raise PrearchiveStuck(f"the server was asked to archive {uri} and left it where it is")
+        world.ledger.note_archived(attempt.id, archived)
+        return []
+
+    effect = OnUnit("commit", unit.id, uri)
+    try:
+        return carry_out(world, route, unit, effect, act, unless=lambda: lease_taken(world, unit))
     except XnatsyncError as error:
-        failures.append(error)
-    if failures and failures[0].disposition is Disposition.REFUSED and not unit.tries:
-        _note(world, attempt, failures[0], "refused", route)
+        if error.disposition is not Disposition.REFUSED or unit.tries:
+            raise
         world.ledger.count_try(unit.id)  # a row that shows no conflict afterwards would be asked for ever
-        return _after_refusal(world, unit, failures[0])
-    return _close(world, route, unit, attempt, failures)
+        return _after_refusal(world, unit, error)
 
 
 def _standing_refusal(world: World, unit: UnitRow) -> XnatsyncError | None:
@@ -233,64 +241,3 @@ def _after_refusal(world: World, unit: UnitRow, error: XnatsyncError) -> Result:
     """Looks at the row at once: CONFLICT and ERROR are explained there."""
     world.progress.unit(world.ledger.unit(unit.id), str(error))
     return Due(LOOK_AGAIN_S, str(error))
-
-
-def _open(world: World, route: DropRoute, unit: UnitRow, effect: str, uri: str) -> AttemptRow | Due | Rest:
-    with world.ledger.write():
-        if (busy := lease_taken(world, unit)) is not None:
-            return busy
-        attempt = world.ledger.open_attempt(
-            unit.id,
-            run_id=world.run_id,
-            effect=effect,
-            request_id=world.ids.request_id(),
-            now=world.now(),
-            quiet_at=world.in_seconds(route.quiet_s),
-            before=(),
-            keys=[],
-            detail=uri,
-        )
-    world.progress.unit(world.ledger.unit(unit.id), {"build": "building", "commit": "archiving"}[effect])
-    return attempt
-
-
-def _close(
-    world: World, route: DropRoute, unit: UnitRow, attempt: AttemptRow, failures: Sequence[XnatsyncError]
-) -> Result:
-    """Records how an effect ended; several failures count as the gravest of them."""
-    if not failures:
-        world.ledger.close_attempt(attempt.id, outcome="ok", now=world.now())
-        if world.writes.went(unit.server):
-            tell(world.ledger.unpause, f"writes to {unit.server}")
-        return Due()
-    gravest = min(failures, key=lambda error: _GRAVITY.index(error.disposition))
-    # An upload that we broke off ourselves, because of source, disk or ledger, may be digested as far as it came.
-    unknown = any(error.disposition is Disposition.LOOK or isinstance(error, _OURS) for error in failures)
-    outcome: Outcome = "unknown" if unknown else "refused" if gravest.disposition is Disposition.REFUSED else "failed"
-    _note(world, attempt, gravest, outcome, route)
-    gravest.effect = attempt.effect
-    raise gravest
-
-
-_OURS = (SourceError, DiskError, LedgerError, Stopped)
-_GRAVITY = [
-    Disposition.BUG,
-    Disposition.PERSON,
-    Disposition.REFUSED,
-    Disposition.PAUSE,
-    Disposition.LOOK,
-    Disposition.RETRY,
-]
-
-
-def _note(world: World, attempt: AttemptRow, error: XnatsyncError, outcome: Outcome, route: DropRoute) -> None:
-    world.ledger.close_attempt(
-        attempt.id,
-        outcome=outcome,
-        now=world.now(),
-        http=error.http,
-        code=error.code,
-        detail=str(error),
-        quiet_at=world.in_seconds(route.quiet_s) if outcome == "unknown" else None,
-        retry_after_s=error.retry_after_s,
-    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from xnatsync.engine.attempts import close_cut
+from xnatsync.ledger.rows import AttemptRow
 from xnatsync.routes.drop.done_folders import remember_done
 from xnatsync.routes.drop.world import World
 
@@ -17,22 +19,15 @@ def recover(world: World) -> None:
     ended = [run.id for run in world.ledger.open_runs() if run.id != world.run_id]
     if ended:
         world.ledger.interrupt_runs(ended, world.now())
-    world.ledger.end_cut_deeds(world.now())
-    for attempt in world.ledger.open_attempts():
-        unit = world.ledger.unit(attempt.unit_id)
-        route = world.routes.get(unit.route)
-        quiet_at = world.in_seconds(route.quiet_s) if route is not None else attempt.quiet_at
-        world.ledger.close_attempt(
-            attempt.id,
-            outcome="unknown",
-            now=world.now(),
-            detail="the process ended before the answer",
-            quiet_at=quiet_at,
-            counts=False,  # it was us
-        )
+    for attempt in close_cut(world.ledger, world.now(), lambda attempt: _quiet_at(world, attempt)):
         world.note(
-            unit,
+            world.ledger.unit(attempt.unit_id),
             "attempt.unknown",
-            f"unit {unit.id}: {attempt.effect} was cut short; the server is looked at first",
+            f"unit {attempt.unit_id}: {attempt.effect} was cut short; the server is looked at first",
             level="warning",
         )
+
+
+def _quiet_at(world: World, attempt: AttemptRow) -> str:
+    route = world.routes.get(world.ledger.unit(attempt.unit_id).route)
+    return world.in_seconds(route.quiet_s) if route is not None else attempt.quiet_at

@@ -10,11 +10,12 @@ from xnatsync.core.manifest import Kind
 from xnatsync.core.remote import PrearchiveSeen
 from xnatsync.engine.result import Due, Rest, Result
 from xnatsync.ledger.rows import FileRow, UnitRow
+from xnatsync.routes.drop.attachments import attach
 from xnatsync.routes.drop.effects import build, commit, lease_taken, send
 from xnatsync.routes.drop.foreseeing import refuse_to_send_twice, refuse_what_is_refused
 from xnatsync.routes.drop.holds import fail_unit, held_back, is_tried_again, still_held
 from xnatsync.routes.drop.observation import observe
-from xnatsync.routes.drop.proof import prove
+from xnatsync.routes.drop.proof import Unattached, prove
 from xnatsync.routes.drop.settings import DropRoute, source_tree
 from xnatsync.routes.drop.world import World, last_attempt
 
@@ -32,7 +33,8 @@ def step_unit(world: World, unit: UnitRow) -> Result:
         route = world.routes[unit.route]
         files = world.ledger.files(unit.item_id, unit_id=unit.id)
         if unit.phase == "landed":
-            return prove(world, route, unit, files)
+            found = prove(world, route, unit, files)
+            return attach(world, route, unit, files, found) if isinstance(found, Unattached) else found
         return _deliver(world, route, unit, files)
     except XnatsyncError as error:
         return fail_unit(world, unit, error)

@@ -11,7 +11,6 @@ from xnatsync.core.errors import (
     ListingShort,
     NameHostile,
     NotThere,
-    OutcomeUnknown,
     PlaceTaken,
     ReadFailed,
     RequestRefused,
@@ -26,6 +25,7 @@ from xnatsync.core.moment import clock_words, later, parse
 from xnatsync.core.push_decision import Agreed, Compare, LastDeed, Later, Put, Refuse, Sending, decide_sending
 from xnatsync.core.sides import BaseFile, ContentLike, ServerFile
 from xnatsync.core.streams import closed_after
+from xnatsync.engine.attempts import Attempt, OnFile
 from xnatsync.engine.holds import LOOK_AGAIN_S, still_waits_s
 from xnatsync.engine.result import Due, Rest, Result
 from xnatsync.ledger.tree_rows import DeedRow, NewVersion, OwnerRow, VersionRow
@@ -302,32 +302,16 @@ class PushStep:
     def _put(self, row: OwnerRow, owner: Owner, file: LocalFile, here: Content, *, overwrite: bool) -> None:
         """Announces the store, does it once, and notes how it ended."""
         world, route = self.world, self.survey.route
-        deed = world.ledger.begin_deed(
-            row.id,
-            file.key,
-            file.name,
-            run_id=world.run_id,
-            sha256=here.sha256,
-            request_id=world.ids.request_id(),
-            now=world.now(),
-            quiet_at=world.in_seconds(route.quiet_s),
-        )
-        world.progress.goal(here.size)
-        content = world.disk.open(route.folder, file.path, here.size)
-        try:
+
+        def act(deed: DeedRow) -> list[XnatsyncError]:
+            world.progress.goal(here.size)
+            content = world.disk.open(route.folder, file.path, here.size)
             world.archive(route.server).put_resource_file(
                 owner, file.key, file.name, content, size=here.size, overwrite=overwrite, request_id=deed.request_id
             )
-        except (OutcomeUnknown, SourceError) as error:
-            quiet_at = world.in_seconds(route.quiet_s)
-            world.ledger.end_deed(deed.id, outcome="unknown", now=world.now(), code=error.code, quiet_at=quiet_at)
-            raise
-        except XnatsyncError as error:
-            error.effect = "store"
-            outcome = "refused" if isinstance(error, ForeignContent | RequestRefused) else "failed"
-            world.ledger.end_deed(deed.id, outcome=outcome, now=world.now(), code=error.code)  # type: ignore[arg-type]
-            raise
-        world.ledger.end_deed(deed.id, outcome="ok", now=world.now())
+            return []
+
+        Attempt(world, OnFile(row.id, file.key, file.name, here.sha256), route.quiet_s).carry_out(act)
         world.progress.fetched(here.size)
         world.tally(route.name).add("sent")
         world.tally(route.name).add("bytes", here.size)

@@ -1,0 +1,209 @@
+"""Effects on a server: announced in one transaction, done, and recorded in another, whatever becomes of them.
+
+The one place that opens and closes an attempt or a deed, and the one table of what a failure says about its effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from xnatsync.core.errors import (
+    DiskError,
+    Disposition,
+    ForeignContent,
+    LedgerError,
+    SourceError,
+    Stopped,
+    XnatsyncError,
+)
+from xnatsync.core.inventory import ResourceKey
+from xnatsync.engine.result import Result
+from xnatsync.ledger.ledger import Ledger
+from xnatsync.ledger.rows import AttemptRow, Outcome
+from xnatsync.ledger.tree_rows import DeedRow
+from xnatsync.ports.drop import Ids
+
+Row = TypeVar("Row", AttemptRow, DeedRow)
+
+_OURS = (SourceError, DiskError, LedgerError, Stopped)  # we broke it off: what came so far may be digested
+_GRAVITY = [
+    Disposition.BUG,
+    Disposition.PERSON,
+    Disposition.REFUSED,
+    Disposition.PAUSE,
+    Disposition.LOOK,
+    Disposition.RETRY,
+]
+
+
+def outcome_of(failures: Sequence[XnatsyncError]) -> Outcome:
+    """Return what an effect came to, by all that failed in it.
+
+    `unknown`: it may have happened, or a part of it, and may still land.  `refused`: the server said no, and so it will
+    again.  `failed`: the server said that it did not do it.
+    """
+    if not failures:
+        return "ok"
+    if any(failure.disposition is Disposition.LOOK or isinstance(failure, _OURS) for failure in failures):
+        return "unknown"
+    gravest = gravest_of(failures)
+    refused = gravest.disposition is Disposition.REFUSED or isinstance(gravest, ForeignContent)
+    return "refused" if refused else "failed"
+
+
+def gravest_of(failures: Sequence[XnatsyncError]) -> XnatsyncError:
+    """Return the failure that the others do not matter beside."""
+    return min(failures, key=lambda failure: _GRAVITY.index(failure.disposition))
+
+
+class Acting(Protocol):
+    """What is needed to act."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where effects are announced."""
+        ...
+
+    @property
+    def ids(self) -> Ids:
+        """Names of requests."""
+        ...
+
+    @property
+    def run_id(self) -> int:
+        """The run that acts."""
+        ...
+
+    def now(self) -> str:
+        """Return the time as the ledger writes it."""
+        ...
+
+    def in_seconds(self, seconds: float) -> str:
+        """Return a time from now."""
+        ...
+
+
+class Effect(Protocol[Row]):
+    """What is about to be done, and how the ledger keeps it."""
+
+    @property
+    def name(self) -> str:
+        """Return what kind of effect it is."""
+        ...
+
+    def announce(self, world: Acting, request_id: str, quiet_at: str) -> Row:
+        """Write down that it is about to be done; until `quiet_at` a late effect may still land."""
+        ...
+
+    def record(
+        self, world: Acting, row: Row, outcome: Outcome, failure: XnatsyncError | None, quiet_at: str | None
+    ) -> None:
+        """Write down how it ended."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OnUnit:
+    """An effect for a unit: `import`, `build`, `commit`, `attach`."""
+
+    name: str
+    unit_id: int
+    detail: str
+    before: tuple[str, ...] = ()  # prearchive rows of the study that are there already
+    keys: Sequence[str] = ()  # what is sent
+
+    def announce(self, world: Acting, request_id: str, quiet_at: str) -> AttemptRow:
+        """Open an attempt; the first of a unit takes the lease on its target."""
+        return world.ledger.open_attempt(
+            self.unit_id, run_id=world.run_id, effect=self.name, request_id=request_id, now=world.now(),
+            quiet_at=quiet_at, before=self.before, keys=self.keys, detail=self.detail,
+        )  # fmt: skip
+
+    def record(
+        self, world: Acting, row: AttemptRow, outcome: Outcome, failure: XnatsyncError | None, quiet_at: str | None
+    ) -> None:
+        """Close the attempt; what fails waits longer each time."""
+        if failure is None:
+            world.ledger.close_attempt(row.id, outcome=outcome, now=world.now())
+            return
+        world.ledger.close_attempt(
+            row.id, outcome=outcome, now=world.now(), http=failure.http, code=failure.code, detail=str(failure),
+            quiet_at=quiet_at, retry_after_s=failure.retry_after_s,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class OnFile:
+    """A store of one file in a resource."""
+
+    owner_id: int
+    key: ResourceKey
+    file: str
+    sha256: bytes
+    name: str = "store"
+
+    def announce(self, world: Acting, request_id: str, quiet_at: str) -> DeedRow:
+        """Open a deed."""
+        return world.ledger.begin_deed(
+            self.owner_id, self.key, self.file, run_id=world.run_id, sha256=self.sha256, request_id=request_id,
+            now=world.now(), quiet_at=quiet_at,
+        )  # fmt: skip
+
+    def record(
+        self, world: Acting, row: DeedRow, outcome: Outcome, failure: XnatsyncError | None, quiet_at: str | None
+    ) -> None:
+        """Close the deed."""
+        code = failure.code if failure is not None else None
+        world.ledger.end_deed(row.id, outcome=outcome, now=world.now(), code=code, quiet_at=quiet_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt(Generic[Row]):
+    """One effect: announced, done and recorded once."""
+
+    world: Acting
+    effect: Effect[Row]
+    quiet_s: float  # how long a late effect of it may still land
+
+    def carry_out(
+        self, act: Callable[[Row], Sequence[XnatsyncError]], unless: Callable[[], Result | None] = lambda: None
+    ) -> Result | None:
+        """Do it; return what `unless` says, and nothing is announced, where that says something.
+
+        `unless` is asked in the transaction that announces.  `act` returns what failed, or raises it; the gravest
+        failure is raised when all of it is recorded.
+        """
+        world = self.world
+        with world.ledger.write():
+            if (instead := unless()) is not None:
+                return instead
+            row = self.effect.announce(world, world.ids.request_id(), world.in_seconds(self.quiet_s))
+        try:
+            failures = act(row)
+        except XnatsyncError as error:
+            failures = [error]
+        outcome = outcome_of(failures)
+        if not failures:
+            self.effect.record(world, row, outcome, None, None)
+            return None
+        gravest = gravest_of(failures)
+        quiet_at = world.in_seconds(self.quiet_s) if outcome == "unknown" else None
+        self.effect.record(world, row, outcome, gravest, quiet_at)
+        gravest.effect = self.effect.name
+        raise gravest
+
+
+def close_cut(ledger: Ledger, now: str, quiet_at: Callable[[AttemptRow], str]) -> Iterator[AttemptRow]:
+    """Close what a killed run left open, and yield each attempt: nobody knows its end, and it was no failure.
+
+    The quiet time begins now: when the process died, the server may still have been reading.
+    """
+    ledger.end_cut_deeds(now)
+    for attempt in ledger.open_attempts():
+        ledger.close_attempt(
+            attempt.id, outcome="unknown", now=now, detail="the process ended before the answer",
+            quiet_at=quiet_at(attempt), counts=False,
+        )  # fmt: skip
+        yield attempt
