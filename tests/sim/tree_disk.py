@@ -18,7 +18,7 @@ from xnatsync.core.errors import FolderMissing, PlaceTaken, SourceChanged, Sourc
 from xnatsync.core.moment import parse
 from xnatsync.core.paths import OWN_FOLDER, folded
 from xnatsync.disk.failures import Operation, our_disk
-from xnatsync.disk.tree_paths import failed, own_steps, refused, steps
+from xnatsync.disk.tree_paths import called_otherwise, failed, own_steps, refused, steps
 from xnatsync.ports.drop import ProblemSeen
 from xnatsync.ports.tree import Content, TreeLook
 
@@ -468,7 +468,10 @@ class SimTreeDisk:
         steps(path)
         held = self.spelled(path)
         if held != path and (exact or held.rpartition("/")[0] != path.rpartition("/")[0]):
-            raise refused(path, "something exists there whose name differs only in case or accents")
+            mine, there = next(
+                pair for pair in zip(path.split("/"), held.split("/"), strict=True) if pair[0] != pair[1]
+            )
+            raise refused(path, called_otherwise(mine, [there]))
         return held
 
     def _file(self, path: str) -> Inode:

@@ -219,12 +219,12 @@ def tame(history: TreeHistory) -> bool:
     return acted
 
 
-def call_otherwise(history: TreeHistory, path: str) -> bool:
-    """Gives another label to whom a path names: where a label changed in case alone, no folder can follow."""
+def call_otherwise(history: TreeHistory, part: str) -> bool:
+    """Gives another label to whom a folder names: where a label changed in case alone, no folder can follow."""
     acted = False
     for one, _ in history.server.owners():
         label = None if isinstance(one, Project) else label_in(one, PROJECT)
-        if label and not isinstance(one, Project) and any(label in part for part in path.split("/")):
+        if label and not isinstance(one, Project) and label in part:
             history.faults.counts["tamed"] += 1
             _relabel(history, one, f"{SECRET}_tame{history.faults.counts['tamed']}")
             acted = True

@@ -580,12 +580,12 @@ class TreeHistory:
             return
         if code in {errors.NameHostile.code, errors.NameClash.code, errors.PlaceTaken.code} and tame(self):
             return
-        if code == errors.PlaceTaken.code and self.disk.spelled(path) != path and call_otherwise(self, path):
-            return
         there = self.disk.spelled(path)
         if there != path:  # what is called alike makes way, with everything in it
             pairs = list(zip(path.split("/"), there.split("/"), strict=True))
             first = next(number for number, (mine, other) in enumerate(pairs) if mine != other)
+            if code == errors.PlaceTaken.code and call_otherwise(self, pairs[first][0]):
+                return
             there = "/".join(other for _, other in pairs[: first + 1])
         away = {name for name in self.disk.shown() if name == there or name.startswith(f"{there}/")}
         if code == errors.NameClash.code:  # what lies here alone makes way

@@ -660,7 +660,7 @@ class PlaceTaken(DiskError):
     code = "XS-PLACE-TAKEN"
     exit_code = Exit.HELD
     disposition = Disposition.RETRY
-    advice = "Nothing to do now: the next run tries another name. If it repeats, move away what is at the place named."
+    advice = "Move away, or rename, what is at the place named; the next run looks again by itself."
 
 
 class LinkInOurWay(DiskError):

@@ -15,11 +15,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from xnatsync.core.errors import FolderMissing, NameHostile, PlaceTaken, XnatsyncError
-from xnatsync.core.paths import OWN_FOLDER, HostileName, check_segment
+from xnatsync.core.paths import OWN_FOLDER, HostileName, check_segment, folded
 from xnatsync.disk.durable import sync_folders
 from xnatsync.disk.failures import LinkOnTheWay, Operation, one_thing, our_disk
 from xnatsync.disk.handles import Opened, Spot, named
-from xnatsync.disk.spelling import respelled
+from xnatsync.disk.spelling import respelled, shown
 
 WINDOWS = os.name == "nt"
 FOLDERS_MAX = 1000  # whose names are remembered, on disks that take `A` and `a` for one
@@ -65,6 +65,13 @@ def refused(path: str, why: str) -> PlaceTaken:
     return PlaceTaken(
         f"{path!r}: {why}; nothing was written", advice="Move away what is there, or rename it on the server."
     )
+
+
+def called_otherwise(name: str, there: Iterable[str]) -> str:
+    """Say what of a folder is in the way of a name on a disk that takes `A` and `a` for one."""
+    mine = shown(name)
+    other = next((each for each in sorted(map(shown, there)) if folded(each) == folded(mine)), "something")
+    return f"{other!r} exists there, which this disk takes for the same name as {mine!r}"
 
 
 def failed(root: Path, error: OSError, doing: str, operation: Operation | None = None) -> XnatsyncError:
@@ -139,7 +146,7 @@ class Ways:
         with os.scandir(folder) as found:
             listed = self._listed[folder] = frozenset(entry.name for entry in found)
         if name not in listed:
-            raise refused(path, "something exists there whose name differs only in case or accents")
+            raise refused(path, called_otherwise(name, listed))
 
     def is_settled(self, folder: Path) -> bool:
         """Tells whether a folder's own name is known to be on the disk."""

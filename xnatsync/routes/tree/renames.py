@@ -30,6 +30,7 @@ class _Move:
     owner: Owner
     pairs: _Pairs
     taken: str = ""
+    why: str = ""  # what the disk, or another owner, had against it
     refused: DiskRefused | None = None  # the disk refuses to rename it, though its place is free
     halfway: bool = False  # a part of it lies in its new place, and does not go back
 
@@ -59,7 +60,7 @@ def follow(world: TreeWorld, found: Survey) -> None:
 def _trouble(move: _Move, text: str) -> Trouble:
     if move.refused is not None:
         return Trouble(move.taken, move.refused.code, str(move.refused), person=True)
-    return Trouble(move.taken, PlaceTaken.code, text, person=True)
+    return Trouble(move.taken, PlaceTaken.code, f"{text}: {move.why}" if move.why else text, person=True)
 
 
 # --- who moves ---------------------------------------------------------------------------------------------------
@@ -161,7 +162,7 @@ def _done(world: TreeWorld, found: Survey, move: _Move) -> bool:
             if gone and not ledger.others_below(route.name, target, move.row.id):
                 before.append(target)
                 continue  # nothing is called so any more, but something whose name differs in case alone may be there
-            move.taken = target
+            move.taken, move.why = target, str(error)
             move.refused = error if isinstance(error, DiskRefused) else None
             left = [(done, back) for done, back in reversed(renamed) if not _is_back(world, route.folder, back, done)]
             move.halfway = bool(left or (before and world.disk.look_tree(route.folder, before).files))
