@@ -339,10 +339,12 @@ def test_a_store_that_is_never_taken_is_repeated_with_growing_waits(pushing: Mir
 
 
 class Ahead(SystemClock):
-    """A clock that is 400 days ahead."""
+    """A clock that is so many days ahead."""
+
+    days = 0
 
     def now(self) -> datetime:
-        return super().now() + timedelta(days=400)
+        return super().now() + timedelta(days=self.days)
 
 
 class AheadApp(App):
@@ -352,14 +354,22 @@ class AheadApp(App):
         return Ahead(self.stop)
 
 
+@pytest.mark.parametrize("days", [(400,), (400, 2)])
 @pytest.mark.parametrize("kind", ["", "lost_reply", "cut_request"])
-def test_a_store_by_a_clock_ahead_is_over_when_the_clock_is_right(pushing: MirrorWorld, kind: str) -> None:
-    """What was announced, and how it ended, is 400 days away: the next run goes on, and does not wait for that day."""
+def test_a_store_by_a_clock_ahead_is_over_when_the_clock_is_right(
+    pushing: MirrorWorld, monkeypatch: pytest.MonkeyPatch, kind: str, days: tuple[int, ...]
+) -> None:
+    """What was announced, and how it ended, is days away: the next runs go on, and do not wait for that day.
+
+    Nor where the clock was set right in two steps.
+    """
     write(pushing, REPORT, b"good")
     if kind:
         pushing.fault("PUT", "/resources/QC/files", kind, times=1)
     pushing.make_app = AheadApp
-    pushing.mirror(patience_s=0.0)
+    for ahead in days:
+        monkeypatch.setattr(Ahead, "days", ahead)
+        pushing.mirror(patience_s=0.0)
     pushing.make_app = App
 
     assert pushing.mirror().exit_code == 0

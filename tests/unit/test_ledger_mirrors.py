@@ -511,23 +511,39 @@ def test_a_deed_stays_what_it_was(ledger: Ledger, bypass: sqlite3.Connection) ->
     )
 
 
-@pytest.mark.parametrize("outcome", [None, "ok", "failed", "unknown"])
-def test_a_deed_of_a_clock_that_was_ahead_is_quiet_from_now_on_once(ledger: Ledger, outcome: str | None) -> None:
-    """Its whole quiet time, begun by the first run whose clock is right; who had the file first is told as before."""
+def test_the_quiet_time_of_a_deed_becomes_shorter_alone(ledger: Ledger) -> None:
+    """For what a clock that was ahead wrote down; all else of it stays, and so does a quiet time that is short."""
     row = known(ledger)
-    begun, ended, until = "2027-04-05T12:00:00.000Z", "2027-04-05T12:00:10.000Z", "2027-04-05T12:01:10.000Z"
+    begun, until = "2027-04-05T12:00:00.000Z", "2027-04-05T12:01:00.000Z"
     deed = ledger.begin_deed(
         row.id, DICOM, "a", run_id=1, sha256=bytes(32), request_id="r", now=begun, quiet_at=until
     )  # fmt: skip
-    if outcome is not None:
-        ledger.end_deed(deed.id, outcome=outcome, now=ended, quiet_at=until)  # type: ignore[arg-type]
+    ledger.end_deed(deed.id, outcome="unknown", now=begun)
     before = ledger.latest_deed(row.id, DICOM, "a")
     assert before is not None
 
-    for now in ("2026-03-01T12:00:00.000Z", "2026-03-01T12:00:30.000Z"):
-        ledger.disbelieve_the_future(now)
-        quiet_at = "2026-03-01T12:01:10.000Z" if outcome is None else "2026-03-01T12:01:00.000Z"
-        assert ledger.latest_deed(row.id, DICOM, "a") == replace(before, quiet_at=quiet_at)
+    for moment in (NOW, LATER):
+        ledger.shorten_deed(deed.id, moment)
+        assert ledger.latest_deed(row.id, DICOM, "a") == replace(before, quiet_at=NOW)
+
+
+@pytest.mark.parametrize("came", ["2026-01-01", "2027-04-05"])
+@pytest.mark.parametrize("stored", ["2026-01-01", "2027-04-05"])
+@pytest.mark.parametrize("run_id", [1, 2])
+def test_what_came_from_the_server_before_is_told_by_the_order_of_runs(
+    ledger: Ledger, came: str, stored: str, run_id: int
+) -> None:
+    """Whatever their clocks say; within one run the moments tell it."""
+    row, run = known(ledger), ledger.start_run("command", 1, "boot", "0", NOW)
+    (version,) = begun(ledger, row, "P1/a", now=came)  # in run 1
+    deed = ledger.begin_deed(
+        row.id, DICOM, "a", run_id=run_id, sha256=version.sha256, request_id="r", now=stored, quiet_at=stored
+    )  # fmt: skip
+
+    assert run == 2
+    assert ledger.had_from_server_before(deed, ["nightly"], "P1/a") is (run_id == 2 or came < stored)
+    assert not ledger.had_from_server_before(deed, ["other"], "P1/a")
+    assert not ledger.had_from_server_before(replace(deed, sha256=bytes(32)), ["nightly"], "P1/a")
 
 
 def test_the_quiet_time_of_a_cut_deed_begins_when_its_death_is_noticed(ledger: Ledger) -> None:
@@ -546,19 +562,6 @@ def test_the_quiet_time_of_a_cut_deed_begins_when_its_death_is_noticed(ledger: L
         assert (cut.outcome, cut.quiet_at) == ("unknown", "2026-03-01T13:31:00.000Z")
     assert ledger.latest_deed(row.id, DICOM, "ended") == ended
     assert ledger.open_deeds() == []
-
-
-def test_a_deed_that_a_right_clock_wrote_stays_as_quiet(ledger: Ledger) -> None:
-    """A run that begins while it may still land waits no longer and no shorter."""
-    row = known(ledger)
-    deed = ledger.begin_deed(
-        row.id, DICOM, "a", run_id=1, sha256=bytes(32), request_id="r",
-        now="2026-03-01T12:00:00.000Z", quiet_at="2026-03-01T12:01:00.000Z",
-    )  # fmt: skip
-
-    ledger.disbelieve_the_future("2026-03-01T12:00:30.000Z")
-
-    assert ledger.latest_deed(row.id, DICOM, "a") == deed
 
 
 # --- from version 1 ----------------------------------------------------------------------------------------------

@@ -67,6 +67,14 @@ class Deeds(Connection):
                 quiet_s = (parse(deed.quiet_at) - parse(deed.began_at)).total_seconds()
                 self.end_deed(deed.id, outcome="unknown", now=now, quiet_at=later(now, max(0.0, quiet_s)))
 
+    def shorten_deed(self, deed_id: int, quiet_at: str) -> None:
+        """Note that the quiet time of a deed ends earlier than was written down, by a clock that was ahead.
+
+        Its other moments stay: a deed is kept as it was.
+        """
+        with self.write():
+            self._run("update deed set quiet_at = ? where id = ? and quiet_at > ?", [quiet_at, deed_id, quiet_at])
+
     def latest_deed(self, owner_id: int, resource: ResourceKey, name: str) -> DeedRow | None:
         """Finds what was last done to one file of a resource."""
         where = "owner_id = ? and scan = ? and label = ? and name = ?"

@@ -94,23 +94,7 @@ class Standstill(Connection):
                     {"now": now, "quiet_at": later(now, min(rest_s, LONGEST_S)), "id": number},
                 )
             self._run("update attempt set began_at = ? where began_at > ?", [now, now])
-            self._shorten_deeds(now)
             for table in ("item", "unit", "owner"):
                 far = later(now, LONGEST_S)
                 self._run(f"update {table} set retry_at = ? where retry_at > ?", [now, far])
             self._run("update backoff set until = ? where until > ?", [now, later(now, LONGEST_S)])
-
-    def _shorten_deeds(self, now: str) -> None:
-        """Let the quiet time of deeds of a clock that was ahead begin now, once.
-
-        Their other moments stay: whether a mirror had brought the same file before tells whose it is, and both moments
-        may be of that clock.
-        """
-        rows = self._fetch(
-            "select id, since, quiet_at from (select id, coalesce(ended_at, began_at) as since, quiet_at from deed) "
-            "where since > :now and quiet_at > since",
-            {"now": now},
-        )
-        for number, since, quiet_at in rows:
-            rest_s = min((parse(quiet_at) - parse(since)).total_seconds(), LONGEST_S)
-            self._run("update deed set quiet_at = ? where id = ?", [later(now, rest_s), number])

@@ -9,7 +9,7 @@ from dataclasses import fields
 from xnatsync.core.errors import Bug
 from xnatsync.core.inventory import ResourceKey
 from xnatsync.ledger.connection import Connection, Value
-from xnatsync.ledger.tree_rows import Difference, NewVersion, PlacedVersion, VersionRow
+from xnatsync.ledger.tree_rows import DeedRow, Difference, NewVersion, PlacedVersion, VersionRow
 
 VERSION = ", ".join(field.name for field in fields(VersionRow))
 BEGIN = ", ".join(field.name for field in fields(NewVersion))
@@ -51,6 +51,20 @@ class Versions(Connection):
         """Finds what should lie at a path."""
         sql = f"select {VERSION} from version where route = ? and path = ? and until is null"
         return self._one(VersionRow, sql, [route, path])
+
+    def had_from_server_before(self, deed: DeedRow, routes: Sequence[str], path: str) -> bool:
+        """Tell whether what should lie at a path of some trees is what a deed stored, and came from the server before.
+
+        Runs follow each other whatever their clocks say; moments tell the order within one run alone.
+        """
+        sql = (
+            "select exists (select 1 from version where path = :path and until is null and origin = 'server' "
+            "and route in (select value from json_each(:routes)) and sha256 = :sha256 "
+            "and (coalesce(run_id, 0), since) < (:run, :began_at))"
+        )
+        values: dict[str, Value] = {"path": path, "routes": json.dumps(list(routes)), "sha256": deed.sha256}
+        values |= {"run": deed.run_id, "began_at": deed.began_at}
+        return bool(self._scalar(sql, values))
 
     def others_below(self, route: str, prefix: str, owner_id: int) -> bool:
         """Tells whether something of other owners should lie at or below a path."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xnatsync.core.errors import (
     ContentDiffers,
@@ -228,7 +228,7 @@ class PushStep:
             )
             return Refuse(error)
         there = listing.files.get((file.key.scan, file.key.label, file.name))
-        deed = self.world.ledger.latest_deed(row.id, file.key, file.name)
+        deed = self._latest_deed(row, file)
         last = _last(deed)
         known = _base(base) if base is not None else None
         ours = base is not None and base.origin == "tree"
@@ -251,6 +251,18 @@ class PushStep:
             return Refuse(short, person=False)
         return answer
 
+    def _latest_deed(self, row: OwnerRow, file: LocalFile) -> DeedRow | None:
+        """Return what was last stored under a name of the server; it is quiet for the route's `quiet` at most.
+
+        A longer rest was written down by a clock that was ahead, of however many: it begins now, once.
+        """
+        deed = self.world.ledger.latest_deed(row.id, file.key, file.name)
+        longest = self.world.in_seconds(self.survey.route.quiet_s)
+        if deed is None or deed.outcome in {None, "ok"} or deed.quiet_at <= longest:
+            return deed
+        self.world.ledger.shorten_deed(deed.id, longest)
+        return replace(deed, quiet_at=longest)
+
     def _is_there(self, owner: Owner, file: LocalFile) -> bool:
         """Tell whether the server gives a file by its name: then a catalogue names it, whatever the listing showed.
 
@@ -272,14 +284,14 @@ class PushStep:
 
     def _was_there(self, file: LocalFile, deed: DeedRow) -> bool:
         """Tells whether the content of a store was on the server before it: then it shows nothing of whose it is."""
-        return self._came_before(file, deed.sha256, deed.began_at) or self.world.ledger.was_there_before(deed)
+        return self._came_before(file, deed) or self.world.ledger.was_there_before(deed)
 
-    def _came_before(self, file: LocalFile, sha256: bytes, when: str) -> bool:
-        """Tells whether a mirror of the same tree had got this very content from the server by then."""
-        ledger, folders = self.world.ledger, self.world.folders
+    def _came_before(self, file: LocalFile, deed: DeedRow) -> bool:
+        """Tells whether a mirror of the same tree had got the content of a store from the server before it."""
+        folders = self.world.folders
         beside = [name for name, folder in folders.items() if folder == self.survey.route.folder]
-        found = (ledger.find_living(name, file.path) for name in beside if name != self.survey.route.name)
-        return any(old and (old.origin, old.sha256) == ("server", sha256) and old.since < when for old in found)
+        others = [name for name in beside if name != self.survey.route.name]
+        return self.world.ledger.had_from_server_before(deed, others, file.path)
 
     def _digest_there(self, owner: Owner, file: LocalFile, most: int) -> bytes:
         """Return the digest of what is there, b"" when it is longer than `most`: then it is another.
