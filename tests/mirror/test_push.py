@@ -380,6 +380,24 @@ def test_a_store_by_a_clock_ahead_is_over_when_the_clock_is_right(
     assert not [path for path in questions(pushing, mark) if "/resources" in path]
 
 
+def test_what_is_sent_from_another_folder_since_is_nobodys_in_the_old_one(pushing: MirrorWorld) -> None:
+    """A session was called otherwise: the older result is told once, and costs no question in every run."""
+    write(pushing, REPORT, b"good")
+    assert pushing.mirror().exit_code == 0
+    pushing.put(f"/data/projects/P1/subjects/S1/experiments/{pushing.number}?label=S1_NEW")
+    write(pushing, REPORT.replace("S1_MR", "S1_NEW"), b"better")
+
+    pushing.mirror()
+    assert stored(pushing) == {"resources/QC/files/report.txt": b"better"}
+    report = pushing.mirror()
+    mark = len(pushing.server.log)
+    pushing.mirror()
+
+    assert [path for path, _ in report.unplaced] == [REPORT]
+    assert not [path for path in questions(pushing, mark) if "/resources" in path]
+    assert (pushing.tree / REPORT).read_bytes() == b"good"
+
+
 def test_a_store_that_a_kill_cut_is_left_alone_for_a_quiet_time(pushing: MirrorWorld) -> None:
     """The process died long after it had announced the store: the server may be reading still, and nobody writes."""
     configure(pushing, quiet='"30s"')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from xnatsync.core.errors import (
@@ -115,6 +116,7 @@ class PushStep:
         listed = self._listing(owner).files if sent else {}
         for file, here in sent:
             self._prove(row, owner, file, here, base.get(file.path), listed)
+        self._let_go(row)
         hold_by(world, row, troubles, keeps_tries=bool(wait_until))  # a store without an answer
         if whole and not (troubles or wait_until or sent):
             self._note_counts(row)
@@ -133,8 +135,9 @@ class PushStep:
         """
         troubles: list[Trouble] = []
         whole = listing.complete and row.id in self.survey.seen
-        ended = set(self.survey.ended)
-        for version in self.world.ledger.living_of(row.id) if row.id in self.survey.seen else ():
+        living = self.world.ledger.living_of(row.id) if row.id in self.survey.seen else []
+        ended = {*self.survey.ended, *followed(living)}
+        for version in living:
             if version.path in fresh or version.id in ended:
                 continue
             file = LocalFile(version.path, version.key, version.name, version.size, version.mtime_ns)
@@ -143,6 +146,12 @@ class PushStep:
                 troubles.append(Trouble(version.path, answer.error.code, str(answer.error), answer.person))
             whole = whole and isinstance(answer, Agreed)
         return troubles, whole
+
+    def _let_go(self, row: OwnerRow) -> None:
+        """End what both sides agreed on at an older path of a file that was sent from another since."""
+        world = self.world
+        if older := followed(world.ledger.living_of(row.id)):
+            world.ledger.change_versions([], [(number, "moved") for number in sorted(older)], world.now(), world.run_id)
 
     def foresee(self, number: int) -> Foreseen:
         """Decide as `step` does, from the same looks, and do nothing; what would be fetched to compare is not."""
@@ -367,6 +376,16 @@ class PushStep:
             ended += outlived(world, row.route, row.id, [version])  # of a session that was made anew under its label
             world.ledger.change_versions([version], ended, world.now(), world.run_id)
         world.tally(row.route).add("proven")
+
+
+def followed(living: Sequence[VersionRow]) -> set[int]:
+    """Return which of the versions of an owner are followed by a newer one of the same file of the server.
+
+    Its session has another label, so it is sent from another folder now: what still lies in the old one belongs to
+    nothing on the server.
+    """
+    newest = {(version.key, version.name): version.id for version in sorted(living, key=lambda version: version.id)}
+    return {version.id for version in living if newest[version.key, version.name] != version.id}
 
 
 def _last(deed: DeedRow | None) -> LastDeed | None:
