@@ -170,10 +170,10 @@ def believes_a_clock_that_is_ahead() -> list[Any]:
 def waits_for_the_day_of_a_clock_that_was_ahead() -> list[Any]:
     """When a store is certainly over is believed, whatever clock wrote it down."""
 
-    def believed(self: PushStep, row: Any, file: Any) -> Any:
-        return self.world.ledger.latest_deed(row.id, file.key, file.name)
+    def believed(world: Any, _: Any, row: Any, file: Any) -> Any:
+        return world.ledger.latest_deed(row.id, file.key, file.name)
 
-    return [patch.object(PushStep, "_latest_deed", believed)]
+    return [patch.object(push_step, "latest_deed", believed)]
 
 
 def gives_up_an_owner_for_one_file() -> list[Any]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from xnatsync.core.errors import (
     ContentDiffers,
@@ -23,7 +22,7 @@ from xnatsync.core.errors import (
 from xnatsync.core.inventory import Owner, ResourceKey
 from xnatsync.core.mirror_decision import Trouble
 from xnatsync.core.moment import clock_words, later, parse
-from xnatsync.core.push_decision import Agreed, Compare, LastDeed, Later, Put, Refuse, Sending, decide_sending
+from xnatsync.core.push_decision import Agreed, Compare, Later, Put, Refuse, Sending, decide_sending
 from xnatsync.core.sides import BaseFile, ContentLike, ServerFile
 from xnatsync.core.streams import closed_after
 from xnatsync.engine.attempts import Attempt, OnFile
@@ -33,6 +32,7 @@ from xnatsync.ledger.tree_rows import DeedRow, NewVersion, OwnerRow, VersionRow
 from xnatsync.ports.tree import Content
 from xnatsync.routes.tree.holds import fail, hold_by, name_of
 from xnatsync.routes.tree.landing import outlived
+from xnatsync.routes.tree.push_past import followed, last_deed, latest_deed, was_there
 from xnatsync.routes.tree.push_survey import LocalFile, PushSurvey
 from xnatsync.routes.tree.world import TreeWorld
 
@@ -237,13 +237,13 @@ class PushStep:
             )
             return Refuse(error)
         there = listing.files.get((file.key.scan, file.key.label, file.name))
-        deed = self._latest_deed(row, file)
-        last = _last(deed)
+        deed = latest_deed(self.world, route, row, file)
+        last = last_deed(deed)
         known = _base(base) if base is not None else None
         ours = base is not None and base.origin == "tree"
         now = self.world.now()
         if deed is not None and deed.outcome != "ok" and now >= deed.quiet_at:
-            last = None if self._was_there(file, deed) else last  # it proves nothing to be ours
+            last = None if was_there(self.world, route, file, deed) else last  # it proves nothing to be ours
         complete = listing.complete
         if known is not None or last is not None:  # else all that follows is a store that may be refused
             if there is None and file.key in listing.hidden:
@@ -259,18 +259,6 @@ class PushStep:
             short = ListingShort("the server has a file of this name that it does not list, so nothing was sent")
             return Refuse(short, person=False)
         return answer
-
-    def _latest_deed(self, row: OwnerRow, file: LocalFile) -> DeedRow | None:
-        """Return what was last stored under a name of the server; it is quiet for the route's `quiet` at most.
-
-        A longer rest was written down by a clock that was ahead, of however many: it begins now, once.
-        """
-        deed = self.world.ledger.latest_deed(row.id, file.key, file.name)
-        longest = self.world.in_seconds(self.survey.route.quiet_s)
-        if deed is None or deed.outcome in {None, "ok"} or deed.quiet_at <= longest:
-            return deed
-        self.world.ledger.shorten_deed(deed.id, longest)
-        return replace(deed, quiet_at=longest)
 
     def _is_there(self, owner: Owner, file: LocalFile) -> bool:
         """Tell whether the server gives a file by its name: then a catalogue names it, whatever the listing showed.
@@ -290,17 +278,6 @@ class PushStep:
         counted = self.survey.counted[row.id].get(key)
         many = sum((scan, label) == (key.scan, key.label) for scan, label, _ in listed)
         return counted is not None and many < counted
-
-    def _was_there(self, file: LocalFile, deed: DeedRow) -> bool:
-        """Tells whether the content of a store was on the server before it: then it shows nothing of whose it is."""
-        return self._came_before(file, deed) or self.world.ledger.was_there_before(deed)
-
-    def _came_before(self, file: LocalFile, deed: DeedRow) -> bool:
-        """Tells whether a mirror of the same tree had got the content of a store from the server before it."""
-        folders = self.world.folders
-        beside = [name for name, folder in folders.items() if folder == self.survey.route.folder]
-        others = [name for name in beside if name != self.survey.route.name]
-        return self.world.ledger.had_from_server_before(deed, others, file.path)
 
     def _digest_there(self, owner: Owner, file: LocalFile, most: int) -> bytes:
         """Return the digest of what is there, b"" when it is longer than `most`: then it is another.
@@ -366,7 +343,7 @@ class PushStep:
         mine = world.ledger.latest_deed(row.id, file.key, file.name)
         ours = mine is not None and mine.sha256 == here.sha256  # not what a mirror brought in the place of ours
         if mine is not None and mine.outcome != "ok":  # nor what a mirror had brought before ours was sent
-            ours = ours and not self._was_there(file, mine)
+            ours = ours and not was_there(world, self.survey.route, file, mine)
         version = NewVersion(
             row.id, file.key.scan, file.key.label, file.name, row.route, file.path,
             here.size, here.sha256, here.md5, here.mtime_ns, "tree" if ours else "server",
@@ -376,23 +353,6 @@ class PushStep:
             ended += outlived(world, row.route, row.id, [version])  # of a session that was made anew under its label
             world.ledger.change_versions([version], ended, world.now(), world.run_id)
         world.tally(row.route).add("proven")
-
-
-def followed(living: Sequence[VersionRow]) -> set[int]:
-    """Return which of the versions of an owner are followed by a newer one of the same file of the server.
-
-    Its session has another label, so it is sent from another folder now: what still lies in the old one belongs to
-    nothing on the server.
-    """
-    newest = {(version.key, version.name): version.id for version in sorted(living, key=lambda version: version.id)}
-    return {version.id for version in living if newest[version.key, version.name] != version.id}
-
-
-def _last(deed: DeedRow | None) -> LastDeed | None:
-    """One that was refused left nothing; one that was never closed counts as unknown."""
-    if deed is None or deed.outcome == "refused":
-        return None
-    return LastDeed(deed.sha256, deed.outcome in {None, "unknown"}, deed.quiet_at, failed=deed.outcome == "failed")
 
 
 def _base(row: VersionRow) -> BaseFile:
