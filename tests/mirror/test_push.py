@@ -17,6 +17,7 @@ from xnatsync.core.inventory import Inventory, ResourceKey
 from xnatsync.ledger.open import open_ledger
 
 REPORT = "P1/S1/S1_MR/resources/QC/files/report.txt"
+GONE = "P1/S1/S1_MR/resources/QC/files/gone.txt"
 SCAN_REPORT = "P1/S1/S1_MR/scans/1/resources/QC/files/deep/scan.json"
 
 
@@ -318,10 +319,19 @@ def test_a_store_that_fails_ends_in_the_same_state(pushing: MirrorWorld, kind: s
     assert stored(pushing) == {"resources/QC/files/report.txt": b"good" * 1000}
 
 
-@pytest.mark.parametrize("status", [502, 503])
-def test_a_store_that_is_never_taken_is_repeated_with_growing_waits(pushing: MirrorWorld, status: int) -> None:
-    """A listing that comes well in between ends none of them: a few stores in ten minutes, and none in the next run."""
+@pytest.mark.parametrize(("status", "beside"), [(502, True), (503, False)])
+def test_a_store_that_is_never_taken_is_repeated_with_growing_waits(
+    pushing: MirrorWorld, status: int, beside: bool
+) -> None:
+    """A listing that comes well in between ends none of them: a few stores in ten minutes, and none in the next run.
+
+    Nor does a file beside it that waits for a person: each look finds it, and its hold begins no waits anew.
+    """
     configure(pushing, quiet='"60s"')  # longer than the first waits: meanwhile there is nothing to do but to look
+    if beside:
+        write(pushing, GONE, b"deleted there")
+        assert pushing.mirror().exit_code == 0
+        pushing.delete(f"experiments/{pushing.number}/resources/QC/files/gone.txt")
     write(pushing, REPORT, b"good")
     fault = pushing.fault("PUT", "/resources/QC/files", "status", status=status, times=1000)
     pushing.make_app = HurriedApp

@@ -79,7 +79,7 @@ def hold_by(world: TreeWorld, row: OwnerRow, troubles: Sequence[Trouble], *, kee
             detail=f"{first.path}: {first.detail}{more}",
             advice=advice_of(first.code),
             retry_at=None,
-            tries=0,
+            tries=row.tries if keeps_tries else 0,
         )
         if row.code != first.code:
             world.note(row.route, first.code, f"o{row.id} waits for a person", level="error", owner=row.id)
