@@ -34,6 +34,7 @@ from xnatsync.sandbox.http import (
     subject_routes,
     user_routes,
     workflow_routes,
+    xmlupload_routes,
 )
 from xnatsync.sandbox.http.router import Routes
 from xnatsync.sandbox.model.site import Site
@@ -68,6 +69,7 @@ ATTACH: tuple[Callable[[Routes, Site], None], ...] = (
     anonymise_routes.attach,
     dicomdump_routes.attach,
     header_routes.attach,
+    xmlupload_routes.attach,
 )
 
 

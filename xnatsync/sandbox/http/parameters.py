@@ -59,6 +59,7 @@ OWN: Final[dict[str, str]] = {
     "cache_routes": "inbody overwrite",
     "member_routes": "",
     "user_routes": "",
+    "xmlupload_routes": "allowDataDeletion",
     "site_routes": "",
 }
 ITEMS: Final = frozenset(  # a name that is none of these is one of a field: `writing` knows it or refuses it
