@@ -153,3 +153,19 @@ def test_filing_asks_for_no_second_reading(world: DropWorld, after: str) -> None
     world.study(series=(2,))
 
     assert proven(world) == {Compared.PIXELS: 2}
+
+
+@pytest.mark.parametrize("script", [STRIPS, 'version "6.6"\n-(7FE1,1001)\n', 'version "6.6"\n(7FE1,0010) := "X"\n'])
+def test_what_stands_behind_the_pixel_data_is_no_head(world: DropWorld, script: str) -> None:
+    """A scanner's volume in a private element there, of which a script takes away or changes something, is filed."""
+    world.site.settings.update({"enableSitewideAnonymizationScript": True, "sitewideAnonymizationScript": script})
+    world.configure(after="delete")
+    files = world.study(series=(3,))
+    for path in files:
+        data = pydicom.dcmread(path)
+        data.add_new(0x7FE10010, "LO", "KRETZ_US")
+        data.add_new(0x7FE11001, "OB", b"a volume")
+        data.save_as(path)
+
+    assert world.sync().exit_code == 0
+    assert len([path for path in (world.folder / "done").rglob("*") if path.is_file()]) == len(files)

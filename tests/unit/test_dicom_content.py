@@ -139,3 +139,22 @@ def test_empty_pixel_data_are_none() -> None:
     facts = pixel_digest(iter([written(data)]), content=True)
 
     assert (facts.problem, facts.pixels) == ("", None)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_what_stands_behind_the_pixel_data_is_content_and_no_head(compressed: bool) -> None:
+    """An ultrasound scanner keeps its volume there, in a private element that a script may remove."""
+    data = pydicom.dcmread(get_testdata_files("JPEG2000.dcm" if compressed else "MR_small.dcm")[0])
+    for tag in [element.tag for element in data if element.tag > 0x7FE00010]:
+        del data[tag]
+    digests = []
+    for volume in (None, b"volume", b"volumf"):
+        if volume is not None:
+            data.add_new(0x7FE10010, "LO", "KRETZ_US")
+            data.add_new(0x7FE11001, "OB", volume)
+        facts = pixel_digest([written(data)], content=True)
+        digests.append((facts.content, facts.public))
+        assert not facts.has_private or volume is None or 0x00090010 in data
+
+    for column in zip(*digests, strict=True):
+        assert len(set(column)) == 3

@@ -6,6 +6,7 @@ data alone proves nothing of them, and a server may drop them, so a person is as
 
 from __future__ import annotations
 
+from xnatsync.dicom.content import ContentDigest, is_rewritten
 from xnatsync.dicom.elements import UNDEFINED, Coding, Stop, is_vr, next_element, skip, skip_sequence
 from xnatsync.dicom.source import ByteSource
 
@@ -13,14 +14,19 @@ _GROUP = 0x7FE0  # of pixel data
 _MARK_AT, _MARK = 128, b"DICM"
 
 
-def odd_behind_pixels(source: ByteSource, coding: Coding) -> str:
-    """Say what is odd about what follows the pixel data, "" when nothing is; never more than a stream's end is read."""
+def odd_behind_pixels(source: ByteSource, coding: Coding, content: ContentDigest | None) -> str:
+    """Say what is odd about what follows the pixel data, "" when nothing is; never more than a stream's end is read.
+
+    Elements there count as content as those before do: some scanners keep a whole volume in a private one.
+    """
     try:
         while source.need(8):
             if not _begins_an_element(source, coding):
                 return _rest(source)
             tag, vr, length = next_element(source, coding)
-            if length == UNDEFINED:
+            if content is not None and not is_rewritten(tag):
+                content.element(source, tag, vr, length, coding)
+            elif length == UNDEFINED:
                 skip_sequence(source, tag, Coding(explicit=False) if vr == b"UN" else coding)
             else:
                 skip(source, tag, length)

@@ -4,6 +4,7 @@ It covers every element but those that servers and their anonymisation scripts r
 for whom, UIDs): an SR's content, an RT structure, an encapsulated document, a waveform, a spectrum, the geometry.
 Lengths of sequences do not count, because a writer chooses between defined and undefined ones.  Private elements do
 count: for some objects they are all there is.  A second digest leaves them out, at any depth: scripts remove them.
+Those that stand where data stand, from group 7FE0 on, are in both.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ _REWRITTEN = frozenset(
     | {0x0020000D, 0x0020000E, 0x00200010, 0x00200052, 0x00204000}  # UIDs of study, series, frame; study ID, comments
     | {0x00880140}
 )
+_DATA = 0x7FE00000  # from here on elements are no head: some scanners keep a whole volume in a private one
 _PROCEDURE = (range(0x00400001, 0x00400555), range(0x00401001, 0x00405000))  # steps, requests and orders
 
 
@@ -91,7 +93,7 @@ class ContentDigest:
 
     @contextmanager
     def _maybe_private(self, tag: int) -> Iterator[None]:
-        if not tag >> 16 & 1:
+        if not tag >> 16 & 1 or tag >= _DATA:
             yield
             return
         self.has_private = True

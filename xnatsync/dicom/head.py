@@ -218,7 +218,7 @@ def _one_element(source: ByteSource, head: Head, wanted: Collection[int], hash_p
     if tag in PIXELS:
         head.has_pixels = True
         _read_pixels(source, head, length, hash_pixels)
-        head.odd = _too_few_pixels(head, length) or odd_behind_pixels(source, head.coding)
+        head.odd = _too_few_pixels(head, length) or odd_behind_pixels(source, head.coding, None)
         return True
     if length == UNDEFINED:
         skip_sequence(source, tag, Coding(explicit=False) if vr == b"UN" else head.coding)
@@ -241,7 +241,7 @@ def _one_digested(
     if tag in PIXELS:
         head.has_pixels = True
         _read_pixels(source, head, length, hash_pixels)
-        head.odd = _too_few_pixels(head, length) or odd_behind_pixels(source, head.coding)
+        head.odd = _too_few_pixels(head, length) or odd_behind_pixels(source, head.coding, content)
         return True
     if tag in wanted and length <= MAX_VALUE:
         value = take(source, tag, length)
