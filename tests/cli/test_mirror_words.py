@@ -51,7 +51,7 @@ def test_sync_says_what_came(trees: MirrorBox) -> None:
         """
         m  ROOT/tree: 1 of 1 session, 1 of 1 subject, 1 of 1 project looked at, 600 B fetched
           + 6 files new
-          ~ 3 metadata files brought
+          ~ 3 metadata files fetched
           now 1 session, 1 subject, 1 project, 9 files, SIZE
         6 files fetched (600 B)
         """
@@ -317,7 +317,7 @@ def test_the_story_of_a_path(by: str, troubled: MirrorBox) -> None:
         assert "Its folder was renamed with the label on the server." in told
     else:
         assert f"{moved} (route m)" in told
-        assert "Another version took its place. Its bytes lie in the trash as " in told
+        assert "Another version took its place. Its bytes are in the trash as " in told
         assert "That is what tree and server last agreed to hold." in told
 
 

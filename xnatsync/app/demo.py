@@ -109,7 +109,7 @@ def show(audience: Audience, own: Path | None, *, keep: bool, stop: threading.Ev
 
 def _awkward(stage: _Show) -> None:
     drop_awkward(stage.scene.root / "drop")
-    stage.audience.chapter("Five things lie in the drop folder:")
+    stage.audience.chapter("Five things are in the drop folder:")
     for line in (
         "monday_scan   a study of three series, with notes.txt and a .DS_Store between the pictures",
         "export.zip    another study, zipped",

@@ -88,7 +88,7 @@ def _version(row: VersionRow, owner: OwnerRow) -> Iterator[TreeSentence]:
     )
     if row.until is None or row.ended is None:
         return
-    where = f" Its bytes lie in the trash as {row.trash}." if row.trash else ""
+    where = f" Its bytes are in the trash as {row.trash}." if row.trash else ""
     yield TreeSentence(row.until, f"{_ENDS[row.ended]}.{where}", "ended")
 
 

@@ -94,7 +94,7 @@ def _mirror(part: MirrorPlan) -> Iterator[Block]:
     if still := _kinds(step.owner for step in part.steps if _is_still(step)):
         yield Line(f"= {counted_kinds(still)} only looked at: all files are the same", Tone.DIM, indent=2)
     if many := sum(step.metadata for step in part.steps):
-        yield Line(f"~ {counted(many, 'metadata file')} to bring", _TONES["~"], indent=2)
+        yield Line(f"~ {counted(many, 'metadata file')} to fetch", _TONES["~"], indent=2)
     if part.over_the_rail:
         yield Line(
             f"! that is more than max_delete = {part.route.max_delete} allows: none would be removed  [XS-MAX-DELETE]",

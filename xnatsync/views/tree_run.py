@@ -24,7 +24,7 @@ _DONE = (
     ("+", "sent", "file", "sent to the server"),
     ("=", "proven", "file", "proven there"),
     ("~", "replaced", "file", "replaced (the old version is kept)"),
-    ("~", "metadata", "metadata file", "brought"),
+    ("~", "metadata", "metadata file", "fetched"),
     ("-", "removed", "file", "moved to the trash, gone from the server"),
     ("-", "ended", "file", "gone on both sides"),
     ("=", "adopted", "file", "that were here already"),
