@@ -18,6 +18,7 @@ from xnatsync.sandbox.http import (
     group_routes,
     header_routes,
     import_routes,
+    investigator_routes,
     item_routes,
     listing_routes,
     member_routes,
@@ -70,6 +71,7 @@ ATTACH: tuple[Callable[[Routes, Site], None], ...] = (
     dicomdump_routes.attach,
     header_routes.attach,
     xmlupload_routes.attach,
+    investigator_routes.attach,
 )
 
 

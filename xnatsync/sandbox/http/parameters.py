@@ -60,6 +60,7 @@ OWN: Final[dict[str, str]] = {
     "member_routes": "",
     "user_routes": "",
     "xmlupload_routes": "allowDataDeletion",
+    "investigator_routes": "",
     "site_routes": "",
 }
 ITEMS: Final = frozenset(  # a name that is none of these is one of a field: `writing` knows it or refuses it

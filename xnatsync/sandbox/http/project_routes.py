@@ -9,6 +9,7 @@ from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, te
 from xnatsync.sandbox.http.loading import load_values, model_errors
 from xnatsync.sandbox.http.parameters import only
 from xnatsync.sandbox.http.router import Routes
+from xnatsync.sandbox.model import investigators
 from xnatsync.sandbox.model.creation import check_project_names, create_project
 from xnatsync.sandbox.model.deletion import delete_project
 from xnatsync.sandbox.model.hierarchy import find_project
@@ -115,6 +116,7 @@ class _Writer:
         names = [values.fields.get(key, "") for key in ("secondary_ID", "name")] + [*values.aliases]
         with model_errors():
             check_project_names(site, project_id, names)
+            investigators.check(site, values.people)
             if project is None:
                 if not request.user.admin and (
                     request.user.guest or not site.settings.flag("uiAllowNonAdminProjectCreation")
@@ -124,6 +126,7 @@ class _Writer:
             else:
                 self._may_edit(request, project, "delete")
             changed = apply(values, project)
+            changed |= investigators.settle(site, project, values.people, request.user)
             if settle(site, request.user, project, values) or changed:
                 site.changed(project)
         if access := request.param("accessibility"):

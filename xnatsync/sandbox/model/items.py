@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from xnatsync.sandbox.model.objects import Experiment, Part, Project, Resource, Scan, Stamps, Subject
@@ -41,10 +41,13 @@ def project_item(project: Project) -> Item:
         "aliases/alias",
         (_member("xnat:projectData_alias", alias=alias, source=source) for alias, source in project.aliases.items()),
     )
-    item.add("PI", _person(project.fields, "PI"))
+    item.add("PI", _keyed(_person(project.fields, "PI"), [project.pi]))
     item.add("resources/resource", (resource_item(each) for each in project.resources.values()))
     item.add("fields/field", _variables(project.variables, "xnat:projectData_field"))
     _add_parts(item, project.parts)
+    for name, members in item.children:
+        if name == "investigators/investigator":
+            _keyed(members, project.investigators)
     return item
 
 
@@ -172,6 +175,14 @@ def _person(values: Mapping[str, str], where: str = "investigator") -> list[Item
     found = {name: values[key] for key, name in _PERSON.items() if values.get(key)}
     found |= {key.removeprefix(f"{where}/"): value for key, value in values.items() if key.startswith(f"{where}/")}
     return [Item("xnat:investigatorData", found)] if found else []
+
+
+def _keyed(people: list[Item], rows: Sequence[int]) -> list[Item]:
+    """Give investigators the keys of their rows."""
+    for person, row in zip(people, rows, strict=False):
+        if row:
+            person.keys["xnat_investigatordata_id"] = row
+    return people
 
 
 def _member(xsi_type: str, **values: str) -> Item:

@@ -54,6 +54,15 @@ class Part:
 
 
 @dataclass(slots=True)
+class Investigator:
+    """A person responsible for projects; fields without a value are absent."""
+
+    id: int
+    fields: dict[str, str] = field(default_factory=dict)
+    inserted_by: str = ""
+
+
+@dataclass(slots=True)
 class Stamps:
     """Who and when.  Texts are server-local without zone, as XNAT shows them (hierarchy.md §3.9)."""
 
@@ -160,6 +169,8 @@ class Project:
     prearchive_code: int = 4  # 0 manual, 4 auto-archive, 5 auto-archive and overwrite
     quarantine_code: int = 0
     anonymise: bool = False  # the project's own anonymisation script is enabled
+    pi: int = 0  # the principal investigator's row; 0 = none
+    investigators: list[int] = field(default_factory=list)  # rows of the others, in the order of `parts`
     resources: dict[str, Resource] = field(default_factory=dict)
     custom: dict[str, object] = field(default_factory=dict)
     parts: dict[str, list[Part]] = field(default_factory=dict)

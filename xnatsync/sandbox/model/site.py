@@ -10,7 +10,7 @@ from pathlib import Path
 
 from xnatsync.sandbox.model.accounts import AccountBook, Accounts, User
 from xnatsync.sandbox.model.logins import Logins
-from xnatsync.sandbox.model.objects import Experiment, Project, Scan, Stamps, Subject
+from xnatsync.sandbox.model.objects import Experiment, Investigator, Project, Scan, Stamps, Subject
 from xnatsync.sandbox.model.persist import Documents
 from xnatsync.sandbox.model.prearchive import Prearchive
 from xnatsync.sandbox.model.settings import Settings, Value
@@ -35,6 +35,7 @@ class SiteRecord:
     retired_projects: list[str] = field(default_factory=list)  # deleted ids cannot be used again (hierarchy.md §4.3)
     configs: dict[str, dict[str, object]] = field(default_factory=dict)  # the config service, by "project/tool/path"
     workflows: list[dict[str, str]] = field(default_factory=list)
+    investigators: dict[str, Investigator] = field(default_factory=dict)  # by id
 
 
 class Site:

@@ -14,12 +14,14 @@ from xnatsync.sandbox.model.creation import ModelError
 from xnatsync.sandbox.model.documents import read_document
 from xnatsync.sandbox.model.fields import field_at, stored_key
 from xnatsync.sandbox.model.fieldvalues import checked, checked_field
+from xnatsync.sandbox.model.investigators import is_reference
 from xnatsync.sandbox.model.objects import Experiment, Part, Project, Scan, Subject
 from xnatsync.sandbox.model.schema import Element, element, is_a, named_type
 from xnatsync.sandbox.model.shortcuts import READ_ONLY, ROOT_ELEMENTS, SHORTCUTS
 
 _MEMBER = re.compile(r"(?P<path>[^\[\]]+)\[@?(?P<by>[\w-]+)=(?P<value>[^\]]*)\](?:/(?P<rest>[^\[\]]+))?")
 _CONDITION = re.compile(r"\[@?xsi:type=[^\]]*\]")
+_ALIAS = re.compile(r"aliases/alias(?:\[\d+\])?(?:/alias)?", re.IGNORECASE)
 _IDENTITY = ("ID", "name", "imageScan_ID", "label")  # what tells one member of a collection from the next
 _SKIPPED = {"ID", "project", "label", "subject_ID", "imageSession_ID", "image_session_ID", "prearchivePath"}
 
@@ -47,6 +49,7 @@ class Values:
     shares: dict[str, str] = field(default_factory=dict)  # project -> label
     share: dict[str, str] = field(default_factory=dict)  # the one that parameters can name: its project, its label
     aliases: dict[str, str] = field(default_factory=dict)  # alias -> source
+    people: dict[str, str] = field(default_factory=dict)  # path of an investigator of a project -> key of the row
     document: bool = False  # they come from an XML document
 
 
@@ -86,11 +89,14 @@ def _set(into: Values, own: str, key: str, value: str) -> None:
         into.fields[path] = value
         return
     path = _CONDITION.sub("", path)
+    if own == "xnat:projectData" and is_reference(path):
+        into.people[path] = value
+        return
     if match := _MEMBER.fullmatch(path):
         _set_member(into, described, match, value)
     elif path.lower() in _SHARE and "sharing/share" in described.members:
         into.share[path.lower().rpartition("/")[2]] = value
-    elif path.lower() in {"aliases/alias", "aliases/alias/alias"}:
+    elif _ALIAS.fullmatch(path) and "aliases/alias" in described.members:
         into.aliases[value] = ""
     elif (found := field_at(own, path)) is not None:
         into.fields[stored_key(own, path)] = checked_field(found, value)
