@@ -21,3 +21,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Gives pytest-randomly its seed; `--randomly-seed` still overrules it, and without the plugin nothing is done."""
     if getattr(config.option, "randomly_seed", None) == "default" and not draws.EXPLORING:
         config.option.randomly_seed = draws.ORDER
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two workers a core: more than half of what the suite does is waiting for servers, flushes and processes."""
+    return 2 * (os.cpu_count() or 1)
