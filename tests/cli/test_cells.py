@@ -15,7 +15,7 @@ from cli.test_start import ALL
 from cli_fields import TABLES as DESCRIBED
 from cli_world import REPOSITORY, World
 from mirror_box import MirrorBox
-from xnatsync.views.cells import TABLES, cells_text, columns_of
+from xnatsync.views.cells import OF_ITS_OWN, TABLES, cells_text, columns_of
 from xnatsync.views.printable import printable
 
 SEPARATORS = {"csv": ",", "tsv": "\t"}
@@ -129,7 +129,7 @@ def test_trees_too(form: str, trees: MirrorBox) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [name for name in ALL if "-".join(name) not in {*TABLES, "mirror-manifest"}], ids=" ".join
+    "command", [name for name in ALL if "-".join(name) not in {*TABLES, "mirror-manifest", OF_ITS_OWN}], ids=" ".join
 )
 def test_what_prints_no_table_is_refused_before_anything_is_done(
     command: tuple[str, ...], box: World, monkeypatch: pytest.MonkeyPatch

@@ -14,7 +14,7 @@ from xnatsync.cli.program import run
 
 NOWHERE = {  # commands that need words of their own, with words that come as far as the configuration
     ("why",): ["x"], ("dismiss",): ["x"], ("retry",): ["x"], ("audit",): ["-P", "X"], ("mirror", "ls"): ["x"],
-    ("accept",): ["x"],
+    ("accept",): ["x"], ("ledger", "query"): ["select 1"], ("ledger", "export"): ["--to", "x"],
     ("mirror", "diff"): ["x", "now"], ("mirror", "restore"): ["x", ".", "--at", "now", "--to", "x"],
     ("mirror", "manifest"): ["x"], ("session", "show"): ["-E", "x"], ("project", "show"): ["x"],
     ("session", "download"): ["-E", "x", "--out", "x"], ("scan", "list"): ["-E", "x"], ("resource", "list"): ["x"],

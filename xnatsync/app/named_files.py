@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from xnatsync.core.errors import PlaceTaken
 from xnatsync.disk import atomic, drafts
@@ -33,10 +36,22 @@ def write_whole(place: Path, text: str, *, force: bool) -> None:
 
     PlaceTaken when something is there and `force` is not asked for, and where no report can ever have been.
     """
+    with streamed(place, force=force) as file:
+        file.write(text)
+
+
+@contextmanager
+def streamed(place: Path, *, force: bool) -> Iterator[TextIO]:
+    """Write a text file as `write_whole` does, piece by piece: it has its name when the block ends well."""
     refuse_taken([place], force=force)
     try:
         atomic.make_folder(place.parent)
-        drafts.write(place, text.encode("utf-8", "surrogatepass"), replace=force)
+        with drafts.begin(place) as draft:
+            text = io.TextIOWrapper(draft.file, encoding="utf-8", errors="surrogatepass", newline="")
+            yield text
+            text.flush()
+            text.detach()
+            draft.land(replace=force)
     except FileExistsError:
         raise PlaceTaken(f"{place} was made meanwhile: it was left as it is", advice=_ANOTHER) from None
     except OSError as error:

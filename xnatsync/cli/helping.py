@@ -60,6 +60,9 @@ EXAMPLES = {
     "resource list": ("resource list XNAT_E00001",),
     "resource download": ("resource download XNAT_E00001 NIFTI --file nifti.zip",),
     "audit": ("audit manifest.json -P NEURO",),
+    "ledger list": ("ledger list",),
+    "ledger query": ("ledger query 'select path, phase from item' -o csv",),
+    "ledger export": ("ledger export --to ~/ledger-2026", "ledger export receipt unit --to ~/receipts --format json"),
     "help": ("help session list",),
 }
 

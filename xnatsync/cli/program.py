@@ -22,6 +22,7 @@ from xnatsync.cli import (
     health,
     helping,
     inspect,
+    ledger,
     mirror,
     project,
     resolve,
@@ -43,7 +44,7 @@ from xnatsync.views.blocks import Line, Tone
 
 _MODULES = (
     *(demo, sync, verify, inspect, resolve, accept, mirror, configuration, health, sandbox),
-    *(account, project, subject, session, scan, resource, audit, helping),
+    *(account, project, subject, session, scan, resource, audit, ledger, helping),
 )
 # Newer versions of typer carry click inside: its exceptions are found through the one that typer exports.
 _CLICK_EXCEPTION = typer.BadParameter.__mro__[2]

@@ -13,7 +13,7 @@ from xnatsync.core.errors import Usage
 from xnatsync.core.pasting import Calling
 from xnatsync.report.streams import Loss
 from xnatsync.views.blocks import Block, Line, Table, Tone
-from xnatsync.views.cells import TABLES, cells_text, rows_of
+from xnatsync.views.cells import OF_ITS_OWN, TABLES, cells_text, rows_of
 from xnatsync.views.jsonout import array, document
 from xnatsync.views.printable import printable
 
@@ -53,7 +53,7 @@ class Shell:
         self.output = output or self.output
         self.quiet = self.quiet or quiet
         self.refresh()
-        if self.is_cells and command not in TABLES:
+        if self.is_cells and command not in TABLES and command != OF_ITS_OWN:
             raise Usage(
                 f"`{command.replace('-', ' ')}` prints no table, which {self.output} is",
                 advice="Use `-o table` or `-o json`.",
@@ -94,7 +94,7 @@ class Shell:
         if self.is_json:
             self.screen.document(array(rows))
         elif self.is_cells:
-            self.screen.exact(cells_text(self.command, self.output.value, rows))
+            self.screen.exact(cells_text(self.command, self.output.value, rows, tuple(columns)))
         elif self.quiet:
             for row in rows:
                 self.screen.document(printable(str(row[key])))

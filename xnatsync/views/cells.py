@@ -31,6 +31,8 @@ TABLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "scan-list": ("", ("id", "type", "series_description", "quality", "frames", "note", "xsi_type")),
     "resource-list": ("", ("label", "format", "file_count", "file_size", "content")),
     "status": ("routes.items", _ITEM),
+    "ledger-list": ("", ("table", "rows", "columns")),
+    "ledger-export": ("files", ("table", "path", "rows", "bytes")),
     "history": (
         "events", ("id", "at", "level", "code", "text", "route", "run", "item", "unit", "path", "data")
     ),
@@ -51,17 +53,24 @@ TABLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
 }  # fmt: skip
 
 
+OF_ITS_OWN = "ledger-query"  # prints a table whose columns are those of a question
+
+
 def columns_of(command: str) -> tuple[str, ...]:
     """Return the headings of a command's table."""
     return tuple(column.replace(".", "_") for column in TABLES[command][1])
 
 
-def cells_text(command: str, form: str, rows: Iterable[Mapping[str, object]]) -> str:
-    """Return a table as text: `csv` or `tsv`, each line with a line end."""
+def cells_text(command: str, form: str, rows: Iterable[Mapping[str, object]], columns: Sequence[str] = ()) -> str:
+    """Return a table as text, `csv` or `tsv`, a line a row; `columns` are for a command without its own."""
     out = io.StringIO()
     writer = csv.writer(out, delimiter=SEPARATORS[form], lineterminator="\n")
-    writer.writerow(columns_of(command))
-    writer.writerows([_cell(_value(row, column)) for column in TABLES[command][1]] for row in rows)
+    if command == OF_ITS_OWN:
+        writer.writerow(columns)
+        writer.writerows([_cell(row[column]) for column in columns] for row in rows)
+    else:
+        writer.writerow(columns_of(command))
+        writer.writerows([_cell(_value(row, column)) for column in TABLES[command][1]] for row in rows)
     return out.getvalue()
 
 
