@@ -1,4 +1,4 @@
-"""What people read uses the words of the field: a list of phrases that it does not use, each with the word instead."""
+"""What people read, on a screen or in a document, uses the words of the field: what to avoid, and the word instead."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tidy.house import modules
+from tidy.house import modules, tree_texts
 
 INSTEAD = {
     r"\b(lies|lay|lying)\b": "is, was, exists",
@@ -24,6 +24,22 @@ INSTEAD = {
     r"\bsettled down\b": "unchanged",
     r"\bcame into being\b": "was created",
 }
+
+ALLOWED = (  # the owner of a file, or of a project among its members; "where there is none"
+    r"\bowner only\b|\b(?:its|the file's) owner\b(?= (?:alone|and mode|can|may|\())|\bowners(?:,| and) members\b"
+    r"|\bthere (?:is|are|was|were) none\b"
+)
+
+NOT_JUDGED = {  # by the beginning of their paths
+    "CHANGELOG.md": "it records releases in the words that they had",
+    "docs/adr/": "a decision is a record: it keeps the words of its day",
+    "docs/guarantees.md": "it quotes the judges of the simulation and the seeds as they were met",
+    "docs/testing.md": "the same; its tables of faults and seeds are written by the simulation",
+    "docs/xnat/": "evidence: it quotes what XNAT says and asks for",
+}
+NOT_PROSE = re.compile(
+    r"^ *```.*?^ *```|(?:(?<=\n\n)|\A)(?: {4}.*\n?)+|`[^`]*`|(?<=\])\([^)\s]*\)|<!--.*?-->", re.MULTILINE | re.DOTALL
+)
 
 
 def texts_of(module: str) -> list[tuple[int, str]]:
@@ -57,6 +73,72 @@ def faults(text: str) -> list[str]:
         for phrase, instead in INSTEAD.items()
         if (found := re.search(phrase, text, re.IGNORECASE))
     ]
+
+
+def prose_of(page: str) -> list[tuple[int, str]]:
+    """The paragraphs, rows and points of a document, each with its first line; no code, link target or remark."""
+    blocks: list[tuple[int, str]] = []
+    for number, line in enumerate(NOT_PROSE.sub(_masked, page).splitlines(), 1):
+        if not blocks or not line.strip() or not blocks[-1][1] or re.match(r"\s*(?:[|#*-]|\d+\.)", line):
+            blocks.append((number, line.strip()))
+        else:
+            first, text = blocks[-1]
+            blocks[-1] = (first, f"{text} {line.strip()}")
+    return [(number, re.sub(ALLOWED, "_", text.replace("*", ""))) for number, text in blocks]
+
+
+def _masked(found: re.Match[str]) -> str:
+    return re.sub(r"[^\n]", "_", found[0])
+
+
+def _judged_pages() -> dict[str, str]:
+    return {
+        name: text for name, text in tree_texts() if name.endswith(".md") and not name.startswith(tuple(NOT_JUDGED))
+    }
+
+
+def test_documents_use_the_words_of_the_field() -> None:
+    """What a user reads: the README, the manual, and the pages for contributors."""
+    pages = _judged_pages()
+    found = [
+        f"{name}:{line}: {fault} ({text[:60]!r})"
+        for name, page in pages.items()
+        for line, text in prose_of(page)
+        for fault in faults(text)
+    ]
+
+    assert len(pages) > 15
+    assert found == []
+
+
+def test_every_document_that_is_not_judged_exists() -> None:
+    """The list of those left out does not outlive its reasons."""
+    names = [name for name, _ in tree_texts()]
+
+    assert [left for left in NOT_JUDGED if not any(name.startswith(left) for name in names)] == []
+
+
+@pytest.mark.parametrize(
+    ("page", "first"),
+    [("# A\n\nNothing is\nthere. It lies\nhere.\n", 3), ("| a | b |\n|---|---|\n| `c` | nobody |\n", 3),
+     ("* a\n* it\n  tells more\n", 2), ("1. all owners\n", 1), ("See [what is told](x.md).\n", 1),
+     ("a **moment**\n", 1), ("```\ncode\n```\n\nit is\nnone\n", 5), ("an owner of the file\n", 1)],
+)  # fmt: skip
+def test_a_phrase_in_a_document_is_found(page: str, first: int) -> None:
+    """In a paragraph, a row, a point or the text of a link, also across two lines; with the line where it begins."""
+    assert [line for line, text in prose_of(page) if faults(text)] == [first]
+
+
+@pytest.mark.parametrize(
+    "page",
+    ["```toml\nlies = 1\n```\n", "a\n\n    $ tell owner\n\n    lay\n", "the table `owner`", "`a moment\nago`",
+     "[kept](../tests/test_told.py)", "<!-- told by a test -->", "only its owner may read it", "owners and members",
+     "where there is none",
+     "* a\n  ```\n  lies\n  ```\n"],
+)  # fmt: skip
+def test_code_in_a_document_is_no_prose(page: str) -> None:
+    """Blocks, inline code, link targets and remarks; the rights of files and members have the field's own words."""
+    assert [text for _, text in prose_of(page) if faults(text)] == []
 
 
 def test_texts_use_the_words_of_the_field() -> None:
