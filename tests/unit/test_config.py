@@ -238,7 +238,7 @@ def test_the_message_is_clickable(tmp_path: Path) -> None:
         (['destination = "prearchive"', 'verify = "pixels"'], "verify", "proven by names only"),
         (['destination = "prearchive"', 'after = "delete"'], "after", "proven by names only"),
         (['destination = "prearchive"', 'other = "attach"'], "other", "no attachments"),
-        (['destination = "prearchive"', 'member_names = "original"'], "member_names", "must tell the UID"),
+        (['destination = "prearchive"', 'member_names = "original"'], "member_names", "must hold the UID"),
         (['streams = "2"'], "streams", "whole number"),
         (["streams = 0"], "streams", "at least 1"),
         (["streams = 99"], "streams", "at most 8"),
