@@ -148,6 +148,30 @@ def test_a_session_deleted_and_made_again_under_its_label(pulled: MirrorWorld, p
     quiet(pulled)
 
 
+def test_a_session_made_again_follows_to_where_the_layout_has_it(world: MirrorWorld) -> None:
+    """In folders that are called by accession IDs its folder has another name: nothing is called removed and stays."""
+    layout = {"scan": "{project}/by id/{session_id}/{scan}/{resource}/{path}"}
+    world.configure(layout=layout, policy="replica", metadata=False)
+    old = world.session_with()
+    world.fill(old, files=2)
+    assert world.mirror().exit_code == 0
+    world.delete(f"projects/P1/subjects/S1/experiments/{old}?removeFiles=true")
+    new = world.session_with()
+    for place, content in list(world.files().items()):
+        scan, resource, name = place.split("/")[3:]
+        world.upload(f"experiments/{new}/scans/{scan}/resources/{resource}/files/{name}", content)
+
+    report = world.mirror()
+
+    assert (report.exit_code, codes(report)) == (0, set()), report
+    assert report.counts["renamed"] == 1
+    assert {place.split("/")[2] for place in world.files()} == {new}
+    with world.opened_ledger() as ledger:
+        living = {path for path, _ in ledger.living("m")}
+    assert living == set(world.files())
+    quiet(world)
+
+
 @pytest.mark.parametrize("policy", ["add", "replica"])
 def test_a_session_that_moves_between_two_projects_of_a_mirror(world: MirrorWorld, policy: str) -> None:
     """Its folder goes along, with an analyst's file, and nothing is fetched."""

@@ -77,7 +77,8 @@ def _renamed(world: TreeWorld, found: Survey) -> list[_Move]:
             moves.append(_Move(row, number, owner, []))
             continue
         try:
-            moves.append(_Move(row, number, owner, _pairs(world, found, row, number, old, owner)))
+            pairs = _pairs(world, found, row, number, old, owner)
+            moves.append(_Move(row, number, owner, [pair for pair in pairs if pair[0] != pair[1]]))
         except HostileName as error:
             found.placed[number] = old
             text = f"its new label cannot be a folder: {error}"
@@ -105,8 +106,6 @@ def _inherited(world: TreeWorld, found: Survey) -> list[_Move]:
             pairs = _pairs(world, found, before, number, _shown(before, owner), owner)
         except HostileName:
             continue  # it is told when the owner is stepped
-        if _labels(before) == place:
-            pairs = [(version.path, version.path) for version in world.ledger.living_of(before.id)]
         moves.append(_Move(before, number, owner, pairs))
         by_id.pop(before.key, None)
         by_labels.pop(_labels(before), None)
@@ -114,7 +113,7 @@ def _inherited(world: TreeWorld, found: Survey) -> list[_Move]:
 
 
 def _pairs(world: TreeWorld, found: Survey, row: OwnerRow, heir: int, old: Owner, new: Owner) -> _Pairs:
-    """Lists what is to be renamed: a session's folders, with whatever else lies in them, or else each of its files.
+    """List where everything is and is to be: a session's folders, with whatever else is in them, or each of its files.
 
     In the folder of a subject or project lie the sessions' too, which follow by themselves; and where this one had
     nothing, another that was given its label may have moved in meanwhile.
@@ -123,7 +122,7 @@ def _pairs(world: TreeWorld, found: Survey, row: OwnerRow, heir: int, old: Owner
     before, after = layout.folders(old), layout.folders(new)
     alone = old.kind is OwnerKind.SESSION and before and len(before) == len(after) and "" not in before
     if alone and not any(world.ledger.others_below(found.route.name, folder, row.id) for folder in before):
-        return [pair for pair in zip(before, after, strict=True) if pair[0] != pair[1]]
+        return list(zip(before, after, strict=True))
     types = {key.scan: seen.scan_type for key, seen in found.wanted[heir].items()}
     sidecar = layout.sidecar(old), layout.sidecar(new)
     return [
@@ -134,7 +133,6 @@ def _pairs(world: TreeWorld, found: Survey, row: OwnerRow, heir: int, old: Owner
             if version.path == sidecar[0]
             else layout.path(new, version.key, version.name, scan_type=types.get(version.scan, ""))
         )
-        and target != version.path
     ]
 
 
