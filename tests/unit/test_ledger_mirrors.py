@@ -138,6 +138,17 @@ def test_holding_and_releasing(ledger: Ledger) -> None:
         ledger.owner(99)
 
 
+def test_what_nothing_holds_any_more_keeps_its_tries(ledger: Ledger) -> None:
+    """They count failures in a row: a release by a person, or a success, begins them anew."""
+    row = known(ledger)
+    ledger.hold_owner(row.id, hold="retry", code="XS-X", detail="d", advice="a", retry_at=LATER, tries=3)
+
+    ledger.unhold_owner(row.id)
+    assert ledger.owner(row.id) == replace(row, tries=3)
+    ledger.release_owner(row.id)
+    assert ledger.owner(row.id) == row
+
+
 def test_troubles_are_replaced_and_keep_since_when(ledger: Ledger) -> None:
     """A trouble that is still there is as old as it is; one that is over is gone."""
     row = known(ledger)

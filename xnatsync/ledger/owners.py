@@ -112,6 +112,14 @@ class Owners(Connection):
         with self.write():
             self._run(RELEASE.format(table="owner"), [owner_id])
 
+    def unhold_owner(self, owner_id: int) -> None:
+        """Let an owner be that nothing holds any more; how often it failed in a row is known still."""
+        with self.write():
+            self._run(
+                "update owner set hold = null, code = null, detail = null, advice = null, retry_at = null where id = ?",
+                [owner_id],
+            )
+
     def held_owners(self, route: str | None = None) -> list[OwnerRow]:
         """Lists the owners that wait for a person."""
         sql = f"select {OWNER} from owner where hold = 'person' and (:route is null or route = :route) order by id"

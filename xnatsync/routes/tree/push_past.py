@@ -25,6 +25,12 @@ def latest_deed(world: TreeWorld, route: PushRoute, row: OwnerRow, file: LocalFi
     return replace(deed, quiet_at=longest)
 
 
+def is_unstored(world: TreeWorld, row: OwnerRow, file: LocalFile) -> bool:
+    """Tell whether the last store of a file failed, or had no answer: its waits grow until one succeeds."""
+    deed = world.ledger.latest_deed(row.id, file.key, file.name)
+    return deed is not None and deed.outcome in {None, "failed", "unknown"}
+
+
 def last_deed(deed: DeedRow | None) -> LastDeed | None:
     """Return what a decision needs of it.
 

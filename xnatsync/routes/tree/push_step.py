@@ -32,7 +32,7 @@ from xnatsync.ledger.tree_rows import DeedRow, NewVersion, OwnerRow, VersionRow
 from xnatsync.ports.tree import Content
 from xnatsync.routes.tree.holds import fail, hold_by, name_of
 from xnatsync.routes.tree.landing import outlived
-from xnatsync.routes.tree.push_past import followed, last_deed, latest_deed, was_there
+from xnatsync.routes.tree.push_past import followed, is_unstored, last_deed, latest_deed, was_there
 from xnatsync.routes.tree.push_survey import LocalFile, PushSurvey
 from xnatsync.routes.tree.world import TreeWorld
 
@@ -117,7 +117,9 @@ class PushStep:
         for file, here in sent:
             self._prove(row, owner, file, here, base.get(file.path), listed)
         self._let_go(row)
-        hold_by(world, row, troubles, keeps_tries=bool(wait_until))  # a store without an answer
+        put_off = {trouble.path for trouble in troubles if not trouble.person}
+        unstored = any(is_unstored(world, row, file) for file in files if file.path in put_off)
+        hold_by(world, row, troubles, keeps_tries=unstored or bool(wait_until))  # only a store ends a store's waits
         if whole and not (troubles or wait_until or sent):
             self._note_counts(row)
         world.tally(row.route).add("incomplete", sum(not trouble.person for trouble in troubles))  # not sent this time

@@ -76,15 +76,17 @@ def push_survey(world: TreeWorld, route: PushRoute, *, dry: bool = False) -> Pus
         if gone:
             check_still_there(world, route)
         found.ended = [row.id for path in gone if (row := world.ledger.find_living(route.name, path)) is not None]
-    retried = {row.id for row in world.ledger.owners(route.name) if row.hold is not None}
+    held = [row for row in world.ledger.owners(route.name) if row.hold is not None]
     kept = world.ledger.living_resources(route.name, found.ended)
     if fresh or kept:
         inventory = world.archive(route.server).inventory(route.project, route.selection.kinds)
         _find_owners(world, found, inventory, fresh)
         _look_again(world, found, inventory, kept)
-    for number in retried - found.owners.keys() - kept.keys():  # what held it is no longer there
+        if not inventory.complete:  # whoever is not shown may be there all the same
+            held = [row for row in held if not any(_is_of(place, row) for place, _ in fresh)]
+    for number in {row.id for row in held} - found.owners.keys() - kept.keys():  # what held it is no longer there
         world.ledger.set_troubles(number, [], world.now())
-        world.ledger.release_owner(number)
+        world.ledger.unhold_owner(number)  # its files may be there again: under another label, say
     return found
 
 
@@ -207,6 +209,13 @@ def _labels(owner: Owner) -> tuple[str, str, str]:
 
 def _labels_of(place: Place) -> tuple[str, str, str]:
     return place.kind.value, place.subject, place.session
+
+
+def _is_of(place: Place, row: OwnerRow) -> bool:
+    """Tell whether a file lies where those of an owner lay when it was last looked at."""
+    if place.session_id:
+        return place.session_id == row.server_id
+    return _labels_of(place) == (row.kind, row.subject, row.session)
 
 
 def _why_unplaced(inventory: Inventory, place: Place) -> str:
