@@ -9,7 +9,22 @@ from pathlib import Path
 import httpx
 import pytest
 
-from sandbox.dicom_study import CT, MR, ROOT, SC, files, landed, logs, message, mr_object, project, rows, study
+from sandbox.dicom_study import (
+    CT,
+    MR,
+    ROOT,
+    SC,
+    files,
+    landed,
+    logs,
+    message,
+    mr_object,
+    project,
+    rows,
+    send,
+    study,
+    zipped,
+)
 from xnatsync.sandbox.http.server import SandboxServer
 from xnatsync.sandbox.model.site import Site
 
@@ -389,6 +404,51 @@ def test_a_project_may_take_pet_with_mr_for_pet(client: httpx.Client, value: str
     archive(client, ready(client, members, "project=P1&session=A_petmr_PetMr_1"))
     (row,) = rows(client.get("/data/projects/P1/experiments?format=json"))
     assert (row["xsiType"], row["label"]) == (kind, label)
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("A_PETMR_1", ["A_MR_1", "A_PET_1"]),
+        ("a_petmr_1", ["a_mr_1", "a_pet_1"]),
+        ("A_1", ["A_1_MR", "A_1_PET"]),
+        ("A_PetMr", ["A_PetMr_MR", "A_PetMr_PET"]),
+    ],
+)
+def test_a_project_may_take_pet_with_mr_apart(client: httpx.Client, name: str, labels: list[str]) -> None:
+    """T testModalityExtractionPetMrSplit: PET and its attenuation correction in one session, all else in the other."""
+    _petmr(client, "separate")
+    client.put("/data/projects/P1/prearchive_code/4").raise_for_status()
+    members = {
+        "1.dcm": mr_object(1, 1, sop_class=PETS, Modality="PT"),
+        "2.dcm": mr_object(2, 1),
+        "3.dcm": mr_object(3, 1, sop_class="1.2.840.10008.5.1.4.1.1.481.3", Modality="RTSTRUCT"),
+        "4.dcm": mr_object(4, 1, SeriesDescription="Head_MRAC_PET"),
+    }
+    answer = send(
+        client, zipped(members), f"project=P1&subject=S1&session={name}&dest=/archive/projects/P1&action=commit"
+    )
+    assert len(answer.text.split()) == 2
+    found = {row["label"]: row for row in rows(client.get("/data/projects/P1/experiments?format=json"))}
+    assert sorted(found) == labels
+    kinds = {label: found[label]["xsiType"] for label in labels}
+    assert kinds == {labels[0]: "xnat:mrSessionData", labels[1]: "xnat:petSessionData"}
+    scans = {
+        label: [row["ID"] for row in rows(client.get(f"/data/experiments/{found[label]['ID']}/scans?format=json"))]
+        for label in labels
+    }
+    assert scans == {labels[0]: ["2", "3"], labels[1]: ["1", "4"]}
+    assert rows(client.get("/data/prearchive/projects/P1?format=json")) == []
+
+
+def test_parts_that_nobody_archives_wait_in_the_prearchive(client: httpx.Client) -> None:
+    _petmr(client, "separate")
+    client.put("/data/projects/P1/prearchive_code/0").raise_for_status()
+    members = {"1.dcm": mr_object(1, 1, sop_class=PETS, Modality="PT"), "2.dcm": mr_object(2, 1)}
+    answer = send(client, zipped(members), "project=P1&subject=S1&session=A_1&dest=/archive/projects/P1&action=commit")
+    assert (answer.status_code, answer.text) == (200, "")
+    waiting = rows(client.get("/data/prearchive/projects/P1?format=json"))
+    assert [(row["name"], row["status"]) for row in waiting] == [("A_1_MR", "READY"), ("A_1_PET", "READY")]
 
 
 @pytest.mark.parametrize(("value", "words"), [("separate", "does not separate"), ("neither", "Unknown PET/MR setting")])

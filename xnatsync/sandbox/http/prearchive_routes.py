@@ -12,7 +12,7 @@ from xnatsync.sandbox.http import prearchive_content
 from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, escaped, text
 from xnatsync.sandbox.http.negotiation import listing_response
 from xnatsync.sandbox.http.router import Routes
-from xnatsync.sandbox.model import importing, operations, recovery
+from xnatsync.sandbox.model import importing, operations, recovery, separation
 from xnatsync.sandbox.model.archiver import Request as ArchiveRequest
 from xnatsync.sandbox.model.creation import ModelError
 from xnatsync.sandbox.model.hierarchy import find_project
@@ -207,7 +207,7 @@ class Prearchive:
         if any(key == "overrideLock" and value == "true" for key, value in fields):
             for row in rows:
                 self.site.prearchive.set_status(row, row.status.removeprefix("_"))
-        return self._queue(request, rows, "QUEUED_BUILDING", lambda row: operations.build(self.site, row))
+        return self._queue(request, rows, "QUEUED_BUILDING", lambda row: separation.build_parts(self.site, row))
 
     def _queue(self, request: Request, rows: list[Row], status: str, work: Callable[[Row], object]) -> Response:
         shown = []

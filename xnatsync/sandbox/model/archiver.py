@@ -46,8 +46,11 @@ def archive(site: Site, row: Row, request: Request) -> Experiment:
             return target
 
 
-def built_session(site: Site, row: Row) -> Experiment:
-    """Gives the session of a row as it was built, after a restart from the files."""
+def built_session(site: Site, row: Row, *, together: bool = False) -> Experiment:
+    """Gives the session of a row as it was built, after a restart from the files.
+
+    `together` takes PET with MR, though it is to be separated: the caller does so.
+    """
     content = site.prearchive.content(row)
     if not content.objects:
         raise ModelError(500, "Empty sessions cannot be archived.")  # T TestPrearchiveMgmt
@@ -55,9 +58,10 @@ def built_session(site: Site, row: Row) -> Experiment:
         if content.session is None:
             builder.arrange(site.store, row.path, content)
             user = site.settings.text("receivedFileUser")
-            setting = petmr.setting(site, row.project)
+            setting = petmr.PET if row.part == "PET" else petmr.setting(site, row.project)
             content.session = builder.build(content, row.path, row.name, site.stamp(user), petmr=setting)
-            petmr.check(setting, content.session)
+            if not together:
+                petmr.check(setting, content.session)
             content.session.project = row.project
         return content.session
 

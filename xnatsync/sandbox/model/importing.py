@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from xnatsync.sandbox.model import operations, unpack
+from xnatsync.sandbox.model import operations, separation, unpack
 from xnatsync.sandbox.model.accounts import User
 from xnatsync.sandbox.model.archiver import Request
 from xnatsync.sandbox.model.creation import ModelError
@@ -107,17 +107,22 @@ def _commit_all(site: Site, order: Order, rows: list[Row]) -> Iterator[str]:
             yield row.uri
             continue
         try:
-            ready = operations.build(site, row)
-            if not ready:
+            parts = separation.build_parts(site, row)
+            if not parts:
                 continue
             if not wants_archive or not row.project:
-                yield row.uri
+                yield row.uri  # of parts, too, though it is gone: XNAT answers what it was given
                 continue
-            rules = Rules(order.rules.override, order.rules.merge, order.rules.overwrite_files or overwrites(site, row))
-            request = Request(order.user, rules, overrides(order.params), order.flag("quarantine"))
-            yield archived_uri(site, operations.archive(site, row, request))
+            for part in parts:
+                if part is row or operations.auto_archives(site, part, asked=False):
+                    yield archived_uri(site, operations.archive(site, part, _request(site, order, part)))
         except ModelError as error:
             raise ModelError(400, f"unable to archive for the Prearchive session {row.uri}") from error
+
+
+def _request(site: Site, order: Order, row: Row) -> Request:
+    rules = Rules(order.rules.override, order.rules.merge, order.rules.overwrite_files or overwrites(site, row))
+    return Request(order.user, rules, overrides(order.params), order.flag("quarantine"))
 
 
 def overrides(params: Mapping[str, str]) -> dict[str, str]:

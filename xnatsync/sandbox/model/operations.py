@@ -50,7 +50,7 @@ def _failed(site: Site, row: Row, status: str, message: str) -> None:
     site.prearchive.set_status(row, status)
 
 
-def build(site: Site, row: Row) -> bool:
+def build(site: Site, row: Row, *, together: bool = False) -> bool:
     """Builds a session; tells whether it is READY: not when the row is locked or new files came meanwhile."""
     prearchive = site.prearchive
     with site.lock:
@@ -61,7 +61,7 @@ def build(site: Site, row: Row) -> bool:
         content.session = None
         if not content.objects:
             raise ModelError(500, "The session has no files.")
-        session = archiver.built_session(site, row)
+        session = archiver.built_session(site, row, together=together)
     with site.lock:
         if row.status == "RECEIVING_INTERRUPT":
             prearchive.set_status(row, "RECEIVING")

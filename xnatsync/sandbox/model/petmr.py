@@ -24,10 +24,15 @@ def setting(site: Site, project: str) -> str:
     return found
 
 
+def is_separate(wanted: str, session: Experiment) -> bool:
+    """Tell whether a session is to become two."""
+    return wanted == _SEPARATE and session.xsi_type == "xnat:petmrSessionData"
+
+
 def check(wanted: str, session: Experiment) -> None:
-    """Refuse to make one session of what is to be two: that is not there (docs/sandbox.md)."""
-    if wanted == _SEPARATE and session.xsi_type == "xnat:petmrSessionData":
-        raise ModelError(500, "This sandbox does not separate PET/MR sessions.")
+    """Refuse to make one session of what is to be two, where the sandbox does not separate (docs/sandbox.md)."""
+    if is_separate(wanted, session):
+        raise ModelError(500, "This sandbox does not separate PET/MR sessions here.")
 
 
 def pet_label(label: str) -> str:

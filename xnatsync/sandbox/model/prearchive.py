@@ -83,6 +83,7 @@ class Row:
     destination: str = ""  # the archive folder that files are being moved to
     direct: str = ""  # the archive folder of a direct-archive session
     id: int = 0  # of a direct-archive session
+    part: str = ""  # PET or MR when it was separated from a PET/MR session
 
     @property
     def locked(self) -> bool:

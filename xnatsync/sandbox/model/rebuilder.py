@@ -6,7 +6,7 @@ import logging
 import threading
 from typing import Final
 
-from xnatsync.sandbox.model import operations, recovery
+from xnatsync.sandbox.model import operations, recovery, separation
 from xnatsync.sandbox.model.archiver import Request
 from xnatsync.sandbox.model.creation import ModelError
 from xnatsync.sandbox.model.merge import Rules
@@ -76,11 +76,10 @@ def queue_build(site: Site, row: Row) -> None:
 
 def _build_and_archive(site: Site, row: Row) -> None:
     try:
-        if not operations.build(site, row):
-            return
-        if row.direct or (row.project and operations.auto_archives(site, row, asked=False)):
-            site.prearchive.set_status(row, "QUEUED_ARCHIVING")
-            operations.archive(site, row, own_request(site, row))
+        for part in separation.build_parts(site, row):
+            if part.direct or (part.project and operations.auto_archives(site, part, asked=False)):
+                site.prearchive.set_status(part, "QUEUED_ARCHIVING")
+                operations.archive(site, part, own_request(site, part))
     except ModelError as error:
         _LOG.debug("%s: %s", row.uri, error.message)  # the row's status and log say it to whom it concerns
     except Exception:
