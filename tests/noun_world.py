@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pytest
+
 from cli_world import REPOSITORY, Ran
 from xnatsync.cli.program import run
 from xnatsync.sandbox.http.server import SandboxServer
@@ -135,6 +137,22 @@ def noun_world(root: Path, read: Callable[[], tuple[str, str]]) -> Iterator[Noun
             yield NounWorld(root, server, owner, read)
     finally:
         site.close()
+
+
+@contextmanager
+def here(root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[NounWorld]:
+    """Put a world up for commands that run in this process: its environment is ours."""
+
+    def read() -> tuple[str, str]:
+        captured = capsys.readouterr()
+        return captured.out, captured.err
+
+    with noun_world(root, read) as found:
+        for name in ("XNATSYNC_BOX_PASSWORD", "XNATSYNC_CONFIG", "XNATSYNC_URL"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in found.environment.items():
+            monkeypatch.setenv(name, value)
+        yield found
 
 
 def furnish(world: NounWorld) -> dict[str, str]:

@@ -11,21 +11,13 @@ import pytest
 
 from cli_fields import document_faults
 from cli_world import Ran
-from noun_world import PROJECT, NounWorld, furnish, noun_world
+from noun_world import PROJECT, NounWorld, furnish, here
 from xnatsync.app.clock import today
 
 
 @pytest.fixture
 def far(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[NounWorld]:
-    def read() -> tuple[str, str]:
-        captured = capsys.readouterr()
-        return captured.out, captured.err
-
-    with noun_world(tmp_path, read) as found:
-        for name in ("XNATSYNC_BOX_PASSWORD", "XNATSYNC_CONFIG", "XNATSYNC_URL"):
-            monkeypatch.delenv(name, raising=False)
-        for name, value in found.environment.items():
-            monkeypatch.setenv(name, value)
+    with here(tmp_path, capsys, monkeypatch) as found:
         furnish(found)
         yield found
 

@@ -13,7 +13,7 @@ import pytest
 
 from cli_fields import document_faults
 from cli_world import Ran
-from noun_world import PROJECT, NounWorld, content, furnish, noun_world
+from noun_world import PROJECT, NounWorld, content, furnish, here
 from xnatsync.disk import locks, staging
 from xnatsync.sandbox.http.exchange import Request, Response
 from xnatsync.sandbox.http.faults import Fault
@@ -23,15 +23,7 @@ IS_ZIP = r"format=zip"
 
 @pytest.fixture
 def far(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[NounWorld]:
-    def read() -> tuple[str, str]:
-        captured = capsys.readouterr()
-        return captured.out, captured.err
-
-    with noun_world(tmp_path, read) as found:
-        for name in ("XNATSYNC_BOX_PASSWORD", "XNATSYNC_CONFIG", "XNATSYNC_URL"):
-            monkeypatch.delenv(name, raising=False)
-        for name, value in found.environment.items():
-            monkeypatch.setenv(name, value)
+    with here(tmp_path, capsys, monkeypatch) as found:
         furnish(found)
         yield found
 

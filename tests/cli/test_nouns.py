@@ -9,21 +9,13 @@ from typing import Any
 import pytest
 
 from cli_fields import document_faults, faults
-from noun_world import PASSWORD, PROJECT, USER, NounWorld, furnish, noun_world
+from noun_world import PASSWORD, PROJECT, USER, NounWorld, furnish, here
 from xnatsync.sandbox.http.faults import Fault
 
 
 @pytest.fixture
 def far(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[NounWorld]:
-    def read() -> tuple[str, str]:
-        captured = capsys.readouterr()
-        return captured.out, captured.err
-
-    with noun_world(tmp_path, read) as found:
-        for name in ("XNATSYNC_BOX_PASSWORD", "XNATSYNC_CONFIG", "XNATSYNC_URL"):
-            monkeypatch.delenv(name, raising=False)
-        for name, value in found.environment.items():
-            monkeypatch.setenv(name, value)
+    with here(tmp_path, capsys, monkeypatch) as found:
         yield found
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from hostile.listening import listening
 from hostile.oracle import Caught, judged, watchdog
 from xnatsync.core.errors import (
     ConnectionsTaken,
@@ -262,7 +263,6 @@ LISTED = json.dumps({"ResultSet": {"Result": [{
 @contextmanager
 def misbehaving(act: Callable[[Say], None]) -> Iterator[str]:
     """Lets everybody in, and misbehaves at every other request."""
-    listener = socket.create_server(("127.0.0.1", 0))
 
     def serve(connection: socket.socket) -> None:
         with suppress(OSError), connection:
@@ -283,16 +283,8 @@ def misbehaving(act: Callable[[Say], None]) -> Iterator[str]:
                         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     return
 
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        listener.close()
+    with listening(serve) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def _request(connection: socket.socket) -> bytes:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from hostile.listening import listening
 from hostile.oracle import judged, watchdog
 from hostile.test_slow_servers import BOUND_S, METHODS, OK, ONCE, TIMES, WRITES, _request
 from unit.test_xnat_certificates import certificate
@@ -94,7 +95,6 @@ def stopping(authority: Path, *, handshake: Act | None = None, middle: Act | Non
     """Lets everybody in over TLS; then connections, or answers, are acted on below it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority.with_name("server.pem"))
-    listener = socket.create_server(("127.0.0.1", 0))
     armed = threading.Event()
     greeted: list[int] = []
 
@@ -117,16 +117,8 @@ def stopping(authority: Path, *, handshake: Act | None = None, middle: Act | Non
                     if last:
                         return
 
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    try:
-        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        listener.close()
+    with listening(serve) as port:
+        yield f"https://127.0.0.1:{port}"
 
 
 def _lets_in(request: bytes, wrapped: ssl.SSLSocket, *, last: bool) -> bool:

@@ -19,7 +19,7 @@ from drop_pieces import Meddled, meddled_sync
 from drop_world import DropWorld
 from flushes import Flushes
 from mirror_world import MirrorWorld
-from noun_world import NounWorld, furnish, noun_world
+from noun_world import NounWorld, furnish, here
 from xnatsync.app.app import App
 from xnatsync.app.clock import SystemClock
 
@@ -177,15 +177,7 @@ def test_what_is_restored(world: MirrorWorld, monkeypatch: pytest.MonkeyPatch, t
 
 @pytest.fixture
 def far(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[NounWorld]:
-    def read() -> tuple[str, str]:
-        captured = capsys.readouterr()
-        return captured.out, captured.err
-
-    with noun_world(tmp_path, read) as found:
-        for name in ("XNATSYNC_BOX_PASSWORD", "XNATSYNC_CONFIG", "XNATSYNC_URL"):
-            monkeypatch.delenv(name, raising=False)
-        for name, value in found.environment.items():
-            monkeypatch.setenv(name, value)
+    with here(tmp_path, capsys, monkeypatch) as found:
         furnish(found)
         yield found
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from xnatsync.core.errors import PlaceTaken, SourceChanged, XnatsyncError
@@ -55,42 +57,37 @@ def remove(path: Path, anchors: Anchors = _NOWHERE) -> None:
 
     SourceChanged when a link is on the way: what lies behind it is somebody else's.
     """
-    try:
+    with _if_it_exists(lambda error: one_thing(error, f"removing {path}", Operation.REMOVE)):
         spot = _reach(anchors, path)
         spot.unlink()
         spot.sync()
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    except LinkOnTheWay as error:
-        raise on_a_link(error) from error
-    except OSError as error:
-        raise one_thing(error, f"removing {path}", Operation.REMOVE) from error
 
 
 def prune(folder: Path, anchors: Anchors = _NOWHERE) -> None:
     """Remove empty folders from the bottom up, and the folder itself when it is empty then; never a file or a link."""
-    try:
+    with _if_it_exists(lambda error: one_thing(error, f"removing empty folders of {folder}", Operation.REMOVE)):
         spot = _reach(anchors, folder)
         empty_folders(spot)
         spot.sync()
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    except LinkOnTheWay as error:
-        raise on_a_link(error) from error
-    except OSError as error:
-        raise one_thing(error, f"removing empty folders of {folder}", Operation.REMOVE) from error
 
 
 def settle(folder: Path, anchors: Anchors = _NOWHERE) -> None:
     """Bring the names in a folder to the disk, after a change of which nobody knows whether it got that far."""
-    try:
+    with _if_it_exists(lambda error: our_disk(error, f"flushing {folder}")):
         _reach(anchors, folder / "x").sync()
+
+
+@contextmanager
+def _if_it_exists(failed: Callable[[OSError], XnatsyncError]) -> Iterator[None]:
+    """Act on a path below our folders; one that does not exist is as wanted, a link on the way is an error."""
+    try:
+        yield
     except (FileNotFoundError, NotADirectoryError):
         return
     except LinkOnTheWay as error:
         raise on_a_link(error) from error
     except OSError as error:
-        raise our_disk(error, f"flushing {folder}") from error
+        raise failed(error) from error
 
 
 def on_a_link(error: LinkOnTheWay) -> XnatsyncError:
