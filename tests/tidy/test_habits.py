@@ -16,6 +16,7 @@ from tidy.house import (
     print_findings,
     sql_findings,
     thread_findings,
+    time_findings,
     url_findings,
 )
 
@@ -28,6 +29,7 @@ CHECKS: list[Callable[[str, str], list[str]]] = [
     print_findings,
     sql_findings,
     thread_findings,
+    time_findings,
     url_findings,
 ]
 
@@ -49,6 +51,7 @@ def test_every_named_supervisor_is_one() -> None:
 
 
 PLANTED: list[tuple[Callable[[str, str], list[str]], str]] = [
+    (time_findings, "wait_s = (parse(until) - parse(now)).total_seconds()"),
     (attempt_findings, "world.ledger.open_attempt(unit.id)"),
     (attempt_findings, "end = world.ledger.end_deed\nend(1)"),
     (effect_findings, "world.server(unit.server).put_file('E', 'R', 'n', c)"),

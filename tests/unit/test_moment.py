@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from xnatsync.core.moment import later, parse, stamp
+from xnatsync.core.moment import later, parse, seconds_between, stamp
 
 NOON = "2026-03-01T12:00:00.000Z"
 
@@ -44,3 +46,10 @@ def test_text_sorts_as_time_passes() -> None:
 
     assert steps == sorted(steps)
     assert len(set(steps)) == len(steps)
+
+
+@given(seconds=st.integers(-(10**9), 10**9).map(lambda ms: ms / 1000))
+def test_what_is_between_is_what_was_added(seconds: float) -> None:
+    """Backwards too: negative when the end comes first."""
+    assert seconds_between(NOON, later(NOON, seconds)) == pytest.approx(seconds, abs=0.0005)
+    assert seconds_between(later(NOON, seconds), NOON) == pytest.approx(-seconds, abs=0.0005)

@@ -7,7 +7,7 @@ import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
-from xnatsync.core.moment import parse
+from xnatsync.core.moment import seconds_between, stamp
 from xnatsync.ledger.rows import RunRow
 
 _SLACK_S = 60.0  # a process began before the run that it made, or about then
@@ -32,7 +32,7 @@ def is_alive(run: RunRow) -> bool:
     except (PermissionError, OverflowError):
         pass
     began = _began(run.pid)
-    return began is None or (parse(run.started_at) - began).total_seconds() > -_SLACK_S
+    return began is None or seconds_between(stamp(began), run.started_at) > -_SLACK_S
 
 
 def _began(pid: int) -> datetime | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from xnatsync.core.moment import clock_words, parse, stamp
+from xnatsync.core.moment import clock_words, seconds_between, stamp
 from xnatsync.core.pasting import command_line
 from xnatsync.core.settle import settles_at
 
@@ -74,7 +74,7 @@ def _unit_waits(ledger: Ledger, unit: UnitRow, now: str, pauses: Sequence[PauseR
     if attempts and attempts[-1].outcome in {None, "unknown"}:
         return unsure_words(attempts[-1], now)
     until = ledger.unsure_until(unit) if unit.phase == "planned" else None
-    if until is not None and parse(until) > parse(now):
+    if until is not None and seconds_between(now, until) > 0:
         return f"an upload to its session had no usable answer, and may still arrive: it goes on {_after(until, now)}"
     about = {f"route {unit.route}", "the ledger", f"server {unit.server}", f"writes to {unit.server}"}
     for pause in pauses:
@@ -105,7 +105,7 @@ def unsure_words(attempt: AttemptRow, now: str) -> str:
 
 
 def _after(moment: str, now: str) -> str:
-    when = f"after {clock_words(moment)}" if parse(moment) > parse(now) else ""
+    when = f"after {clock_words(moment)}" if seconds_between(now, moment) > 0 else ""
     return f"by the next sync {when}".rstrip()
 
 

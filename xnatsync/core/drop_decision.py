@@ -28,7 +28,7 @@ from xnatsync.core.errors import (
 )
 from xnatsync.core.labels import suffixed
 from xnatsync.core.manifest import Level
-from xnatsync.core.moment import parse
+from xnatsync.core.moment import seconds_between
 from xnatsync.core.occupied import occupied, stuck
 from xnatsync.core.receipt import examine
 from xnatsync.core.remote import PrearchiveSeen, PrearchiveState, SessionSeen
@@ -389,7 +389,7 @@ def _unshown(case: _Case, row: PrearchiveSeen, effect: str) -> Wait | None:
 
 
 def _age_s(last: LastAttempt, now: str) -> float:
-    return max(0.0, (parse(now) - parse(last.began_at)).total_seconds())
+    return max(0.0, seconds_between(last.began_at, now))
 
 
 def _patience_s(last: LastAttempt, now: str) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from xnatsync.core.manifest import Level
-from xnatsync.core.moment import parse
+from xnatsync.core.moment import seconds_between
 from xnatsync.core.receipt import examine
 from xnatsync.core.remote import PrearchiveSeen, ProjectSeen, SessionSeen
 from xnatsync.core.tree import EMPTY, Tree
@@ -67,4 +67,4 @@ def quiet_s(last: LastAttempt | None, now: str) -> float:
     """Tells how many seconds an effect of unknown outcome may still land; 0 when none can."""
     if last is None or last.outcome != "unknown":
         return 0.0
-    return max(0.0, (parse(last.quiet_at) - parse(now)).total_seconds())
+    return max(0.0, seconds_between(now, last.quiet_at))

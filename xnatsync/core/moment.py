@@ -33,3 +33,8 @@ def clock_words(text: str) -> str:
 def later(text: str, seconds: float) -> str:
     """Gives the moment so many seconds after another."""
     return stamp(parse(text) + timedelta(seconds=seconds))
+
+
+def seconds_between(begin: str, end: str) -> float:
+    """Return how many seconds `end` comes after `begin`; negative when it comes before."""
+    return (parse(end) - parse(begin)).total_seconds()

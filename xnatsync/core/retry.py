@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from xnatsync.core.errors import Disposition, XnatsyncError
-from xnatsync.core.moment import parse
+from xnatsync.core.moment import seconds_between
 from xnatsync.core.wording import span
 
 WAITS_S = (5.0, 25.0, 120.0, 600.0, 3600.0, 21600.0, 86400.0)
@@ -34,7 +34,7 @@ def left_s(until: str, now: str, longest_s: float = LONGEST_S) -> float:
 
     It was written down by a clock that was ahead: believed, it would last until the clocks agree.
     """
-    left = (parse(until) - parse(now)).total_seconds()
+    left = seconds_between(now, until)
     return left if 0.0 < left <= longest_s else 0.0
 
 

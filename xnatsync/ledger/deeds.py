@@ -7,7 +7,7 @@ from dataclasses import fields
 
 from xnatsync.core.errors import Bug, ForeignContent
 from xnatsync.core.inventory import ResourceKey
-from xnatsync.core.moment import later, parse
+from xnatsync.core.moment import later, seconds_between
 from xnatsync.ledger.connection import Connection, Value
 from xnatsync.ledger.rows import Outcome
 from xnatsync.ledger.tree_rows import AuditRow, DeedRow, NewAudit
@@ -64,7 +64,7 @@ class Deeds(Connection):
         """
         with self.write():
             for deed in self.open_deeds():
-                quiet_s = (parse(deed.quiet_at) - parse(deed.began_at)).total_seconds()
+                quiet_s = seconds_between(deed.began_at, deed.quiet_at)
                 self.end_deed(deed.id, outcome="unknown", now=now, quiet_at=later(now, max(0.0, quiet_s)))
 
     def shorten_deed(self, deed_id: int, quiet_at: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 
-from xnatsync.core.moment import later, parse
+from xnatsync.core.moment import later, seconds_between
 from xnatsync.core.retry import LONGEST_S, effect_wait_s
 from xnatsync.ledger.connection import Connection
 from xnatsync.ledger.rows import BackoffRow, PauseRow
@@ -87,7 +87,7 @@ class Standstill(Connection):
                 {"now": now},
             )
             for number, began_at, ended_at, quiet_at in rows:
-                rest_s = max(0.0, (parse(quiet_at) - parse(ended_at or began_at)).total_seconds())
+                rest_s = max(0.0, seconds_between(ended_at or began_at, quiet_at))
                 self._run(
                     "update attempt set began_at = min(began_at, :now), quiet_at = :quiet_at, "
                     "ended_at = min(ended_at, :now) where id = :id",

@@ -9,7 +9,7 @@ from xnatsync.core.drop_decision import AGAIN_S
 from xnatsync.core.drop_view import quiet_s
 from xnatsync.core.errors import ForeignContent, ReadFailed, ServerBusy, XnatsyncError
 from xnatsync.core.manifest import Kind
-from xnatsync.core.moment import later, parse
+from xnatsync.core.moment import seconds_between
 from xnatsync.core.wording import counted
 from xnatsync.engine.attempts import OnUnit
 from xnatsync.engine.holds import LOOK_AGAIN_S
@@ -37,7 +37,7 @@ def attach(world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileRo
     if last is not None and last.effect == "attach":
         if (rest_s := quiet_s(last, world.now())) > 0:
             return Due(rest_s, "an attachment without an answer may still be stored")
-        if _is_said_to_be_there(attempts[-1]) and parse(world.now()) < parse(later(last.began_at, AGAIN_S)):
+        if _is_said_to_be_there(attempts[-1]) and seconds_between(last.began_at, world.now()) < AGAIN_S:
             raise ServerBusy(f"said to be there and not listed: {counted(len(rest.keys), 'attached file')}")
     if (held := held_back(world, unit, "attach")) is not None:
         return held
@@ -63,8 +63,8 @@ def _attach(world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileR
     wanted = [file for file in files if file.kind == Kind.OTHER and attached_key(file.member) in set(keys)]
     inherited = world.ledger.left_in_part(unit)
     if refused and len(since) == len(past) and attached_key(wanted[0].member) in inherited:
-        if (until := world.ledger.unsure_until(unit)) is not None and parse(world.now()) < parse(until):
-            rest_s = (parse(until) - parse(world.now())).total_seconds()
+        until = world.ledger.unsure_until(unit)
+        if until is not None and (rest_s := seconds_between(world.now(), until)) > 0:
             return Due(rest_s, "an attachment without an answer may still be stored")
         our_part = True
     effect = OnUnit("attach", unit.id, counted(len(wanted), "file"), keys=[key for key in keys if key not in inherited])

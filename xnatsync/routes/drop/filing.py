@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from xnatsync.core.errors import SourceChanged, SourceDamaged
-from xnatsync.core.moment import parse
+from xnatsync.core.moment import parse, seconds_between
 from xnatsync.core.settle import settles_at
 from xnatsync.core.wording import counted
 from xnatsync.engine.result import Due, Rest, Result
@@ -143,7 +143,7 @@ def _take_into_custody(
         if seen != before:
             world.restless[item.id] = (seen, now)
             since = now
-        wait_s = (parse(settles_at(since, route.settle_s, now)) - parse(now)).total_seconds()
+        wait_s = seconds_between(now, settles_at(since, route.settle_s, now))
         if wait_s > 0:
             return Due(wait_s, "it changed after it was proven")
     claim(world, route)

@@ -11,7 +11,7 @@ from xnatsync.core.drop_selection import Chosen, choose
 from xnatsync.core.errors import SourceChanged, SourceGone, SourceUnreadable, XnatsyncError
 from xnatsync.core.group import Study
 from xnatsync.core.manifest import Doubt, Kind, ManifestFile
-from xnatsync.core.moment import clock_words, parse
+from xnatsync.core.moment import clock_words, parse, seconds_between
 from xnatsync.core.settle import settles_at
 from xnatsync.core.wording import counted, left_out_words
 from xnatsync.engine.result import Due, Rest, Result
@@ -83,7 +83,7 @@ def _seen(world: World, route: DropRoute, item: ItemRow) -> Result:
     if (changed := _touch(world, route, item, look)) is not None:
         return changed
     until = settles_at(item.steady_at, route.settle_s, world.now())
-    wait_s = (parse(until) - parse(world.now())).total_seconds()
+    wait_s = seconds_between(world.now(), until)
     if wait_s > 0:
         world.progress.item(item, f"settles after {clock_words(until)}")
         return Due(wait_s, "settling")

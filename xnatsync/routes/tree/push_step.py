@@ -21,7 +21,7 @@ from xnatsync.core.errors import (
 )
 from xnatsync.core.inventory import Owner, ResourceKey
 from xnatsync.core.mirror_decision import Trouble
-from xnatsync.core.moment import clock_words, later, parse
+from xnatsync.core.moment import clock_words, later, seconds_between
 from xnatsync.core.push_decision import Agreed, Compare, Later, Put, Refuse, Sending, decide_sending
 from xnatsync.core.sides import BaseFile, ContentLike, ServerFile
 from xnatsync.core.streams import closed_after
@@ -124,7 +124,7 @@ class PushStep:
             self._note_counts(row)
         world.tally(row.route).add("incomplete", sum(not trouble.person for trouble in troubles))  # not sent this time
         if wait_until:
-            wait_s = (parse(wait_until) - parse(world.now())).total_seconds()
+            wait_s = seconds_between(world.now(), wait_until)
             return Due(max(wait_s, LOOK_AGAIN_S), "an earlier store may still land")
         return Rest()
 
