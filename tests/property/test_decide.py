@@ -39,6 +39,7 @@ from xnatsync.core.errors import (
     XnatsyncError,
 )
 from xnatsync.core.moment import later
+from xnatsync.core.phases import UnitPhase
 from xnatsync.core.remote import PrearchiveState, SessionSeen
 from xnatsync.core.retry import TRIES_MAX, asks_person, backoff_s
 from xnatsync.core.tree import Node, Tree
@@ -153,7 +154,14 @@ class Life:
         for _ in range(STEPS_MAX):
             self.people()
             step = decide(
-                self.wanted, self.phase, self.sends, self.last, self.look(), sources(KEYS), self.base, self.now
+                self.wanted,
+                UnitPhase(self.phase),
+                self.sends,
+                self.last,
+                self.look(),
+                sources(KEYS),
+                self.base,
+                self.now,
             )
             self.story.append(f"{self.server.clock_s:.1f} {self.phase}: {step}")
             if isinstance(step, Landed):

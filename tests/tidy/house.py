@@ -268,6 +268,29 @@ def _methods(text: str) -> Iterator[tuple[int, str]]:
     return ((node.lineno, node.attr) for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute))
 
 
+_PHASES = {"seen", "settled", "verified", "done", "left", "dismissed", "planned", "staged", "sent", "landed", "closed"}
+
+
+def phase_findings(name: str, text: str) -> list[str]:
+    """Phases of items and units that are compared with literals: a misspelt one is never equal, and nobody sees it."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        sides: list[ast.AST] = []
+        if isinstance(node, ast.Compare) and _is_phase(node.left):
+            sides = [*node.comparators]
+        elif isinstance(node, ast.Match) and _is_phase(node.subject):
+            sides = [case.pattern for case in node.cases]
+        literals = [part for side in sides for part in ast.walk(side) if isinstance(part, ast.Constant)]
+        found += [
+            f"{name} line {one.lineno} compares a phase with a literal" for one in literals if one.value in _PHASES
+        ]
+    return found
+
+
+def _is_phase(node: ast.expr) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == "phase"
+
+
 def time_findings(name: str, text: str) -> list[str]:
     """Times that are subtracted outside the one module that reads them: say `seconds_between`."""
     if name == "xnatsync.core.moment" or package_of(name) in {"sandbox", "xnat"}:  # dates of HTTP are no text of ours

@@ -13,6 +13,7 @@ from tidy.house import (
     effect_findings,
     except_findings,
     modules,
+    phase_findings,
     print_findings,
     sql_findings,
     thread_findings,
@@ -26,6 +27,7 @@ CHECKS: list[Callable[[str, str], list[str]]] = [
     effect_findings,
     diary_findings,
     except_findings,
+    phase_findings,
     print_findings,
     sql_findings,
     thread_findings,
@@ -51,6 +53,9 @@ def test_every_named_supervisor_is_one() -> None:
 
 
 PLANTED: list[tuple[Callable[[str, str], list[str]], str]] = [
+    (phase_findings, "if unit.phase == 'landed': pass"),
+    (phase_findings, "x = item.phase not in {'done', 'left'}"),
+    (phase_findings, "match item.phase:\n    case 'seen' | 'left':\n        pass"),
     (time_findings, "wait_s = (parse(until) - parse(now)).total_seconds()"),
     (attempt_findings, "world.ledger.open_attempt(unit.id)"),
     (attempt_findings, "end = world.ledger.end_deed\nend(1)"),

@@ -59,6 +59,7 @@ from xnatsync.core.errors import (
 )
 from xnatsync.core.labels import MAX_LABEL, suffixed
 from xnatsync.core.moment import later
+from xnatsync.core.phases import UnitPhase
 from xnatsync.core.remote import PrearchiveState, ProjectSeen
 from xnatsync.core.tree import Node, Problem, Tree
 
@@ -88,7 +89,7 @@ def now_what(
     now: str = NOON,
     source: Tree = SOURCE,
 ) -> Step:
-    return decide(wanted or wish(), phase, sends, last, seen, source, base or {}, now)
+    return decide(wanted or wish(), UnitPhase(phase), sends, last, seen, source, base or {}, now)
 
 
 def stopped(step: Step, kind: type[XnatsyncError]) -> str:

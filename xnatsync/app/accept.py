@@ -16,6 +16,7 @@ from xnatsync.core.errors import ACCEPTABLE, Usage
 from xnatsync.core.manifest import Doubt, Kind
 from xnatsync.core.moment import stamp
 from xnatsync.core.pasting import command_line
+from xnatsync.core.phases import ItemPhase
 from xnatsync.core.wording import counted
 from xnatsync.engine.diary import Diary
 from xnatsync.ledger.rows import FileRow, ItemRow
@@ -77,7 +78,7 @@ def _proposed(config: Config, ledger: Ledger | None, names: Sequence[str]) -> tu
 
 
 def _of_item(ledger: Ledger, item: ItemRow) -> Accepting:
-    held = ledger.files(item.id, kind=Kind.BROKEN.value) if item.phase == "settled" else []
+    held = ledger.files(item.id, kind=Kind.BROKEN.value) if item.phase is ItemPhase.SETTLED else []
     if not held:
         raise Usage(
             f"no file of item {item.id} ({item.path}) waits to be accepted",
@@ -89,7 +90,7 @@ def _of_item(ledger: Ledger, item: ItemRow) -> Accepting:
 
 def _instead(item: ItemRow) -> str:
     why = command_line("why", str(item.id))
-    if item.hold == "person" and item.phase in {"seen", "settled"}:
+    if item.hold == "person" and item.phase in {ItemPhase.SEEN, ItemPhase.SETTLED}:
         return f"`{why}` says what holds it; `{command_line('dismiss', str(item.id))}` gives it up."
     return f"`{why}` shows its state."
 

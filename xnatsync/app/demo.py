@@ -18,6 +18,7 @@ from xnatsync.app.story import Tale, tell
 from xnatsync.app.sync import ItemReport, SyncReport, sync
 from xnatsync.config.model import Config
 from xnatsync.core.errors import Exit, LabelUnusable, ObjectsDiffer, SessionCollision, Usage
+from xnatsync.core.phases import ItemPhase
 from xnatsync.engine.progress import Progress
 
 _PATIENCE_S = 30.0
@@ -206,7 +207,12 @@ def _ending(stage: _Show, *, keep: bool) -> None:
 
 
 def _is_done(part: ItemReport | None) -> bool:
-    return part is not None and part.item.phase == "done" and bool(part.units) and all(u.receipt for u in part.units)
+    return (
+        part is not None
+        and part.item.phase is ItemPhase.DONE
+        and bool(part.units)
+        and all(u.receipt for u in part.units)
+    )
 
 
 def _held_by(part: ItemReport | None, code: str) -> bool:

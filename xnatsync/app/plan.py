@@ -10,6 +10,7 @@ from xnatsync.app.trees import PushPlan, plan_mirrors, plan_pushes
 from xnatsync.core.drop_decision import Send, Step, Stop, Wait, decide
 from xnatsync.core.errors import SessionCollision, XnatsyncError
 from xnatsync.core.manifest import Kind
+from xnatsync.core.phases import ItemPhase, UnitPhase
 from xnatsync.engine.progress import Progress
 from xnatsync.ledger.rows import FileRow, ItemRow, UnitRow
 from xnatsync.routes.drop.discovery import discover
@@ -110,14 +111,14 @@ def _plan_items(world: World, route: DropRoute) -> Iterator[ItemPlan]:
 
 def _plan_item(world: World, item: ItemRow) -> ItemPlan | None:
     """Plans an item; None when it is gone, or has become a part of another."""
-    if item.phase in {"seen", "left"} and item.hold != "person":
+    if item.phase in {ItemPhase.SEEN, ItemPhase.LEFT} and item.hold != "person":
         step_item(world, item)
-        if world.ledger.has_item(item.id) and world.ledger.item(item.id).phase == "seen":
+        if world.ledger.has_item(item.id) and world.ledger.item(item.id).phase is ItemPhase.SEEN:
             step_item(world, world.ledger.item(item.id))
     if not world.ledger.has_item(item.id):
         return None
     item = world.ledger.item(item.id)
-    if item.phase == "settled" and item.hold is None:  # what is not accounted for holds it at once
+    if item.phase is ItemPhase.SETTLED and item.hold is None:  # what is not accounted for holds it at once
         step_item(world, item)
         item = world.ledger.item(item.id)
     units = tuple(_plan_unit(world, unit) for unit in world.ledger.units(item_id=item.id))
@@ -128,7 +129,7 @@ def _plan_item(world: World, item: ItemRow) -> ItemPlan | None:
 def _stop(item: ItemRow, others: Sequence[FileRow]) -> XnatsyncError | None:
     """Return why an item would wait for a person though its sessions are delivered."""
     broken = [file for file in others if file.kind == Kind.BROKEN.value]
-    if item.hold == "person" or item.phase == "left" or not broken:
+    if item.hold == "person" or item.phase is ItemPhase.LEFT or not broken:
         return None
     return refusal(broken)
 
@@ -155,7 +156,7 @@ def _or_held(part: UnitPlan, item: ItemRow, first: dict[str, tuple[ItemRow, Unit
 
 def _plan_unit(world: World, unit: UnitRow) -> UnitPlan:
     files = world.ledger.files(unit.item_id, unit_id=unit.id)
-    if unit.hold == "person" or unit.phase not in {"planned", "sent"}:
+    if unit.hold == "person" or unit.phase not in {UnitPhase.PLANNED, UnitPhase.SENT}:
         return UnitPlan(unit, None, 0, 0, 0)
     route = world.routes[unit.route]
     source = source_tree(file for file in files if file.kind == "dicom")

@@ -11,6 +11,7 @@ from xnatsync.app.lookup import look_up
 from xnatsync.core.errors import Usage
 from xnatsync.core.moment import stamp
 from xnatsync.core.pasting import command_line, operand
+from xnatsync.core.phases import UnitPhase
 from xnatsync.engine.diary import Diary
 from xnatsync.ledger.rows import ItemRow, UnitRow
 from xnatsync.ledger.tree_rows import OwnerRow
@@ -131,7 +132,7 @@ def _release(ledger: Ledger, kind: str, number: int) -> list[Released]:
         released.append(Released(str(item.id), item, None, item.code))
         ledger.release_item(item.id)
     for unit in units:
-        if ledger.unit(unit.id).phase == "dismissed":  # its item was just reset because of another of its units
+        if ledger.unit(unit.id).phase is UnitPhase.DISMISSED:  # its item was just reset because of another of its units
             released.append(Released(f"u{unit.id}", item, unit, unit.code, anew=True))
         else:
             released.append(_release_unit(ledger, item, unit))

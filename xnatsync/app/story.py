@@ -14,6 +14,7 @@ from xnatsync.app.waits import left_alone, phase_words, waits_now
 from xnatsync.core.errors import ACCEPTABLE, NothingFound
 from xnatsync.core.moment import clock_words
 from xnatsync.core.pasting import Step
+from xnatsync.core.phases import DISMISSED, UNDER_WAY, ItemPhase, UnitPhase
 from xnatsync.core.receipt import compared_words
 from xnatsync.core.wording import counted, size
 from xnatsync.ledger.rows import AttemptRow, EventRow, FileRow, ItemRow, PauseRow, ReceiptRow, UnitRow
@@ -127,12 +128,12 @@ def _seen(item: ItemRow) -> Sentence:
 
 
 def _settled(item: ItemRow, files: list[FileRow], units: list[UnitRow], events: list[EventRow]) -> Iterator[Sentence]:
-    if item.phase == "seen":
+    if item.phase is ItemPhase.SEEN:
         yield Sentence(item.steady_at, "It has not changed since, and is waited for until it is quiet.", "settled")
         return
     at = next((event.at for event in reversed(events) if event.code in {"item.settled", "item.left"}), None)
     objects = [file for file in files if file.kind == "dicom"]
-    living = [unit for unit in units if unit.phase != "dismissed"]
+    living = [unit for unit in units if unit.phase is not UnitPhase.DISMISSED]
     series = {file.series_uid for file in objects}
     found = [
         f"{counted(len(objects), 'DICOM object')} in {counted(len(series), 'series', 'series')}",
@@ -166,7 +167,7 @@ def _item_events(events: Iterable[EventRow]) -> Iterator[Sentence]:
 
 
 def _end(item: ItemRow) -> Iterator[Sentence]:
-    if item.phase == "done":
+    if item.phase is ItemPhase.DONE:
         words = (
             f"It was filed under the done folder as {item.filed_as}."
             if item.filed_as
@@ -186,7 +187,7 @@ def _unit(ledger: Ledger, unit: UnitRow, events: list[EventRow], account: Accoun
         unit.planned_at,
         f"Study {unit.study_uid} was planned as {_place(unit)} (u{unit.id}): "
         f"{counted(unit.files, 'object')}, {size(unit.bytes)}."
-        + (" That plan was given up." if unit.phase == "dismissed" else ""),
+        + (" That plan was given up." if unit.phase is UnitPhase.DISMISSED else ""),
         "planned",
     )
     told = [*(_attempt(attempt) for attempt in ledger.attempts(unit.id)), *_unit_events(unit, events)]
@@ -195,7 +196,7 @@ def _unit(ledger: Ledger, unit: UnitRow, events: list[EventRow], account: Accoun
         yield _proven(unit, receipt, account)
     if unit.hold is not None:
         yield _held(unit, "This session")
-    elif unit.phase in {"planned", "sent", "landed"}:
+    elif unit.phase in UNDER_WAY:
         yield Sentence(unit.moved_at, f"It is {phase_words(unit)}, and goes on with the next run.", "note")
 
 
@@ -259,7 +260,7 @@ def _held(row: ItemRow | UnitRow, who: str) -> Sentence:
 def _next_steps(
     item: ItemRow, units: Sequence[UnitRow], left_out: bool, pauses: Sequence[PauseRow], waits: Sequence[str]
 ) -> Iterator[Step]:
-    held = [unit for unit in units if unit.hold == "person" and unit.phase != "dismissed"]
+    held = [unit for unit in units if unit.hold == "person" and unit.phase is not UnitPhase.DISMISSED]
     if item.hold == "person":
         order, way = ("accept", "To let them be:") if item.code in ACCEPTABLE else ("retry", "Then:")
         yield Step(item.advice or "", way, (order, str(item.id)))
@@ -268,15 +269,15 @@ def _next_steps(
     give_up = ("dismiss", str(item.id))
     if held or item.hold == "person":
         yield Step("", "Or give it up, leaving its files where they are:", give_up)
-    elif item.phase == "left":
+    elif item.phase is ItemPhase.LEFT:
         what = (
             "the route's selection takes nothing of it, until it is another" if left_out else "it holds no DICOM object"
         )
         yield Step(f"Nothing: {what}. Take it away, or dismiss it:", "", give_up)
-    elif item.phase == "done" and left_out:
+    elif item.phase is ItemPhase.DONE and left_out:
         how = "put it back into the drop folder" if item.filed_as is not None else "run `xnatsync sync`"
         yield Step(f"Nothing. To have sent what was left out: widen the route's selection, and {how}")
-    elif item.phase not in {"done", "dismissed"}:
+    elif item.phase not in {ItemPhase.DONE, ItemPhase.DISMISSED}:
         yield from _waiting(item, units, pauses, waits)
 
 
@@ -292,7 +293,7 @@ def _waiting(
                 f"{row.advice}"
             )
     every: list[ItemRow | UnitRow] = [item, *units]
-    retried = [row for row in every if row.hold == "retry" and row.phase != "dismissed"]
+    retried = [row for row in every if row.hold == "retry" and row.phase not in DISMISSED]
     for held in retried:
         name = f"u{held.id}" if isinstance(held, UnitRow) else str(held.id)
         text = f"It waits until {clock_words(held.retry_at or '')}: {held.detail} [{held.code}]. {held.advice}"

@@ -10,6 +10,7 @@ from xnatsync.app.app import App
 from xnatsync.app.trees import MirrorReport, exit_code_of, gravest_of, run_mirrors
 from xnatsync.app.waits import waits_of
 from xnatsync.core.errors import Exit, XnatsyncError
+from xnatsync.core.phases import ENDED, ItemPhase
 from xnatsync.engine.blame import LEDGER
 from xnatsync.engine.progress import Progress
 from xnatsync.engine.standing import write_down
@@ -65,7 +66,7 @@ class SyncReport:
         mirrors = {report.exit_code for report in self.mirrors}
         if any(self.is_held(report) for report in self.items) or Exit.HELD in mirrors:
             return Exit.HELD
-        open_items = [report for report in self.items if report.item.phase not in {"done", "left", "dismissed"}]
+        open_items = [report for report in self.items if report.item.phase not in ENDED]
         return Exit.TEMPORARY if open_items or self.interrupted or mirrors - {Exit.OK} else Exit.OK
 
     @staticmethod
@@ -166,9 +167,9 @@ def counts(report: SyncReport) -> dict[str, int]:
     """What the run row remembers."""
     return {
         "items": len(report.items),
-        "done": sum(part.item.phase == "done" for part in report.items),
+        "done": sum(part.item.phase is ItemPhase.DONE for part in report.items),
         "held": sum(SyncReport.is_held(part) for part in report.items),
-        "left": sum(part.item.phase == "left" for part in report.items),
+        "left": sum(part.item.phase is ItemPhase.LEFT for part in report.items),
         "left_out": sum(sum(part.left_out.values()) for part in report.items),
         **{f"{part.route}.{what}": many for part in report.mirrors for what, many in sorted(part.counts.items())},
     }

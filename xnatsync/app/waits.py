@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from xnatsync.core.moment import clock_words, seconds_between, stamp
 from xnatsync.core.pasting import command_line
+from xnatsync.core.phases import ItemPhase, UnitPhase
 from xnatsync.core.settle import settles_at
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _waits(
     now: str,
     pauses: Sequence[PauseRow],
 ) -> Iterator[str]:
-    if item.phase == "seen" and item.hold is None and settle_s is not None:
+    if item.phase is ItemPhase.SEEN and item.hold is None and settle_s is not None:
         until = settles_at(item.steady_at, settle_s, now)
         yield f"it settles: taken {_after(until, now)}, if nothing of it changes until then"
     for unit in units:
@@ -73,7 +74,7 @@ def _unit_waits(ledger: Ledger, unit: UnitRow, now: str, pauses: Sequence[PauseR
     attempts = ledger.attempts(unit.id)
     if attempts and attempts[-1].outcome in {None, "unknown"}:
         return unsure_words(attempts[-1], now)
-    until = ledger.unsure_until(unit) if unit.phase == "planned" else None
+    until = ledger.unsure_until(unit) if unit.phase is UnitPhase.PLANNED else None
     if until is not None and seconds_between(now, until) > 0:
         return f"an upload to its session had no usable answer, and may still arrive: it goes on {_after(until, now)}"
     about = {f"route {unit.route}", "the ledger", f"server {unit.server}", f"writes to {unit.server}"}
@@ -111,7 +112,7 @@ def _after(moment: str, now: str) -> str:
 
 def phase_words(unit: UnitRow) -> str:
     """Return the phase of a unit for people: what no server acknowledged is not called sent."""
-    return "sending" if unit.phase == "sent" and not unit.sends else unit.phase
+    return "sending" if unit.phase is UnitPhase.SENT and not unit.sends else unit.phase
 
 
 def left_alone(what: str) -> str:

@@ -30,6 +30,7 @@ from xnatsync.core.labels import suffixed
 from xnatsync.core.manifest import Level
 from xnatsync.core.moment import seconds_between
 from xnatsync.core.occupied import occupied, stuck
+from xnatsync.core.phases import UnitPhase
 from xnatsync.core.receipt import examine
 from xnatsync.core.remote import PrearchiveSeen, PrearchiveState, SessionSeen
 from xnatsync.core.tree import EMPTY, Node, Tree
@@ -122,7 +123,7 @@ class _Case:
 
 def decide(
     wish: Wish,
-    phase: str,
+    phase: UnitPhase,
     sends: int,
     last: LastAttempt | None,
     view: ServerView,
@@ -147,13 +148,13 @@ def decide(
     return Wait(rest_s, "a request without an answer may still take effect")
 
 
-def _conclusion(case: _Case, phase: str) -> Step:
+def _conclusion(case: _Case, phase: UnitPhase) -> Step:
     row, holder = case.view.row, case.holder
-    if not case.needed and holder is not None and (holder.label == case.wish.session or phase != "planned"):
+    if not case.needed and holder is not None and (holder.label == case.wish.session or phase is not UnitPhase.PLANNED):
         return Landed(holder.id, row.uri if row is not None else "")
     if row is not None:
         return _from_row(case, row)
-    return _from_nothing(case) if phase == "planned" else _vanished(case)
+    return _from_nothing(case) if phase is UnitPhase.PLANNED else _vanished(case)
 
 
 # --- which session -----------------------------------------------------------------------------------------------

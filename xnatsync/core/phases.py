@@ -30,6 +30,11 @@ class UnitPhase(StrEnum):
     DISMISSED = "dismissed"
 
 
+UNDER_WAY = frozenset({UnitPhase.PLANNED, UnitPhase.SENT, UnitPhase.LANDED})  # a step may bring it further
+ENDED = frozenset({ItemPhase.DONE, ItemPhase.LEFT, ItemPhase.DISMISSED})  # nothing is still to be done
+DISMISSED = frozenset({ItemPhase.DISMISSED, UnitPhase.DISMISSED})
+PROVEN = frozenset({UnitPhase.VERIFIED, UnitPhase.CLOSED})  # a receipt exists
+
 ITEM_MOVES: frozenset[tuple[ItemPhase, ItemPhase]] = frozenset(
     {
         (ItemPhase.SEEN, ItemPhase.SETTLED),
@@ -64,14 +69,14 @@ UNIT_MOVES: frozenset[tuple[UnitPhase, UnitPhase]] = frozenset(
 )
 
 
-def advance_item(phase: str, to: str) -> str:
+def advance_item(phase: ItemPhase, to: ItemPhase) -> ItemPhase:
     """Gives the new phase of an item; ImpossibleMove for a move that is not in the table."""
     if (phase, to) not in ITEM_MOVES:
         raise ImpossibleMove(f"an item cannot go from {phase} to {to}")
     return to
 
 
-def advance_unit(phase: str, to: str) -> str:
+def advance_unit(phase: UnitPhase, to: UnitPhase) -> UnitPhase:
     """Gives the new phase of a unit; ImpossibleMove for a move that is not in the table."""
     if (phase, to) not in UNIT_MOVES:
         raise ImpossibleMove(f"a unit cannot go from {phase} to {to}")

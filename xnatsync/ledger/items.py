@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from xnatsync.core.errors import Bug, NothingFound
-from xnatsync.core.phases import advance_item
+from xnatsync.core.phases import ItemPhase, advance_item
 from xnatsync.ledger.connection import Connection, Value
 from xnatsync.ledger.rows import FileRow, Hold, ItemRow, NewFile, NewUnit, UnitRow
 
@@ -105,10 +105,12 @@ class Items(Connection):
         """
         with self.write():
             item = self.item(item_id)
-            if item.phase not in {"seen", "left"}:
+            if item.phase not in {ItemPhase.SEEN, ItemPhase.LEFT}:
                 raise Bug(f"item {item_id} is {item.phase} and cannot be forgotten")
-            if item.phase == "left" or self._scalar("select exists (select 1 from unit where item_id = ?)", [item_id]):
-                self._set_phase(item, "dismissed", now or item.moved_at)
+            if item.phase is ItemPhase.LEFT or self._scalar(
+                "select exists (select 1 from unit where item_id = ?)", [item_id]
+            ):
+                self._set_phase(item, ItemPhase.DISMISSED, now or item.moved_at)
                 self._run("update item set fingerprint = '' where id = ?", [item_id])
                 return
             self._run("delete from item where id = ?", [item_id])
@@ -119,7 +121,7 @@ class Items(Connection):
             item = self.item(item_id)
             ids = [self._new_unit(item, unit, now) for unit in units]
             self._write_files(item_id, files, ids)
-            self._set_phase(item, "settled", now)
+            self._set_phase(item, ItemPhase.SETTLED, now)
             return [self._unit(number) for number in ids]
 
     def leave_item(self, item_id: int, files: Sequence[NewFile], reason: str, now: str) -> None:
@@ -127,7 +129,7 @@ class Items(Connection):
         with self.write():
             item = self.item(item_id)
             self._write_files(item_id, files, [])
-            self._set_phase(item, "left", now)
+            self._set_phase(item, ItemPhase.LEFT, now)
             self._run("update item set detail = ? where id = ?", [reason, item_id])
 
     def take_again(self, item_id: int) -> None:
@@ -141,13 +143,13 @@ class Items(Connection):
             item = self.item(item_id)
             self._dismiss_units(item_id, now)
             self._close_units(item_id, now)
-            self._set_phase(item, "seen", now)
+            self._set_phase(item, ItemPhase.SEEN, now)
             self._run("delete from file where item_id = ?", [item_id])
             if fingerprint != item.fingerprint:
                 self.touch_item(item_id, fingerprint, files, size_bytes, now)
 
     def move_item(
-        self, item_id: int, phase: str, now: str, filed_as: str | None = None, filed_in: str | None = None
+        self, item_id: int, phase: ItemPhase, now: str, filed_as: str | None = None, filed_in: str | None = None
     ) -> None:
         """Moves an item on; `filed_as` tells where it was filed, in the done folder `filed_in`."""
         with self.write():
@@ -176,7 +178,7 @@ class Items(Connection):
             item = self.item(item_id)
             self._dismiss_units(item_id, now)
             self._close_units(item_id, now)
-            self._set_phase(item, "dismissed", now)
+            self._set_phase(item, ItemPhase.DISMISSED, now)
 
     def give_up_item(self, item_id: int, now: str) -> None:
         """Give an item up whose source was taken away; whoever puts the same thing back means a new one."""
@@ -259,7 +261,7 @@ class Items(Connection):
 
     # --- inner parts ---------------------------------------------------------------------------------------------
 
-    def _set_phase(self, item: ItemRow, phase: str, now: str) -> None:
+    def _set_phase(self, item: ItemRow, phase: ItemPhase, now: str) -> None:
         to = advance_item(item.phase, phase)
         self._run(
             "update item set phase = ?, moved_at = ?, hold = null, code = null, detail = null, advice = null, "

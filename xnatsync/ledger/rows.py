@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from xnatsync.core.errors import LedgerDamaged
 from xnatsync.core.manifest import Compared
+from xnatsync.core.phases import ItemPhase, UnitPhase
 
 Hold = Literal["retry", "person"]
 Outcome = Literal["ok", "refused", "failed", "unknown"]
+Phase = TypeVar("Phase", ItemPhase, UnitPhase)
+
+
+def _phase(kind: type[Phase], text: str) -> Phase:
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise LedgerDamaged("the ledger is damaged: it holds a phase that is none") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +31,7 @@ class ItemRow:
     place: str  # "drop": in the drop folder; "custody": strangers that were found in a custody box
     path: str  # relative to that place
     fingerprint: str
-    phase: str
+    phase: ItemPhase
     hold: Hold | None
     code: str | None
     detail: str | None
@@ -38,6 +47,10 @@ class ItemRow:
     flat: int = 0  # 1: files at the top of the drop folder, which belong to one study; its path is a name for people
     filed_in: str | None = None  # the done folder in which it was filed
     unkept_at: str | None = None  # its filed copy was found to be wholly gone
+
+    def __post_init__(self) -> None:
+        """Read the phase from its text."""
+        object.__setattr__(self, "phase", _phase(ItemPhase, self.phase))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +142,7 @@ class UnitRow:
     session: str
     study_uid: str
     target: str  # server/project/session: what one writer at a time may write to
-    phase: str
+    phase: UnitPhase
     hold: Hold | None
     code: str | None
     detail: str | None
@@ -143,6 +156,10 @@ class UnitRow:
     session_id: str | None  # accession ID, once seen in the archive
     planned_at: str
     moved_at: str
+
+    def __post_init__(self) -> None:
+        """Read the phase from its text."""
+        object.__setattr__(self, "phase", _phase(UnitPhase, self.phase))
 
 
 @dataclass(frozen=True, slots=True)

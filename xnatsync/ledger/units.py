@@ -9,7 +9,7 @@ from typing import Any
 
 from xnatsync.core.errors import Bug, LedgerDamaged
 from xnatsync.core.manifest import Compared
-from xnatsync.core.phases import advance_unit
+from xnatsync.core.phases import UnitPhase, advance_unit
 from xnatsync.ledger.connection import Value
 from xnatsync.ledger.evidence import Evidence
 from xnatsync.ledger.items import RELEASE, UNIT
@@ -125,7 +125,7 @@ class Units(Evidence, Standstill):
         )
         return bool(self._scalar(sql, [unit.id, unit.server, unit.project, unit.study_uid]))
 
-    def move_unit(self, unit_id: int, phase: str, now: str, *, session_id: str | None = None) -> None:
+    def move_unit(self, unit_id: int, phase: UnitPhase, now: str, *, session_id: str | None = None) -> None:
         """Moves a unit on; what held it is forgotten, and its tries are when it has come to its goal.
 
         What has landed is in the session it was seen in now, or in none: one it was in before may have been deleted.
@@ -149,7 +149,7 @@ class Units(Evidence, Standstill):
     def relabel_unit(self, unit_id: int, session: str, target: str) -> None:
         """Delivers a unit under another label; only while nothing was sent."""
         with self.write():
-            if self._unit(unit_id).phase != "planned":
+            if self._unit(unit_id).phase is not UnitPhase.PLANNED:
                 raise Bug(f"unit {unit_id} was sent already and cannot be relabelled")
             self._run("update unit set session = ?, target = ? where id = ?", [session, target, unit_id])
 
@@ -209,8 +209,8 @@ class Units(Evidence, Standstill):
                 "attempt", unit_id=unit_id, run_id=run_id, effect=effect, request_id=request_id, began_at=now,
                 quiet_at=quiet_at, before=json.dumps(list(before)), detail=detail,
             )  # fmt: skip
-            if effect != "attach" and unit.phase != "sent":
-                self.move_unit(unit_id, "sent", now)
+            if effect != "attach" and unit.phase is not UnitPhase.SENT:
+                self.move_unit(unit_id, UnitPhase.SENT, now)
             self._note_sent(unit, frozenset(keys), now)
             return self._attempt(number)
 
@@ -316,7 +316,7 @@ class Units(Evidence, Standstill):
                 "where route = ? and target = ? and key = ?",
                 ((size, digest, now, unit.route, unit.target, key) for key, (size, digest) in targets.items()),
             )
-            self.move_unit(unit_id, "verified", now, session_id=session_id)
+            self.move_unit(unit_id, UnitPhase.VERIFIED, now, session_id=session_id)
             receipt = self.receipt(unit_id)
             assert receipt is not None
             return receipt

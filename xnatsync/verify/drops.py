@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from xnatsync.core.errors import AccessDenied, NotThere, ReadFailed, ReplyStrange, ServerBusy
 from xnatsync.core.manifest import Level, manifest_digest
+from xnatsync.core.phases import PROVEN, ItemPhase
 from xnatsync.core.verification import Depth, Finding, Looked, Repair, Tally, Target, Unkept, Verdict
 from xnatsync.core.wording import counted
 from xnatsync.ledger.rows import FileRow, ReceiptRow, UnitRow
@@ -33,7 +34,7 @@ class Drops:
         """Lists the sessions to which something was proven to have been delivered."""
         groups: dict[tuple[str, str], Target] = {}
         for unit in self.looking.ledger.units(route=self.route.name, living=False):
-            if unit.phase not in {"verified", "closed"}:
+            if unit.phase not in PROVEN:
                 continue
             key = (unit.target, unit.study_uid)
             before = groups.get(key)
@@ -84,7 +85,7 @@ class Drops:
 
     def _copy(self, unit: UnitRow, sent: Sent) -> Copy:
         item = self.looking.ledger.item(unit.item_id)
-        if item.phase != "done" or went_back(self.looking, self.route, item):
+        if item.phase is not ItemPhase.DONE or went_back(self.looking, self.route, item):
             return Copy()
         files = list(sent.files[unit.id])
         if unit.id == min(other.id for other in self.looking.ledger.units(item_id=item.id, living=False)):

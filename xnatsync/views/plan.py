@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, assert_never
 
+from xnatsync.core.phases import ItemPhase
 from xnatsync.core.wording import counted, size
 from xnatsync.views.blocks import Block, Line, Tone
 from xnatsync.views.errors import error_blocks
@@ -105,7 +106,7 @@ def _name(part: ItemPlan) -> str:
 
 
 def _is_nothing(part: ItemPlan) -> bool:
-    return part.item.phase == "left" or (part.item.phase == "seen" and not part.item.files)
+    return part.item.phase is ItemPhase.LEFT or (part.item.phase is ItemPhase.SEEN and not part.item.files)
 
 
 def _is_held(part: ItemPlan) -> bool:

@@ -11,6 +11,7 @@ from xnatsync.app.waits import phase_words
 from xnatsync.core.errors import ACCEPTABLE
 from xnatsync.core.moment import clock_words
 from xnatsync.core.pasting import command_line
+from xnatsync.core.phases import DISMISSED, ItemPhase, UnitPhase
 from xnatsync.core.receipt import compared_words
 from xnatsync.core.wording import counted, left_out_words, size
 from xnatsync.ledger.rows import FileRow, ItemRow, ReceiptRow, UnitRow
@@ -29,7 +30,7 @@ _ENDED = {"done", "left", "dismissed"}
 
 def sync_blocks(report: SyncReport) -> Iterator[Block]:
     """Tells a person how a run went."""
-    left = [part for part in report.items if part.item.phase == "left"]
+    left = [part for part in report.items if part.item.phase is ItemPhase.LEFT]
     hidden = {part.item.id for part in left[_LEFT_SHOWN:]}
     for part in report.items:
         if part.item.id not in hidden:
@@ -59,9 +60,9 @@ def _closing(report: SyncReport) -> str:
     mirrors = [part for part in report.mirrors if not is_idle(part)]
     if not (items or mirrors or report.errors):
         return "interrupted: run it again to go on" if report.interrupted else "nothing to do"
-    ended = [part for part in items if part.item.phase == "done"]
+    ended = [part for part in items if part.item.phase is ItemPhase.DONE]
     held = sum(report.is_held(part) for part in items)
-    left = [part for part in items if part.item.phase == "left"]
+    left = [part for part in items if part.item.phase is ItemPhase.LEFT]
     unwanted = sum(bool(part.left_out) for part in left)
     left_out = sum(sum(part.left_out.values()) for part in items)
     waiting = sum(part.item.phase not in _ENDED and not report.is_held(part) for part in items)
@@ -105,14 +106,14 @@ def item_name(item: ItemRow) -> str:
 
 def state_of(item: ItemRow, units: Sequence[UnitRow]) -> tuple[str, Tone]:
     """Says in a word or two where an item is."""
-    if item.hold == "person" or any(unit.hold == "person" for unit in units if unit.phase != "dismissed"):
+    if item.hold == "person" or any(unit.hold == "person" for unit in units if unit.phase is not UnitPhase.DISMISSED):
         return "held for a person", Tone.BAD
     match item.phase:
-        case "done":
+        case ItemPhase.DONE:
             return "done", Tone.GOOD
-        case "left":
+        case ItemPhase.LEFT:
             return "nothing to deliver, it stays where it is", Tone.WARN
-        case "dismissed":
+        case ItemPhase.DISMISSED:
             return item.detail or "dismissed", Tone.DIM
         case _:
             retry = item.hold == "retry" or any(unit.hold == "retry" for unit in units)
@@ -235,7 +236,7 @@ def item_fields(item: ItemRow) -> dict[str, object]:
 def held_fields(item: ItemRow, units: Sequence[UnitRow]) -> dict[str, object]:
     """What holds an item, itself or one of its units, as the text says it: who waits for a person comes first."""
     every: list[ItemRow | UnitRow] = [item, *units]
-    rows = [row for row in every if row.hold is not None and row.phase != "dismissed"]
+    rows = [row for row in every if row.hold is not None and row.phase not in DISMISSED]
     rows.sort(key=lambda row: row.hold != "person")
     first = rows[0] if rows else item
     return hold_fields(first, str(first.id) if isinstance(first, ItemRow) else f"u{first.id}")

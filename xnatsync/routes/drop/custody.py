@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from xnatsync.core.claim import Claim, box_name, ledger_of
 from xnatsync.core.errors import FolderMissing
+from xnatsync.core.phases import ItemPhase
 from xnatsync.ledger.rows import ItemRow
 from xnatsync.ports.drop import Disk, DropEntry
 from xnatsync.routes.drop.settings import DropRoute
@@ -57,7 +58,7 @@ def unclaimed(world: World, route: DropRoute) -> Iterator[Found]:
     items = world.ledger.items(route=route.name)
     held = {item.path for item in items if item.place == "custody"}
     for item in items:
-        if item.phase == "verified":
+        if item.phase is ItemPhase.VERIFIED:
             held.add(box_of(world, route, item).relative_to(route.custody).as_posix())
     yield from in_custody(world.disk, route, world.ledger.identity(), held, world.lives)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xnatsync.core.claim import number_of
+from xnatsync.core.phases import ItemPhase
 from xnatsync.core.wording import counted
 from xnatsync.ledger.rows import ItemRow
 from xnatsync.ports.drop import DropEntry
@@ -63,7 +64,7 @@ def _adopt(world: World, route: DropRoute) -> None:
             continue
         seen = print_of(look)
         former = world.ledger.latest_item(route.name, "custody", found.path)
-        if former is not None and former.phase == "dismissed" and former.fingerprint == seen:
+        if former is not None and former.phase is ItemPhase.DISMISSED and former.fingerprint == seen:
             continue
         size_bytes = sum(file.size for file in look.files)
         with world.ledger.write():

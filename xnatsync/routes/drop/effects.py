@@ -17,6 +17,7 @@ from xnatsync.core.errors import (
 )
 from xnatsync.core.manifest import Kind, ManifestFile
 from xnatsync.core.moment import seconds_between
+from xnatsync.core.phases import UnitPhase
 from xnatsync.core.remote import ImportReply, ImportTarget
 from xnatsync.core.retry import left_s
 from xnatsync.core.wording import counted
@@ -104,7 +105,7 @@ def _former_upload(world: World, unit: UnitRow) -> Due | None:
 
     One of which the answer is only on its way, for another item of the study, is asked about again soon.
     """
-    until = world.ledger.unsure_until(unit) if unit.phase == "planned" else None
+    until = world.ledger.unsure_until(unit) if unit.phase is UnitPhase.PLANNED else None
     wait_s = seconds_between(world.now(), until) if until is not None else 0.0
     if wait_s > LOOK_AGAIN_S and world.ledger.is_sending_beside(unit):
         return Due(LOOK_AGAIN_S, "another item of this study is being sent")

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from xnatsync.core.errors import SourceChanged, SourceDamaged
 from xnatsync.core.moment import parse, seconds_between
+from xnatsync.core.phases import ItemPhase, UnitPhase
 from xnatsync.core.settle import settles_at
 from xnatsync.core.wording import counted
 from xnatsync.engine.result import Due, Rest, Result
@@ -312,9 +313,11 @@ def _done(world: World, route: DropRoute, item: ItemRow, filed_as: str | None, s
     found = _present(world, route, route.custody / strangers) if strangers is not None else None
     with world.ledger.write():
         for unit in world.ledger.units(item_id=item.id):
-            if unit.phase == "verified":
-                world.ledger.move_unit(unit.id, "closed", now)
-        world.ledger.move_item(item.id, "done", now, filed_as, str(route.done) if filed_as is not None else None)
+            if unit.phase is UnitPhase.VERIFIED:
+                world.ledger.move_unit(unit.id, UnitPhase.CLOSED, now)
+        world.ledger.move_item(
+            item.id, ItemPhase.DONE, now, filed_as, str(route.done) if filed_as is not None else None
+        )
         world.note(item, "item.done", f"item {item.id} is done")
         if strangers is not None and found is not None and (found.files or found.problems):
             size_bytes = sum(file.size for file in found.files)

@@ -12,6 +12,7 @@ from xnatsync.core.errors import (
     Stopped,
     XnatsyncError,
 )
+from xnatsync.core.phases import ItemPhase
 from xnatsync.core.retry import asks_person, left_s
 from xnatsync.core.wording import counted
 from xnatsync.engine.blame import LEDGER, of_one_thing, of_the_ledger
@@ -69,7 +70,7 @@ def _pause(world: World, row: ItemRow | UnitRow, error: XnatsyncError) -> Result
 
 def _cannot_be_filed(item: ItemRow, error: XnatsyncError) -> XnatsyncError:
     """What is proven is delivered, whatever becomes of its file here."""
-    if item.phase != "verified":
+    if item.phase is not ItemPhase.VERIFIED:
         return error
     return type(error)(
         f"everything of it is delivered and proven, and it cannot be filed: {error}", advice=error.remedy

@@ -12,6 +12,7 @@ from xnatsync.core.errors import SourceChanged, SourceGone, SourceUnreadable, Xn
 from xnatsync.core.group import Study
 from xnatsync.core.manifest import Doubt, Kind, ManifestFile
 from xnatsync.core.moment import clock_words, parse, seconds_between
+from xnatsync.core.phases import PROVEN, ItemPhase
 from xnatsync.core.settle import settles_at
 from xnatsync.core.wording import counted, left_out_words
 from xnatsync.engine.result import Due, Rest, Result
@@ -43,11 +44,11 @@ def step_item(world: World, item: ItemRow) -> Result:
             world.ledger.release_item(item.id)
             item = world.ledger.item(item.id)
         match item.phase:
-            case "seen":
+            case ItemPhase.SEEN:
                 return _seen(world, route, item)
-            case "settled" | "left":
+            case ItemPhase.SETTLED | ItemPhase.LEFT:
                 return _settled(world, route, item)
-            case "verified":
+            case ItemPhase.VERIFIED:
                 return file_away(world, route, item)
             case _:
                 return Rest()
@@ -57,19 +58,19 @@ def step_item(world: World, item: ItemRow) -> Result:
 
 def _changed_meanwhile(world: World, route: DropRoute, item: ItemRow) -> bool:
     """Whatever an item is held for, another content is another matter; so is one taken away unsent, or put back."""
-    if item.phase == "verified":
+    if item.phase is ItemPhase.VERIFIED:
         return item.code == SourceGone.code and is_back(world, route, item)
-    if item.phase not in {"seen", "settled"}:
+    if item.phase not in {ItemPhase.SEEN, ItemPhase.SETTLED}:
         return False
     try:
         look = look_at_source(world, route, item)
     except SourceGone:  # still: nothing changed about that
         return False
     if look is None:
-        return item.phase == "seen" or not any(
+        return item.phase is ItemPhase.SEEN or not any(
             world.ledger.attempts(unit.id) for unit in world.ledger.units(item_id=item.id)
         )
-    put_back = item.code == SourceGone.code or (item.phase == "settled" and item.code == SourceUnreadable.code)
+    put_back = item.code == SourceGone.code or (item.phase is ItemPhase.SETTLED and item.code == SourceUnreadable.code)
     if put_back and not any(problem.unreadable for problem in look.problems):
         return True
     return print_of(look) != item.fingerprint
@@ -258,16 +259,16 @@ def _never_read(problem: ProblemSeen) -> ManifestFile:
 def _settled(world: World, route: DropRoute, item: ItemRow) -> Result:
     """Waits for its units; goes back to `seen` when the source is no longer what the manifest says."""
     units = world.ledger.units(item_id=item.id)
-    broken = world.ledger.files(item.id, kind=Kind.BROKEN.value) if item.phase == "settled" else []
-    if units and not broken and all(unit.phase in {"verified", "closed"} for unit in units):
+    broken = world.ledger.files(item.id, kind=Kind.BROKEN.value) if item.phase is ItemPhase.SETTLED else []
+    if units and not broken and all(unit.phase in PROVEN for unit in units):
         with world.ledger.write():
-            world.ledger.move_item(item.id, "verified", world.now())
+            world.ledger.move_item(item.id, ItemPhase.VERIFIED, world.now())
             world.note(item, "item.verified", f"item {item.id}: every session is proven")
         world.progress.item(world.ledger.item(item.id), "verified")
         return Due()
     look = _look(world, route, item)
     if look is None:
-        if item.phase == "left":
+        if item.phase is ItemPhase.LEFT:
             world.ledger.forget_item(item.id, world.now())
             return Rest()
         if not any(world.ledger.attempts(unit.id) for unit in units):

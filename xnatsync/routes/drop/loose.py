@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 
+from xnatsync.core.phases import ItemPhase
 from xnatsync.core.settle import fingerprint
 from xnatsync.core.wording import counted
 from xnatsync.dicom.identity import is_uid
@@ -86,7 +87,7 @@ def _stands(
     """Tell whether a file is what is known of it, and still belongs to the item it belonged to."""
     if item is None or (row.size, row.mtime_ns) != (entry.size, entry.mtime_ns):
         return False
-    if item.phase == "verified":
+    if item.phase is ItemPhase.VERIFIED:
         return row.name not in boxes.get(item.id, set())  # that one was taken already: this is another
     if _has_ended(item):
         return bool(item.fingerprint) and route.lets_stay(item)
@@ -94,7 +95,7 @@ def _stands(
 
 
 def _has_ended(item: ItemRow | None) -> bool:
-    return item is None or item.phase in {"done", "dismissed"}
+    return item is None or item.phase in {ItemPhase.DONE, ItemPhase.DISMISSED}
 
 
 def _is_by_itself(world: World, route: DropRoute, entry: DropEntry) -> bool:
@@ -102,7 +103,7 @@ def _is_by_itself(world: World, route: DropRoute, entry: DropEntry) -> bool:
     former = world.ledger.latest_item(route.name, "drop", entry.name)
     if former is None:
         return False
-    if former.phase not in {"done", "dismissed"}:
+    if former.phase not in {ItemPhase.DONE, ItemPhase.DISMISSED}:
         return True
     same = former.fingerprint == fingerprint([(entry.name, entry.size, entry.mtime_ns)], [])
     return same and route.lets_stay(former)
@@ -112,7 +113,7 @@ def _boxes(world: World, route: DropRoute, items: Iterable[ItemRow]) -> dict[int
     """What lies already in the boxes of items that are being filed."""
     found: dict[int, set[str]] = {}
     for item in items:
-        if item.phase == "verified":
+        if item.phase is ItemPhase.VERIFIED:
             look = world.disk.look(box_of(world, route, item))
             found[item.id] = {file.path for file in look.files} if look is not None else set()
     return found

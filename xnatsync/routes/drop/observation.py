@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from xnatsync.core.drop_view import ServerView
 from xnatsync.core.errors import AccessDenied, NotThere, ReadFailed
+from xnatsync.core.phases import UnitPhase
 from xnatsync.core.remote import PrearchiveSeen, PrearchiveState, ProjectSeen, SessionSeen
 from xnatsync.core.tree import EMPTY, Node, Problem, Tree
 from xnatsync.ledger.rows import FileRow, UnitRow
@@ -19,7 +20,7 @@ from xnatsync.routes.drop.world import World
 def observe(world: World, unit: UnitRow, files: Sequence[FileRow]) -> ServerView:
     """Sees what the server holds of this unit's study and of its label."""
     server = world.server(unit.server)
-    planned = unit.phase == "planned"
+    planned = unit.phase is UnitPhase.PLANNED
     project = server.project(unit.project) if planned else ProjectSeen(unit.project)
     if project is None:  # whatever else is asked of it would be answered as if a right were lacking
         return ServerView(None, None, (), frozenset(), None, None, (), None)

@@ -15,6 +15,7 @@ from xnatsync.core.errors import (
 )
 from xnatsync.core.heads import stripped
 from xnatsync.core.manifest import Kind, Level, manifest_digest
+from xnatsync.core.phases import UnitPhase
 from xnatsync.core.receipt import Findings, Receipt, compared_counts, compared_words, examine
 from xnatsync.core.tree import Node, Tree
 from xnatsync.core.wording import counted
@@ -128,7 +129,7 @@ def _refuse_others(source: Tree, findings: Findings, announced: set[str]) -> Non
 
 def _back(world: World, unit: UnitRow, why: str) -> Result:
     with world.ledger.write():
-        world.ledger.move_unit(unit.id, "planned", world.now())
+        world.ledger.move_unit(unit.id, UnitPhase.PLANNED, world.now())
         world.note(
             unit,
             "unit.again",

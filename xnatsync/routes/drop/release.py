@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xnatsync.core.drop_view import quiet_s
 from xnatsync.core.errors import LabelUnusable, ObjectsConflict, ServerBusy, SessionCollision
+from xnatsync.core.phases import ItemPhase, UnitPhase
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.rows import ItemRow, UnitRow
 from xnatsync.routes.drop.world import last_attempt
@@ -20,9 +21,9 @@ def release_unit(ledger: Ledger, item: ItemRow, unit: UnitRow, now: str, *, othe
     ServerBusy while an upload without an answer may still arrive for the item: planned anew, it would be forgotten.
     """
     with ledger.write():
-        planned = unit.phase == "planned" and (other_settings or unit.code in REPLANNED)
-        landed = unit.phase == "landed" and other_settings
-        if item.phase != "settled" or not (planned or landed):
+        planned = unit.phase is UnitPhase.PLANNED and (other_settings or unit.code in REPLANNED)
+        landed = unit.phase is UnitPhase.LANDED and other_settings
+        if item.phase is not ItemPhase.SETTLED or not (planned or landed):
             if unit.hold is not None:
                 ledger.release_unit(unit.id)
             return False
@@ -55,16 +56,16 @@ def wake(ledger: Ledger, route: str, now: str, *, selects: bool = False) -> None
         if selects and _is_quiet(ledger, ledger.item(item.id)):
             ledger.reset_item(item.id, item.fingerprint, item.files, item.bytes, now)
     for item in ledger.items_with_left_out(route):
-        if item.phase == "left" or _is_quiet(ledger, item):
+        if item.phase is ItemPhase.LEFT or _is_quiet(ledger, item):
             ledger.reset_item(item.id, item.fingerprint, item.files, item.bytes, now)
-        elif item.phase == "done" and item.filed_as is None:
+        elif item.phase is ItemPhase.DONE and item.filed_as is None:
             ledger.take_again(item.id)
 
 
 def _is_quiet(ledger: Ledger, item: ItemRow) -> bool:
     """Tells whether nothing of a settled item is on its way: what was begun is brought to its end as it was planned."""
-    return item.phase == "settled" and all(
-        unit.phase == "verified" or (unit.phase == "planned" and not ledger.attempts(unit.id))
+    return item.phase is ItemPhase.SETTLED and all(
+        unit.phase is UnitPhase.VERIFIED or (unit.phase is UnitPhase.PLANNED and not ledger.attempts(unit.id))
         for unit in ledger.units(item_id=item.id)
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from xnatsync.core.errors import Bug
+from xnatsync.core.phases import PROVEN, UNDER_WAY, ItemPhase, UnitPhase
 from xnatsync.engine.result import Result
 from xnatsync.engine.rota import Key, Rota
 from xnatsync.ledger.rows import ItemRow
@@ -14,8 +15,8 @@ from xnatsync.routes.drop.world import World
 
 __all__ = ["Dispatcher", "Key"]
 
-UNIT_PHASES = ("dismissed", "planned", "staged", "sent", "landed", "verified", "closed")
-ITEM_PHASES = ("seen", "settled", "verified", "left", "done", "dismissed")
+UNIT_PHASES = (UnitPhase.DISMISSED, *(phase for phase in UnitPhase if phase is not UnitPhase.DISMISSED))
+ITEM_PHASES = tuple(map(ItemPhase, ("seen", "settled", "verified", "left", "done", "dismissed")))
 ITEM_RANK = 10  # so often an item that grows while it is waited for renews our patience, less one
 
 
@@ -95,18 +96,18 @@ class Dispatcher(Rota):
             self.well(f"server {unit.server}")
             self.well(f"route {unit.route}")
             held = unit.hold == "person" or (unit.hold == "retry" and key in self.due)
-            ended = unit.phase in {"verified", "closed"} and not self.world.ledger.has_open_units(unit.item_id)
+            ended = unit.phase in PROVEN and not self.world.ledger.has_open_units(unit.item_id)
             if ended or held:  # held: perhaps its source is another now
                 self.wake(("item", unit.item_id))  # one that rests behind another's lease would be woken by it at once
             return
         for unit in self.world.ledger.units(item_id=number):
             unit_key = ("unit", unit.id)
-            if unit.phase in {"planned", "sent", "landed"} and unit.hold != "person":
+            if unit.phase in UNDER_WAY and unit.hold != "person":
                 self.wake(unit_key)
         item = self.world.ledger.item(number) if self.world.ledger.has_item(number) else None
         if item is not None:
             self.well(f"route {item.route}")
-        if item is not None and item.phase == "done":
+        if item is not None and item.phase is ItemPhase.DONE:
             for other in self.world.ledger.items(route=item.route):
                 if other.place == "custody":
                     self.wake(("item", other.id))

@@ -16,6 +16,7 @@ from xnatsync.core.drop_selection import EVERY_DROP, Wanted
 from xnatsync.core.group import Collision, Routing
 from xnatsync.core.labels import member_name, stored_name, unpacked_name
 from xnatsync.core.manifest import Kind, Level, ManifestFile
+from xnatsync.core.phases import ItemPhase
 from xnatsync.core.remote import FileListing, RemoteFile
 from xnatsync.core.tree import Node, Tree
 from xnatsync.ledger.rows import FileRow, ItemRow
@@ -91,7 +92,7 @@ class DropRoute:
 
     def lets_stay(self, item: ItemRow) -> bool:
         """Tells whether what looks like an item that has ended is to stay: kept when done, or given up by a person."""
-        return item.phase == "dismissed" or (item.phase == "done" and self.after == "keep")
+        return item.phase is ItemPhase.DISMISSED or (item.phase is ItemPhase.DONE and self.after == "keep")
 
 
 def member_names(files: Sequence[ManifestFile], style: Literal["uid", "original"]) -> dict[str, str]:

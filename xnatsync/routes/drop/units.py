@@ -7,6 +7,7 @@ from xnatsync.core.drop_decision import Again, Build, Commit, Landed, Relabel, S
 from xnatsync.core.drop_view import ServerView, Wish
 from xnatsync.core.errors import SessionCollision, XnatsyncError
 from xnatsync.core.manifest import Kind
+from xnatsync.core.phases import UNDER_WAY, UnitPhase
 from xnatsync.core.remote import PrearchiveSeen
 from xnatsync.engine.result import Due, Rest, Result
 from xnatsync.ledger.rows import FileRow, UnitRow
@@ -25,14 +26,14 @@ def step_unit(world: World, unit: UnitRow) -> Result:
     held = still_held(unit, world.now())
     if held is not None and not is_tried_again(world, unit):
         return held
-    if unit.phase not in {"planned", "sent", "landed"}:
+    if unit.phase not in UNDER_WAY:
         return Rest()
     if (busy := lease_taken(world, unit)) is not None:
         return busy
     try:
         route = world.routes[unit.route]
         files = world.ledger.files(unit.item_id, unit_id=unit.id)
-        if unit.phase == "landed":
+        if unit.phase is UnitPhase.LANDED:
             found = prove(world, route, unit, files)
             return attach(world, route, unit, files, found) if isinstance(found, Unattached) else found
         return _deliver(world, route, unit, files)
@@ -123,7 +124,7 @@ def _land(world: World, unit: UnitRow, session_id: str | None, leftover: str, ro
             return busy
         if session_id is None and row is not None:
             world.ledger.set_unit(unit.id, prearchive=row.uri)
-        world.ledger.move_unit(unit.id, "landed", world.now(), session_id=session_id)
+        world.ledger.move_unit(unit.id, UnitPhase.LANDED, world.now(), session_id=session_id)
         world.note(unit, "unit.landed", f"unit {unit.id}: everything is listed where it belongs")
         for other in world.ledger.held_of_study(unit, SessionCollision.code) if session_id is not None else ():
             world.ledger.release_unit(other.id)
@@ -137,6 +138,6 @@ def _land(world: World, unit: UnitRow, session_id: str | None, leftover: str, ro
 
 def _again(world: World, unit: UnitRow, why: str) -> Result:
     with world.ledger.write():
-        world.ledger.move_unit(unit.id, "planned", world.now())
+        world.ledger.move_unit(unit.id, UnitPhase.PLANNED, world.now())
         world.note(unit, "unit.again", f"unit {unit.id} is planned anew: {why}", level="warning")
     return Due()
