@@ -93,7 +93,19 @@ def known(place: Path, disk: LocalTree, root: Path, paths: list[str]) -> Ledger:
     (owner,) = ledger.ensure_owners("bench", [Owner(OwnerKind.SESSION, "P", "XNAT_E1")], NOW)
     seen = disk.look_tree(root).files
     rows = [
-        NewVersion(owner.id, "1", "DICOM", path, "bench", path, size, bytes(32), "0" * 32, mtime_ns, "server")
+        NewVersion(
+            owner_id=owner.id,
+            scan="1",
+            label="DICOM",
+            name=path,
+            route="bench",
+            path=path,
+            size=size,
+            sha256=bytes(32),
+            md5="0" * 32,
+            mtime_ns=mtime_ns,
+            origin="server",
+        )
         for path in paths
         for size, mtime_ns in [seen[path]]
     ]

@@ -278,7 +278,16 @@ class Reader(HTMLParser):
 
 def hostile_report() -> VerifyReport:
     """A report in which every word of a server or a disk is hostile."""
-    target = Target(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, (1,), 1)
+    target = Target(
+        route=HOSTILE,
+        server=HOSTILE,
+        project=HOSTILE,
+        subject=HOSTILE,
+        session=HOSTILE,
+        session_id=HOSTILE,
+        ids=(1,),
+        files=1,
+    )
     report = VerifyReport("2026-03-01T12:00:00.000Z", "2026-03-01T12:00:01.000Z", HOSTILE, 7, routes=(HOSTILE,))
     findings = tuple(
         Finding(side, verdict, HOSTILE, HOSTILE) for side in ("server", "filed", "tree") for verdict in Verdict

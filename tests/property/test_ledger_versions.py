@@ -83,4 +83,16 @@ def digest(content: str) -> bytes:
 
 
 def version(owner_id: int, path: str, content: str) -> NewVersion:
-    return NewVersion(owner_id, "", "R", path, "r", path, len(content), digest(content), "0" * 32, 1, "server")
+    return NewVersion(
+        owner_id=owner_id,
+        scan="",
+        label="R",
+        name=path,
+        route="r",
+        path=path,
+        size=len(content),
+        sha256=digest(content),
+        md5="0" * 32,
+        mtime_ns=1,
+        origin="server",
+    )

@@ -145,8 +145,8 @@ def test_samples_cover_everything_in_as_few_runs_as_can_be(total: int, number: i
 
 def test_a_scope_goes_by_label_or_accession_id() -> None:
     """And a session is asked for by sessions alone: a subject's own files are none."""
-    session = Target("r", "s", "P1", "S1", "S1_MR", "E1", (1,))
-    subject = Target("r", "s", "P1", "S1", ids=(2,))
+    session = Target(route="r", server="s", project="P1", subject="S1", session="S1_MR", session_id="E1", ids=(1,))
+    subject = Target(route="r", server="s", project="P1", subject="S1", ids=(2,))
 
     assert Scope.parse(sessions=["E1"]).takes(session)
     assert Scope.parse(sessions=["S1_*"]).takes(session)
@@ -175,7 +175,7 @@ def test_the_exit_code_says_the_gravest(verdict: Verdict, code: int, strict: int
     for asked, expected in ((False, code), (True, strict)):
         report = VerifyReport(strict=asked)
         report.add(
-            Looked(Target("r", "s", "P"), Depth(Level.NAMES, Level.BYTES), Tally(1, 1), findings=(
+            Looked(Target(route="r", server="s", project="P"), Depth(Level.NAMES, Level.BYTES), Tally(1, 1), findings=(
                 Finding("server", verdict, "k"),
             ))
         )  # fmt: skip

@@ -49,7 +49,17 @@ def known(ledger: Ledger, owner: Owner = ONE, route: str = "nightly") -> OwnerRo
 def new(owner: OwnerRow, path: str, content: str = "1", route: str = "nightly") -> NewVersion:
     digest = hashlib.sha256(content.encode()).digest()
     return NewVersion(
-        owner.id, "4", "DICOM", path.rsplit("/", 1)[-1], route, path, len(content), digest, "0" * 32, 7, "server"
+        owner_id=owner.id,
+        scan="4",
+        label="DICOM",
+        name=path.rsplit("/", 1)[-1],
+        route=route,
+        path=path,
+        size=len(content),
+        sha256=digest,
+        md5="0" * 32,
+        mtime_ns=7,
+        origin="server",
     )
 
 

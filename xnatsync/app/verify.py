@@ -110,16 +110,16 @@ def _looking(app: App, progress: Progress, *, alone: bool) -> Iterator[Looking]:
         try:
             clock = app.make_clock()
             looking = Looking(
-                ledger,
-                app.make_disk(),
-                app.make_tree_disk(),
-                clock,
-                app.server,
-                app.archive,
-                0,
-                progress,
-                app.stop.is_set,
-                alone,
+                ledger=ledger,
+                disk=app.make_disk(),
+                trees=app.make_tree_disk(),
+                clock=clock,
+                server=app.server,
+                archive=app.archive,
+                run_id=0,
+                progress=progress,
+                stopping=app.stop.is_set,
+                alone=alone,
             )
             looking.run_id = _begin(ledger, looking.now())
             yield looking

@@ -12,7 +12,7 @@ from xnatsync.core.remote import PrearchiveSeen, ProjectSeen, SessionSeen
 from xnatsync.core.tree import EMPTY, Tree
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
     """What a unit wants, as the route and the manifest say."""
 
@@ -35,7 +35,7 @@ class LastAttempt:
     quiet_at: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerView:
     """What one look at the server showed.  What a phase does not need was not asked for and is None."""
 

@@ -82,7 +82,7 @@ class Tally:
         return Tally(self.expected + other.expected, self.same + other.same, self.read_bytes + other.read_bytes)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """What is verified as one: a session on a server with what we have of it, or an owner of a mirror's resources."""
 

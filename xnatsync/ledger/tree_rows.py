@@ -59,7 +59,7 @@ class ResourceRow:
         return ResourceKey(self.scan, self.label)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewVersion:
     """What has come to lie at a path of the tree, and is about to be written down."""
 

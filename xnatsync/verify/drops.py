@@ -39,9 +39,10 @@ class Drops:
             key = (unit.target, unit.study_uid)
             before = groups.get(key)
             groups[key] = Target(
-                self.route.name, unit.server, unit.project, unit.subject, unit.session, unit.session_id or "",
-                (*(before.ids if before is not None else ()), unit.id),
-                unit.files + (before.files if before is not None else 0),
+                route=self.route.name, server=unit.server, project=unit.project, subject=unit.subject,
+                session=unit.session, session_id=unit.session_id or "",
+                ids=(*(before.ids if before is not None else ()), unit.id),
+                files=unit.files + (before.files if before is not None else 0),
             )  # fmt: skip
         return list(groups.values())
 

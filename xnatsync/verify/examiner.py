@@ -30,7 +30,7 @@ _WORDS: dict[Verdict, Word] = {
 AUDITS_AT_ONCE = 500  # rows that are written to the ledger in one transaction
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Looking:
     """Everything that a verification works with."""
 

@@ -98,7 +98,14 @@ class Trees:
         files = sum(resource.files for resource in self.looking.ledger.resources(row.id))
         session_id = row.server_id if row.kind == OwnerKind.SESSION.value else ""
         return Target(
-            self.route.name, self.route.server, row.project, row.subject, row.session, session_id, (row.id,), files
+            route=self.route.name,
+            server=self.route.server,
+            project=row.project,
+            subject=row.subject,
+            session=row.session,
+            session_id=session_id,
+            ids=(row.id,),
+            files=files,
         )
 
     def prepare(self, chosen: list[Target]) -> None:
@@ -185,10 +192,10 @@ class Trees:
             if identity not in known and wanted and self.route.selection.wants_owner(owner):
                 found.append(self._new(owner, wanted))
         for project, why in [*self.sight.unseen.items(), *self.sight.odd]:
-            target = Target(self.route.name, self.route.server, project)
+            target = Target(route=self.route.name, server=self.route.server, project=project)
             found.append(Looked(target, self.depth, findings=(Finding("server", Verdict.UNVERIFIABLE, None, why),)))
         if strangers := self._strangers():
-            target = Target(self.route.name, self.route.server, "")
+            target = Target(route=self.route.name, server=self.route.server, project="")
             found.append(Looked(target, self.depth, findings=tuple(strangers)))
         return found
 
@@ -196,7 +203,14 @@ class Trees:
         files = sum(part.files or 0 for part in resources)
         detail = f"new on the server, and not fetched yet: {counted(len(resources), 'resource')}"
         session_id = owner.id if owner.kind is OwnerKind.SESSION else ""
-        target = Target(self.route.name, self.route.server, owner.project, owner.subject, owner.session, session_id)
+        target = Target(
+            route=self.route.name,
+            server=self.route.server,
+            project=owner.project,
+            subject=owner.subject,
+            session=owner.session,
+            session_id=session_id,
+        )
         return Looked(target, self.depth, findings=(Finding("server", Verdict.EXTRA, None, detail, max(files, 1)),))
 
     def _strangers(self) -> list[Finding]:

@@ -16,6 +16,10 @@ from xnatsync.routes.drop.recognition import own_row
 from xnatsync.routes.drop.settings import source_tree, target_tree
 from xnatsync.routes.drop.world import World
 
+_NO_PROJECT = ServerView(
+    project=None, may_edit=None, sessions=(), claimed=frozenset(), archive=None, row=None, strangers=(), staged=None
+)
+
 
 def observe(world: World, unit: UnitRow, files: Sequence[FileRow]) -> ServerView:
     """Sees what the server holds of this unit's study and of its label."""
@@ -23,13 +27,13 @@ def observe(world: World, unit: UnitRow, files: Sequence[FileRow]) -> ServerView
     planned = unit.phase is UnitPhase.PLANNED
     project = server.project(unit.project) if planned else ProjectSeen(unit.project)
     if project is None:  # whatever else is asked of it would be answered as if a right were lacking
-        return ServerView(None, None, (), frozenset(), None, None, (), None)
+        return _NO_PROJECT
     try:
         prearchive = server.prearchive(unit.project)
     except AccessDenied:  # so answers a server of which the project was deleted, or taken from us, meanwhile
         if server.project(unit.project) is not None:
             raise
-        return ServerView(None, None, (), frozenset(), None, None, (), None)
+        return _NO_PROJECT
     known = world.ledger.prearchive_uris(unit.server, unit.project, unit.study_uid)
     rows = [
         row

@@ -57,12 +57,12 @@ def wish_of(world: World, route: DropRoute, unit: UnitRow) -> Wish:
     """What a unit wants, in the words of the pure core."""
     item = world.ledger.item(unit.item_id)
     return Wish(
-        unit.project,
-        unit.subject,
-        unit.session,
-        unit.study_uid,
-        route.destination,
-        route.collision,
+        project=unit.project,
+        subject=unit.subject,
+        session=unit.session,
+        study_uid=unit.study_uid,
+        destination=route.destination,
+        collision=route.collision,
         where=f"study {unit.study_uid} (in {item.path})",
     )
 

@@ -146,6 +146,6 @@ def outlived(world: TreeWorld, route: str, owner_id: int, begun: Sequence[NewVer
 def new_version(owner_id: int, route: str, file: ServerFile, content: ContentLike, mtime_ns: int) -> NewVersion:
     """What the ledger remembers of a file that is in its place."""
     return NewVersion(
-        owner_id, file.key.scan, file.key.label, file.name, route, file.path,
-        content.size, content.sha256, content.md5, mtime_ns, "server",
+        owner_id=owner_id, scan=file.key.scan, label=file.key.label, name=file.name, route=route, path=file.path,
+        size=content.size, sha256=content.sha256, md5=content.md5, mtime_ns=mtime_ns, origin="server",
     )  # fmt: skip

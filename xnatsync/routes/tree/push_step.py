@@ -347,8 +347,9 @@ class PushStep:
         if mine is not None and mine.outcome != "ok":  # nor what a mirror had brought before ours was sent
             ours = ours and not was_there(world, self.survey.route, file, mine)
         version = NewVersion(
-            row.id, file.key.scan, file.key.label, file.name, row.route, file.path,
-            here.size, here.sha256, here.md5, here.mtime_ns, "tree" if ours else "server",
+            owner_id=row.id, scan=file.key.scan, label=file.key.label, name=file.name, route=row.route, path=file.path,
+            size=here.size, sha256=here.sha256, md5=here.md5, mtime_ns=here.mtime_ns,
+            origin="tree" if ours else "server",
         )  # fmt: skip
         ended = [(base.id, "replaced")] if base is not None else []
         with world.ledger.write():
