@@ -12,8 +12,10 @@ from sim.invariants import Violation
 from sim.world import History
 from xnatsync.core import compare as comparing
 from xnatsync.core import drop_decision as deciding
+from xnatsync.core import hold as holding
 from xnatsync.core.drop_selection import EVERY_DROP
 from xnatsync.core.errors import Disposition
+from xnatsync.core.hold import Hold
 from xnatsync.core.manifest import Kind, Level
 from xnatsync.core.moment import parse
 from xnatsync.core.tree import Node, Tree
@@ -109,7 +111,7 @@ def takes_unknown_for_final() -> list[Any]:
     def given_up(world: Any, unit: Any, error: Any) -> Any:
         if error.disposition is Disposition.LOOK:
             world.ledger.hold_unit(
-                unit.id, hold="person", code=error.code, detail=str(error), advice=error.remedy, retry_at=None, tries=1
+                unit.id, Hold(kind="person", code=error.code, detail=str(error), advice=error.remedy, tries=1)
             )
             return Rest()
         return real(world, unit, error)
@@ -171,8 +173,8 @@ def repeats_what_was_refused() -> list[Any]:
     """A write that failed is tried again as soon as the server can be read; each failure is taken for the first."""
     real = failing.hold_after
 
-    def first(hold: Any, row: Any, key: str, error: Any, now: str, _at_least_s: float = 0.0) -> Any:
-        return real(hold, replace(row, tries=0), key, error, now)
+    def first(row: Any, key: str, error: Any, now: str, _at_least_s: float = 0.0) -> Any:
+        return real(replace(row, tries=0), key, error, now)
 
     return [
         patch.object(units, "held_back", lambda *_: None),
@@ -189,7 +191,7 @@ def believes_every_moment() -> list[Any]:
 
     return [
         patch.object(failing, "left_s", left_s),
-        patch.object(perform, "left_s", left_s),
+        patch.object(holding, "left_s", left_s),
         patch.object(Standstill, "disbelieve_the_future", lambda *_: None),
     ]
 

@@ -13,6 +13,7 @@ import pytest
 
 from unit.ledger_example import LATER, MUCH_LATER, NOW, fresh, raw
 from xnatsync.core.errors import Bug, NothingFound
+from xnatsync.core.hold import Hold
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.ledger import open as opening
 from xnatsync.ledger.ledger import Ledger
@@ -109,7 +110,7 @@ def test_labels_stay_until_the_folders_follow(ledger: Ledger) -> None:
 def test_what_is_agreed_is_what_was_said(ledger: Ledger) -> None:
     """Stamps by owner and resource; what is not named is no longer one of it; what held it is forgotten."""
     row = known(ledger)
-    ledger.hold_owner(row.id, hold="person", code="XS-X", detail="d", advice="a", retry_at=None, tries=3)
+    ledger.hold_owner(row.id, Hold(kind="person", code="XS-X", detail="d", advice="a", tries=3))
     ledger.agree_owner(row.id, ONE, {DICOM: ("1:2:3", 2, 3), ResourceKey("", "BIDS"): ("", 0, 0)}, NOW)
     ledger.agree_owner(row.id, replace(ONE, stamp="b", session="R"), {DICOM: ("1:3:4", 3, 4)}, LATER)
 
@@ -138,7 +139,7 @@ def test_a_gone_owner_is_known_again_when_it_is_back(ledger: Ledger) -> None:
 def test_holding_and_releasing(ledger: Ledger) -> None:
     """As for items; an owner that is not there is told."""
     row = known(ledger)
-    ledger.hold_owner(row.id, hold="person", code="XS-X", detail="d", advice="a", retry_at=None, tries=1)
+    ledger.hold_owner(row.id, Hold(kind="person", code="XS-X", detail="d", advice="a", tries=1))
 
     assert [held.id for held in ledger.held_owners("nightly")] == [row.id]
     assert ledger.held_owners("other") == []
@@ -411,7 +412,7 @@ def test_each_route_is_counted(ledger: Ledger) -> None:
     one, two = ledger.ensure_owners("nightly", [ONE, TWO], NOW)
     ledger.ensure_owners("other", [ONE], NOW)
     ledger.agree_owner(one.id, ONE, {}, NOW)
-    ledger.hold_owner(two.id, hold="person", code="XS-X", detail="d", advice="a", retry_at=None, tries=1)
+    ledger.hold_owner(two.id, Hold(kind="person", code="XS-X", detail="d", advice="a", tries=1))
     _, gone = begun(ledger, one, "a", "b", content="333")
     ledger.announce_trash({gone.id: "t/b"})
     ledger.change_versions([], [(gone.id, "removed")], LATER, 1)

@@ -23,6 +23,7 @@ from unit.ledger_example import (
     settled,
 )
 from xnatsync.core.errors import Bug, ImpossibleMove, NothingFound
+from xnatsync.core.hold import Hold
 from xnatsync.ledger.ledger import Ledger
 
 
@@ -34,9 +35,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def hold_unit(ledger: Ledger, unit_id: int) -> None:
-    ledger.hold_unit(
-        unit_id, hold="person", code="XS-NOT-THERE", detail="gone", advice="make it", retry_at=None, tries=3
-    )
+    ledger.hold_unit(unit_id, Hold(kind="person", code="XS-NOT-THERE", detail="gone", advice="make it", tries=3))
 
 
 # --- items -------------------------------------------------------------------------------------------------------
@@ -216,7 +215,7 @@ def test_moving_on_forgets_what_held_it(ledger: Ledger) -> None:
     (unit,) = settled(ledger)
     hold_unit(ledger, unit.id)
     ledger.hold_item(
-        unit.item_id, hold="retry", code="XS-SOURCE-UNREADABLE", detail="d", advice="a", retry_at=LATER, tries=2
+        unit.item_id, Hold(kind="retry", code="XS-SOURCE-UNREADABLE", detail="d", advice="a", retry_at=LATER, tries=2)
     )
 
     landed(ledger, unit)
@@ -416,9 +415,7 @@ def test_counts_come_by_route_phase_and_hold(ledger: Ledger) -> None:
     """And are read from an index alone, however many items there are."""
     (unit,) = settled(ledger)
     seen(ledger, "two")
-    ledger.hold_item(
-        unit.item_id, hold="person", code="XS-BUG", detail="d", advice="a", retry_at=None, tries=1
-    )  # fmt: skip
+    ledger.hold_item(unit.item_id, Hold(kind="person", code="XS-BUG", detail="d", advice="a", tries=1))  # fmt: skip
 
     assert ledger.phase_counts() == {("scanner", "settled", "person"): (1, 100), ("scanner", "seen", ""): (1, 100)}
     for sql in (

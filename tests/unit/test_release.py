@@ -9,6 +9,7 @@ import pytest
 
 from unit.ledger_example import LATER, NOW, a_file, a_study, fresh, seen, sent, settled
 from xnatsync.core.errors import ObjectsDiffer, ServerBusy, SessionCollision
+from xnatsync.core.hold import Hold
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.rows import UnitRow
 from xnatsync.routes.drop.release import release_unit, wake
@@ -22,7 +23,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def _hold(ledger: Ledger, unit_id: int, code: str) -> None:
-    ledger.hold_unit(unit_id, hold="person", code=code, detail="d", advice="a", retry_at=None, tries=1)
+    ledger.hold_unit(unit_id, Hold(kind="person", code=code, detail="d", advice="a", tries=1))
 
 
 def test_what_waited_for_labels_is_planned_anew(ledger: Ledger) -> None:
@@ -30,9 +31,7 @@ def test_what_waited_for_labels_is_planned_anew(ledger: Ledger) -> None:
     (unit,) = settled(ledger)
     _hold(ledger, unit.id, SessionCollision.code)
     waiting = seen(ledger, "unreadable")
-    ledger.hold_item(
-        waiting.id, hold="person", code="XS-SOURCE-DAMAGED", detail="d", advice="a", retry_at=None, tries=1
-    )
+    ledger.hold_item(waiting.id, Hold(kind="person", code="XS-SOURCE-DAMAGED", detail="d", advice="a", tries=1))
 
     wake(ledger, "scanner", LATER)
 

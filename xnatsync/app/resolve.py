@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from xnatsync.app.lookup import look_up
 from xnatsync.core.errors import Usage
+from xnatsync.core.hold import Hold
 from xnatsync.core.moment import stamp
 from xnatsync.core.pasting import command_line, operand
 from xnatsync.core.phases import UnitPhase
@@ -105,9 +106,15 @@ def _remind(ledger: Ledger, number: int) -> Reminded:
     row = ledger.owner(number)
     if row.hold == "retry" and row.code is not None:
         ledger.hold_owner(
-            number, hold="retry", code=row.code, detail=row.detail or "", advice=row.advice or "",
-            retry_at=stamp(datetime.now(UTC)), tries=0,
-        )  # fmt: skip
+            number,
+            Hold(
+                kind="retry",
+                code=row.code,
+                detail=row.detail or "",
+                advice=row.advice or "",
+                retry_at=stamp(datetime.now(UTC)),
+            ),
+        )
     return Reminded(row, row.hold == "retry")
 
 

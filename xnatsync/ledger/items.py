@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from xnatsync.core.errors import Bug, NothingFound
+from xnatsync.core.hold import Hold
 from xnatsync.core.phases import ItemPhase, advance_item
 from xnatsync.ledger.connection import Connection, Value
-from xnatsync.ledger.rows import FileRow, Hold, ItemRow, NewFile, NewUnit, UnitRow
+from xnatsync.ledger.rows import FileRow, ItemRow, NewFile, NewUnit, UnitRow
 
 ITEM = ", ".join(field.name for field in fields(ItemRow))
 UNIT = ", ".join(field.name for field in fields(UnitRow))
@@ -157,14 +158,12 @@ class Items(Connection):
             if filed_as is not None:
                 self._run("update item set filed_as = ?, filed_in = ? where id = ?", [filed_as, filed_in, item_id])
 
-    def hold_item(
-        self, item_id: int, *, hold: Hold, code: str, detail: str, advice: str, retry_at: str | None, tries: int
-    ) -> None:
+    def hold_item(self, item_id: int, hold: Hold) -> None:
         """Holds an item, for a time or for a person."""
         with self.write():
             self._run(
                 "update item set hold = ?, code = ?, detail = ?, advice = ?, retry_at = ?, tries = ? where id = ?",
-                [hold, code, detail, advice, retry_at, tries, item_id],
+                [hold.kind, hold.code, hold.detail, hold.advice, hold.retry_at, hold.tries, item_id],
             )
 
     def release_item(self, item_id: int) -> None:

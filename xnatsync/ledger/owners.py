@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 from xnatsync.core.errors import NothingFound
+from xnatsync.core.hold import Hold
 from xnatsync.core.inventory import Owner, ResourceKey
 from xnatsync.ledger.connection import Connection, Value
 from xnatsync.ledger.items import RELEASE
-from xnatsync.ledger.rows import Hold
 from xnatsync.ledger.tree_rows import NewTrouble, OwnerRow, ResourceRow, TroubleRow
 
 OWNER = ", ".join(field.name for field in fields(OwnerRow))
@@ -97,14 +97,12 @@ class Owners(Connection):
         with self.write():
             self._run("update owner set subject = ?, session = ? where id = ?", [subject, session, owner_id])
 
-    def hold_owner(
-        self, owner_id: int, *, hold: Hold, code: str, detail: str, advice: str, retry_at: str | None, tries: int
-    ) -> None:
+    def hold_owner(self, owner_id: int, hold: Hold) -> None:
         """Holds an owner, for a time or for a person."""
         with self.write():
             self._run(
                 "update owner set hold = ?, code = ?, detail = ?, advice = ?, retry_at = ?, tries = ? where id = ?",
-                [hold, code, detail, advice, retry_at, tries, owner_id],
+                [hold.kind, hold.code, hold.detail, hold.advice, hold.retry_at, hold.tries, owner_id],
             )
 
     def release_owner(self, owner_id: int) -> None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from xnatsync.core.errors import LedgerDamaged
+from xnatsync.core.hold import HoldKind
 from xnatsync.core.manifest import Compared
 from xnatsync.core.phases import ItemPhase, UnitPhase
 
-Hold = Literal["retry", "person"]
 Outcome = Literal["ok", "refused", "failed", "unknown"]
 Phase = TypeVar("Phase", ItemPhase, UnitPhase)
 
@@ -32,7 +32,7 @@ class ItemRow:
     path: str  # relative to that place
     fingerprint: str
     phase: ItemPhase
-    hold: Hold | None
+    hold: HoldKind | None
     code: str | None
     detail: str | None
     advice: str | None
@@ -143,7 +143,7 @@ class UnitRow:
     study_uid: str
     target: str  # server/project/session: what one writer at a time may write to
     phase: UnitPhase
-    hold: Hold | None
+    hold: HoldKind | None
     code: str | None
     detail: str | None
     advice: str | None

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from xnatsync.core.hold import HoldKind
 from xnatsync.core.inventory import ResourceKey
-from xnatsync.ledger.rows import Hold, Outcome
+from xnatsync.ledger.rows import Outcome
 
 Ended = Literal["replaced", "removed", "moved", "edited"]
 Verdict = Literal["same", "missing", "differs", "extra", "unreadable", "unverifiable"]
@@ -25,7 +26,7 @@ class OwnerRow:
     session: str
     stamp: str  # of its metadata, as last agreed
     phase: str  # known | agreed | gone
-    hold: Hold | None
+    hold: HoldKind | None
     code: str | None
     detail: str | None
     advice: str | None

@@ -8,12 +8,13 @@ from dataclasses import fields
 from typing import Any
 
 from xnatsync.core.errors import Bug, LedgerDamaged
+from xnatsync.core.hold import Hold
 from xnatsync.core.manifest import Compared
 from xnatsync.core.phases import UnitPhase, advance_unit
 from xnatsync.ledger.connection import Value
 from xnatsync.ledger.evidence import Evidence
 from xnatsync.ledger.items import RELEASE, UNIT
-from xnatsync.ledger.rows import AttemptRow, EntryRow, Hold, Outcome, ReceiptRow, UnitRow
+from xnatsync.ledger.rows import AttemptRow, EntryRow, Outcome, ReceiptRow, UnitRow
 from xnatsync.ledger.standstill import Standstill
 
 ATTEMPT = ", ".join(field.name for field in fields(AttemptRow))
@@ -153,14 +154,12 @@ class Units(Evidence, Standstill):
                 raise Bug(f"unit {unit_id} was sent already and cannot be relabelled")
             self._run("update unit set session = ?, target = ? where id = ?", [session, target, unit_id])
 
-    def hold_unit(
-        self, unit_id: int, *, hold: Hold, code: str, detail: str, advice: str, retry_at: str | None, tries: int
-    ) -> None:
+    def hold_unit(self, unit_id: int, hold: Hold) -> None:
         """Holds a unit, for a time or for a person."""
         with self.write():
             self._run(
                 "update unit set hold = ?, code = ?, detail = ?, advice = ?, retry_at = ?, tries = ? where id = ?",
-                [hold, code, detail, advice, retry_at, tries, unit_id],
+                [hold.kind, hold.code, hold.detail, hold.advice, hold.retry_at, hold.tries, unit_id],
             )
 
     def count_try(self, unit_id: int) -> None:

@@ -15,11 +15,11 @@ from xnatsync.core.errors import (
     RequestRefused,
     XnatsyncError,
 )
+from xnatsync.core.hold import still_waits_s
 from xnatsync.core.manifest import Kind, ManifestFile
 from xnatsync.core.moment import seconds_between
 from xnatsync.core.phases import UnitPhase
 from xnatsync.core.remote import ImportReply, ImportTarget
-from xnatsync.core.retry import left_s
 from xnatsync.core.wording import counted
 from xnatsync.engine.attempts import Attempt, OnUnit
 from xnatsync.engine.holds import LOOK_AGAIN_S
@@ -94,9 +94,7 @@ def lease_taken(world: World, unit: UnitRow) -> Due | Rest | None:
     if writer.hold == "person" or writer.route not in world.routes:
         world.progress.unit(unit, f"waits for unit {writer.id}, which writes to this session")
         return Rest()
-    wait_s = 0.0
-    if writer.hold == "retry" and writer.retry_at is not None:  # nothing happens there before, and a day may pass
-        wait_s = left_s(writer.retry_at, world.now())
+    wait_s = still_waits_s(writer, world.now())  # nothing happens there before, and a day may pass
     return Due(max(wait_s, LOOK_AGAIN_S), f"unit {writer.id} writes to this session")
 
 

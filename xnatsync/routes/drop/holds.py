@@ -12,11 +12,12 @@ from xnatsync.core.errors import (
     Stopped,
     XnatsyncError,
 )
+from xnatsync.core.hold import Hold, hold_after
 from xnatsync.core.phases import ItemPhase
 from xnatsync.core.retry import asks_person, left_s
 from xnatsync.core.wording import counted
 from xnatsync.engine.blame import LEDGER, of_one_thing, of_the_ledger
-from xnatsync.engine.holds import LOOK_AGAIN_S, OF_THE_SERVER, hold_after, still_waits_s
+from xnatsync.engine.holds import LOOK_AGAIN_S, OF_THE_SERVER, next_step, still_waits
 from xnatsync.engine.observers import tell
 from xnatsync.engine.result import Due, Paused, Rest, Result
 from xnatsync.engine.standing import note_pause
@@ -29,8 +30,7 @@ def still_held(row: ItemRow | UnitRow, now: str) -> Result | None:
     """Tells how long a row is still held; None when it may be stepped."""
     if row.hold == "person":
         return Rest()
-    wait_s = still_waits_s(row, now)
-    return Due(wait_s, f"tried again after {row.code}") if wait_s > 0 else None
+    return still_waits(row, now)
 
 
 _LOOKED_AT = {DiskRefused.code, PrearchiveOccupied.code}
@@ -123,25 +123,34 @@ def held_back(world: World, unit: UnitRow, effect: str) -> Result | None:
         return Due(server_s, words)
     words = f"{unit.server} does not do it ({effect}, {counted(back.failures, 'failure')} in a row): {back.detail}"
     world.ledger.hold_unit(
-        unit.id, hold="retry", code=back.code, detail=words, advice=advice_of(back.code), retry_at=back.until,
-        tries=unit.tries,
-    )  # fmt: skip
+        unit.id,
+        Hold(
+            kind="retry",
+            code=back.code,
+            detail=words,
+            advice=advice_of(back.code),
+            retry_at=back.until,
+            tries=unit.tries,
+        ),
+    )
     world.progress.unit(world.ledger.unit(unit.id), words)
     return Due(max(wait_s, server_s), words)
 
 
 def _hold(world: World, row: ItemRow | UnitRow, error: XnatsyncError) -> Result:
     """Holds a row for a person, or until it is tried again; what it waits for is written down with the event."""
-    kind, hold = ("unit", world.ledger.hold_unit) if isinstance(row, UnitRow) else ("item", world.ledger.hold_item)
+    kind, write = ("unit", world.ledger.hold_unit) if isinstance(row, UnitRow) else ("item", world.ledger.hold_item)
     back = world.ledger.backoff(row.id, error.effect) if isinstance(row, UnitRow) and error.effect else None
+    now = world.now()
     with world.ledger.write():
-        at_least_s = left_s(back.until, world.now()) if back is not None else 0.0
-        wait_s = hold_after(hold, row, f"{kind} {row.id}", error, world.now(), at_least_s)
-        level = "error" if wait_s is None else "warning"
+        at_least_s = left_s(back.until, now) if back is not None else 0.0
+        hold = hold_after(row, f"{kind} {row.id}", error, now, at_least_s)
+        write(row.id, hold)
+        level = "error" if hold.kind == "person" else "warning"
         if (row.hold, row.code) != ("person", error.code):  # it was tried again, and nothing is new
             world.note(row, error.code, f"{kind} {row.id} is held", level=level, data={"hold": kind})
     if isinstance(row, UnitRow):
         world.progress.unit(world.ledger.unit(row.id), str(error))
     else:
         world.progress.item(world.ledger.item(row.id), str(error))
-    return Rest() if wait_s is None else Due(wait_s, str(error))
+    return next_step(hold, now)

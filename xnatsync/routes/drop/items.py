@@ -10,6 +10,7 @@ from xnatsync.core.accounting import accounted, examined
 from xnatsync.core.drop_selection import Chosen, choose
 from xnatsync.core.errors import SourceChanged, SourceGone, SourceUnreadable, XnatsyncError
 from xnatsync.core.group import Study
+from xnatsync.core.hold import Hold
 from xnatsync.core.manifest import Doubt, Kind, ManifestFile
 from xnatsync.core.moment import clock_words, parse, seconds_between
 from xnatsync.core.phases import PROVEN, ItemPhase
@@ -146,15 +147,7 @@ def _write_manifest(
             units = world.ledger.settle_item(item.id, rows, [_new_unit(route, study) for study in studies], now)
             for unit, study in zip(units, studies, strict=True):
                 if (error := study.error) is not None:
-                    world.ledger.hold_unit(
-                        unit.id,
-                        hold="person",
-                        code=error.code,
-                        detail=str(error),
-                        advice=error.remedy,
-                        retry_at=None,
-                        tries=0,
-                    )
+                    world.ledger.hold_unit(unit.id, Hold.for_person(error))
                     world.progress.failed(error.code, f"unit {unit.id}")
             found = f"{counted(len(rows), 'file')}, {counted(len(units), 'study')}"
             world.note(item, "item.settled", f"item {item.id} settled: {found}{left_out_words(_left_out(rows), ', ')}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from xnatsync.core.errors import Bug
+from xnatsync.core.hold import Hold
 from xnatsync.core.phases import PROVEN, UNDER_WAY, ItemPhase, UnitPhase
 from xnatsync.engine.result import Result
 from xnatsync.engine.rota import Key, Rota
@@ -86,7 +87,7 @@ class Dispatcher(Rota):
         """Holds it for a person."""
         kind, number = key
         hold = self.world.ledger.hold_item if kind == "item" else self.world.ledger.hold_unit
-        hold(number, hold="person", code=bug.code, detail=str(bug), advice=bug.remedy, retry_at=None, tries=0)
+        hold(number, Hold.for_person(bug))
 
     def follow(self, key: Key) -> None:
         """Wakes what a step makes due besides itself: an item that settled its units, a unit that ended its item."""

@@ -9,12 +9,13 @@ from typing import Final
 
 from xnatsync.core.advice import advice_of
 from xnatsync.core.errors import Disposition, PushGone, ServerUnreachable, SourceError, Stopped, XnatsyncError
+from xnatsync.core.hold import Hold, hold_after
 from xnatsync.core.inventory import Owner
 from xnatsync.core.mirror_decision import Trouble
 from xnatsync.core.wording import counted
 from xnatsync.engine.blame import LEDGER, of_one_thing, of_the_ledger
-from xnatsync.engine.holds import LOOK_AGAIN_S, OF_THE_SERVER, hold_after
-from xnatsync.engine.result import Due, Paused, Rest, Result
+from xnatsync.engine.holds import LOOK_AGAIN_S, OF_THE_SERVER, next_step
+from xnatsync.engine.result import Due, Paused, Result
 from xnatsync.ledger.tree_rows import NewTrouble, OwnerRow
 from xnatsync.routes.tree.mirror_settings import MirrorRoute
 from xnatsync.routes.tree.push_settings import PushRoute
@@ -38,11 +39,13 @@ def fail(world: TreeWorld, route: MirrorRoute | PushRoute, row: OwnerRow, error:
     elif error.disposition is Disposition.PAUSE or isinstance(error, OF_THE_SERVER):
         return Paused(f"route {row.route}" if isinstance(error, SourceError) else f"server {route.server}", error)
     world.progress.failed(error.code, f"o{row.id}")
+    now = world.now()
     with world.ledger.write():
-        wait_s = hold_after(world.ledger.hold_owner, row, f"o{row.id}", error, world.now())
-        level = "error" if wait_s is None else "warning"
+        hold = hold_after(row, f"o{row.id}", error, now)
+        world.ledger.hold_owner(row.id, hold)
+        level = "error" if hold.kind == "person" else "warning"
         world.note(row.route, error.code, f"o{row.id} is held", level=level, owner=row.id)
-    return Rest() if wait_s is None else Due(wait_s, str(error))
+    return next_step(hold, now)
 
 
 def _of_everything(world: TreeWorld, route: MirrorRoute | PushRoute) -> XnatsyncError | None:
@@ -74,12 +77,13 @@ def hold_by(world: TreeWorld, row: OwnerRow, troubles: Sequence[Trouble], *, kee
         more = f" (and {len(persons) - 1} more)" if len(persons) > 1 else ""
         world.ledger.hold_owner(
             row.id,
-            hold="person",
-            code=first.code,
-            detail=f"{first.path}: {first.detail}{more}",
-            advice=advice_of(first.code),
-            retry_at=None,
-            tries=row.tries if keeps_tries else 0,
+            Hold(
+                kind="person",
+                code=first.code,
+                detail=f"{first.path}: {first.detail}{more}",
+                advice=advice_of(first.code),
+                tries=row.tries if keeps_tries else 0,
+            ),
         )
         if row.code != first.code:
             world.note(row.route, first.code, f"o{row.id} waits for a person", level="error", owner=row.id)

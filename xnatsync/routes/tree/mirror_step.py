@@ -14,7 +14,7 @@ from xnatsync.core.mirror_decision import Agreement, Trouble, agree
 from xnatsync.core.remote import FileListing
 from xnatsync.core.sides import BaseFile, ServerFile, Sides
 from xnatsync.core.wording import counted
-from xnatsync.engine.holds import LOOK_AGAIN_S, still_waits_s
+from xnatsync.engine.holds import LOOK_AGAIN_S, still_waits
 from xnatsync.engine.result import Due, Rest, Result
 from xnatsync.fetch.fetcher import Fetcher
 from xnatsync.fetch.listings import Listings
@@ -48,8 +48,8 @@ class OwnerStep:
     def step(self, number: int) -> Result:
         """Brings an owner's part of the tree into agreement; never raises an XnatsyncError."""
         row = self.world.ledger.owner(number)
-        if (wait_s := still_waits_s(row, self.world.now())) > 0:
-            return Due(wait_s, f"tried again after {row.code}")
+        if (held := still_waits(row, self.world.now())) is not None:
+            return held
         try:
             if number in self.survey.owners:
                 return self._agree(row, self.survey.owners[number])

@@ -26,7 +26,7 @@ from xnatsync.core.push_decision import Agreed, Compare, Later, Put, Refuse, Sen
 from xnatsync.core.sides import BaseFile, ContentLike, ServerFile
 from xnatsync.core.streams import closed_after
 from xnatsync.engine.attempts import Attempt, OnFile
-from xnatsync.engine.holds import LOOK_AGAIN_S, still_waits_s
+from xnatsync.engine.holds import LOOK_AGAIN_S, still_waits
 from xnatsync.engine.result import Due, Rest, Result
 from xnatsync.ledger.tree_rows import DeedRow, NewVersion, OwnerRow, VersionRow
 from xnatsync.ports.tree import Content
@@ -68,8 +68,8 @@ class PushStep:
     def step(self, number: int) -> Result:
         """Sends what is missing of one owner; never raises an XnatsyncError."""
         row = self.world.ledger.owner(number)
-        if (wait_s := still_waits_s(row, self.world.now())) > 0:
-            return Due(wait_s, f"tried again after {row.code}")
+        if (held := still_waits(row, self.world.now())) is not None:
+            return held
         try:
             return self._send(row, self.survey.owners[number])
         except XnatsyncError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from xnatsync.core.errors import Bug
+from xnatsync.core.hold import Hold
 from xnatsync.engine.result import Rest, Result
 from xnatsync.engine.rota import Key, Rota
 from xnatsync.routes.tree.world import TreeWorld
@@ -46,9 +47,7 @@ class OwnerRota(Rota):
 
     def hold_bug(self, key: Key, bug: Bug) -> None:
         """Holds it for a person."""
-        self.world.ledger.hold_owner(
-            key[1], hold="person", code=bug.code, detail=str(bug), advice=bug.remedy, retry_at=None, tries=0
-        )
+        self.world.ledger.hold_owner(key[1], Hold.for_person(bug))
 
     def follow(self, key: Key) -> None:
         """A step that got through ends the pauses of its server and its disk."""
