@@ -56,8 +56,8 @@ def still_waits_s(row: Held, now: str) -> float:
 
 
 _TIRED = (
-    "It has failed so often that no run tries it again. Ask whoever runs the server, or look after the disk, that is "
-    "named in the reason."
+    "It has failed so often that no run tries it again. Ask the administrator of the server, or check the "
+    "disk, that is named in the reason."
 )
 
 

@@ -19,7 +19,7 @@ def _phase(kind: type[Phase], text: str) -> Phase:
     try:
         return kind(text)
     except ValueError as error:
-        raise LedgerDamaged("the ledger is damaged: it holds a phase that is none") from error
+        raise LedgerDamaged("the ledger is damaged: it holds a phase that does not exist") from error
 
 
 @dataclass(frozen=True, slots=True)
