@@ -16,6 +16,7 @@ from xnatsync.config.model import Config, DropConfig, ServerConfig
 from xnatsync.config.secrets import credentials
 from xnatsync.config.show import route_digest
 from xnatsync.core.drop_selection import Wanted
+from xnatsync.core.errors import RouteUnknown
 from xnatsync.core.group import Routing, Rule
 from xnatsync.core.labels import Template
 from xnatsync.core.manifest import Level
@@ -80,6 +81,12 @@ class App:
         """Gives the one client of a server, made at its first use."""
         with self._lock:
             if name not in self._servers:
+                if name not in self.config.servers:  # it was once: the ledger remembers it
+                    raise RouteUnknown(
+                        f"the server {name} is not configured any more",
+                        advice=f"Configure it again under this name: `[servers.{name}]` with its address, and as the "
+                        "`server` of the route. Under another name it is another server.",
+                    )
                 self._servers[name] = self.make_server(name, self.config.servers[name])
             return self._servers[name]
 

@@ -75,6 +75,7 @@ def verify(app: App, names: Sequence[str], asked: Asked, *, progress: Progress) 
     with _looking(app, progress, alone=asked.repair and not asked.rehearse) as looking:
         report.run_id, report.began_at = looking.run_id, looking.now()
         began_s = looking.clock.elapsed_s()
+        report.unconfigured = {} if names else _unconfigured(app, looking.ledger)
         for name in chosen:
             if looking.stopping():
                 break
@@ -92,6 +93,15 @@ def verify(app: App, names: Sequence[str], asked: Asked, *, progress: Progress) 
             exit_code=report.exit_code,
         )
     return report
+
+
+def _unconfigured(app: App, ledger: Ledger) -> dict[str, int]:
+    """Count what routes delivered that are not configured any more: it is not verified, and that is reported."""
+    found: dict[str, int] = {}
+    for (name, phase, _), (items, _) in sorted(ledger.phase_counts().items()):
+        if name not in app.config.routes and phase == "done":
+            found[name] = found.get(name, 0) + items
+    return found
 
 
 def _outcome(report: VerifyReport) -> str:

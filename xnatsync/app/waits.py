@@ -32,8 +32,12 @@ def waits_now(
     Without `pauses` for who tells these himself.
     """
     route = config.drop_routes.get(item.route)
-    settle_s = route.settle if route is not None else None
-    return waits_of(ledger, item, units, settle_s, stamp(datetime.now(UTC)), pauses=pauses)
+    if route is None:
+        held = item.hold is not None or any(unit.hold is not None for unit in units)
+        give_up = command_line("dismiss", str(item.id))
+        also = "" if held else f"; `{give_up}` gives it up, and leaves its files where they are"
+        return (f"for its route {item.route}, which is not configured any more: no sync goes on with it{also}",)
+    return waits_of(ledger, item, units, route.settle, stamp(datetime.now(UTC)), pauses=pauses)
 
 
 def waits_of(

@@ -173,6 +173,7 @@ class VerifyReport:
     summaries: list[Summary] = field(default_factory=list)
     findings: list[tuple[Target, Finding]] = field(default_factory=list)
     more: int = 0  # findings that are not kept
+    unconfigured: dict[str, int] = field(default_factory=dict)  # items that routes delivered which are gone from it
     unkept: list[Unkept] = field(default_factory=list)  # filed copies that were found to be gone, told once
     repairs: list[Repair] = field(default_factory=list)
     rehearsed: bool = False  # nothing was repaired, it was only asked what would be

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from xnatsync.core.errors import AccessDenied, NotThere, ReadFailed, ReplyStrange, ServerBusy
+from xnatsync.core.errors import AccessDenied, NotThere, ReadFailed, ReplyStrange, RouteUnknown, ServerBusy
 from xnatsync.core.manifest import Level, manifest_digest
 from xnatsync.core.phases import PROVEN, ItemPhase
 from xnatsync.core.verification import Depth, Finding, Looked, Repair, Tally, Target, Unkept, Verdict
@@ -27,16 +27,19 @@ class Drops:
     def __init__(self, looking: Looking, route: DropRoute, level: Level | None, *, repairing: bool) -> None:
         self.looking, self.route = looking, route
         self.back: set[int] = set()  # items that were put back into the drop folder
+        self.parts: dict[str, list[UnitRow]] = {}  # what was delivered of each study, by whatever item
         read = level is None or level.rank >= Level.PIXELS.rank or repairing  # what is put back must be known whole
         self.depth = Depth(level or route.level, Level.BYTES if read else Level.NAMES)
 
     def targets(self) -> list[Target]:
         """Lists the sessions to which something was proven to have been delivered."""
-        groups: dict[tuple[str, str], Target] = {}
+        groups: dict[tuple[str, str, str], Target] = {}
+        self.parts.clear()
         for unit in self.looking.ledger.units(route=self.route.name, living=False):
             if unit.phase not in PROVEN:
                 continue
-            key = (unit.target, unit.study_uid)
+            key = (unit.target, unit.study_uid, unit.session_id or "")  # each session where it went since, if it did
+            self.parts.setdefault(unit.study_uid, []).append(unit)
             before = groups.get(key)
             groups[key] = Target(
                 route=self.route.name, server=unit.server, project=unit.project, subject=unit.subject,
@@ -59,7 +62,7 @@ class Drops:
         units = tuple(ledger.unit(number) for number in target.ids)
         files = {unit.id: ledger.files(unit.item_id, unit_id=unit.id) for unit in units}
         receipts = {unit.id: row for unit in units if (row := ledger.receipt(unit.id)) is not None}
-        sent = Sent(units, files, receipts, ledger.entries(self.route.name, units[0].target))
+        sent = Sent(units, files, receipts, ledger.entries(self.route.name, units[0].target), self._elsewhere(units))
         copies = [self._copy(unit, sent) for unit in units]
         local = sum((copy.tally for copy in copies), Tally())
         digests = {key: found for copy in copies for key, found in copy.digests.items()}
@@ -81,6 +84,13 @@ class Drops:
     def mend(self, looked: Looked, *, rehearse: bool) -> list[Repair]:
         """Puts filed copies back whose objects the server lost; see `redelivery`."""
         return list(redeliver(self.looking, self.route, looked, self.back, rehearse=rehearse))
+
+    def _elsewhere(self, units: Sequence[UnitRow]) -> frozenset[str]:
+        """List what this route delivered of the same study under another label or into another session."""
+        others = [unit for unit in self.parts.get(units[0].study_uid, ()) if unit not in units]
+        return frozenset(
+            file.key for unit in others for file in self.looking.ledger.files(unit.item_id, unit_id=unit.id)
+        )
 
     # --- our side ------------------------------------------------------------------------------------------------
 
@@ -114,7 +124,7 @@ class Drops:
             return self._whole(expected, Verdict.MISSING, str(error))
         except AccessDenied as error:
             return self._whole(expected, Verdict.UNVERIFIABLE, f"this account may not read it: {error}")
-        except _PASSING as error:
+        except (*_PASSING, RouteUnknown) as error:
             return self._whole(expected, Verdict.UNVERIFIABLE, str(error))
 
     def _whole(self, expected: int, verdict: Verdict, detail: str) -> tuple[Tally, list[Finding]]:

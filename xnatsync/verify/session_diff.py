@@ -37,6 +37,7 @@ class Sent:
     files: dict[int, list[FileRow]]  # by unit; none where the item was read anew since
     receipts: dict[int, ReceiptRow]
     entries: dict[str, EntryRow]
+    elsewhere: frozenset[str] = frozenset()  # what the route delivered of the study under another label
 
     def source(self, unit: UnitRow) -> Tree:
         """What the unit sent: its manifest, or what the merge base remembers of it."""
@@ -80,7 +81,7 @@ class Comparison:
                 self._note(key, *self._judged(unit, ours, fetched))
             self._attached(unit, source)
         for key in self.target:
-            if key not in done and key not in self.sent.entries:
+            if key not in done and key not in self.sent.entries and key not in self.sent.elsewhere:
                 self.findings.append(Finding("server", Verdict.EXTRA, key, "not sent by this route"))
         if self.proven_anew:
             unit, now = self.sent.units[0], self.looking.now()

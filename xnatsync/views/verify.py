@@ -38,6 +38,11 @@ def verify_blocks(report: VerifyReport) -> Iterator[Block]:
         yield Line(
             f"{counted(len(report.unkept) - _TARGETS_SHOWN, 'filed copy', 'filed copies')} more are no longer kept"
         )
+    for name, items in report.unconfigured.items():
+        yield Line(
+            f"not verified: {counted(items, 'item')} that route {name} delivered, which is not configured any more",
+            Tone.WARN,
+        )
     yield from _repair_blocks(report)
     for error in report.errors:
         yield from error_blocks(error)
@@ -111,6 +116,7 @@ def verify_fields(report: VerifyReport) -> dict[str, object]:
         "targets": [_summary(part) for part in report.summaries],
         "findings": [_finding(target, finding) for target, finding in report.findings],
         "more": report.more,
+        "unconfigured": dict(report.unconfigured),
         "unkept": [{"route": part.route, "item": part.item_id, "filed_as": part.filed_as} for part in report.unkept],
         "rehearsed": report.rehearsed,
         "repairs": [_repair(part) for part in report.repairs],
