@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
+import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -147,3 +151,74 @@ def test_what_a_mirror_keeps_in_the_same_folder_is_not_astray(pushing: MirrorBox
     found = {route["name"]: route for route in told(pushing, "status")["routes"]}
     assert [row["path"] for row in found["p"]["tree"]["unplaced"]] == [ASTRAY[0]]
     assert found["m"]["tree"]["unplaced"] == []
+
+
+def _link(place: Path) -> None:
+    place.symlink_to(place.parent.parent)
+
+
+def _pipe(place: Path) -> None:
+    os.mkfifo(place)
+
+
+def _socket(place: Path) -> None:
+    before = Path.cwd()
+    os.chdir(place.parent)  # a socket's address has 107 letters
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(place.name)
+    os.chdir(before)
+
+
+UNSEEN = {
+    "P1/S1/S1_MR/resources/QC/files/linked.txt": _link,
+    "P1/S1/S1_MR/resources/QC/files/deep": _link,
+    "P1/S1/S1_MR/resources/QC/files/pipe": _pipe,
+    "P1/S1/S1_MR/resources/QC/files/socket": _socket,
+    "P1/S1/S1_MR/scans/1": _link,
+    "P1/S1/S2_MR": _link,
+    "P1/S1/S3_MR/resources/QC": _link,
+    "P1/S2": _link,
+}
+NOT_MEANT = ["P1/S1/S1_MR/resources/OTHER", "P1/S1/S3_MR/resources/OTHER/files/x", "P2", "P1/S3/subject.xml", "notes"]
+
+
+def test_what_is_not_followed_is_never_passed_over_in_silence(pushing: MirrorBox) -> None:
+    """Somebody who links a result into the tree of a push reads that it was not sent; also in a plan, and in status."""
+    for path, act in (UNSEEN | dict.fromkeys(NOT_MEANT, _link)).items():
+        (pushing.tree / path).parent.mkdir(parents=True, exist_ok=True)
+        act(pushing.tree / path)
+    expected = dict.fromkeys(UNSEEN, ("XS-NOT-FOLLOWED", True))
+
+    (planned,) = told(pushing, "plan")["pushes"]
+    assert {row["path"]: (row["code"], row["person"]) for row in planned["unplaced"]} == expected
+    for _ in range(2):
+        assert pushing.command("sync").code == 3
+        assert in_status(pushing) == expected
+
+
+def test_a_folder_that_may_not_be_listed_is_told(pushing: MirrorBox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may hold something to send: the run does not end well, and says where; nothing is taken for removed."""
+    assert pushing.command("sync").code == 0
+    folders = [f"P1/S1/S1_MR/resources/{name}" for name in ("QC/files/mine", "QC", "OTHER")]
+    write(pushing, *(f"{folder}/new.txt" for folder in folders))
+    listed = os.scandir
+
+    def refused(path: Any = ".") -> Any:
+        if os.fspath(path) in shut:
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    for folder, due in zip(folders, (True, True, False), strict=True):
+        shut = [str(pushing.tree / folder)]
+        assert pushing.command("sync").code == (5 if due else 0)
+        assert folder in in_status(pushing) or not due
+    assert told(pushing, "why", REPORT)["trees"]
+
+
+def test_many_that_nobody_owns_are_counted_once(pushing: MirrorBox) -> None:
+    """The number of all of them stands in the line that names some."""
+    write(pushing, *(f"P1/S1/NOBODY{number}/resources/QC/files/a.txt" for number in range(120)))
+    text = " ".join(pushing.command("sync").out.split())
+    assert "! 120 files: the server has no such session" in text
+    assert "in all" not in text

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from xnatsync.config.model import MirrorConfig, PushConfig
 from xnatsync.config.show import route_digest
-from xnatsync.core.errors import Disposition, Exit, XnatsyncError
+from xnatsync.core.errors import Disposition, Exit, NotThere, XnatsyncError
 from xnatsync.core.inventory import Owner, OwnerKind
 from xnatsync.core.mirror_decision import Trouble
 from xnatsync.engine.progress import Progress
@@ -45,7 +45,7 @@ class MirrorReport:
     interrupted: bool = False
     kind: str = "mirror"
     unplaced: tuple[tuple[str, str], ...] = ()  # files of a push that belong to nothing on the server, and why
-    astray: tuple[Trouble, ...] = ()  # files of it that lie where nothing is sent from
+    astray: tuple[Trouble, ...] = ()  # what else of it is not sent: it lies astray, or cannot be looked at or followed
     held: tuple[OwnerRow, ...] = ()  # owners that wait for a person, or are tried again later
     owner_kinds: Mapping[str, int] = field(default_factory=dict)  # sessions, subjects and projects of the route
     due_kinds: Mapping[str, int] = field(default_factory=dict)  # those that were looked at
@@ -56,7 +56,8 @@ class MirrorReport:
         """0 only when tree and server agree, as far as the policy goes."""
         if self.errors:
             return exit_code_of(self.errors)
-        if any(trouble.person for trouble in self.troubles) or self.standing.held or self.unplaced:
+        asked = [trouble.person for trouble in self.troubles] + [trouble.person for trouble in self.astray]
+        if any(asked) or self.standing.held or self.unplaced:
             return Exit.HELD
         waits = self.unfinished or self.interrupted or self.counts.get("incomplete", 0)
         return Exit.TEMPORARY if waits else Exit.OK
@@ -134,7 +135,7 @@ class PushPlan:
     route: PushRoute
     steps: list[tuple[Owner, Foreseen]] = field(default_factory=list)
     unplaced: tuple[tuple[str, str], ...] = ()
-    astray: tuple[Trouble, ...] = ()  # files that lie where nothing is sent from
+    astray: tuple[Trouble, ...] = ()  # what else is not sent
     errors: list[XnatsyncError] = field(default_factory=list)
 
 
@@ -160,7 +161,7 @@ def plan_pushes(app: App, ledger: Ledger, run_id: int, names: Sequence[str], pro
             owner = Owner(OwnerKind(row.kind), row.project, row.server_id, subject=row.subject, session=row.session)
             planned.steps.append((owner, Foreseen(troubles=(gone_whole(world, row),))))
         planned.unplaced = tuple(found.unplaced)
-        planned.astray = tuple(trouble for trouble in troubles_of(found) if not trouble.person)
+        planned.astray = tuple(trouble for trouble in troubles_of(found) if trouble.code != NotThere.code)
     return plans
 
 
@@ -244,7 +245,9 @@ def _report(ledger: Ledger, done: TreeRun) -> MirrorReport:
         kind="mirror" if isinstance(done.route, MirrorRoute) else "push",
         unplaced=done.unplaced,
         astray=tuple(
-            Trouble(row.path, row.code, row.detail, row.person) for row in ledger.unplaced(name) if not row.person
+            Trouble(row.path, row.code, row.detail, row.person, row.many)
+            for row in ledger.unplaced(name)
+            if row.code != NotThere.code
         ),
         held=tuple(row for row in ledger.owners(name) if row.hold is not None),
         owner_kinds=done.owner_kinds,

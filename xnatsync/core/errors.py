@@ -58,6 +58,7 @@ XnatsyncError
 │   ├── MirrorReplaced ........ XS-MIRROR-REPLACED      the server replaced a file, and `add` overwrites nothing
 │   ├── MirrorGone ............ XS-MIRROR-GONE          the server no longer has a file that the tree keeps
 │   ├── NoPlace ............... XS-NO-PLACE             a file lies where a push sends nothing from
+│   ├── NotFollowed ........... XS-NOT-FOLLOWED         a link or a special file is in the tree of a push
 │   ├── PushGone .............. XS-PUSH-GONE            somebody deleted on the server what a push had put there
 │   ├── MaxDelete ............. XS-MAX-DELETE           more would be removed than `max_delete` allows
 │   ├── NameHostile ........... XS-NAME-HOSTILE         the server holds a name that this tree cannot hold
@@ -590,6 +591,13 @@ class NoPlace(MirrorError):
     code = "XS-NO-PLACE"
     disposition = Disposition.RETRY
     advice = "Move it to where its session's files lie, below the folder of a resource; or leave it if it is to stay."
+
+
+class NotFollowed(MirrorError):
+    """A link or a special file lies where a push sends from: it is never followed or read, and nothing is sent."""
+
+    code = "XS-NOT-FOLLOWED"
+    advice = "Put a copy of what it leads to in its place, or move it out of the tree: then the next sync goes on."
 
 
 class PushGone(MirrorError):

@@ -236,6 +236,17 @@ class Layout:
                 return self._place(level, found)
         return None
 
+    def above(self, level: Tier, path: str) -> Place | None:
+        """Say what a folder names so far in which files of a level may lie further down; None when none may.
+
+        "" stands for what the folders below it name.
+        """
+        parts, steps = path.split("/"), self.templates[level].steps
+        if len(parts) >= len(steps):
+            return None
+        found = _shape(steps[: len(parts)]).fullmatch(path)
+        return self._place(level, found.groupdict()) if found is not None else None
+
     @staticmethod
     def clashes(paths: Iterable[str]) -> tuple[tuple[str, ...], ...]:
         """Groups paths that some disk cannot hold beside each other, as `treenames.clashes` says."""

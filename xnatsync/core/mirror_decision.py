@@ -72,6 +72,7 @@ class Trouble:
     code: str
     detail: str
     person: bool
+    many: int = 1  # files: of very many the ledger tells some, and the number of all in one without a path
 
 
 @dataclass(frozen=True, slots=True)

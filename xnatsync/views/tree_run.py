@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from xnatsync.core.errors import NotThere
+from xnatsync.core.errors import NoPlace, NotThere
 from xnatsync.core.wording import counted, counted_kinds, share_of_kinds, size
 from xnatsync.views.blocks import Block, Line, Tone
 from xnatsync.views.errors import error_blocks
@@ -105,6 +105,8 @@ def mirrors_closing(reports: Sequence[MirrorReport]) -> list[str]:
     parts += [f"{held} held"] if held else []
     unplaced = sum(len(report.unplaced) for report in reports)
     parts += [f"{counted(unplaced, 'file')} without a place on the server"] if unplaced else []
+    unseen = sum(one.many for report in reports for one in report.astray if one.code != NoPlace.code)
+    parts += [f"{unseen} not sent, as nothing is read there"] if unseen else []
     waiting = sum(report.unfinished or report.standing.retrying for report in reports)
     return parts + ([f"{waiting} not finished yet"] if waiting else [])
 
@@ -117,7 +119,7 @@ def trouble_cases(rows: Sequence[TroubleRow]) -> list[Case]:
 def unplaced_cases(files: Sequence[tuple[str, str]], astray: Sequence[Trouble] = ()) -> list[Case]:
     """Gives the files of a push that belong to nothing on the server, in the same form."""
     cases = [Case(path, NotThere.code, why, person=True) for path, why in files]
-    return cases + [Case(one.path, one.code, one.detail, one.person) for one in astray]
+    return cases + [Case(one.path, one.code, one.detail, one.person, many=one.many) for one in astray]
 
 
 def trouble_fields(rows: Sequence[TroubleRow]) -> list[dict[str, object]]:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from xnatsync.core.conflict import is_conflict_copy
-from xnatsync.core.errors import NoPlace, NotThere
+from xnatsync.core.errors import NoPlace, NotFollowed, NotThere, SourceUnreadable
 from xnatsync.core.inventory import Inventory, Owner, ResourceKey, ResourceSeen
 from xnatsync.core.layout import Place
 from xnatsync.core.mirror_decision import Trouble
 from xnatsync.core.paths import HostileName, check_path, check_segment
 from xnatsync.ledger.tree_rows import OwnerRow
+from xnatsync.ports.drop import ProblemSeen
 from xnatsync.routes.tree.mirror_settings import SENTINEL
 from xnatsync.routes.tree.mirror_survey import check_still_there, check_tree
 from xnatsync.routes.tree.push_settings import PushRoute
@@ -41,6 +42,7 @@ class PushSurvey:
     counted: dict[int, dict[ResourceKey, int | None]] = field(default_factory=dict)  # what the server says it has
     unplaced: list[tuple[str, str]] = field(default_factory=list)  # (path, why): nobody on the server owns them
     astray: list[str] = field(default_factory=list)  # files that lie where the layout has no place for any
+    unseen: list[Trouble] = field(default_factory=list)  # what may be to be sent, and cannot be looked at or followed
     ended: list[int] = field(default_factory=list)  # versions whose file was removed here
     agreed: int = 0  # files that are as they were agreed
     seen: dict[int, tuple[ResourceSeen, ...]] = field(default_factory=dict)  # the resources of the owners that are due
@@ -71,6 +73,8 @@ def push_survey(world: TreeWorld, route: PushRoute, *, dry: bool = False) -> Pus
         if place is None or place.sidecar or not _is_sent(route, place) or is_conflict_copy(path):
             continue
         fresh.append((place, LocalFile(path, place.key, place.name, size, mtime_ns)))
+    found.unseen = [_unseen(problem) for problem in look.problems if _may_send(route, problem.path)]
+    world.tally(route.name).add("incomplete", sum(not trouble.person for trouble in found.unseen))
     if not look.problems:
         gone = [path for path in base if path not in look.files]
         if gone:
@@ -120,15 +124,34 @@ def _stamps(ours: set[ResourceKey], resources: Sequence[ResourceSeen]) -> dict[R
 def _is_sent(route: PushRoute, place: Place) -> bool:
     """What the tree alone tells of a file: owner, resource and name; scan types and dates are the server's to tell."""
     wants = route.selection
+    is_taken = bool(place.name) and place.level in wants.levels and wants.files.match(place.name)
+    return is_taken and _is_wanted(route, place)
+
+
+def _is_wanted(route: PushRoute, place: Place) -> bool:
+    """Tell whether the route takes what a place names: of a folder that may be a part only."""
+    wants = route.selection
     return (
-        bool(place.name)
-        and place.project in {"", route.project}  # a tree may hold other projects beside it, with the same labels
-        and place.level in wants.levels
-        and wants.resources.match(place.resource)
-        and wants.files.match(place.name)
+        place.project in {"", route.project}  # a tree may hold other projects beside it, with the same labels
+        and (not place.resource or wants.resources.match(place.resource))
         and (not place.subject or wants.subjects.match(place.subject))
         and (not place.session or wants.sessions.match(place.session))
     )
+
+
+def _may_send(route: PushRoute, path: str) -> bool:
+    """Tell whether a file at a path, or below it, would be sent: then it is not passed over in silence."""
+    place = route.layout.locate(path)
+    if place is not None:
+        return not place.sidecar and _is_sent(route, place)
+    above = (route.layout.above(level, path) for level in route.selection.levels)
+    return any(place is not None and _is_wanted(route, place) for place in above)
+
+
+def _unseen(problem: ProblemSeen) -> Trouble:
+    """Say what is not sent, as nobody could look at it: a right helps the one, the other is never followed."""
+    code = SourceUnreadable.code if problem.unreadable else NotFollowed.code
+    return Trouble(problem.path, code, problem.reason, person=not problem.unreadable)
 
 
 def _why_unnamable(route: PushRoute, path: str) -> str:
@@ -156,9 +179,8 @@ def troubles_of(found: PushSurvey) -> list[Trouble]:
     words = (
         f"no file of a resource belongs there in this layout, such as {found.route.layout.templates['session'].text}"
     )
-    return [Trouble(path, NotThere.code, why, person=True) for path, why in found.unplaced] + [
-        Trouble(path, NoPlace.code, words, person=False) for path in found.astray
-    ]
+    unplaced = [Trouble(path, NotThere.code, why, person=True) for path, why in found.unplaced]
+    return unplaced + found.unseen + [Trouble(path, NoPlace.code, words, person=False) for path in found.astray]
 
 
 def _harmless(part: str, *, windows: bool) -> str:
