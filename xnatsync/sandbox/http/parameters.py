@@ -61,6 +61,7 @@ OWN: Final[dict[str, str]] = {
     "user_routes": "",
     "xmlupload_routes": "allowDataDeletion",
     "investigator_routes": "",
+    "datatype_routes": "dataTypes dataType",
     "site_routes": "",
 }
 ITEMS: Final = frozenset(  # a name that is none of these is one of a field: `writing` knows it or refuses it

@@ -75,6 +75,11 @@ def named_type(name: str) -> str:
     return next((found.name for found in _elements().values() if found.root and f"xnat:{found.root}" == name), name)
 
 
+def elements() -> list[Element]:
+    """Gives all types, in the order of the schema."""
+    return list(_elements().values())
+
+
 def document_types() -> list[Element]:
     """Gives the types that have documents of their own, in the order of the schema."""
     return [found for found in _elements().values() if found.root]
