@@ -56,11 +56,13 @@ class _Shelf:
                 document = next((item for item in (*versions, document) if str(item["version"]) == wanted), None)
                 if document is None:
                     return _absent(request, match)
-            if request.flag("contents"):
+            contents, meta = request.flag("contents"), request.flag("meta")
+            if contents and not meta:
                 if document["status"] == "disabled":
                     return _absent(request, match)
                 return text(str(document["contents"]))
-            return listing_response(request, [_row(document)])
+            row = _row(document)
+            return listing_response(request, [row | {"contents": ""} if meta and not contents else row])
 
     def put(self, request: Request, match: Match) -> Response:
         """Stores a new version, or switches a document on or off."""

@@ -12,6 +12,7 @@ from itertools import islice
 from xnatsync.sandbox.http.download import inner_file, refuse_open_range, send_file
 from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, escaped, text
 from xnatsync.sandbox.http.loading import model_errors
+from xnatsync.sandbox.http.manifest import manifest
 from xnatsync.sandbox.http.negotiation import FILE_VARIANTS, listing_response, negotiated_format
 from xnatsync.sandbox.http.resource_routes import PARENTS, RESOURCE_PARENTS, held_for_reading, parent_ids
 from xnatsync.sandbox.http.router import Routes
@@ -22,7 +23,7 @@ from xnatsync.sandbox.model.objects import FileEntry
 from xnatsync.sandbox.model.resources import create_resource, own_resource, place_for_write
 from xnatsync.sandbox.model.selection import Held
 from xnatsync.sandbox.model.site import Site
-from xnatsync.sandbox.model.zipping import gzipped, tarred, zipped
+from xnatsync.sandbox.model.zipping import Packed, gzipped, tarred, zipped
 
 _ARCHIVES = {
     "zip": ("zip", "application/zip"),
@@ -86,12 +87,18 @@ class _Desk:
         held = held_for_reading(self.site, request, ids, lambda: _missing(ids))
         path = file_path(match.tail)
         if path and not path.endswith(("/", "*")):
-            return self._one(request, held, path)
+            return self._one(request, held, path, wrapped=asked == "zip")
         single = "RESOURCE_ID" in ids and len(held) == 1
         found = _Found(held, single_base(self.site, ids, held[0]) if single else "")
         entries = self._entries(request, held, path)
         if asked in _ARCHIVES:
             return self._archive(request, held, entries, ids, asked)
+        if asked == "xcat":
+            layout = Layout(request.param("structure"), "SCAN_ID" in ids, project=ids.get("PROJECT_ID", ""))
+            paths = (each.name for item in held for each in self._packed(item, entries, layout))
+            rows = zip(found.rows(entries, ""), paths, strict=True)
+            site_url = self.site.settings.text("siteUrl").rstrip("/")
+            return manifest((f"{site_url}{row['URI']}", path, row["Size"]) for row, path in rows)
         if request.has("index"):
             return self._nth(request, held, entries)
         locator = request.param("locator")
@@ -141,12 +148,15 @@ class _Desk:
             delete_files(site, place, resource, entries, remove=request.flag_unless("removeFiles", True))
         return Response()
 
-    def _one(self, request: Request, held: list[Held], path: str) -> Response:
+    def _one(self, request: Request, held: list[Held], path: str, *, wrapped: bool) -> Response:
         for item in held:
             with self.site.lock:
                 entry = item.resource.entries.get(path)
             if entry is not None:
-                return send_file(self.site.store, request, f"{item.resource.folder}/{path}", path.rpartition("/")[2])
+                stored, name = f"{item.resource.folder}/{path}", path.rpartition("/")[2]
+                if wrapped and not name.lower().endswith(".zip"):
+                    return self._zip_answer(request, [Packed(name, stored)], archive_name([item], ""))
+                return send_file(self.site.store, request, stored, name)
         for item in held:
             if (answer := self._inside(request, item, path)) is not None:
                 return answer
@@ -213,20 +223,23 @@ class _Desk:
             request.flag("subjectIncludedInPath"),
             ids.get("PROJECT_ID", ""),
         )
-        files = [
-            file
-            for item in held
-            for file in packed(self.site, item, [entry.path for entry in entries[item.resource.id]], layout)
-        ]
+        files = [file for item in held for file in self._packed(item, entries, layout)]
         if not any(store.size(file.path) is not None for file in files):
             return _not_found(request, "")
         name = archive_name(held, ids.get("PROJECT_ID", ""))
-        headers = {"Content-Type": kind, "Content-Disposition": f'attachment; filename="{name}.{suffix}";'}
         if suffix == "zip":
-            method = request.param("compression") or self.site.settings.text("zipCompressionMethod")
-            return Response(200, headers, zipped(store, files, deflate=method == "8"))
+            return self._zip_answer(request, files, name)
+        headers = {"Content-Type": kind, "Content-Disposition": f'attachment; filename="{name}.{suffix}";'}
         plain = tarred(store, files)
         return Response(200, headers, plain if suffix == "tar" else gzipped(plain))
+
+    def _packed(self, item: Held, entries: Mapping[int, list[FileEntry]], layout: Layout) -> Iterator[Packed]:
+        return packed(self.site, item, [entry.path for entry in entries[item.resource.id]], layout)
+
+    def _zip_answer(self, request: Request, files: list[Packed], name: str) -> Response:
+        method = request.param("compression") or self.site.settings.text("zipCompressionMethod")
+        headers = {"Content-Type": "application/zip", "Content-Disposition": f'attachment; filename="{name}.zip";'}
+        return Response(200, headers, zipped(self.site.store, files, deflate=method == "8"))
 
 
 def single_base(site: Site, ids: Mapping[str, str], held: Held) -> str:

@@ -7,7 +7,7 @@ import time
 from xnatsync.sandbox.http.exchange import Request
 from xnatsync.sandbox.model.accounts import User
 from xnatsync.sandbox.model.events import note_write
-from xnatsync.sandbox.model.objects import Event, Experiment
+from xnatsync.sandbox.model.objects import Event, Experiment, Project, Subject
 from xnatsync.sandbox.model.site import Site
 
 _PATTERN = {"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}
@@ -24,8 +24,13 @@ def note_request(site: Site, request: Request, item: Experiment, *, created: boo
 def events(site: Site, item: Experiment, request: Request) -> list[dict[str, object]]:
     """Gives the events of an experiment, those of workflows that clients keep on it among them."""
     shown = [_shown(each, request.param("dateFormat")) for each in item.events]
-    kept = (row for row in site.record.workflows if row.get("id") in {item.id, item.label})
-    return [*shown, *map(_of_workflow, kept)]
+    return [*shown, *workflow_events(site, item)]
+
+
+def workflow_events(site: Site, item: Project | Subject | Experiment) -> list[dict[str, object]]:
+    """Give the events of the workflows that clients keep on an item."""
+    names = {item.id} if isinstance(item, Project) else {item.id, item.label}
+    return [_of_workflow(row) for row in site.record.workflows if row.get("id") in names]
 
 
 def _of_workflow(row: dict[str, str]) -> dict[str, object]:

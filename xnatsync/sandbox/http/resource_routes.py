@@ -96,7 +96,7 @@ class _Shelf:
         self._no_file_path(match)
         negotiated_format(request, CATALOG_VARIANTS)
         found = held_for_reading(self.site, request, parent_ids(match), lambda: Refusal(404))
-        if len(found) != 1:
+        if len(found) != 1 or "," in match.values["RESOURCE_ID"]:
             raise Refusal(404, "Unable to find the specified catalog.")
         held = found[0]
         with self.site.lock:

@@ -30,14 +30,14 @@ def share(site: Site, item: Subject | Experiment, project_id: str, label: str) -
 
 def move(site: Site, item: Subject | Experiment, project_id: str, label: str) -> None:
     """Gives something to another project, which becomes its owner; its files move along."""
-    label, moved = label or item.label, False
-    if item.project != project_id:
-        _check_free(site, item, project_id, label)
-        item.shares.pop(project_id, None)
-        item.project = project_id
-        moved = True
+    label = label or item.label
+    if item.project == project_id:
+        raise ModelError(409, f"Already assigned to project: {project_id}")
+    _check_free(site, item, project_id, label)
+    item.shares.pop(project_id, None)
+    item.project = project_id
     _relabel(site, item, label)
-    if moved and isinstance(item, Experiment):
+    if isinstance(item, Experiment):
         rerun.names_changed(site, item)
 
 
