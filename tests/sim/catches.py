@@ -183,7 +183,7 @@ def repeats_what_was_refused() -> list[Any]:
     ]
 
 
-def believes_every_moment() -> list[Any]:
+def believes_every_timestamp() -> list[Any]:
     """A moment that a clock which was ahead wrote down is waited for."""
 
     def left_s(until: str, now: str) -> float:
@@ -266,7 +266,7 @@ BUGS: dict[str, Callable[[], list[Any]]] = {
         has_no_quiet_time, resets_early, judges_on_an_incomplete_listing, forgets_the_selection,
         removes_what_was_left_out, forgets_what_was_left_out, takes_what_it_cannot_read_for_clutter,
         blames_the_whole_route, repeats_what_was_refused,
-        believes_every_moment, lets_watchers_fail_the_work,
+        believes_every_timestamp, lets_watchers_fail_the_work,
         foresees_nothing, takes_no_pixels_for_equal_pixels,
         looks_into_no_custody, knows_a_flat_file_by_its_name, knows_sessions_by_their_uid_alone,
     )

@@ -43,7 +43,7 @@ ONLY: Mapping[Cell, Reason] = {
         "only listings can name something twice",
     ),
     ("writes", "conflict"): (("commit",), "a conflict is what archiving finds"),
-    ("writes", "dropped"): (("import_zip",), "an object is dropped on its way in; the others bring one file or none"),
+    ("writes", "dropped"): (("import_zip",), "an object is dropped on its way in; the others send one file or none"),
     ("writes", "truncated"): (("import_zip", "commit", "put_file"), "building moves no content"),
     ("writes", "long delayed"): (
         ("import_zip",),

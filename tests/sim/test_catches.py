@@ -27,7 +27,7 @@ LAST = {
     "takes_what_it_cannot_read_for_clutter": 7,
     "blames_the_whole_route": 15,
     "repeats_what_was_refused": 182,
-    "believes_every_moment": 122,
+    "believes_every_timestamp": 122,
     "lets_watchers_fail_the_work": 4,
     "foresees_nothing": 56,
     "takes_no_pixels_for_equal_pixels": 175,

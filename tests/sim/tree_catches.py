@@ -126,7 +126,7 @@ def agrees_without_looking_back() -> list[Any]:
     return [patch.object(push_step, "decide_sending", lazy)]
 
 
-def writes_whatever_name_it_is_told() -> list[Any]:
+def writes_whatever_name_it_is_given() -> list[Any]:
     """No name that a server tells is looked at, neither when it is read nor when it becomes a path."""
 
     def believed(text: Any, *_: Any, **__: Any) -> str:
@@ -176,7 +176,7 @@ def waits_for_the_day_of_a_clock_that_was_ahead() -> list[Any]:
     return [patch.object(push_step, "latest_deed", believed)]
 
 
-def gives_up_an_owner_for_one_file() -> list[Any]:
+def gives_up_a_session_for_one_file() -> list[Any]:
     """What the disk refuses of one file ends the step of its owner."""
     return [patch.object(land, "OF_ONE_FILE", (PlaceTaken, NameHostile))]
 
@@ -220,10 +220,10 @@ BUGS: dict[str, Callable[[], list[Any]]] = {
     for bug in (
         lands_without_flushing, replaces_without_keeping_the_old, removes_on_an_incomplete_listing, believes_the_200,
         overwrites_without_a_base, agrees_although_it_changed_meanwhile, resumes_another_version,
-        agrees_without_looking_back, writes_whatever_name_it_is_told, takes_no_notice_of_case,
+        agrees_without_looking_back, writes_whatever_name_it_is_given, takes_no_notice_of_case,
         goes_through_folders_of_another_spelling, knows_sessions_by_their_labels_alone,
         believes_a_clock_that_is_ahead, waits_for_the_day_of_a_clock_that_was_ahead,
-        gives_up_an_owner_for_one_file, repeats_what_was_refused, lets_watchers_fail_the_work, takes_no_lock,
+        gives_up_a_session_for_one_file, repeats_what_was_refused, lets_watchers_fail_the_work, takes_no_lock,
     )
 }  # fmt: skip
 

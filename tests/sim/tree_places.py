@@ -35,9 +35,9 @@ ONLY: Mapping[Cell, Reason] = {
     ("archive", "fewer"): (("owner_files",), "only a listing of files can be shorter than what was counted"),
     ("archive", "no digest"): (("owner_files",), "only listings of files state digests"),
     ("archive", "wrong digest"): (("owner_files",), "only listings of files state digests"),
-    ("archive", "wrong bytes"): (READS[2:4], "only these bring the bytes of files, of which a digest was stated"),
+    ("archive", "wrong bytes"): (READS[2:4], "only these fetch the bytes of files, of which a digest was stated"),
     ("archive", "cut body"): (READS[2:4], "the others are answered whole or not at all, which is `cut`"),
-    ("archive", "not sent"): (("fetch_resources",), "only what brings many files can leave some out"),
+    ("archive", "not sent"): (("fetch_resources",), "only what fetches many files can leave some out"),
     ("archive", "range ignored"): (("fetch_file",), "only single files are asked for from an offset on"),
     ("tree, writing", "enospc"): (
         tuple(method for method in MUTATORS if method not in {"clear_staging", "empty_trash"}),

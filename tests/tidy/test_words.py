@@ -33,8 +33,6 @@ ALLOWED = (  # the owner of a file, or of a project among its members; "where th
 NOT_JUDGED = {  # by the beginning of their paths
     "CHANGELOG.md": "it records releases in the words that they had",
     "docs/adr/": "a decision is a record: it keeps the words of its day",
-    "docs/guarantees.md": "it quotes the judges of the simulation and the seeds as they were met",
-    "docs/testing.md": "the same; its tables of faults and seeds are written by the simulation",
     "docs/xnat/": "evidence: it quotes what XNAT says and asks for",
 }
 NOT_PROSE = re.compile(
