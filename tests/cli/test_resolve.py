@@ -29,7 +29,7 @@ def test_a_label_that_was_mended_is_applied_anew(box: World) -> None:
     ran = box.run("sync")
 
     assert retry.code == 0
-    assert "unnamed (u2) is read and planned anew; it was held by XS-LABEL-UNUSABLE" in retry.out
+    assert "unnamed (u2) is read and planned again; it was held by XS-LABEL-UNUSABLE" in retry.out
     assert ran.code == 0, ran.out
     assert "session anon_20260302 of DEMO: 4 of 4 objects" in ran.out
 
@@ -316,7 +316,7 @@ def test_what_somebody_else_added_there_is_not_deleted(box: World) -> None:
 
     assert (ran.code, prearchive_count(box)) == (7, 1)
     assert "[XS-NOT-OURS]" in ran.err
-    assert "1 file that this item did not bring, the first is " in " ".join(ran.err.split())
+    assert "1 file that this item did not send, the first is " in " ".join(ran.err.split())
     assert box.run("status", "-o", "json").document["routes"][0]["held"] == 1
 
 

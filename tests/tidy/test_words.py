@@ -10,7 +10,7 @@ import pytest
 from tidy.house import modules, tree_texts
 
 INSTEAD = {
-    r"\b(lies|lay|lying)\b": "is, was, exists",
+    r"\b(lies?|lay|lying)\b": "is, was, exists",
     r"\b(is|are|was|were) none\b(?! of)": "is not a ..., is invalid",
     r"\b(tells?|told|telling)\b": "shows, says, reports, lists",
     r"\b(brings?|brought|bringing) (a|an|the|it|them|some|no|\d)?\b": "fetches, sends, delivers",
@@ -23,6 +23,7 @@ INSTEAD = {
     r"\ba (long|short) while\b": "a duration",
     r"\bsettled down\b": "unchanged",
     r"\bcame into being\b": "was created",
+    r"\banew\b": "again",
 }
 
 ALLOWED = (  # the owner of a file, or of a project among its members; "where there is none"
@@ -180,6 +181,6 @@ def test_a_docstring_is_no_text_for_people() -> None:
 def test_every_phrase_is_worth_its_line() -> None:
     """A pattern that matches nothing at all would be a slip of the pen."""
     listed = "it lies|it is none|it tells|brings a|brought|moment|made due|nobody|owners|so many|a long while"
-    examples = [*listed.split("|"), "settled down", "came into being"]
+    examples = [*listed.split("|"), "settled down", "came into being", "anew"]
 
     assert [phrase for phrase, text in zip(INSTEAD, examples, strict=True) if not re.search(phrase, text)] == []

@@ -226,7 +226,7 @@ def _foreign(ledger: Ledger, unit: UnitRow, listing: FileListing) -> str:
     wanted = Tree((source[key] for key in target if key in source), complete=True)
     differing = examine(wanted, target, Level.NAMES, "prearchive").differs
     if others:
-        return f"it holds {counted(len(others), 'file')} that this item did not bring, the first is {others[0]}"
+        return f"it holds {counted(len(others), 'file')} that this item did not send, the first is {others[0]}"
     if differing:
         return f"{counted(len(differing), 'object')} in it cannot be what was sent, the first is {differing[0]}"
     return "" if listing.complete else "not everything in it could be listed"

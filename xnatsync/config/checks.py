@@ -168,10 +168,10 @@ def _dropped(text: str, name: str, tree: Tree, other: str, drop: DropConfig) -> 
     key: Key = ("routes", name, "folder")
     folder, incoming, done = _real(tree.folder), _real(drop.folder), _real(drop.done_folder)
     if _holds(incoming, folder) or _holds(folder, incoming):
-        words = f"and the drop folder of route {other} lie in each other: what is in the tree would be sent away"
+        words = f"and the drop folder of route {other} are inside each other: what is in the tree would be sent away"
         yield problem_at(text, key, words)
     elif _holds(done, folder) or _holds(folder, done):
-        words = f"and {drop.done_folder}, where route {other} files what it delivered, lie in each other"
+        words = f"and {drop.done_folder}, where route {other} files what it delivered, are inside each other"
         yield problem_at(text, key, words)
 
 

@@ -174,7 +174,7 @@ class DropConfig(SelectionConfig):
         if self.destination == "prearchive" and self.other == "attach":
             found.append(("other", 'a prearchive session takes no attachments: use "keep" or "ignore"'))
         if self.done is not None and not self._is_filable(self.done):
-            found.append(("done", "must lie outside the drop folder or directly in it, and must not hold it"))
+            found.append(("done", "must be outside the drop folder or directly in it, and must not hold it"))
         return tuple(found)
 
     def _is_filable(self, done: Path) -> bool:

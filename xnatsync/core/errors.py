@@ -402,7 +402,7 @@ class FilesUnaccounted(DeliveryError):
 
     code = "XS-FILES-UNACCOUNTED"
     advice = (
-        "Mend these files, or move them to another folder and keep them: the item is then looked at anew. Or "
+        "Mend these files, or move them to another folder and keep them: the item is then read again. Or "
         "accept the item: they are not delivered, and nothing of them is removed. "
         '`files = ["!PATTERN"]` of the route leaves such files out.'
     )
@@ -590,7 +590,7 @@ class NoPlace(MirrorError):
 
     code = "XS-NO-PLACE"
     disposition = Disposition.RETRY
-    advice = "Move it to where its session's files lie, below the folder of a resource; or leave it if it is to stay."
+    advice = "Move it to the other files of its session, below the folder of a resource; or leave it if it is to stay."
 
 
 class NotFollowed(MirrorError):

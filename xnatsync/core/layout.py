@@ -302,7 +302,7 @@ def _tier(kind: OwnerKind) -> Tier:
 def _check_label(text: str, *, windows: bool) -> None:
     check_segment(text, windows=windows)
     if folded(text) in SIDECARS.values():
-        raise HostileName("it is called like the metadata that lie beside it")
+        raise HostileName("it has the name of the metadata beside it")
 
 
 def _shape(steps: Iterable[Step]) -> re.Pattern[str]:

@@ -32,7 +32,7 @@ def download_blocks(report: DownloadReport) -> Iterator[Block]:
     if report.errors:
         yield Line(f"! {counted(len(report.errors), 'problem')}, listed above", Tone.BAD, indent=2)
     if report.no_digest:
-        text = f"{counted(report.no_digest, 'file')} compared by size alone: the server gives no digest of them"
+        text = f"{counted(report.no_digest, 'file')} compared by size alone: the server states no digest of them"
         yield Line(text, Tone.WARN, indent=2)
     if not order.dry_run:
         for path in report.zips or [where]:

@@ -153,7 +153,7 @@ def sigil(part: UnitPlan) -> tuple[str, str]:
         case Wait(_, why):
             return "~", f"waits: {why}"
         case Again(why):
-            return "~", f"would be planned anew: {why}"
+            return "~", f"would be planned again: {why}"
         case _ as never:
             assert_never(never)
 

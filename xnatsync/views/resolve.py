@@ -24,7 +24,7 @@ def retry_blocks(done: Release) -> Iterator[Block]:
         if part.code is None:
             yield Line(f"{_name(part)} was not held", Tone.DIM)
         elif part.anew:
-            yield Line(f"{_name(part)} is read and planned anew; it was held by {part.code}", Tone.GOOD)
+            yield Line(f"{_name(part)} is read and planned again; it was held by {part.code}", Tone.GOOD)
         else:
             yield Line(f"{_name(part)} is released; it was held by {part.code}", Tone.GOOD)
     number = sum(part.code is not None for part in released)

@@ -135,7 +135,7 @@ def _lines(step: OwnerPlan) -> Iterator[tuple[str, str]]:
     if answer.adopt:
         yield "=", f"{counted(len(answer.adopt), 'file')} here already"
     if answer.probe:
-        yield "?", f"{counted(len(answer.probe), 'file')} to fetch and compare: the server gives no digest"
+        yield "?", f"{counted(len(answer.probe), 'file')} to fetch and compare: the server states no digest"
 
 
 def _is_still(step: OwnerPlan) -> bool:
@@ -184,7 +184,7 @@ def _push_lines(found: Foreseen) -> Iterator[tuple[str, str]]:
         words = f"{counted(len(found.store), 'file')}, {size(sum(file.size for file in found.store))} to store"
         yield "+", words + (f", when {found.waits} has settled" if found.waits else "")
     if found.compare:
-        yield "?", f"{counted(len(found.compare), 'file')} to fetch and compare: the server gives no digest"
+        yield "?", f"{counted(len(found.compare), 'file')} to fetch and compare: the server states no digest"
     if not (found.store or found.compare or found.troubles):
         yield "=", "only looked at: all files are the same"
 

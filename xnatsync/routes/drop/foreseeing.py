@@ -56,7 +56,7 @@ def refuse_to_send_twice(
         f"{counted(len(keys), 'object')} of study {unit.study_uid} came into session {unit.session} under other UIDs: "
         "a script of the server rewrites them, and by their own names they cannot be distinguished from others",
         advice='Set `member_names = "uid"` for the route, and rename the session on the server, so that it is kept: '
-        "the next `xnatsync sync` sends it anew. Or dismiss the item if what is there is right.",
+        "the next `xnatsync sync` sends it again. Or dismiss the item if what is there is right.",
     )
 
 

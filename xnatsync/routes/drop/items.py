@@ -280,7 +280,7 @@ def _settled(world: World, route: DropRoute, item: ItemRow) -> Result:
     size_bytes = sum(file.size for file in look.files)
     with world.ledger.write():
         world.ledger.reset_item(item.id, seen, len(look.files), size_bytes, world.now())
-        world.note(item, "item.changed", f"item {item.id} changed and is looked at anew")
+        world.note(item, "item.changed", f"item {item.id} changed and is read again")
     return Due(route.settle_s, "it changed")
 
 

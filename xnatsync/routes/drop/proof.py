@@ -133,7 +133,7 @@ def _back(world: World, unit: UnitRow, why: str) -> Result:
         world.note(
             unit,
             "unit.again",
-            f"unit {unit.id} is planned anew: {why}",
+            f"unit {unit.id} is planned again: {why}",
             level="warning",
         )
     return Due()

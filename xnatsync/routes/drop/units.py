@@ -139,5 +139,5 @@ def _land(world: World, unit: UnitRow, session_id: str | None, leftover: str, ro
 def _again(world: World, unit: UnitRow, why: str) -> Result:
     with world.ledger.write():
         world.ledger.move_unit(unit.id, UnitPhase.PLANNED, world.now())
-        world.note(unit, "unit.again", f"unit {unit.id} is planned anew: {why}", level="warning")
+        world.note(unit, "unit.again", f"unit {unit.id} is planned again: {why}", level="warning")
     return Due()
