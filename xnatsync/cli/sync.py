@@ -53,7 +53,7 @@ def sync(
     output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> int:
-    """Send drop folders to their server; bring mirrors and pushes up to date.
+    """Send drop folders to their server, and update mirrors and pushes.
 
     What was dropped is proven there, and then filed.
     """
