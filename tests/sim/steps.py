@@ -8,10 +8,13 @@ from typing import Any, Self
 
 from sim.faults import Chance
 from xnatsync.core.errors import XnatsyncError
+from xnatsync.engine.dispatcher import Dispatcher, Key
 from xnatsync.engine.result import Paused, Result
+from xnatsync.ledger.rows import ItemRow
 from xnatsync.routes.drop.items import step_item
-from xnatsync.routes.drop.rota import Dispatcher, Key
+from xnatsync.routes.drop.kinds import add_item, drop_kinds
 from xnatsync.routes.drop.units import step_unit
+from xnatsync.routes.drop.world import World
 
 
 class InlinePool:
@@ -37,6 +40,13 @@ class InlinePool:
 
 class Inline(Dispatcher):
     """The production dispatcher without its threads."""
+
+    def __init__(self, world: World, workers: int, patience_s: float, on_bug: Callable[[str], None]) -> None:
+        super().__init__(drop_kinds(world), world, workers, patience_s, on_bug)
+        self.world = world
+
+    def add(self, item: ItemRow) -> None:
+        add_item(self, self.world, item)
 
     def pick(self, chance: Chance) -> Key | None:
         """One of the keys that are ready; the others stay so."""

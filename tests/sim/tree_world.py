@@ -40,14 +40,13 @@ from xnatsync.core.layout import Layout
 from xnatsync.core.moment import parse, stamp
 from xnatsync.core.paths import clashes
 from xnatsync.core.selection import Selection
+from xnatsync.engine.dispatcher import Dispatcher, Key
 from xnatsync.engine.progress import Progress
-from xnatsync.engine.rota import Key
 from xnatsync.ledger import lock
 from xnatsync.ledger.tree_rows import NewVersion
 from xnatsync.routes.tree import run as running
 from xnatsync.routes.tree.mirror_settings import MirrorRoute
 from xnatsync.routes.tree.push_settings import PushRoute
-from xnatsync.routes.tree.rota import OwnerRota
 from xnatsync.routes.tree.run import TreeRun, push, run
 from xnatsync.routes.tree.world import TreeWorld
 from xnatsync.sandbox.model import files
@@ -82,15 +81,16 @@ class TreeLedger(SimLedger):
         super().change_versions(begun, ended, now, run_id)
 
 
-class InlineRota(OwnerRota):
-    """The production rota of owners without its threads."""
+class InlineRota(Dispatcher):
+    """The production dispatcher without its threads."""
 
     def __init__(self, history: TreeHistory, *given: Any) -> None:
         super().__init__(*given)
+        self.world: Any = self.running
         self.history = history
         self.workers = 64
 
-    def run(self) -> None:
+    def run(self, *, forever: bool = False) -> None:
         """Steps in seeded order until nothing more can be done now."""
         history, history.rota = self.history, self
         while True:
@@ -125,7 +125,7 @@ class InlineRota(OwnerRota):
         if history.steps - history.run_steps > STEPS_MAX:
             raise Violation("L2", f"no end after {STEPS_MAX} steps of one run")
         history.depth += 1
-        result = self.step(key)
+        result = self.kinds[key[0]].step(key[1])
         history.depth -= 1
         self._take(key, result)
 
@@ -241,7 +241,7 @@ class TreeHistory:
 
     def play(self) -> TreeHistory:
         """Plays both phases; Violation when a promise is broken."""
-        original, running.OwnerRota = running.OwnerRota, partial(InlineRota, self)  # type: ignore[assignment, misc]
+        original, running.Dispatcher = running.Dispatcher, partial(InlineRota, self)  # type: ignore[assignment, misc]
         try:
             for number in range(self.ticks):
                 if self.script is not None:
@@ -257,7 +257,7 @@ class TreeHistory:
         except OSError as error:
             raise Violation("E1", f"who watches, or the system, fails the work: {error}") from error
         finally:
-            running.OwnerRota = original  # type: ignore[misc]
+            running.Dispatcher = original  # type: ignore[misc]
             slate.give_back(self.slate)
         return self
 

@@ -32,13 +32,13 @@ from xnatsync.core.errors import ACCEPTABLE, XnatsyncError
 from xnatsync.core.group import Routing
 from xnatsync.core.labels import Template
 from xnatsync.core.manifest import Level
+from xnatsync.engine.dispatcher import Key
 from xnatsync.engine.progress import Progress
 from xnatsync.ledger.rows import ItemRow
 from xnatsync.routes.drop import effects as perform
 from xnatsync.routes.drop.discovery import discover
 from xnatsync.routes.drop.recovery import recover
 from xnatsync.routes.drop.release import release_unit, wake
-from xnatsync.routes.drop.rota import Key
 from xnatsync.routes.drop.settings import DropRoute
 from xnatsync.routes.drop.world import World
 

@@ -49,7 +49,7 @@ PURE = {
 
 SUPERVISORS = {  # the only places where any exception whatever is caught and not raised again
     "xnatsync.engine.observers": {"tell"},
-    "xnatsync.engine.rota": {"_step"},
+    "xnatsync.engine.dispatcher": {"_step"},
     "xnatsync.cli.program": {"_run"},
     "xnatsync.fetch.threads": {"_begin"},
     "xnatsync.fetch.read_ahead": {"_read"},  # passed on to the thread that waits for it
@@ -62,7 +62,7 @@ SUPERVISORS = {  # the only places where any exception whatever is caught and no
     "xnatsync.sandbox.model.rebuilder": None,
 }
 THREADS = re.compile(
-    r"xnatsync\.(disk\.digests|engine\.rota|routes\.drop\.effects|fetch\.(threads|read_ahead)|app\..+|verify\..+|sandbox\..+|cli\.live)"
+    r"xnatsync\.(disk\.digests|engine\.dispatcher|routes\.drop\.effects|fetch\.(threads|read_ahead)|app\..+|verify\..+|sandbox\..+|cli\.live)"
 )
 URLS = re.compile(r"xnatsync\.(xnat|sandbox)\..+|xnatsync\.app\.demo_scene")  # scenery plays a person at the sandbox
 ADDRESS = re.compile(

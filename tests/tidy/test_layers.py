@@ -37,7 +37,7 @@ def test_the_layers_have_no_circles() -> None:
     ("name", "text"),
     [
         ("xnatsync.core.diff3", "from xnatsync.ledger.rows import UnitRow"),
-        ("xnatsync.ledger.units", "import xnatsync.engine.rota"),
+        ("xnatsync.ledger.units", "import xnatsync.engine.dispatcher"),
         ("xnatsync.xnat.client", "def f():\n    from xnatsync.disk import atomic"),
         ("xnatsync.sandbox.model.site", "from xnatsync.core.labels import clean_label"),
         ("xnatsync.routes.drop.settings", "from xnatsync import app"),

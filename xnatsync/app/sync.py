@@ -12,12 +12,13 @@ from xnatsync.app.waits import waits_of
 from xnatsync.core.errors import Exit, XnatsyncError
 from xnatsync.core.phases import ENDED, ItemPhase
 from xnatsync.engine.blame import LEDGER
+from xnatsync.engine.dispatcher import Dispatcher
 from xnatsync.engine.progress import Progress
 from xnatsync.engine.standing import write_down
 from xnatsync.ledger.rows import FileRow, ItemRow, ReceiptRow, UnitRow
 from xnatsync.routes.drop.discovery import discover
+from xnatsync.routes.drop.kinds import add_item, drop_kinds
 from xnatsync.routes.drop.recovery import recover
-from xnatsync.routes.drop.rota import Dispatcher
 from xnatsync.routes.drop.world import World
 
 PATIENCE_S = 120.0
@@ -93,7 +94,7 @@ def sync(
         recover(world)
         if patience_s is None:
             patience_s = max([PATIENCE_S, *(route.settle_s * 2 for route in routes.values())])
-        dispatcher = Dispatcher(world, workers, patience_s, on_bug)
+        dispatcher = Dispatcher(drop_kinds(world), world, workers, patience_s, on_bug)
         write_down(world, dispatcher)
         touched = _discover(world, dispatcher, report)
         dispatcher.run()
@@ -136,7 +137,7 @@ def _discover(world: World, dispatcher: Dispatcher, report: SyncReport) -> list[
             report.errors.append(error)
             continue
         for item in items:
-            dispatcher.add(item)
+            add_item(dispatcher, world, item)
             touched.append(item.id)
     return touched
 

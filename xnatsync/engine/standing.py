@@ -12,7 +12,7 @@ from xnatsync.ledger.rows import PauseRow
 from xnatsync.ports.drop import Clock
 
 if TYPE_CHECKING:
-    from xnatsync.engine.rota import Rota
+    from xnatsync.engine.dispatcher import Dispatcher
 
 
 class Standing(Protocol):
@@ -46,13 +46,13 @@ def note_pause(world: Standing, what: str, failures: int, error: XnatsyncError, 
     world.ledger.pause(PauseRow(what, world.run_id, now, until, failures, error.code, str(error), error.remedy))
 
 
-def write_down(world: Standing, rota: Rota) -> None:
-    """Let a rota note in the ledger what it leaves alone, and what is well again."""
+def write_down(world: Standing, dispatcher: Dispatcher) -> None:
+    """Let a dispatcher note in the ledger what it leaves alone, and what is well again."""
 
     def paused(what: str, failures: int, error: XnatsyncError, wait_s: float | None) -> None:
         world.progress.failed(error.code, what)
         note_pause(world, what, failures, error, wait_s)
 
-    rota.on_pause = paused
-    rota.on_wait = world.progress.waiting
-    rota.on_well = world.ledger.unpause
+    dispatcher.on_pause = paused
+    dispatcher.on_wait = world.progress.waiting
+    dispatcher.on_well = world.ledger.unpause

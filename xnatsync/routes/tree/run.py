@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from xnatsync.core.errors import NameHostile, XnatsyncError
 from xnatsync.core.inventory import Owner
+from xnatsync.engine.dispatcher import Dispatcher
 from xnatsync.engine.standing import write_down
 from xnatsync.fetch.listings import Listings
 from xnatsync.routes.tree.holds import gone_whole, hold_by, told
+from xnatsync.routes.tree.kinds import Owners
 from xnatsync.routes.tree.mirror_settings import MirrorRoute
 from xnatsync.routes.tree.mirror_step import OwnerStep
 from xnatsync.routes.tree.mirror_survey import Survey, survey
@@ -19,7 +21,6 @@ from xnatsync.routes.tree.push_step import PushStep
 from xnatsync.routes.tree.push_survey import push_survey, troubles_of
 from xnatsync.routes.tree.removal import remove
 from xnatsync.routes.tree.renames import follow
-from xnatsync.routes.tree.rota import OwnerRota
 from xnatsync.routes.tree.trash import empty_old_trash
 from xnatsync.routes.tree.world import TreeWorld
 
@@ -63,8 +64,8 @@ def run(
         unselected = found.unselected
         steps = OwnerStep(world, found, Listings(world.archive(route.server), _weights(found)))
         numbers = [*found.due, *(row.id for row in found.gone)]
-        rota = OwnerRota(world, workers, patience_s, on_bug, dict.fromkeys(numbers, steps.step))
-        whole = _step_all(world, done, rota)
+        owners = Owners(world, dict.fromkeys(numbers, steps.step))
+        whole = _step_all(world, done, Dispatcher({"owner": owners}, world, workers, patience_s, on_bug), numbers)
         if whole:
             world.disk.clear_staging(route.folder)
         empty_old_trash(world, route)
@@ -100,22 +101,25 @@ def push(
         for row in found.lost:
             hold_by(world, row, [gone_whole(world, row)])
         steps = PushStep(world, found)
-        _step_all(world, done, OwnerRota(world, workers, patience_s, on_bug, dict.fromkeys(found.owners, steps.step)))
+        owners = Owners(world, dict.fromkeys(found.owners, steps.step))
+        _step_all(world, done, Dispatcher({"owner": owners}, world, workers, patience_s, on_bug), list(found.owners))
     except XnatsyncError as error:
         done.errors.append(error)
     done.counts = dict(world.tally(route.name).counts)
     return done
 
 
-def _step_all(world: TreeWorld, done: TreeRun, rota: OwnerRota) -> bool:
+def _step_all(world: TreeWorld, done: TreeRun, dispatcher: Dispatcher, numbers: Sequence[int]) -> bool:
     """Steps what is due; True when everything came to its end."""
-    write_down(world, rota)
-    rota.run()
-    done.unfinished = len(rota.due)
-    done.waiting = {key[1]: rota.waiting[key] for key in sorted(rota.due) if key in rota.waiting}
-    done.errors += [pause.error for pause in rota.pauses.values()]
+    for number in numbers:
+        dispatcher.put(("owner", number), 0.0)
+    write_down(world, dispatcher)
+    dispatcher.run()
+    done.unfinished = len(dispatcher.due)
+    done.waiting = {key[1]: dispatcher.waiting[key] for key in sorted(dispatcher.due) if key in dispatcher.waiting}
+    done.errors += [pause.error for pause in dispatcher.pauses.values()]
     done.interrupted = world.stopping()
-    return not (rota.due or done.errors or done.interrupted)
+    return not (dispatcher.due or done.errors or done.interrupted)
 
 
 def _kinds(owners: Iterable[Owner]) -> Counter[str]:

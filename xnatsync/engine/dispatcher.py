@@ -1,7 +1,7 @@
 """Who steps next: one thread hands out due keys to N workers.
 
-What a key is, and which keys may not be stepped beside each other, is said by whoever makes a rota: a dispatcher of
-items and units, or a mirror's of owners.
+What a key is, what it needs, and which keys may not be stepped beside it, is said by its kind, in a table that the
+dispatcher is given.  It runs until nothing is due, or, for an agent, for ever: then it sleeps until something is woken.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 import heapq
 import queue
 import traceback
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -28,8 +27,11 @@ LAST_TRY_S = 0.5  # less patience than this is not worth a last try
 BLOCKED_S = 0.05  # how soon a blocked key is looked at again while something else is at work
 
 
+FLAG_S = 0.5  # how often one that sleeps looks whether it is asked to stop
+
+
 class Running(Protocol):
-    """What a rota needs of a world."""
+    """What a dispatcher needs of a world."""
 
     @property
     def clock(self) -> Clock:
@@ -52,14 +54,58 @@ class Pause:
     for_good: bool = False  # credentials: no further try in this run
 
 
-class Rota(ABC):
-    """Steps keys until nothing is due within the caller's patience.
+@dataclass(frozen=True, slots=True)
+class After:
+    """What else follows from a step."""
+
+    well: tuple[str, ...] = ()  # what it reached: their pauses end
+    wakes: tuple[Key, ...] = ()
+
+
+class Kind(Protocol):
+    """What the dispatcher must know of one kind of key."""
+
+    def step(self, number: int) -> Result:
+        """Bring it one step further."""
+        ...
+
+    def aims(self, number: int) -> Iterable[str]:
+        """Return what it needs well: `server NAME`, `route NAME`."""
+        ...
+
+    def rivals(self, number: int, at_work: Collection[Key]) -> Iterable[Key]:
+        """Return the keys that it may not be stepped beside; of those that are at work."""
+        ...
+
+    def hold(self, number: int, bug: Bug) -> None:
+        """Hold what met a mistake of ours."""
+        ...
+
+    def follow(self, number: int, *, due: bool) -> After:
+        """Return what follows from a step of it; `due`: it is to be stepped again."""
+        ...
+
+    def rank(self, number: int, result: Result) -> int:
+        """Return how far it has come: a number that cannot grow for ever."""
+        ...
+
+
+class Dispatcher:
+    """Steps keys until nothing is due within the caller's patience, or for ever.
 
     `patience_s` bounds how long it waits for time to pass (a retry, a paused server, settling) with nothing else to do,
     all waits together, since something last came further than it ever was: so every run ends.
     """
 
-    def __init__(self, world: Running, workers: int, patience_s: float, on_bug: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        kinds: Mapping[str, Kind],
+        world: Running,
+        workers: int,
+        patience_s: float,
+        on_bug: Callable[[str], None] = lambda trace: None,
+    ) -> None:
+        self.kinds = kinds
         self.running = world
         self.workers = workers
         self.patience_s = patience_s
@@ -77,48 +123,59 @@ class Rota(ABC):
         self.in_vain_s: dict[Key, float] = {}  # how long the last try of what is paused took
         self.ranks: dict[Key, int] = {}  # how far each key has come
         self.hurried = False
-        self.at_work: set[Key] = set()  # what is at work, or about to be
+        self.told_until = 0.0
+        self.again: set[Key] = set()  # what was woken from outside while it was at work
+        self.inbox: queue.SimpleQueue[tuple[Key, Result | None]] = queue.SimpleQueue()  # steps that ended, and wakes
         self.stepped: dict[Key, int] = {}  # which step was the last of a key: of what is due, that waits longest
 
-    # --- what a kind of key says of itself -------------------------------------------------------------------------
+    # --- from outside ----------------------------------------------------------------------------------------------
 
-    @abstractmethod
-    def step(self, key: Key) -> Result:
-        """Brings a key one step further."""
-
-    @abstractmethod
-    def aims(self, key: Key) -> Iterable[str]:
-        """Lists the servers and routes a key needs well: `server NAME`, `route NAME`."""
-
-    @abstractmethod
-    def rivals(self, key: Key) -> Iterable[Key]:
-        """Lists the keys that may not be stepped beside this one."""
-
-    @abstractmethod
-    def hold_bug(self, key: Key, bug: Bug) -> None:
-        """Holds a key that met a mistake of ours."""
-
-    @abstractmethod
-    def follow(self, key: Key) -> None:
-        """Wakes what a step makes due besides itself."""
+    def wake(self, key: Key) -> None:
+        """Make a key due now, from any thread; one that is at work is stepped once more after that."""
+        self.inbox.put((key, None))
 
     # --- the work --------------------------------------------------------------------------------------------------
 
-    def run(self) -> None:
-        """Runs to the end; answers when nothing more can be done now, or a stop is asked for."""
-        done: queue.SimpleQueue[tuple[Key, Result]] = queue.SimpleQueue()
+    def run(self, *, forever: bool = False) -> None:
+        """Step what is due until nothing more can be done now, or a stop is asked for; `forever`: only until that."""
         with ThreadPoolExecutor(max_workers=self.workers, thread_name_prefix="step") as pool:
             while not self.running.stopping():
+                self._drain()
                 for key in self._ready():
                     self.busy.add(key)
-                    pool.submit(self._step, key, done)
+                    pool.submit(self._step, key)
                 if self.busy:
-                    self._await(done)
-                    continue
-                if not self._wait():
+                    self._await()
+                elif forever:
+                    self._sleep()
+                elif not self._wait() and self.inbox.empty():
                     break
             while self.busy:
-                self._take(*done.get())
+                self._receive(*self.inbox.get())
+
+    def _drain(self) -> None:
+        """Take what has come in."""
+        while not self.inbox.empty():  # nobody else takes from it
+            self._receive(*self.inbox.get())
+
+    def _receive(self, key: Key, result: Result | None) -> None:
+        if result is not None:
+            self._take(key, result)
+        elif key in self.busy:
+            self.again.add(key)
+        else:
+            self.put(key, 0.0)
+
+    def _sleep(self) -> None:
+        """Wait until something is due or woken; a wish to stop is seen soon."""
+        wait_s = self._next_s()
+        if wait_s is not None and self.order[0][0] != self.told_until:  # once for each wait
+            self.told_until = self.order[0][0]
+            tell(self.on_wait, wait_s, self._why_waiting())
+        try:
+            self._receive(*self.inbox.get(timeout=FLAG_S if wait_s is None else min(wait_s, FLAG_S)))
+        except queue.Empty:
+            return
 
     def _wait(self) -> bool:
         """Lets time pass; False when nothing is due, our patience has ended, or a stop is asked for."""
@@ -152,12 +209,12 @@ class Rota(ABC):
         key = self.order[0][2] if self.order else None
         return self.waiting.get(key, "") if key is not None else ""
 
-    def _await(self, done: queue.SimpleQueue[tuple[Key, Result]]) -> None:
+    def _await(self) -> None:
         """Waits for a step to end, or, when a worker is free, until something else is due."""
         free = len(self.busy) < self.workers
         wait_s = self._next_s() if free else None
         try:
-            self._take(*done.get(timeout=None if wait_s is None else max(wait_s, BLOCKED_S)))
+            self._receive(*self.inbox.get(timeout=None if wait_s is None else max(wait_s, BLOCKED_S)))
         except queue.Empty:
             return
 
@@ -186,23 +243,25 @@ class Rota(ABC):
 
     def _blocked(self, key: Key, ready: list[Key], now: float) -> bool:
         """A key is not stepped beside its rivals, nor anything aimed at what is paused."""
-        self.at_work = {*self.busy, *ready}
-        if self.at_work and not self.at_work.isdisjoint(self.rivals(key)):
+        kind, number = key
+        at_work = {*self.busy, *ready}
+        if at_work and not at_work.isdisjoint(self.kinds[kind].rivals(number, at_work)):
             return True
         if not self.pauses:
             return False
-        for aim in (LEDGER, *self.aims(key)):
+        for aim in (LEDGER, *self.kinds[kind].aims(number)):
             pause = self.pauses.get(aim)
             if pause is not None and (pause.for_good or pause.until > now):
                 self.due[key] = pause.until
                 return True
         return False
 
-    def _step(self, key: Key, done: queue.SimpleQueue[tuple[Key, Result]]) -> None:
+    def _step(self, key: Key) -> None:
         """One of the two supervisors: whatever goes wrong inside a step is held as a bug, and the rest goes on."""
+        kind, number = key
         began_s = self._now()
         try:
-            result = self.step(key)
+            result = self.kinds[kind].step(number)
         except XnatsyncError as error:
             result = Paused(LEDGER, error)
         except Exception as error:
@@ -210,12 +269,12 @@ class Rota(ABC):
             result = self._hold_bug(key, error)
         if isinstance(result, Paused):  # knocking in vain is waiting too
             self.in_vain_s[key] = self._now() - began_s
-        done.put((key, result))
+        self.inbox.put((key, result))
 
     def _hold_bug(self, key: Key, error: Exception) -> Result:
         kind, number = key
         try:
-            self.hold_bug(key, Bug(f"{type(error).__name__} in a step of {kind} {number}"))
+            self.kinds[kind].hold(number, Bug(f"{type(error).__name__} in a step of {kind} {number}"))
         except XnatsyncError as refused:
             return Paused(LEDGER, refused)
         return Rest()
@@ -237,24 +296,33 @@ class Rota(ABC):
                 self.waiting[key] = str(error)
             case Rest(wakes):
                 for other in wakes:
-                    self.wake(other)
+                    self._wake(other)
         if not isinstance(result, Paused):
-            self.well(LEDGER)
-            self._note_rank(key, result)
-            self.follow(key)
+            self._went(key, result)
+        if key in self.again:
+            self.again.discard(key)
+            self.put(key, 0.0)
+
+    def _went(self, key: Key, result: Result) -> None:
+        """End the pauses of what a step reached, and wake what follows from it."""
+        kind, number = key
+        self.well(LEDGER)
+        self._note_rank(key, result)
+        after = self.kinds[kind].follow(number, due=key in self.due)
+        for what in after.well:
+            self.well(what)
+        for other in after.wakes:
+            self._wake(other)
 
     def _note_rank(self, key: Key, result: Result) -> None:
         """What came further than it ever was in this run renews our patience: that is possible a few times for each."""
-        rank = self.rank(key, result)
+        kind, number = key
+        rank = self.kinds[kind].rank(number, result)
         if rank > self.ranks.get(key, 0):
             self.ranks[key] = rank
             self.waited_s = 0.0
 
-    def rank(self, key: Key, result: Result) -> int:
-        """Tells how far a key has come: a number that cannot grow for ever."""
-        return int(isinstance(result, Rest))
-
-    def wake(self, key: Key) -> None:
+    def _wake(self, key: Key) -> None:
         """Makes a key due now, unless it is at work or has its own moment."""
         if key not in self.busy and key not in self.due:
             self.put(key, 0.0)
