@@ -38,7 +38,8 @@ NOT_JUDGED = {  # by the beginning of their paths
 }
 MADE = "docs/reference/"  # by the build of the site, from the help, which is judged itself
 NOT_PROSE = re.compile(
-    r"^ *```.*?^ *```|(?:(?<=\n\n)|\A)(?: {4}.*\n?)+|`[^`]*`|(?<=\])\([^)\s]*\)|<!--.*?-->", re.MULTILINE | re.DOTALL
+    r"^ *```[\s\S]*?^ *```|(?:(?<=\n\n)|\A)(?: {4}.*\n?)+|`[^`\n]*(?:\n[^`\n]+)?`|(?<=\])\([^)\s]*\)|<!--[\s\S]*?-->",
+    re.MULTILINE,
 )
 
 
@@ -111,6 +112,13 @@ def test_documents_use_the_words_of_the_field() -> None:
     assert found == []
 
 
+def test_nothing_in_a_document_hides_the_rest_of_it() -> None:
+    """An open mark or a block of code ends before the next paragraph: what is added at the end of a page is judged."""
+    pages = _judged_pages()
+
+    assert [name for name, page in pages.items() if not faults(prose_of(f"{page}\n\nIt lies here.\n")[-1][1])] == []
+
+
 def test_every_document_that_is_not_judged_exists() -> None:
     """The list of those left out does not outlive its reasons."""
     names = [name for name, _ in tree_texts()]
@@ -122,7 +130,8 @@ def test_every_document_that_is_not_judged_exists() -> None:
     ("page", "first"),
     [("# A\n\nNothing is\nthere. It lies\nhere.\n", 3), ("| a | b |\n|---|---|\n| `c` | nobody |\n", 3),
      ("* a\n* it\n  tells more\n", 2), ("1. all owners\n", 1), ("See [what is told](x.md).\n", 1),
-     ("a **moment**\n", 1), ("```\ncode\n```\n\nit is\nnone\n", 5), ("an owner of the file\n", 1)],
+     ("a **moment**\n", 1), ("```\ncode\n```\n\nit is\nnone\n", 5), ("an owner of the file\n", 1),
+     ("a\n\n    code\n\n    more\n\nb\n\nit lies\n", 9), ("an open ` mark\n\nit lies `here`\n", 3)],
 )  # fmt: skip
 def test_a_phrase_in_a_document_is_found(page: str, first: int) -> None:
     """In a paragraph, a row, a point or the text of a link, also across two lines; with the line where it begins."""
