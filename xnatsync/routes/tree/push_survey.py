@@ -11,6 +11,7 @@ from xnatsync.core.inventory import Inventory, Owner, ResourceKey, ResourceSeen
 from xnatsync.core.layout import Place
 from xnatsync.core.mirror_decision import Trouble
 from xnatsync.core.paths import HostileName, check_path, check_segment
+from xnatsync.engine.holds import still_waits_s
 from xnatsync.ledger.tree_rows import OwnerRow
 from xnatsync.ports.drop import ProblemSeen
 from xnatsync.routes.tree.mirror_settings import SENTINEL
@@ -87,7 +88,7 @@ def push_survey(world: TreeWorld, route: PushRoute, *, dry: bool = False) -> Pus
         _find_owners(world, found, inventory, fresh)
         _look_again(world, found, inventory, kept)
         if not inventory.complete:  # whoever is not shown may be there all the same
-            held = [row for row in held if not any(_is_of(place, row) for place, _ in fresh)]
+            held = [row for row in held if not _still_waits(row, fresh, world.now())]
     for number in {row.id for row in held} - found.owners.keys() - kept.keys():  # what held it is no longer there
         world.ledger.set_troubles(number, [], world.now())
         world.ledger.unhold_owner(number)  # its files may be there again: under another label, say
@@ -233,11 +234,12 @@ def _labels_of(place: Place) -> tuple[str, str, str]:
     return place.kind.value, place.subject, place.session
 
 
-def _is_of(place: Place, row: OwnerRow) -> bool:
-    """Tell whether a file lies where those of an owner lay when it was last looked at."""
-    if place.session_id:
-        return place.session_id == row.server_id
-    return _labels_of(place) == (row.kind, row.subject, row.session)
+def _still_waits(row: OwnerRow, fresh: Sequence[tuple[Place, LocalFile]], now: str) -> bool:
+    """Tell whether an owner's time has not come, and a file lies where its files lay when it was last looked at."""
+    labels = (row.kind, row.subject, row.session)
+    return still_waits_s(row, now) > 0 and any(
+        place.session_id == row.server_id if place.session_id else _labels_of(place) == labels for place, _ in fresh
+    )
 
 
 def _why_unplaced(inventory: Inventory, place: Place) -> str:
