@@ -13,7 +13,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
@@ -21,6 +21,9 @@ import pytest
 from mirror_world import OURS, Hurried, HurriedApp, MirrorWorld, some_bytes
 from ports_between import app_between
 from xnatsync.core.errors import DiskFull, DiskUnwell, XnatsyncError
+from xnatsync.core.hold import Hold
+from xnatsync.core.retry import TRIES_MAX
+from xnatsync.ledger.open import open_ledger
 from xnatsync.sandbox.http.exchange import Response
 
 SCAN = "P1/S1/S1_MR/scans/{scan}/resources/NIFTI/files/{name}"
@@ -501,3 +504,26 @@ def test_of_two_runs_at_once_the_second_is_refused(damaged: MirrorWorld) -> None
 
     assert (report.exit_code, codes_seen) == (0, [8])
     ends_well(damaged, held(damaged))
+
+
+def test_what_failed_too_often_is_tried_once_in_each_run_as_its_advice_says(damaged: MirrorWorld) -> None:
+    """A person is asked, and whoever mends it has nothing else to do."""
+    fault = damaged.fault("GET", "/scans/.*/files", "status", status=500, times=1000)
+    damaged.mirror(patience_s=0.0)
+    with closing(open_ledger(damaged.root / "ledger.db")) as ledger:
+        (row,) = [row for row in ledger.owners("m") if row.hold is not None]
+        hold = Hold(kind="retry", code="XS-READ-FAILED", detail="", advice="", retry_at=row.seen_at, tries=TRIES_MAX)
+        ledger.hold_owner(row.id, hold)
+
+    for _ in range(2):
+        hits = fault.hits
+        damaged.mirror(patience_s=60.0)
+        assert fault.hits > hits
+        with damaged.opened_ledger() as ledger:
+            tired = ledger.owner(row.id)
+        assert tired.hold == "person"
+        assert "Each run tries it once more" in (tired.advice or "")
+    fault.times = 0
+
+    assert damaged.mirror().exit_code == 0
+    assert damaged.files() == held(damaged)

@@ -185,8 +185,8 @@ def repeats_what_was_refused() -> list[Any]:
     """Each failure is taken for the first: the waits do not grow."""
     real = holding.hold_after
 
-    def first(row: Any, *given: Any) -> Any:
-        return real(replace(row, tries=0), *given)
+    def first(row: Any, *given: Any, **more: Any) -> Any:
+        return real(replace(row, tries=0), *given, **more)
 
     return [patch.object(holding, "hold_after", first)]
 

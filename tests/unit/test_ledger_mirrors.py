@@ -152,7 +152,7 @@ def test_holding_and_releasing(ledger: Ledger) -> None:
 def test_what_nothing_holds_any_more_keeps_its_tries(ledger: Ledger) -> None:
     """They count failures in a row: a release by a person, or a success, begins them anew."""
     row = known(ledger)
-    ledger.hold_owner(row.id, hold="retry", code="XS-X", detail="d", advice="a", retry_at=LATER, tries=3)
+    ledger.hold_owner(row.id, Hold(kind="retry", code="XS-X", detail="d", advice="a", retry_at=LATER, tries=3))
 
     ledger.unhold_owner(row.id)
     assert ledger.owner(row.id) == replace(row, tries=3)

@@ -61,14 +61,20 @@ _TIRED = (
 )
 
 
-def hold_after(row: Held, key: str, error: XnatsyncError, now: str, at_least_s: float = 0.0) -> Hold:
-    """Return the hold of a row that met a failure: it is tried again ever later, until a person must act."""
+def hold_after(
+    row: Held, key: str, error: XnatsyncError, now: str, at_least_s: float = 0.0, *, tired: str = _TIRED
+) -> Hold:
+    """Return the hold of a row that met a failure: it is tried again ever later, until a person must act.
+
+    `tired` is the advice for what has failed too often: whether later runs try it again is the kind of route's to say.
+    """
     tries = row.tries + 1
     if not asks_person(error, tries):
         retry_at = later(now, max(backoff_s(tries, key), at_least_s))
         return Hold(
             kind="retry", code=error.code, detail=str(error), advice=error.remedy, retry_at=retry_at, tries=tries
         )
-    tired = not asks_person(error, 0) and error.tries_max == TRIES_MAX
-    detail = f"{error} ({tries} times in a row)" if tired else str(error)
-    return Hold(kind="person", code=error.code, detail=detail, advice=_TIRED if tired else error.remedy, tries=tries)
+    too_often = not asks_person(error, 0) and error.tries_max == TRIES_MAX
+    detail = f"{error} ({tries} times in a row)" if too_often else str(error)
+    advice = tired if too_often else error.remedy
+    return Hold(kind="person", code=error.code, detail=detail, advice=advice, tries=tries)

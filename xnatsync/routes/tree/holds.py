@@ -23,6 +23,11 @@ from xnatsync.routes.tree.world import TreeWorld
 
 TOLD_MAX: Final = 50  # troubles of one kind that are written down one by one for an owner; then their number
 
+_TIRED: Final = (
+    "It has failed too often. Ask the administrator of the server, or check the disk, that is named in the reason. "
+    "Each run tries it once more, and goes on by itself when it works."
+)
+
 
 def fail(world: TreeWorld, route: MirrorRoute | PushRoute, row: OwnerRow, error: XnatsyncError) -> Result:
     """Holds an owner, or pauses its server, or its route where our own disk is the matter."""
@@ -41,7 +46,7 @@ def fail(world: TreeWorld, route: MirrorRoute | PushRoute, row: OwnerRow, error:
     world.progress.failed(error.code, f"o{row.id}")
     now = world.now()
     with world.ledger.write():
-        hold = hold_after(row, f"o{row.id}", error, now)
+        hold = hold_after(row, f"o{row.id}", error, now, tired=_TIRED)
         world.ledger.hold_owner(row.id, hold)
         level = "error" if hold.kind == "person" else "warning"
         world.note(row.route, error.code, f"o{row.id} is held", level=level, owner=row.id)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from xnatsync.core.conflict import is_conflict_copy
 from xnatsync.core.errors import NoPlace, NotFollowed, NotThere, SourceUnreadable
+from xnatsync.core.hold import still_waits_s
 from xnatsync.core.inventory import Inventory, Owner, ResourceKey, ResourceSeen
 from xnatsync.core.layout import Place
 from xnatsync.core.mirror_decision import Trouble
 from xnatsync.core.paths import HostileName, check_path, check_segment
-from xnatsync.engine.holds import still_waits_s
 from xnatsync.ledger.tree_rows import OwnerRow
 from xnatsync.ports.drop import ProblemSeen
 from xnatsync.routes.tree.mirror_settings import SENTINEL
