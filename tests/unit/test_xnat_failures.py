@@ -15,7 +15,6 @@ from xnatsync.core.errors import (
     LoginLost,
     NotThere,
     OutcomeUnknown,
-    PrearchiveStuck,
     ReadFailed,
     ReplyStrange,
     RequestRefused,
@@ -25,11 +24,9 @@ from xnatsync.core.errors import (
     TlsRefused,
     XnatsyncError,
 )
-from xnatsync.core.remote import PrearchiveState
 from xnatsync.xnat.failures import (
     HTTPX_FAILURES,
     Verb,
-    from_prearchive,
     from_status,
     from_transport,
     message,
@@ -205,14 +202,6 @@ def test_a_404_of_a_starting_tomcat_is_no_absence() -> None:
 
     assert type(from_status(404, tomcat, Verb.READ, "x")) is ServerUnwell
     assert type(from_status(404, status_page("Unable to find the specified experiment."), Verb.READ, "x")) is NotThere
-
-
-@pytest.mark.parametrize("state", list(PrearchiveState))
-def test_every_prearchive_state_is_judged(state: PrearchiveState) -> None:
-    """Stuck rows are for a person, working ones are waited for, the others are free."""
-    expected = {PrearchiveState.CONFLICT: PrearchiveStuck, PrearchiveState.ERROR: PrearchiveStuck}
-
-    assert from_prearchive(state) is expected.get(state, ServerBusy if state is PrearchiveState.WORKING else None)
 
 
 def test_a_servers_words_are_bounded_and_on_one_line() -> None:

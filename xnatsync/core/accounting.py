@@ -43,9 +43,6 @@ class Rules:
         return (file.path, file.sha256, file.reason) in self.accepted
 
 
-EVERYTHING_HELD = Rules()
-
-
 def examined(files: Sequence[ManifestFile], rules: Rules) -> list[ManifestFile]:
     """Look at the files of an item together, before it is chosen what is delivered.
 

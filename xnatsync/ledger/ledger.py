@@ -133,11 +133,6 @@ class Ledger(Units, Mirrors, Folders):
         sql = f"select {EVENT} from event where {' and '.join(conditions)} order by id desc limit ?"
         return self._all(EventRow, sql, values)[::-1]
 
-    def prune_events(self, before: str) -> None:
-        """Forgets lines of the diary older than a moment."""
-        with self.write():
-            self._run("delete from event where at < ?", [before])
-
     # --- questions -----------------------------------------------------------------------------------------------
 
     def find(self, text: str) -> list[ItemRow]:

@@ -118,11 +118,6 @@ class Owners(Connection):
                 [owner_id],
             )
 
-    def held_owners(self, route: str | None = None) -> list[OwnerRow]:
-        """Lists the owners that wait for a person."""
-        sql = f"select {OWNER} from owner where hold = 'person' and (:route is null or route = :route) order by id"
-        return self._all(OwnerRow, sql, {"route": route})
-
     def owner_gone(self, owner_id: int, now: str) -> None:
         """Notes that a complete inventory no longer names an owner; its versions stay as they are."""
         with self.write():
@@ -170,11 +165,6 @@ class Owners(Connection):
         if owner_id is not None:
             return self._troubles("owner_id = :value", owner_id)
         return self._troubles(":value is null or owner_id in (select id from owner where route = :value)", route)
-
-    def troubled_owners(self, route: str) -> set[int]:
-        """Gives the numbers of the owners of a route that are in trouble of any kind."""
-        sql = "select distinct t.owner_id from trouble t join owner o on o.id = t.owner_id where o.route = ?"
-        return {int(row[0]) for row in self._fetch(sql, [route])}
 
     # --- inner parts ---------------------------------------------------------------------------------------------
 

@@ -27,7 +27,6 @@ from xnatsync.core.errors import (
     LoginLost,
     NotThere,
     OutcomeUnknown,
-    PrearchiveStuck,
     ReadFailed,
     ReplyStrange,
     RequestRefused,
@@ -37,7 +36,6 @@ from xnatsync.core.errors import (
     TlsRefused,
     XnatsyncError,
 )
-from xnatsync.core.remote import PrearchiveState
 from xnatsync.core.retry import asked_words
 from xnatsync.xnat import names
 
@@ -160,17 +158,6 @@ def from_status(
         retry_after_s=wait_s,
         advice=_ADVICE.get(status) if failure in {RequestRefused, ReplyStrange} else None,
     )
-
-
-def from_prearchive(state: PrearchiveState) -> Failure | None:
-    """Tells what a prearchive status means for someone who wants to act on the row; None when nothing is in the way."""
-    match state:
-        case PrearchiveState.CONFLICT | PrearchiveState.ERROR:
-            return PrearchiveStuck
-        case PrearchiveState.WORKING:
-            return ServerBusy
-        case PrearchiveState.RECEIVING | PrearchiveState.READY:
-            return None
 
 
 def again(error: XnatsyncError) -> XnatsyncError:
