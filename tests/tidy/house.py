@@ -271,6 +271,27 @@ def _methods(text: str) -> Iterator[tuple[int, str]]:
 _PHASES = {"seen", "settled", "verified", "done", "left", "dismissed", "planned", "staged", "sent", "landed", "closed"}
 
 
+_OF_A_KIND = {f"{kind}{what}" for kind in ("Drop", "Mirror", "Push") for what in ("Route", "Config")}
+
+
+def kind_findings(name: str, text: str) -> list[str]:
+    """Tests of the class of a route, or of its configuration, outside the kinds themselves: say it in the registry."""
+    if package_of(name) in {"routes", "config"}:
+        return []
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if (
+            isinstance(node, ast.Call)
+            and ast.unparse(node.func) in {"isinstance", "issubclass"}
+            and len(node.args) == 2
+        ):
+            asked = {part.id for part in ast.walk(node.args[1]) if isinstance(part, ast.Name)}
+            found += [f"{name} line {node.lineno} asks for a {one}" for one in sorted(asked & _OF_A_KIND)]
+        elif isinstance(node, ast.MatchClass) and ast.unparse(node.cls) in _OF_A_KIND:
+            found.append(f"{name} line {node.lineno} asks for a {ast.unparse(node.cls)}")
+    return found
+
+
 def phase_findings(name: str, text: str) -> list[str]:
     """Phases of items and units that are compared with literals: a misspelt one is never equal, and nobody sees it."""
     found = []

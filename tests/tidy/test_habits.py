@@ -12,6 +12,7 @@ from tidy.house import (
     diary_findings,
     effect_findings,
     except_findings,
+    kind_findings,
     modules,
     phase_findings,
     print_findings,
@@ -27,6 +28,7 @@ CHECKS: list[Callable[[str, str], list[str]]] = [
     effect_findings,
     diary_findings,
     except_findings,
+    kind_findings,
     phase_findings,
     print_findings,
     sql_findings,
@@ -53,6 +55,9 @@ def test_every_named_supervisor_is_one() -> None:
 
 
 PLANTED: list[tuple[Callable[[str, str], list[str]], str]] = [
+    (kind_findings, "x = 'mirror' if isinstance(route, MirrorRoute) else 'push'"),
+    (kind_findings, "if isinstance(config, MirrorConfig | PushConfig): pass"),
+    (kind_findings, "match route:\n    case PushRoute():\n        pass"),
     (phase_findings, "if unit.phase == 'landed': pass"),
     (phase_findings, "x = item.phase not in {'done', 'left'}"),
     (phase_findings, "match item.phase:\n    case 'seen' | 'left':\n        pass"),

@@ -12,14 +12,11 @@ from xnatsync.app.clock import RandomIds, SystemClock
 from xnatsync.app.connecting import connect
 from xnatsync.app.rivals import lives, own_claim
 from xnatsync.app.running import boot
-from xnatsync.config.model import Config, DropConfig, ServerConfig
+from xnatsync.app.settings import drop_route
+from xnatsync.config.model import Config, ServerConfig
 from xnatsync.config.secrets import credentials
 from xnatsync.config.show import route_digest
-from xnatsync.core.drop_selection import Wanted
 from xnatsync.core.errors import RouteUnknown
-from xnatsync.core.group import Routing, Rule
-from xnatsync.core.labels import Template
-from xnatsync.core.manifest import Level
 from xnatsync.core.moment import stamp
 from xnatsync.disk.local import LocalDisk
 from xnatsync.disk.tree import LocalTree
@@ -151,44 +148,6 @@ class App:
             claim=own_claim(ledger, self.config.ledger.path),
             lives=lives,
         )
-
-
-def drop_route(name: str, config: DropConfig, settle_s: float | None = None) -> DropRoute:
-    """Turns the configuration of a route into the engine's settings."""
-    return DropRoute(
-        name=name,
-        folder=Path(config.folder),
-        done=Path(config.done_folder),
-        server=config.server,
-        routing=Routing(
-            project=config.project,
-            subject=Template.parse(config.subject),
-            session=Template.parse(config.session),
-            rules=tuple(
-                Rule(
-                    when=dict(rule.when),
-                    project=rule.project,
-                    subject=Template.parse(rule.subject) if rule.subject is not None else None,
-                    session=Template.parse(rule.session) if rule.session is not None else None,
-                )
-                for rule in config.rules
-            ),
-        ),
-        settle_s=config.settle if settle_s is None else settle_s,
-        destination=config.destination,
-        after=config.after,
-        level=Level(config.level),
-        collision=config.collision,
-        other=config.other,
-        odd=config.odd,
-        dicomdir=config.dicomdir,
-        attach_to=config.attach_to,
-        member_names=config.member_names,
-        streams=config.streams,
-        quiet_s=config.quiet,
-        ignore=tuple(config.ignore),
-        wanted=Wanted(config.selection(), frozenset(config.projects)),
-    )
 
 
 def _pid() -> int:

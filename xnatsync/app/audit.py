@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from xnatsync.config.model import Config, MirrorConfig
+from xnatsync.config.model import Config
 from xnatsync.core.audit import Audit, Expected, Finding, Mirrored, Scheduled, Verdict
 from xnatsync.core.errors import Exit, FolderMissing, RouteUnknown, Usage
 from xnatsync.core.inventory import Owner, OwnerKind
@@ -137,10 +137,9 @@ class MirrorPlace:
 
 def mirror_place(config: Config, name: str, today: date) -> MirrorPlace:
     """Finds a mirror by the name of its route, else by its folder."""
-    route = config.routes.get(name)
-    if isinstance(route, MirrorConfig):
-        return MirrorPlace(route.folder, route.tree_layout, route.selection(today), is_route=True)
-    if route is not None:
+    if (mirror := config.mirror_routes.get(name)) is not None:
+        return MirrorPlace(mirror.folder, mirror.tree_layout, mirror.selection(today), is_route=True)
+    if name in config.routes:
         raise RouteUnknown(f"route {name} is no mirror")
     folder = Path(name)
     if not folder.is_dir():

@@ -208,7 +208,7 @@ def _stuck(what: str, folder: Path) -> Iterator[Check]:
 
 def _strays(app: App, config: Config) -> Iterator[Check]:
     """Tells of what lies in custody and is no item's, and of done folders of former times."""
-    from xnatsync.app.app import drop_route
+    from xnatsync.app.settings import drop_route
     from xnatsync.app.status import reading
     from xnatsync.app.strays import strays
 
@@ -239,21 +239,23 @@ def _strays(app: App, config: Config) -> Iterator[Check]:
 
 
 def _tree(name: str, route: MirrorConfig | PushConfig) -> Iterator[Check]:
+    from xnatsync.app.kinds import TREES
     from xnatsync.disk.space import free_bytes
 
     what, folder = f"route {name}", Path(route.folder)
-    rights = "read and written" if route.kind == "mirror" else "read"
+    writes = TREES[route.kind].writes == "tree"
+    rights = "read and written" if writes else "read"
     try:
         if not folder.is_dir():
             raise FolderMissing(f"{folder} is not there, or is not a folder")
-        if not os.access(folder, os.R_OK | os.X_OK | (os.W_OK if route.kind == "mirror" else 0)):
+        if not os.access(folder, os.R_OK | os.X_OK | (os.W_OK if writes else 0)):
             raise DiskUnwell(f"{folder} cannot be {rights} by this account", advice="Give this account the right.")
         free = free_bytes(folder)
     except XnatsyncError as error:
         yield _problem(what, error)
         return
     yield Check(what, "ok", f"{folder} can be {rights}")
-    if route.kind == "mirror" and free < FREE_BYTES:
+    if writes and free < FREE_BYTES:
         text = f"{size_words(free)} free in {folder}: a file that does not fit is not fetched"
         yield Check(what, "warning", text, advice="`xnatsync plan` shows whether everything fits.")
 
@@ -290,13 +292,15 @@ def _server(app: App, name: str, config: ServerConfig) -> Iterator[Check]:
 
 def _projects(app: App, server: str) -> tuple[set[str], set[str]]:
     """Gives the projects that are added to, and those that are read."""
+    from xnatsync.app.kinds import TREES
+
     drops = [route for route in app.config.drop_routes.values() if route.server == server]
     written = {route.project for route in drops if route.project is not None}
     written |= {rule.project for route in drops for rule in route.rules}
     read: set[str] = set()
     for route in app.config.tree_routes.values():
         if route.server == server:
-            (written if route.kind == "push" else read).update(route.all_projects)
+            (written if TREES[route.kind].writes == "server" else read).update(route.all_projects)
     return written, read
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from xnatsync.app.app import App
-from xnatsync.app.trees import PushPlan, plan_mirrors, plan_pushes
+from xnatsync.app.trees import plan_mirrors, plan_pushes
 from xnatsync.core.drop_decision import Send, Step, Stop, Wait, decide
 from xnatsync.core.errors import SessionCollision, XnatsyncError
 from xnatsync.core.manifest import Kind
@@ -22,6 +22,7 @@ from xnatsync.routes.drop.unaccounted import refusal
 from xnatsync.routes.drop.units import base_of, wish_of
 from xnatsync.routes.drop.world import World, last_attempt
 from xnatsync.routes.tree.mirror_plan import MirrorPlan
+from xnatsync.routes.tree.push_plan import PushPlan
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,7 +176,7 @@ def _route(
 
 
 def _strays(config: Config, ledger: Ledger | None, name: str) -> Strays:
-    from xnatsync.app.app import drop_route
+    from xnatsync.app.settings import drop_route
     from xnatsync.app.strays import Strays, strays
     from xnatsync.disk.local import LocalDisk
 

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from xnatsync.config.model import MirrorConfig, PushConfig
+from xnatsync.app.kinds import TREES
 from xnatsync.config.show import route_digest
 from xnatsync.core.errors import Disposition, Exit, NotThere, XnatsyncError
-from xnatsync.core.inventory import Owner, OwnerKind
 from xnatsync.core.mirror_decision import Trouble
 from xnatsync.engine.progress import Progress
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.tree_rows import MirrorCounts, OwnerRow, TroubleRow
-from xnatsync.routes.tree.holds import gone_whole
-from xnatsync.routes.tree.mirror_plan import MirrorPlan, plan
-from xnatsync.routes.tree.mirror_settings import MirrorRoute
-from xnatsync.routes.tree.push_settings import PushRoute
-from xnatsync.routes.tree.push_step import Foreseen, PushStep
-from xnatsync.routes.tree.push_survey import push_survey, troubles_of
-from xnatsync.routes.tree.run import TreeRun, push, run
+from xnatsync.routes.tree.mirror_plan import MirrorPlan
+from xnatsync.routes.tree.push_plan import PushPlan
+from xnatsync.routes.tree.run import TreeRun
 from xnatsync.routes.tree.world import TreeWorld
 
 if TYPE_CHECKING:
@@ -93,76 +87,35 @@ def run_mirrors(
     settle time of the pushes; `recheck`: everything is looked at file by file.
     """
     world = tree_world(app, ledger, run_id, names, progress)
-    world.routes = {name: _as_asked(route, settle_s, recheck) for name, route in world.routes.items()}
+    world.routes = {name: TREES[route.kind].as_asked(route, settle_s, recheck) for name, route in world.routes.items()}
     reports = []
-    for route in sorted(world.routes.values(), key=lambda route: isinstance(route, MirrorRoute)):
-        kind = "mirror" if isinstance(route, MirrorRoute) else "push"
+    for route in sorted(world.routes.values(), key=lambda route: list(TREES).index(route.kind)):
         with ledger.write():
-            ledger.remember_route(route.name, kind, route_digest(app.config.routes[route.name]), world.now())
-        if isinstance(route, MirrorRoute):
-            done = run(world, route, workers=workers, patience_s=patience_s, on_bug=on_bug)
-        else:
-            done = push(world, route, workers=workers, patience_s=patience_s, on_bug=on_bug)
+            ledger.remember_route(route.name, route.kind, route_digest(app.config.routes[route.name]), world.now())
+        done = TREES[route.kind].run(world, route, workers=workers, patience_s=patience_s, on_bug=on_bug)
         reports.append(_report(ledger, done))
         if world.stopping():
             break
     return reports
 
 
-def _as_asked(route: MirrorRoute | PushRoute, settle_s: float | None, recheck: bool) -> MirrorRoute | PushRoute:
-    if isinstance(route, MirrorRoute):
-        return replace(route, recheck_s=0.0) if recheck else route
-    return replace(route, settle_s=route.settle_s if settle_s is None else settle_s, recheck=recheck)
-
-
 def plan_mirrors(app: App, ledger: Ledger, run_id: int, names: Sequence[str], progress: Progress) -> list[MirrorPlan]:
     """Plans the mirrors among the named routes; `ledger` is a copy that is forgotten."""
-    world = tree_world(app, ledger, run_id, names, progress)
-    plans = []
-    for route in world.routes.values():
-        if not isinstance(route, MirrorRoute):
-            continue
-        with ledger.write():
-            ledger.remember_route(route.name, "mirror", route_digest(app.config.routes[route.name]), world.now())
-        plans.append(plan(world, route))
-    return plans
-
-
-@dataclass(slots=True)
-class PushPlan:
-    """What a push would do with everything that is new or another, here or on the server.  Nothing was changed."""
-
-    route: PushRoute
-    steps: list[tuple[Owner, Foreseen]] = field(default_factory=list)
-    unplaced: tuple[tuple[str, str], ...] = ()
-    astray: tuple[Trouble, ...] = ()  # what else is not sent
-    errors: list[XnatsyncError] = field(default_factory=list)
+    return list(_plans(app, ledger, run_id, names, progress, "mirror"))
 
 
 def plan_pushes(app: App, ledger: Ledger, run_id: int, names: Sequence[str], progress: Progress) -> list[PushPlan]:
-    """Plan the pushes among the named routes: the same looks and decisions as a run, and no effect."""
+    """Plan the pushes among the named routes."""
+    return list(_plans(app, ledger, run_id, names, progress, "push"))
+
+
+def _plans(app: App, ledger: Ledger, run_id: int, names: Sequence[str], progress: Progress, kind: str) -> Iterator[Any]:
     world = tree_world(app, ledger, run_id, names, progress)
-    plans = []
     for route in world.routes.values():
-        if not isinstance(route, PushRoute):
-            continue
-        planned = PushPlan(route)
-        plans.append(planned)
-        with ledger.write():
-            ledger.remember_route(route.name, "push", route_digest(app.config.routes[route.name]), world.now())
-        try:
-            found = push_survey(world, route, dry=True)
-            step = PushStep(world, found)
-            planned.steps = [(owner, step.foresee(number)) for number, owner in found.owners.items()]
-        except XnatsyncError as error:
-            planned.errors.append(error)
-            continue
-        for row in found.lost:
-            owner = Owner(OwnerKind(row.kind), row.project, row.server_id, subject=row.subject, session=row.session)
-            planned.steps.append((owner, Foreseen(troubles=(gone_whole(world, row),))))
-        planned.unplaced = tuple(found.unplaced)
-        planned.astray = tuple(trouble for trouble in troubles_of(found) if trouble.code != NotThere.code)
-    return plans
+        if route.kind == kind:
+            with ledger.write():
+                ledger.remember_route(route.name, kind, route_digest(app.config.routes[route.name]), world.now())
+            yield TREES[kind].plan(world, route)
 
 
 def tree_world(app: App, ledger: Ledger, run_id: int, names: Sequence[str], progress: Progress) -> TreeWorld:
@@ -170,13 +123,8 @@ def tree_world(app: App, ledger: Ledger, run_id: int, names: Sequence[str], prog
     clock = app.make_clock()
     today = clock.now().date()
     chosen = names or list(app.config.routes)
-    routes: dict[str, MirrorRoute | PushRoute] = {}
-    for name in chosen:
-        config = app.config.routes[name]
-        if isinstance(config, MirrorConfig):
-            routes[name] = mirror_route(name, config, today)
-        elif isinstance(config, PushConfig):
-            routes[name] = push_route(name, config, today)
+    trees = app.config.tree_routes
+    routes = {name: TREES[trees[name].kind].settings(name, trees[name], today) for name in chosen if name in trees}
     return TreeWorld(
         ledger=ledger,
         disk=app.make_tree_disk(),
@@ -188,44 +136,7 @@ def tree_world(app: App, ledger: Ledger, run_id: int, names: Sequence[str], prog
         progress=progress,
         stopping=app.stop.is_set,
         threads=True,
-        folders={
-            name: Path(config.folder)
-            for name, config in app.config.routes.items()
-            if isinstance(config, MirrorConfig | PushConfig)
-        },
-    )
-
-
-def mirror_route(name: str, config: MirrorConfig, today: date) -> MirrorRoute:
-    """Turns the configuration of a mirror into the engine's settings."""
-    return MirrorRoute(
-        name=name,
-        server=config.server,
-        projects=config.all_projects,
-        folder=Path(config.folder),
-        layout=config.tree_layout,
-        selection=config.selection(today),
-        policy=config.policy,
-        max_delete=config.max_delete,
-        recheck_s=config.recheck,
-        trash_keep_s=config.trash_keep,
-        metadata=config.metadata,
-        big_file=config.big_file,
-    )
-
-
-def push_route(name: str, config: PushConfig, today: date) -> PushRoute:
-    """Turns the configuration of a push into the engine's settings."""
-    return PushRoute(
-        name=name,
-        server=config.server,
-        project=config.project,
-        folder=Path(config.folder),
-        layout=config.tree_layout,
-        selection=config.selection(today),
-        create_resources=config.create_resources,
-        settle_s=config.settle,
-        quiet_s=config.quiet,
+        folders={name: Path(config.folder) for name, config in trees.items()},
     )
 
 
@@ -242,7 +153,7 @@ def _report(ledger: Ledger, done: TreeRun) -> MirrorReport:
         errors=tuple(done.errors),
         unfinished=done.unfinished,
         interrupted=done.interrupted,
-        kind="mirror" if isinstance(done.route, MirrorRoute) else "push",
+        kind=done.route.kind,
         unplaced=done.unplaced,
         astray=tuple(
             Trouble(row.path, row.code, row.detail, row.person, row.many)

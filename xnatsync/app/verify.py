@@ -9,13 +9,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from xnatsync import __version__
-from xnatsync.app.app import App, drop_route
+from xnatsync.app.app import App
+from xnatsync.app.kinds import KINDS
 from xnatsync.app.running import boot
-from xnatsync.app.trees import mirror_route
-from xnatsync.config.model import MirrorConfig, PushConfig
 from xnatsync.core.errors import Disposition, Exit, Stopped, XnatsyncError
 from xnatsync.core.manifest import Level
 from xnatsync.core.moment import later
@@ -35,11 +33,7 @@ from xnatsync.engine.progress import Progress
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.lock import hold
 from xnatsync.ledger.open import open_ledger
-from xnatsync.routes.tree.mirror_settings import MirrorRoute
-from xnatsync.routes.tree.world import TreeWorld
-from xnatsync.verify.drops import Drops
 from xnatsync.verify.examiner import Examiner, Looking
-from xnatsync.verify.trees import Trees
 
 _AHEAD = 2  # targets that wait for each worker: enough to be busy, few enough to forget
 AUDITS_KEPT_S = 30 * 86400.0  # after that, what only repeats what was seen before and after it is forgotten
@@ -147,37 +141,8 @@ def _begin(ledger: Ledger, now: str) -> int:
 
 
 def _examiner(app: App, looking: Looking, asked: Asked, name: str) -> Examiner:
-    config = app.config.routes[name]
-    if not isinstance(config, MirrorConfig | PushConfig):
-        return Drops(looking, drop_route(name, config), asked.level, repairing=asked.repair)
-    today = looking.clock.now().date()
-    route = mirror_route(name, config, today) if isinstance(config, MirrorConfig) else _push_route(name, config)
-    world = TreeWorld(
-        looking.ledger, looking.trees, looking.clock, app.make_ids(), app.archive, {name: route}, looking.run_id,
-        Progress(), looking.stopping,
-    )  # fmt: skip
-    sharing = [
-        other
-        for other, part in app.config.routes.items()
-        if isinstance(part, MirrorConfig | PushConfig) and part.folder == config.folder
-    ]
-    return Trees(
-        looking,
-        world,
-        route,
-        asked.level,
-        repairing=asked.repair,
-        sharing=sharing,
-        pushes=isinstance(config, PushConfig),
-    )
-
-
-def _push_route(name: str, config: PushConfig) -> MirrorRoute:
-    """A push keeps the same owners, versions and trees, the other way round."""
-    return MirrorRoute(
-        name, config.server, config.all_projects, Path(config.folder), config.tree_layout, config.selection(),
-        metadata=False,
-    )  # fmt: skip
+    kind = KINDS[app.config.routes[name].kind]
+    return kind.examiner(app, looking, asked.level, asked.repair, name)
 
 
 # --- one route ---------------------------------------------------------------------------------------------------

@@ -206,6 +206,16 @@ class Config(Part):
         return {name: route for name, route in self.routes.items() if isinstance(route, DropConfig)}
 
     @property
+    def mirror_routes(self) -> dict[str, MirrorConfig]:
+        """The routes of the kind `mirror`."""
+        return {name: route for name, route in self.routes.items() if isinstance(route, MirrorConfig)}
+
+    @property
+    def push_routes(self) -> dict[str, PushConfig]:
+        """The routes of the kind `push`."""
+        return {name: route for name, route in self.routes.items() if isinstance(route, PushConfig)}
+
+    @property
     def tree_routes(self) -> dict[str, MirrorConfig | PushConfig]:
         """The routes that keep a tree: the kinds `mirror` and `push`."""
         return {name: route for name, route in self.routes.items() if not isinstance(route, DropConfig)}

@@ -19,9 +19,9 @@ from xnatsync.views.troubles import Case, case_fields, trouble_blocks
 
 if TYPE_CHECKING:
     from xnatsync.app.plan import PlanReport
-    from xnatsync.app.trees import PushPlan
     from xnatsync.core.inventory import Owner
     from xnatsync.routes.tree.mirror_plan import MirrorPlan, OwnerPlan
+    from xnatsync.routes.tree.push_plan import PushPlan
     from xnatsync.routes.tree.push_step import Foreseen
 
 _OWNERS_SHOWN = 200  # of each route; JSON has all

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 from xnatsync.core.layout import Layout
 from xnatsync.core.selection import Selection
@@ -16,6 +16,8 @@ METADATA: Final = ""  # the label under which the ledger knows an owner's metada
 @dataclass(frozen=True, slots=True)
 class MirrorRoute:
     """A route of the kind `mirror`."""
+
+    kind: ClassVar[Literal["mirror"]] = "mirror"
 
     name: str
     server: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, Literal
 
 from xnatsync.core.layout import Layout
 from xnatsync.core.selection import Selection
@@ -12,6 +13,8 @@ from xnatsync.core.selection import Selection
 @dataclass(frozen=True, slots=True)
 class PushRoute:
     """A route of the kind `push`."""
+
+    kind: ClassVar[Literal["push"]] = "push"
 
     name: str
     server: str

@@ -1,0 +1,94 @@
+"""From the configuration of a route to the settings that its kind works with."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+from xnatsync.config.model import DropConfig, MirrorConfig, PushConfig
+from xnatsync.core.drop_selection import Wanted
+from xnatsync.core.group import Routing, Rule
+from xnatsync.core.labels import Template
+from xnatsync.core.manifest import Level
+from xnatsync.routes.drop.settings import DropRoute
+from xnatsync.routes.tree.mirror_settings import MirrorRoute
+from xnatsync.routes.tree.push_settings import PushRoute
+
+
+def drop_route(name: str, config: DropConfig, settle_s: float | None = None) -> DropRoute:
+    """Turns the configuration of a route into the engine's settings."""
+    return DropRoute(
+        name=name,
+        folder=Path(config.folder),
+        done=Path(config.done_folder),
+        server=config.server,
+        routing=Routing(
+            project=config.project,
+            subject=Template.parse(config.subject),
+            session=Template.parse(config.session),
+            rules=tuple(
+                Rule(
+                    when=dict(rule.when),
+                    project=rule.project,
+                    subject=Template.parse(rule.subject) if rule.subject is not None else None,
+                    session=Template.parse(rule.session) if rule.session is not None else None,
+                )
+                for rule in config.rules
+            ),
+        ),
+        settle_s=config.settle if settle_s is None else settle_s,
+        destination=config.destination,
+        after=config.after,
+        level=Level(config.level),
+        collision=config.collision,
+        other=config.other,
+        odd=config.odd,
+        dicomdir=config.dicomdir,
+        attach_to=config.attach_to,
+        member_names=config.member_names,
+        streams=config.streams,
+        quiet_s=config.quiet,
+        ignore=tuple(config.ignore),
+        wanted=Wanted(config.selection(), frozenset(config.projects)),
+    )
+
+
+def mirror_route(name: str, config: MirrorConfig, today: date) -> MirrorRoute:
+    """Turns the configuration of a mirror into the engine's settings."""
+    return MirrorRoute(
+        name=name,
+        server=config.server,
+        projects=config.all_projects,
+        folder=Path(config.folder),
+        layout=config.tree_layout,
+        selection=config.selection(today),
+        policy=config.policy,
+        max_delete=config.max_delete,
+        recheck_s=config.recheck,
+        trash_keep_s=config.trash_keep,
+        metadata=config.metadata,
+        big_file=config.big_file,
+    )
+
+
+def push_route(name: str, config: PushConfig, today: date) -> PushRoute:
+    """Turns the configuration of a push into the engine's settings."""
+    return PushRoute(
+        name=name,
+        server=config.server,
+        project=config.project,
+        folder=Path(config.folder),
+        layout=config.tree_layout,
+        selection=config.selection(today),
+        create_resources=config.create_resources,
+        settle_s=config.settle,
+        quiet_s=config.quiet,
+    )
+
+
+def pushed_tree(name: str, config: PushConfig, today: date) -> MirrorRoute:
+    """A push keeps the same owners, versions and trees, the other way round."""
+    return MirrorRoute(
+        name, config.server, config.all_projects, Path(config.folder), config.tree_layout, config.selection(),
+        metadata=False,
+    )  # fmt: skip
