@@ -162,3 +162,29 @@ def test_the_legacy_addresses_have_the_columns_of_their_source(client: httpx.Cli
 def test_a_script_is_switched_by_true_or_false_alone(client: httpx.Client, query: str, words: str) -> None:
     answer = client.put(f"/data/config/edit/image/dicom/status{query}")
     assert (answer.status_code, words in answer.text) == (400, True)
+
+
+def test_a_configuration_that_says_the_same_stays_as_it_is(admin, session):
+    """XNAT's PUT is idempotent: no new version, and the id that scripts are recorded by stays (src ConfigResource)."""
+    address, plain = "/data/projects/P1/config/T/X", {"Content-Type": "text/plain"}
+    assert admin.put(address, content="a", headers=plain).status_code == 201
+    before = admin.get(address).text
+    assert admin.put(address, content="a", headers=plain).status_code == 200
+    assert admin.get(address).text == before
+    assert admin.put(f"{address}?status=FALSE").status_code == 200
+    assert admin.get(f"{address}?contents=true").status_code == 404
+    assert admin.put(address, content="a", headers=plain).status_code == 200
+    assert admin.get(f"{address}?contents=true").text == "a"
+    assert admin.delete(address).status_code == 200
+    assert admin.get(f"{address}?contents=true").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "content", "status"), [("", None, 400), ("", "  ", 500), ("?status=flying", None, 400)]
+)
+def test_a_configuration_without_contents_is_refused(admin, session, query, content, status):
+    plain = {"Content-Type": "text/plain"}
+    address = "/data/projects/P1/config/T/X"
+    assert admin.put(f"{address}{query}", content=content, headers=plain).status_code == status
+    assert admin.get(address).status_code == 404
+    assert admin.delete(address).status_code == 404

@@ -23,6 +23,7 @@ def attach(routes: Routes, site: Site) -> None:
         routes.add("GET", root, shelf.tools)
         routes.add("GET", f"{root}/{{TOOL}}", shelf.get)
         routes.add("PUT", f"{root}/{{TOOL}}", shelf.put)
+        routes.add("DELETE", f"{root}/{{TOOL}}", shelf.delete)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +67,25 @@ class _Shelf:
 
     def put(self, request: Request, match: Match) -> Response:
         """Stores a new version, or switches a document on or off."""
-        status = request.param("status")
-        if status not in {"", "enabled", "disabled"}:
-            raise Refusal(400, f"Invalid status {status}")
-        contents = None if status and request.length == 0 else request.body.read().decode("utf-8", "replace")
+        status = _status(request.param("status"))
+        contents = request.body.read().decode("utf-8", "replace") if request.length != 0 else None
         if contents is not None and request.content_type == "application/json":
             contents, status = _wrapped(contents, status)
+        if contents is None and not status:
+            raise Refusal(
+                400,
+                "You must specify either the status querystring parameter or a configuration object in the request "
+                "body.",
+            )
+        if contents is not None and not contents.strip():
+            raise Refusal(500, "No contents provided")
         with self.site.lock:
             key = self._key(request, match, "delete")
             before = self.site.record.configs.get(key)
             if before is None and contents is None:
                 raise _unknown(request, match)
+            if before is not None and contents == before["contents"] and (status or "enabled") == before["status"]:
+                return Response()  # as it is: no new version, and its id stays
             history: list[object] = []
             version = 1
             if before is not None:
@@ -102,6 +111,16 @@ class _Shelf:
             }
             self.site.save_site()
         return Response(200 if before is not None else 201)
+
+    def delete(self, request: Request, match: Match) -> Response:
+        """Switch a document off: XNAT deletes none."""
+        with self.site.lock:
+            document = self.site.record.configs.get(self._key(request, match, "delete"))
+            if document is None:
+                raise _unknown(request, match)
+            document["status"] = "disabled"
+            self.site.save_site()
+        return Response()
 
     def _key(self, request: Request, match: Match, right: str) -> str:
         project, path = self._project(request, match, right), match.tail.strip("/")
@@ -135,10 +154,14 @@ def _wrapped(contents: str, status: str) -> tuple[str, str]:
         return contents, status
     if not isinstance(document, dict) or not isinstance(document.get("contents"), str):
         return contents, status
-    wanted = str(document.get("status", status))
-    if wanted not in {"", "enabled", "disabled"}:
-        raise Refusal(400, f"Invalid status {wanted}")
-    return document["contents"], wanted
+    return document["contents"], _status(str(document.get("status", status)))
+
+
+def _status(given: str) -> str:
+    found = {"": "", "enabled": "enabled", "true": "enabled", "disabled": "disabled", "false": "disabled"}
+    if given.lower() not in found:
+        raise Refusal(400, f"Only valid values for the status flag are enabled or true and disabled or false: {given}")
+    return found[given.lower()]
 
 
 def _absent(request: Request, match: Match) -> Response:

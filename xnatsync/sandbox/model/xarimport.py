@@ -82,7 +82,7 @@ def _documents(xar: _Xar) -> Iterator[tuple[str, Values]]:
 
 def _enter(xar: _Xar, path: str, values: Values) -> str:
     root = ET.fromstring(xar.read(path))  # noqa: S314 - from_xml has refused entities
-    base = posixpath.dirname(path)
+    base = posixpath.dirname(path) or _only_folder(xar)
     if is_a(values.xsi_type, "xnat:imageSessionData"):
         session = _session(xar, values)
         for node in root.iterfind(f"{_XNAT}resources/{_XNAT}resource"):
@@ -98,6 +98,12 @@ def _enter(xar: _Xar, path: str, values: Values) -> str:
         touch_up(xar.site, session)
         return f"/archive/experiments/{session.id}"
     return _assessor(xar, root, base, values)
+
+
+def _only_folder(xar: _Xar) -> str:
+    """Return the one folder beside the documents: its content is the session's, as in what was exported (§13.2)."""
+    tops = {path.partition("/")[0] for path, _ in xar.site.store.list(xar.folder) if "/" in path}
+    return tops.pop() if len(tops) == 1 else ""
 
 
 def _project(xar: _Xar, values: Values) -> str:
