@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from xnatsync.sandbox.http import (
+    absent_routes,
     accounts_routes,
     anonymise_routes,
     archive_routes,
@@ -78,6 +79,7 @@ ATTACH: tuple[Callable[[Routes, Site], None], ...] = (
     header_routes.attach,
     xmlupload_routes.attach,
     investigator_routes.attach,
+    absent_routes.attach,  # last: a longer route, or the same one, wins
 )
 
 

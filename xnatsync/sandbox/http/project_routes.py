@@ -75,6 +75,8 @@ class _Writer:
 
     def delete(self, request: Request, match: Match) -> Response:
         """Deletes a project with everything it owns."""
+        if match.tail.strip("/"):
+            raise Refusal(400, f"Unsupported path {match.tail}")
         with self.site.lock, model_errors():
             project = self._project(request, match)
             if not self.site.can(request.user, project.id, "delete"):

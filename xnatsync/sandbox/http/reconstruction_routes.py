@@ -74,6 +74,8 @@ class _Shelf:
 
     def delete(self, request: Request, match: Match) -> Response:
         """Deletes one; its files go with any value of `removeFiles`."""
+        if match.tail.strip("/"):
+            raise Refusal(400)
         with self.site.lock:
             session, made = self._made(request, match)
             self._may(request, session, "delete")
