@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from hostile.oracle import judged, watchdog
 from hostile.test_slow_servers import BOUND_S, METHODS, OK, ONCE, TIMES, WRITES, _request
 from unit.test_xnat_certificates import certificate
 from xnatsync.core.errors import OutcomeUnknown, ServerUnreachable, XnatsyncError
+from xnatsync.xnat.client import Retries
 from xnatsync.xnat.server import XnatServer
 
 RECORD = b"\x17\x03\x03"  # application data; its length follows, and then what nobody can decipher
@@ -167,6 +169,38 @@ def test_a_handshake_that_does_not_end_is_no_connection(authority: Path, method:
     """Nothing was asked, so nothing can have happened: a write is as certain of it as a read."""
     with stopping(authority, handshake=act) as url:
         assert isinstance(ended(url, authority, method), ServerUnreachable)
+
+
+def test_who_says_nothing_in_a_handshake_is_not_asked_again_at_once() -> None:
+    """A server of plain http waits for more of the request: each try would take the whole time for a connection."""
+    asked: list[int] = []
+
+    def mute(plain: socket.socket) -> None:
+        with suppress(OSError), plain:
+            asked.append(1)
+            plain.settimeout(5.0)
+            while plain.recv(65536):
+                pass
+
+    with listening(mute) as port:
+        times = replace(TIMES, connect_s=0.3)
+        server = XnatServer(
+            f"https://127.0.0.1:{port}",
+            "u",
+            "p",
+            server_name="x",
+            verify=False,
+            timeouts=times,
+            retries=Retries(),
+            pool=1,
+        )
+        with watchdog(BOUND_S):
+            found = judged(server.whoami, seconds=BOUND_S)
+            server.close()
+    assert isinstance(found, ServerUnreachable)
+    assert "does that port speak https?" in str(found)
+    assert len(asked) == 1
+    _forget_sockets_of_python(found)
 
 
 @pytest.mark.parametrize("act", MIDDLES, ids=lambda act: act.__name__)

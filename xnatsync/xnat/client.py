@@ -135,7 +135,8 @@ class Client:
             try:
                 return action()
             except (ServerUnreachable, ServerUnwell, ReadFailed) as error:
-                if error.http == 500 or self._waits_in_vain(error, tries):
+                silent = isinstance(error.__cause__, httpx.ConnectTimeout)  # waited for long enough already
+                if silent or error.http == 500 or self._waits_in_vain(error, tries):
                     raise  # XNAT's 500 is a mistake of its own that comes again (hierarchy.md §3.8)
 
     def _waits_in_vain(self, error: XnatsyncError, tries: int) -> bool:

@@ -245,6 +245,8 @@ def _story(failure: Failure, error: Exception) -> str:
     told = _reason(error)
     if failure is ServerUnreachable and any(sign in told.upper() for sign in _NO_TLS):
         return "no encrypted connection to the server: that port does not speak https (is `url` right?)"
+    if failure is ServerUnreachable and isinstance(error, httpx.ConnectTimeout) and "handshake" in told:
+        return "no encrypted connection to the server: it said nothing at all (does that port speak https? see `url`)"
     if failure is ServerUnreachable:
         return f"no connection to the server ({told})"
     if failure is OutcomeUnknown:
