@@ -145,6 +145,25 @@ def test_a_folder_that_cannot_be_written_is_found(box: World) -> None:
     assert (code, found["route scanner"]) == (5, ("problem", "XS-DISK-UNWELL"))
 
 
+@pytest.mark.parametrize("shut", ["ledger.db", ".", "tree/.xnatsync", "tree/.xnatsync/staging"])
+def test_what_only_a_run_writes_to_is_looked_at_too(box: World, monkeypatch: pytest.MonkeyPatch, shut: str) -> None:
+    """The ledger, its folder, and what is ours in the tree of a mirror: a run would fail there, and name `doctor`."""
+    (box.root / "tree").mkdir()
+    box.configure(
+        route=f'[routes.m]\nkind = "mirror"\nfolder = "{box.root / "tree"}"\nserver = "box"\nproject = "DEMO"\n'
+    )
+    assert box.run("sync").code == 0
+    place, allowed = (box.root / shut).resolve(), os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, mode, **more: allowed(path, mode, **more) and (Path(path) != place or not mode & 2)
+    )
+
+    code, found = states(box)
+
+    told = found["ledger" if "tree" not in shut else "route m"]
+    assert (code, told) == (5, ("problem", "XS-DISK-UNWELL")), found
+
+
 @pytest.fixture
 def elsewhere(box: World) -> Iterator[Path]:
     """A folder on another file system than the drop folder."""

@@ -6,7 +6,7 @@ import os
 import shlex
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -22,7 +22,9 @@ from xnatsync.core.errors import (
     XnatsyncError,
 )
 from xnatsync.core.moment import clock_words
+from xnatsync.core.paths import OWN_FOLDER
 from xnatsync.core.wording import counted, size_words
+from xnatsync.disk.tree_paths import STAGING, TRASH
 
 if TYPE_CHECKING:
     from xnatsync.app.app import App
@@ -127,6 +129,7 @@ def _ledger(config: Config) -> Iterator[Check]:
                 yield Check("ledger", "ok", f"{path} is made by the first run")
             else:
                 ledger.examine()
+                _refuse_unwritable((path, path.parent))
                 items = sum(count for count, _ in ledger.phase_counts().values())
                 trees = sum(counts.files for counts in ledger.mirror_counts().values())
                 kept = f" and {counted(trees, 'file')} of trees" if trees else ""
@@ -250,6 +253,9 @@ def _tree(name: str, route: MirrorConfig | PushConfig) -> Iterator[Check]:
             raise FolderMissing(f"{folder} is not there, or is not a folder")
         if not os.access(folder, os.R_OK | os.X_OK | (os.W_OK if writes else 0)):
             raise DiskUnwell(f"{folder} cannot be {rights} by this account", advice="Give this account the right.")
+        own = folder / OWN_FOLDER
+        if route.kind == "mirror" and own.is_dir():
+            _refuse_unwritable((own, own / STAGING, own / TRASH))
         free = free_bytes(folder)
     except XnatsyncError as error:
         yield _problem(what, error)
@@ -258,6 +264,13 @@ def _tree(name: str, route: MirrorConfig | PushConfig) -> Iterator[Check]:
     if writes and free < FREE_BYTES:
         text = f"{size_words(free)} free in {folder}: a file that does not fit is not fetched"
         yield Check(what, "warning", text, advice="`xnatsync plan` shows whether everything fits.")
+
+
+def _refuse_unwritable(places: Iterable[Path]) -> None:
+    """Raise DiskUnwell for what a run writes to and this account may not: only the run itself would say so."""
+    for place in places:
+        if place.exists() and not os.access(place, os.W_OK):
+            raise DiskUnwell(f"{place} cannot be written by this account", advice="Give this account the right.")
 
 
 def _nearest(path: Path) -> Path:
