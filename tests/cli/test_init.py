@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from cli_world import REPOSITORY, World
 from xnatsync.app.first_configuration import Wishes, text_of
 from xnatsync.config.load import load
+from xnatsync.core.pasting import Calling
 
 KEYS = ("--user", "admin", "--project", "DEMO", "--name", "box")
 
@@ -43,12 +46,34 @@ def test_the_first_steps_work_with_it(box: World) -> None:
     ran = box.run(*words)
     assert ran.code == 0
     assert f"xnatsync --config {place} doctor\n" in ran.out
+    assert f"`xnatsync --config {place} config check`" in place.read_text("utf-8")
     text = place.read_text("utf-8") + f'\n[ledger]\npath = "{box.root / "new" / "ledger.db"}"\n'
     place.write_text(text, encoding="utf-8")
     box.study("good")
 
     assert box.run("doctor", "--config", str(place)).code == 0
     assert box.run("sync", "--config", str(place), "--settle", "0s").code == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_full_disk_is_not_a_wrong_configuration(box: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is left behind, and nobody is told to correct a file."""
+    place, words = begin(box, "--folder", str(box.drop))
+    opened = os.open
+    monkeypatch.setattr(os, "open", lambda path, *rest: _to_nowhere(opened, place, path, rest))
+
+    ran = box.run(*words)
+
+    assert (ran.code, "[XS-DISK-FULL]" in ran.err, place.exists()) == (5, True, False), ran.err
+
+
+def _to_nowhere(opened: Any, place: Path, path: Any, rest: Any) -> int:
+    """Make the file, and give a handle that takes no byte."""
+    found: int = opened(path, *rest)
+    if os.fspath(path) == str(place):
+        os.close(found)
+        found = opened("/dev/full", os.O_WRONLY)
+    return found
 
 
 def test_a_file_that_is_there_is_never_overwritten(box: World) -> None:
@@ -106,7 +131,7 @@ def test_on_a_terminal_it_asks(box: World, monkeypatch: pytest.MonkeyPatch) -> N
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
 def test_any_text_is_written_so_that_it_is_read_again(text: str) -> None:
     """Quotes, backslashes, line ends, control characters."""
-    written = text_of(Wishes("box", "https://x.example.org", text, "DEMO", text))
+    written = text_of(Wishes("box", "https://x.example.org", text, "DEMO", text), Calling(text))
 
     data = tomllib.loads(written)
     assert (data["servers"]["box"]["user"], data["routes"]["scanner"]["folder"]) == (text, text)

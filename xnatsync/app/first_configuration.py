@@ -11,6 +11,8 @@ from typing import Literal
 from xnatsync.app.profile import choose, connected
 from xnatsync.config.load import load
 from xnatsync.core.errors import ConfigError, XnatsyncError
+from xnatsync.core.pasting import Calling
+from xnatsync.disk.failures import our_disk
 
 Kind = Literal["drop", "mirror", "push"]
 _WHAT = {
@@ -42,8 +44,11 @@ class Begun:
     problem: XnatsyncError | None
 
 
-def begin(file: Path, wishes: Wishes) -> Begun:
-    """Write a first configuration; ConfigError when there is a file already, or when it would not be valid."""
+def begin(file: Path, wishes: Wishes, calling: Calling | None = None) -> Begun:
+    """Write a first configuration; ConfigError when there is a file already, or when it would not be valid.
+
+    The commands in its comments mean this file, as `calling` says.
+    """
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -59,12 +64,12 @@ def begin(file: Path, wishes: Wishes) -> Begun:
         ) from error
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text_of(wishes))
+            stream.write(text_of(wishes, calling or Calling()))
         load(file)
     except (ConfigError, OSError) as error:
         file.unlink()  # ours alone: it was made above
         if isinstance(error, OSError):
-            raise ConfigError(f"{file} cannot be written: {error.strerror or type(error).__name__}") from error
+            raise our_disk(error, f"writing {file}") from error
         raise
     try:
         with connected(choose(file, wishes.name)) as server:
@@ -73,11 +78,12 @@ def begin(file: Path, wishes: Wishes) -> Begun:
         return Begun(file, None, error)
 
 
-def text_of(wishes: Wishes) -> str:
+def text_of(wishes: Wishes, calling: Calling) -> str:
     """Return the configuration, with a comment for whoever reads it next."""
     words, route = _WHAT[wishes.kind]
     resources = f"resources = [{_quoted(wishes.resource)}]\n" if wishes.kind == "push" else ""
-    return f"""# Written by `xnatsync config init`; `xnatsync config check` checks it. Every key: docs/configuration.md.
+    check = _comment(calling.line(["config", "check"]))
+    return f"""# Written by `xnatsync config init`; `{check}` checks it. Every key: docs/configuration.md.
 # The ledger, which holds the receipts, is at its usual place; [ledger] path = "..." names another, on a local disk.
 
 [servers.{wishes.name}]
@@ -93,6 +99,11 @@ folder = {_quoted(wishes.folder)}
 server = {_quoted(wishes.name)}
 project = {_quoted(wishes.project)}
 {resources}"""
+
+
+def _comment(text: str) -> str:
+    """Return a text for a comment: TOML takes no control characters there."""
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def _quoted(text: str) -> str:

@@ -124,7 +124,7 @@ def init(
         raise Usage(f"--kind {kind}: write drop, mirror or push")
     given = {"url": url, "user": user, "project": project, "folder": folder}
     wishes = Wishes(name=name, kind=kind, **{key: _answer(shell, key, text) for key, text in given.items()})  # type: ignore[arg-type]
-    begun = begin(shell.config_file if shell.config_file is not None else default_path(), wishes)
+    begun = begin(shell.config_file if shell.config_file is not None else default_path(), wishes, shell.calling)
     lines: list[Block] = [Line(f"{begun.file} was written", Tone.GOOD)]
     if begun.problem is None:
         lines.append(Line(f"{wishes.url} knows this account as {begun.known_as}", Tone.GOOD))
