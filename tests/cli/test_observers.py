@@ -115,6 +115,14 @@ def test_an_error_is_told_by_its_exit_code_alone(box: World) -> None:
     assert _run(box, "--log-file", str(FULL), "sync", out=_nobody_reads, err=_nobody_reads).returncode == 2
 
 
+@pytest.mark.parametrize("asked", ["--help", "sync --help", "--show-completion bash", "mirror"])
+def test_help_that_cannot_be_written_is_no_mistake_of_ours(asked: str, box: World) -> None:
+    """The parser prints it, before any command runs."""
+    ran = _run(box, *asked.split(), out=_full)
+
+    assert (ran.returncode, "XS-BUG" in ran.stderr) == (5, False), ran.stderr
+
+
 @pytest.mark.parametrize("redirection", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
 def test_closed_descriptors_stop_nothing(redirection: str, box: World) -> None:
     """A process that was started without stdout or stderr; no file of ours gets their numbers."""

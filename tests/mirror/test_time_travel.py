@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from mirror_box import FIRST, SCAN, MirrorBox, now
 from mirror_world import some_bytes
 from xnatsync.cli.program import run
 from xnatsync.core.cells import uncelled
+from xnatsync.core.moment import clock_words
 from xnatsync.ledger.lock import hold
 from xnatsync.ledger.open import open_ledger
 
@@ -157,7 +159,8 @@ def test_a_difference_is_told_with_sizes(past: History) -> None:
     told = past.box.command("mirror", "diff", "m", moments[2], moments[3], "-o", "json").document
 
     assert first[:2] == [f"~ {files}/1.nii  100 B -> 15 B", f"+ {files}/new.nii  5 B"]
-    assert first[2] == f"1 added, 1 changed, from {moments[0]} to {moments[1]}"
+    shown = [clock_words(moment) for moment in moments]
+    assert first[2] == f"1 added, 1 changed, from {shown[0]} to {shown[1]}"
     assert third.startswith("> P1/S1/S1_MR/ -> P1/S1/NEW_MR/  4 files, 220 B\n")  # not file by file
     assert [change["change"] for change in told["changes"]].count("moved") == 4
     assert none.startswith("nothing was another, from ")
@@ -541,3 +544,18 @@ def test_a_full_disk_ends_a_restore(trees: MirrorBox) -> None:
     assert [path.name for path in out.rglob("*") if path.is_file()] == ["a.nii"]
     assert subprocess.run(words, capture_output=True, check=False).returncode == 0
     assert len([path for path in out.rglob("*") if path.is_file()]) == len(trees.shown())
+
+
+def test_times_are_shown_as_every_command_shows_them(past: History) -> None:
+    """`2026-03-01 12:00:00 UTC`, and not as the ledger writes them; documents have the whole timestamp."""
+    moment, to = past.shown[1][0], str(past.box.root / "handed-out")
+    for words in (
+        ("ls", "m", "-r", "-l", "--at", moment),
+        ("ls", "m", "nowhere", "--at", moment),
+        ("diff", "m", past.shown[0][0], moment),
+        ("restore", "m", ".", "--at", moment, "--to", to),
+        ("manifest", "m", "--file", f"{to}.csv", "--at", moment),
+    ):
+        ran = past.box.command("mirror", *words)
+        assert not re.search(r"\dT\d\d:", ran.out + ran.err), ran
+        assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", " ".join((ran.out + ran.err).split())), ran

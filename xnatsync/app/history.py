@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from xnatsync.app.status import reading
 from xnatsync.config.moments import moment as read_moment
 from xnatsync.core.errors import NothingFound, Usage
+from xnatsync.core.moment import clock_words
 from xnatsync.core.pasting import command_line, operand
 from xnatsync.core.paths import HostileName, check_path
 from xnatsync.disk.spelling import told
@@ -129,7 +130,7 @@ def look_back(config: Config, route: str, path: str, moment: str, *, deep: bool)
         found = ledger.versions_at(route, moment, prefix)
     if prefix and not found:
         raise NothingFound(
-            f"there was nothing at {prefix} at {moment}",
+            f"there was nothing at {prefix} at {clock_words(moment)}",
             advice=f"`{command_line('why', *operand(prefix))}` shows what was ever there.",
         )
     return Sight(route, moment, prefix, tuple(_entries(found, prefix, deep=deep)))

@@ -19,6 +19,7 @@ from xnatsync.core.errors import (
     Usage,
     XnatsyncError,
 )
+from xnatsync.core.moment import clock_words
 from xnatsync.disk.atomic import make_folder
 from xnatsync.disk.failures import our_disk
 from xnatsync.disk.handing_out import hand_out, handed_out
@@ -83,7 +84,7 @@ def restore(app: App, route: str, paths: Sequence[str], moment: str, target: Pat
             found = ledger.versions_at(route, moment, prefix)
             if not found:
                 where = f"at {prefix}" if prefix else f"in the tree of {route}"
-                raise NothingFound(f"there was nothing {where} at {moment}")
+                raise NothingFound(f"there was nothing {where} at {clock_words(moment)}")
             wanted |= {placed.version.path: placed for placed in found}
         try:
             make_folder(folder)

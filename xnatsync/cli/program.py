@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -88,9 +89,12 @@ def _run(given: list[str], shell: Shell) -> int:
     except Exception as error:  # the second supervisor: nothing leaves this program as a bare trace
         if type(error).__name__ == "NoArgsIsHelpError":  # a group without a command: what it can do is shown
             shell.screen.document(str(getattr(error, "message", error)))
-            return Exit.OK
+            return by_loss(shell, Exit.OK)
         if isinstance(error, _CLICK_EXCEPTION):
             return leave(shell, _usage(error))
+        if isinstance(error, OSError) and traceback.extract_tb(error.__traceback__)[-1].name == "echo":
+            shell.loss.error = error  # the parser printed help, or a completion, that nobody could take
+            return by_loss(shell, Exit.OK)
         return leave_bug(shell, error)
     return by_loss(shell, result if isinstance(result, int) else Exit.OK)
 

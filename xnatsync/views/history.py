@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from xnatsync.core.moment import clock_words
 from xnatsync.core.wording import counted, size
 from xnatsync.views.blocks import Block, Line, Table, Tone
 from xnatsync.views.jsonout import error_fields
@@ -33,7 +34,7 @@ def sight_lines(seen: Sight) -> Iterator[str]:
 def sight_blocks(seen: Sight) -> Iterator[Block]:
     """Tells a person what lay there."""
     if not seen.entries:
-        yield Line(f"there was nothing in the tree of {seen.route} at {seen.moment}", Tone.DIM)
+        yield Line(f"there was nothing in the tree of {seen.route} at {clock_words(seen.moment)}", Tone.DIM)
         return
     yield Table(
         ("size", "since", "now in", "path"),
@@ -43,7 +44,7 @@ def sight_blocks(seen: Sight) -> Iterator[Block]:
         ],
         right=frozenset({0}),
     )
-    yield Line(f"{counted(seen.files, 'file')}, {size(seen.bytes)} at {seen.moment}", Tone.HEAD)
+    yield Line(f"{counted(seen.files, 'file')}, {size(seen.bytes)} at {clock_words(seen.moment)}", Tone.HEAD)
 
 
 def _since(entry: Entry) -> str:
@@ -113,7 +114,9 @@ def comparison_blocks(found: Comparison) -> Iterator[Block]:
         whole = f"{counted(len(changes), 'file')}, {size(sum(c.after.size for c in changes if c.after is not None))}"
         yield Line(f"> {folders[0]}/ -> {folders[1]}/  {whole}", _TONES["moved"])
     counts = ", ".join(f"{many} {word}" for word, many in _counts(found).items() if many)
-    yield Line(f"{counts or 'nothing was another'}, from {found.before} to {found.after}", Tone.HEAD)
+    yield Line(
+        f"{counts or 'nothing was another'}, from {clock_words(found.before)} to {clock_words(found.after)}", Tone.HEAD
+    )
 
 
 def _folders(change: Changed) -> tuple[str, str] | None:
@@ -178,7 +181,7 @@ def restore_blocks(report: RestoreReport) -> Iterator[Block]:
         yield Line(f"what to do: {part.error.remedy}", indent=4, hang=12)
     if len(report.refused) > _SHOWN:
         yield Line(f"! and {counted(len(report.refused) - _SHOWN, 'file')} more (JSON has all)", Tone.BAD, indent=2)
-    done = f"{counted(len(report.restored), 'file')} as of {report.moment} in {report.folder}"
+    done = f"{counted(len(report.restored), 'file')} as of {clock_words(report.moment)} in {report.folder}"
     left = f", {counted(len(report.refused), 'file')} not restored" if report.refused else ""
     cut = " (interrupted: run it again to go on)" if report.interrupted else ""
     yield Line(f"{done}{left}{cut}", Tone.HEAD)

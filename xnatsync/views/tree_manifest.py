@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from xnatsync.core.cells import cell
+from xnatsync.core.moment import clock_words
 from xnatsync.core.wording import counted, size
 from xnatsync.views.blocks import Line, Tone
 from xnatsync.views.jsonout import document
@@ -38,8 +39,8 @@ def manifest_text(listed: TreeList, form: str) -> str:
 def manifest_line(listed: TreeList, file: str, *, is_new: bool) -> Line:
     """Says what was written."""
     done = "written to" if is_new else "is already in"
-    what = f"{counted(len(listed.files), 'file')}, {size(listed.bytes)}, as of {listed.moment}, {listed.digest}"
-    return Line(f"{done} {file}: {what}", Tone.GOOD)
+    what = f"{counted(len(listed.files), 'file')}, {size(listed.bytes)}, as of {clock_words(listed.moment)}"
+    return Line(f"{done} {file}: {what}, {listed.digest}", Tone.GOOD)
 
 
 def _head(listed: TreeList) -> dict[str, object]:
