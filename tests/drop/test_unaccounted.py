@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import bz2
 import gzip
 import io
@@ -14,7 +15,10 @@ from typing import Any
 
 import pydicom
 import pytest
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEG2000, MPEG4HP41, UID, JPEGBaseline8Bit, RLELossless
 
+from dicom_pieces import without_pixels
 from drop_pieces import LABEL, contents, edit, elsewhere, held, packed
 from drop_world import DropWorld, only, uids
 from xnatsync.app.accept import accept
@@ -565,3 +569,110 @@ def test_an_odd_object_is_removed_for_its_bytes_alone(world: DropWorld, how: str
     assert [path.name for path in left] == [files[-1].name]
     assert left[0].read_bytes() == data
     assert "done" in left[0].parts
+
+
+def _frames(syntax: str, fragments: int, frames: int) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        data = pydicom.dcmread(path)
+        data.file_meta.TransferSyntaxUID, data.NumberOfFrames = UID(syntax), frames
+        data.PixelData = encapsulate([b"one frame."] * fragments)
+        data["PixelData"].VR, data["PixelData"].is_undefined_length = "OB", True
+        data.save_as(path, enforce_file_format=True)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("write", "code"),
+    [
+        (_frames(JPEGBaseline8Bit, 2, 5), 3),
+        (_frames(RLELossless, 1, 2), 3),
+        (_frames(JPEGBaseline8Bit, 5, 5), 0),
+        (_frames(JPEG2000, 7, 5), 0),  # a frame may have several fragments
+        (_frames(MPEG4HP41, 1, 5), 0),  # a film is one stream
+    ],
+)
+def test_fewer_fragments_than_frames_are_asked_about(
+    world: DropWorld, write: Callable[[Path], None], code: int
+) -> None:
+    """Its writer stopped between two frames, and ended the sequence."""
+    write(world.study("exam", series=(1,))[0])
+
+    report = world.sync()
+
+    assert report.exit_code == code, only(report)
+    if code:
+        assert held(report).code == "XS-OBJECTS-ODD"
+        accept(load(world.config), ["exam"])
+        assert world.sync().exit_code == 0
+    assert len(world.archived(LABEL)) == 1
+
+
+WITHOUT = {"document": ("EncapsulatedDocument", "DOC"), "waveform": ("WaveformSequence", "ECG"),
+           "structures": ("StructureSetROISequence", "RTSTRUCT")}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", WITHOUT)
+def test_an_object_without_what_its_class_is_for_is_asked_about(world: DropWorld, kind: str) -> None:
+    """A document of no bytes is one as little as pixel data of no bytes are a picture."""
+    keyword, modality = WITHOUT[kind]
+    path = without_pixels(world.folder / "exam" / "o.dcm", kind, "what it says", study="2.25.7", sop_uid="2.25.7.1")
+    whole = path.read_bytes()
+    data = pydicom.dcmread(path)
+    data[keyword].value = None
+    data.save_as(path, enforce_file_format=True)
+
+    report = world.sync()
+
+    assert (report.exit_code, held(report).code) == (3, "XS-OBJECTS-ODD")
+    path.write_bytes(whole)
+    assert world.sync().exit_code == 0
+    assert len(world.archived(f"SUB1_{modality}_20260301")) == 1
+
+
+def _zip_with_object(data: bytes, first: str) -> bytes:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(first, b"x")
+        archive.writestr("IM3.dcm", data)
+    return sink.getvalue()
+
+
+INSIDE: dict[str, Callable[[bytes], bytes]] = {
+    "report.pdf": lambda data: b"%PDF-1.4\n%%EOF\n" + data,
+    "report.docx": lambda data: _zip_with_object(data, "[Content_Types].xml"),
+    "viewer.jar": lambda data: _zip_with_object(data, "META-INF/MANIFEST.MF"),
+    "mail.txt": lambda data: b"Content-Type: application/dicom\n\n" + base64.encodebytes(data),
+    "object.json": lambda data: b'{"file": "' + base64.b64encode(data) + b'"}',
+    "picture.bmp": lambda data: b"BM" + data,
+}
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_a_harmless_file_with_an_object_in_it_is_asked_about(world: DropWorld, name: str) -> None:
+    files = world.study("exam", series=(3,))
+    files[2].rename(files[2].with_name(name))
+    (files[2].parent / name).write_bytes(INSIDE[name]((files[2].parent / name).read_bytes()))
+
+    report = world.sync()
+
+    assert (report.exit_code, held(report).code) == (3, "XS-FILES-UNACCOUNTED")
+    assert len(world.archived(LABEL)) == 2
+
+
+DOUBLE = b"\0\5\x16\x07\0\2\0\0Mac OS X        " + bytes(4000)
+BESIDE = {
+    "@eaDir/0001.dcm@SynoEAStream": DOUBLE, ".AppleDouble/0001.dcm": DOUBLE, ".~lock.report.odt#": b",anna,host;",
+    ".fseventsd/fseventsd-uuid": b"5F0C", ".Spotlight-V100/Store-V2/0.indexHead": b"8tsd\0\1",
+    "System Volume Information/IndexerVolumeGuid": b"{\0A\0",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_what_systems_keep_on_each_medium_is_harmless(world: DropWorld, name: str) -> None:
+    files = world.study("exam", series=(2,))
+    place = files[0].parent / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(BESIDE[name])
+
+    assert world.sync().exit_code == 0

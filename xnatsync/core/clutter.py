@@ -29,7 +29,7 @@ _NAME_WORDS = (
     "lisezmoi md5sum md5sums news notice readme sha1sums sha256sum sha256sums todo version .directory .gitignore"
 )
 _TEXT_NAMES = frozenset(_NAME_WORDS.split())
-_OLE, _ZIP = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04"
+_OLE, ZIP = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04"
 _PROGRAMS = (b"MZ", b"\x7fELF")
 _MACHO = (b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 
@@ -48,11 +48,11 @@ def _is_media(head: bytes) -> bool:
 
 def _is_office(head: bytes) -> bool:
     names = (b"[Content_Types].xml", b"_rels/", b"docProps/", b"mimetype")
-    return head.startswith(_ZIP) and head[30:].startswith(names)
+    return head.startswith(ZIP) and head[30:].startswith(names)
 
 
 def _is_java(head: bytes) -> bool:
-    return head.startswith(_ZIP) and head[30:].startswith((b"META-INF", b"com/", b"org/"))
+    return head.startswith(ZIP) and head[30:].startswith((b"META-INF", b"com/", b"org/"))
 
 
 # Suffixes, and how a file of that kind begins.
@@ -87,9 +87,15 @@ _BY_NAME: dict[str, Callable[[bytes], bool]] = {
     ".ds_store": _begins(b"\0\0\0\1Bud1"),
 }
 _APPLE_DOUBLE = b"\0\5\x16\x07"
+_SIDES = ("@synoeastream", "@synoresource")  # what a file server keeps beside a file, in folders of its own
+_SIDE_FOLDERS = frozenset({".appledouble", "@eadir"})
+_OWN_FOLDERS = frozenset(  # of a system, on each medium: its index, its diary, its restore points
+    {".fseventsd", ".spotlight-v100", ".documentrevisions-v100", "system volume information"}
+)
+_LOCKS = re.compile(r"\.~lock\..+#")  # of LibreOffice, beside a document that is open
 
 _CONTAINERS: tuple[tuple[str, int, tuple[bytes, ...]], ...] = (
-    ("zip", 0, (_ZIP, b"PK\x05\x06", b"PK\x07\x08")),
+    ("zip", 0, (ZIP, b"PK\x05\x06", b"PK\x07\x08")),
     ("gzip", 0, (b"\x1f\x8b",)),
     ("bzip2", 0, (b"BZh",)),
     ("xz", 0, (b"\xfd7zXZ\0",)),
@@ -143,6 +149,7 @@ class Glimpse:
     filled: bool  # it is one byte, again and again
     zeros: int  # so many zero bytes stand at its end
     text: bool  # it reads as text to its end
+    holds: bool = False  # a DICOM object is somewhere in it
 
 
 def is_text(piece: bytes) -> bool:
@@ -154,6 +161,8 @@ def recognise(seen: Glimpse) -> tuple[Doubt, str]:
     """Says what a file is: no doubt for what is harmless by content and name, else the doubt and its reason."""
     if empty := _empty(seen):
         return Doubt.LOST, empty
+    if _is_harmless(seen) and seen.holds:
+        return Doubt.CLOSED, "a DICOM object is in it: take it out, and drop it"
     if _is_harmless(seen):
         return Doubt.NONE, PROGRAM if seen.head.startswith(_PROGRAMS) else NOT_DICOM
     what = container(seen.head)
@@ -225,13 +234,18 @@ def _cut(seen: Glimpse) -> str:
 
 
 def _is_harmless(seen: Glimpse) -> bool:
-    name = PurePosixPath(seen.name).name.lower()
+    place = PurePosixPath(seen.name.lower())
+    name, folders = place.name, place.parts[:-1]
     suffix = PurePosixPath(name).suffix
-    if name.startswith("._"):
+    if name.startswith("._") or name.endswith(_SIDES) or not _SIDE_FOLDERS.isdisjoint(folders):
         return seen.head.startswith(_APPLE_DOUBLE)
+    if not _OWN_FOLDERS.isdisjoint(folders):
+        return not named_like_object(name)
     if (begins := _BY_NAME.get(name) or _BY_SUFFIX.get(suffix)) is not None:
         return begins(seen.head)
-    return seen.text and (suffix in _TEXTS or name in _TEXT_NAMES or _is_zone_mark(name, seen.head))
+    return seen.text and (
+        suffix in _TEXTS or _LOCKS.fullmatch(name) is not None or name in _TEXT_NAMES or _is_zone_mark(name, seen.head)
+    )
 
 
 def _is_zone_mark(name: str, head: bytes) -> bool:

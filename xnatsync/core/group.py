@@ -129,7 +129,8 @@ def _label(study: Study, routing: Routing) -> None:
     subject = rule.subject if rule is not None and rule.subject is not None else routing.subject
     session = rule.session if rule is not None and rule.session is not None else routing.session
     if quarrel := sorted(key for key in subject.keywords | session.keywords if len(values.get(key, ())) > 1):
-        raise LabelUnusable(f"the series of this study disagree about {', '.join(quarrel)}: it may be of two patients")
+        why = "it may be of two patients" if any("Patient" in key for key in quarrel) else "it has no single label"
+        raise LabelUnusable(f"the series of this study disagree about {', '.join(quarrel)}: {why}")
     study.project, study.subject, study.session = project, subject.render(tags), session.render(tags)
 
 

@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+import re
+
 from xnatsync.core.errors import PrearchiveOccupied, PrearchiveStuck
 from xnatsync.core.remote import PrearchiveSeen, PrearchiveState
 
 _OTHER_UID = "modification of session UID"  # as XNAT says it (import.md §2.6)
+_TYPES = re.compile(r"is of type (\S+), not ")  # as it says that a session has another type
+_SESSION = "SessionData"
 _LATE_PART = (
     "A script gave the archived part of this study another UID, and the server joins no later part of it then. In its "
     "prearchive page, archive this one into the existing session, with the choice that appends. Dropped again, it "
     "would end in the same way, unless the script leaves the Study Instance UID (0020,000D) alone."
 )
+_NOT_A_SESSION = (
+    "The label of this session is that of something on the server that is no imaging session. Rename that there, or "
+    "change the `session` template of the route. Then dismiss the item with the option --prearchive, and drop it "
+    "again: before that, it would end in the same way."
+)
+_SAME_NAMES = (
+    'The session on the server has other objects under the same file names. Set `member_names = "uid"` for the route. '
+    "Then dismiss the item with the option --prearchive, and drop it again: before that, it would end in the same way."
+)
+_SCRIPT = (
+    "The anonymisation script of the server cannot be run on it. Have it corrected, and archive or rebuild this one in "
+    "the server's prearchive page. Dropped again before that, it would end in the same way."
+)
+
+
+def _fits(state: PrearchiveState, log: str) -> str | None:
+    """Return the advice for what the server says; None where no more is known than that it is stuck."""
+    if _OTHER_UID in log:
+        return _LATE_PART
+    if (kinds := _TYPES.search(log)) is not None and not kinds[1].endswith(_SESSION):
+        return _NOT_A_SESSION
+    if "matching files" in log:
+        return _SAME_NAMES
+    return _SCRIPT if state is PrearchiveState.ERROR and "nonymiz" in log else None
 
 
 def occupied(row: PrearchiveSeen) -> PrearchiveOccupied:
@@ -29,4 +57,4 @@ def occupied(row: PrearchiveSeen) -> PrearchiveOccupied:
 def stuck(row: PrearchiveSeen, log: str) -> PrearchiveStuck:
     """Make the error for our own row in CONFLICT or ERROR, with the advice that fits what the server says of it."""
     said = f": {log}" if log else ""
-    return PrearchiveStuck(f"{row.uri} is in {row.status}{said}", advice=_LATE_PART if _OTHER_UID in log else None)
+    return PrearchiveStuck(f"{row.uri} is in {row.status}{said}", advice=_fits(row.state, log))

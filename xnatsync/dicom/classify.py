@@ -27,6 +27,15 @@ _IMAGES = (
 )
 _IMAGE_CLASSES = frozenset(_STORAGE + ending for ending in _IMAGES.split())
 
+# What other objects are nothing without: documents, waveforms, structure sets.
+_WAVEFORMS = "1.1 1.2 1.3 1.4 2.1 2.2 3.1 4.1 4.2 5.1 6.1 6.2 7.1 7.2 7.3 7.4 8.1"
+_CONTENTS = {
+    **{f"{_STORAGE}104.{number}": (0x00420011, "document") for number in range(1, 6)},
+    **{f"{_STORAGE}9.{ending}": (0x54000100, "waveform sequence") for ending in _WAVEFORMS.split()},
+    f"{_STORAGE}481.3": (0x30060020, "structure set"),
+}
+_CONTENT_TAGS = frozenset(tag for tag, _ in _CONTENTS.values())
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -47,7 +56,7 @@ class Classifier:
 
     def __init__(self, names: Iterable[str], *, pixels: bool) -> None:
         self._fields: tuple[Field, ...] = tuple(field_named(name) for name in sorted(names))
-        self._wanted = IDENTITY_TAGS | {_PIXELS_ELSEWHERE} | {field.tag for field in self._fields}
+        self._wanted = IDENTITY_TAGS | {_PIXELS_ELSEWHERE} | _CONTENT_TAGS | {field.tag for field in self._fields}
         self._pixels = pixels
 
     def read(self, chunks: Iterable[bytes], name: str = "") -> Reading:
@@ -65,7 +74,7 @@ class Classifier:
             return _index(head, glance)
         if reason := _why_not_deliverable(head):
             return Reading(Kind.BROKEN, reason)
-        odd = oddity(head)
+        odd = "; ".join(filter(None, (oddity(head), _without_content(head))))
         kind, doubt = (Kind.BROKEN, Doubt.ODD) if odd else (Kind.DICOM, Doubt.NONE)
         return Reading(kind, odd, identity_of(head), self._tags(head), head.pixels, head.pixel_bytes, doubt)
 
@@ -84,6 +93,12 @@ def _index(head: Head, glance: Glance) -> Reading:
     except Unreadable as error:
         return Reading(Kind.BROKEN, f"DICOMDIR index that cannot be read: {head.problem or error}", doubt=Doubt.LOST)
     return Reading(Kind.OTHER, INDEX, references=references)
+
+
+def _without_content(head: Head) -> str:
+    """Say that what an object of its class is made for has a place in it, and is empty."""
+    tag, what = _CONTENTS.get(value(head, SOP_CLASS), (0, ""))
+    return f"DICOM, but its {what} is empty" if head.values.get(tag, ("", b"x"))[1] == b"" else ""
 
 
 def _why_not_deliverable(head: Head) -> str:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import codecs
+import re
+from base64 import b64encode
 from collections.abc import Iterable, Iterator
 
-from xnatsync.core.clutter import HEAD, Glimpse, is_text
+from xnatsync.core.clutter import HEAD, ZIP, Glimpse, is_text
 
 INDEX_MAX = 64 << 20  # bytes of a DICOMDIR that are kept: 100,000 images have 50 MB
 _MEDIA_CLASS = b"1.2.840.10008.1.3.10"
 _MEDIA_WITHIN = 1024  # bytes: it stands in the meta group
+# How an object with a preamble is known in the middle of something else: as it is, or written as text.
+_START = b"DICM\x02\0\0\0UL\4\0"
+_STARTS = (_START, *(b64encode(bytes(shift) + _START)[4 if shift else 0 : 16] for shift in range(3)))
+_MEMBER = re.compile(rb"PK\x03\x04.{26}[^\0-\x1f]{1,255}?\.(?:dcm|dicom|ima)", re.DOTALL | re.IGNORECASE)
+_OVERLAP = 300  # bytes of a piece that are searched with the next one
 _WIDE = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
@@ -21,6 +28,7 @@ class Glance:
         self._size = self._zeros = 0
         self._head = b""
         self._filled = self._text = True
+        self._holds, self._tail = False, b""
         self._wide: codecs.IncrementalDecoder | None = None
         self._first = b""  # the first byte of a text, as long as it is not known how it is written
         self._index: list[bytes] | None = []
@@ -50,9 +58,14 @@ class Glance:
     def seen(self, name: str) -> Glimpse:
         """Tell what was seen, when the stream has come to its end."""
         text = self._text and is_text(self._first)
-        return Glimpse(name, self._size, self._head, self._filled and self._size > 0, self._zeros, text)
+        return Glimpse(name, self._size, self._head, self._filled and self._size > 0, self._zeros, text, self._holds)
 
     def _look(self, chunk: bytes) -> None:
+        if not self._holds:
+            window = self._tail + chunk
+            self._holds = any(start in window for start in _STARTS)
+            self._holds = self._holds or (self._head.startswith(ZIP) and _MEMBER.search(window) is not None)
+            self._tail = window[-_OVERLAP:]
         self._filled = self._filled and chunk.count(self._head[:1]) == len(chunk)
         rest = len(chunk.rstrip(b"\0"))
         self._zeros = len(chunk) - rest if rest else self._zeros + len(chunk)

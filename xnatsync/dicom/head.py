@@ -44,6 +44,13 @@ _GEOMETRY = frozenset({ROWS, COLUMNS, SAMPLES, FRAMES, BITS})
 _IMPLICIT_LITTLE, _EXPLICIT_LITTLE, _EXPLICIT_BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
 _META_ELEMENT = Struct("<HH2sH")
 _META_WANTED = frozenset({TRANSFER_SYNTAX & 0xFFFF, MEDIA_CLASS & 0xFFFF})
+_SYNTAX = "1.2.840.10008.1.2."
+# JPEG, JPEG-LS, JPEG 2000, JPEG XL, HTJ2K, RLE, encapsulated plain and deflated frames; not films, which are one
+# stream, nor JPEG 2000 part 2 and JPIP.
+_BY_FRAME = frozenset(
+    {f"{_SYNTAX}4.{number}" for number in (*range(50, 67), 70, 80, 81, 90, 91, 110, 111, 112, 201, 202, 203)}
+    | {f"{_SYNTAX}5", f"{_SYNTAX}1.98", f"{_SYNTAX}8.1"}
+)
 _DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
 
 
@@ -60,6 +67,7 @@ class Head:
     odd: str = ""  # what is not as it should be in an object that may be whole all the same
     has_pixels: bool = False
     pixels: bytes | None = None  # sha256 of the pixel data, when it was asked for and there is any
+    fragments: int = 0  # of encapsulated pixel data, those that hold anything
     pixel_bytes: int = 0  # its length as stored, without item headers and offset table
     content: bytes | None = None  # sha256 of what is neither pixel data nor rewritten by servers, when it was asked for
     public: bytes | None = None  # the same without private elements
@@ -302,8 +310,10 @@ def _too_few_pixels(head: Head, length: int) -> str:
 
     Colours may be stored with half of their samples (YBR_FULL_422, YBR_PARTIAL_420).
     """
+    if length == UNDEFINED:
+        return _too_few_fragments(head)
     rows, columns, bits = head.number(ROWS), head.number(COLUMNS), head.number(BITS)
-    if length == UNDEFINED or not head.pixel_bytes or rows is None or columns is None or bits is None:
+    if not head.pixel_bytes or rows is None or columns is None or bits is None:
         return ""
     samples, frames = head.number(SAMPLES) or 1, head.number(FRAMES) or 1
     due = (rows * columns * samples * frames * bits + 7) // 8
@@ -311,6 +321,14 @@ def _too_few_pixels(head: Head, length: int) -> str:
     if head.pixel_bytes >= least:
         return ""
     return f"its pixel data have {head.pixel_bytes} bytes, and its picture needs {least}"
+
+
+def _too_few_fragments(head: Head) -> str:
+    """Say that encapsulated pixel data have fewer fragments than frames, where each frame has at least one."""
+    frames = head.number(FRAMES) or 1
+    if head.transfer_syntax not in _BY_FRAME or not head.fragments or head.fragments >= frames:
+        return ""
+    return f"its pixel data have {head.fragments} fragments, and its {frames} frames need one each"
 
 
 def _unpadded(head: Head, length: int) -> int:
@@ -337,5 +355,7 @@ def _read_fragments(source: ByteSource, head: Head, sink: Callable[[memoryview],
         had = source.feed(length, None if first else sink)
         if had < length:
             raise Stop(f"truncated: a fragment of the pixel data should have {length} bytes, and only {had} are there")
-        head.pixel_bytes += 0 if first else length
+        if not first:
+            head.pixel_bytes += length
+            head.fragments += bool(length)
         first = False

@@ -73,6 +73,14 @@ class Evidence(Items):
         )
         return frozenset(str(row[0]) for row in self._fetch(sql, [server, project, study_uid]))
 
+    def names_of(self, server: str, project: str, study_uid: str, *, but: int) -> dict[str, str]:
+        """Return under which names the objects of a study were sent by other items than one, and which they are."""
+        sql = (
+            "select f.member, f.key from file f join unit u on u.id = f.unit_id"
+            " where u.server = ? and u.project = ? and u.study_uid = ? and u.item_id <> ? and f.kind = 'dicom'"
+        )
+        return {str(name): str(key) for name, key in self._fetch(sql, [server, project, study_uid, but])}
+
     def note_archived(self, attempt_id: int, address: str) -> None:
         """Notes the address that the server gave when it archived our row."""
         with self.write():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xnatsync.core.drop_view import ServerView
-from xnatsync.core.errors import SessionTypeDiffers, Unverifiable, XnatsyncError
+from xnatsync.core.errors import ObjectsConflict, SessionTypeDiffers, Unverifiable, XnatsyncError
 from xnatsync.core.manifest import Kind
 from xnatsync.core.remote import SessionSeen
 from xnatsync.core.session_type import is_refused, session_type
@@ -58,6 +58,22 @@ def refuse_to_send_twice(
         advice='Set `member_names = "uid"` for the route, and rename the session on the server, so that it is kept: '
         "the next `xnatsync sync` sends it again. Or dismiss the item if what is there is right.",
     )
+
+
+def refuse_taken_names(files: Sequence[FileRow], keys: frozenset[str], view: ServerView) -> None:
+    """Raise where the scan has a file under the name that another object of it would get: the server joins neither."""
+    archived = view.archive if view.archive is not None else {}
+    places = {node.where.casefold(): node.key for node in archived.values() if isinstance(node, Node)}
+    there = {(place.partition("/")[0], place.rpartition("/")[2]): key for place, key in places.items()}
+    for file in files:
+        if file.kind != Kind.DICOM or file.key not in keys:
+            continue
+        if there.get((file.series_number.casefold(), file.member.casefold()), file.key) != file.key:
+            raise ObjectsConflict(
+                f"scan {file.series_number} on the server has another object under the file name {file.member}: it "
+                "would take the upload and refuse to archive it; nothing was sent",
+                advice='Set `member_names = "uid"` for the route: the next sync plans it again, under other names.',
+            )
 
 
 def _other_type(unit: UnitRow, files: Sequence[FileRow], view: ServerView, holder: SessionSeen) -> XnatsyncError | None:

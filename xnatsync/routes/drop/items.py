@@ -138,7 +138,7 @@ def _write_manifest(
     never_read = accounted([_never_read(problem) for problem in problems], (), rules)
     chosen = replace(chosen, files=(*accounted(chosen.files, chosen.attached.keys(), rules), *never_read))
     studies = chosen.studies
-    rows = _rows(route, item, chosen)
+    rows = _rows(world, route, item, chosen)
     now = world.now()
     with world.ledger.write():
         if not studies and not any(file.kind is Kind.BROKEN for file in chosen.files):
@@ -183,11 +183,17 @@ def _new_unit(route: DropRoute, study: Study) -> NewUnit:
     )
 
 
-def _rows(route: DropRoute, item: ItemRow, chosen: Chosen) -> list[NewFile]:
+def _taken(world: World, route: DropRoute, item: ItemRow, study: Study) -> dict[str, str]:
+    """Return the names that objects of the study have in its session already, as far as they were sent from here."""
+    return world.ledger.names_of(route.server, study.project, study.study_uid, but=item.id)
+
+
+def _rows(world: World, route: DropRoute, item: ItemRow, chosen: Chosen) -> list[NewFile]:
     index = {study.study_uid: number for number, study in enumerate(chosen.studies)}
     members: dict[str, str] = {}
     for study in chosen.studies:
-        members |= member_names(study.files, route.member_names)
+        taken = _taken(world, route, item, study) if route.member_names == "original" else {}
+        members |= member_names(study.files, route.member_names, taken)
     owners = dict(chosen.attached)
     members |= {path: f"{item.id}/{name}" for path, name in attached_names(owners).items()}
     owners |= {

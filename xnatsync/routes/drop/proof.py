@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from xnatsync.core.compare import NO_PIXELS
 from xnatsync.core.errors import (
     Bug,
     ForeignContent,
@@ -17,7 +18,7 @@ from xnatsync.core.heads import stripped
 from xnatsync.core.manifest import Kind, Level, manifest_digest
 from xnatsync.core.phases import UnitPhase
 from xnatsync.core.receipt import Findings, Receipt, compared_counts, compared_words, examine
-from xnatsync.core.tree import Node, Tree
+from xnatsync.core.tree import Node, Problem, Tree
 from xnatsync.core.wording import counted
 from xnatsync.engine.result import Due, Result
 from xnatsync.ledger.rows import FileRow, UnitRow
@@ -64,6 +65,8 @@ def prove(world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileRow
     if findings.missing:
         return _back(world, unit, f"no longer listed: {counted(len(findings.missing), 'object')}")
     _refuse_others(source, findings, announced=set(world.ledger.entries(unit.route, unit.target)))
+    if level is Level.BYTES:
+        _refuse_rewritten(source, whole, findings)
     _refuse(findings, whole)
     if findings.receipt is None:
         raise Bug("everything agrees and there is no receipt")
@@ -93,6 +96,28 @@ def _look(world: World, unit: UnitRow, members: Mapping[str, str]) -> Seen | Non
 
 def _objects(source: Tree) -> Tree:
     return Tree((node for key, node in source.items() if not is_attached(key)), complete=source.complete)
+
+
+def _refuse_rewritten(source: Tree, target: Tree, findings: Findings) -> None:
+    """Say what is wrong where no object is the same to the byte, and each came back with what it shows or says.
+
+    No server has damaged them all alike: this one rewrites heads, and nothing makes the bytes the same.  One odd object
+    among others is another matter.
+    """
+    if len(findings.differs) == len(_objects(source)) and all(
+        _shows_the_same(source.get(key), target.get(key)) for key in findings.differs
+    ):
+        raise Unverifiable(
+            f"{counted(len(findings.differs), 'object')} came back with other bytes, and with the pixel data or the "
+            "content that was sent: this server rewrites heads, so `bytes` cannot be proven here"
+        )
+
+
+def _shows_the_same(ours: Node | Problem | None, theirs: Node | Problem | None) -> bool:
+    if not isinstance(ours, Node) or not isinstance(theirs, Node):
+        return False
+    same = [ours.digests.get(what, "") == theirs.digests.get(what) for what in ("pixels", "content")]
+    return same[0] and (same[1] or ours.digests["pixels"] != NO_PIXELS)
 
 
 def _refuse(findings: Findings, target: Tree) -> None:

@@ -95,17 +95,22 @@ class DropRoute:
         return item.phase is ItemPhase.DISMISSED or (item.phase is ItemPhase.DONE and self.after == "keep")
 
 
-def member_names(files: Sequence[ManifestFile], style: Literal["uid", "original"]) -> dict[str, str]:
-    """Names the objects of one session as zip members: path → name.
+def member_names(
+    files: Sequence[ManifestFile], style: Literal["uid", "original"], taken: Mapping[str, str]
+) -> dict[str, str]:
+    """Names the objects of one session as zip members: path → name.  `taken`: names in it, and the objects they are of.
 
     XNAT keeps the sender's base name, so a name that is the SOP Instance UID lets a plain listing show what arrived.
     An original name is kept only where it is unique in the session, because XNAT renames what clashes (import.md §4.6).
     """
     wanted = {file.path: stored_name(file.path if file.packed is None else unpacked_name(file.path)) for file in files}
     clashes = {name for name, count in Counter(name.casefold() for name in wanted.values()).items() if count > 1}
+    folded = {name.casefold(): key for name, key in taken.items()}
     return {
         file.path: wanted[file.path]
-        if style == "original" and wanted[file.path].casefold() not in clashes
+        if style == "original"
+        and wanted[file.path].casefold() not in clashes
+        and folded.get(wanted[file.path].casefold(), file.key) == file.key
         else member_name(file.key)
         for file in files
     }

@@ -13,7 +13,7 @@ from xnatsync.engine.result import Due, Rest, Result
 from xnatsync.ledger.rows import FileRow, UnitRow
 from xnatsync.routes.drop.attachments import attach
 from xnatsync.routes.drop.effects import build, commit, lease_taken, send
-from xnatsync.routes.drop.foreseeing import refuse_to_send_twice, refuse_what_is_refused
+from xnatsync.routes.drop.foreseeing import refuse_taken_names, refuse_to_send_twice, refuse_what_is_refused
 from xnatsync.routes.drop.holds import fail_unit, held_back, is_tried_again, still_held
 from xnatsync.routes.drop.observation import observe
 from xnatsync.routes.drop.proof import Unattached, prove
@@ -91,6 +91,7 @@ def _deliver(world: World, route: DropRoute, unit: UnitRow, files: list[FileRow]
         case Send(keys):
             refuse_what_is_refused(world, route, unit, files, view)
             refuse_to_send_twice(world, unit, files, frozenset(keys), view)
+            refuse_taken_names(files, frozenset(keys), view)
             return send(world, route, unit, files, frozenset(keys), view)
         case Build(uri):
             return build(world, route, unit, uri)
