@@ -52,7 +52,7 @@ def test_every_line_of_the_diary_is_in_it(box: World) -> None:
     assert {"item.seen", "unit.verified", "item.done"} <= {line["code"] for line in lines}
     for line in lines:
         about = events[line["event"]]
-        told = {"code", "event", "level", "route", "item", "unit", "at"}
+        told = {"code", "event", "level", "route", "run", "item", "unit", "at"}
         assert set(line) <= told, line
         assert (line["item"], line.get("unit")) == (about.item_id, about.unit_id)
 

@@ -86,7 +86,7 @@ class InlineRota(Dispatcher):
 
     def __init__(self, history: TreeHistory, *given: Any) -> None:
         super().__init__(*given)
-        self.world: Any = self.running
+        self.world: Any = self.context
         self.history = history
         self.workers = 64
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from unit.ledger_example import LATER, MUCH_LATER, NOW, fresh, settled
+from unit.ledger_example import LATER, NOW, fresh, settled
+from xnatsync.app.clock import SystemClock
 from xnatsync.core import errors
 from xnatsync.core.errors import Bug, ForeignContent, OutcomeUnknown, RequestRefused, ServerUnwell, XnatsyncError
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
+from xnatsync.core.moment import parse
 from xnatsync.engine.attempts import Attempt, OnFile, OnUnit, close_cut, outcome_of
+from xnatsync.engine.context import Context
+from xnatsync.engine.progress import Progress
 from xnatsync.engine.result import Due
-from xnatsync.ledger.ledger import Ledger
 
 
 class Names:
@@ -24,28 +28,27 @@ class Names:
         return "xs-1"
 
 
-@dataclass
-class Acting:
-    """What is needed to act, on a real ledger."""
+class Noon(SystemClock):
+    """It is noon."""
 
-    ledger: Ledger
-    ids: Names
-    run_id: int = 1
-
-    def now(self) -> str:
-        return NOW
-
-    def in_seconds(self, seconds: float) -> str:
-        return LATER if seconds == 60.0 else MUCH_LATER
+    def now(self) -> datetime:
+        return parse(NOW)
 
 
 @pytest.fixture
-def acting(tmp_path: Path) -> Iterator[Acting]:
+def acting(tmp_path: Path) -> Iterator[Context]:
     with closing(fresh(tmp_path)) as ledger:
-        yield Acting(ledger, Names())
+        yield Context(
+            ledger=ledger,
+            clock=Noon(threading.Event()),
+            ids=Names(),
+            run_id=1,
+            progress=Progress(),
+            stopping=lambda: False,
+        )
 
 
-def on_unit(acting: Acting) -> OnUnit:
+def on_unit(acting: Context) -> OnUnit:
     (unit,) = settled(acting.ledger)
     return OnUnit("import", unit.id, "1 object", keys=["1.2.0"])
 
@@ -53,17 +56,17 @@ def on_unit(acting: Acting) -> OnUnit:
 KEY = ResourceKey("", "NOTES")
 
 
-def on_file(acting: Acting) -> OnFile:
+def on_file(acting: Context) -> OnFile:
     acting.ledger.remember_route("up", "push", "digest", NOW)
     owner = Owner(OwnerKind.PROJECT, "NEURO", "NEURO")
     (row,) = acting.ledger.ensure_owners("up", [owner], NOW)
     return OnFile(row.id, KEY, "a.txt", bytes(32))
 
 
-EFFECTS: list[Callable[[Acting], Any]] = [on_unit, on_file]
+EFFECTS: list[Callable[[Context], Any]] = [on_unit, on_file]
 
 
-def written(acting: Acting, effect: OnUnit | OnFile) -> Any:
+def written(acting: Context, effect: OnUnit | OnFile) -> Any:
     """What the ledger holds of an effect."""
     if isinstance(effect, OnUnit):
         return acting.ledger.attempts(effect.unit_id)[-1]
@@ -103,7 +106,7 @@ def test_what_may_still_land_is_never_said_to_have_failed() -> None:
 
 
 @pytest.mark.parametrize("make", EFFECTS)
-def test_it_is_announced_when_it_is_done_and_ends_once(make: Callable[[Acting], Any], acting: Acting) -> None:
+def test_it_is_announced_when_it_is_done_and_ends_once(make: Callable[[Context], Any], acting: Context) -> None:
     """While it acts the ledger holds it open, with its request; afterwards it has ended."""
     effect = make(acting)
     seen: list[Any] = []
@@ -124,7 +127,7 @@ def test_it_is_announced_when_it_is_done_and_ends_once(make: Callable[[Acting], 
 @pytest.mark.parametrize("error", [OutcomeUnknown("x"), ServerUnwell("x"), ForeignContent("x")], ids=lambda e: e.code)
 @pytest.mark.parametrize("make", EFFECTS)
 def test_a_failure_is_recorded_before_anybody_hears_of_it(
-    make: Callable[[Acting], Any], error: XnatsyncError, raises: bool, acting: Acting
+    make: Callable[[Context], Any], error: XnatsyncError, raises: bool, acting: Context
 ) -> None:
     """Raised or returned, for a unit and for a file alike, and it says of which effect it is."""
     effect = make(acting)
@@ -144,7 +147,7 @@ def test_a_failure_is_recorded_before_anybody_hears_of_it(
 
 @pytest.mark.parametrize("make", EFFECTS)
 def test_a_mistake_of_ours_leaves_it_open_and_the_next_life_takes_it_for_unknown(
-    make: Callable[[Acting], Any], acting: Acting
+    make: Callable[[Context], Any], acting: Context
 ) -> None:
     """Nobody knows how far it came, as after a kill."""
     effect = make(acting)
@@ -161,7 +164,7 @@ def test_a_mistake_of_ours_leaves_it_open_and_the_next_life_takes_it_for_unknown
     assert (written(acting, effect).outcome, written(acting, effect).quiet_at) == ("unknown", LATER)
 
 
-def test_what_is_in_the_way_is_asked_inside_the_transaction_that_announces(acting: Acting) -> None:
+def test_what_is_in_the_way_is_asked_inside_the_transaction_that_announces(acting: Context) -> None:
     """Nothing is announced, and nothing done, behind another writer."""
     effect = on_unit(acting)
     inside: list[bool] = []

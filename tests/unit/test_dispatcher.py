@@ -103,7 +103,7 @@ def test_whatever_one_key_does_all_others_come_to_their_end(
         if not ready:
             wait_s = steps._next_s()
             assert wait_s is not None
-            steps.running.clock.wait(wait_s)
+            steps.context.clock.wait(wait_s)
             continue
         for key in ready:
             steps.busy.add(key)
@@ -128,7 +128,7 @@ def test_every_run_ends(sick: dict[int, Callable[[], Result]], needs: dict[int, 
 
     steps.run()
 
-    waited_s = steps.running.clock.elapsed_s()
+    waited_s = steps.context.clock.elapsed_s()
     assert waited_s <= patience_s * (len(needs) + 1) + 0.1
     assert {number: steps.taken[number] for number in needs} == needs or waited_s >= patience_s - 0.5
 
@@ -141,7 +141,7 @@ def test_patience_is_about_what_was_said(patience_s: float) -> None:
 
     steps.run()
 
-    assert steps.running.clock.elapsed_s() == pytest.approx(patience_s, abs=0.6)
+    assert steps.context.clock.elapsed_s() == pytest.approx(patience_s, abs=0.6)
 
 
 # --- for ever, and woken from outside ------------------------------------------------------------------------------

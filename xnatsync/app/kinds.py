@@ -64,8 +64,8 @@ def _tree(
     app: App, looking: Looking, route: MirrorRoute, level: Level | None, *, repairing: bool, pushes: bool
 ) -> Examiner:
     world = TreeWorld(
-        looking.ledger, looking.trees, looking.clock, app.make_ids(), app.archive, {route.name: route},
-        looking.run_id, Progress(), looking.stopping,
+        ledger=looking.ledger, disk=looking.trees, clock=looking.clock, ids=looking.ids, archive=app.archive,
+        routes={route.name: route}, run_id=looking.run_id, progress=Progress(), stopping=looking.stopping,
     )  # fmt: skip
     trees = app.config.tree_routes
     sharing = [name for name, other in trees.items() if other.folder == trees[route.name].folder]

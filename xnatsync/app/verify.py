@@ -118,6 +118,7 @@ def _looking(app: App, progress: Progress, *, alone: bool) -> Iterator[Looking]:
                 disk=app.make_disk(),
                 trees=app.make_tree_disk(),
                 clock=clock,
+                ids=app.make_ids(),
                 server=app.server,
                 archive=app.archive,
                 run_id=0,

@@ -19,11 +19,11 @@ from xnatsync.core.errors import (
     XnatsyncError,
 )
 from xnatsync.core.inventory import ResourceKey
+from xnatsync.engine.context import Context
 from xnatsync.engine.result import Result
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.rows import AttemptRow, Outcome
 from xnatsync.ledger.tree_rows import DeedRow
-from xnatsync.ports.drop import Ids
 
 Row = TypeVar("Row", AttemptRow, DeedRow)
 
@@ -58,33 +58,6 @@ def gravest_of(failures: Sequence[XnatsyncError]) -> XnatsyncError:
     return min(failures, key=lambda failure: _GRAVITY.index(failure.disposition))
 
 
-class Acting(Protocol):
-    """What is needed to act."""
-
-    @property
-    def ledger(self) -> Ledger:
-        """Where effects are announced."""
-        ...
-
-    @property
-    def ids(self) -> Ids:
-        """Names of requests."""
-        ...
-
-    @property
-    def run_id(self) -> int:
-        """The run that acts."""
-        ...
-
-    def now(self) -> str:
-        """Return the time as the ledger writes it."""
-        ...
-
-    def in_seconds(self, seconds: float) -> str:
-        """Return a time from now."""
-        ...
-
-
 class Effect(Protocol[Row]):
     """What is about to be done, and how the ledger keeps it."""
 
@@ -93,12 +66,12 @@ class Effect(Protocol[Row]):
         """Return what kind of effect it is."""
         ...
 
-    def announce(self, world: Acting, request_id: str, quiet_at: str) -> Row:
+    def announce(self, context: Context, request_id: str, quiet_at: str) -> Row:
         """Write down that it is about to be done; until `quiet_at` a late effect may still land."""
         ...
 
     def record(
-        self, world: Acting, row: Row, outcome: Outcome, failure: XnatsyncError | None, quiet_at: str | None
+        self, context: Context, row: Row, outcome: Outcome, failure: XnatsyncError | None, quiet_at: str | None
     ) -> None:
         """Write down how it ended."""
         ...
@@ -114,22 +87,22 @@ class OnUnit:
     before: tuple[str, ...] = ()  # prearchive rows of the study that are there already
     keys: Sequence[str] = ()  # what is sent
 
-    def announce(self, world: Acting, request_id: str, quiet_at: str) -> AttemptRow:
+    def announce(self, context: Context, request_id: str, quiet_at: str) -> AttemptRow:
         """Open an attempt; the first of a unit takes the lease on its target."""
-        return world.ledger.open_attempt(
-            self.unit_id, run_id=world.run_id, effect=self.name, request_id=request_id, now=world.now(),
+        return context.ledger.open_attempt(
+            self.unit_id, run_id=context.run_id, effect=self.name, request_id=request_id, now=context.now(),
             quiet_at=quiet_at, before=self.before, keys=self.keys, detail=self.detail,
         )  # fmt: skip
 
     def record(
-        self, world: Acting, row: AttemptRow, outcome: Outcome, failure: XnatsyncError | None, quiet_at: str | None
+        self, context: Context, row: AttemptRow, outcome: Outcome, failure: XnatsyncError | None, quiet_at: str | None
     ) -> None:
         """Close the attempt; what fails waits longer each time."""
         if failure is None:
-            world.ledger.close_attempt(row.id, outcome=outcome, now=world.now())
+            context.ledger.close_attempt(row.id, outcome=outcome, now=context.now())
             return
-        world.ledger.close_attempt(
-            row.id, outcome=outcome, now=world.now(), http=failure.http, code=failure.code, detail=str(failure),
+        context.ledger.close_attempt(
+            row.id, outcome=outcome, now=context.now(), http=failure.http, code=failure.code, detail=str(failure),
             quiet_at=quiet_at, retry_after_s=failure.retry_after_s,
         )  # fmt: skip
 
@@ -144,26 +117,26 @@ class OnFile:
     sha256: bytes
     name: str = "store"
 
-    def announce(self, world: Acting, request_id: str, quiet_at: str) -> DeedRow:
+    def announce(self, context: Context, request_id: str, quiet_at: str) -> DeedRow:
         """Open a deed."""
-        return world.ledger.begin_deed(
-            self.owner_id, self.key, self.file, run_id=world.run_id, sha256=self.sha256, request_id=request_id,
-            now=world.now(), quiet_at=quiet_at,
+        return context.ledger.begin_deed(
+            self.owner_id, self.key, self.file, run_id=context.run_id, sha256=self.sha256, request_id=request_id,
+            now=context.now(), quiet_at=quiet_at,
         )  # fmt: skip
 
     def record(
-        self, world: Acting, row: DeedRow, outcome: Outcome, failure: XnatsyncError | None, quiet_at: str | None
+        self, context: Context, row: DeedRow, outcome: Outcome, failure: XnatsyncError | None, quiet_at: str | None
     ) -> None:
         """Close the deed."""
         code = failure.code if failure is not None else None
-        world.ledger.end_deed(row.id, outcome=outcome, now=world.now(), code=code, quiet_at=quiet_at)
+        context.ledger.end_deed(row.id, outcome=outcome, now=context.now(), code=code, quiet_at=quiet_at)
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt(Generic[Row]):
     """One effect: announced, done and recorded once."""
 
-    world: Acting
+    context: Context
     effect: Effect[Row]
     quiet_s: float  # how long a late effect of it may still land
 
@@ -175,22 +148,22 @@ class Attempt(Generic[Row]):
         `unless` is asked in the transaction that announces.  `act` returns what failed, or raises it; the gravest
         failure is raised when all of it is recorded.
         """
-        world = self.world
-        with world.ledger.write():
+        context = self.context
+        with context.ledger.write():
             if (instead := unless()) is not None:
                 return instead
-            row = self.effect.announce(world, world.ids.request_id(), world.in_seconds(self.quiet_s))
+            row = self.effect.announce(context, context.ids.request_id(), context.in_seconds(self.quiet_s))
         try:
             failures = act(row)
         except XnatsyncError as error:
             failures = [error]
         outcome = outcome_of(failures)
         if not failures:
-            self.effect.record(world, row, outcome, None, None)
+            self.effect.record(context, row, outcome, None, None)
             return None
         gravest = gravest_of(failures)
-        quiet_at = world.in_seconds(self.quiet_s) if outcome == "unknown" else None
-        self.effect.record(world, row, outcome, gravest, quiet_at)
+        quiet_at = context.in_seconds(self.quiet_s) if outcome == "unknown" else None
+        self.effect.record(context, row, outcome, gravest, quiet_at)
         gravest.effect = self.effect.name
         raise gravest
 

@@ -17,10 +17,10 @@ from typing import Protocol
 from xnatsync.core.errors import Bug, Exit, XnatsyncError
 from xnatsync.core.retry import pause_s
 from xnatsync.engine.blame import LEDGER
+from xnatsync.engine.context import Context
 from xnatsync.engine.holds import OF_THE_SERVER
 from xnatsync.engine.observers import tell
 from xnatsync.engine.result import Due, Paused, Rest, Result
-from xnatsync.ports.drop import Clock
 
 Key = tuple[str, int]  # ("item" | "unit" | "owner", id)
 LAST_TRY_S = 0.5  # less patience than this is not worth a last try
@@ -28,20 +28,6 @@ BLOCKED_S = 0.05  # how soon a blocked key is looked at again while something el
 
 
 FLAG_S = 0.5  # how often one that sleeps looks whether it is asked to stop
-
-
-class Running(Protocol):
-    """What a dispatcher needs of a world."""
-
-    @property
-    def clock(self) -> Clock:
-        """Time."""
-        ...
-
-    @property
-    def stopping(self) -> Callable[[], bool]:
-        """Tells whether we are asked to stop."""
-        ...
 
 
 @dataclass(slots=True)
@@ -100,13 +86,13 @@ class Dispatcher:
     def __init__(
         self,
         kinds: Mapping[str, Kind],
-        world: Running,
+        context: Context,
         workers: int,
         patience_s: float,
         on_bug: Callable[[str], None] = lambda trace: None,
     ) -> None:
         self.kinds = kinds
-        self.running = world
+        self.context = context
         self.workers = workers
         self.patience_s = patience_s
         self.on_bug = on_bug
@@ -139,7 +125,7 @@ class Dispatcher:
     def run(self, *, forever: bool = False) -> None:
         """Step what is due until nothing more can be done now, or a stop is asked for; `forever`: only until that."""
         with ThreadPoolExecutor(max_workers=self.workers, thread_name_prefix="step") as pool:
-            while not self.running.stopping():
+            while not self.context.stopping():
                 self._drain()
                 for key in self._ready():
                     self.busy.add(key)
@@ -188,7 +174,7 @@ class Dispatcher:
             wait_s = left_s
         tell(self.on_wait, wait_s, self._why_waiting())
         self.waited_s += wait_s
-        return not self.running.clock.wait(wait_s)
+        return not self.context.clock.wait(wait_s)
 
     def _hurry(self, left_s: float) -> bool:
         """Asks what is paused once more at the very end of our patience, instead of ending before it."""
@@ -351,4 +337,4 @@ class Dispatcher:
 
     def _now(self) -> float:
         """Seconds that only ever grow: a clock that jumps must neither hurry nor stall anybody."""
-        return self.running.clock.elapsed_s()
+        return self.context.clock.elapsed_s()

@@ -9,14 +9,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from xnatsync.core.errors import Stopped
-from xnatsync.core.moment import stamp
 from xnatsync.core.verification import Depth, Looked, Repair, Target, Verdict
-from xnatsync.engine.diary import Diary
-from xnatsync.engine.progress import Progress
-from xnatsync.ledger.ledger import Ledger
+from xnatsync.engine.context import Context
 from xnatsync.ledger.tree_rows import NewAudit
 from xnatsync.ledger.tree_rows import Verdict as Word
-from xnatsync.ports.drop import Clock, Disk, Xnat
+from xnatsync.ports.drop import Disk, Xnat
 from xnatsync.ports.tree import Archive, TreeDisk
 
 _WORDS: dict[Verdict, Word] = {
@@ -31,30 +28,16 @@ AUDITS_AT_ONCE = 500  # rows that are written to the ledger in one transaction
 
 
 @dataclass(slots=True, kw_only=True)
-class Looking:
+class Looking(Context):
     """Everything that a verification works with."""
 
-    ledger: Ledger
     disk: Disk
     trees: TreeDisk
-    clock: Clock
     server: Callable[[str], Xnat]
     archive: Callable[[str], Archive]
-    run_id: int
-    progress: Progress
-    stopping: Callable[[], bool]
     alone: bool = True  # nobody else works with the ledger meanwhile
     _rows: list[NewAudit] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def diary(self) -> Diary:
-        """Where this verification says what happened."""
-        return Diary(self.ledger, self.now, self.progress, self.run_id)
-
-    def now(self) -> str:
-        """The current time as the ledger writes it."""
-        return stamp(self.clock.now())
 
     def check_stop(self) -> None:
         """Raises Stopped when we are asked to stop."""

@@ -7,13 +7,10 @@ from dataclasses import dataclass, field
 
 from xnatsync.core.claim import Claim
 from xnatsync.core.drop_view import LastAttempt
-from xnatsync.core.moment import later, stamp
 from xnatsync.engine.backoff import Writes
-from xnatsync.engine.diary import Diary
-from xnatsync.engine.progress import Progress
-from xnatsync.ledger.ledger import Ledger
+from xnatsync.engine.context import Context
 from xnatsync.ledger.rows import AttemptRow, ItemRow, UnitRow
-from xnatsync.ports.drop import Clock, Disk, Ids, Xnat
+from xnatsync.ports.drop import Disk, Xnat
 from xnatsync.routes.drop.settings import DropRoute
 
 
@@ -25,19 +22,13 @@ def last_attempt(attempts: Sequence[AttemptRow]) -> LastAttempt | None:
     return LastAttempt(newest.effect, newest.outcome or "unknown", newest.began_at, newest.quiet_at)
 
 
-@dataclass(slots=True)
-class World:
+@dataclass(slots=True, kw_only=True)
+class World(Context):
     """The ports, the ledger and the routes of one run."""
 
-    ledger: Ledger
     disk: Disk
-    clock: Clock
-    ids: Ids
     server: Callable[[str], Xnat]
     routes: Mapping[str, DropRoute]
-    run_id: int
-    progress: Progress
-    stopping: Callable[[], bool]
     writes: Writes = field(default_factory=Writes)
     tried: set[tuple[str, int]] = field(default_factory=set)  # what waits for a person and was tried again in this run
     restless: dict[int, tuple[str, str]] = field(default_factory=dict)  # verified items that changed: looks, since when
@@ -48,14 +39,6 @@ class World:
     marked: set[str] = field(default_factory=set)  # routes whose done folder is known to have our mark
     sorted_at: dict[str, float] = field(default_factory=dict)  # when the top of a drop folder was last sorted
     heads: dict[tuple[str, str, int, int], str] = field(default_factory=dict)  # studies of files that are nobody's yet
-    diary: Diary = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.diary = Diary(self.ledger, self.now, self.progress)
-
-    def now(self) -> str:
-        """The current time as the ledger writes it."""
-        return stamp(self.clock.now())
 
     def note(
         self,
@@ -68,7 +51,3 @@ class World:
         """Writes a line in the diary.  `text` names items and units by number, never by path or label (S8)."""
         item_id, unit_id = (about.item_id, about.id) if isinstance(about, UnitRow) else (about.id, None)
         self.diary.note(code, text, level=level, route=about.route, item_id=item_id, unit_id=unit_id, data=data)
-
-    def in_seconds(self, seconds: float) -> str:
-        """A moment from now, as the ledger writes it."""
-        return later(self.now(), seconds)

@@ -7,11 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xnatsync.core.moment import later, stamp
-from xnatsync.engine.diary import Diary
-from xnatsync.engine.progress import Progress
-from xnatsync.ledger.ledger import Ledger
-from xnatsync.ports.drop import Clock, Ids
+from xnatsync.engine.context import Context
 from xnatsync.ports.tree import Archive, TreeDisk
 from xnatsync.routes.tree.mirror_settings import MirrorRoute
 from xnatsync.routes.tree.push_settings import PushRoute
@@ -35,34 +31,16 @@ class Tally:
         return self.counts.get(what, 0)
 
 
-@dataclass(slots=True)
-class TreeWorld:
+@dataclass(slots=True, kw_only=True)
+class TreeWorld(Context):
     """The ports, the ledger and the routes of one run of mirrors."""
 
-    ledger: Ledger
     disk: TreeDisk
-    clock: Clock
-    ids: Ids
     archive: Callable[[str], Archive]
     routes: Mapping[str, MirrorRoute | PushRoute]
-    run_id: int
-    progress: Progress
-    stopping: Callable[[], bool]
     folders: Mapping[str, Path] = field(default_factory=dict)  # of every configured route that keeps files in a tree
     tallies: dict[str, Tally] = field(default_factory=dict)
     threads: bool = False  # several files of an owner at a time: the same ones in the same order, sooner
-    diary: Diary = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.diary = Diary(self.ledger, self.now, self.progress, self.run_id)
-
-    def now(self) -> str:
-        """The current time as the ledger writes it."""
-        return stamp(self.clock.now())
-
-    def in_seconds(self, seconds: float) -> str:
-        """A moment from now, as the ledger writes it."""
-        return later(self.now(), seconds)
 
     def tally(self, route: str) -> Tally:
         """What a route did so far."""
