@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, escaped, text
 from xnatsync.sandbox.http.negotiation import listing_response
-from xnatsync.sandbox.http.prearchive_routes import COLUMNS
+from xnatsync.sandbox.http.prearchive_routes import COLUMNS, archived_in_time
 from xnatsync.sandbox.http.router import Routes
 from xnatsync.sandbox.model import archiver, importing, merge, operations
 from xnatsync.sandbox.model.archiver import Request as ArchiveRequest
@@ -73,14 +73,7 @@ class ArchiveService:
         job = self._start(row, ArchiveRequest(request.user, rules, asked.params, asked.flag("quarantine")))
         if "http-session-listener" in asked.params:
             return Response(303, {"Location": f"{self._site_url()}/app/template/XDATScreen_prearchives.vm"})
-        try:
-            session = job.result(self.site.settings.number("sessionArchiveTimeoutInterval"))
-        except ModelError as error:
-            raise Refusal(500, f"FAILED: Unable to archive {row.folder}: Operation Failed: {error.message}") from error
-        except TimeoutError as error:
-            raise Refusal(
-                500, f"The archive of {row.folder} did not complete within the configured timeout interval."
-            ) from error
+        session = archived_in_time(self.site, row, job)
         return self._success(row, session, asked)
 
     def _success(self, row: Row, session: Experiment, asked: _Asked) -> Response:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, text
 from xnatsync.sandbox.http.history import note_request
-from xnatsync.sandbox.http.loading import load_values, model_errors
+from xnatsync.sandbox.http.loading import created_at, load_values, model_errors
 from xnatsync.sandbox.http.sharing_routes import delete_or_unshare, put_share
 from xnatsync.sandbox.model.creation import create_assessor, touch_up
 from xnatsync.sandbox.model.hierarchy import find_assessor, find_experiment, find_project
@@ -31,10 +31,7 @@ class AssessorWriter:
             session = self._session(request, match)
             label = values.fields.get("label", "")
             stored = self._store(request, session, None, label, values, match.values.get("PROJECT_ID", ""))
-        url = f"{self.site.settings.text('siteUrl')}/data/experiments/{session.id}/assessors/{stored.id}"
-        answer = text(url)
-        answer.headers["Location"] = url
-        return answer
+        return created_at(self.site, f"/data/experiments/{session.id}/assessors/{stored.id}")
 
     def put(self, request: Request, match: Match) -> Response:
         """Creates (201) or changes (200) an assessor; with `label=` on an existing one it only renames."""

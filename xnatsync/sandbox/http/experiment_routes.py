@@ -8,7 +8,7 @@ from xnatsync.sandbox.http.assessor_routes import AssessorWriter
 from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, text
 from xnatsync.sandbox.http.header_routes import read_headers, wants_headers
 from xnatsync.sandbox.http.history import note_request
-from xnatsync.sandbox.http.loading import load_values, model_errors
+from xnatsync.sandbox.http.loading import created_at, load_values, model_errors
 from xnatsync.sandbox.http.router import Routes
 from xnatsync.sandbox.http.sharing_routes import delete_or_unshare, put_share
 from xnatsync.sandbox.model.creation import create_experiment, create_subject
@@ -66,10 +66,7 @@ class _Writer:
                 raise Refusal(404, f"Unable to identify subject {subject}")
             subject = subject or values.fields.get("subject_ID", "")
             stored = self._store(request, known, project_id, subject, label, values)
-        url = f"{self.site.settings.text('siteUrl')}/data/experiments/{stored.id}"
-        answer = text(url)
-        answer.headers["Location"] = url
-        return answer
+        return created_at(self.site, f"/data/experiments/{stored.id}")
 
     def put(self, request: Request, match: Match) -> Response:
         """Creates or changes an experiment, then reads its files again if asked to (import.md §6.3)."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from xnatsync.sandbox.http.exchange import Refusal, Request, escaped
+from xnatsync.sandbox.http.exchange import Refusal, Request, Response, escaped, text
 from xnatsync.sandbox.http.multipart import read_parts
 from xnatsync.sandbox.model.creation import ModelError
+from xnatsync.sandbox.model.site import Site
 from xnatsync.sandbox.model.writing import Values, from_params, from_xml
 
 
@@ -18,6 +19,14 @@ def model_errors() -> Iterator[None]:
         yield
     except ModelError as error:
         raise Refusal(error.status, error.message) from error
+
+
+def created_at(site: Site, path: str) -> Response:
+    """Answers to a POST into a list with the address of what was made, in the body and in `Location`."""
+    url = f"{site.settings.text('siteUrl')}{path}"
+    answer = text(url)
+    answer.headers["Location"] = url
+    return answer
 
 
 def load_values(request: Request, root: str = "") -> Values:

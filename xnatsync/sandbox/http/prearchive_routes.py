@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import unquote
@@ -17,6 +18,7 @@ from xnatsync.sandbox.model.archiver import Request as ArchiveRequest
 from xnatsync.sandbox.model.creation import ModelError
 from xnatsync.sandbox.model.hierarchy import find_project
 from xnatsync.sandbox.model.merge import Rules
+from xnatsync.sandbox.model.objects import Experiment
 from xnatsync.sandbox.model.prearchive import STATUSES, UNASSIGNED, Row
 from xnatsync.sandbox.model.rebuilder import overwrites
 from xnatsync.sandbox.model.site import Site
@@ -171,14 +173,7 @@ class Prearchive:
         rules = Rules(overwrite_files=overwrites(self.site, row) or params.get("overwrite_files") == "true")
         order = ArchiveRequest(request.user, rules, {}, params.get("quarantine") == "true")
         job = self.site.prearchive.jobs.submit(lambda: operations.archive(self.site, row, order))
-        try:
-            session = job.result(self.site.settings.number("sessionArchiveTimeoutInterval"))
-        except ModelError as error:
-            raise Refusal(500, f"FAILED: Unable to archive {row.folder}: Operation Failed: {error.message}") from error
-        except TimeoutError as error:
-            raise Refusal(
-                500, f"The archive of {row.folder} did not complete within the configured timeout interval."
-            ) from error
+        session = archived_in_time(self.site, row, job)
         return _uri(importing.archived_uri(self.site, session), 301)
 
     # -- batches -------------------------------------------------------------------------------------------------------
@@ -275,3 +270,15 @@ def attach(routes: Routes, site: Site) -> None:
     routes.add("POST", "/services/prearchive/move", handlers.batch_move)
     routes.add("POST", "/services/prearchive/delete", handlers.batch_delete)
     routes.add("POST", "/services/prearchive/rebuild", handlers.batch_rebuild)
+
+
+def archived_in_time(site: Site, row: Row, job: Future[Experiment]) -> Experiment:
+    """Waits for an archive as long as the site allows; it goes on when nobody waits any more (§2.5)."""
+    try:
+        return job.result(site.settings.number("sessionArchiveTimeoutInterval"))
+    except ModelError as error:
+        raise Refusal(500, f"FAILED: Unable to archive {row.folder}: Operation Failed: {error.message}") from error
+    except TimeoutError as error:
+        raise Refusal(
+            500, f"The archive of {row.folder} did not complete within the configured timeout interval."
+        ) from error

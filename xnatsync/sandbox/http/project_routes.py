@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, text
-from xnatsync.sandbox.http.loading import load_values, model_errors
+from xnatsync.sandbox.http.loading import created_at, load_values, model_errors
 from xnatsync.sandbox.http.parameters import only
 from xnatsync.sandbox.http.router import Routes
 from xnatsync.sandbox.model import investigators
@@ -50,10 +50,7 @@ class _Writer:
             if project_id in self.site.projects:
                 raise Refusal(409, "Project already exists.")
             self._write(request, project_id, values)
-        url = f"{self.site.settings.text('siteUrl')}/data/projects/{project_id}"
-        answer = text(url)
-        answer.headers["Location"] = url
-        return answer
+        return created_at(self.site, f"/data/projects/{project_id}")
 
     def put(self, request: Request, match: Match) -> Response:
         """Creates or changes a project."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, escaped, text
-from xnatsync.sandbox.http.loading import load_values, model_errors
+from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, escaped
+from xnatsync.sandbox.http.loading import created_at, load_values, model_errors
 from xnatsync.sandbox.http.negotiation import CATALOG_VARIANTS, negotiated_format
 from xnatsync.sandbox.http.router import Routes
 from xnatsync.sandbox.model.catalog import catalog_name, catalog_xml
@@ -79,10 +79,7 @@ class _Shelf:
         if not label:
             raise Refusal(400, "A resource needs a label.")
         self._create(request, match, label, values.fields)
-        url = f"{self.site.settings.text('siteUrl')}{request.path.rstrip('/')}/{label}"
-        answer = text(url)
-        answer.headers["Location"] = url
-        return answer
+        return created_at(self.site, f"{request.path.rstrip('/')}/{label}")
 
     def put(self, request: Request, match: Match) -> Response:
         """Creates a resource: 200 with an empty body; one that exists is not touched (409)."""

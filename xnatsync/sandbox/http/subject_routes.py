@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response, text
-from xnatsync.sandbox.http.loading import load_values, model_errors
+from xnatsync.sandbox.http.loading import created_at, load_values, model_errors
 from xnatsync.sandbox.http.router import Routes
 from xnatsync.sandbox.http.sharing_routes import delete_or_unshare, put_share
 from xnatsync.sandbox.model.creation import create_subject
@@ -43,10 +43,7 @@ class _Writer:
             label = values.fields.get("label", "") or values.fields.get("ID", "")
             known = find_subject(self.site, project_id, label) if label else None
             subject = self._store(request, known, project_id, label, values)
-        url = f"{self.site.settings.text('siteUrl')}/data/projects/{project_id}/subjects/{subject.id}"
-        answer = text(url)
-        answer.headers["Location"] = url
-        return answer
+        return created_at(self.site, f"/data/projects/{project_id}/subjects/{subject.id}")
 
     def put(self, request: Request, match: Match) -> Response:
         """Creates a subject (201), changes it (200), or, when `label=` is there, renames it and does nothing else."""

@@ -35,10 +35,14 @@ def delete_subject(site: Site, subject: Subject, *, remove_files: bool) -> None:
             site.store.delete(resource.folder)
     site.subjects.pop(subject.id, None)
     site.forget(subject)
-    project = site.projects.get(subject.project)
-    if project is not None:
-        site.bubble(project)
-        site.save(project)
+    _bubble(site, site.projects.get(subject.project))
+
+
+def _bubble(site: Site, parent: Project | Subject | None) -> None:
+    """Show above what was deleted that something changed below."""
+    if parent is not None:
+        site.bubble(parent)
+        site.save(parent)
 
 
 def delete_experiment(site: Site, experiment: Experiment, *, remove_files: bool) -> None:
@@ -50,10 +54,7 @@ def delete_experiment(site: Site, experiment: Experiment, *, remove_files: bool)
     else:
         site.experiments.pop(experiment.id, None)
         site.forget(experiment)
-        subject = site.subjects.get(experiment.subject)
-        if subject is not None:
-            site.bubble(subject)
-            site.save(subject)
+        _bubble(site, site.subjects.get(experiment.subject))
     if remove_files:
         site.store.delete(folder_of(experiment))
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import date, datetime
+from typing import TypeVar
 
 Accepts = Callable[[str], bool]
+Ordered = TypeVar("Ordered", float, date)
 _NUMBERS = frozenset({"xs:integer", "xs:float", "xs:double"})
 _DATES = frozenset({"xs:date", "xs:dateTime"})
 _TEXTS = frozenset({"xs:string", "xs:anyURI", ""})
@@ -45,18 +47,23 @@ def _text(wanted: str) -> Accepts:
     return lambda value: like.fullmatch(value) is not None
 
 
-def _number(wanted: str) -> Accepts:
+def _between(wanted: str, limit: Callable[[str], Ordered], of: Callable[[str], Ordered]) -> Accepts:
+    """Accept the values between two limits, or equal to one; the first `-` parts them (§3.4)."""
     low, dash, high = wanted.partition("-")
-    least = _as_number(low)
-    most = _as_number(high) if dash else least
+    least = limit(low)
+    most = limit(high) if dash else least
 
     def test(value: str) -> bool:
         try:
-            return least <= float(value) <= most
+            return least <= of(value) <= most
         except ValueError:
             return False
 
     return test
+
+
+def _number(wanted: str) -> Accepts:
+    return _between(wanted, _as_number, float)
 
 
 def _as_number(text: str) -> float:
@@ -67,17 +74,7 @@ def _as_number(text: str) -> float:
 
 
 def _date(wanted: str) -> Accepts:
-    low, dash, high = wanted.partition("-")
-    least = _as_date(low)
-    most = _as_date(high) if dash else least
-
-    def test(value: str) -> bool:
-        try:
-            return least <= date.fromisoformat(value[:10]) <= most
-        except ValueError:
-            return False
-
-    return test
+    return _between(wanted, _as_date, lambda value: date.fromisoformat(value[:10]))
 
 
 def _as_date(text: str) -> date:

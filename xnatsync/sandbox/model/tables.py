@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from itertools import chain, islice
 
@@ -19,6 +20,16 @@ CONTENT_TYPES = {
 }
 _ROWS_PER_PIECE = 200
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What a listing says besides its rows."""
+
+    names: list[str]
+    meta: dict[str, object]
+    total: bool  # says how many rows there are
+    described: Sequence[Mapping[str, object]]
 
 
 def render_table(
@@ -44,7 +55,7 @@ def render_table(
     meta: dict[str, object] = dict(extra or {})
     if title:
         meta["title"] = title
-    return CONTENT_TYPES[fmt], writer(chain(head, rest), names, meta, total, described)
+    return CONTENT_TYPES[fmt], writer(chain(head, rest), _About(names, meta, total, described))
 
 
 def text_of(value: object) -> str:
@@ -75,14 +86,8 @@ def _peek(rows: Iterable[Row]) -> tuple[list[Row], Iterator[Row]]:
     return list(islice(iterator, 1)), iterator
 
 
-def _json(
-    rows: Iterator[Row],
-    _names: list[str],
-    meta: dict[str, object],
-    total: bool,
-    described: Sequence[Mapping[str, object]],
-) -> Iterator[bytes]:
-    lead = f'"Columns":{_ENCODE(list(described))},' if described else ""
+def _json(rows: Iterator[Row], about: _About) -> Iterator[bytes]:
+    lead = f'"Columns":{_ENCODE(list(about.described))},' if about.described else ""
     yield f'{{"ResultSet":{{{lead}"Result":['.encode()
     count = 0
     while piece := list(islice(rows, _ROWS_PER_PIECE)):
@@ -90,25 +95,19 @@ def _json(
         # one call of the encoder per piece: thousands of rows must not become thousands of writes
         yield ((",\n" if count else "") + _ENCODE(texts)[1:-1]).encode()
         count += len(piece)
-    tail = "".join(f', "{key}": {_ENCODE(value)}' for key, value in meta.items())
-    if total:
+    tail = "".join(f', "{key}": {_ENCODE(value)}' for key, value in about.meta.items())
+    if about.total:
         tail += f', "totalRecords": "{count}"'
     yield f"]{tail}}}}}".encode()
 
 
-def _csv(
-    rows: Iterator[Row],
-    names: list[str],
-    _meta: dict[str, object],
-    _total: bool,
-    _described: Sequence[Mapping[str, object]],
-) -> Iterator[bytes]:
+def _csv(rows: Iterator[Row], about: _About) -> Iterator[bytes]:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(names)
+    writer.writerow(about.names)
     while True:
         piece = list(islice(rows, _ROWS_PER_PIECE))
-        writer.writerows([text_of(row.get(name)) for name in names] for row in piece)
+        writer.writerows([text_of(row.get(name)) for name in about.names] for row in piece)
         yield buffer.getvalue().encode()
         if not piece:
             return
@@ -116,34 +115,22 @@ def _csv(
         buffer.truncate()
 
 
-def _xml(
-    rows: Iterator[Row],
-    names: list[str],
-    meta: dict[str, object],
-    total: bool,
-    _described: Sequence[Mapping[str, object]],
-) -> Iterator[bytes]:
+def _xml(rows: Iterator[Row], about: _About) -> Iterator[bytes]:
     everything = list(rows)
-    heads = {**({"totalRecords": str(len(everything))} if total else {}), **meta}
+    heads = {**({"totalRecords": str(len(everything))} if about.total else {}), **about.meta}
     attributes = "".join(f' {key}="{escape(value)}"' for key, value in heads.items() if isinstance(value, str))
-    header = "".join(f"<column>{escape(name)}</column>" for name in names)
+    header = "".join(f"<column>{escape(name)}</column>" for name in about.names)
     yield f"<ResultSet{attributes}><results><columns>{header}</columns><rows>".encode()
     for row in everything:
-        yield f"<row>{''.join(f'<cell>{escape(text_of(row.get(name)))}</cell>' for name in names)}</row>".encode()
+        yield f"<row>{''.join(f'<cell>{escape(text_of(row.get(name)))}</cell>' for name in about.names)}</row>".encode()
     yield b"</rows></results></ResultSet>"
 
 
-def _html(
-    rows: Iterator[Row],
-    names: list[str],
-    _meta: dict[str, object],
-    _total: bool,
-    _described: Sequence[Mapping[str, object]],
-) -> Iterator[bytes]:
-    header = "".join(f"<th>{escape(name)}</th>" for name in names)
+def _html(rows: Iterator[Row], about: _About) -> Iterator[bytes]:
+    header = "".join(f"<th>{escape(name)}</th>" for name in about.names)
     yield f"<html><body><table><tr>{header}</tr>".encode()
     for row in rows:
-        yield f"<tr>{''.join(f'<td>{escape(text_of(row.get(name)))}</td>' for name in names)}</tr>".encode()
+        yield f"<tr>{''.join(f'<td>{escape(text_of(row.get(name)))}</td>' for name in about.names)}</tr>".encode()
     yield b"</table></body></html>"
 
 
