@@ -121,8 +121,8 @@ class TreeJudge:
     def _before_new(self, path: str) -> None:
         """S3: nothing is put beside what differs from it in letter case or Unicode form alone."""
         history = self.history
-        if history.acts is tree_people.ACTS:
-            return
+        if history.acts is tree_people.ACTS or history.person_wrote.get(path, -1) >= history.began_ms:
+            return  # somebody removed it in this very run: they were beside each other before it
         folder = path.rpartition("/")[0]
         for other in history.disk.shown():
             beside = other.rpartition("/")[0] == folder and folded(other) == folded(path)
