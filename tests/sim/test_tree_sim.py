@@ -14,7 +14,7 @@ import pytest
 
 from sim.figures import CATCH_SEEDS, Figures, met_together
 from sim.shrink import shrink
-from sim.tree_catches import BUGS, caught_at, fails
+from sim.tree_catches import BUGS, caught_at, fails, planted
 from sim.tree_places import GRID, LATER
 from sim.tree_run import batch, fill
 from sim.tree_world import TreeHistory
@@ -146,6 +146,16 @@ def test_what_was_found_last_stays_mended(seed: int) -> None:
 def test_what_was_found_at_one_place_stays_mended(seed: int, fault: str, where: str) -> None:
     """In histories that go for a fault at one method."""
     assert Figures().note(TreeHistory(seed, spot=(fault, where))).failed == []
+
+
+def test_no_store_waits_for_the_day_of_a_clock_that_was_ahead() -> None:
+    """Histories in which stores go unanswered for hours and clocks are ahead: by chance few come to both."""
+    met = {"only": frozenset({"unwilling", "clock ahead"}), "spot": ("unwilling", "archive.put_resource_file")}
+    for seed in (0, 3, 15, 17):
+        assert Figures().note(TreeHistory(seed, **met)).failed == []  # type: ignore[arg-type]
+
+    with planted("waits_for_the_day_of_a_clock_that_was_ahead"):
+        assert Figures().note(TreeHistory(0, **met)).failed != []  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("bug", sorted(BUGS))

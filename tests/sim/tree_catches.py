@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
@@ -228,14 +228,21 @@ BUGS: dict[str, Callable[[], list[Any]]] = {
 }  # fmt: skip
 
 
+@contextmanager
+def planted(bug: str | None) -> Iterator[None]:
+    """Plants a bug for a while."""
+    with ExitStack() as stack:
+        for one in BUGS[bug]() if bug else ():
+            stack.enter_context(one)
+        yield
+
+
 def fails(
     seed: int, bug: str | None, masked: frozenset[tuple[str, int]] = frozenset()
 ) -> tuple[str, TreeHistory] | None:
     """Plays a seed with a planted bug; gives the broken promise and the history, None when all is kept."""
     history = TreeHistory(seed, masked=masked)
-    with ExitStack() as stack:
-        for one in BUGS[bug]() if bug else ():
-            stack.enter_context(one)
+    with planted(bug):
         try:
             history.play()
         except Violation as violation:
