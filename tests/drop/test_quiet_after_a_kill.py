@@ -9,7 +9,12 @@ from datetime import timedelta
 
 from drop_pieces import LABEL, QuickClock, imports, quick_sync
 from drop_world import DropWorld, uids
+from xnatsync.app.app import App
+from xnatsync.app.plan import plan
+from xnatsync.config.load import load
+from xnatsync.core.drop_decision import Wait
 from xnatsync.core.moment import parse
+from xnatsync.engine.progress import Progress
 
 IMPORT = "import-handler=DICOM-zip"
 
@@ -49,3 +54,23 @@ def test_the_quiet_time_begins_when_the_death_is_noticed(world: DropWorld) -> No
     assert (first.outcome, first.ended_at is not None) == ("unknown", True)
     assert parse(first.quiet_at) - parse(first.ended_at or "") >= timedelta(seconds=59)
     assert world.archived(LABEL) == sent
+
+
+def test_a_plan_waits_no_longer_than_a_run_for_what_a_clock_that_was_ahead_wrote(world: DropWorld) -> None:
+    """It corrects such timestamps as a run does when it begins, on its copy of the ledger alone."""
+    world.configure(quiet="60s")
+    world.study(series=(2,))
+    world.fault("POST", IMPORT, "cut_request", bytes=2000, times=99)
+    clock = QuickClock(threading.Event())
+    clock.wait(400 * 86400.0)
+    quick_sync(world, clock, patience_s=0.0)
+    with world.ledger() as ledger:
+        before = ledger.attempts(1)
+
+    (item,) = plan(App(load(world.config)), [], progress=Progress()).items
+
+    step = item.units[0].step
+    assert isinstance(step, Wait), step
+    assert 0.0 < step.seconds <= 60.0
+    with world.ledger() as ledger:
+        assert ledger.attempts(1) == before
