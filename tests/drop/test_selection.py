@@ -295,6 +295,21 @@ def test_days_are_counted_back_from_the_drop(world: DropWorld) -> None:
     }  # fmt: skip
 
 
+def test_what_a_clock_that_was_ahead_saw_is_not_too_old(world: DropWorld) -> None:
+    """It was seen in a run whose clock is 400 days ahead, and settles in one that is right: it was dropped today."""
+    clock = QuickClock(threading.Event())
+    world.configure(dates=["last 30d"])
+    world.study("exam", date=f"{clock.now():%Y%m%d}", series=(1,))
+    clock.wait(400 * 86400)
+    world.configure(dates=["last 30d"], settle="1h")
+    quick_sync(world, clock, patience_s=0.0)
+    world.configure(dates=["last 30d"])
+
+    report = quick_sync(world, QuickClock(threading.Event()))
+
+    assert (report.exit_code, only(report).item.phase, only(report).left_out) == (0, "done", {})
+
+
 def test_an_item_that_waited_for_a_person_is_not_too_old_by_then(world: DropWorld) -> None:
     """Forty days later somebody names the patient: `last 30d` is counted from the drop, not from the run."""
     clock = QuickClock(threading.Event())

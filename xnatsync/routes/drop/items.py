@@ -132,7 +132,8 @@ def _write_manifest(
     world: World, route: DropRoute, item: ItemRow, files: Sequence[ManifestFile], problems: Sequence[ProblemSeen]
 ) -> None:
     """Freezes the manifest and plans the units, in one transaction."""
-    wanted = route.wanted.on(parse(item.seen_at).date())
+    dropped = min(parse(item.seen_at), world.clock.now())  # later than now: by a clock that was ahead
+    wanted = route.wanted.on(dropped.date())
     rules = rules_of(world, route, item)
     chosen = choose(examined(files, rules), route.routing, route.collision, wanted, attaching=route.other == "attach")
     never_read = accounted([_never_read(problem) for problem in problems], (), rules)
