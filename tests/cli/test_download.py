@@ -559,3 +559,40 @@ def test_a_session_without_files_says_so(far: NounWorld) -> None:
     assert ran.code == 0, ran.err
     assert "there is nothing to download" in ran.out
     assert not out(far).exists()
+
+
+WAYS: dict[str, Callable[[Path], None]] = {
+    "a link for a folder": lambda place: place.symlink_to(place.parent.parent),
+    "a file for a folder": lambda place: place.write_bytes(b"mine") and None,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("where", ["scans/1", "scans/1/resources/DICOM/files", "scans/2/resources"])
+def test_what_is_in_the_way_of_some_keeps_nothing_else_away(way: str, where: str, far: NounWorld) -> None:
+    """It stays, each file that it keeps from its place is named, and everything else is fetched."""
+    place = out(far) / "XNAT_E00001" / where
+    place.parent.mkdir(parents=True)
+    WAYS[way](place)
+
+    ran = fetch(far, "--unzip", "-o", "json")
+
+    blocked = len(ran.document["errors"])
+    assert (ran.code, {error["code"] for error in ran.document["errors"]}) == (3, {"XS-TREE-FOREIGN"})
+    assert ran.document["fetched_files"] == 7 - blocked
+    assert place.is_symlink() or place.read_bytes() == b"mine"
+    place.unlink()
+    again = fetch(far, "--unzip", "-o", "json")
+    assert (again.code, again.document["fetched_files"]) == (0, blocked)
+
+
+def test_a_folder_at_the_place_of_a_zip_is_never_replaced(far: NounWorld) -> None:
+    """Not even by force; and what is said of it is true."""
+    place = out(far) / "XNAT_E00001" / "scans.zip"
+    place.mkdir(parents=True)
+    (place / "mine").write_bytes(b"mine")
+
+    ran = fetch(far, "--force")
+
+    assert (ran.code, "[XS-PLACE-TAKEN]" in ran.err, "is replaced" in ran.err) == (3, True, False), ran.err
+    assert (place / "mine").read_bytes() == b"mine"

@@ -175,7 +175,7 @@ def _unpack(
         _bring_all(bringer, folder, standing.fetch, order.workers, report)
     finally:
         report.fetched_files, report.fetched_bytes = folder.landed, folder.landed_bytes
-    report.errors += [foreign_error(each, order.folder) for each in folder.foreign]
+    report.errors += [foreign_error(each, order.folder) for each in folder.foreign] + folder.refused
 
 
 def _foresee_room(report: DownloadReport) -> None:
@@ -237,7 +237,7 @@ def _pack(bringer: Bringer, disk: TreeDisk, placed: Sequence[ServerFile], order:
         if state == "same":
             report.kept_files += len(parcel.files) if not order.unpacked else 0
             report.zips.append(parcel.target)
-        elif state == "foreign" and not order.force:
+        elif state == "foreign" and (parcel.target.is_dir() or not order.force):
             report.errors.append(packing.foreign_error(parcel))
         else:
             due.append(parcel)

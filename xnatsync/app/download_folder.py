@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from xnatsync.core.errors import (
+    DiskRefused,
     FolderMissing,
     LoginLost,
+    NameHostile,
     PlaceTaken,
     ServerError,
     SourceError,
@@ -67,6 +69,7 @@ class Folder:
     replaced: set[str] = field(default_factory=set)
     doubtful: set[str] = field(default_factory=set)
     foreign: list[ServerFile] = field(default_factory=list)
+    refused: list[XnatsyncError] = field(default_factory=list)  # what the disk does not take at its place
     landed: int = 0
     landed_bytes: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -86,7 +89,8 @@ class Folder:
         for each in wanted:
             there = look.files.get(each.path)
             if there is None:
-                (found.foreign if each.path in odd else found.fetch).append(each)
+                in_the_way = any(above in odd or above in look.files for above in _upwards(each.path))
+                (found.foreign if in_the_way else found.fetch).append(each)
             else:
                 self._judge(each, there, found, force=force)
         self.replaced, self.doubtful = found.replaced, found.doubtful
@@ -192,14 +196,16 @@ class Folder:
 
     def _land(self, batch: Sequence[Staged]) -> None:
         self.disk.flush(self.root, [one.name for one in batch])
+        folders: set[str] = set()  # of what is in its place: on the way to the rest something else may be
         for one in batch:
             mtime_ns = self._put(one)
             if mtime_ns is not None:
+                folders.add(one.file.path.rpartition("/")[0])
                 with self._lock:
                     self.mine[one.file.path] = Mine(one.content.size, mtime_ns, one.content.md5)
                     self.landed += 1
                     self.landed_bytes += one.came
-        self.disk.settle_folders(self.root, sorted({one.file.path.rpartition("/")[0] for one in batch}))
+        self.disk.settle_folders(self.root, sorted(folders))
 
     def _put(self, one: Staged) -> int | None:
         """Gives a staged file its name and its time; None when something that is not ours lies there and stays."""
@@ -211,6 +217,9 @@ class Folder:
         except PlaceTaken:
             if not self._holds_already(one):
                 self.foreign.append(one.file)
+            return None
+        except (DiskRefused, NameHostile) as error:  # this one alone: the others' places may take them
+            self.refused.append(error)
             return None
 
     def _holds_already(self, one: Staged) -> bool:
@@ -226,6 +235,13 @@ def foreign_error(each: ServerFile, root: Path) -> XnatsyncError:
         f"{root / each.path} is not what the server holds and was not written by this program: it was left as it is",
         advice="Move it away, or give --force to overwrite it.",
     )
+
+
+def _upwards(path: str) -> Iterator[str]:
+    """Give a path, and the folders that it leads through."""
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
 
 
 def _is(each: ServerFile, size: int, md5: str) -> bool:

@@ -114,5 +114,7 @@ def foreign_error(parcel: Parcel) -> XnatsyncError:
     """Says that a file at a zip's place was left as it is."""
     return PlaceTaken(
         f"{parcel.target} is there, and is not a zip of this that this program wrote: it was left as it is",
-        advice="Move it away, or give --force to overwrite it.",
+        advice="Move it away, or give --force to overwrite it."
+        if not parcel.target.is_dir()
+        else "It is a folder: move it away, or download to another folder with --out or --name.",
     )

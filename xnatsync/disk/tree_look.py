@@ -23,12 +23,13 @@ from xnatsync.ports.tree import TreeLook
 def look_tree(ways: Ways, root: Path, below: Sequence[str] | None) -> TreeLook:
     """Looks at all files of a tree, or at those of some folders; see `tree_ports.TreeDisk.look_tree`."""
     _refuse_missing(root)
-    look = _Look()
+    look = _Look(keeps=below is not None)
     if below is None:
         look.go(str(root), "")
     for path in sorted(set(below or ())):
         look.enter(ways, root, path)
-    return TreeLook(look.files, tuple(sorted(look.problems, key=lambda problem: problem.path)))
+    problems = tuple(sorted(look.problems, key=lambda problem: problem.path))
+    return TreeLook(look.files, problems, frozenset(look.folders))
 
 
 def _refuse_missing(root: Path) -> None:
@@ -44,7 +45,9 @@ def _refuse_missing(root: Path) -> None:
 
 
 class _Look:
-    def __init__(self) -> None:
+    def __init__(self, *, keeps: bool) -> None:
+        self._keeps = keeps  # the names of folders: of a whole tree nobody asks for them
+        self.folders: set[str] = set()
         self.files: dict[str, tuple[int, int]] = {}
         self.problems: list[ProblemSeen] = []
         self._odd: set[str] = set()
@@ -85,6 +88,8 @@ class _Look:
                             if entry.is_dir(follow_symlinks=False) and not _is_junction(entry):
                                 if prefix or name != OWN_FOLDER:
                                     folders.append((entry.path, f"{path}/"))
+                                    if self._keeps:
+                                        self.folders.add(path)
                                 continue
                             seen = entry.stat(follow_symlinks=False)
                         except FileNotFoundError:
