@@ -119,7 +119,7 @@ def test_one_project_may_be_left_out_of_the_paths(tmp_path: Path) -> None:
         (['quiet = "60s"'], "quiet", "no such key"),
         (['settle = "60s"'], "settle", "no such key"),
         (['policy = "mirror"'], "policy", 'must be "add" or "replica"'),
-        (['max_delete = "10"'], "max_delete", "is no rule"),
+        (['max_delete = "10"'], "max_delete", "is not a rule"),
         (["max_delete = -1"], "max_delete", "fewer than none"),
         (["max_delete = true"], "max_delete", "a number of files"),
         (["max_delete = 1.5"], "max_delete", "a number of files"),
@@ -129,7 +129,7 @@ def test_one_project_may_be_left_out_of_the_paths(tmp_path: Path) -> None:
         (["metadata = 1"], "metadata", "true or false"),
         (['big_file = "64"'], "big_file", "is not a size"),
         (["big_file = 64"], "big_file", "in quotes and with its unit"),
-        (['schedule = "nightly"'], "schedule", "is no schedule"),
+        (['schedule = "nightly"'], "schedule", "is not a schedule"),
         (['schedule = "0 25 * * *"'], "schedule", "is no hour"),
         (['projects = ["A"]'], "project", "either `project`, or `projects`"),
         (['projects = ["a b"]'], "projects[1]", "cannot be a name"),
@@ -211,8 +211,8 @@ def test_every_problem_is_told_at_once_in_tables_within_tables_too(tmp_path: Pat
         (mirror().replace('"mirror"', "[]"), "routes.nightly.kind", 'must be "drop", "mirror" or "push"'),
         (mirror() + '[ledger]\npath = "/data/tree/.xnatsync/l.db"\n', "routes.nightly.folder", "the ledger"),
         (mirror(folder="~") + '[ledger]\npath = "/elsewhere/l.db"\n', "routes.nightly.folder", "home folder"),
-        (mirror() + mirror(name="b", folder="/data/tree/b"), "routes.b.folder", "in the folder of route nightly"),
-        (mirror() + push(folder="/data/tree/NEURO"), "routes.results.folder", "in the folder of route nightly"),
+        (mirror() + mirror(name="b", folder="/data/tree/b"), "routes.b.folder", "inside the folder of route nightly"),
+        (mirror() + push(folder="/data/tree/NEURO"), "routes.results.folder", "inside the folder of route nightly"),
         (mirror() + push(project="OTHER"), "routes.results.folder", "another project"),
         (mirror() + push('resources = ["QC"]', 'layout = { project = "{project}/r/{resource}/{path}" }'),
          "routes.results.layout", "must be that of route nightly"),
@@ -400,5 +400,5 @@ def test_schedules_are_read_as_cron_reads_them(text: str, field: int, numbers: s
 )  # fmt: skip
 def test_what_is_no_schedule_is_refused(text: str) -> None:
     """With the field that is wrong, or the shape."""
-    with pytest.raises(ValueError, match="is no "):
+    with pytest.raises(ValueError, match="is not a "):
         check_cron(text)
