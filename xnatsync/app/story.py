@@ -274,6 +274,8 @@ def _next_steps(
             "the route's selection takes nothing of it, until it is another" if left_out else "it holds no DICOM object"
         )
         yield Step(f"Nothing: {what}. Take it away, or dismiss it:", "", give_up)
+    elif item.phase is ItemPhase.DISMISSED and item.place == "drop" and not item.flat:
+        yield Step("Nothing: it was given up. To have it delivered all the same: rename it in the drop folder.")
     elif item.phase is ItemPhase.DONE and left_out:
         how = "put it back into the drop folder" if item.filed_as is not None else "run `xnatsync sync`"
         yield Step(f"Nothing. To have sent what was left out: widen the route's selection, and {how}")

@@ -29,7 +29,7 @@ from xnatsync.core.errors import (
 from xnatsync.core.labels import suffixed
 from xnatsync.core.manifest import Level
 from xnatsync.core.moment import seconds_between
-from xnatsync.core.occupied import occupied, stuck
+from xnatsync.core.occupied import label_taken, occupied, stuck
 from xnatsync.core.phases import UnitPhase
 from xnatsync.core.receipt import examine
 from xnatsync.core.remote import PrearchiveSeen, PrearchiveState, SessionSeen
@@ -236,7 +236,9 @@ def _from_nothing(case: _Case) -> Step:
         return Relabel(case.holder.label, f"the server already holds this study as session {case.holder.label}")
     if rival := _rival(case, rows=True):
         if wish.collision == "hold":
-            raise SessionCollision(f"{wish.where} wants the session {wish.session}, which {rival}")
+            raise label_taken(
+                case.view.sessions, wish.session, f"{wish.where} wants the session {wish.session}, which {rival}"
+            )
         return Relabel(_free_label(wish, view), f"the session {wish.session}, {rival}")
     _refuse_shared(case)
     if view.may_edit is False:
@@ -330,7 +332,11 @@ def _refuse_wrong_end(case: _Case, row: PrearchiveSeen) -> None:
         )
     _refuse_shared(case)
     if rival := _rival(case, rows=False):
-        raise SessionCollision(f"{wish.where} waits in {row.uri} for the session {wish.session}, which {rival}")
+        raise label_taken(
+            case.view.sessions,
+            wish.session,
+            f"{wish.where} waits in {row.uri} for the session {wish.session}, which {rival}",
+        )
 
 
 def _absent(case: _Case, row: PrearchiveSeen) -> tuple[str, ...]:

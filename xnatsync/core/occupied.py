@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-from xnatsync.core.errors import PrearchiveOccupied, PrearchiveStuck
-from xnatsync.core.remote import PrearchiveSeen, PrearchiveState
+from xnatsync.core.errors import PrearchiveOccupied, PrearchiveStuck, SessionCollision
+from xnatsync.core.remote import PrearchiveSeen, PrearchiveState, SessionSeen
 
 _OTHER_UID = "modification of session UID"  # as XNAT says it (import.md §2.6)
 _TYPES = re.compile(r"is of type (\S+), not ")  # as it says that a session has another type
@@ -14,6 +15,11 @@ _LATE_PART = (
     "A script gave the archived part of this study another UID, and the server joins no later part of it then. In its "
     "prearchive page, archive this one into the existing session, with the choice that appends. Dropped again, it "
     "would end in the same way, unless the script leaves the Study Instance UID (0020,000D) alone."
+)
+_BY_HAND = (
+    "That session has no study UID: it may have been created by hand, before the scan. Rename it on the server, and "
+    "this study gets its label. Or give the two different labels: change the `session` template of the route, or set "
+    '`collision = "suffix"`.'
 )
 _NOT_A_SESSION = (
     "The label of this session is that of something on the server that is no imaging session. Rename that there, or "
@@ -58,3 +64,9 @@ def stuck(row: PrearchiveSeen, log: str) -> PrearchiveStuck:
     """Make the error for our own row in CONFLICT or ERROR, with the advice that fits what the server says of it."""
     said = f": {log}" if log else ""
     return PrearchiveStuck(f"{row.uri} is in {row.status}{said}", advice=_fits(row.state, log))
+
+
+def label_taken(sessions: Iterable[SessionSeen], label: str, words: str) -> SessionCollision:
+    """Make the error for a label that is taken; a session without a study may have been made for this very one."""
+    taken = [session for session in sessions if session.label == label]
+    return SessionCollision(words, advice=_BY_HAND if taken and not any(one.study_uid for one in taken) else None)

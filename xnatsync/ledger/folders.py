@@ -54,6 +54,11 @@ class Folders(Connection):
                 )
             self._run("insert into done_folder values (?, ?, ?)", [route, folder, now])
 
+    def is_filed(self, route: str, filed_as: str, folder: str) -> bool:
+        """Tell whether an item of a route was filed under this name in this done folder."""
+        sql = "select exists (select 1 from item where route = ? and filed_as = ? and filed_in = ?)"
+        return bool(self._scalar(sql, [route, filed_as, folder]))
+
     def done_folders(self, route: str) -> list[str]:
         """Lists every folder in which a route files, or filed."""
         return [str(row[0]) for row in self._fetch("select folder from done_folder where route = ?", [route])]

@@ -46,7 +46,7 @@ def examine_copy(
     wanted = [file for file in files if file.sha256 != NO_CONTENT]
     if item.filed_as is None or not wanted:
         return Copy()
-    place = route.filed(item)
+    place = filed_place(looking, route, item)
     assert place is not None
     look = looking.disk.look(place)
     if look is None or not (look.files or look.problems):
@@ -63,6 +63,22 @@ def examine_copy(
     else:
         judging.in_order(wanted)
     return judging.copy
+
+
+def filed_place(looking: Looking, route: DropRoute, item: ItemRow) -> Path | None:
+    """Return where the filed copy of an item is: it moves along when its drop folder, or its done folder, is moved.
+
+    That is so where the done folder of its time is gone, and the one of now has it, and no other item was filed there.
+    """
+    place = route.filed(item)
+    if place is None or item.filed_as is None or item.filed_in in {None, str(route.done)}:
+        return place
+    moved = route.done / item.filed_as
+    if _entries(looking, Path(item.filed_in or route.done)) is not None:
+        return place
+    if looking.ledger.is_filed(route.name, item.filed_as, str(route.done)) or not looking.disk.exists(moved):
+        return place
+    return moved
 
 
 def _refuse_unmounted(looking: Looking, route: DropRoute, item: ItemRow) -> None:

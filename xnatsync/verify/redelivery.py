@@ -18,7 +18,7 @@ from xnatsync.core.wording import counted
 from xnatsync.ledger.rows import ItemRow
 from xnatsync.routes.drop.settings import DropRoute, attached_key
 from xnatsync.verify.examiner import Looking
-from xnatsync.verify.filed_copies import examine_copy
+from xnatsync.verify.filed_copies import examine_copy, filed_place
 
 BACK: Final = "item.redelivered"  # codes of the diary
 KEPT: Final = "item.kept"
@@ -100,7 +100,7 @@ def _one(looking: Looking, route: DropRoute, target: Target, item: ItemRow, rehe
     if copy.findings:
         why = copy.findings[0].detail or str(copy.findings[0].verdict)
         return Repair(target, None, "person", f"item {item.id}: its filed copy {item.filed_as} is not whole: {why}")
-    source = route.filed(item)
+    source = filed_place(looking, route, item)
     assert source is not None
     goal = _free(looking, route, PurePosixPath(item.filed_as).name, item.id)
     text = f"item {item.id} goes back into the drop folder as {goal.name}; the next sync sends what is missing"
@@ -123,7 +123,7 @@ def _note(looking: Looking, item: ItemRow, code: str, text: str) -> None:
 
 def went_back(looking: Looking, route: DropRoute, item: ItemRow) -> bool:
     """Tells whether a filed copy that is gone was put back by a run that died before it could write that down."""
-    filed = route.filed(item)
+    filed = filed_place(looking, route, item)
     if filed is None or looking.disk.exists(filed):
         return False
     said = [event.code for event in looking.ledger.events(item_id=item.id) if event.code in {BACK, KEPT}]
