@@ -184,6 +184,20 @@ def test_another_file_system_for_done_is_found(box: World, elsewhere: Path) -> N
     assert (code, found["route scanner"]) == (5, ("problem", "XS-DISK-UNWELL"))
 
 
+@pytest.mark.parametrize("name", ["done", ".xnatsync", ".xnatsync/custody"])
+def test_a_file_where_a_folder_of_ours_is_to_be_is_named(box: World, name: str) -> None:
+    """It was called a folder that this account may not write to, or everything was well."""
+    place = box.drop / name
+    place.parent.mkdir(exist_ok=True)
+    place.write_bytes(b"of another program")
+
+    code, found = states(box)
+
+    assert (code, found["route scanner"]) == (3, ("problem", "XS-PLACE-TAKEN"))
+    place.rename(box.root / "away")
+    assert states(box)[0] == 0
+
+
 def test_little_room_is_found(box: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hardly any room for the ledger: 5."""
     monkeypatch.setattr("xnatsync.disk.space.free_bytes", lambda *_: 1000)

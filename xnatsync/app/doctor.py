@@ -19,6 +19,7 @@ from xnatsync.core.errors import (
     Exit,
     FolderMissing,
     NotThere,
+    PlaceTaken,
     XnatsyncError,
 )
 from xnatsync.core.moment import clock_words
@@ -175,6 +176,12 @@ def _folders(app: App, name: str, route: DropConfig) -> Iterator[Check]:
         if route.after == "keep":
             yield Check(what, "ok", f"{folder} can be read: {counted(entries, 'entry')}, which stay there")
             return
+        for place in (folder / OWN_FOLDER / "custody", done):
+            if not _nearest(place).is_dir():
+                raise PlaceTaken(
+                    f"{_nearest(place)} is no folder, and a folder of ours is to be there",
+                    advice="Move away, or rename, what is there.",
+                )
         for place in (folder, _nearest(done)):
             if not os.access(place, os.W_OK | os.X_OK):
                 raise DiskUnwell(

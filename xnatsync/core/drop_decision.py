@@ -236,9 +236,7 @@ def _from_nothing(case: _Case) -> Step:
         return Relabel(case.holder.label, f"the server already holds this study as session {case.holder.label}")
     if rival := _rival(case, rows=True):
         if wish.collision == "hold":
-            raise label_taken(
-                case.view.sessions, wish.session, f"{wish.where} wants the session {wish.session}, which {rival}"
-            )
+            raise label_taken(wish, view.sessions, f"wants the session {wish.session}, which {rival}")
         return Relabel(_free_label(wish, view), f"the session {wish.session}, {rival}")
     _refuse_shared(case)
     if view.may_edit is False:
@@ -332,11 +330,7 @@ def _refuse_wrong_end(case: _Case, row: PrearchiveSeen) -> None:
         )
     _refuse_shared(case)
     if rival := _rival(case, rows=False):
-        raise label_taken(
-            case.view.sessions,
-            wish.session,
-            f"{wish.where} waits in {row.uri} for the session {wish.session}, which {rival}",
-        )
+        raise label_taken(wish, case.view.sessions, f"waits in {row.uri} for the session {wish.session}, which {rival}")
 
 
 def _absent(case: _Case, row: PrearchiveSeen) -> tuple[str, ...]:

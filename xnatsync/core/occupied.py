@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from xnatsync.core.drop_view import Wish
 from xnatsync.core.errors import PrearchiveOccupied, PrearchiveStuck, SessionCollision
 from xnatsync.core.remote import PrearchiveSeen, PrearchiveState, SessionSeen
 
@@ -66,7 +67,8 @@ def stuck(row: PrearchiveSeen, log: str) -> PrearchiveStuck:
     return PrearchiveStuck(f"{row.uri} is in {row.status}{said}", advice=_fits(row.state, log))
 
 
-def label_taken(sessions: Iterable[SessionSeen], label: str, words: str) -> SessionCollision:
+def label_taken(wish: Wish, sessions: Iterable[SessionSeen], what: str) -> SessionCollision:
     """Make the error for a label that is taken; a session without a study may have been made for this very one."""
-    taken = [session for session in sessions if session.label == label]
-    return SessionCollision(words, advice=_BY_HAND if taken and not any(one.study_uid for one in taken) else None)
+    taken = [session for session in sessions if session.label == wish.session]
+    by_hand = bool(taken) and not any(one.study_uid for one in taken)
+    return SessionCollision(f"{wish.where} {what}", advice=_BY_HAND if by_hand else None)
