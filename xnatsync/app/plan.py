@@ -160,7 +160,7 @@ def _plan_unit(world: World, unit: UnitRow) -> UnitPlan:
     if unit.hold == "person" or unit.phase not in {UnitPhase.PLANNED, UnitPhase.SENT}:
         return UnitPlan(unit, None, 0, 0, 0)
     route = world.routes[unit.route]
-    source = source_tree(file for file in files if file.kind == "dicom")
+    source = source_tree(file for file in files if file.kind == Kind.DICOM)
     try:
         view = observe(world, unit, files)
         last = last_attempt(world.ledger.attempts(unit.id))
@@ -177,6 +177,6 @@ def _plan_unit(world: World, unit: UnitRow) -> UnitPlan:
     except XnatsyncError as error:
         step = Stop(error)
     keys = set(step.keys) if isinstance(step, Send) else set()
-    sending = [file for file in files if file.kind == "dicom" and file.key in keys]
+    sending = [file for file in files if file.kind == Kind.DICOM and file.key in keys]
     held = len(source) - len(sending) if isinstance(step, Send) else 0
     return UnitPlan(unit, step, len(sending), sum(file.size for file in sending), held)

@@ -12,6 +12,7 @@ from xnatsync.app.status import reading
 from xnatsync.app.tree_story import TreeTale, tell_trees
 from xnatsync.app.waits import left_alone, phase_words, waits_now
 from xnatsync.core.errors import ACCEPTABLE, NothingFound
+from xnatsync.core.manifest import Kind
 from xnatsync.core.moment import clock_words
 from xnatsync.core.pasting import Step
 from xnatsync.core.phases import DISMISSED, UNDER_WAY, ItemPhase, UnitPhase
@@ -107,7 +108,7 @@ def _asked_file(files: Iterable[FileRow], units: Iterable[UnitRow], what: str) -
         if not (tail in {file.key, file.path} or tail.endswith("/" + file.path)):
             continue
         unit = sessions.get(file.unit_id) if file.unit_id is not None else None
-        if file.kind == "dicom" and unit is not None:
+        if file.kind == Kind.DICOM and unit is not None:
             text = f"{file.path} is the DICOM object {file.key}: it travels as {file.member} to {_place(unit)}."
         else:
             text = f"{file.path} is not delivered by itself: {file.reason}."
@@ -132,7 +133,7 @@ def _settled(item: ItemRow, files: list[FileRow], units: list[UnitRow], events: 
         yield Sentence(item.steady_at, "It has not changed since, and is waited for until it is quiet.", "settled")
         return
     at = next((event.at for event in reversed(events) if event.code in {"item.settled", "item.left"}), None)
-    objects = [file for file in files if file.kind == "dicom"]
+    objects = [file for file in files if file.kind == Kind.DICOM]
     living = [unit for unit in units if unit.phase is not UnitPhase.DISMISSED]
     series = {file.series_uid for file in objects}
     found = [
@@ -153,7 +154,7 @@ def _asides(files: Iterable[FileRow]) -> Iterator[Sentence]:
     reasons: dict[str, list[str]] = {}
     for file in files:
         if file.reason:
-            what = "An odd object" if file.kind == "dicom" else "Not delivered"
+            what = "An odd object" if file.kind == Kind.DICOM else "Not delivered"
             reasons.setdefault(f"{what} ({file.reason})", []).append(file.path)
     for reason, paths in reasons.items():
         more = f" and {len(paths) - _PATHS_SHOWN} more" if len(paths) > _PATHS_SHOWN else ""

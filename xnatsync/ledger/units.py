@@ -9,7 +9,7 @@ from typing import Any
 
 from xnatsync.core.errors import Bug, LedgerDamaged
 from xnatsync.core.hold import Hold
-from xnatsync.core.manifest import Compared
+from xnatsync.core.manifest import Compared, Kind
 from xnatsync.core.phases import UnitPhase, advance_unit
 from xnatsync.ledger.connection import Value
 from xnatsync.ledger.evidence import Evidence
@@ -346,7 +346,7 @@ class Units(Evidence, Standstill):
         sent = (
             (unit.route, unit.target, key, size, sha256, unit.id, now)
             for own_key, member, kind, size, sha256 in rows
-            if kind != "duplicate" and (key := own_key if kind == "dicom" else f"attached/{member}") in keys
+            if kind != Kind.DUPLICATE and (key := own_key if kind == Kind.DICOM else f"attached/{member}") in keys
         )
         kept = "case when source_sha256 = excluded.source_sha256 then acknowledged else 0 end" if concluding else "0"
         self._run_many(

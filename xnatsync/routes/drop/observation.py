@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from xnatsync.core.drop_view import ServerView
 from xnatsync.core.errors import AccessDenied, NotThere, ReadFailed
+from xnatsync.core.manifest import Kind
 from xnatsync.core.phases import UnitPhase
 from xnatsync.core.remote import PrearchiveSeen, PrearchiveState, ProjectSeen, SessionSeen
 from xnatsync.core.tree import EMPTY, Node, Problem, Tree
@@ -42,7 +43,7 @@ def observe(world: World, unit: UnitRow, files: Sequence[FileRow]) -> ServerView
         or row.uri in known
         or (row.project == unit.project and row.name == unit.session)
     ]
-    members = {file.member: file.key for file in files if file.kind == "dicom"}
+    members = {file.member: file.key for file in files if file.kind == Kind.DICOM}
     own = own_row(world, unit, rows, members)
     if own is None and not planned and any(_may_be_ours(row, unit) for row in prearchive):
         raise ReadFailed("a row of the prearchive cannot be read, and may be ours: nothing is concluded")
@@ -95,5 +96,5 @@ def _kin(world: World, unit: UnitRow) -> Tree:
     for other in world.ledger.units(route=unit.route):
         if other.id != unit.id and (other.target, other.study_uid) == (unit.target, unit.study_uid):
             files = world.ledger.files(other.item_id, unit_id=other.id)
-            nodes |= dict(source_tree(file for file in files if file.kind == "dicom").items())
+            nodes |= dict(source_tree(file for file in files if file.kind == Kind.DICOM).items())
     return Tree(nodes.values(), complete=True)
