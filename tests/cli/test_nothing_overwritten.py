@@ -104,6 +104,9 @@ TABLE = {
         ("--config", "{place}", "config", "init", "--url", "https://x.example.org", "--user", "u", "--project", "P1",
          "--folder", "/data", "--name", "box"), foreign_config=True,
     ),
+    "ledger export": Writes(
+        "ledger export --to", "out/run.csv", ("ledger", "export", "run", "--to", "{root}/out"), force=True
+    ),
     "sandbox": Writes("sandbox --root", "xnat", ("sandbox", "--root", "{place}"), follows=True),
     "the log": Writes("--log-file", "run.log", ("--log-file", "{place}", "sync", "m"), follows=True, silent=True),
 }  # fmt: skip

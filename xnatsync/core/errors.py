@@ -668,7 +668,7 @@ class PlaceTaken(DiskError):
     code = "XS-PLACE-TAKEN"
     exit_code = Exit.HELD
     disposition = Disposition.RETRY
-    advice = "Move away, or rename, what is at the place named; the next run looks again by itself."
+    advice = "Move away, or rename, what is at the place named; the next run looks at it again."
 
 
 class LinkInOurWay(DiskError):
