@@ -194,3 +194,52 @@ def test_every_phrase_is_worth_its_line() -> None:
     examples = [*listed.split("|"), "settled down", "came into being", "anew"]
 
     assert [phrase for phrase, text in zip(INSTEAD, examples, strict=True) if not re.search(phrase, text)] == []
+
+
+# --- docstrings --------------------------------------------------------------------------------------------------
+
+NO_VERB = frozenset(
+    [
+        "As",
+        "Its",
+        "This",
+        "Us",
+        "Always",
+        "Perhaps",
+        "Thus",
+        "Less",
+        "Previous",
+        "Various",
+        "Seconds",
+        "Members",
+        "Resources",
+        "Sessions",
+    ]
+)
+
+
+def third_person(module: str) -> list[tuple[int, str]]:
+    """The functions whose docstring describes instead of saying what is done: `Gives ...`, with the word."""
+    return [
+        (node.lineno, found[0])
+        for node in ast.walk(ast.parse(module))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if (found := re.match(r"[A-Z][a-z]*[^s\W]s\b|[A-Z][a-z]*sses\b", ast.get_docstring(node) or ""))
+        if found[0] not in NO_VERB
+    ]
+
+
+def test_docstrings_are_imperative() -> None:
+    """`Return ...`, `Write ...`: the promise of a function, as PEP 257 and every tool of the field has it."""
+    assert [(name, line, word) for name, text in modules() for line, word in third_person(text)] == []
+
+
+@pytest.mark.parametrize(
+    ("docstring", "found"),
+    [("Gives the rows.", True), ("Tells whether it is there.", True), ("Passes it on.", True),
+     ("Return the rows.", False),
+     ("As for items.", False), ("Nothing can be written.", False), ("Pass it on.", False)],
+)  # fmt: skip
+def test_a_docstring_that_describes_is_found(docstring: str, found: bool) -> None:
+    """Of functions and methods alike."""
+    assert (third_person(f'class A:\n    def f(self):\n        """{docstring}"""\n') != []) is found

@@ -71,11 +71,11 @@ class App:
     # --- parts ---------------------------------------------------------------------------------------------------
 
     def archive(self, name: str) -> Archive:
-        """Gives the same client, as mirrors see it."""
+        """Return the same client, as mirrors see it."""
         return self.server(name)
 
     def server(self, name: str) -> Server:
-        """Gives the one client of a server, made at its first use."""
+        """Return the one client of a server, made at its first use."""
         with self._lock:
             if name not in self._servers:
                 if name not in self.config.servers:  # it was once: the ledger remembers it
@@ -88,13 +88,13 @@ class App:
             return self._servers[name]
 
     def close(self) -> None:
-        """Logs out everywhere."""
+        """Log out everywhere."""
         for server in self._servers.values():
             server.close()
         self._servers.clear()
 
     def routes(self, names: Sequence[str] = (), settle_s: float | None = None) -> dict[str, DropRoute]:
-        """Gives the drop routes among those named, or all; RouteUnknown for a name that is not configured."""
+        """Return the drop routes among those named, or all; RouteUnknown for a name that is not configured."""
         self.config.refuse_unknown(names)
         chosen = names or list(self.config.routes)
         drops = self.config.drop_routes
@@ -104,7 +104,7 @@ class App:
     def world(
         self, routes: dict[str, DropRoute], progress: Progress, cause: str, ledger: Ledger | None = None
     ) -> Iterator[World]:
-        """Opens the ledger for one run of these routes, and for this process alone."""
+        """Open the ledger for one run of these routes, and for this process alone."""
         with hold(self.config.ledger.path):
             ledger = ledger or self.make_ledger()
             clock = self.make_clock()
@@ -128,7 +128,7 @@ class App:
     def _world(
         self, ledger: Ledger, clock: Clock, routes: dict[str, DropRoute], cause: str, progress: Progress
     ) -> World:
-        """Begins a run; a route whose settings changed lets go of what it held, in the transaction that notes it."""
+        """Begin a run; a route whose settings changed lets go of what it held, in the transaction that notes it."""
         now = stamp(clock.now())
         run_id = ledger.start_run(cause, _pid(), boot(), __version__, now)
         for name, route in routes.items():

@@ -36,12 +36,12 @@ class AuditReport:
         return Exit.DIFFERENT if self.differences else Exit.OK
 
     def count(self, verdict: Verdict) -> int:
-        """Counts the findings of a kind."""
+        """Count the findings of a kind."""
         return sum(finding.verdict is verdict for finding in self.findings)
 
 
 def held(server: XnatServer, project: str) -> dict[SessionHeld, int]:
-    """Counts the scans of each session of a project in one request; NotThere when the project is hidden."""
+    """Count the scans of each session of a project in one request; NotThere when the project is hidden."""
     return sessions.scan_counts(server.client, project)
 
 
@@ -52,7 +52,7 @@ def refuse_nothing(manifest: object, schedule: object, mirror: object) -> None:
 
 
 def nothing_compared(counts: dict[SessionHeld, int], project: str, today: date) -> AuditReport:
-    """Says how much is there, and nothing else."""
+    """Say how much is there, and nothing else."""
     return AuditReport(project, today, (), 0, len(counts), sum(counts.values()))
 
 
@@ -66,7 +66,7 @@ def audit(
     mirror: MirrorPlace | None = None,
     allow_extra: bool = False,
 ) -> AuditReport:
-    """Compares; what is None is not asked for."""
+    """Compare; what is None is not asked for."""
     question = Audit(
         counts,
         today,
@@ -97,7 +97,7 @@ class MirrorPlace:
     disk: TreeDisk | None = None
 
     def takes(self, session: SessionHeld) -> bool:
-        """Tells whether the route wants a session at all."""
+        """Return whether the route wants a session at all."""
         return self.selection is None or self.selection.wants_owner(
             Owner(
                 OwnerKind.SESSION,
@@ -113,7 +113,7 @@ class MirrorPlace:
         )
 
     def look(self, project: str, counts: dict[SessionHeld, int]) -> Mirrored:
-        """Looks which sessions of a project have files there; those that the route leaves out are told apart.
+        """Look which sessions of a project have files there; those that the route leaves out are told apart.
 
         FolderMissing when the folder is not there, or is not the tree that the route keeps.
         """
@@ -136,7 +136,7 @@ class MirrorPlace:
 
 
 def mirror_place(config: Config, name: str, today: date) -> MirrorPlace:
-    """Finds a mirror by the name of its route, else by its folder."""
+    """Find a mirror by the name of its route, else by its folder."""
     if (mirror := config.mirror_routes.get(name)) is not None:
         return MirrorPlace(mirror.folder, mirror.tree_layout, mirror.selection(today), is_route=True)
     if name in config.routes:

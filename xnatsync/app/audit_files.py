@@ -30,7 +30,7 @@ _KEY = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:')
 
 
 def read_manifest(path: Path) -> list[Expected]:
-    """Reads `{"MR001": 12}`, or a CSV with `session,scans[,subject]`; ListInvalid names file, line and remedy."""
+    """Read `{"MR001": 12}`, or a CSV with `session,scans[,subject]`; ListInvalid names file, line and remedy."""
     text = _text(path)
     if path.suffix.lower() == ".csv" or (path.suffix.lower() != ".json" and not text.lstrip().startswith(("{", "["))):
         return _once(path, _csv_manifest(path, text))
@@ -68,7 +68,7 @@ def _json_manifest(path: Path, text: str) -> dict[str, int]:
 
 
 def _line(text: str, label: str, *, second: bool = False) -> int:
-    """Gives the line on which a label stands as a key; the manifest is flat, so every key is one of its own."""
+    """Return the line on which a label stands as a key; the manifest is flat, so every key is one of its own."""
     at = [found.start() for found in _KEY.finditer(text) if _spelled(found.group(1)) == label]
     place = at[1 if second and len(at) > 1 else 0] if at else 0
     return text.count("\n", 0, place) + 1
@@ -102,7 +102,7 @@ def _once(path: Path, listed: Iterable[tuple[int, Expected]]) -> list[Expected]:
 
 
 def write_manifest(path: Path, held: Mapping[SessionHeld, int], *, force: bool) -> None:
-    """Writes what is on the server now, as CSV if the name ends so, else as JSON; PlaceTaken when the file is there."""
+    """Write what is on the server now, as CSV if the name ends so, else as JSON; PlaceTaken when the file is there."""
     listed = sorted((session.label, count, session.subject) for session, count in held.items())
     if path.suffix.lower() == ".csv":
         lines = io.StringIO()
@@ -119,7 +119,7 @@ def write_manifest(path: Path, held: Mapping[SessionHeld, int], *, force: bool) 
 
 
 def read_schedule(path: Path) -> list[Scheduled]:
-    """Reads a CSV with `session` or `subject` (or both), and a day: `acquired`, `scheduled` or `date`."""
+    """Read a CSV with `session` or `subject` (or both), and a day: `acquired`, `scheduled` or `date`."""
     found: list[Scheduled] = []
     seen: set[str] = set()
     for line, row in _rows(path, _text(path), _SCHEDULE, [("session", "subject"), _DAYS]):
@@ -147,7 +147,7 @@ def _day(path: Path, line: int, said: str) -> date:
 def _rows(
     path: Path, text: str, known: tuple[str, ...], needed: Iterable[tuple[str, ...]]
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    """Gives each row with its line; every column must be known, and one of each group in `needed` must be there."""
+    """Return each row with its line; every column must be known, and one of each group in `needed` must be there."""
     remedy = f"Write a header with columns of {', '.join(known)}, separated by commas."
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:

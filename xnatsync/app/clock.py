@@ -19,20 +19,20 @@ class SystemClock:
         self._stop = stop
 
     def now(self) -> datetime:
-        """Gives the current UTC time."""
+        """Return the current UTC time."""
         return datetime.now(UTC)
 
     def elapsed_s(self) -> float:
-        """Gives the seconds since some fixed moment."""
+        """Return the seconds since some fixed moment."""
         return time.monotonic()
 
     def wait(self, seconds: float) -> bool:
-        """Waits; answers True when a stop was asked for meanwhile."""
+        """Wait; answer True when a stop was asked for meanwhile."""
         return self._stop.wait(seconds)
 
 
 def today() -> date:
-    """Gives the day where we are: schedules are written in local days."""
+    """Return the day where we are: schedules are written in local days."""
     return datetime.now(UTC).astimezone().date()
 
 
@@ -40,13 +40,13 @@ class RandomIds:
     """Names that are unique for ever."""
 
     def request_id(self) -> str:
-        """Gives a name for one request."""
+        """Return a name for one request."""
         return f"xs-{uuid.uuid4().hex}"
 
 
 @contextmanager
 def stop_on_signals(stop: threading.Event) -> Iterator[list[int]]:
-    """Turns the first SIGINT or SIGTERM into a wish to stop; a second one ends the process at once.
+    """Turn the first SIGINT or SIGTERM into a wish to stop; a second one ends the process at once.
 
     Ending at once is safe: nothing is resumed from memory.  Gives the list of signals received so far.
     """

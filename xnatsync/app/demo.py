@@ -69,7 +69,7 @@ class _Show:
     began: float = field(default_factory=time.monotonic)
 
     def run(self, config: Config) -> SyncReport:
-        """Runs a route as `xnatsync sync` does.  One worker: the order is the same everywhere."""
+        """Run a route as `xnatsync sync` does.  One worker: the order is the same everywhere."""
         self.audience.at(self.scene.careful_file if config is self.scene.careful else self.scene.config_file)
         with self.audience.progress() as progress:
             report = sync(self.scene.app(config, self.stop), (), progress=progress, workers=1, patience_s=_PATIENCE_S)
@@ -77,7 +77,7 @@ class _Show:
         return report
 
     def expect(self, went_well: bool, text: str) -> None:
-        """Says whether something is as it was announced."""
+        """Say whether something is as it was announced."""
         if went_well:
             self.audience.good(text)
         else:
@@ -86,7 +86,7 @@ class _Show:
 
 
 def show(audience: Audience, own: Path | None, *, keep: bool, stop: threading.Event) -> int:
-    """Shows everything; gives the exit code: 0 when all went as told, 1 when not."""
+    """Show everything; return the exit code: 0 when all went as told, 1 when not."""
     own = own.absolute() if own is not None else None
     if own is not None and not own.exists():
         raise Usage(f"{own} is not there", advice="Name a folder with DICOM files, or none at all.")

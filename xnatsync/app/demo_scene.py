@@ -60,19 +60,19 @@ class Scenery:
         return App(config, stop)
 
     def writes(self) -> int:
-        """Counts the requests that could have changed something on the server, logins aside."""
+        """Count the requests that could have changed something on the server, logins aside."""
         return sum(
             entry["method"] != "GET" and not str(entry["path"]).endswith("/JSESSION") for entry in list(self.server.log)
         )
 
     def will_damage(self) -> None:
-        """Arranges that right after the next session is archived, one stored object of it loses a few bits."""
+        """Arrange that right after the next session is archived, one stored object of it loses a few bits."""
         self.server.faults.add(
             Fault("POST", r"^/data/prearchive/.*action=commit", kind="call", after_call=self._after_commit)
         )
 
     def mend(self) -> None:
-        """Puts the damaged object right again, as an administrator would from a backup."""
+        """Put the damaged object right again, as an administrator would from a backup."""
         assert self._file is not None
         self._file.write_bytes(self._before)
 
@@ -94,7 +94,7 @@ class Scenery:
 
 @contextmanager
 def scenery(own: Path | None, *, keep: bool) -> Iterator[Scenery]:
-    """Puts everything up, and takes it down again unless it shall be kept."""
+    """Put everything up, and take it down again unless it shall be kept."""
     root = Path(tempfile.mkdtemp(prefix="xnatsync-demo-")).resolve()
     try:
         site = Site.on_disk(root / "xnat")
@@ -140,7 +140,7 @@ def _config(root: Path, url: str, name: str, route: dict[str, object]) -> Config
 
 
 def _own_route(root: Path, own: Path) -> dict[str, object]:
-    """Makes one item of the person's folder: its parent is the drop folder, and everything else in it is ignored."""
+    """Make one item of the person's folder: its parent is the drop folder, and everything else in it is ignored."""
     others = [entry.name for entry in own.parent.iterdir() if entry.name != own.name]
     return {
         "folder": own.parent,
@@ -153,7 +153,7 @@ def _own_route(root: Path, own: Path) -> dict[str, object]:
 
 
 def _pattern(name: str) -> str:
-    """Writes a name as a pattern of itself; characters that no TOML file can hold match any."""
+    """Write a name as a pattern of itself; characters that no TOML file can hold match any."""
     return "".join("?" if "\ud800" <= char <= "\udfff" else char for char in glob.escape(name))
 
 
@@ -161,7 +161,7 @@ def _pattern(name: str) -> str:
 
 
 def drop_awkward(folder: Path) -> None:
-    """Fills a drop folder as real ones are filled."""
+    """Fill a drop folder as real ones are filled."""
     monday = folder / "monday_scan"
     _study(monday, "MARIE", (("localizer", 3), ("T1 head", 48), ("T2 head", 36)), seed=1)
     (monday / "notes.txt").write_text("moved during the second run\n", encoding="utf-8")
@@ -173,7 +173,7 @@ def drop_awkward(folder: Path) -> None:
 
 
 def drop_careful(folder: Path) -> None:
-    """Drops one clean study."""
+    """Drop one clean study."""
     _study(folder / "tuesday_scan", "ADA", (("T1 head", 16),), seed=6)
 
 

@@ -76,7 +76,7 @@ class Dismissed:
 
 
 def prospect(app: App, name: str, *, prearchive: bool = False) -> Prospect:
-    """Tells what a dismissal would give up, and what is there of it; Usage where nothing is left to give up.
+    """Say what a dismissal would give up, and what is there of it; Usage where nothing is left to give up.
 
     With `prearchive`, NotOurs where something there is not certainly ours.
     """
@@ -96,7 +96,7 @@ def prospect(app: App, name: str, *, prearchive: bool = False) -> Prospect:
 
 
 def dismiss(app: App, item_id: int, *, prearchive: bool = False) -> Dismissed:
-    """Gives an item up: its source stays untouched.  With `prearchive`, what we left there is deleted first.
+    """Give an item up: its source stays untouched.  With `prearchive`, what we left there is deleted first.
 
     Everything is looked at once more.  NotOurs where something else is in it than objects of this item that the server
     had acknowledged to us, or where another unit counts on it; ServerBusy while the server is at work on it.  Then
@@ -141,7 +141,7 @@ def _refuse_while_unsure(ledger: Ledger, units: Sequence[UnitRow], now: str) -> 
 
 
 def look(app: App, ledger: Ledger, item: ItemRow, *, surely: bool) -> Remains:
-    """Looks at disk and server.  `surely`: something is going to be deleted, so a failure or a doubt is raised.
+    """Look at disk and server.  `surely`: something is going to be deleted, so a failure or a doubt is raised.
 
     Otherwise a server that does not answer is told, and keeps nobody from giving up.
     """
@@ -163,7 +163,7 @@ def look(app: App, ledger: Ledger, item: ItemRow, *, surely: bool) -> Remains:
 
 
 def _source_gone(app: App, item: ItemRow) -> bool:
-    """Tells whether the item is gone from where it lay, as far as its disk is there."""
+    """Return whether the item is gone from where it lay, as far as its disk is there."""
     config = app.config.routes.get(item.route)
     folder = getattr(config, "folder", None)
     if folder is None:
@@ -190,7 +190,7 @@ def _archived(server: Xnat, ledger: Ledger, unit: UnitRow) -> list[Archived]:
 
 
 def _waiting(server: Xnat, ledger: Ledger, unit: UnitRow, *, surely: bool) -> list[Waiting]:
-    """Finds the row that this unit made.  What was proven there is delivered: it waits for a person, and stays."""
+    """Find the row that this unit made.  What was proven there is delivered: it waits for a person, and stays."""
     if unit.prearchive is None or ledger.receipt(unit.id) is not None:
         return []
     row = next((one for one in server.prearchive(unit.project) if one.uri == unit.prearchive), None)
@@ -200,7 +200,7 @@ def _waiting(server: Xnat, ledger: Ledger, unit: UnitRow, *, surely: bool) -> li
 
 
 def _why_kept(server: Xnat, ledger: Ledger, unit: UnitRow, row: PrearchiveSeen) -> str:
-    """Says why a row is not certainly ours, "" when it is; ServerBusy while the server is at work on it."""
+    """Say why a row is not certainly ours, "" when it is; ServerBusy while the server is at work on it."""
     if row.state is PrearchiveState.WORKING:
         raise ServerBusy(f"the server is working on {row.uri} ({row.status})", advice="Ask again in a while.")
     claims = [other for other in ledger.claims(unit.server, row.uri) if other.item_id != unit.item_id]
@@ -214,7 +214,7 @@ def _why_kept(server: Xnat, ledger: Ledger, unit: UnitRow, row: PrearchiveSeen) 
 
 
 def _foreign(ledger: Ledger, unit: UnitRow, listing: FileListing) -> str:
-    """Names what in a listing is not certainly ours: an object of this item that the server acknowledged to us."""
+    """Name what in a listing is not certainly ours: an object of this item that the server acknowledged to us."""
     files = _objects(ledger, unit)
     members: Mapping[str, str] = {file.member: file.key for file in files}
     sent = ledger.acknowledged(unit)

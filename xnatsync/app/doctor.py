@@ -63,7 +63,7 @@ class Checks:
 
 
 def examine(config_file: Path | None) -> Checks:
-    """Looks at everything.  Reads only; nothing is changed here or on a server."""
+    """Look at everything.  Reads only; nothing is changed here or on a server."""
     from xnatsync.app.app import App
     from xnatsync.config.load import check, default_path
 
@@ -80,7 +80,7 @@ def examine(config_file: Path | None) -> Checks:
 
 
 def _writable(path: Path) -> Iterator[Check]:
-    """Warns of a configuration that others may change: it says where files, and a password, are sent."""
+    """Warn of a configuration that others may change: it says where files, and a password, are sent."""
     mode = stat.S_IMODE(path.stat().st_mode) if os.name != "nt" else 0
     if mode & 0o022:
         yield Check(
@@ -149,7 +149,7 @@ def _ledger(config: Config) -> Iterator[Check]:
 
 
 def _left_alone(config: Config) -> Iterator[Check]:
-    """Names what a run left alone, and has not found well since."""
+    """Name what a run left alone, and has not found well since."""
     from xnatsync.app.status import overview
 
     try:
@@ -203,7 +203,7 @@ def _folders(app: App, name: str, route: DropConfig) -> Iterator[Check]:
 
 
 def _stuck(what: str, folder: Path) -> Iterator[Check]:
-    """Names what is delivered and proven by a run, and then cannot be filed."""
+    """Name what is delivered and proven by a run, and then cannot be filed."""
     from xnatsync.disk.probing import immovable
 
     try:
@@ -217,7 +217,7 @@ def _stuck(what: str, folder: Path) -> Iterator[Check]:
 
 
 def _strays(app: App, config: Config) -> Iterator[Check]:
-    """Tells of what lies in custody and is no item's, and of done folders of former times."""
+    """Tell of what lies in custody and is no item's, and of done folders of former times."""
     from xnatsync.app.settings import drop_route
     from xnatsync.app.status import reading
     from xnatsync.app.strays import strays
@@ -311,7 +311,7 @@ def _server(app: App, name: str, config: ServerConfig) -> Iterator[Check]:
 
 
 def _projects(app: App, server: str) -> tuple[set[str], set[str]]:
-    """Gives the projects that are added to, and those that are read."""
+    """Return the projects that are added to, and those that are read."""
     from xnatsync.app.kinds import TREES
 
     drops = [route for route in app.config.drop_routes.values() if route.server == server]

@@ -78,7 +78,7 @@ def download(
     stopping: Callable[[], bool] = lambda: False,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> DownloadReport:
-    """Downloads what an order wants.
+    """Download what an order wants.
 
     NotThere when there is nothing of the kind that was named; whatever ends the whole is raised, and what concerns
     single files is told in the report.
@@ -187,7 +187,7 @@ def _foresee_room(report: DownloadReport) -> None:
 def _bring_all(
     bringer: Bringer, folder: Folder, fetch: Sequence[ServerFile], workers: int, report: DownloadReport
 ) -> None:
-    """Brings scan by scan with several workers, or everything at once with one."""
+    """Bring scan by scan with several workers, or everything at once with one."""
     if not fetch:
         return
     parts: dict[str, list[ServerFile]] = {}

@@ -32,7 +32,7 @@ class Bringer:
     stopping: Callable[[], bool] = lambda: False
 
     def bring(self, wanted: Sequence[ServerFile], store: Store, take: Take) -> list[XnatsyncError]:
-        """Hands everything that can be brought to `take`; gives the reasons why the rest was not.
+        """Hand everything that can be brought to `take`; return the reasons why the rest was not.
 
         Trouble of our own disk, of access, or a wish to stop is raised: nothing more would come.
         """
@@ -71,7 +71,7 @@ class Bringer:
                 yield one
 
     def _go_on_after(self, error: XnatsyncError, attempt: int) -> None:
-        """Raises what would come again: our own disk would not be better for asking the server again."""
+        """Raise what would come again: our own disk would not be better for asking the server again."""
         if self.stopping():
             raise Stopped(_STOPPED) from error
         passing = isinstance(error, ServerError | LoginLost) and error.disposition in _PASSING

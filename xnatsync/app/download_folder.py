@@ -75,7 +75,7 @@ class Folder:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def standing(self, wanted: Sequence[ServerFile], *, force: bool) -> Standing:
-        """Compares the folder with what is wanted.  Changes nothing.
+        """Compare the folder with what is wanted.  Changes nothing.
 
         PlaceTaken when the folder is the tree of a mirror, or holds another session.
         """
@@ -128,7 +128,7 @@ class Folder:
 
     @contextmanager
     def staging(self) -> Iterator[Staging]:
-        """Makes the folder ours, and gives the place where files wait in it.
+        """Make the folder ours, and return the place where files wait in it.
 
         A later run goes on with what an interrupted one left there; two runs at once keep out of each other's way.
         """
@@ -168,11 +168,11 @@ class Folder:
         return f"{beside}-"
 
     def take(self, staged: Iterable[Staged]) -> None:
-        """Brings what was fetched to the disk and to its place, many at a time; of any number of threads."""
+        """Bring what was fetched to the disk and to its place, many at a time; of any number of threads."""
         in_batches(staged, lambda one: one.content.size, self._land, threads=True)
 
     def note(self) -> None:
-        """Writes down what we put there, beside what another run wrote down meanwhile."""
+        """Write down what we put there, beside what another run wrote down meanwhile."""
         if not self.mine:
             return
         self._mark(self._written_down(force=True) | self.mine)
@@ -208,7 +208,7 @@ class Folder:
         self.disk.settle_folders(self.root, sorted(folders))
 
     def _put(self, one: Staged) -> int | None:
-        """Gives a staged file its name and its time; None when something that is not ours lies there and stays."""
+        """Return a staged file its name and its time; None when something that is not ours lies there and stays."""
         path = one.file.path
         if path in self.doubtful and self._holds_already(one):
             return None
@@ -230,7 +230,7 @@ class Folder:
 
 
 def foreign_error(each: ServerFile, root: Path) -> XnatsyncError:
-    """Says that a file was left as it is."""
+    """Say that a file was left as it is."""
     return TreeForeign(
         f"{root / each.path} is not what the server holds and was not written by this program: it was left as it is",
         advice="Move it away, or give --force to overwrite it.",

@@ -28,14 +28,14 @@ class Parcel:
 
     @property
     def listing(self) -> str:
-        """Digests what the server lists of its content."""
+        """Digest what the server lists of its content."""
         return listing_digest(self.files)
 
 
 def parcels(
     placed: Sequence[ServerFile], folder: Path, single: Path | None, label: str, session_id: str
 ) -> list[Parcel]:
-    """Sorts the files into zips; without files there is none."""
+    """Sort the files into zips; without files there is none."""
     sorted_out: dict[Path, list[ServerFile]] = {}
     for each in placed:
         name = "scans.zip" if each.key.scan else f"resources_{each.key.label}.zip"
@@ -47,7 +47,7 @@ def parcels(
 
 
 def state(parcel: Parcel) -> State:
-    """Says what lies at a zip's place; without digests a zip of ours is as the server's listing of sizes says."""
+    """Say what lies at a zip's place; without digests a zip of ours is as the server's listing of sizes says."""
     return zip_state(parcel.target, parcel.listing, parcel.of, parcel.label)
 
 
@@ -70,7 +70,7 @@ class _Drafted:
         return 0
 
     def put(self, file: ServerFile, content: Iterator[bytes], *, append: bool) -> Staged:
-        """Adds it behind the others."""
+        """Add it behind the others."""
         assert not append
         size, md5 = self.draft.add(
             member_path(self.label, file), content, lambda size, md5: compare(file, size, md5, self.called)
@@ -82,7 +82,7 @@ class _Drafted:
 
 
 def from_server(bringer: Bringer, parcel: Parcel, *, replace: bool) -> list[XnatsyncError]:
-    """Fetches one zip; it lands only when nothing of it is missing, and what is missing is told."""
+    """Fetch one zip; it lands only when nothing of it is missing, and what is missing is told."""
     with ZipDraft(parcel.target) as draft:
         store = _Drafted(draft, f"session {bringer.owner.id}", parcel.label)
         failures = bringer.bring(parcel.files, store, _take_all)
@@ -98,7 +98,7 @@ def _take_all(came: Iterable[Staged]) -> None:
 
 
 def from_folder(disk: TreeDisk, root: Path, parcel: Parcel, *, replace: bool) -> None:
-    """Makes one zip of what was just unpacked; SourceChanged or ContentDiffers when somebody touched it meanwhile."""
+    """Make one zip of what was just unpacked; SourceChanged or ContentDiffers when somebody touched it meanwhile."""
     with ZipDraft(parcel.target) as draft:
         for file in parcel.files:
             size = file.size if file.size is not None else disk.read(root, file.path).size
@@ -111,7 +111,7 @@ def from_folder(disk: TreeDisk, root: Path, parcel: Parcel, *, replace: bool) ->
 
 
 def foreign_error(parcel: Parcel) -> XnatsyncError:
-    """Says that a file at a zip's place was left as it is."""
+    """Say that a file at a zip's place was left as it is."""
     return PlaceTaken(
         f"{parcel.target} is there, and is not a zip of this that this program wrote: it was left as it is",
         advice="Move it away, or give --force to overwrite it."

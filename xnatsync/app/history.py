@@ -80,7 +80,7 @@ class Comparison:
 
 
 def tree_config(config: Config, route: str) -> MirrorConfig | PushConfig:
-    """Gives the settings of a route that keeps a tree; RouteUnknown, Usage for one of another kind."""
+    """Return the settings of a route that keeps a tree; RouteUnknown, Usage for one of another kind."""
     config.refuse_unknown([route])
     if route not in config.tree_routes:
         raise Usage(f"route {route} keeps no tree", advice="Name a route of the kind mirror or push.")
@@ -89,7 +89,7 @@ def tree_config(config: Config, route: str) -> MirrorConfig | PushConfig:
 
 @contextmanager
 def history(config: Config, route: str) -> Iterator[Ledger]:
-    """Opens the ledger for reading; NothingFound when there is none yet."""
+    """Open the ledger for reading; NothingFound when there is none yet."""
     tree_config(config, route)
     with reading(config) as ledger:
         if ledger is None:
@@ -98,7 +98,7 @@ def history(config: Config, route: str) -> Iterator[Ledger]:
 
 
 def moment_of(text: str, option: str = "--at") -> str:
-    """Reads a moment that a person gave; Usage when it is none."""
+    """Read a moment that a person gave; Usage when it is none."""
     try:
         return read_moment(text, datetime.now(UTC))
     except ValueError as error:
@@ -106,7 +106,7 @@ def moment_of(text: str, option: str = "--at") -> str:
 
 
 def tree_path(config: Config, route: str, text: str) -> str:
-    """Gives a path of the tree as the ledger knows it: relative, or absolute below the route's folder; Usage."""
+    """Return a path of the tree as the ledger knows it: relative, or absolute below the route's folder; Usage."""
     own = str(tree_config(config, route).folder)
     path = told(text)
     if path == own or path.startswith(f"{own}/"):
@@ -121,7 +121,7 @@ def tree_path(config: Config, route: str, text: str) -> str:
 
 
 def look_back(config: Config, route: str, path: str, moment: str, *, deep: bool) -> Sight:
-    """Lists what lay at or below a path, folder by folder or, `deep`, file by file.
+    """List what lay at or below a path, folder by folder or, `deep`, file by file.
 
     NothingFound when a path was named and nothing lay there.
     """
@@ -149,7 +149,7 @@ def _entries(found: Sequence[PlacedVersion], prefix: str, *, deep: bool) -> Iter
 
 
 def compare(config: Config, route: str, before: str, after: str, path: str = "") -> Comparison:
-    """Compares a tree, or what is below a path of it, at two moments; Usage when the later comes first."""
+    """Compare a tree, or what is below a path of it, at two moments; Usage when the later comes first."""
     if before > after:
         raise Usage("the first timestamp is later than the second", advice="Give the earlier one first.")
     prefix = tree_path(config, route, path)
@@ -159,7 +159,7 @@ def compare(config: Config, route: str, before: str, after: str, path: str = "")
 
 
 def _changes(found: Sequence[Difference]) -> list[Changed]:
-    """Pairs what went from one path with what came at another because a folder was renamed."""
+    """Pair what went from one path with what came at another because a folder was renamed."""
     moved: dict[tuple[object, ...], list[VersionRow]] = {}
     for part in found:
         if part.before is not None and part.after is None and part.before.ended == "moved":

@@ -32,24 +32,24 @@ class SessionView:
 
 
 def projects_of(server: XnatServer) -> tuple[ProjectHeld, ...]:
-    """Lists the projects that this account can read."""
+    """List the projects that this account can read."""
     return projects.listed(server.client)
 
 
 def scans_of(server: XnatServer, session: SessionHeld) -> tuple[ScanHeld, ...]:
-    """Lists the scans of a session."""
+    """List the scans of a session."""
     return scans.listed(server.client, session.id)
 
 
 def resources_of(server: XnatServer, session: SessionHeld, scan: str | None) -> tuple[ResourceHeld, ...]:
-    """Lists a session's own resources, or those of one scan; NotThere when there is no such scan."""
+    """List a session's own resources, or those of one scan; NotThere when there is no such scan."""
     if scan is None:
         return resources.of_session(server.client, session.id)
     return resources.of_scan(server.client, session.id, scan)
 
 
 def scans_named(server: XnatServer, session: SessionHeld, text: str) -> frozenset[str] | None:
-    """Reads `1,2,3`; None for `*`, which means all.  NotThere when one of them is not in the session."""
+    """Read `1,2,3`; None for `*`, which means all.  NotThere when one of them is not in the session."""
     wanted = frozenset(part.strip() for part in text.split(",") if part.strip())
     if wanted == {"*"}:
         return None
@@ -64,7 +64,7 @@ def scans_named(server: XnatServer, session: SessionHeld, text: str) -> frozense
 
 
 def session_named(server: XnatServer, profile: Profile, name: str, project: str | None) -> SessionHeld:
-    """Finds a session.  Without `-P` the default project is searched first, and then accession IDs everywhere."""
+    """Find a session.  Without `-P` the default project is searched first, and then accession IDs everywhere."""
     if project is not None or profile.project is None:
         return sessions.one(server.client, name, project)
     try:
@@ -77,7 +77,7 @@ def session_named(server: XnatServer, profile: Profile, name: str, project: str 
 
 
 def sessions_of(server: XnatServer, project: str, subject: str | None, modality: str | None) -> list[SessionHeld]:
-    """Lists the sessions of a project, of one subject (by label or accession ID), of one modality."""
+    """List the sessions of a project, of one subject (by label or accession ID), of one modality."""
     return [
         held
         for held in sessions.listed(server.client, project)
@@ -87,7 +87,7 @@ def sessions_of(server: XnatServer, project: str, subject: str | None, modality:
 
 
 def subjects_of(server: XnatServer, project: str) -> list[tuple[SubjectHeld, int]]:
-    """Lists the subjects of a project, each with the number of its imaging sessions there, in two requests."""
+    """List the subjects of a project, each with the number of its imaging sessions there, in two requests."""
     held = subjects.listed(server.client, project)
     counts: dict[str, int] = {}
     for session in sessions.listed(server.client, project):
@@ -96,7 +96,7 @@ def subjects_of(server: XnatServer, project: str) -> list[tuple[SubjectHeld, int
 
 
 def session_view(server: XnatServer, session: SessionHeld) -> SessionView:
-    """Looks into a session; one found by its accession ID alone gets the label of its subject from its project."""
+    """Look into a session; one found by its accession ID alone gets the label of its subject from its project."""
     if not session.subject and session.project:
         alike = (held for held in sessions.listed(server.client, session.project) if held.id == session.id)
         session = next(alike, session)
@@ -106,6 +106,6 @@ def session_view(server: XnatServer, session: SessionHeld) -> SessionView:
 
 
 def project_view(server: XnatServer, project: str) -> ProjectView:
-    """Looks into a project; NotThere when it is absent or hidden."""
+    """Look into a project; NotThere when it is absent or hidden."""
     held = projects.one(server.client, project)
     return ProjectView(held, len(subjects.listed(server.client, held.id)), len(sessions.listed(server.client, held.id)))

@@ -38,7 +38,7 @@ class Found:
 
     @property
     def is_empty(self) -> bool:
-        """Tells whether the ledger knows nothing of that name."""
+        """Return whether the ledger knows nothing of that name."""
         return not (self.items or self.versions or self.owners or self.unplaced)
 
     @property
@@ -104,7 +104,7 @@ def _number(letter: str, name: str) -> int | None:
 
 
 def _versions(config: Config, ledger: Ledger, what: str) -> list[list[VersionRow]]:
-    """Finds the versions by path, each path's in the order of time."""
+    """Find the versions by path, each path's in the order of time."""
     tail, routes = _place(config, what)
     groups: dict[tuple[str, str], list[VersionRow]] = {}
     for row in ledger.find_versions(tail) if tail else ():
@@ -114,7 +114,7 @@ def _versions(config: Config, ledger: Ledger, what: str) -> list[list[VersionRow
 
 
 def _place(config: Config, what: str) -> tuple[str, set[str] | None]:
-    """Reads an absolute path in a tree: relative, with the routes that keep files there; else None: of any route."""
+    """Read an absolute path in a tree: relative, with the routes that keep files there; else None: of any route."""
     tail = what.rstrip("/")
     for route in config.tree_routes.values():
         if tail.startswith(f"{route.folder}/"):

@@ -65,7 +65,7 @@ class PlanReport:
 
 
 def plan(app: App, names: Sequence[str], *, progress: Progress) -> PlanReport:
-    """Plans the named routes (all, if none is named); settling is taken as over."""
+    """Plan the named routes (all, if none is named); settling is taken as over."""
     routes = {name: replace(route, settle_s=0.0) for name, route in app.routes(names).items()}
     report = PlanReport()
     with app.rehearsal(routes, progress) as world:
@@ -101,7 +101,7 @@ def _without_server(part: ItemPlan, errors: list[XnatsyncError]) -> ItemPlan:
 
 
 def _plan_items(world: World, route: DropRoute) -> Iterator[ItemPlan]:
-    """Plans every living item, also one that comes to be when a file turns out to belong to a study."""
+    """Plan every living item, also one that comes to be when a file turns out to belong to a study."""
     seen: set[int] = set()
     while items := [item for item in world.ledger.items(route=route.name) if item.id not in seen]:
         for item in items:
@@ -111,7 +111,7 @@ def _plan_items(world: World, route: DropRoute) -> Iterator[ItemPlan]:
 
 
 def _plan_item(world: World, item: ItemRow) -> ItemPlan | None:
-    """Plans an item; None when it is gone, or has become a part of another."""
+    """Plan an item; None when it is gone, or has become a part of another."""
     if item.phase in {ItemPhase.SEEN, ItemPhase.LEFT} and item.hold != "person":
         step_item(world, item)
         if world.ledger.has_item(item.id) and world.ledger.item(item.id).phase is ItemPhase.SEEN:

@@ -39,7 +39,7 @@ class Profile:
     config: Config = field(default_factory=Config, repr=False)
 
     def project_or_default(self, project: str | None) -> str:
-        """Gives the project asked for, else the default; Usage when there is neither."""
+        """Return the project asked for, else the default; Usage when there is neither."""
         if found := project or self.project:
             return found
         table = "" if self.name == ENVIRONMENT else f"[servers.{self.name}] or "
@@ -76,7 +76,7 @@ def choose(config_file: Path | None, name: str | None, ask: Ask | None = None) -
 
 
 def write_profile(path: Path, name: str, *, url: str | None, user: str | None, project: str | None) -> bool:
-    """Writes a server into the configuration file, or changes what is given of one; True when it is new.
+    """Write a server into the configuration file, or change what is given of one; True when it is new.
 
     A new one takes address and account from the environment when they are not given.
     """
@@ -101,7 +101,7 @@ def write_profile(path: Path, name: str, *, url: str | None, user: str | None, p
 
 @contextmanager
 def connected(profile: Profile, stop: threading.Event | None = None, workers: int = 1) -> Iterator[XnatServer]:
-    """Opens a connection, and logs out at the end."""
+    """Open a connection, and logs out at the end."""
     server = profile.server
     stop = stop or threading.Event()
     connections = max(server.connections, workers + 1)
@@ -118,7 +118,7 @@ def _configured(config: Config, name: str, *, alone: bool, ask: Ask | None = Non
 
 
 def _login(name: str, server: ServerConfig, *, alone: bool, ask: Ask | None) -> Credentials:
-    """Finds a configured server's credentials; XNAT_USER and XNAT_PASS serve where only one server can be meant."""
+    """Find a configured server's credentials; XNAT_USER and XNAT_PASS serve where only one server can be meant."""
     try:
         return credentials(name, server)
     except CredentialsMissing:
@@ -131,7 +131,7 @@ def _login(name: str, server: ServerConfig, *, alone: bool, ask: Ask | None) -> 
 
 
 def _from_environment(config: Config, url_name: str, user_name: str, password_name: str) -> Profile:
-    """Takes address and credentials from the environment, and what the file says about the very same address."""
+    """Take address and credentials from the environment, and what the file says about the very same address."""
     url = os.environ[url_name].rstrip("/")
     alike = [server for server in config.servers.values() if server.base_url == url]
     server = alike[0] if alike else _server(url, url_name)
@@ -165,6 +165,6 @@ def _path(config_file: Path | None) -> Path:
 
 
 def _config_if_any(config_file: Path | None) -> Config:
-    """Reads the configuration if there is one; a file that was named must be there."""
+    """Read the configuration if there is one; a file that was named must be there."""
     path = _path(config_file)
     return load(path) if config_file is not None or path.exists() else Config()

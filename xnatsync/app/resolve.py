@@ -102,7 +102,7 @@ def _keys(config: Config, ledger: Ledger, name: str) -> list[tuple[str, int]]:
 
 
 def _remind(ledger: Ledger, number: int) -> Reminded:
-    """Lets an owner that waits for its next try have it now; the hold itself is what makes the next run look."""
+    """Let an owner that waits for its next try have it now; the hold itself is what makes the next run look."""
     row = ledger.owner(number)
     if row.hold == "retry" and row.code is not None:
         ledger.hold_owner(

@@ -70,7 +70,7 @@ class RestoreReport:
 
 
 def restore(app: App, route: str, paths: Sequence[str], moment: str, target: Path) -> RestoreReport:
-    """Copies what lay at or below some paths at a moment to the same paths below a folder.
+    """Copy what lay at or below some paths at a moment to the same paths below a folder.
 
     Usage when the folder is one of a route's, or holds one; NothingFound when one of the paths was not there: then
     nothing is copied at all.  DiskFull, DiskUnwell: what came before stays, and a second call goes on.  The ledger is
@@ -128,7 +128,7 @@ class _Copying:
         self._places: dict[bytes, list[Where]] | None = None
 
     def copy(self, placed: PlacedVersion) -> str:
-        """Copies one file from the first place that holds it; tells which."""
+        """Copy one file from the first place that holds it; say which."""
         version = placed.version
         lies = handed_out(self.ways, self.folder, version.path, version.size, version.sha256)
         if lies:

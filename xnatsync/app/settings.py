@@ -16,7 +16,7 @@ from xnatsync.routes.tree.push_settings import PushRoute
 
 
 def drop_route(name: str, config: DropConfig, settle_s: float | None = None) -> DropRoute:
-    """Turns the configuration of a route into the engine's settings."""
+    """Turn the configuration of a route into the engine's settings."""
     return DropRoute(
         name=name,
         folder=Path(config.folder),
@@ -54,7 +54,7 @@ def drop_route(name: str, config: DropConfig, settle_s: float | None = None) -> 
 
 
 def mirror_route(name: str, config: MirrorConfig, today: date) -> MirrorRoute:
-    """Turns the configuration of a mirror into the engine's settings."""
+    """Turn the configuration of a mirror into the engine's settings."""
     return MirrorRoute(
         name=name,
         server=config.server,
@@ -72,7 +72,7 @@ def mirror_route(name: str, config: MirrorConfig, today: date) -> MirrorRoute:
 
 
 def push_route(name: str, config: PushConfig, today: date) -> PushRoute:
-    """Turns the configuration of a push into the engine's settings."""
+    """Turn the configuration of a push into the engine's settings."""
     return PushRoute(
         name=name,
         server=config.server,

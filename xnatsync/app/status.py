@@ -32,7 +32,7 @@ class Standing:
 
     @property
     def is_held(self) -> bool:
-        """Tells whether it waits for a person."""
+        """Return whether it waits for a person."""
         return self.item.hold == "person" or any(unit.hold == "person" for unit in self.units)
 
 
@@ -101,7 +101,7 @@ class Diary:
 
 @contextmanager
 def reading(config: Config) -> Iterator[Ledger | None]:
-    """Opens the ledger for reading; None when there is none yet."""
+    """Open the ledger for reading; None when there is none yet."""
     from xnatsync.ledger.open import open_ledger
 
     if not config.ledger.path.exists():
@@ -115,7 +115,7 @@ def reading(config: Config) -> Iterator[Ledger | None]:
 
 
 def overview(config: Config, route: str | None = None) -> Overview:
-    """Tells how every route stands, or one; RouteUnknown when neither configuration nor ledger knows it."""
+    """Say how every route stands, or one; RouteUnknown when neither configuration nor ledger knows it."""
     with reading(config) as ledger:
         phases = ledger.phase_counts() if ledger is not None else {}
         trees = ledger.mirror_counts() if ledger is not None else {}
@@ -206,7 +206,7 @@ def _standing(config: Config, ledger: Ledger, item: ItemRow) -> Standing:
 
 
 def diary(config: Config, limit: int) -> Diary:
-    """Gives the newest events, the oldest of them first, and the runs since the first of them."""
+    """Return the newest events, the oldest of them first, and the runs since the first of them."""
     with reading(config) as ledger:
         if ledger is None:
             return Diary()

@@ -65,7 +65,7 @@ class Tale:
 
 
 def tell(config: Config, what: str) -> Tale:
-    """Tells everything about a path, a UID, a session, `12`, `u7` or `o3`; NothingFound when the ledger knows none."""
+    """Tell everything about a path, a UID, a session, `12`, `u7` or `o3`; NothingFound when the ledger knows none."""
     with reading(config) as ledger:
         if ledger is None:
             raise NothingFound("there is no ledger yet: nothing was ever synchronised")

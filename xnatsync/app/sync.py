@@ -72,7 +72,7 @@ class SyncReport:
 
     @staticmethod
     def is_held(report: ItemReport) -> bool:
-        """Tells whether an item waits for a person."""
+        """Return whether an item waits for a person."""
         return report.item.hold == "person" or any(part.unit.hold == "person" for part in report.units)
 
 
@@ -87,7 +87,7 @@ def sync(
     patience_s: float | None = None,
     on_bug: Callable[[str], None] = lambda trace: None,
 ) -> SyncReport:
-    """Runs the named routes (all, if none is named) until nothing more can be done now."""
+    """Run the named routes (all, if none is named) until nothing more can be done now."""
     routes = app.routes(names, settle_s)
     report = SyncReport()
     with app.world(routes, progress, cause="command") as world:
@@ -120,7 +120,7 @@ def sync(
 
 
 def _used(app: App, names: Sequence[str]) -> list[str]:
-    """Lists what this run had to do with, as pauses are called."""
+    """List what this run had to do with, as pauses are called."""
     chosen = names or list(app.config.routes)
     servers = sorted({app.config.routes[name].server for name in chosen})
     return [LEDGER, *(f"route {name}" for name in chosen), *(f"server {name}" for name in servers)] + [
@@ -143,13 +143,13 @@ def _discover(world: World, dispatcher: Dispatcher, report: SyncReport) -> list[
 
 
 def touched_items(world: World, before: Sequence[int]) -> list[int]:
-    """Lists the items of this run: those it began with, and strangers that became items meanwhile."""
+    """List the items of this run: those it began with, and strangers that became items meanwhile."""
     living = [item.id for name in world.routes for item in world.ledger.items(route=name)]
     return sorted({number for number in [*before, *living] if world.ledger.has_item(number)})
 
 
 def report_item(world: World, item_id: int) -> ItemReport:
-    """Reads back how an item fared, by its manifest of today: what was planned for a former one is over."""
+    """Read back how an item fared, by its manifest of today: what was planned for a former one is over."""
     ledger = world.ledger
     item = ledger.item(item_id)
     route = world.routes.get(item.route)

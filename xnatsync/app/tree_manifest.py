@@ -62,7 +62,7 @@ class TreeList:
 
 
 def tree_list(config: Config, route: str, at: str | None = None) -> TreeList:
-    """Lists what lay in a tree at a moment; without one, since it last changed.
+    """List what lay in a tree at a moment; without one, since it last changed.
 
     The same ledger gives the same list, down to the byte.  NothingFound when nothing had ever lain in it.
     """
@@ -79,7 +79,7 @@ def tree_list(config: Config, route: str, at: str | None = None) -> TreeList:
 
 
 def write_list(config: Config, file: Path, text: str) -> bool:
-    """Writes a list to a new file; False when exactly this lies there already.
+    """Write a list to a new file; False when exactly this lies there already.
 
     PlaceTaken when something else does; Usage when it would lie in the folder of a route.
     """
@@ -119,7 +119,7 @@ class _Labels:
         self._known: dict[str, tuple[str, str]] = {}
 
     def of(self, version: VersionRow) -> tuple[str, str]:
-        """Gives both, "" for what the path does not tell."""
+        """Return both, "" for what the path does not tell."""
         if not version.label:  # metadata, which lie among other folders
             return self._read(version.path)
         folder = version.path.rpartition("/")[0]

@@ -56,7 +56,7 @@ class TreeTale:
 
 
 def tell_trees(ledger: Ledger, found: Found) -> TreeTale:
-    """Tells of every path that is called so, or ends so, and of every owner of that label or ID."""
+    """Tell of every path that is called so, or ends so, and of every owner of that label or ID."""
     stories = [_path_story(ledger, rows) for rows in found.versions[:PATHS_MAX]]
     stories += [_owner_story(ledger, row) for row in found.owners[:PATHS_MAX]]
     more = sum(max(0, len(part) - PATHS_MAX) for part in (found.versions, found.owners, found.unplaced))

@@ -81,7 +81,7 @@ def run_mirrors(
     settle_s: float | None = None,
     recheck: bool = False,
 ) -> list[MirrorReport]:
-    """Runs the mirrors and pushes among the named routes, one after the other, on a ledger open for this run.
+    """Run the mirrors and pushes among the named routes, one after the other, on a ledger open for this run.
 
     Pushes go first: what they send, a mirror of the same tree then finds on both sides.  `settle_s` stands in for the
     settle time of the pushes; `recheck`: everything is looked at file by file.
@@ -100,7 +100,7 @@ def run_mirrors(
 
 
 def plan_mirrors(app: App, ledger: Ledger, run_id: int, names: Sequence[str], progress: Progress) -> list[MirrorPlan]:
-    """Plans the mirrors among the named routes; `ledger` is a copy that is forgotten."""
+    """Plan the mirrors among the named routes; `ledger` is a copy that is forgotten."""
     return list(_plans(app, ledger, run_id, names, progress, "mirror"))
 
 

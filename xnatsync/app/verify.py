@@ -55,7 +55,7 @@ class Asked:
 
 
 def verify(app: App, names: Sequence[str], asked: Asked, *, progress: Progress) -> VerifyReport:
-    """Verifies the named routes (all, if none is named).
+    """Verify the named routes (all, if none is named).
 
     Nothing is changed but the ledger's own notes of what was seen, so it works beside a run; with `repair`, what is
     wrong is made due, and nobody else may work with the ledger: LedgerHeld.
@@ -107,7 +107,7 @@ def _outcome(report: VerifyReport) -> str:
 
 @contextmanager
 def _looking(app: App, progress: Progress, *, alone: bool) -> Iterator[Looking]:
-    """Opens the ledger for one run; `alone`: for this process only.  Routes stay as the last run knew them."""
+    """Open the ledger for one run; `alone`: for this process only.  Routes stay as the last run knew them."""
     path = app.config.ledger.path
     with hold(path) if alone else nullcontext():
         ledger = app.make_ledger() if alone else open_ledger(path, beside=True)
@@ -158,7 +158,7 @@ class _Run:
         self.wrong: list[Looked] = []  # mended when everything was looked at: it must not change meanwhile
 
     def route(self, examiner: Examiner, name: str) -> None:
-        """Verifies what is asked of it."""
+        """Verify what is asked of it."""
         try:
             known = [target for target in examiner.targets() if self.asked.scope.takes(target)]
             chosen, going_on = self._chosen(examiner, name, known)
@@ -183,7 +183,7 @@ class _Run:
         return self.halted or self.looking.stopping()
 
     def _chosen(self, examiner: Examiner, name: str, known: Sequence[Target]) -> tuple[list[Target], Round | None]:
-        """Takes what is asked for; where runs take one part each, with how far they have come."""
+        """Take what is asked for; where runs take one part each, with how far they have come."""
         last, sample = self._last(examiner, name, known), self.asked.sample
         if sample is None or sample.parts is None:
             return pick(known, last, sample), None
@@ -198,13 +198,13 @@ class _Run:
         self.looking.ledger.note_position(name, self._round(examiner), position, self.looking.now())
 
     def _round(self, examiner: Examiner) -> str:
-        """Names the runs that belong together: of the same parts, as deep, of the same scope."""
+        """Name the runs that belong together: of the same parts, as deep, of the same scope."""
         assert self.asked.sample is not None
         scope = hashlib.sha256(repr(self.asked.scope).encode()).hexdigest()[:12]
         return f"verify 1/{self.asked.sample.parts} {examiner.depth} {scope}"
 
     def _last(self, examiner: Examiner, name: str, known: Sequence[Target]) -> dict[Target, int]:
-        """Tells how late each target was last verified, at least as deeply as it is now; never: it is not there."""
+        """Say how late each target was last verified, at least as deeply as it is now; never: it is not there."""
         if self.asked.sample is None:
             return {}
         late: dict[int, int] = {}
@@ -273,7 +273,7 @@ class _Run:
             self.wrong.append(looked)
 
     def _unkeep(self, unkept: Unkept) -> None:
-        """Notes that a filed copy is gone; told once, by the run that finds it so."""
+        """Note that a filed copy is gone; told once, by the run that finds it so."""
         ledger, now = self.looking.ledger, self.looking.now()
         with ledger.write():
             if not ledger.unkeep(unkept.item_id, now):
@@ -284,7 +284,7 @@ class _Run:
 
 
 def _may_pass(found: Finding) -> bool:
-    """Tells whether a run that was at work with a file at that moment may be why it is not the same."""
+    """Return whether a run that was at work with a file at that moment may be why it is not the same."""
     return found.verdict in DIFFERENCES or (found.side != "server" and found.verdict is Verdict.UNVERIFIABLE)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def main() -> None:
-    """Runs the program with the arguments of the process; never returns."""
+    """Run the program with the arguments of the process; never returns."""
     import sys
 
     from xnatsync.cli.program import run

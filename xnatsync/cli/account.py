@@ -11,7 +11,7 @@ from xnatsync.views.blocks import Line
 
 
 def register(program: typer.Typer) -> None:
-    """Adds the commands of this module."""
+    """Add the commands of this module."""
     program.command()(whoami)
     group = typer.Typer(help="The account on a server.", rich_markup_mode=None, no_args_is_help=True)
     group.callback()(lambda: None)

@@ -15,7 +15,7 @@ from xnatsync.views.blocks import Line, Tone
 
 
 def register(program: typer.Typer) -> None:
-    """Adds the command of this module."""
+    """Add the command of this module."""
     program.command()(audit)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def register(program: typer.Typer) -> None:
-    """Adds the commands of this module."""
+    """Add the commands of this module."""
     group = typer.Typer(help="Check, show or extend the configuration.", rich_markup_mode=None, no_args_is_help=True)
     group.command()(check)
     group.command()(show)

@@ -13,7 +13,7 @@ from xnatsync.cli.shell import Shell
 
 
 def register(program: typer.Typer) -> None:
-    """Adds the command of this module."""
+    """Add the command of this module."""
     program.command()(demo)
 
 

@@ -22,7 +22,7 @@ class Terminated(BaseException):
 
 
 def leave(shell: Shell, error: XnatsyncError) -> int:
-    """Tells of an error in the form that was asked for; gives its exit code."""
+    """Tell of an error in the form that was asked for; return its exit code."""
     shell.to_log(lambda log: log.failed(error.code, "command"))
     if shell.is_json and not shell.lists:
         shell.screen.document(document(shell.command, {"error": error_fields(error)}, shell.calling))
@@ -31,7 +31,7 @@ def leave(shell: Shell, error: XnatsyncError) -> int:
 
 
 def leave_bug(shell: Shell, error: Exception) -> int:
-    """Tells of our own mistake.  An unknown exception's message may hold anything, so it is shown only under `-v`."""
+    """Tell of our own mistake.  An unknown exception's message may hold anything, so it is shown only under `-v`."""
     place = traceback.extract_tb(error.__traceback__)
     where = f" in {Path(place[-1].filename).name}, line {place[-1].lineno}" if place else ""
     trace = "".join(traceback.format_exception(error))
@@ -47,7 +47,7 @@ def leave_bug(shell: Shell, error: Exception) -> int:
 
 @contextmanager
 def terminated_by_signal() -> Iterator[None]:
-    """Lets SIGTERM end whatever runs, in order: files are closed, and the exit code says what happened."""
+    """Let SIGTERM end whatever runs, in order: files are closed, and the exit code says what happened."""
 
     def end(number: int, frame: FrameType | None) -> None:
         raise Terminated
@@ -70,7 +70,7 @@ _ACTS = frozenset({"sync", "verify", "retry", "dismiss", "accept", "demo", "mirr
 
 
 def by_loss(shell: Shell, code: int) -> int:
-    """Gives the exit code of a command whose result may not have been read to its end."""
+    """Return the exit code of a command whose result may not have been read to its end."""
     lost = shell.loss.error
     if lost is None:
         return code
@@ -82,7 +82,7 @@ def by_loss(shell: Shell, code: int) -> int:
 
 
 def by_signal(received: list[int], otherwise: int) -> int:
-    """Gives the exit code of a run that a signal may have cut short."""
+    """Return the exit code of a run that a signal may have cut short."""
     if not received:
         return otherwise
     return Exit.TERMINATED if received[0] == signal.SIGTERM else Exit.INTERRUPTED

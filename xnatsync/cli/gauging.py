@@ -22,7 +22,7 @@ _PER_SECOND = 8
 
 @contextmanager
 def gauging(screen: Screen) -> Iterator[Gauge]:
-    """Shows how far the download inside the block is."""
+    """Show how far the download inside the block is."""
     if not screen.is_live:
         yield Gauge(lambda text: screen.say(Line(text, Tone.DIM)))
         return
@@ -38,7 +38,7 @@ def gauging(screen: Screen) -> Iterator[Gauge]:
 
 
 def headline(seen: Reading) -> str:
-    """Says in one line how far a download is."""
+    """Say in one line how far a download is."""
     if not seen.goal_files:
         return "looking"
     parts = [f"{seen.files} of {seen.goal_files} files", f"{size(max(seen.bytes, 0))} of {size(seen.goal_bytes)}"]
@@ -50,7 +50,7 @@ def headline(seen: Reading) -> str:
 
 
 def bar(seen: Reading) -> str:
-    """Draws the share that came."""
+    """Draw the share that came."""
     share = min(1.0, max(0.0, seen.bytes / seen.goal_bytes)) if seen.goal_bytes else 0.0
     full = round(share * _BAR)
     return "━" * full + "╌" * (_BAR - full)

@@ -84,7 +84,7 @@ def explain(command: Any, path: tuple[str, ...] = ()) -> None:
 
 
 def register(program: typer.Typer) -> None:
-    """Adds the command of this module."""
+    """Add the command of this module."""
     program.command(name="help")(help_)
 
 

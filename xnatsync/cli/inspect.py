@@ -15,7 +15,7 @@ _HISTORY_MAX = 100_000
 
 
 def register(program: typer.Typer) -> None:
-    """Adds the commands of this module."""
+    """Add the commands of this module."""
     program.command()(status)
     program.command()(history)
     program.command()(why)

@@ -45,7 +45,7 @@ def _plain(note: Note) -> Line:
 
 
 def headline(seen: Snapshot) -> str:
-    """Says in one line how far a run is, or what it waits for and how long still."""
+    """Say in one line how far a run is, or what it waits for and how long still."""
     if seen.wait_s is not None and seen.wait_s >= 1:
         return f"waiting, again in {seen.wait_s:.0f} s: {printable(seen.wait_why)}"
     if seen.goal_bytes == 0 and seen.fetch_bytes:
@@ -64,7 +64,7 @@ def _pace(seen: Snapshot) -> list[str]:
 
 
 def bar(seen: Snapshot) -> str:
-    """Draws the share that was sent, or fetched where nothing is sent; nothing that is full while there is a wait."""
+    """Draw the share that was sent, or fetched where nothing is sent; nothing that is full while there is a wait."""
     if seen.wait_s is not None and seen.wait_s >= 1:
         return "┄" * _BAR
     done, goal = (seen.sent_bytes, seen.goal_bytes) if seen.goal_bytes else (seen.fetched_bytes, seen.fetch_bytes)

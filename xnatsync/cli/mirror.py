@@ -27,7 +27,7 @@ class Form(StrEnum):
 
 
 def register(program: typer.Typer) -> None:
-    """Adds the commands of this module."""
+    """Add the commands of this module."""
     group = typer.Typer(help="What was in the tree of a mirror, and when.", rich_markup_mode=None, no_args_is_help=True)
     group.command(name="ls")(list_tree)
     group.command(name="diff")(diff)

@@ -52,7 +52,7 @@ _CLICK_EXCEPTION = typer.BadParameter.__mro__[2]
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Runs the program and gives its exit code; never raises.  The log, where one is wanted, ends with that code."""
+    """Run the program and return its exit code; never raises.  The log, where one is wanted, ends with that code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     shell = Shell(output=_output_wanted(given))
     code = _ended(given, shell)
@@ -114,7 +114,7 @@ def _show_warnings(shell: Shell) -> None:
 
 
 def build() -> typer.Typer:
-    """Builds the tree of commands."""
+    """Build the tree of commands."""
     program = typer.Typer(
         name="xnatsync",
         help="Send imaging data to XNAT, prove that it arrived, and keep the receipt.",
@@ -161,7 +161,7 @@ def _options(
 
 
 def _usage(error: Exception) -> Usage:
-    """Turns what the parser says into one of our errors; names the command whose help tells more."""
+    """Turn what the parser says into one of our errors; name the command whose help tells more."""
     words = error.format_message() if hasattr(error, "format_message") else str(error)
     ctx = getattr(error, "ctx", None)
     if ctx is None:
@@ -180,7 +180,7 @@ def _completion_as_click_asks() -> None:
 
 
 def _output_wanted(given: Sequence[str]) -> Output:
-    """Looks ahead for the form of the output, so that even a usage error is told in it."""
+    """Look ahead for the form of the output, so that even a usage error is told in it."""
     for word, following in zip_longest(given, given[1:]):
         if word in {"-ojson", "--output=json"} or (word in {"-o", "--output"} and following == "json"):
             return Output.JSON

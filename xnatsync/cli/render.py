@@ -48,37 +48,37 @@ class Screen:
         self._colour = colour and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
     def result(self, blocks: Iterable[Block]) -> None:
-        """Prints what was asked for."""
+        """Print what was asked for."""
         self._write(streams.stdout(self._loss), blocks)
 
     def document(self, text: str) -> None:
-        """Prints a machine-readable document, exactly as it is."""
+        """Print a machine-readable document, exactly as it is."""
         stream = streams.stdout(self._loss)
         stream.write(text + "\n")
         stream.flush()
 
     def exact(self, text: str) -> None:
-        """Prints text for programs as UTF-8 with plain line ends: the same bytes everywhere."""
+        """Print text for programs as UTF-8 with plain line ends: the same bytes everywhere."""
         streams.stdout(self._loss).write_bytes(text.encode("utf-8", "surrogatepass"))
 
     def say(self, *blocks: Block | str) -> None:
-        """Prints talk; nothing under `--quiet`."""
+        """Print talk; nothing under `--quiet`."""
         if not self.quiet:
             self._write(streams.stderr(), (Line(block) if isinstance(block, str) else block for block in blocks))
 
     def complain(self, blocks: Iterable[Block]) -> None:
-        """Prints an error; also under `--quiet`."""
+        """Print an error; also under `--quiet`."""
         self._write(streams.stderr(), blocks)
 
     def ask(self, question: str) -> bool:
-        """Asks on the terminal; only `y` and `yes` mean yes."""
+        """Ask on the terminal; only `y` and `yes` mean yes."""
         stream = streams.stderr()
         stream.write(f"{printable(question)} [y/N] ")
         stream.flush()
         return sys.stdin.readline().strip().casefold() in {"y", "yes"}
 
     def ask_for(self, what: str) -> str:
-        """Asks for a line on the terminal."""
+        """Ask for a line on the terminal."""
         stream = streams.stderr()
         stream.write(f"{printable(what)}: ")
         stream.flush()
@@ -86,17 +86,17 @@ class Screen:
 
     @property
     def can_ask(self) -> bool:
-        """Tells whether a person sits at the other end."""
+        """Return whether a person sits at the other end."""
         return sys.stdin is not None and sys.stdin.isatty() and streams.stderr().isatty()
 
     @property
     def is_live(self) -> bool:
-        """Tells whether stderr can show something that moves."""
+        """Return whether stderr can show something that moves."""
         return not self.quiet and streams.stderr().isatty() and os.environ.get("TERM") != "dumb"
 
     @property
     def has_colour(self) -> bool:
-        """Tells whether colours are wanted."""
+        """Return whether colours are wanted."""
         return self._colour
 
     def _write(self, stream: LossyStream, blocks: Iterable[Block]) -> None:
@@ -144,7 +144,7 @@ def _table(table: Table, width: int, calling: Calling) -> Iterator[tuple[str, To
 
 
 def _wrap(text: str, width: int, first: str, later: str) -> list[str]:
-    """Breaks at blanks only: a path, a UID or a command in backticks is never torn, so that it can be copied."""
+    """Break at blanks only: a path, a UID or a command in backticks is never torn, so that it can be copied."""
     whole = _SIGIL.sub(rf"\1{_BLANK}", _QUOTED.sub(lambda found: found[0].replace(" ", _BLANK), text))
     lines = textwrap.wrap(
         whole,

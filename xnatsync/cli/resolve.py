@@ -12,7 +12,7 @@ from xnatsync.core.errors import Exit
 
 
 def register(program: typer.Typer) -> None:
-    """Adds the commands of this module."""
+    """Add the commands of this module."""
     program.command()(retry)
     program.command()(dismiss)
 

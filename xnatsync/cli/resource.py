@@ -11,7 +11,7 @@ from xnatsync.core.errors import Exit
 
 
 def register(program: typer.Typer) -> None:
-    """Adds the commands of this module."""
+    """Add the commands of this module."""
     group = typer.Typer(help="The resources of a session or a scan.", rich_markup_mode=None, no_args_is_help=True)
     group.command(name="list")(list_resources)
     group.command(name="download")(download.resource)

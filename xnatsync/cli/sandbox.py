@@ -14,7 +14,7 @@ from xnatsync.core.errors import Exit
 
 
 def register(program: typer.Typer) -> None:
-    """Adds the command of this module."""
+    """Add the command of this module."""
     program.command()(sandbox)
 
 

@@ -13,7 +13,7 @@ from xnatsync.core.errors import Exit
 
 
 def register(program: typer.Typer) -> None:
-    """Adds the commands of this module."""
+    """Add the commands of this module."""
     group = typer.Typer(help="The imaging sessions of a project.", rich_markup_mode=None, no_args_is_help=True)
     group.command(name="list")(list_sessions)
     group.command()(show)

@@ -48,7 +48,7 @@ class Shell:
     screen: Screen = field(default_factory=Screen)
 
     def begin(self, command: str, output: Output | None, quiet: bool = False, *, lists: bool = False) -> None:
-        """Takes note of what is running; options given after the command win over those before it."""
+        """Take note of what is running; options given after the command win over those before it."""
         self.command, self.lists = command, lists
         self.output = output or self.output
         self.quiet = self.quiet or quiet
@@ -61,7 +61,7 @@ class Shell:
         self.to_log(lambda log: log.began(command))
 
     def refresh(self) -> None:
-        """Makes the screen follow the options."""
+        """Make the screen follow the options."""
         self.screen = Screen(colour=self.colour, quiet=self.quiet, loss=self.loss, calling=self.calling)
 
     @property
@@ -71,16 +71,16 @@ class Shell:
 
     @property
     def is_json(self) -> bool:
-        """Tells whether a program reads the result."""
+        """Return whether a program reads the result."""
         return self.output is Output.JSON
 
     @property
     def is_cells(self) -> bool:
-        """Tells whether the result is a table for a spreadsheet or for tools that read lines."""
+        """Return whether the result is a table for a spreadsheet or for tools that read lines."""
         return self.output in {Output.CSV, Output.TSV}
 
     def show(self, blocks: Iterable[Block], fields: Mapping[str, object]) -> None:
-        """Prints the result in the form that was asked for."""
+        """Print the result in the form that was asked for."""
         if self.is_json:
             self.screen.document(document(self.command, fields, self.calling))
         elif self.is_cells:
@@ -90,7 +90,7 @@ class Shell:
             self.screen.result(blocks)
 
     def show_rows(self, rows: Sequence[Mapping[str, object]], columns: Mapping[str, str], key: str = "id") -> None:
-        """Prints a listing: an array of objects, a table of the columns (key -> heading), or the keys alone (`-q`)."""
+        """Print a listing: an array of objects, a table of the columns (key -> heading), or the keys alone (`-q`)."""
         if self.is_json:
             self.screen.document(array(rows))
         elif self.is_cells:
@@ -102,7 +102,7 @@ class Shell:
             self.screen.result([_table(rows, columns)] if rows else [Line("nothing found", Tone.DIM)])
 
     def to_log(self, write: Callable[[Log], None]) -> None:
-        """Writes to the log file, where one is wanted; a log that cannot be written stops nothing."""
+        """Write to the log file, where one is wanted; a log that cannot be written stops nothing."""
         if self.log_file is not None:
             from xnatsync.report.log import open_log
 
@@ -110,12 +110,12 @@ class Shell:
                 write(log)
 
     def no_log(self, error: OSError) -> None:
-        """Says that the log cannot be written; whatever is to be done is done without it."""
+        """Say that the log cannot be written; whatever is to be done is done without it."""
         words = error.strerror or type(error).__name__
         self.screen.complain([Line(f"the log {self.log_file} cannot be written: {words}", Tone.WARN)])
 
     def config(self) -> Config:
-        """Reads the configuration; ConfigError names every problem in it."""
+        """Read the configuration; ConfigError names every problem in it."""
         from xnatsync.config.load import default_path, load
 
         return load(self.config_file if self.config_file is not None else default_path())

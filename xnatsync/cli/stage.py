@@ -68,19 +68,19 @@ class Stage:
         self._screen = screen
 
     def chapter(self, text: str) -> None:
-        """Begins a part."""
+        """Begin a part."""
         self._screen.result([Line(""), Line(text, Tone.HEAD)])
 
     def say(self, text: str) -> None:
-        """Says a sentence."""
+        """Say a sentence."""
         self._screen.result([Line(text, indent=2)])
 
     def good(self, text: str) -> None:
-        """Says that something went as it should."""
+        """Say that something went as it should."""
         self._screen.result([Line(f"✓ {text}", Tone.GOOD, indent=2)])
 
     def bad(self, text: str) -> None:
-        """Says that something did not."""
+        """Say that something did not."""
         self._screen.result([Line(f"✗ {text}", Tone.BAD, indent=2)])
 
     def at(self, config: Path) -> None:
@@ -88,13 +88,13 @@ class Stage:
         self._screen.calling = Calling(str(config))
 
     def report(self, report: SyncReport) -> None:
-        """Shows how a run went, as `sync` does."""
+        """Show how a run went, as `sync` does."""
         self._screen.result(sync_blocks(report))
 
     def tale(self, tale: Tale) -> None:
-        """Tells a story, as `why` does."""
+        """Tell a story, as `why` does."""
         self._screen.result(why_blocks(tale))
 
     def progress(self) -> AbstractContextManager[Progress]:
-        """Shows the progress of a run."""
+        """Show the progress of a run."""
         return watching(self._screen)

@@ -10,7 +10,7 @@ from xnatsync.core.errors import Exit
 
 
 def register(program: typer.Typer) -> None:
-    """Adds the commands of this module."""
+    """Add the commands of this module."""
     group = typer.Typer(help="The subjects of a project.", rich_markup_mode=None, no_args_is_help=True)
     group.callback()(lambda: None)
     group.command(name="list")(list_subjects)

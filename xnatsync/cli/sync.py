@@ -22,7 +22,7 @@ _WORKERS_MAX = 16
 
 
 def register(program: typer.Typer) -> None:
-    """Adds the commands of this module."""
+    """Add the commands of this module."""
     program.command()(sync)
     program.command()(plan)
 
@@ -115,7 +115,7 @@ def _plan(shell: Shell, routes: list[str] | tuple[str, ...], output: OutputOptio
 
 @contextmanager
 def watched(shell: Shell) -> Iterator[tuple[Progress, Log]]:
-    """Shows progress, and keeps a log where one is wanted: on stderr with `-v`, in a file with `--log-file`."""
+    """Show progress, and keep a log where one is wanted: on stderr with `-v`, in a file with `--log-file`."""
     from xnatsync.cli.live import watching
     from xnatsync.engine.progress import Progress
     from xnatsync.report.log import Log, open_log

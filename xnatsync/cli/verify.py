@@ -21,7 +21,7 @@ _WORKERS_MAX = 16
 
 
 def register(program: typer.Typer) -> None:
-    """Adds the command of this module."""
+    """Add the command of this module."""
     program.command()(verify)
 
 
@@ -132,7 +132,7 @@ def _asked(
 def _write(
     shell: Shell, html: Path | None, report: Path | None, found: VerifyReport, fields: dict[str, object], *, force: bool
 ) -> None:
-    """Writes the files that were asked for, each whole or not at all."""
+    """Write the files that were asked for, each whole or not at all."""
     from xnatsync import __version__
     from xnatsync.app.named_files import write_whole
     from xnatsync.views.jsonout import document

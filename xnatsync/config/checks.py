@@ -22,7 +22,7 @@ NO_SCHEDULE = "has no effect in this version, which has no service: let a timer 
 def crossed(
     text: str, ledger: LedgerConfig, servers: Mapping[str, ServerConfig], routes: Mapping[str, RouteConfig]
 ) -> Iterator[Problem]:
-    """Checks those parts against each other that are right in themselves."""
+    """Check those parts against each other that are right in themselves."""
     for name, server in servers.items():
         yield from _server(text, name, server)
     yield from _variables(text, servers)
@@ -206,7 +206,7 @@ def _home() -> Path:
 
 
 def _real(path: Path) -> Path:
-    """Follows links as far as the path exists, so that two spellings of one folder are seen to be one."""
+    """Follow links as far as the path exists, so that two spellings of one folder are seen to be one."""
     return Path(os.path.realpath(path))
 
 

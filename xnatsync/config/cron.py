@@ -18,7 +18,7 @@ _PART: Final = re.compile(r"(?:\*|(\w{1,3})(?:-(\w{1,3}))?)(?:/(\d{1,2}))?")
 
 
 def check_cron(text: str) -> tuple[frozenset[int], ...]:
-    """Gives the minutes, hours, days, months and weekdays (0 is Sunday) of a schedule; ValueError when it is none."""
+    """Return the minutes, hours, days, months and weekdays (0 is Sunday) of a schedule; ValueError when it is none."""
     parts = text.split()
     if len(parts) != len(_FIELDS):
         raise ValueError(

@@ -22,7 +22,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def set_server(path: Path, name: str, values: Mapping[str, str]) -> bool:
-    """Writes `values` into `[servers.NAME]`, which is added when it is not there; True when it was added.
+    """Write `values` into `[servers.NAME]`, which is added when it is not there; True when it was added.
 
     The file is replaced as a whole, and only by one that can be loaded: ConfigError otherwise, and nothing is changed.
     Nothing else in it changes: comments, keys, line ends; and nothing that somebody writes into it meanwhile is lost.

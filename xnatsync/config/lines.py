@@ -28,7 +28,7 @@ _PLAIN = re.compile(r"[^,\]}\n#]+")
 
 
 def find_line(text: str, path: Sequence[str | int]) -> int:
-    """Gives the line (from 1) of the key at a path, else of the nearest thing around it, else 1."""
+    """Return the line (from 1) of the key at a path, else of the nearest thing around it, else 1."""
     lines = key_lines(text)
     for depth in range(len(path), 0, -1):
         if (found := lines.get(tuple(path[:depth]))) is not None:
@@ -38,7 +38,7 @@ def find_line(text: str, path: Sequence[str | int]) -> int:
 
 @lru_cache(maxsize=1)  # every problem of a file asks
 def key_lines(text: str) -> dict[Key, int]:
-    """Gives the line of every key, table and element of a list in a text that is valid TOML."""
+    """Return the line of every key, table and element of a list in a text that is valid TOML."""
     return _Scanner(text).lines
 
 

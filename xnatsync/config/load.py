@@ -48,7 +48,7 @@ def default_path() -> Path:
 
 
 def load(path: Path) -> Config:
-    """Reads and checks a file; ConfigInvalid with every problem, ConfigError when it cannot be read."""
+    """Read and checks a file; ConfigInvalid with every problem, ConfigError when it cannot be read."""
     return check(path)[0]
 
 
@@ -99,7 +99,7 @@ class _Reading:
         self.problems: list[Problem] = []
 
     def config(self, data: Mapping[str, Any]) -> Config | None:
-        """Gives the whole when every part of it is right in itself."""
+        """Return the whole when every part of it is right in itself."""
         for key in data:
             if key not in Config.model_fields:
                 self._say((key,), unknown(key, list(Config.model_fields)))

@@ -94,7 +94,7 @@ class ServerConfig(Part):
 
     @property
     def is_local(self) -> bool:
-        """Tells whether the server is on this machine."""
+        """Return whether the server is on this machine."""
         host = urlsplit(self.url).hostname or ""
         try:
             return ipaddress.ip_address(host).is_loopback
@@ -156,7 +156,7 @@ class DropConfig(SelectionConfig):
 
     @property
     def quarrels(self) -> tuple[tuple[str, str], ...]:
-        """Lists keys that contradict each other: the key to change, and why."""
+        """List keys that contradict each other: the key to change, and why."""
         found = self._misread()
         if self.project is None and not self.rules:
             found.append(("project", "say where studies go: `project`, or `rules`"))

@@ -25,7 +25,7 @@ _WORDS = (
 
 
 def moment(text: str, now: datetime) -> str:
-    """Reads a moment and gives it as the ledger writes it; ValueError when it is none, or is still to come."""
+    """Read a moment and return it as the ledger writes it; ValueError when it is none, or is still to come."""
     words = text.strip()
     try:
         found = _read(words, now)

@@ -57,12 +57,12 @@ class ConfigInvalid(ConfigError):
 
 
 def problem_at(text: str, key: Sequence[str | int], words: str, *, warning: bool = False) -> Problem:
-    """Makes a problem of a key, with the line where it stands, or where it would have to stand."""
+    """Make a problem of a key, with the line where it stands, or where it would have to stand."""
     return Problem(find_line(text, key), named(key), _short(words, _WORDS_MAX), warning=warning)
 
 
 def named(key: Sequence[str | int]) -> str:
-    """Writes a key as people do: `routes.scanner.rules[2].when`; positions count from 1."""
+    """Write a key as people do: `routes.scanner.rules[2].when`; positions count from 1."""
     parts = [f"[{part + 1}]" if isinstance(part, int) else f".{_short(part, _WORD_MAX)}" for part in key]
     return "".join(parts).removeprefix(".") or "the file"
 
@@ -72,13 +72,13 @@ def _short(text: str, most: int) -> str:
 
 
 def suggestion(word: str, known: Sequence[str]) -> str:
-    """Says what was probably meant, else what there is."""
+    """Say what was probably meant, else what there is."""
     close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(sorted(known))}"
 
 
 def problems_of(text: str, above: Key, model: type[BaseModel], error: ValidationError) -> Iterator[Problem]:
-    """Says every error of a part in our words."""
+    """Say every error of a part in our words."""
     for found in error.errors(include_url=False, include_input=False):
         key = (*above, *(part for part in found["loc"] if part != "[key]"))
         if found["type"] == "quarrels":
@@ -89,7 +89,7 @@ def problems_of(text: str, above: Key, model: type[BaseModel], error: Validation
 
 
 def unknown(word: str, known: Sequence[str]) -> str:
-    """Says that there is no such key."""
+    """Say that there is no such key."""
     if word.lower() in _SECRETS:
         return _ELSEWHERE
     return f"there is no such key{suggestion(word, known)}"
@@ -111,7 +111,7 @@ def _words(key: Key, above: Key, model: type[BaseModel], error: Mapping[str, Any
 
 
 def _model_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel]:
-    """Finds the model of a table inside a part: tables, and lists of tables."""
+    """Find the model of a table inside a part: tables, and lists of tables."""
     for name in (part for part in path if isinstance(part, str)):
         annotation = model.model_fields[name].annotation
         for inner in (annotation, *getattr(annotation, "__args__", ())):

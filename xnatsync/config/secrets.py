@@ -30,12 +30,12 @@ class Credentials:
 
 
 def variable(server_name: str, what: str) -> str:
-    """Names the environment variable of a server: `XNATSYNC_<SERVER>_PASSWORD`."""
+    """Name the environment variable of a server: `XNATSYNC_<SERVER>_PASSWORD`."""
     return f"XNATSYNC_{re.sub(r'[^A-Za-z0-9]', '_', server_name).upper()}_{what}"
 
 
 def credentials(server_name: str, server: ServerConfig) -> Credentials:
-    """Finds user and password of a server; CredentialsMissing names every place that was looked at."""
+    """Find user and password of a server; CredentialsMissing names every place that was looked at."""
     user = os.environ.get(variable(server_name, "USER")) or server.user
     if not user:
         raise CredentialsMissing(
@@ -59,7 +59,7 @@ def credentials(server_name: str, server: ServerConfig) -> Credentials:
 
 
 def _from_file(path: Path) -> str:
-    """Reads a file with one line; an editor's byte order mark is no part of it.
+    """Read a file with one line; an editor's byte order mark is no part of it.
 
     What is examined is what is read, and no error repeats any of it.
     """
@@ -107,7 +107,7 @@ def _wrong(raw: bytes) -> tuple[str, str] | None:
 
 
 def _closed_to(path: Path) -> int:
-    """Gives the permissions that nobody may have.
+    """Return the permissions that nobody may have.
 
     systemd lets a service alone into its folder of credentials, by an access list that looks like a right of the group.
     """
@@ -116,7 +116,7 @@ def _closed_to(path: Path) -> int:
 
 
 def stored(url: str, user: str) -> str | None:
-    """Asks the keyring under the server's URL, so that a changed URL never gets another server's password.
+    """Ask the keyring under the server's URL, so that a changed URL never gets another server's password.
 
     A keyring that is locked or broken has no password for us; the error that follows says that it was asked.
     """

@@ -37,7 +37,7 @@ class SelectionConfig(Part):
         return {key: getattr(self, key) for key in KEYS if key in type(self).model_fields}
 
     def _misread(self) -> list[tuple[str, str]]:
-        """Lists keys whose words mean nothing: the key to change, and why."""
+        """List keys whose words mean nothing: the key to change, and why."""
         found = []
         for key, texts in self._keys.items():
             try:

@@ -17,14 +17,14 @@ _SIZES = {"big_file"}
 
 
 def as_dict(config: Config) -> dict[str, Any]:
-    """Gives the effective configuration as plain data, durations as words."""
+    """Return the effective configuration as plain data, durations as words."""
     data = config.model_dump() | {"routes": {name: _effective(route) for name, route in config.routes.items()}}
     shown: dict[str, Any] = _plain(data)
     return shown
 
 
 def as_toml(config: Config) -> str:
-    """Gives the effective configuration as TOML that can be loaded again."""
+    """Return the effective configuration as TOML that can be loaded again."""
     data = as_dict(config)
     lines = _table("ledger", data["ledger"])
     if data["defaults"]:
@@ -36,7 +36,7 @@ def as_toml(config: Config) -> str:
 
 
 def route_digest(route: RouteConfig) -> str:
-    """Digests a route's settings as they take effect: a change of it releases what is held for a person."""
+    """Digest a route's settings as they take effect: a change of it releases what is held for a person."""
     return hashlib.sha256(json.dumps(_plain(_effective(route)), sort_keys=True).encode()).hexdigest()
 
 

@@ -25,7 +25,7 @@ class LayoutConfig(Part):
     windows: StrictBool = False
 
     def parse(self, project: str) -> Layout:
-        """Reads the templates; `project` is the only one of the route, or ""."""
+        """Read the templates; `project` is the only one of the route, or ""."""
         texts: dict[Tier, str] = {tier: getattr(self, tier) for tier in TIERS if getattr(self, tier) != DEFAULTS[tier]}
         return Layout.parse(texts, project=project, windows=self.windows)
 
@@ -54,7 +54,7 @@ class TreeConfig(SelectionConfig, ABC):
         return self.layout.parse(projects[0] if len(projects) == 1 else "")
 
     def _broken(self) -> list[tuple[str, str]]:
-        """Lists keys whose words mean nothing: the key to change, and why."""
+        """List keys whose words mean nothing: the key to change, and why."""
         found = self._misread()
         try:
             Selection.parse(levels=self.levels)

@@ -59,7 +59,7 @@ def _cron(value: str) -> str:
 
 
 def waiting(value: float) -> float:
-    """Refuses a time in which no server can answer."""
+    """Refuse a time in which no server can answer."""
     if value < 1:
         raise ValueError("at least 1s: less would give up before the server can answer")
     return value
@@ -127,6 +127,6 @@ class Part(BaseModel):
 
 
 def quarrel(found: Sequence[tuple[str, str]]) -> PydanticCustomError:
-    """Makes an error of keys that contradict each other: the key to change, and why."""
+    """Make an error of keys that contradict each other: the key to change, and why."""
     words = "; ".join(f"{key}: {text}" for key, text in found)
     return PydanticCustomError("quarrels", "{words}", {"words": words, "quarrels": tuple(found)})

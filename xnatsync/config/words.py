@@ -12,7 +12,7 @@ _WORD = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*")
 
 
 def seconds(text: str) -> float:
-    """Reads a duration; parts may follow each other, the longer first: `1h30m`."""
+    """Read a duration; parts may follow each other, the longer first: `1h30m`."""
     total, position, last = 0.0, 0, float("inf")
     while position < len(text):
         found = _WORD.match(text, position)
@@ -26,7 +26,7 @@ def seconds(text: str) -> float:
 
 
 def duration(value_s: float) -> str:
-    """Writes a duration so that `seconds` reads it back, to the millisecond."""
+    """Write a duration so that `seconds` reads it back, to the millisecond."""
     rest_ms = round(value_s * 1000)
     words = ""
     for unit, size in sorted(_SECONDS.items(), key=lambda pair: -pair[1]):
@@ -36,7 +36,7 @@ def duration(value_s: float) -> str:
 
 
 def size_bytes(text: str) -> int:
-    """Reads a size; a decimal unit counts in thousands, a binary one (`MiB`) in 1024s."""
+    """Read a size; a decimal unit counts in thousands, a binary one (`MiB`) in 1024s."""
     found = _SIZE.fullmatch(text)
     unit = _BYTES.get(found.group(3)) if found is not None else None
     if found is None or unit is None:
@@ -46,6 +46,6 @@ def size_bytes(text: str) -> int:
 
 
 def size(value: int) -> str:
-    """Writes a size so that `size_bytes` reads back the same number."""
+    """Write a size so that `size_bytes` reads back the same number."""
     unit = max((unit for unit in _BYTES if unit != "KB" and value % _BYTES[unit] == 0), key=_BYTES.__getitem__)
     return f"{value // _BYTES[unit]}{unit}" if value else "0B"

@@ -6,7 +6,7 @@ from xnatsync.core.errors import XnatsyncError
 
 
 def advice_of(code: str) -> str:
-    """Gives the advice of the error of a code, "" when none has it."""
+    """Return the advice of the error of a code, "" when none has it."""
     waiting: list[type[XnatsyncError]] = [XnatsyncError]
     while waiting:
         kind = waiting.pop()

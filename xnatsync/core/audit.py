@@ -57,7 +57,7 @@ class Mirrored:
     unwanted: frozenset[str] = frozenset()  # accession IDs of sessions that its selection leaves out
 
     def holds(self, session: SessionHeld) -> bool:
-        """Tells whether a session is there."""
+        """Return whether a session is there."""
         return session.label in self.labels or session.id in self.ids
 
 
@@ -89,12 +89,12 @@ class Audit:
     _used: set[str] = field(default_factory=set, init=False, compare=False)
 
     def findings(self) -> list[Finding]:
-        """Compares; by session, and within one in the order manifest, schedule, mirror."""
+        """Compare; by session, and within one in the order manifest, schedule, mirror."""
         found = [*self._manifested(), *self._scheduled(), *self._mirrored()]
         return sorted(found, key=lambda finding: (finding.session or finding.subject, finding.session_id))
 
     def differs(self, finding: Finding) -> bool:
-        """Tells whether a finding is a difference."""
+        """Return whether a finding is a difference."""
         return finding.verdict not in WELL and not (self.allow_extra and finding.verdict is Verdict.EXTRA)
 
     # --- the manifest ------------------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ class Audit:
                 )  # fmt: skip
 
     def _meeting(self, entry: Scheduled, met: Mapping[str, Scheduled]) -> SessionHeld | None:
-        """Finds the session that an entry means; each session is met once."""
+        """Find the session that an entry means; each session is met once."""
         for session in self.held:
             if session.id in met:
                 continue

@@ -153,12 +153,12 @@ class Glimpse:
 
 
 def is_text(piece: bytes) -> bool:
-    """Tells whether a piece could be of a text in a character set of one byte or UTF-8."""
+    """Return whether a piece could be of a text in a character set of one byte or UTF-8."""
     return len(piece.translate(None, _CONTROL)) == len(piece)
 
 
 def recognise(seen: Glimpse) -> tuple[Doubt, str]:
-    """Says what a file is: no doubt for what is harmless by content and name, else the doubt and its reason."""
+    """Say what a file is: no doubt for what is harmless by content and name, else the doubt and its reason."""
     if empty := _empty(seen):
         return Doubt.LOST, empty
     if _is_harmless(seen) and seen.holds:
@@ -197,13 +197,13 @@ def named_like_container(name: str) -> str:
 
 
 def named_like_object(name: str) -> bool:
-    """Tells whether scanners and archives give their objects such names."""
+    """Return whether scanners and archives give their objects such names."""
     base = PurePosixPath(name).name.lower()
     return PurePosixPath(base).suffix in _OBJECT_SUFFIXES or _OBJECT_NAMES.match(base) is not None
 
 
 def shape(path: str) -> str:
-    """Gives what names of one numbering have in common, folder included: `1/im0003.txt` → `1/im#.txt`."""
+    """Return what names of one numbering have in common, folder included: `1/im0003.txt` → `1/im#.txt`."""
     place = PurePosixPath(path)
     return f"{place.parent}/{re.sub(r'[0-9]+', '#', place.name.casefold())}"
 
@@ -220,7 +220,7 @@ def _empty(seen: Glimpse) -> str:
 
 
 def _cut(seen: Glimpse) -> str:
-    """Says what gives away an object that was cut off or zeroed in its first bytes, or from there on."""
+    """Say what gives away an object that was cut off or zeroed in its first bytes, or from there on."""
     head = seen.head
     if seen.zeros and (seen.zeros >= seen.size - _SHORT or (seen.zeros >= ZEROS_MIN and seen.zeros * 2 > seen.size)):
         return f"nothing but zeros from byte {seen.size - seen.zeros} on"

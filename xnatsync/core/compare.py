@@ -21,17 +21,17 @@ class Same(Enum):
 
 
 def strongest(level: Level, own: Level | None) -> Level:
-    """Gives the level at which a node must be proven: the route's, or its own where that asks for more."""
+    """Return the level at which a node must be proven: the route's, or its own where that asks for more."""
     return level if own is None or own.rank < level.rank else own
 
 
 def same(ours: Node, theirs: Node, level: Level) -> Same:
-    """Compares our node with a target's at a level and those it includes; never says YES for want of evidence."""
+    """Compare our node with a target's at a level and those it includes; never says YES for want of evidence."""
     return compare(ours, theirs, level)[0]
 
 
 def compare(ours: Node, theirs: Node, level: Level) -> tuple[Same, Compared]:
-    """Compares our node with a target's, and says what was compared where the answer is YES.
+    """Compare our node with a target's, and say what was compared where the answer is YES.
 
     A missing digest is "cannot tell", never "the same": XNAT computes digests only when its `checksums` setting is on.
     So is a missing size: XNAT lists what its catalogue names, and a size is all it says about a file that is there.
@@ -47,7 +47,7 @@ def compare(ours: Node, theirs: Node, level: Level) -> tuple[Same, Compared]:
 
 
 def _impossible(ours: Node, theirs: Node) -> bool:
-    """Judges the size: XNAT may rewrite the head (anonymisation), but it never shortens the pixel data.
+    """Judge the size: XNAT may rewrite the head (anonymisation), but it never shortens the pixel data.
 
     A head can shrink to almost nothing when a script removes private groups, and it can grow; so only the floor counts.
     """
@@ -64,7 +64,7 @@ def _by_bytes(ours: Node, theirs: Node) -> tuple[Same, Compared]:
 
 
 def _by_what_it_holds(ours: Node, theirs: Node) -> tuple[Same, Compared]:
-    """Compares what was fetched back: all bytes, else the pixel data, else all that servers do not rewrite.
+    """Compare what was fetched back: all bytes, else the pixel data, else all that servers do not rewrite.
 
     Where no server acknowledged it from here, the pixel data alone are not enough: a head that somebody corrected
     makes it another version of the object.

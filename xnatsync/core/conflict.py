@@ -16,7 +16,7 @@ _SHAPE: Final = re.compile(re.escape(_MARK) + r"[0-9a-f]{16}")
 
 
 def conflict_path(path: str, sha256: bytes) -> str:
-    """Gives the path of the copy of what lies at a path and has this digest."""
+    """Return the path of the copy of what lies at a path and has this digest."""
     folder, slash, name = path.rpartition("/")
     ending = f"{_MARK}{sha256.hex()[:16]}"
     while len(f"{name}{ending}".encode()) > SEGMENT_MAX:
@@ -25,7 +25,7 @@ def conflict_path(path: str, sha256: bytes) -> str:
 
 
 def is_conflict_copy(path: str) -> bool:
-    """Tells whether a path is that of a copy; one is never sent anywhere and never fetched over."""
+    """Return whether a path is that of a copy; one is never sent anywhere and never fetched over."""
     return _SHAPE.search(path, max(0, len(path) - len(_MARK) - 16)) is not None and bool(
         _SHAPE.fullmatch(path[-len(_MARK) - 16 :])
     )

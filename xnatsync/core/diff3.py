@@ -73,14 +73,14 @@ class Plan:
     extra: tuple[str, ...] = ()
 
     def keys(self, *kinds: ActionKind) -> tuple[str, ...]:
-        """Lists the keys with one of these actions."""
+        """List the keys with one of these actions."""
         return tuple(action.key for action in self.actions if action.kind in kinds)
 
 
 def diff3(
     base: Mapping[str, BaseNode], source: Tree, target: Tree, *, policy: Policy = "add", level: Level = Level.NAMES
 ) -> Plan:
-    """Decides for every key of source and target; total: each key gets exactly one answer.
+    """Decide for every key of source and target; total: each key gets exactly one answer.
 
     An incomplete target listing proves presence, never absence: what it does not show is unproven, not missing.
     An incomplete source listing never removes anything.
@@ -111,7 +111,7 @@ def _decide(
 def _gone_at_source(
     key: str, base: BaseNode, theirs: Node, source: Tree, policy: Policy
 ) -> tuple[str, Action | Conflict | str]:
-    """Removes only under `replica`, only what is still exactly what we verified, never on an incomplete listing."""
+    """Remove only under `replica`, only what is still exactly what we verified, never on an incomplete listing."""
     ours_alone = (
         base.state is BaseState.VERIFIED
         and base.target is not None
@@ -148,7 +148,7 @@ def _both(
 
 
 def sent_otherwise(base: BaseNode | None, ours: Node) -> bool:
-    """Tells whether what we last sent under this key was other content than the source has now.
+    """Return whether what we last sent under this key was other content than the source has now.
 
     Names, sizes and even pixels would agree, and yet what somebody corrected in between is nowhere on the target.
     """

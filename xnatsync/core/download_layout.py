@@ -27,7 +27,7 @@ class Wish:
     label: str | None = None  # only resources of this label
 
     def wants(self, scan: str, label: str) -> bool:
-        """Tells whether a resource is wanted."""
+        """Return whether a resource is wanted."""
         if self.label is not None and label != self.label:
             return False
         if not scan:
@@ -45,7 +45,7 @@ class Placement:
 
 
 def place(files: Iterable[RemoteFile], wish: Wish) -> Placement:
-    """Gives each wanted file its path; nothing that clashes or climbs is among them."""
+    """Return each wanted file its path; nothing that clashes or climbs is among them."""
     placed, hostile = [], []
     for file in files:
         if wish.wants(file.scan, file.resource):
@@ -63,27 +63,27 @@ def place(files: Iterable[RemoteFile], wish: Wish) -> Placement:
 
 
 def tree_path(file: RemoteFile) -> str:
-    """Says where a file lies in the folder of its session."""
+    """Say where a file lies in the folder of its session."""
     if not file.scan:
         return f"resources_{file.resource}/{file.name}"
     return f"scans/{file.scan}/resources/{file.resource}/files/{file.name}"
 
 
 def member_path(label: str, file: ServerFile) -> str:
-    """Says what a file is called in a zip."""
+    """Say what a file is called in a zip."""
     scan = f"scans/{file.key.scan}/" if file.key.scan else ""
     return f"{label}/{scan}resources/{file.key.label}/files/{file.name}"
 
 
 def of_resource(scan: str, label: str) -> str:
-    """Names a resource for people, "" being one that the server did not name."""
+    """Name a resource for people, "" being one that the server did not name."""
     if not label:
         return f"a resource of scan {scan}" if scan else "some resource"
     return f"resource {label} of scan {scan}" if scan else f"resource {label}"
 
 
 def listing_digest(files: Sequence[ServerFile]) -> str:
-    """Digests what the server lists: the same digest means that nothing it tells of has changed."""
+    """Digest what the server lists: the same digest means that nothing it tells of has changed."""
     digest = hashlib.sha256()
     for line in sorted(f"{each.path}\0{each.size}\0{each.md5}\n" for each in files):
         digest.update(line.encode())

@@ -131,7 +131,7 @@ def decide(
     base: Mapping[str, BaseNode],
     now: str,
 ) -> Step:
-    """Decides the next step of a unit that is `planned` or `sent`; `sends` counts the uploads the server acknowledged.
+    """Decide the next step of a unit that is `planned` or `sent`; `sends` counts the uploads the server acknowledged.
 
     Never raises an XnatsyncError: what stands in the way is a `Stop`.
     """
@@ -161,7 +161,7 @@ def _conclusion(case: _Case, phase: UnitPhase) -> Step:
 
 
 def _holder(wish: Wish, view: ServerView) -> SessionSeen | None:
-    """Finds the session that holds our study, under whatever label; one study has one session and one subject."""
+    """Find the session that holds our study, under whatever label; one study has one session and one subject."""
     assert wish.study_uid, "without a study UID nothing can be distinguished"
     if view.project is None:
         raise NotThere(f"the project {wish.project} is not on the server, or this account may not see it")
@@ -185,7 +185,7 @@ def _holder(wish: Wish, view: ServerView) -> SessionSeen | None:
 
 
 def _rival(case: _Case, *, rows: bool) -> str:
-    """Names another study that has our label, in the archive or (with `rows`) in the prearchive; "" when it is free."""
+    """Name another study that has our label, in the archive or (with `rows`) in the prearchive; "" when it is free."""
     wish, view = case.wish, case.view
     if case.holder is not None and case.holder.label == wish.session:
         return ""
@@ -208,7 +208,7 @@ def _free_label(wish: Wish, view: ServerView) -> str:
 
 
 def _needed(view: ServerView, source: Tree, base: Mapping[str, BaseNode]) -> tuple[str, ...]:
-    """Lists what the archive does not hold yet; refuses to go on where it holds something else under our keys.
+    """List what the archive does not hold yet; refuse to go on where it holds something else under our keys.
 
     What is wrong with objects that are none of ours does not concern us.
     """
@@ -230,7 +230,7 @@ def _needed(view: ServerView, source: Tree, base: Mapping[str, BaseNode]) -> tup
 
 
 def _from_nothing(case: _Case) -> Step:
-    """Sends, once it is certain under which label, and that nothing which is there could be mixed with it."""
+    """Send, once it is certain under which label, and that nothing which is there could be mixed with it."""
     wish, view = case.wish, case.view
     if case.holder is not None and case.holder.label != wish.session:
         return Relabel(case.holder.label, f"the server already holds this study as session {case.holder.label}")
@@ -280,7 +280,7 @@ def _vanished(case: _Case) -> Step:
 
 
 def _at_work(row: PrearchiveSeen, last: LastAttempt | None, now: str) -> Step:
-    """Waits for a server that is at work on our row; a row that stays so (XNAT forgets some) ends with a person."""
+    """Wait for a server that is at work on our row; a row that stays so (XNAT forgets some) ends with a person."""
     if last is None or _age_s(last, now) > WORK_MAX_S:
         return Stop(ServerBusy(f"the server has long been at work on {row.uri} ({row.status})"))
     return Wait(_patience_s(last, now), f"the server is at work ({row.status})")
@@ -303,7 +303,7 @@ def _from_row(case: _Case, row: PrearchiveSeen) -> Step:
 
 
 def _is_debris(case: _Case) -> bool:
-    """Tells whether a row that could not be built is what an interrupted upload left: none was ever acknowledged.
+    """Return whether a row that could not be built is what an interrupted upload left: none was ever acknowledged.
 
     XNAT takes further files into such a row as into any other (import.md §1.9: an existing row is reused in every
     status); one that fails again after an upload that was acknowledged is a matter for a person.
@@ -334,7 +334,7 @@ def _refuse_wrong_end(case: _Case, row: PrearchiveSeen) -> None:
 
 
 def _absent(case: _Case, row: PrearchiveSeen) -> tuple[str, ...]:
-    """Lists what our built row lacks; refuses a row that holds anything else, or that the archive would refuse.
+    """List what our built row lacks; refuse a row that holds anything else, or that the archive would refuse.
 
     What an earlier item proved there is no stranger: a study may come in parts, and wait as one for a person.
     """
@@ -374,7 +374,7 @@ def _was_sent_otherwise(case: _Case, key: str) -> bool:
 
 
 def _unshown(case: _Case, row: PrearchiveSeen, effect: str) -> Wait | None:
-    """Waits for an effect that was acknowledged and does not show; None when it may be asked for (again).
+    """Wait for an effect that was acknowledged and does not show; None when it may be asked for (again).
 
     Somebody may be sending more, or the server forgot: every further round counts as a try, so it ends some day.
     """
@@ -394,5 +394,5 @@ def _age_s(last: LastAttempt, now: str) -> float:
 
 
 def _patience_s(last: LastAttempt, now: str) -> float:
-    """Looks again after a quarter of the time waited so far, within bounds."""
+    """Look again after a quarter of the time waited so far, within bounds."""
     return min(max(_age_s(last, now) / 4, POLL_S[0]), POLL_S[1])

@@ -39,11 +39,11 @@ class Wanted:
 
     @property
     def is_everything(self) -> bool:
-        """Tells whether nothing can be left out."""
+        """Return whether nothing can be left out."""
         return not self.selection.said and not self.projects
 
     def on(self, dropped: date) -> Wanted:
-        """Gives the same with `last 30d` counted back from the day of the drop, whenever it is read.
+        """Return the same with `last 30d` counted back from the day of the drop, whenever it is read.
 
         It has no other end: a scanner's day may have begun before ours.
         """
@@ -65,7 +65,7 @@ class Chosen:
 def choose(
     files: Sequence[ManifestFile], routing: Routing, collision: Collision, wanted: Wanted, *, attaching: bool
 ) -> Chosen:
-    """Groups what is taken of an item by study and labels it; `attaching`: other files go with the study near them."""
+    """Group what is taken of an item by study and labels it; `attaching`: other files go with the study near them."""
     taken = list(files) if wanted.is_everything else _taken(files, wanted.selection)
     studies = studies_of(taken, routing)
     refused = {study.study_uid: key for study in studies if (key := _key_against(study, wanted)) is not None}
@@ -80,7 +80,7 @@ def choose(
 
 
 def _taken(files: Sequence[ManifestFile], selection: Selection) -> list[ManifestFile]:
-    """Asks the keys that are about files and scans.
+    """Ask the keys that are about files and scans.
 
     Of twins, the first that is taken is the one that is delivered: the one that came first may be left out by its path.
     """
@@ -110,7 +110,7 @@ def _key_against_file(file: ManifestFile, selection: Selection) -> str | None:
 
 
 def _key_against(study: Study, wanted: Wanted) -> str | None:
-    """Names the key that leaves a study out.  Labels that cannot be made are a matter for a person, not for a key."""
+    """Name the key that leaves a study out.  Labels that cannot be made are a matter for a person, not for a key."""
     selection = wanted.selection
     if study.error is not None:
         selection = replace(selection, subjects=Patterns(), sessions=Patterns())
@@ -138,7 +138,7 @@ def _modality(files: Sequence[ManifestFile]) -> str:
 def _attached(
     files: Sequence[ManifestFile], taken: Sequence[ManifestFile], studies: Sequence[Study], selection: Selection
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Finds the study that each other file is attached to, and the key that leaves it out: by path.
+    """Find the study that each other file is attached to, and the key that leaves it out: by path.
 
     Whose it is, all objects tell: what lies beside a study that is left out is never taken for that of another one.
     """

@@ -52,7 +52,7 @@ class ServerView:
     kin: Tree = field(default_factory=lambda: EMPTY)  # what other items of ours want in this session, of our study
 
     def kin_staged(self) -> frozenset[str]:
-        """Lists what our built row holds of our other items, as far as it is plainly what they hold.
+        """List what our built row holds of our other items, as far as it is plainly what they hold.
 
         A study may come in parts, and an upload that lost its answer may arrive when the next part has been sent.
         """
@@ -64,7 +64,7 @@ class ServerView:
 
 
 def quiet_s(last: LastAttempt | None, now: str) -> float:
-    """Tells how many seconds an effect of unknown outcome may still land; 0 when none can."""
+    """Say how many seconds an effect of unknown outcome may still land; 0 when none can."""
     if last is None or last.outcome != "unknown":
         return 0.0
     return max(0.0, seconds_between(now, last.quiet_at))

@@ -44,7 +44,7 @@ class Routing:
 
     @property
     def keywords(self) -> frozenset[str]:
-        """Lists the header fields that are needed to decide."""
+        """List the header fields that are needed to decide."""
         templates = [self.subject, self.session]
         templates += [part for rule in self.rules for part in (rule.subject, rule.session) if part is not None]
         wanted = {keyword for template in templates for keyword in template.keywords}
@@ -65,21 +65,21 @@ class Study:
 
     @property
     def where(self) -> str:
-        """Names the study for people, by the folder of its first file, whatever order they were read in."""
+        """Name the study for people, by the folder of its first file, whatever order they were read in."""
         first = min(file.path for file in self.files)
         parent = PurePosixPath(first).parent
         return f"study {self.study_uid} (in {parent if str(parent) != '.' else first})"
 
 
 def group(files: Sequence[ManifestFile], routing: Routing, collision: Collision) -> tuple[Study, ...]:
-    """Groups the DICOM files of an item by study and labels each; a study that cannot go carries its error."""
+    """Group the DICOM files of an item by study and labels each; a study that cannot go carries its error."""
     studies = studies_of(files, routing)
     settle_collisions(studies, collision)
     return tuple(studies)
 
 
 def studies_of(files: Sequence[ManifestFile], routing: Routing) -> list[Study]:
-    """Groups the DICOM files of an item by study and labels each, as if it were alone in the item."""
+    """Group the DICOM files of an item by study and labels each, as if it were alone in the item."""
     studies: dict[str, Study] = {}
     for file in files:
         if file.kind is Kind.DICOM and file.identity is not None:
@@ -95,13 +95,13 @@ def studies_of(files: Sequence[ManifestFile], routing: Routing) -> list[Study]:
 
 
 def lead_modality(files: Sequence[ManifestFile]) -> str:
-    """Gives the modality that a session of these objects has; "" when none of them tells."""
+    """Return the modality that a session of these objects has; "" when none of them tells."""
     found = {file.identity.modality for file in files if file.identity is not None and file.identity.modality}
     return min(found, key=_lead, default="")
 
 
 def dates_of(files: Sequence[ManifestFile]) -> list[str]:
-    """Gives the dates of a study as its objects write them: one, unless they disagree or do not tell."""
+    """Return the dates of a study as its objects write them: one, unless they disagree or do not tell."""
     return sorted(_study_values(files).get("StudyDate", ()))
 
 
@@ -135,7 +135,7 @@ def _label(study: Study, routing: Routing) -> None:
 
 
 def _study_values(files: Sequence[ManifestFile]) -> dict[str, set[str]]:
-    """Collects what the objects of a study say in each field; of several modalities the leading one counts."""
+    """Collect what the objects of a study say in each field; of several modalities the leading one counts."""
     values: dict[str, set[str]] = {}
     for file in files:
         for keyword, value in file.tags.items():
@@ -152,7 +152,7 @@ def _lead(modality: str) -> tuple[int, str]:
 
 
 def _matches(rule: Rule, values: Mapping[str, set[str]]) -> bool:
-    """Tells whether a rule is for this study; LabelUnusable when it would be for a part of it only."""
+    """Return whether a rule is for this study; LabelUnusable when it would be for a part of it only."""
     split: list[str] = []
     for keyword, pattern in rule.when.items():
         verdicts = {fnmatchcase(value, pattern) for value in values.get(keyword) or {""}}
@@ -199,7 +199,7 @@ def _free(project: str, session: str, taken: set[tuple[str, str]]) -> str:
 
 
 def attach(others: Sequence[ManifestFile], objects: Sequence[ManifestFile]) -> dict[str, str]:
-    """Finds the one study that each other file belongs to: path → Study Instance UID.
+    """Find the one study that each other file belongs to: path → Study Instance UID.
 
     A file belongs to a study when the nearest folder above it that holds any DICOM holds only that study's.  Files for
     which there is no such folder are absent from the answer.

@@ -28,7 +28,7 @@ SAME: Judgement = (Verdict.SAME, "")
 
 
 def judge_listed(ours: Node, theirs: Node | Problem | None, *, complete: bool, proven: Node | None) -> Judgement:
-    """Judges by a listing alone; `proven` is what the target showed when there was a receipt, if that is known.
+    """Judge by a listing alone; `proven` is what the target showed when there was a receipt, if that is known.
 
     A listing that is not complete proves presence, never absence.
     """
@@ -45,7 +45,7 @@ def judge_listed(ours: Node, theirs: Node | Problem | None, *, complete: bool, p
 
 
 def _drift(proven: Node | None, theirs: Node) -> str:
-    """Says what is not as it was proven, "" when nothing tells so."""
+    """Say what is not as it was proven, "" when nothing tells so."""
     if proven is None:
         return ""
     if proven.size is not None and theirs.size is not None and proven.size != theirs.size:
@@ -55,7 +55,7 @@ def _drift(proven: Node | None, theirs: Node) -> str:
 
 
 def judge_content(ours: Node, got: Got | None, level: Level, *, proven_md5: str, proven_at: Level) -> Judgement:
-    """Judges what was fetched back, at `pixels` or `bytes`.
+    """Judge what was fetched back, at `pixels` or `bytes`.
 
     XNAT may have rewritten the head on arrival, so other bytes are a difference only where bytes were proven before.
     `proven_md5` is of what was fetched back then; "" where the receipt was by names, or is not known.
@@ -97,7 +97,7 @@ def _why_not(ours: Node) -> str:
 
 
 def _equal(ours: Node, name: str, theirs: str) -> bool | None:
-    """Compares a digest; None when a side has none.  That both have no pixel data is no evidence."""
+    """Compare a digest; None when a side has none.  That both have no pixel data is no evidence."""
     own = ours.digests.get(name, "")
     if not own or not theirs or own == theirs == NO_PIXELS:
         return None
@@ -105,7 +105,7 @@ def _equal(ours: Node, name: str, theirs: str) -> bool | None:
 
 
 def judge_bytes(size: int, sha256: str, got_size: int, got_sha256: str) -> Judgement:
-    """Judges content that nobody may rewrite."""
+    """Judge content that nobody may rewrite."""
     if sha256 == got_sha256:
         return SAME
     if size != got_size:

@@ -19,7 +19,7 @@ _FIELD = re.compile(r"[A-Z][A-Za-z0-9]*|\([0-9A-Fa-f]{4},[0-9A-Fa-f]{4}\)")
 
 
 def clean_label(text: str) -> str:
-    """Replaces what XNAT replaces when it archives: its list of punctuation and the blank become `_` (import.md §4.4).
+    """Replace what XNAT replaces when it archives: its list of punctuation and the blank become `_` (import.md §4.4).
 
     Everything else survives, so the result need not be valid: XNAT refuses `!`, `"`, accents and line ends on saving.
     """
@@ -27,18 +27,18 @@ def clean_label(text: str) -> str:
 
 
 def is_valid_label(text: str) -> bool:
-    """Tells whether XNAT saves a subject or session under this label as it is, and keeps all of it."""
+    """Return whether XNAT saves a subject or session under this label as it is, and keep all of it."""
     return len(text) <= MAX_LABEL and _VALID.fullmatch(text) is not None
 
 
 def suffixed(label: str, number: int) -> str:
-    """Gives the label of the `number`-th study that wants it: `label_2`; shortened where it would grow too long."""
+    """Return the label of the `number`-th study that wants it: `label_2`; shortened where it would grow too long."""
     suffix = f"_{number}"
     return label[: MAX_LABEL - len(suffix)] + suffix
 
 
 def member_name(sop_uid: str) -> str:
-    """Names a DICOM object inside an upload; XNAT keeps the name, so that a plain listing shows what arrived."""
+    """Name a DICOM object inside an upload; XNAT keeps the name, so that a plain listing shows what arrived."""
     return f"{stored_name(sop_uid)}.dcm"
 
 
@@ -52,7 +52,7 @@ def unpacked_name(name: str) -> str:
 
 
 def stored_name(name: str) -> str:
-    r"""Predicts the name under which XNAT stores an uploaded member: its base name, `[^\w.-]` → `_` (import.md §4.6).
+    r"""Predict the name under which XNAT stores an uploaded member: its base name, `[^\w.-]` → `_` (import.md §4.6).
 
     Never a step in a path: what would be empty or dots alone is made of underscores.
     """
@@ -69,7 +69,7 @@ class Pick:
     pattern: re.Pattern[str] | None = None
 
     def value(self, tags: Mapping[str, str]) -> str:
-        """Gives the text, "" when the field is missing, says nothing (`***`), or does not match."""
+        """Return the text, "" when the field is missing, says nothing (`***`), or does not match."""
         if not self.keyword:
             return self.literal
         text = tags.get(self.keyword, "").strip()
@@ -94,7 +94,7 @@ class Template:
 
     @classmethod
     def parse(cls, text: str) -> Template:
-        """Reads a template; ValueError names the position (counted from 1) of what is wrong."""
+        """Read a template; ValueError names the position (counted from 1) of what is wrong."""
         parts: list[str | tuple[Pick, ...]] = []
         at = 0
         while at < len(text):
@@ -116,13 +116,13 @@ class Template:
 
     @property
     def keywords(self) -> frozenset[str]:
-        """Lists the header fields that are read."""
+        """List the header fields that are read."""
         return frozenset(
             pick.keyword for part in self.parts if not isinstance(part, str) for pick in part if pick.keyword
         )
 
     def render(self, tags: Mapping[str, str]) -> str:
-        """Makes the label; LabelUnusable when a field yields nothing or XNAT would not keep the result."""
+        """Make the label; LabelUnusable when a field yields nothing or XNAT would not keep the result."""
         label = clean_label("".join(part if isinstance(part, str) else _fill(part, tags) for part in self.parts))
         fields = " or ".join(sorted(self.keywords)) or "the fixed text"
         if len(label) > MAX_LABEL:
@@ -180,7 +180,7 @@ def _check_literal(text: str, at: int) -> None:
 
 
 def _read_place(text: str, at: int) -> tuple[tuple[Pick, ...], int]:
-    """Reads alternatives up to the closing brace; gives them and the position behind it."""
+    """Read alternatives up to the closing brace; return them and the position behind it."""
     opened = at - 1
     picks: list[Pick] = []
     while True:
@@ -224,7 +224,7 @@ def _read_pick(text: str, at: int, opened: int) -> tuple[Pick, int]:
 
 
 def _end_of_pattern(text: str, at: int) -> int:
-    """Finds the `}` or `|` that ends a regular expression: the first outside its classes, groups and escapes."""
+    """Find the `}` or `|` that ends a regular expression: the first outside its classes, groups and escapes."""
     depth, in_class = 0, False
     while at < len(text):
         char = text[at]

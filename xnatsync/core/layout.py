@@ -69,7 +69,7 @@ class Step:
     after: str = ""
 
     def fill(self, values: Mapping[str, str]) -> str:
-        """Gives the folder's name."""
+        """Return the folder's name."""
         return f"{self.before}{values[self.place]}{self.after}" if self.place else self.before
 
     @property
@@ -80,7 +80,7 @@ class Step:
         return f"{re.escape(self.before)}{group}{re.escape(self.after)}"
 
     def differs(self, other: Step) -> bool:
-        """Tells whether ordinary names never let the two look alike: fixed text differs, or meets a label."""
+        """Return whether ordinary names never let the two look alike: fixed text differs, or meets a label."""
         if not self.place and not other.place:
             return folded(self.before) != folded(other.before)
         if not self.place or not other.place:
@@ -104,7 +104,7 @@ class PathTemplate:
 
     @classmethod
     def parse(cls, level: Tier, text: str, *, one_project: bool = False) -> PathTemplate:
-        """Reads a template; ValueError says what is wrong with it and what to write."""
+        """Read a template; ValueError says what is wrong with it and what to write."""
         steps = tuple(_step(level, part) for part in text.split("/"))
         places = [step.place for step in steps if step.place]
         if twice := sorted({place for place in places if places.count(place) > 1}):
@@ -123,7 +123,7 @@ class PathTemplate:
         return frozenset(step.place for step in self.steps if step.place)
 
     def read(self, path: str) -> dict[str, str] | None:
-        """Gives what stands in the places, None when a path is not of this shape."""
+        """Return what stands in the places, None when a path is not of this shape."""
         found = self.shape.fullmatch(path)
         return found.groupdict() if found is not None else None
 
@@ -135,7 +135,7 @@ class PathTemplate:
         return steps if all(step.place in _IDENTITY | {""} for step in steps) else None
 
     def meets(self, other: PathTemplate) -> bool:
-        """Tells whether ordinary names could give both the same path."""
+        """Return whether ordinary names could give both the same path."""
         for mine, theirs in zip(self.steps, other.steps, strict=False):
             if mine.differs(theirs):
                 return False
@@ -162,7 +162,7 @@ class Layout:
 
     @classmethod
     def parse(cls, texts: Mapping[Tier, str] | None = None, *, project: str = "", windows: bool = False) -> Layout:
-        """Reads templates, the default for each that is not given; ValueError begins with the level that is wrong.
+        """Read templates, the default for each that is not given; ValueError begins with the level that is wrong.
 
         With one project alone its name may be left out of the paths.  `windows` refuses also what Windows refuses.
         """
@@ -185,7 +185,7 @@ class Layout:
         return cls(templates, project, windows)
 
     def path(self, owner: Owner, key: ResourceKey, name: str, *, scan_type: str = "") -> str:
-        """Says where a file lies; HostileName when its name must not be one on a disk, or reads as another's."""
+        """Say where a file lies; HostileName when its name must not be one on a disk, or read as another's."""
         level: Tier = "scan" if key.scan else _tier(owner.kind)
         template = self.templates[level]
         values = self._values(owner) | {
@@ -203,14 +203,14 @@ class Layout:
         return path
 
     def sidecar(self, owner: Owner) -> str | None:
-        """Says where an owner's metadata lie; None when no folder of the layout is the owner's alone."""
+        """Say where an owner's metadata lie; None when no folder of the layout is the owner's alone."""
         steps = self._folder(_tier(owner.kind))
         if steps is None:
             return None
         return check_path("/".join([*self._filled(steps, self._values(owner)), SIDECARS[owner.kind]]))
 
     def folders(self, owner: Owner) -> tuple[str, ...]:
-        """Lists the folders that hold all files of an owner, and nothing that is not its or below it.
+        """List the folders that hold all files of an owner, and nothing that is not its or below it.
 
         "" is the whole tree; empty when the layout has no such folders.
         """
@@ -222,7 +222,7 @@ class Layout:
         return tuple(dict.fromkeys("/".join(self._filled(steps, values)) for steps in found if steps is not None))
 
     def locate(self, path: str) -> Place | None:
-        """Says whose file lies at a path; None when nothing of this layout does."""
+        """Say whose file lies at a path; None when nothing of this layout does."""
         try:
             check_path(path, windows=self.windows)
         except HostileName:
@@ -249,7 +249,7 @@ class Layout:
 
     @staticmethod
     def clashes(paths: Iterable[str]) -> tuple[tuple[str, ...], ...]:
-        """Groups paths that some disk cannot hold beside each other, as `treenames.clashes` says."""
+        """Group paths that some disk cannot hold beside each other, as `treenames.clashes` says."""
         return clashes(paths)
 
     def _values(self, owner: Owner) -> dict[str, str]:
@@ -290,7 +290,7 @@ class Layout:
 
 
 def tame(text: str) -> str:
-    """Makes a folder's name of a text that identifies nothing, such as a scan's type: `T1 / MPR` → `T1 _ MPR`."""
+    """Make a folder's name of a text that identifies nothing, such as a scan's type: `T1 / MPR` → `T1 _ MPR`."""
     safe = _UNSAFE.sub("_", text).strip(". ")[:60]
     return safe or "_"
 

@@ -38,7 +38,7 @@ class Level(StrEnum):
 
     @property
     def rank(self) -> int:
-        """Orders the levels."""
+        """Order the levels."""
         return list(Level).index(self)
 
 
@@ -99,12 +99,12 @@ class ManifestFile:
 
     @property
     def key(self) -> str:
-        """Gives the key in the three trees: the SOP Instance UID of an object, else the path."""
+        """Return the key in the three trees: the SOP Instance UID of an object, else the path."""
         return self.identity.sop_uid if self.identity is not None else self.path
 
 
 def manifest_digest(entries: Iterable[tuple[str, bytes]]) -> bytes:
-    """Digests (path, sha256) pairs, whatever their order: what a receipt vouches for."""
+    """Digest (path, sha256) pairs, whatever their order: what a receipt vouches for."""
     digest = hashlib.sha256()
     for path, sha256 in sorted(entries):
         digest.update(path.encode("utf-8", "surrogateescape") + b"\0" + sha256)

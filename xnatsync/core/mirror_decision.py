@@ -93,17 +93,17 @@ class Agreement:
 
     @property
     def idle(self) -> bool:
-        """Tells whether there is nothing to do; there may be trouble all the same."""
+        """Return whether there is nothing to do; there may be trouble all the same."""
         return not (self.fetch or self.adopt or self.touched or self.trash or self.end or self.probe)
 
     @property
     def to_trash(self) -> int:
-        """Counts the files that would be in the trash afterwards: removed and replaced ones."""
+        """Count the files that would be in the trash afterwards: removed and replaced ones."""
         return len(self.trash) + sum(step.why == "replaced" and not step.copy for step in self.fetch)
 
 
 def copy_kept(path: str) -> Trouble:
-    """Says that a conflict copy lies there: for as long as it does, somebody is asked."""
+    """Say that a conflict copy lies there: for as long as it does, somebody is asked."""
     words = (
         "a local version that the server does not have is kept in this file, and the server's version took its place: "
         "an edit, or a version that the ledger does not know"
@@ -112,7 +112,7 @@ def copy_kept(path: str) -> Trouble:
 
 
 def needs_reading(sides: Sides) -> tuple[str, ...]:
-    """Lists the files of the tree that must be read before `agree` can tell what they are.
+    """List the files of the tree that must be read before `agree` can tell what they are.
 
     A file of the base whose size or time is another, and a file that the server has under a path we never agreed on.
     """
@@ -131,7 +131,7 @@ def needs_reading(sides: Sides) -> tuple[str, ...]:
 
 
 def agree(sides: Sides, *, policy: Policy) -> Agreement:
-    """Decides for every path of the three trees; total, and independent of their order.
+    """Decide for every path of the three trees; total, and independent of their order.
 
     What should have been read and was not is trouble, never guessed.
     """
@@ -195,7 +195,7 @@ class _Agreeing:
         return [file for file in self.sides.server if file.path not in self.left]
 
     def _clashing(self) -> dict[str, frozenset[str]]:
-        """Gives the paths of this owner that some disk cannot hold beside each other, each with all of its group."""
+        """Return the paths of this owner that some disk cannot hold beside each other, each with all of its group."""
         return {path: frozenset(group) for group in clashes(self.sides.paths) for path in group}
 
     # --- what diff3's answers mean for files ---------------------------------------------------------------------
@@ -288,7 +288,7 @@ class _Agreeing:
     # --- small things --------------------------------------------------------------------------------------------
 
     def _unedited(self, path: str) -> bool:
-        """Tells whether what lies here is what was agreed."""
+        """Return whether what lies here is what was agreed."""
         here, base = self.tree[path], self.base[path]
         if here.content is None:
             return _looks_like(here, base)

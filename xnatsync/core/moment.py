@@ -8,14 +8,14 @@ from xnatsync.core.errors import LedgerDamaged
 
 
 def stamp(moment: datetime) -> str:
-    """Writes an aware moment as `2026-03-01T12:00:00.000Z`."""
+    """Write an aware moment as `2026-03-01T12:00:00.000Z`."""
     if moment.tzinfo is None:
         raise ValueError("a timestamp without a time zone")
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def parse(text: str) -> datetime:
-    """Reads what `stamp` wrote; LedgerDamaged when it is something else."""
+    """Read what `stamp` wrote; LedgerDamaged when it is something else."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
@@ -31,7 +31,7 @@ def clock_words(text: str) -> str:
 
 
 def later(text: str, seconds: float) -> str:
-    """Gives the moment so many seconds after another."""
+    """Return the moment so many seconds after another."""
     return stamp(parse(text) + timedelta(seconds=seconds))
 
 

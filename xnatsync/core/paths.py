@@ -28,7 +28,7 @@ class HostileName(ValueError):
 
 
 def check_segment(text: str, *, windows: bool = False) -> str:
-    """Gives a name back that may be one file or folder; HostileName otherwise."""
+    """Return a name back that may be one file or folder; HostileName otherwise."""
     if not windows and _ORDINARY.fullmatch(text):
         return text
     if text in {"", ".", ".."}:
@@ -56,7 +56,7 @@ def _check_windows(text: str) -> None:
 
 
 def check_path(path: str, *, windows: bool = False) -> str:
-    """Gives a relative POSIX path back that may lie in a tree; HostileName otherwise."""
+    """Return a relative POSIX path back that may lie in a tree; HostileName otherwise."""
     if not windows and _ORDINARY_PATH.fullmatch(path):
         return path
     if path.startswith("/") or _DRIVE.match(path):
@@ -69,14 +69,14 @@ def check_path(path: str, *, windows: bool = False) -> str:
 
 
 def folded(path: str) -> str:
-    """Gives what two paths share that some disk takes for one: letter case and Unicode form do not count."""
+    """Return what two paths share that some disk takes for one: letter case and Unicode form do not count."""
     if path.isascii():
         return path.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 
 def clashes(paths: Iterable[str]) -> tuple[tuple[str, ...], ...]:
-    """Groups paths that some disk cannot hold beside each other; a path given twice clashes with itself.
+    """Group paths that some disk cannot hold beside each other; a path given twice clashes with itself.
 
     Two spellings of one name, of a file or of a folder on the way to it, and a file where another path has a folder.
     A group holds all paths below what clashes.

@@ -70,14 +70,14 @@ UNIT_MOVES: frozenset[tuple[UnitPhase, UnitPhase]] = frozenset(
 
 
 def advance_item(phase: ItemPhase, to: ItemPhase) -> ItemPhase:
-    """Gives the new phase of an item; ImpossibleMove for a move that is not in the table."""
+    """Return the new phase of an item; ImpossibleMove for a move that is not in the table."""
     if (phase, to) not in ITEM_MOVES:
         raise ImpossibleMove(f"an item cannot go from {phase} to {to}")
     return to
 
 
 def advance_unit(phase: UnitPhase, to: UnitPhase) -> UnitPhase:
-    """Gives the new phase of a unit; ImpossibleMove for a move that is not in the table."""
+    """Return the new phase of a unit; ImpossibleMove for a move that is not in the table."""
     if (phase, to) not in UNIT_MOVES:
         raise ImpossibleMove(f"a unit cannot go from {phase} to {to}")
     return to

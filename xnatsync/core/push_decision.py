@@ -67,7 +67,7 @@ def decide_sending(
     now: str,
     fetched: bytes | None = None,
 ) -> Sending:
-    """Decides about one file that lies in the tree.
+    """Decide about one file that lies in the tree.
 
     `there` is what the server lists under its name, None when nothing; with an incomplete listing nothing can be
     concluded from that.  `ours` tells whether the base was put there by us rather than pulled; `fetched` is the SHA-256

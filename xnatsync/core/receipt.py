@@ -52,7 +52,7 @@ class Findings:
 
 
 def examine(source: Tree, target: Tree, level: Level, place: Place) -> Findings:
-    """Compares every key of the source with the target at a level, and issues a receipt when nothing is wanting.
+    """Compare every key of the source with the target at a level, and issues a receipt when nothing is wanting.
 
     `counts` never makes a receipt; neither does an incomplete or empty source, nor a key whose level cannot be told.
     """
@@ -82,13 +82,13 @@ def examine(source: Tree, target: Tree, level: Level, place: Place) -> Findings:
 
 
 def compared_counts(compared: Mapping[str, Compared]) -> dict[Compared, int]:
-    """Counts the objects by what of them was compared."""
+    """Count the objects by what of them was compared."""
     counts = Counter(compared.values())
     return {by: counts[by] for by in reversed(Compared) if counts[by]}
 
 
 def compared_words(counts: Mapping[Compared, int]) -> str:
-    """Says what was compared: `pixels` where that is so for all, else `598 by pixels, 2 by content`."""
+    """Say what was compared: `pixels` where that is so for all, else `598 by pixels, 2 by content`."""
     if len(counts) == 1:
         return next(iter(counts)).value
     return ", ".join(f"{many} by {by.value}" for by, many in sorted(counts.items(), key=lambda pair: -pair[1]))

@@ -79,7 +79,7 @@ class FileListing:
 
     @property
     def is_of_unknown_place(self) -> bool:
-        """Tells whether something was refused of which nobody can tell the resource: then it may be in any."""
+        """Return whether something was refused of which nobody can tell the resource: then it may be in any."""
         return any(not resource for _, resource, _ in self.refused)
 
 

@@ -9,7 +9,7 @@ LEAST_REMOVALS: Final = 10  # a percentage never means fewer
 
 
 def removals_allowed(files: int, rule: int | str) -> int:
-    """Gives how many files one run may remove of a tree of so many; ValueError when the rule is none.
+    """Return how many files one run may remove of a tree of so many; ValueError when the rule is none.
 
     A rule is a number, which counts as it is, or a percentage such as `10%`, which never means fewer than 10,
     but for `0%`.
@@ -26,5 +26,5 @@ def removals_allowed(files: int, rule: int | str) -> int:
 
 
 def max_delete(count_removals: int, count_files: int, rule: int | str = "10%") -> bool:
-    """Tells whether one run may remove so many files of a tree of so many."""
+    """Return whether one run may remove so many files of a tree of so many."""
     return count_removals <= removals_allowed(count_files, rule)

@@ -17,20 +17,20 @@ TRIES_MAX = XnatsyncError.tries_max
 
 
 def backoff_s(tries: int, key: str) -> float:
-    """Gives the wait after the n-th failure (n from 1), spread by up to a fifth so that units do not march in step."""
+    """Return the wait after the n-th failure (n from 1), spread by up to a fifth so that units do not march in step."""
     wait = WAITS_S[min(max(tries, 1), len(WAITS_S)) - 1]
     spread = int.from_bytes(hashlib.sha256(f"{key}/{tries}".encode()).digest()[:2], "big") / 65535
     return wait * (0.9 + 0.2 * spread)
 
 
 def effect_wait_s(failures: int, retry_after_s: float | None = None) -> float:
-    """Gives the wait after so many failures in a row of one effect on one thing; only its success begins anew."""
+    """Return the wait after so many failures in a row of one effect on one thing; only its success begins anew."""
     wait = EFFECT_WAITS_S[min(max(failures, 1), len(EFFECT_WAITS_S)) - 1]
     return min(max(wait, retry_after_s or 0.0), LONGEST_S)
 
 
 def left_s(until: str, now: str, longest_s: float = LONGEST_S) -> float:
-    """Tells how many seconds are left of a wait; 0 for one that is longer than any can be.
+    """Say how many seconds are left of a wait; 0 for one that is longer than any can be.
 
     It was written down by a clock that was ahead: believed, it would last until the clocks agree.
     """
@@ -47,11 +47,11 @@ def asked_words(retry_after_s: float | None) -> str:
 
 
 def pause_s(failures: int, retry_after_s: float | None) -> float:
-    """Gives how long a server or disk is left alone; the server's own word counts, up to an hour."""
+    """Return how long a server or disk is left alone; the server's own word counts, up to an hour."""
     wait = PAUSES_S[min(max(failures, 1), len(PAUSES_S)) - 1]
     return min(max(wait, retry_after_s or 0.0), 3600.0)
 
 
 def asks_person(error: XnatsyncError, tries: int) -> bool:
-    """Tells whether this failure waits for a person rather than for time."""
+    """Return whether this failure waits for a person rather than for time."""
     return error.disposition in {Disposition.PERSON, Disposition.REFUSED, Disposition.BUG} or tries > error.tries_max

@@ -23,7 +23,7 @@ class Sample:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Reads `25`, `10%` or `1/7`; ValueError says how it is written."""
+        """Read `25`, `10%` or `1/7`; ValueError says how it is written."""
         found = re.fullmatch(r"([0-9]{1,9})|([0-9]{1,3}(?:\.[0-9]{1,3})?)\s*%|1\s*/\s*([0-9]{1,6})", text.strip())
         if found is None:
             raise ValueError(f'{text!r} is no sample: write a number, as 25, a share, as "10%", or a part, as 1/7')
@@ -40,7 +40,7 @@ class Sample:
         return cls(percent=float(found[2]))
 
     def of(self, total: int) -> int:
-        """Tells how many of so many are taken: at least one, where there is one."""
+        """Say how many of so many are taken: at least one, where there is one."""
         if self.number is not None:
             return min(self.number, total)
         if self.parts is not None:
@@ -50,7 +50,7 @@ class Sample:
 
 
 def pick(targets: Iterable[T], last: Mapping[T, int], sample: Sample | None) -> list[T]:
-    """Takes those that were verified longest ago, or never: runs that follow each other cover all of them.
+    """Take those that were verified longest ago, or never: runs that follow each other cover all of them.
 
     `last` says how late each was verified, as any number that grows.
     """
@@ -74,7 +74,7 @@ class Round:
 def pick_part(
     targets: Iterable[T], last: Mapping[T, int], parts: int, before: Round, newest: int
 ) -> tuple[list[T], Round]:
-    """Takes the next part of a round, or the first of a new one; gives the round as it is while that part is verified.
+    """Take the next part of a round, or the first of a new one; return the round as it is while that part is verified.
 
     In so many runs as there are parts each target is taken once: what an earlier one could not look at comes in a
     later one, and what was verified otherwise meanwhile is not taken again.  `newest` is how late it is now.
@@ -97,11 +97,11 @@ class Scope:
 
     @classmethod
     def parse(cls, projects: Sequence[str] = (), subjects: Sequence[str] = (), sessions: Sequence[str] = ()) -> Self:
-        """Reads patterns; ValueError says which could match nothing."""
+        """Read patterns; ValueError says which could match nothing."""
         return cls(Patterns.parse(projects), Patterns.parse(subjects), Patterns.parse(sessions))
 
     def takes(self, target: Target) -> bool:
-        """Tells whether a target is asked for; a session goes by its label or its accession ID."""
+        """Return whether a target is asked for; a session goes by its label or its accession ID."""
         names = [name for name in (target.session, target.session_id) if name]
         return (
             self.projects.match(target.project)

@@ -34,14 +34,14 @@ class Patterns:
 
     @classmethod
     def parse(cls, texts: Sequence[str]) -> Self:
-        """Reads patterns; ValueError for one that could match nothing that was meant."""
+        """Read patterns; ValueError for one that could match nothing that was meant."""
         taken, left = _split(texts)
         for text in (*taken, *left):
             _check_glob(text)
         return cls(taken, left)
 
     def match(self, *texts: str) -> bool:
-        """Tells whether something is taken that goes by one or several names."""
+        """Return whether something is taken that goes by one or several names."""
         if any(fnmatchcase(text, pattern) for text in texts for pattern in self.left):
             return False
         return not self.taken or any(fnmatchcase(text, pattern) for text in texts for pattern in self.taken)
@@ -59,12 +59,12 @@ class PathPatterns:
 
     @classmethod
     def parse(cls, texts: Sequence[str]) -> Self:
-        """Reads patterns; ValueError for one that could match no path."""
+        """Read patterns; ValueError for one that could match no path."""
         taken, left = _split(texts)
         return cls(tuple(map(_segments, taken)), tuple(map(_segments, left)))
 
     def match(self, path: str) -> bool:
-        """Tells whether a path is taken."""
+        """Return whether a path is taken."""
         parts = path.split("/")
         if any(_match_path(pattern, parts) for pattern in self.left):
             return False
@@ -84,7 +84,7 @@ class Span:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Reads a range of days; ValueError says how they are written."""
+        """Read a range of days; ValueError says how they are written."""
         if (relative := _RELATIVE.fullmatch(text.strip())) is not None:
             if not (days := int(relative[1])):
                 raise ValueError(f"{text!r} is no day at all: {_DATES}")
@@ -101,14 +101,14 @@ class Span:
         return span
 
     def on(self, today: date, *, ahead: bool = False) -> Self:
-        """Gives the days that a relative range means on some day; `ahead`: also those to come."""
+        """Return the days that a relative range means on some day; `ahead`: also those to come."""
         if self.days is None:
             return self
         since = today.toordinal() - self.days + 1
         return type(self)(date.fromordinal(max(since, 1)), date.max if ahead else today)
 
     def match(self, day: date) -> bool:
-        """Tells whether a day lies in it; a relative range must be fixed by `on` before."""
+        """Return whether a day lies in it; a relative range must be fixed by `on` before."""
         if self.days is not None:
             raise ValueError("a relative range of days means nothing without the day it is read on")
         return self.first <= day <= self.last
@@ -123,12 +123,12 @@ class Days:
 
     @classmethod
     def parse(cls, texts: Sequence[str]) -> Self:
-        """Reads ranges; ValueError says how they are written."""
+        """Read ranges; ValueError says how they are written."""
         taken, left = _split(texts)
         return cls(tuple(map(Span.parse, taken)), tuple(map(Span.parse, left)))
 
     def match(self, text: str) -> bool:
-        """Tells whether a day, `2024-05-17`, is taken."""
+        """Return whether a day, `2024-05-17`, is taken."""
         try:
             day = date.fromisoformat(text[:10])
         except ValueError:
@@ -138,7 +138,7 @@ class Days:
         )
 
     def on(self, today: date, *, ahead: bool = False) -> Self:
-        """Fixes relative ranges."""
+        """Fix relative ranges."""
         taken, left = (tuple(span.on(today, ahead=ahead) for span in spans) for spans in (self.taken, self.left))
         return type(self)(taken, left)
 
@@ -169,7 +169,7 @@ class Selection:
 
     @classmethod
     def parse(cls, *, levels: Sequence[str] = TIERS, today: date | None = None, **keys: Sequence[str]) -> Selection:
-        """Reads all keys, each a list of texts; ValueError begins with the key that is wrong.
+        """Read all keys, each a list of texts; ValueError begins with the key that is wrong.
 
         Relative days are fixed when `today` is given, else by `on` before the selection is asked.
         """
@@ -193,21 +193,21 @@ class Selection:
         return found if today is None else found.on(today)
 
     def on(self, today: date, *, ahead: bool = False) -> Selection:
-        """Gives the same selection with `last 30d` meaning the days up to this one; `ahead`: and any that follows."""
+        """Return the same selection with `last 30d` meaning the days up to this one; `ahead`: and any that follows."""
         return replace(self, dates=self.dates.on(today, ahead=ahead))
 
     @property
     def kinds(self) -> frozenset[OwnerKind]:
-        """Tells which owners must be listed; a scan's resources come with its session."""
+        """Say which owners must be listed; a scan's resources come with its session."""
         tiers = {"session" if tier == "scan" else tier for tier in self.levels}
         return frozenset(OwnerKind(tier) for tier in tiers)
 
     def wants_owner(self, owner: Owner) -> bool:
-        """Tells whether an owner is taken at all; of a session, its own resources or those of its scans."""
+        """Return whether an owner is taken at all; of a session, its own resources or those of its scans."""
         return owner.kind in self.kinds and self.key_against_owner(owner) is None
 
     def key_against_owner(self, owner: Owner) -> str | None:
-        """Names the first key that leaves an owner out; None when all of them take it."""
+        """Name the first key that leaves an owner out; None when all of them take it."""
         if owner.kind is OwnerKind.PROJECT:
             return None
         if not self.subjects.match(owner.subject):
@@ -223,7 +223,7 @@ class Selection:
         return next((key for key, taken in verdicts.items() if not taken), None)
 
     def wants_resource(self, owner: Owner, seen: ResourceSeen) -> bool:
-        """Tells whether a resource of an owner is taken."""
+        """Return whether a resource of an owner is taken."""
         tier = "scan" if seen.key.scan else owner.kind.value
         if tier not in self.levels or not self.wants_owner(owner) or not self.resources.match(seen.key.label):
             return False
@@ -233,17 +233,17 @@ class Selection:
         )
 
     def key_against_scan(self, scan: str, *types: str) -> str | None:
-        """Names the key that leaves a scan out, by its ID and by what it is called; None when both take it."""
+        """Name the key that leaves a scan out, by its ID and by what it is called; None when both take it."""
         if not self.scans.match(scan):
             return "scans"
         return None if self.scan_types.match(*filter(None, types)) else "scan_types"
 
     def wants_file(self, name: str) -> bool:
-        """Tells whether a file is taken; the name is its path within the resource."""
+        """Return whether a file is taken; the name is its path within the resource."""
         return self.files.match(name)
 
     def describes(self) -> str:
-        """Says it in a line: `resources NIFTI, BIDS; dates last 30d; of scans`."""
+        """Say it in a line: `resources NIFTI, BIDS; dates last 30d; of scans`."""
         parts = [f"{key} {', '.join(texts)}" for key, texts in self.said]
         if len(self.levels) < len(TIERS):
             parts.append("of " + ", ".join(f"{tier}s" for tier in TIERS if tier in self.levels))
@@ -291,7 +291,7 @@ def _segments(text: str) -> tuple[str, ...]:
 
 
 def _match_path(pattern: Sequence[str], parts: Sequence[str]) -> bool:
-    """Matches folder by folder; `reached` are the places in the path up to which the pattern so far may have gone."""
+    """Match folder by folder; `reached` are the places in the path up to which the pattern so far may have gone."""
     reached = {0}
     for number, piece in enumerate(pattern, 1):
         if piece == "**":  # at the end it means what lies in a folder, not a file of the folder's name

@@ -9,7 +9,7 @@ from xnatsync.core.moment import later, parse
 
 
 def fingerprint(files: Iterable[tuple[str, int, int]], problems: Iterable[tuple[str, str]]) -> str:
-    """Digests the cheap look at an item: (path, size, mtime_ns) of its files and what could not be read."""
+    """Digest the cheap look at an item: (path, size, mtime_ns) of its files and what could not be read."""
     digest = hashlib.sha256()
     for path, size, mtime_ns in sorted(files):
         digest.update(f"{path}\0{size}\0{mtime_ns}\n".encode("utf-8", "surrogateescape"))
@@ -19,7 +19,7 @@ def fingerprint(files: Iterable[tuple[str, int, int]], problems: Iterable[tuple[
 
 
 def settles_at(steady_at: str, settle_s: float, now: str) -> str:
-    """Gives the moment from which the item counts as complete.
+    """Return the moment from which the item counts as complete.
 
     A clock that was set back would make it wait for ever: then the wait begins anew, and is never longer than asked.
     """

@@ -58,7 +58,7 @@ class Depth:
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Reads what `str` wrote; None for anything else."""
+        """Read what `str` wrote; None for anything else."""
         try:
             server, local = map(Level, text.split("/"))
         except ValueError:
@@ -66,7 +66,7 @@ class Depth:
         return cls(server, local)
 
     def covers(self, other: Depth) -> bool:
-        """Tells whether who looked so deeply has looked as deeply as another would."""
+        """Return whether who looked so deeply has looked as deeply as another would."""
         return self.server.rank >= other.server.rank and self.local.rank >= other.local.rank
 
 
@@ -128,7 +128,7 @@ class Looked:
         return next((verdict for verdict in GRAVITY if verdict in found), Verdict.SAME)
 
     def counts(self) -> dict[Verdict, int]:
-        """Counts what was found, things that are the same included."""
+        """Count what was found, things that are the same included."""
         counted = Counter({Verdict.SAME: self.server.same + self.local.same})
         for finding in self.findings:
             counted[finding.verdict] += finding.count
@@ -182,7 +182,7 @@ class VerifyReport:
     elapsed_s: float = 0.0
 
     def add(self, looked: Looked) -> None:
-        """Takes in one target."""
+        """Take in one target."""
         self.summaries.append(
             Summary(looked.target, looked.depth, looked.server, looked.local, looked.verdict, looked.counts())
         )
@@ -192,17 +192,17 @@ class VerifyReport:
 
     @property
     def counts(self) -> dict[Verdict, int]:
-        """Sums up all targets."""
+        """Sum up all targets."""
         return {verdict: sum(part.counts[verdict] for part in self.summaries) for verdict in Verdict}
 
     @property
     def server(self) -> Tally:
-        """Sums up what servers should hold."""
+        """Sum up what servers should hold."""
         return sum((part.server for part in self.summaries), Tally())
 
     @property
     def local(self) -> Tally:
-        """Sums up what we should hold."""
+        """Sum up what we should hold."""
         return sum((part.local for part in self.summaries), Tally())
 
     @property

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 
 def counted(number: int, one: str, many: str = "") -> str:
-    """Says how many: `1 object`, `2 objects`, `3 studies`; `many` for what has a plural of its own."""
+    """Say how many: `1 object`, `2 objects`, `3 studies`; `many` for what has a plural of its own."""
     if number == 1:
         return f"1 {one}"
     return f"{number} {many or (f'{one[:-1]}ies' if one.endswith('y') else f'{one}s')}"
 
 
 def left_out_words(counts: Mapping[str, int], before: str = "") -> str:
-    """Says what a selection left out, by key: `12 files left out by modalities, 3 by scans`; "" when nothing was."""
+    """Say what a selection left out, by key: `12 files left out by modalities, 3 by scans`; "" when nothing was."""
     parts = [f"{count} by {key}" for key, count in counts.items()]
     if not parts:
         return ""
@@ -50,12 +50,12 @@ def size_words(size_bytes: int) -> str:
 
 
 def size(size_bytes: int) -> str:
-    """Writes a number of bytes for people: `0 B`, `950 B`, `1.5 MB`; powers of 1000, as disks are sold."""
+    """Write a number of bytes for people: `0 B`, `950 B`, `1.5 MB`; powers of 1000, as disks are sold."""
     return size_words(size_bytes)
 
 
 def span(seconds: float) -> str:
-    """Writes a length of time for people: `4 s`, `2 min 10 s`, `3 h 5 min`, `12 days`."""
+    """Write a length of time for people: `4 s`, `2 min 10 s`, `3 h 5 min`, `12 days`."""
     whole = max(0, round(seconds))
     if whole >= 72 * 3600:
         return f"{whole // 86400} days"

@@ -41,7 +41,7 @@ _PROCEDURE = (range(0x00400001, 0x00400555), range(0x00401001, 0x00405000))  # s
 
 
 def is_rewritten(tag: int) -> bool:
-    """Tells whether servers rewrite an element of the top level as a matter of course."""
+    """Return whether servers rewrite an element of the top level as a matter of course."""
     if tag in _KEPT:
         return False
     return (
@@ -64,21 +64,21 @@ class ContentDigest:
 
     @property
     def value(self) -> bytes | None:
-        """Gives the digest; None when nothing but identification was taken in, which is no evidence."""
+        """Return the digest; None when nothing but identification was taken in, which is no evidence."""
         return self._sha256.digest() if self._says_something else None
 
     @property
     def public(self) -> bytes | None:
-        """Gives the digest without private elements; None where there is no other either."""
+        """Return the digest without private elements; None where there is no other either."""
         return self._public.digest() if self._says_something else None
 
     def element(self, source: ByteSource, tag: int, vr: bytes, length: int, coding: Coding) -> None:
-        """Consumes the value of an element."""
+        """Consume the value of an element."""
         self._says_something = self._says_something or tag not in _KEPT
         self._element(source, tag, vr, length, coding, 0)
 
     def small(self, tag: int, value: bytes) -> None:
-        """Takes in an element of which the value has been read already."""
+        """Take in an element of which the value has been read already."""
         self._says_something = self._says_something or tag not in _KEPT
         with self._maybe_private(tag):
             self._head(tag)
@@ -126,7 +126,7 @@ class ContentDigest:
             raise cut_off(tag, length, had)
 
     def _bounded_by(self, source: ByteSource, tag: int, length: int, read: Callable[[int], object]) -> None:
-        """Takes in a sequence or an item of defined length; what is none counts as it is stored from there on."""
+        """Take in a sequence or an item of defined length; what is none counts as it is stored from there on."""
         end = source.offset + length
         try:
             read(end)
@@ -158,7 +158,7 @@ class ContentDigest:
         self._take(b"s")
 
     def _item(self, source: ByteSource, coding: Coding, length: int, outer: int | None, depth: int) -> bool:
-        """Takes in one item; True when its writer forgot to end it, and ended the sequence."""
+        """Take in one item; True when its writer forgot to end it, and ended the sequence."""
         self._take(b"I")
         if length != UNDEFINED:
             if outer is not None and source.offset + length > outer:
@@ -205,7 +205,7 @@ def _begins_with_an_item(source: ByteSource, coding: Coding) -> bool:
 
 
 def _coding_of_item(source: ByteSource, coding: Coding) -> Coding:
-    """Tells by the first element of an item how it is written: what is unknown may hold the one or the other."""
+    """Tell by the first element of an item how it is written: what is unknown may hold the one or the other."""
     if not source.need(8):
         return coding
     vr = source.data[source.pos + 4 : source.pos + 6]

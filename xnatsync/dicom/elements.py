@@ -26,7 +26,7 @@ class Coding:
 
     @property
     def order(self) -> Literal["big", "little"]:
-        """Names the byte order as Python does."""
+        """Name the byte order as Python does."""
         return "big" if self.big else "little"
 
 
@@ -35,12 +35,12 @@ class Stop(Exception):
 
 
 def is_vr(text: bytes) -> bool:
-    """Tells a VR, known or not, from the length that stands in its place in implicit VR."""
+    """Tell a VR, known or not, from the length that stands in its place in implicit VR."""
     return text.isalpha() and text.isupper()
 
 
 def next_element(source: ByteSource, coding: Coding) -> tuple[int, bytes, int]:
-    """Reads one element's head: tag, VR (b"" when implicit), length of the value."""
+    """Read one element's head: tag, VR (b"" when implicit), length of the value."""
     raw = source.take(8)
     if raw is None:
         raise Stop("truncated: it ends inside an element")
@@ -58,13 +58,13 @@ def next_element(source: ByteSource, coding: Coding) -> tuple[int, bytes, int]:
 
 
 def cut_off(tag: int, length: int, had: int) -> Stop:
-    """Says that a value is longer than what is left of the stream."""
+    """Say that a value is longer than what is left of the stream."""
     name = "the pixel data" if tag in PIXELS else f"element ({tag >> 16:04x},{tag & 0xFFFF:04x})"
     return Stop(f"truncated: {name} should have {length} bytes, and only {had} are there")
 
 
 def take(source: ByteSource, tag: int, length: int) -> bytes:
-    """Consumes and gives a value."""
+    """Consume and return a value."""
     value = source.take(length)
     if value is None:
         raise cut_off(tag, length, len(source.data) - source.pos)
@@ -72,14 +72,14 @@ def take(source: ByteSource, tag: int, length: int) -> bytes:
 
 
 def skip(source: ByteSource, tag: int, length: int) -> None:
-    """Passes over a value."""
+    """Pass over a value."""
     had = source.feed(length, None)
     if had < length:
         raise cut_off(tag, length, had)
 
 
 def skip_sequence(source: ByteSource, tag: int, coding: Coding) -> None:
-    """Passes over a value of undefined length: items in a sequence, elements in an item, to any reasonable depth.
+    """Pass over a value of undefined length: items in a sequence, elements in an item, to any reasonable depth.
 
     What a writer did not know (UN) is implicit VR, little endian; some write it explicit all the same, so the first
     element of each item is asked.

@@ -61,7 +61,7 @@ class Field:
 
 
 def field_named(name: str) -> Field:
-    """Finds a field by DICOM keyword or `(gggg,eeee)`; ValueError when there is no such keyword."""
+    """Find a field by DICOM keyword or `(gggg,eeee)`; ValueError when there is no such keyword."""
     if name in _KNOWN:
         return Field(name, *_KNOWN[name])
     from pydicom.datadict import dictionary_VR, tag_for_keyword
@@ -79,7 +79,7 @@ def field_named(name: str) -> Field:
 
 
 def text_of(raw: bytes, vr: str, coding: Coding, character_set: bytes = b"") -> str:
-    r"""Gives a stored value as text: several values are joined by `\`, a name is `Family^Given`, padding is left out.
+    r"""Return a stored value as text: several values are joined by `\`, a name is `Family^Given`, padding is left out.
 
     A value that is not text or numbers gives "".
     """

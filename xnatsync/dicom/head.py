@@ -75,7 +75,7 @@ class Head:
     record: bytes | None = None  # sha256 of what it says of how it was de-identified, when that was asked for
 
     def number(self, tag: int) -> int | None:
-        """Gives a small unsigned number (US or IS), None when it is absent or is none."""
+        """Return a small unsigned number (US or IS), None when it is absent or is none."""
         vr, raw = self.values.get(tag, ("", b""))
         if tag != FRAMES and vr != "IS" and len(raw) == 2:
             return int.from_bytes(raw, self.coding.order)
@@ -86,7 +86,7 @@ class Head:
 def read_head(
     chunks: Iterable[bytes], wanted: Collection[int], *, hash_pixels: bool, hash_content: bool = False
 ) -> Head | None:
-    """Walks over a stream; None when nothing in it looks like DICOM.
+    """Walk over a stream; None when nothing in it looks like DICOM.
 
     Reads to the end of an object, or as far as what follows its pixel data can be understood; the caller reads on.
     """
@@ -123,7 +123,7 @@ def _begins_like_a_data_set(source: ByteSource) -> bool:
 
 
 def _read_meta(source: ByteSource, head: Head) -> None:
-    """Reads group 2: always little endian, and explicit but for a few wrong writers."""
+    """Read group 2: always little endian, and explicit but for a few wrong writers."""
     found: dict[int, str] = {}
     while source.need(8) and source.data[source.pos : source.pos + 2] == b"\x02\x00":
         data, pos = source.data, source.pos
@@ -171,7 +171,7 @@ def _go_over(
 
 
 def _coding(source: ByteSource, head: Head) -> Coding:
-    """Trusts the first element more than the transfer syntax, because some writers mix them up."""
+    """Trust the first element more than the transfer syntax, because some writers mix them up."""
     if not source.need(6):
         raise Stop("truncated: there is no data set")
     start = source.data[source.pos : source.pos + 6]
@@ -184,7 +184,7 @@ def _coding(source: ByteSource, head: Head) -> Coding:
 
 
 def _walk(source: ByteSource, head: Head, wanted: Collection[int], hash_pixels: bool) -> None:
-    """Goes over the top level.  This loop is the hot one: an element inside the window costs one unpacking."""
+    """Go over the top level.  This loop is the hot one: an element inside the window costs one unpacking."""
     explicit, order = head.coding.explicit, ">" if head.coding.big else "<"
     unpack = Struct(order + ("HH2sH" if explicit else "HH2xH")).unpack_from
     unpack_length = Struct(order + "L").unpack_from
@@ -217,7 +217,7 @@ def _walk(source: ByteSource, head: Head, wanted: Collection[int], hash_pixels: 
 
 
 def _one_element(source: ByteSource, head: Head, wanted: Collection[int], hash_pixels: bool) -> bool:
-    """Handles one element the slow way: whatever is large, nested, odd, or across the window; True after pixel data."""
+    """Handle one element the slow way: whatever is large, nested, odd, or across the window; True after pixel data."""
     at = source.offset
     tag, vr, length = next_element(source, head.coding)
     if tag <= COMMANDS:  # zeros, where an element should begin
@@ -240,7 +240,7 @@ def _one_element(source: ByteSource, head: Head, wanted: Collection[int], hash_p
 def _one_digested(
     source: ByteSource, head: Head, wanted: Collection[int], hash_pixels: bool, content: ContentDigest
 ) -> bool:
-    """Handles one element and takes its value into the digest of the content; True after pixel data."""
+    """Handle one element and take its value into the digest of the content; True after pixel data."""
     at = source.offset
     tag, vr, length = next_element(source, head.coding)
     if tag <= COMMANDS:
@@ -332,7 +332,7 @@ def _too_few_fragments(head: Head) -> str:
 
 
 def _unpadded(head: Head, length: int) -> int:
-    """Leaves out the byte that makes an odd number of samples even: one writer adds it, another does not."""
+    """Leave out the byte that makes an odd number of samples even: one writer adds it, another does not."""
     rows, columns, bits = head.number(ROWS), head.number(COLUMNS), head.number(BITS)
     if rows is None or columns is None or bits is None:
         return length
@@ -342,7 +342,7 @@ def _unpadded(head: Head, length: int) -> int:
 
 
 def _read_fragments(source: ByteSource, head: Head, sink: Callable[[memoryview], object] | None) -> None:
-    """Joins the fragments of encapsulated pixel data; the first item is the offset table, which servers may rewrite."""
+    """Join the fragments of encapsulated pixel data; the first item is the offset table, which servers may rewrite."""
     first = True
     while True:
         if not source.need(8):

@@ -47,7 +47,7 @@ class PixelFacts:
 
 
 def pixel_digest(chunks: Iterable[bytes], *, content: bool = False) -> PixelFacts:
-    """Reads a stream to its end, in constant memory, and digests the pixel data it carries.
+    """Read a stream to its end, in constant memory, and digests the pixel data it carries.
 
     Native pixel data counts as stored, without a byte that pads an odd number of samples; encapsulated pixel data
     counts as its fragments joined, without item headers and offset table, which a server may write anew.  With
@@ -69,7 +69,7 @@ def pixel_digest(chunks: Iterable[bytes], *, content: bool = False) -> PixelFact
 
 
 def study_in(chunks: Iterable[bytes]) -> str:
-    """Gives the Study Instance UID that the beginning of a stream tells, "" when it tells none.
+    """Return the Study Instance UID that the beginning of a stream tells, "" when it tells none.
 
     The stream may end anywhere after it: that an object is not whole says nothing of the study it is of.
     """
@@ -80,7 +80,7 @@ def study_in(chunks: Iterable[bytes]) -> str:
 
 
 def value(head: Head, tag: int, vr: str = "UI") -> str:
-    """Gives a value of the head as text, "" when it is absent; `vr` counts where the object does not say it."""
+    """Return a value of the head as text, "" when it is absent; `vr` counts where the object does not say it."""
     if tag not in head.values:
         return ""
     stored_vr, raw = head.values[tag]
@@ -90,12 +90,12 @@ def value(head: Head, tag: int, vr: str = "UI") -> str:
 
 
 def is_uid(text: str) -> bool:
-    """Tells whether a text can be a UID: at most 64 digits and dots.  Leading zeros occur, and servers take them."""
+    """Return whether a text can be a UID: at most 64 digits and dots.  Leading zeros occur, and servers take them."""
     return len(text) <= 64 and _UID.fullmatch(text) is not None
 
 
 def is_usable(text: str) -> bool:
-    """Tells whether a text can stand for a UID, although it need not be one: others wrote it, and servers take it."""
+    """Return whether a text can stand for a UID, although it need not be one: others wrote it, and servers take it."""
     return _NEARLY.fullmatch(text) is not None and bool(text.strip(" ."))
 
 
@@ -142,7 +142,7 @@ def _shown(text: str) -> str:
 
 
 def identity_of(head: Head) -> ObjectIdentity:
-    """Collects what an object says of itself."""
+    """Collect what an object says of itself."""
     return ObjectIdentity(
         sop_uid=value(head, SOP_UID),
         sop_class=value(head, SOP_CLASS),

@@ -38,7 +38,7 @@ class StudyPlan:
 
 
 def make_study(folder: Path, plan: StudyPlan, *, seed: int | None = None) -> list[Path]:
-    """Writes a study, one folder per series, and gives the files in the order of the slices.
+    """Write a study, one folder per series, and return the files in the order of the slices.
 
     The same plan with the same seed gives the same bytes; without a seed every study is another one.
     """

@@ -42,7 +42,7 @@ class Canvas:
     grey: bytearray
 
     def ellipse(self, x: float, y: float, wide: float, high: float, value: int, *, wave: float = 0.0) -> None:
-        """Fills an ellipse; `wave` makes its edge ripple, as the surface of a brain does."""
+        """Fill an ellipse; `wave` makes its edge ripple, as the surface of a brain does."""
         half_rows, half_columns = self.rows / 2, self.columns / 2
         for row in range(max(0, math.ceil((y - high + 1) * half_rows)), self.rows):
             rise = (row / half_rows - 1 - y) / high
@@ -54,7 +54,7 @@ class Canvas:
             self._span(row, round((left + 1) * half_columns), round((right + 1) * half_columns), value)
 
     def number(self, text: str, value: int) -> None:
-        """Writes digits into the upper left corner, large enough to read in a thumbnail."""
+        """Write digits into the upper left corner, large enough to read in a thumbnail."""
         dot = max(1, self.rows // 40)
         for place, digit in enumerate(text):
             for line, bits in enumerate(_DIGITS.get(digit, ())):
@@ -72,7 +72,7 @@ class Canvas:
 
 
 def draw_head(rows: int, columns: int, *, series: int, height: float) -> Canvas:
-    """Draws one axial slice; `height` goes from 0 at the eyes to 1 near the crown.  The series chooses the contrast."""
+    """Draw one axial slice; `height` goes from 0 at the eyes to 1 near the crown.  The series chooses the contrast."""
     tissue = _CONTRASTS[(series - 1) % len(_CONTRASTS)]
     canvas = Canvas(rows, columns, bytearray(rows * columns))
     grow = math.sqrt(max(0.0, 1 - (0.95 * height - 0.15) ** 2))  # a head is round upwards, too
@@ -104,7 +104,7 @@ def draw_head(rows: int, columns: int, *, series: int, height: float) -> Canvas:
 
 
 def samples(canvas: Canvas, noise: Random) -> bytes:
-    """Gives the picture as 12-bit samples in 16-bit little-endian words, with the noise a scanner would add."""
+    """Return the picture as 12-bit samples in 16-bit little-endian words, with the noise a scanner would add."""
     count = len(canvas.grey)
     low = int.from_bytes(canvas.grey.translate(_FINE), "little")
     grain = int.from_bytes(noise.randbytes(count).translate(_NOISE), "little")

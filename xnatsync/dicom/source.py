@@ -24,11 +24,11 @@ class ByteSource:
 
     @property
     def offset(self) -> int:
-        """Tells how many bytes of the stream are consumed."""
+        """Say how many bytes of the stream are consumed."""
         return self._consumed + self.pos
 
     def need(self, count: int) -> bool:
-        """Makes `count` bytes available at `pos`; False when the stream ends before."""
+        """Make `count` bytes available at `pos`; False when the stream ends before."""
         while len(self.data) - self.pos < count:
             chunk = next(self._chunks, None)
             if chunk is None:
@@ -39,14 +39,14 @@ class ByteSource:
         return True
 
     def take(self, count: int) -> bytes | None:
-        """Consumes and gives `count` bytes; None when the stream ends before."""
+        """Consume and return `count` bytes; None when the stream ends before."""
         if not self.need(count):
             return None
         self.pos += count
         return self.data[self.pos - count : self.pos]
 
     def feed(self, count: int, sink: Callable[[memoryview], object] | None) -> int:
-        """Consumes `count` bytes without keeping them, handing them to `sink`; tells how many there were."""
+        """Consume `count` bytes without keeping them, handing them to `sink`; say how many there were."""
         left = count
         while True:
             here = min(left, len(self.data) - self.pos)
@@ -63,14 +63,14 @@ class ByteSource:
             self.data, self.pos = chunk, 0
 
     def skip(self, count: int) -> bool:
-        """Consumes `count` bytes; False when the stream ends before."""
+        """Consume `count` bytes; False when the stream ends before."""
         if count <= len(self.data) - self.pos:
             self.pos += count
             return True
         return self.feed(count, None) == count
 
     def rest(self) -> Iterator[bytes]:
-        """Consumes and gives all that is left, in pieces."""
+        """Consume and return all that is left, in pieces."""
         while True:
             here, end = self.data[self.pos :], len(self.data)
             self._consumed += end
@@ -83,7 +83,7 @@ class ByteSource:
             self.data = chunk
 
     def drain(self) -> None:
-        """Consumes all that is left."""
+        """Consume all that is left."""
         for _ in self.rest():
             pass
 
@@ -96,7 +96,7 @@ class Inflated:
         self.whole = False
 
     def __iter__(self) -> Iterator[bytes]:
-        """Gives the pieces, each of bounded size however well they were packed."""
+        """Return the pieces, each of bounded size however well they were packed."""
         unpack = zlib.decompressobj(-zlib.MAX_WBITS)
         for chunk in self._chunks:
             packed, piece = chunk, b""

@@ -87,7 +87,7 @@ class Guard:
         return path
 
     def count(self, member: str, unpacked_bytes: int) -> None:
-        """Counts bytes that came, or will come, out of the archive; refuses what can only be a bomb."""
+        """Count bytes that came, or will come, out of the archive; refuse what can only be a bomb."""
         self._unpacked_bytes += unpacked_bytes
         if self._unpacked_bytes > self.packed_bytes * MAX_RATIO + ALLOWANCE:
             raise self.closed(member, f"it unpacks to more than {MAX_RATIO} times its size")
@@ -110,5 +110,5 @@ class Guard:
 
 
 def _short(text: str, most: int = _SAID) -> str:
-    """Leaves out the middle of what is too long to be read: a name in an archive may have a megabyte."""
+    """Leave out the middle of what is too long to be read: a name in an archive may have a megabyte."""
     return text if len(text) <= most else f"{text[: most // 2]}…{text[-most // 2 :]}"

@@ -34,7 +34,7 @@ class Digests:
         self._end()
 
     def update(self, piece: bytes) -> None:
-        """Takes the next piece."""
+        """Take the next piece."""
         self.size += len(piece)
         if self._pieces is None and self.size > ALONE_BYTES:
             self._pieces = Queue(WAITING_MAX)
@@ -47,7 +47,7 @@ class Digests:
         self._sha256.update(piece)
 
     def finish(self) -> tuple[bytes, str]:
-        """Gives SHA-256, and MD5 in lower-case hex; nothing can be added any more."""
+        """Return SHA-256, and MD5 in lower-case hex; nothing can be added any more."""
         self._end()
         return self._sha256.digest(), self._md5.hexdigest()
 

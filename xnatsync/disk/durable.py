@@ -18,7 +18,7 @@ _MOUNTS = Path("/proc/self/mountinfo")
 
 
 def sync_files(places: Iterable[Spot], many: int = 1) -> None:
-    """Brings the content of so many files to the disk; OSError when one of them did not get there.
+    """Bring the content of so many files to the disk; OSError when one of them did not get there.
 
     On Linux one call for their whole file system takes the place of many: it waits for the disk once, and only the
     first place is asked for.
@@ -54,7 +54,7 @@ def sync_written(handle: int) -> None:
 
 
 def _full_sync(handle: int) -> bool:
-    """Asks macOS to empty the drive's cache too; False where there is no such wish, or the disk does not know it."""
+    """Ask macOS to empty the drive's cache too; False where there is no such wish, or the disk does not know it."""
     if sys.platform == "darwin":
         import fcntl
 
@@ -92,7 +92,7 @@ def _syncfs() -> Callable[[int], int] | None:
 
 @cache
 def _passes_on(device: int) -> bool:
-    """Tells whether a file system is served by another program (FUSE), which does not hear of this call."""
+    """Return whether a file system is served by another program (FUSE), which does not hear of this call."""
     number = f"{os.major(device)}:{os.minor(device)}"
     try:
         mounts = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")

@@ -63,12 +63,12 @@ class LinkOnTheWay(OSError):
 
 
 def why(error: OSError) -> str:
-    """Gives the system's words for an error, without the path it adds."""
+    """Return the system's words for an error, without the path it adds."""
     return error.strerror or (os.strerror(error.errno) if error.errno else type(error).__name__)
 
 
 def our_disk(error: OSError, doing: str) -> DiskError:
-    """Translates a failure of something we did to our own disk; `doing` reads like `moving a to b`."""
+    """Translate a failure of something we did to our own disk; `doing` reads like `moving a to b`."""
     if isinstance(error, LinkOnTheWay):
         return LinkInOurWay(f"{error.filename} is a link, and links are never followed")
     text = f"{doing} failed: {why(error)}"
@@ -84,7 +84,7 @@ def our_disk(error: OSError, doing: str) -> DiskError:
 
 
 def scope_of(number: int | None, operation: Operation) -> Scope:
-    """Tells what a failure speaks of; one without a number is taken for one of the disk, which a probe disproves."""
+    """Say what a failure speaks of; one without a number is taken for one of the disk, which a probe disproves."""
     if number is None:
         return Scope.DISK
     wide = _OF_THE_PROCESS if operation in {Operation.READ, Operation.LIST} else _OF_THE_DISK
@@ -92,7 +92,7 @@ def scope_of(number: int | None, operation: Operation) -> Scope:
 
 
 def one_thing(error: OSError, doing: str, operation: Operation) -> DiskError:
-    """Translates a failure of something we did to one thing on our own disk; `doing` reads like `moving a to b`."""
+    """Translate a failure of something we did to one thing on our own disk; `doing` reads like `moving a to b`."""
     known = isinstance(error, LinkOnTheWay) or error.errno in _TAKEN
     full = error.errno in _FULL and operation is Operation.WRITE  # EFBIG too: a probe tells of what it speaks
     if known or full or scope_of(error.errno, operation) is Scope.DISK:
@@ -118,7 +118,7 @@ _ADVICE = {
 
 
 def their_file(error: OSError, name: str) -> SourceError:
-    """Translates a failure to read something that was dropped."""
+    """Translate a failure to read something that was dropped."""
     if error.errno in _GONE:
         return SourceChanged(f"{name} is gone, or is no longer a file")
     return SourceUnreadable(f"{name} cannot be read: {why(error)}")

@@ -19,7 +19,7 @@ from xnatsync.disk.tree_paths import Ways
 
 
 def hand_out(ways: Ways, folder: Path, path: str, pieces: Iterator[bytes], sha256: bytes) -> None:
-    """Writes a file below a folder, with the folders on the way; it has its name only when it is whole and on the disk.
+    """Write a file below a folder, with the folders on the way; it has its name only when it is whole and on the disk.
 
     ContentDiffers when the pieces are not what the digest says: then nothing is left of it.  PlaceTaken when something
     lies there, or a link is on the way.
@@ -39,7 +39,7 @@ def hand_out(ways: Ways, folder: Path, path: str, pieces: Iterator[bytes], sha25
 
 
 def handed_out(ways: Ways, folder: Path, path: str, size: int, sha256: bytes) -> bool | None:
-    """Tells whether exactly this lies there already; None when nothing does."""
+    """Return whether exactly this lies there already; None when nothing does."""
     try:
         place = ways.find(folder, path)
         seen = place.lstat()

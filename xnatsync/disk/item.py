@@ -28,7 +28,7 @@ _T = TypeVar("_T")
 
 
 def parts(path: Path, only: Sequence[str] | None = None) -> Generator[Part, None, None]:
-    """Lists the files of an item in the order in which they are read fastest, which is the same every time.
+    """List the files of an item in the order in which they are read fastest, which is the same every time.
 
     SourceUnreadable when something cannot be looked at, SourceChanged when it vanishes or changes, SourceDamaged for an
     archive.  With `only`, the item is these files of a folder.
@@ -89,7 +89,7 @@ def _inner_start(handle: int, start: bytes, how: str) -> bytes:
 def pieces_of(
     path: Path, name: str, expected: tuple[int, int] | None = None, *, item: Path | None = None
 ) -> Iterator[bytes]:
-    """Reads a file of an item to its end; SourceChanged when size or time are not as expected, or change meanwhile.
+    """Read a file of an item to its end; SourceChanged when size or time are not as expected, or change meanwhile.
 
     No link is followed on the way from the folder in which the item lies.
     """
@@ -98,7 +98,7 @@ def pieces_of(
 
 
 def pieces_at(find: Callable[[], Spot], name: str, expected: tuple[int, int] | None = None) -> Iterator[bytes]:
-    """Reads a file where it is found to its end; see `pieces_of`."""
+    """Read a file where it is found to its end; see `pieces_of`."""
     try:
         with find().reading() as handle:
             yield from _pieces(handle, name, expected)
@@ -146,7 +146,7 @@ class _Watch:
         self._before = self._stamp()
 
     def over(self, begin: Callable[[], Iterator[_T]]) -> Iterator[_T]:
-        """Passes on what is read from the archive, and translates what goes wrong."""
+        """Pass on what is read from the archive, and translates what goes wrong."""
         try:
             yield from begin()
         except SourceError:
@@ -156,7 +156,7 @@ class _Watch:
             raise their_file(error, self._path.name) from error
 
     def check(self) -> None:
-        """Raises SourceChanged when the archive is no longer the file it was."""
+        """Raise SourceChanged when the archive is no longer the file it was."""
         if self._stamp() != self._before:
             raise SourceChanged(f"{self._path.name} changed while it was read")
 

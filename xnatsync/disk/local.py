@@ -24,19 +24,19 @@ class LocalDisk:
         self._anchors = Anchors(folders)
 
     def entries(self, folder: Path) -> list[DropEntry]:
-        """Lists a folder's top level; see `scan.entries`."""
+        """List a folder's top level; see `scan.entries`."""
         return scan.entries(folder)
 
     def look(self, path: Path) -> ItemLook | None:
-        """Looks at an item without opening files; see `scan.look`."""
+        """Look at an item without opening files; see `scan.look`."""
         return scan.look(path)
 
     def look_at(self, folder: Path, names: Sequence[str]) -> ItemLook:
-        """Looks at some files of a folder; see `scan.look_at`."""
+        """Look at some files of a folder; see `scan.look_at`."""
         return scan.look_at(folder, names)
 
     def study_of(self, path: Path) -> str:
-        """Reads the head of a file; see `loose.study_of`."""
+        """Read the head of a file; see `loose.study_of`."""
         return loose.study_of(path)
 
     def read_manifest(
@@ -49,43 +49,43 @@ class LocalDisk:
         stop: Callable[[], bool] = lambda: False,
         only: Sequence[str] | None = None,
     ) -> tuple[ManifestFile, ...]:
-        """Reads every file of an item once; see `manifest.read_manifest`."""
+        """Read every file of an item once; see `manifest.read_manifest`."""
         return manifest.read_manifest(path, tags=tags, pixels=pixels, on_progress=on_progress, stop=stop, only=only)
 
     def stream(self, path: Path, files: Sequence[ManifestFile]) -> Iterator[tuple[ManifestFile, Iterator[bytes]]]:
-        """Streams files of an item as the manifest froze them; see `stream.stream`."""
+        """Stream files of an item as the manifest froze them; see `stream.stream`."""
         return streaming.stream(path, files, top=path in self._anchors.folders)
 
     def move(self, source: Path, target: Path) -> None:
-        """Renames durably and never over something; see `atomic.move`."""
+        """Rename durably and never over something; see `atomic.move`."""
         atomic.move(source, target, self._anchors)
 
     def gather(self, folder: Path, names: Sequence[str], target: Path) -> None:
-        """Renames files of one folder into another; see `loose.gather`."""
+        """Rename files of one folder into another; see `loose.gather`."""
         loose.gather(folder, names, target, self._anchors)
 
     def read_mark(self, path: Path) -> str | None:
-        """Reads a mark of ours; see `marks.read_mark`."""
+        """Read a mark of ours; see `marks.read_mark`."""
         return marks.read_mark(path, self._anchors)
 
     def write_mark(self, path: Path, text: str) -> None:
-        """Writes a mark of ours; see `marks.write_mark`."""
+        """Write a mark of ours; see `marks.write_mark`."""
         marks.write_mark(path, text, self._anchors)
 
     def remove(self, path: Path) -> None:
-        """Removes one file durably; see `atomic.remove`."""
+        """Remove one file durably; see `atomic.remove`."""
         atomic.remove(path, self._anchors)
 
     def prune(self, folder: Path) -> None:
-        """Removes empty folders; see `atomic.prune`."""
+        """Remove empty folders; see `atomic.prune`."""
         atomic.prune(folder, self._anchors)
 
     def settle(self, folder: Path) -> None:
-        """Brings the names in a folder to the disk; see `atomic.settle`."""
+        """Bring the names in a folder to the disk; see `atomic.settle`."""
         atomic.settle(folder, self._anchors)
 
     def exists(self, path: Path) -> bool:
-        """Tells whether something is there, a dangling link too; DiskUnwell when that cannot be known."""
+        """Return whether something is there, a dangling link too; DiskUnwell when that cannot be known."""
         try:
             return reach(*self._anchors.steps(path)).exists()
         except (FileNotFoundError, NotADirectoryError):
@@ -96,11 +96,11 @@ class LocalDisk:
             raise our_disk(error, f"looking at {path}") from error
 
     def probe(self, folder: Path, done: Path | None) -> None:
-        """Proves that a route's folder can be written, and things renamed to `done`; see `probing`."""
+        """Prove that a route's folder can be written, and things renamed to `done`; see `probing`."""
         probing.probe(folder)
         if done is not None:
             probing.probe_done(folder, done)
 
     def same_device(self, one: Path, other: Path) -> bool:
-        """Tells whether a rename between the two can work; see `space.same_device`."""
+        """Return whether a rename between the two can work; see `space.same_device`."""
         return space.same_device(one, other)

@@ -33,7 +33,7 @@ def read_manifest(
     stop: Callable[[], bool] = lambda: False,
     only: Sequence[str] | None = None,
 ) -> tuple[ManifestFile, ...]:
-    """Reads an item; see `ports.Disk.read_manifest`.  ValueError when `tags` holds what is no DICOM keyword."""
+    """Read an item; see `ports.Disk.read_manifest`.  ValueError when `tags` holds what is no DICOM keyword."""
     classifier = Classifier(tags, pixels=pixels)
     before = _look(path, only)
     inside = "a folder" if archive_kind(path) is None else "an archive"

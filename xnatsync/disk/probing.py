@@ -20,7 +20,7 @@ _SIZE = 4096  # bytes: a file system may have room for a name and none for a blo
 
 
 def probe(folder: Path) -> None:
-    """Writes, flushes, renames and removes a small file of our own in a route's folder.
+    """Write, flushes, renames and remove a small file of our own in a route's folder.
 
     FolderMissing, DiskFull or DiskUnwell when that cannot be done: then it is not one thing alone that fails there.
     """
@@ -53,7 +53,7 @@ def probe(folder: Path) -> None:
 
 
 def probe_done(folder: Path, done: Path) -> None:
-    """Proves, as far as it shows, that things can be renamed from a drop folder to its done folder."""
+    """Prove, as far as it shows, that things can be renamed from a drop folder to its done folder."""
     if not same_device(folder, done):
         raise DiskUnwell(
             f"{done} is on another file system than {folder}: filing is a rename and cannot cross",
@@ -67,7 +67,7 @@ def probe_done(folder: Path, done: Path) -> None:
 
 
 def immovable(folder: Path) -> list[tuple[str, str]]:
-    """Lists the entries of a drop folder that this account may not rename into another folder, and why.
+    """List the entries of a drop folder that this account may not rename into another folder, and why.
 
     As far as it shows without trying: moving a folder to another parent needs the right to write in it.
     """
@@ -91,7 +91,7 @@ def immovable(folder: Path) -> list[tuple[str, str]]:
 
 
 def _may_move_everything() -> bool:
-    """Tells whether we are the superuser with its rights: in a container it may lack them."""
+    """Return whether we are the superuser with its rights: in a container it may lack them."""
     if os.geteuid() != 0:
         return False
     try:

@@ -22,12 +22,12 @@ _SPECIAL = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFCH
 
 
 def named_archive(name: str) -> bool:
-    """Tells whether a name ends like an archive's."""
+    """Return whether a name ends like an archive's."""
     return name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
 def entries(folder: Path) -> list[DropEntry]:
-    """Lists a folder's top level, sorted by name; FolderMissing when it is not there, not a folder, or not readable."""
+    """List a folder's top level, sorted by name; FolderMissing when it is not there, not a folder, or not readable."""
     try:
         with os.scandir(real(folder)) as found:
             listed = [_entry(entry) for entry in found]
@@ -41,7 +41,7 @@ def entries(folder: Path) -> list[DropEntry]:
 
 
 def _entry(entry: os.DirEntry[str]) -> DropEntry:
-    """Gives a top-level entry, of the kind "" when it vanished under our eyes."""
+    """Return a top-level entry, of the kind "" when it vanished under our eyes."""
     name = shown(entry.name)
     try:
         seen = entry.stat(follow_symlinks=False)
@@ -59,14 +59,14 @@ def _entry(entry: os.DirEntry[str]) -> DropEntry:
 
 
 def special(seen: os.stat_result) -> str:
-    """Says what a thing is that is neither a file nor a folder, "" for those."""
+    """Say what a thing is that is neither a file nor a folder, "" for those."""
     if stat.S_ISLNK(seen.st_mode) or getattr(seen, "st_reparse_tag", 0) == _MOUNT_POINT:
         return "a link"
     return _SPECIAL.get(stat.S_IFMT(seen.st_mode), "")
 
 
 def changed_ns(seen: os.stat_result) -> int:
-    """Gives the time of a file's last change; one beyond what a ledger can hold (the year 2262) is the last of these.
+    """Return the time of a file's last change; one beyond what a ledger can hold (the year 2262) is the last of these.
 
     File systems hold such times, and broken clocks and tools write them.
     """
@@ -74,7 +74,7 @@ def changed_ns(seen: os.stat_result) -> int:
 
 
 def look(path: Path) -> ItemLook | None:
-    """Looks at a file or a folder of any depth, sorted by path; None when it is absent."""
+    """Look at a file or a folder of any depth, sorted by path; None when it is absent."""
     root = real(path)
     if (seen := _one(path)) is not None or not root.is_dir():
         return seen
@@ -98,7 +98,7 @@ def look(path: Path) -> ItemLook | None:
 
 
 def look_at(folder: Path, names: Iterable[str]) -> ItemLook:
-    """Looks at some files of a folder, sorted by name; one that is absent, or is a folder now, is not in it."""
+    """Look at some files of a folder, sorted by name; one that is absent, or is a folder now, is not in it."""
     looks = [seen for name in sorted(names) if (seen := _one(folder / name)) is not None]
     return ItemLook(
         tuple(file for seen in looks for file in seen.files), tuple(part for seen in looks for part in seen.problems)

@@ -16,7 +16,7 @@ RESERVE_PART: Final = 100  # on a small disk, this part of it
 
 
 def nearest(path: Path) -> Path:
-    """Finds the nearest parent that exists, or the path itself."""
+    """Find the nearest parent that exists, or the path itself."""
     found = real(path)
     while not found.exists() and found != found.parent:
         found = found.parent
@@ -24,7 +24,7 @@ def nearest(path: Path) -> Path:
 
 
 def same_device(one: Path, other: Path) -> bool:
-    """Tells whether both lie on one file system, as far as the system says; a bind mount can still refuse a rename."""
+    """Return whether both lie on one file system, as far as the system says; a bind mount can still refuse a rename."""
     try:
         return nearest(one).stat().st_dev == nearest(other).stat().st_dev
     except OSError as error:
@@ -32,7 +32,7 @@ def same_device(one: Path, other: Path) -> bool:
 
 
 def free_bytes(path: Path) -> int:
-    """Tells how many bytes may still be written where the path is, or will be: what is free without the reserve."""
+    """Say how many bytes may still be written where the path is, or will be: what is free without the reserve."""
     try:
         usage = shutil.disk_usage(nearest(path))
     except OSError as error:

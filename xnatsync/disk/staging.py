@@ -23,7 +23,7 @@ _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
 
 
 def stage(ways: Ways, root: Path, name: str, pieces: Iterator[bytes], *, append: bool) -> Content:
-    """Writes a new file, or goes on where an interrupted one ended; see `tree_ports.TreeDisk.stage`."""
+    """Write a new file, or go on where an interrupted one ended; see `tree_ports.TreeDisk.stage`."""
     try:
         handle = _open(ways.own(root, STAGING, name, make=True), append=append)
         try:
@@ -39,7 +39,7 @@ def stage(ways: Ways, root: Path, name: str, pieces: Iterator[bytes], *, append:
 
 
 def staged_size(ways: Ways, root: Path, name: str) -> int:
-    """Tells how many bytes of an interrupted staging can be gone on with."""
+    """Say how many bytes of an interrupted staging can be gone on with."""
     try:
         seen = ways.own(root, STAGING, name).lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -50,7 +50,7 @@ def staged_size(ways: Ways, root: Path, name: str) -> int:
 
 
 def flush(ways: Ways, root: Path, names: Sequence[str]) -> None:
-    """Brings staged files to the disk."""
+    """Bring staged files to the disk."""
     try:
         sync_files((ways.own(root, STAGING, name) for name in names), len(names))
     except OSError as error:
@@ -85,7 +85,7 @@ def _clear(folder: Spot, before: str, prefix: str) -> None:
 
 
 def _open(place: Spot, *, append: bool) -> int:
-    """Opens a file of which nobody else holds a name; mostly nothing is there.
+    """Open a file of which nobody else holds a name; mostly nothing is there.
 
     One that has a second name is in the tree already (a rename by hand was cut short there): writing to it would
     change what lies in the tree.
@@ -104,13 +104,13 @@ def _is_ours_alone(seen: os.stat_result) -> bool:
 
 
 def _again(handle: int, digests: Digests) -> None:
-    """Reads what is there already, and leaves the file at its end."""
+    """Read what is there already, and leave the file at its end."""
     while piece := os.read(handle, PIECE):
         digests.update(piece)
 
 
 def _write(handle: int, pieces: Iterator[bytes], digests: Digests) -> None:
-    """Writes everything that came, also when what comes ends with an error: a later try goes on from there."""
+    """Write everything that came, also when what comes ends with an error: a later try goes on from there."""
     held: list[bytes] = []
     size = 0
     try:

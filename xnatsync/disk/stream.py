@@ -18,7 +18,7 @@ from xnatsync.disk.spelling import real
 def stream(
     path: Path, files: Sequence[ManifestFile], *, top: bool = False
 ) -> Iterator[tuple[ManifestFile, Iterator[bytes]]]:
-    """Streams files in the manifest's order, each to be read before the next is asked for; see `ports.Disk.stream`.
+    """Stream files in the manifest's order, each to be read before the next is asked for; see `ports.Disk.stream`.
 
     The last piece of a file is held back until its size and CRC have proved right, so a reader that is given everything
     was given the right thing.  `top`: the path is the drop folder itself, and the files lie there without one.
@@ -33,7 +33,7 @@ def stream(
 
 
 def _from_archive(path: Path, files: Sequence[ManifestFile]) -> Iterator[tuple[ManifestFile, Iterator[bytes]]]:
-    """Goes through the archive once.  It was whole when the manifest was made: damage means that it has changed."""
+    """Go through the archive once.  It was whole when the manifest was made: damage means that it has changed."""
     wanted = iter(files)
     file = next(wanted, None)
     try:

@@ -51,7 +51,7 @@ class _Head:
 
 
 def tar_members(path: Path, guard: Guard) -> Iterator[Part]:
-    """Lists the files; names, kinds and sizes are checked as they come by."""
+    """List the files; names, kinds and sizes are checked as they come by."""
     member = ""
     with opened(path) as raw:
         source = _Source(raw, guard)
@@ -101,21 +101,21 @@ class _Source:
         self._guard = guard if how else None
 
     def some(self, most: int) -> bytes:
-        """Gives between 1 and `most` bytes; none at the end."""
+        """Return between 1 and `most` bytes; none at the end."""
         piece = self._stream.read(most)
         if self._guard is not None:
             self._guard.count("", len(piece))
         return piece
 
     def exactly(self, count: int) -> bytes:
-        """Gives `count` bytes, fewer only when the archive ends before."""
+        """Return `count` bytes, fewer only when the archive ends before."""
         found = self.some(count)
         while len(found) < count and (piece := self.some(count - len(found))):
             found += piece
         return found
 
     def refuse_what_follows(self) -> None:
-        """Reads to the very end, which also checks a packed stream's own checksum."""
+        """Read to the very end, which also checks a packed stream's own checksum."""
         zeros = BLOCK
         while rest := self.some(PIECE):
             zeros += len(rest)
@@ -134,7 +134,7 @@ class _Content:
         self._left, self._padding = head.size, -head.size % BLOCK
 
     def pieces(self) -> Iterator[bytes]:
-        """Gives the bytes; SourceDamaged when the archive ends before them."""
+        """Return the bytes; SourceDamaged when the archive ends before them."""
         try:
             while self._left:
                 piece = self._source.some(min(self._left, PIECE))
@@ -148,7 +148,7 @@ class _Content:
             ) from None
 
     def finish(self) -> None:
-        """Goes to the next head."""
+        """Go to the next head."""
         for _ in self.pieces():
             pass
         if len(self._source.exactly(self._padding)) < self._padding:
@@ -159,7 +159,7 @@ class _Content:
 
 
 def _next_head(source: _Source) -> _Head | None:
-    """Reads on to the next member; None at the end mark."""
+    """Read on to the next member; None at the end mark."""
     said = _Head()
     for number in range(MAX_HEADS + 1):
         block = source.exactly(BLOCK)
@@ -177,7 +177,7 @@ def _next_head(source: _Source) -> _Head | None:
 
 
 def _plain_head(block: bytes) -> _Head:
-    """Reads a head of any of the formats: v7, ustar and pax, GNU, star."""
+    """Read a head of any of the formats: v7, ustar and pax, GNU, star."""
     blank, checksum = block[:148] + b" " * 8 + block[156:], _number(block[148:156])
     if checksum != sum(blank) and checksum != sum(memoryview(blank).cast("b")):  # old ones count bytes as signed
         raise _DamagedError("the head of a member is damaged: its checksum is wrong")
@@ -188,7 +188,7 @@ def _plain_head(block: bytes) -> _Head:
 
 
 def _number(raw: bytes, *, signed: bool = False) -> int:
-    """Reads octal digits, or, where the first byte says so, the number itself."""
+    """Read octal digits, or, where the first byte says so, the number itself."""
     if raw[0] == 0x80 or (signed and raw[0] == 0xFF):
         return int.from_bytes(raw[1:], "big") - (256 ** (len(raw) - 1) if raw[0] == 0xFF else 0)
     digits = raw.partition(b"\0")[0].strip(b" ")
@@ -202,7 +202,7 @@ def _text(raw: bytes) -> str:
 
 
 def _extended(said: _Head, head: _Head, source: _Source) -> _Head:
-    """Reads what stands in a head of its own because it does not fit into the plain one."""
+    """Read what stands in a head of its own because it does not fit into the plain one."""
     if head.size > MAX_HEAD:
         raise _DamagedError(f"an extended head of {head.size} bytes")
     content = source.exactly(head.size + -head.size % BLOCK)[: head.size]
@@ -218,7 +218,7 @@ def _extended(said: _Head, head: _Head, source: _Source) -> _Head:
 
 
 def _records(content: bytes) -> Iterator[tuple[str, str]]:
-    """Reads `LENGTH KEY=VALUE` and a line end, again and again."""
+    """Read `LENGTH KEY=VALUE` and a line end, again and again."""
     at = 0
     while at < len(content) and content[at]:
         found = _RECORD.match(content, at)
@@ -232,7 +232,7 @@ def _records(content: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _stated(said: _Head, key: str, value: str, *, everywhere: bool) -> _Head:
-    """Takes over one record; those that are not about name, size and time are for others."""
+    """Take over one record; those that are not about name, size and time are for others."""
     if key.startswith("GNU.sparse."):
         return replace(said, is_sparse=True)
     if key not in {"path", "size", "mtime"}:

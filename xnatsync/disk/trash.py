@@ -26,12 +26,12 @@ _NO_LINKS = frozenset(
 
 
 def keep(ways: Ways, root: Path, path: str, trash: str) -> bool:
-    """Gives a file a second name in the trash; see `tree_ports.TreeDisk.keep`."""
+    """Return a file a second name in the trash; see `tree_ports.TreeDisk.keep`."""
     return _second_name(ways, root, path, lambda: ways.own(root, TRASH, trash, make=True))
 
 
 def copy(ways: Ways, root: Path, path: str, target: str) -> None:
-    """Gives a file a second name in the tree; see `tree_ports.TreeDisk.copy`."""
+    """Return a file a second name in the tree; see `tree_ports.TreeDisk.copy`."""
     if not _second_name(ways, root, path, lambda: ways.make(root, target)):
         raise refused(target, "another file is there")
 
@@ -52,7 +52,7 @@ def _second_name(ways: Ways, root: Path, path: str, make: Callable[[], Spot]) ->
 
 
 def discard(ways: Ways, root: Path, path: str, trash: str) -> bool:
-    """Moves a file to the trash; see `tree_ports.TreeDisk.discard`."""
+    """Move a file to the trash; see `tree_ports.TreeDisk.discard`."""
     try:
         second = ways.own(root, TRASH, trash, make=True)
         try:
@@ -78,7 +78,7 @@ def discard(ways: Ways, root: Path, path: str, trash: str) -> bool:
 
 
 def find(ways: Ways, root: Path, trash: str) -> tuple[Spot, os.stat_result]:
-    """Gives the place of a file in the trash and what it is; SourceChanged when no plain file is there."""
+    """Return the place of a file in the trash and what it is; SourceChanged when no plain file is there."""
     try:
         place = ways.own(root, TRASH, trash)
         seen = place.lstat()
@@ -90,7 +90,7 @@ def find(ways: Ways, root: Path, trash: str) -> tuple[Spot, os.stat_result]:
 
 
 def old_trash(ways: Ways, root: Path, moment: str) -> list[str]:
-    """Lists the files in the trash that came there before a moment, as far as the dates on the disk tell.
+    """List the files in the trash that came there before a moment, as far as the dates on the disk tell.
 
     The day in the place's name, the change of the file's names and that of its folder must all lie before it: a day
     that is younger is not looked into.
@@ -120,7 +120,7 @@ def _old_below(folder: Spot, path: str, before_ns: int, found: list[str]) -> Non
 
 
 def empty_trash(ways: Ways, root: Path, trash: Sequence[str]) -> list[str]:
-    """Removes files from the trash, with the folders that are empty then; what is gone already is as wanted.
+    """Remove files from the trash, with the folders that are empty then; what is gone already is as wanted.
 
     Gives what cannot be removed: it keeps nothing else there.
     """
@@ -147,12 +147,12 @@ def empty_trash(ways: Ways, root: Path, trash: Sequence[str]) -> list[str]:
 
 
 def prune_above(ways: Ways, root: Path, path: str) -> None:
-    """Removes the folders above a place that are empty now, but not the root, and brings that to the disk."""
+    """Remove the folders above a place that are empty now, but not the root, and bring that to the disk."""
     ways.sync(root, [remove_empty(ways, root, path)])
 
 
 def _settle_way(ways: Ways, root: Path, place: Spot) -> None:
-    """Brings a name in the trash or the tree to the disk, and those of the folders on its way that may be new."""
+    """Bring a name in the trash or the tree to the disk, and those of the folders on its way that may be new."""
     new: list[Path] = []
     steps = PurePosixPath(place.path.relative_to(root).as_posix()).parts
     for many in range(len(steps), 0, -1):
@@ -166,7 +166,7 @@ def _settle_way(ways: Ways, root: Path, place: Spot) -> None:
 
 
 def _file(ways: Ways, root: Path, path: str) -> Spot:
-    """Gives the place of a plain file; SourceChanged when it is none."""
+    """Return the place of a plain file; SourceChanged when it is none."""
     try:
         place = ways.find(root, path)
         seen = place.lstat()
@@ -178,7 +178,7 @@ def _file(ways: Ways, root: Path, path: str) -> Spot:
 
 
 def _same(one: Spot, other: Spot, path: str) -> bool:
-    """Tells whether two names stand for one file, or for two with the same content."""
+    """Return whether two names stand for one file, or for two with the same content."""
     mine, theirs = one.lstat(), other.lstat()
     if os.path.samestat(mine, theirs):
         return True
@@ -205,7 +205,7 @@ def _link(ways: Ways, root: Path, place: Spot, second: Spot, path: str) -> None:
 
 
 def _copy(ways: Ways, root: Path, place: Spot, second: Spot, path: str) -> None:
-    """Copies where there are no links; the name appears when the copy is whole and on the disk."""
+    """Copy where there are no links; the name appears when the copy is whole and on the disk."""
     begun = ways.own(root, STAGING, f"copy-{hashlib.sha256(os.fsencode(str(second))).hexdigest()[:24]}", make=True)
     write_new(begun, pieces_at(lambda: place, path))
     begun.rename_exclusively(second)

@@ -36,7 +36,7 @@ class LocalTree:
     # --- is it ours? ---------------------------------------------------------------------------------------------
 
     def sentinel(self, root: Path) -> str:
-        """Gives what `mark` wrote; "" when it is not there."""
+        """Return what `mark` wrote; "" when it is not there."""
         try:
             with reach(root, (OWN_FOLDER, SENTINEL)).reading() as handle:
                 return b"".join(iter(lambda: os.read(handle, 1 << 20), b"")).decode("utf-8", "replace")
@@ -46,7 +46,7 @@ class LocalTree:
             raise our_disk(error, f"reading the sentinel of {root}") from error
 
     def mark(self, root: Path, text: str) -> None:
-        """Makes the folder, and makes it ours, durably."""
+        """Make the folder, and make it ours, durably."""
         try:
             make_folder(root)
             begun = reach(root, (OWN_FOLDER, f"{SENTINEL}.new"), make=True)
@@ -58,21 +58,21 @@ class LocalTree:
             raise our_disk(error, f"marking {root}") from error
 
     def remember(self, root: Path, written: Iterable[tuple[str, bytes]]) -> None:
-        """Notes what was written there; see `memory`."""
+        """Note what was written there; see `memory`."""
         self._memory.add(root, written)
 
     def remembers(self, root: Path, path: str, sha256: bytes) -> bool:
-        """Tells whether we once wrote this there; see `memory`."""
+        """Return whether we once wrote this there; see `memory`."""
         return self._memory.holds(root, path, sha256)
 
     # --- looking and reading -------------------------------------------------------------------------------------
 
     def look_tree(self, root: Path, below: Sequence[str] | None = None) -> TreeLook:
-        """Looks at all files, or at those of some folders; see `tree_look.look_tree`."""
+        """Look at all files, or at those of some folders; see `tree_look.look_tree`."""
         return tree_look.look_tree(self._ways, root, below)
 
     def stat(self, root: Path, path: str) -> tuple[int, int] | None:
-        """Gives size and mtime in ns of one file; None when no plain file is there."""
+        """Return size and mtime in ns of one file; None when no plain file is there."""
         try:
             seen = self._ways.find(root, path).lstat()
         except (FileNotFoundError, NotADirectoryError):
@@ -82,7 +82,7 @@ class LocalTree:
         return (seen.st_size, changed_ns(seen)) if stat.S_ISREG(seen.st_mode) else None
 
     def read(self, root: Path, path: str, *, stop: Callable[[], bool] = lambda: False) -> Content:
-        """Reads one file through; SourceChanged, SourceUnreadable; Stopped when `stop` says so."""
+        """Read one file through; SourceChanged, SourceUnreadable; Stopped when `stop` says so."""
         place, seen = self._file(root, path)
         expected = seen.st_size, changed_ns(seen)
         with Digests() as digests:
@@ -94,31 +94,31 @@ class LocalTree:
         return Content(digests.size, sha256, md5, expected[1])
 
     def open(self, root: Path, path: str, size: int) -> Iterator[bytes]:
-        """Streams one file of exactly this size; SourceChanged otherwise."""
+        """Stream one file of exactly this size; SourceChanged otherwise."""
         return _sized(*self._file(root, path), path, size)
 
     # --- staging -------------------------------------------------------------------------------------------------
 
     def staged_size(self, root: Path, name: str) -> int:
-        """Tells how many bytes of an interrupted staging are there."""
+        """Say how many bytes of an interrupted staging are there."""
         return staging.staged_size(self._ways, root, name)
 
     def stage(self, root: Path, name: str, pieces: Iterator[bytes], *, append: bool = False) -> Content:
-        """Writes a new file into staging, or goes on with one; see `staging.stage`."""
+        """Write a new file into staging, or go on with one; see `staging.stage`."""
         return staging.stage(self._ways, root, name, pieces, append=append)
 
     def flush(self, root: Path, names: Sequence[str]) -> None:
-        """Brings staged files to the disk."""
+        """Bring staged files to the disk."""
         staging.flush(self._ways, root, names)
 
     def clear_staging(self, root: Path, prefix: str = "") -> None:
-        """Removes what an interrupted run left in staging."""
+        """Remove what an interrupted run left in staging."""
         staging.clear_staging(self._ways, root, prefix)
 
     # --- places --------------------------------------------------------------------------------------------------
 
     def land(self, root: Path, name: str, path: str, *, replace: bool, seen: tuple[int, int] | None = None) -> int:
-        """Renames a staged file to its place, atomically; gives its mtime in ns."""
+        """Rename a staged file to its place, atomically; return its mtime in ns."""
         try:
             staged = self._ways.own(root, STAGING, name)
             mtime_ns = changed_ns(staged.lstat())
@@ -134,7 +134,7 @@ class LocalTree:
             raise failed(root, error, f"putting {path} in its place", Operation.RENAME) from error
 
     def rename(self, root: Path, source: str, target: str) -> None:
-        """Moves a file or folder within the tree; PlaceTaken when something is there; SourceChanged when it is gone."""
+        """Move a file or folder within the tree; PlaceTaken when something is there; SourceChanged when it is gone."""
         if f"{target}/".startswith(f"{source}/"):
             raise refused(target, f"{source!r} cannot be moved into itself")
         try:
@@ -149,7 +149,7 @@ class LocalTree:
             raise failed(root, error, f"moving {source} to {target}", Operation.RENAME) from error
 
     def _still_there(self, root: Path, path: str) -> Spot:
-        """Finds what lies there; SourceChanged when it is gone, or a folder on its way is, or has become a file."""
+        """Find what lies there; SourceChanged when it is gone, or a folder on its way is, or has become a file."""
         try:
             spot = self._ways.find(root, path)
             if spot.exists():
@@ -160,7 +160,7 @@ class LocalTree:
         raise SourceChanged(f"{path} is gone")
 
     def settle_files(self, root: Path, paths: Sequence[str]) -> None:
-        """Brings the bytes of files in their places to the disk; one that is gone is left out."""
+        """Bring the bytes of files in their places to the disk; one that is gone is left out."""
         try:
             places = [self._ways.find(root, path) for path in paths]
             plain = [place for place in places if stat.S_ISREG(place.lstat().st_mode)]
@@ -171,7 +171,7 @@ class LocalTree:
             raise failed(root, error, "flushing files") from error
 
     def settle_folders(self, root: Path, folders: Sequence[str]) -> None:
-        """Brings the names in some folders to the disk, and the names of these folders, which may be new."""
+        """Bring the names in some folders to the disk, and the names of these folders, which may be new."""
         try:
             self._settle(root, folders)
         except OSError as error:
@@ -180,35 +180,35 @@ class LocalTree:
     # --- the trash -----------------------------------------------------------------------------------------------
 
     def keep(self, root: Path, path: str, trash: str) -> bool:
-        """Gives a file a second name in the trash; see `trash.keep`."""
+        """Return a file a second name in the trash; see `trash.keep`."""
         return _trash.keep(self._ways, root, path, trash)
 
     def copy(self, root: Path, path: str, target: str) -> None:
-        """Gives a file a second name in the tree; see `trash.copy`."""
+        """Return a file a second name in the tree; see `trash.copy`."""
         _trash.copy(self._ways, root, path, target)
 
     def discard(self, root: Path, path: str, trash: str) -> bool:
-        """Moves a file to the trash; see `trash.discard`."""
+        """Move a file to the trash; see `trash.discard`."""
         return _trash.discard(self._ways, root, path, trash)
 
     def open_trash(self, root: Path, trash: str, size: int) -> Iterator[bytes]:
-        """Streams a file of the trash of exactly this size; SourceChanged otherwise."""
+        """Stream a file of the trash of exactly this size; SourceChanged otherwise."""
         return _sized(*_trash.find(self._ways, root, trash), trash, size)
 
     def old_trash(self, root: Path, moment: str) -> list[str]:
-        """Lists what came into the trash before a moment; see `trash.old_trash`."""
+        """List what came into the trash before a moment; see `trash.old_trash`."""
         return _trash.old_trash(self._ways, root, moment)
 
     def empty_trash(self, root: Path, trash: Sequence[str]) -> list[str]:
-        """Removes some files from the trash for good; see `trash.empty_trash`."""
+        """Remove some files from the trash for good; see `trash.empty_trash`."""
         return _trash.empty_trash(self._ways, root, trash)
 
     def probe(self, root: Path) -> None:
-        """Proves that the folder can be written; see `probing.probe`."""
+        """Prove that the folder can be written; see `probing.probe`."""
         probing.probe(root)
 
     def free_bytes(self, root: Path) -> int:
-        """Tells how much may still be written."""
+        """Say how much may still be written."""
         return space.free_bytes(root)
 
     # --- inner parts ---------------------------------------------------------------------------------------------
@@ -224,7 +224,7 @@ class LocalTree:
         return place, seen
 
     def _making_way(self, root: Path, path: str, act: Callable[[Spot], None]) -> Spot:
-        """Does something at a place whose folders are made for it, though another thread may be tidying them up."""
+        """Do something at a place whose folders are made for it, though another thread may be tidying them up."""
         for left in reversed(range(_RACES_MAX)):
             try:
                 place = self._ways.make(root, path)

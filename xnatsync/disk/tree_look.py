@@ -21,7 +21,7 @@ from xnatsync.ports.tree import TreeLook
 
 
 def look_tree(ways: Ways, root: Path, below: Sequence[str] | None) -> TreeLook:
-    """Looks at all files of a tree, or at those of some folders; see `tree_ports.TreeDisk.look_tree`."""
+    """Look at all files of a tree, or at those of some folders; see `tree_ports.TreeDisk.look_tree`."""
     _refuse_missing(root)
     look = _Look(keeps=below is not None)
     if below is None:
@@ -53,7 +53,7 @@ class _Look:
         self._odd: set[str] = set()
 
     def enter(self, ways: Ways, root: Path, path: str) -> None:
-        """Looks at one folder (or file) of the tree; what is not there has no files."""
+        """Look at one folder (or file) of the tree; what is not there has no files."""
         try:
             place = ways.find(root, path)
             ways.check_exact(root, place, path)  # else what is called otherwise would be seen under this name
@@ -73,7 +73,7 @@ class _Look:
                 self.files[path] = seen.st_size, changed_ns(seen)
 
     def go(self, top: str, start: str) -> None:
-        """Looks at everything below a folder."""
+        """Look at everything below a folder."""
         files = self.files
         regular = stat.S_IFREG
         folders = [(top, start)]
@@ -110,7 +110,7 @@ class _Look:
                 self._unreadable(prefix.rstrip("/") or ".", error)
 
     def _spelled(self, prefix: str, name: str) -> str:
-        """Spells a name that may be no text; two that would be spelled alike cannot both be told."""
+        """Spell a name that may be no text; two that would be spelled alike cannot both be told."""
         spelled = told(name)
         path = prefix + spelled
         if is_odd(spelled):
@@ -128,5 +128,5 @@ class _Look:
 
 
 def _is_junction(entry: os.DirEntry[str]) -> bool:
-    """Tells whether a folder is a link of Windows' second kind."""
+    """Return whether a folder is a link of Windows' second kind."""
     return os.name == "nt" and bool(special(entry.stat(follow_symlinks=False)))

@@ -31,7 +31,7 @@ _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE})
 
 
 def steps(path: str) -> list[str]:
-    """Parts a relative POSIX path; PlaceTaken when it leaves the tree, is ours, or means something else here."""
+    """Split a relative POSIX path; PlaceTaken when it leaves the tree, is ours, or means something else here."""
     found = path.split("/")
     if "\0" in path or not {"", ".", ".."}.isdisjoint(found):
         raise refused(path, "it is no path within the tree")
@@ -42,7 +42,7 @@ def steps(path: str) -> list[str]:
 
 
 def own_steps(path: str) -> list[str]:
-    """Parts a path within a folder of our own, which never begins with somebody else's name."""
+    """Split a path within a folder of our own, which never begins with somebody else's name."""
     found = path.split("/")
     if "\0" in path or not {"", ".", ".."}.isdisjoint(found):
         raise refused(path, "it is no path within our own folder")
@@ -61,7 +61,7 @@ def _check_spelling(path: str, found: Sequence[str]) -> None:
 
 
 def refused(path: str, why: str) -> PlaceTaken:
-    """Makes the error for a path that is not gone to."""
+    """Make the error for a path that is not gone to."""
     return PlaceTaken(
         f"{path!r}: {why}; nothing was written", advice="Move away what is there, or rename it on the server."
     )
@@ -75,7 +75,7 @@ def called_otherwise(name: str, there: Iterable[str]) -> str:
 
 
 def failed(root: Path, error: OSError, doing: str, operation: Operation | None = None) -> XnatsyncError:
-    """Translates a failure in a tree: a tree that is not there any more is an unmounted disk.
+    """Translate a failure in a tree: a tree that is not there any more is an unmounted disk.
 
     With an operation it is one of a single thing in its place, else of our own folder.
     """
@@ -87,7 +87,7 @@ def failed(root: Path, error: OSError, doing: str, operation: Operation | None =
 
 
 def own_folder(root: Path) -> Path:
-    """Gives the folder in the tree that is ours."""
+    """Return the folder in the tree that is ours."""
     return root / OWN_FOLDER
 
 
@@ -135,7 +135,7 @@ class Ways:
         sync_folders(spots)
 
     def check_exact(self, root: Path, place: Spot, path: str) -> None:
-        """Raises PlaceTaken when what lies at a place is called so in another spelling only."""
+        """Raise PlaceTaken when what lies at a place is called so in another spelling only."""
         if not self._folds(root):
             return
         folder, name = place.folder, place.name
@@ -149,11 +149,11 @@ class Ways:
             raise refused(path, called_otherwise(name, listed))
 
     def is_settled(self, folder: Path) -> bool:
-        """Tells whether a folder's own name is known to be on the disk."""
+        """Return whether a folder's own name is known to be on the disk."""
         return folder in self._settled
 
     def settle(self, folders: Sequence[Path]) -> None:
-        """Notes that the names of folders are on the disk."""
+        """Note that the names of folders are on the disk."""
         if len(self._settled) > FOLDERS_MAX:
             self._settled.clear()
         self._settled.update(folders)
@@ -163,7 +163,7 @@ class Ways:
         self._reached.clear()
 
     def unsettle(self) -> None:
-        """Forgets what is on the disk: folders were removed."""
+        """Forget what is on the disk: folders were removed."""
         self._settled.clear()
 
     def _walk(self, root: Path, base: str, way: Sequence[str], path: str, *, make: bool, ours: bool = False) -> Spot:
@@ -229,7 +229,7 @@ class Ways:
         self._reached[spot.folder] = spot.opened, seen.st_dev, seen.st_ino, began
 
     def _folds(self, root: Path) -> bool:
-        """Tells whether the disk of a root takes `.xnatsync` and `.XNATSYNC` for one name."""
+        """Return whether the disk of a root takes `.xnatsync` and `.XNATSYNC` for one name."""
         known = self._folding.get(str(root))
         if known is None:
             own, other = own_folder(root), root / OWN_FOLDER.upper()

@@ -33,7 +33,7 @@ _BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError,
 
 
 def zip_state(path: Path, listing: str, of: str, label: str) -> State:
-    """Says what lies at a zip's place; `same` only after every byte of it was read.
+    """Say what lies at a zip's place; `same` only after every byte of it was read.
 
     A zip of ours that holds something else than `of` says is foreign: a person wanted that one too.
     """
@@ -70,19 +70,19 @@ class ZipDraft:
         self._sizes: dict[str, int] = {}
 
     def __enter__(self) -> Self:
-        """Gives itself."""
+        """Give itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Closes, and removes the draft if it is still there."""
+        """Close, and remove the draft if it is still there."""
         with suppress(OSError, ValueError):  # a full disk cannot take the directory either
             self._zip.close()
         self._draft.discard()
 
     def add(self, name: str, pieces: Iterator[bytes], check: Callable[[int, str], None]) -> tuple[int, str]:
-        """Takes one file in, after `check` was content with its size and MD5, and gives both.
+        """Take one file in, after `check` was content with its size and MD5, and return both.
 
         When it raises, the zip is as before.
         """
@@ -113,7 +113,7 @@ class ZipDraft:
             check_room(self._zip.fp.fileno())
 
     def land(self, listing: str, of: str, *, replace: bool) -> int:
-        """Closes the zip, reads it back, and gives it its name; gives its size in bytes.
+        """Close the zip, reads it back, and return it its name; return its size in bytes.
 
         ContentDiffers when the disk does not give back what was written; PlaceTaken when something is there and
         `replace` is not asked for.

@@ -28,7 +28,7 @@ _DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplemente
 
 
 def zip_members(path: Path, guard: Guard) -> Iterator[Part]:
-    """Lists the files; checks names, kinds, sizes, overlaps and gaps before the first is read."""
+    """List the files; checks names, kinds, sizes, overlaps and gaps before the first is read."""
     with opened(path) as file:
         try:
             archive = zipfile.ZipFile(_Bounded(file, guard))
@@ -52,7 +52,7 @@ class _Bounded:
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
 
     def read(self, size: int = -1) -> bytes:
-        """Reads like a file, and counts what looks like an entry of the directory."""
+        """Read like a file, and count what looks like an entry of the directory."""
         if size > MAX_DIRECTORY:
             raise self._guard.damaged("", f"its directory has {size} bytes")
         piece = self._file.read(size)

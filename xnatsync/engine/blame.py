@@ -8,10 +8,10 @@ LEDGER = "the ledger"
 
 
 def of_the_ledger(error: XnatsyncError) -> bool:
-    """Tells whether the ledger, or its disk, is the matter: then nothing can be done by anybody."""
+    """Return whether the ledger, or its disk, is the matter: then nothing can be done by anybody."""
     return isinstance(error, LedgerError) or (isinstance(error, DiskError) and error.of_ledger)
 
 
 def of_one_thing(error: XnatsyncError) -> bool:
-    """Tells whether a failure of our disk may speak of one thing alone, which a probe has to tell."""
+    """Return whether a failure of our disk may speak of one thing alone, which a probe has to tell."""
     return isinstance(error, DiskFull | DiskUnwell | DiskRefused) and not of_the_ledger(error)

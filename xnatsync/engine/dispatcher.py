@@ -164,7 +164,7 @@ class Dispatcher:
             return
 
     def _wait(self) -> bool:
-        """Lets time pass; False when nothing is due, our patience has ended, or a stop is asked for."""
+        """Let time pass; False when nothing is due, our patience has ended, or a stop is asked for."""
         wait_s, left_s = self._next_s(), self.patience_s - self.waited_s
         if wait_s is None:
             return False
@@ -177,7 +177,7 @@ class Dispatcher:
         return not self.context.clock.wait(wait_s)
 
     def _hurry(self, left_s: float) -> bool:
-        """Asks what is paused once more at the very end of our patience, instead of ending before it."""
+        """Ask what is paused once more at the very end of our patience, instead of ending before it."""
         paused = {pause.until for pause in self.pauses.values() if not pause.for_good}
         keys = [key for key, moment in self.due.items() if moment in paused]
         if self.hurried or left_s < LAST_TRY_S or not keys:
@@ -191,12 +191,12 @@ class Dispatcher:
         return True
 
     def _why_waiting(self) -> str:
-        """Says what is waited for, in the words of whatever is due first."""
+        """Say what is waited for, in the words of whatever is due first."""
         key = self.order[0][2] if self.order else None
         return self.waiting.get(key, "") if key is not None else ""
 
     def _await(self) -> None:
-        """Waits for a step to end, or, when a worker is free, until something else is due."""
+        """Wait for a step to end, or, when a worker is free, until something else is due."""
         free = len(self.busy) < self.workers
         wait_s = self._next_s() if free else None
         try:
@@ -205,12 +205,12 @@ class Dispatcher:
             return
 
     def put(self, key: Key, moment: float) -> None:
-        """Makes a key due at a moment; an earlier moment that was set before no longer counts."""
+        """Make a key due at a moment; an earlier moment that was set before no longer counts."""
         self.due[key] = moment
         heapq.heappush(self.order, (moment, self.stepped.get(key, 0), key))
 
     def _ready(self) -> list[Key]:
-        """Takes what is due off the heap, as much as there are free workers; what is blocked goes back."""
+        """Take what is due off the heap, as much as there are free workers; what is blocked goes back."""
         now = self._now()
         ready: list[Key] = []
         blocked: list[Key] = []
@@ -309,7 +309,7 @@ class Dispatcher:
             self.waited_s = 0.0
 
     def _wake(self, key: Key) -> None:
-        """Makes a key due now, unless it is at work or has its own moment."""
+        """Make a key due now, unless it is at work or has its own moment."""
         if key not in self.busy and key not in self.due:
             self.put(key, 0.0)
 
@@ -328,7 +328,7 @@ class Dispatcher:
             tell(self.on_well, what)
 
     def _next_s(self) -> float | None:
-        """Tells in how many seconds the next key is due; None when none is."""
+        """Tell in how many seconds the next key is due; None when none is."""
         while self.order and self.due.get(self.order[0][2]) != self.order[0][0]:
             heapq.heappop(self.order)
         if not self.order or self.order[0][0] == float("inf"):  # not in this run any more

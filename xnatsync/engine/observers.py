@@ -9,7 +9,7 @@ Given = ParamSpec("Given")
 
 
 def tell(observer: Callable[Given, object], *args: Given.args, **kwargs: Given.kwargs) -> bool:
-    """Tells an observer something; False when it failed, which concerns nobody else."""
+    """Tell an observer something; False when it failed, which concerns nobody else."""
     try:
         observer(*args, **kwargs)
     except Exception:  # a pipe that nobody reads, a full disk, a mistake in a drawing: the work goes on

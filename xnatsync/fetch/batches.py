@@ -19,7 +19,7 @@ One = TypeVar("One")
 def in_batches(
     items: Iterable[One], size: Callable[[One], int], act: Callable[[list[One]], None], *, threads: bool
 ) -> None:
-    """Acts on everything that comes, and on what came before an error, before the error goes on upwards."""
+    """Act on everything that comes, and on what came before an error, before the error goes on upwards."""
     batches = _Batches(items, size)
     deque(abreast(batches, act, BATCHES_AT_ONCE) if threads else map(act, batches), maxlen=0)
     if batches.error is not None:

@@ -50,7 +50,7 @@ class Fetcher:
     _left: threading.Event = field(default_factory=threading.Event)  # nobody wants what is still coming
 
     def fetch(self, wanted: Sequence[ServerFile], listed: Sequence[ServerFile]) -> Generator[Staged]:
-        """Stages what is wanted; what did not come, or came as something else, is in `wrong` when this ends.
+        """Stage what is wanted; what did not come, or came as something else, is in `wrong` when this ends.
 
         One such file does not keep the others from arriving.  DiskFull at its end when not all of it fits: what fits,
         in the order given, was staged.
@@ -69,7 +69,7 @@ class Fetcher:
             raise full
 
     def fetch_all(self, wanted: Sequence[ServerFile], listed: Sequence[ServerFile]) -> Generator[Staged]:
-        """Does the same, and raises ContentDiffers at its end when something is in `wrong`."""
+        """Do the same, and raise ContentDiffers at its end when something is in `wrong`."""
         yield from self.fetch(wanted, listed)
         if self.wrong:
             more = f" (and {len(self.wrong) - 1} more)" if len(self.wrong) > 1 else ""
@@ -100,7 +100,7 @@ class Fetcher:
     def _shared_out(
         self, wanted: Sequence[ServerFile], listed: Sequence[ServerFile]
     ) -> tuple[list[ServerFile], dict[ResourceKey, list[ServerFile]]]:
-        """Decides what comes alone and which resources come whole."""
+        """Decide what comes alone and which resources come whole."""
         singles = [file for file in wanted if (file.size or 0) >= self.big_file]
         small: dict[ResourceKey, list[ServerFile]] = {}
         for file in wanted:
@@ -129,7 +129,7 @@ class Fetcher:
             yield file, ContentDiffers(f"{told(file)} of {self.called} did not come with the zip")
 
     def _unpacked(self, resources: Sequence[ResourceKey], waiting: _Waiting) -> Generator[_Outcome]:
-        """Stages what is waited for of what comes; what is held already, or was not selected, is passed over."""
+        """Stage what is waited for of what comes; what is held already, or was not selected, is passed over."""
         if self.threads:
             with closing(read_ahead(self._came(resources))) as ahead:
                 groups = self._groups(ahead, waiting)
@@ -148,7 +148,7 @@ class Fetcher:
                 yield (key, name), content
 
     def _groups(self, came: Iterator[Group[_Named] | Big[_Named]], waiting: _Waiting) -> Iterator[_StagesSome]:
-        """Gives what is to be done with each group of small files; a big one is staged at once, as it comes."""
+        """Return what is to be done with each group of small files; a big one is staged at once, as it comes."""
         for one in came:
             if isinstance(one, Big):
                 big = waiting.pop(one.key, None)
@@ -184,7 +184,7 @@ class Fetcher:
             return file, error
 
     def _alone(self, file: ServerFile) -> Staged:
-        """Fetches one file, from where an interrupted try ended when the server's digest says it is still the same."""
+        """Fetch one file, from where an interrupted try ended when the server's digest says it is still the same."""
         have = self.store.begun(file)
         if have and file.size is not None and have < file.size:
             try:
@@ -200,7 +200,7 @@ class Fetcher:
     # --- both -------------------------------------------------------------------------------------------------------
 
     def _checked(self, file: ServerFile, content: Iterator[bytes], *, begun: int = 0) -> Staged:
-        """Puts a file into the store and compares it; what is not right is not kept, and its bytes do not count."""
+        """Put a file into the store and compare it; what is not right is not kept, and its bytes do not count."""
         size = 0
         self.had(begun)
         most = None if file.size is None else file.size - begun
@@ -244,7 +244,7 @@ class Fetcher:
 
 
 def compare(file: ServerFile, size: int, md5: str, called: str) -> None:
-    """Compares what came with what the server lists; ContentDiffers."""
+    """Compare what came with what the server lists; ContentDiffers."""
     if file.size is not None and size != file.size:
         what = f"{size} bytes came and {file.size} are listed"
     elif file.md5 and md5 != file.md5:
@@ -255,7 +255,7 @@ def compare(file: ServerFile, size: int, md5: str, called: str) -> None:
 
 
 def told(file: ServerFile) -> str:
-    """Says which file it is, as the server addresses it."""
+    """Say which file it is, as the server addresses it."""
     scan = f"scans/{file.key.scan}/" if file.key.scan else ""
     return f"{scan}resources/{file.key.label}/files/{file.name}"
 

@@ -26,7 +26,7 @@ class Listings:
         self._lock = threading.Lock()
 
     def take(self, owner: Owner) -> FileListing:
-        """Gives an owner's listing once: who needs it again gets a fresh one.  ReadFailed when the owner is gone."""
+        """Return an owner's listing once: who needs it again gets a fresh one.  ReadFailed when the owner is gone."""
         with self._lock:
             if owner.key not in self._listed:
                 self._ask(owner)

@@ -54,7 +54,7 @@ class _Line(Generic[Key]):
         self.stop = threading.Event()
 
     def content(self) -> Iterator[bytes]:
-        """Gives what comes of a big file."""
+        """Return what comes of a big file."""
         while True:
             match self.pieces.get():
                 case _End(error):
@@ -66,7 +66,7 @@ class _Line(Generic[Key]):
 
 
 def read_ahead(files: Iterator[tuple[Key, Iterator[bytes]]]) -> Generator[Group[Key] | Big[Key]]:
-    """Gives the same files with the same contents in the same order.
+    """Return the same files with the same contents in the same order.
 
     A big one is to be read before the next is asked for.  When the caller stops, so does the reading, and the source is
     closed.
@@ -137,7 +137,7 @@ def _read(files: Iterator[tuple[Key, Iterator[bytes]]], line: _Line[Key]) -> Non
 
 
 def _pour(begun: list[bytes], rest: Iterator[bytes], line: _Line[Key]) -> None:
-    """Passes a big file on; what breaks it is told within it."""
+    """Pass a big file on; what breaks it is told within it."""
     try:
         for pieces in (begun, rest):
             for piece in pieces:

@@ -49,11 +49,11 @@ class Store(Protocol):
         ...
 
     def put(self, file: ServerFile, content: Iterator[bytes], *, append: bool) -> Staged:
-        """Takes a file, or the rest of it; the bytes that came before an error stay for a later try."""
+        """Take a file, or the rest of it; the bytes that came before an error stay for a later try."""
         ...
 
     def drop(self, file: ServerFile) -> None:
-        """Throws away what there is of a file."""
+        """Throw away what there is of a file."""
         ...
 
 
@@ -76,15 +76,15 @@ class Staging:
         return self.disk.staged_size(self.root, self.name(file)) if file.md5 and file.size is not None else 0
 
     def put(self, file: ServerFile, content: Iterator[bytes], *, append: bool) -> Staged:
-        """Stages it under a name of its own."""
+        """Stage it under a name of its own."""
         name = self.name(file)
         return Staged(file, name, self.disk.stage(self.root, name, content, append=append))
 
     def drop(self, file: ServerFile) -> None:
-        """Removes it from staging."""
+        """Remove it from staging."""
         self.disk.clear_staging(self.root, self.name(file))
 
     def name(self, file: ServerFile) -> str:
-        """Names it in staging: another content on the server is another name, so nothing is resumed with it."""
+        """Name it in staging: another content on the server is another name, so nothing is resumed with it."""
         told = f"{file.key.scan}\n{file.key.label}\n{file.name}\n{file.md5}"
         return f"{self.prefix}{hashlib.sha256(told.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"

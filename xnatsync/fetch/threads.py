@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 def abreast(
     items: Iterable[Item], act: Callable[[Item], Result], at_once: int, leave: Callable[[], None] = lambda: None
 ) -> Generator[Result]:
-    """Acts on items in threads, so many at once and none far ahead of the caller; gives the results in their order.
+    """Act on items in threads, so many at once and none far ahead of the caller; return the results in their order.
 
     An error, of an item or of their source, is raised where its result would have come; what is at work then, or when
     the caller stops, comes to its end, and what was not begun is not.  `leave` is called then, before what is at work
@@ -41,7 +41,7 @@ def abreast(
 
 
 def _begin(pool: ThreadPoolExecutor, rest: Iterator[Item], act: Callable[[Item], Result]) -> Future[Result]:
-    """Begins with the next item; what the source says instead of one is told in its turn."""
+    """Begin with the next item; what the source says instead of one is told in its turn."""
     try:
         return pool.submit(act, next(rest))
     except StopIteration:

@@ -41,7 +41,7 @@ class Audits(Connection):
     """What the ledger knows of verifications, beside their findings."""
 
     def last_verified(self, route: str) -> list[tuple[str, int, str, int]]:
-        """Lists what was verified as a whole: ("unit" | "owner", its number, how deeply, how late).
+        """List what was verified as a whole: ("unit" | "owner", its number, how deeply, how late).
 
         How late is a number that grows with each look, whatever the clock says.
         """
@@ -59,11 +59,11 @@ class Audits(Connection):
         return int(self._scalar("select coalesce(max(id), 0) from audit"))
 
     def position(self, route: str, name: str) -> str:
-        """Says how far something that goes on from run to run has come; "" when it has not begun."""
+        """Say how far something that goes on from run to run has come; "" when it has not begun."""
         return str(self._scalar("select value from cursor where route = ? and name = ?", [route, name]) or "")
 
     def note_position(self, route: str, name: str, value: str, now: str) -> None:
-        """Notes how far it has come."""
+        """Note how far it has come."""
         with self.write():
             self._run(
                 "insert into cursor (route, name, value, at) values (?, ?, ?, ?) "
@@ -72,7 +72,7 @@ class Audits(Connection):
             )
 
     def thin_audits(self, before: str) -> int:
-        """Forgets looks from before a moment that saw just what those before and after them saw; gives how many rows.
+        """Forget looks from before a moment that saw just what those before and after them saw; return how many rows.
 
         What stays for ever: the first and the last look of each stretch in which nothing changed, with every finding;
         so also the newest of each depth, by which samples go.  Of what belongs to nobody the newest look stays.
@@ -85,7 +85,7 @@ class Audits(Connection):
         return len(ids)
 
     def confirm_entries(self, route: str, target: str, seen: Iterable[tuple[EntryRow, int, str]], now: str) -> None:
-        """Notes how objects that were proven anew look on their target now: (as last known, size, MD5).
+        """Note how objects that were proven anew look on their target now: (as last known, size, MD5).
 
         What a run beside us has proven in between is left as it is.
         """
@@ -97,7 +97,7 @@ class Audits(Connection):
             )
 
     def others_at_work(self, run_id: int) -> bool:
-        """Tells whether another run works with the ledger, has done so since this one began, or died at it."""
+        """Return whether another run works with the ledger, has done so since this one began, or died at it."""
         sql = (
             "select exists (select 1 from run where id <> :run and (id > :run or ended_at is null "
             "or ended_at >= (select started_at from run where id = :run)))"
@@ -105,11 +105,11 @@ class Audits(Connection):
         return bool(self._scalar(sql, {"run": run_id}))
 
     def unfile_item(self, item_id: int) -> None:
-        """Notes that the filed copy of an item was put back, to be delivered again as an item of its own."""
+        """Note that the filed copy of an item was put back, to be delivered again as an item of its own."""
         with self.write():
             self._run("update item set filed_as = null where id = ?", [item_id])
 
     def make_due(self, owner_id: int) -> None:
-        """Lets the next run look at an owner file by file, as if the server had noted a change."""
+        """Let the next run look at an owner file by file, as if the server had noted a change."""
         with self.write():
             self._run("update resource set stamp = '' where owner_id = ?", [owner_id])

@@ -56,7 +56,7 @@ class Connection:
 
     @contextmanager
     def write(self) -> Iterator[None]:
-        """Opens a write transaction, or joins the one that this thread has open; the outermost commits.
+        """Open a write transaction, or joins the one that this thread has open; the outermost commits.
 
         What fails inside is undone by itself: whoever catches the error in an outer transaction has nothing half-done.
         """
@@ -92,7 +92,7 @@ class Connection:
             self._after.append(call)
 
     def _undo(self, mark: str) -> None:
-        """Rolls back to a mark.  A full or failing disk has made SQLite roll everything back already."""
+        """Roll back to a mark.  A full or failing disk has made SQLite roll everything back already."""
         if not self._raw.in_transaction:
             return
         if self._depth == 0:
@@ -102,7 +102,7 @@ class Connection:
             self._raw.execute(f"release {mark}")
 
     def close(self) -> None:
-        """Closes the connection; the write-ahead log is folded into the file."""
+        """Close the connection; the write-ahead log is folded into the file."""
         with self._lock:
             self._raw.close()
 
@@ -161,7 +161,7 @@ class Connection:
             raise its_disk(DiskUnwell("the ledger could not be written, and the whole transaction was undone"))
 
     def _fetch(self, sql: str, values: Values = ()) -> list[tuple[Any, ...]]:
-        """Gives all rows.  Damage shows while they are read, not when the question is asked."""
+        """Return all rows.  Damage shows while they are read, not when the question is asked."""
         with self._lock:
             try:
                 return self._raw.execute(sql, values).fetchall()
@@ -177,7 +177,7 @@ class Connection:
                 raise translated(error) from error
 
     def _insert_rows(self, table: str, rows: Sequence[Sequence[Value]]) -> None:
-        """Inserts many rows, some with each statement: a table with triggers makes SQLite keep a journal for each."""
+        """Insert many rows, some with each statement: a table with triggers makes SQLite keep a journal for each."""
         for first in range(0, len(rows), ROWS_AT_ONCE):
             part = rows[first : first + ROWS_AT_ONCE]
             marks = ", ".join(f"({', '.join('?' * len(row))})" for row in part)
@@ -212,13 +212,13 @@ Told = TypeVar("Told", DiskFull, DiskUnwell)
 
 
 def its_disk(error: Told) -> Told:
-    """Says that the disk is that of the ledger."""
+    """Say that the disk is that of the ledger."""
     error.of_ledger = True
     return error
 
 
 def translated(error: sqlite3.Error | UnicodeDecodeError) -> LedgerError | DiskFull | DiskUnwell | Bug:
-    """Turns a failure of SQLite into one of ours.
+    """Turn a failure of SQLite into one of ours.
 
     A constraint or a trigger that refuses is our own mistake: the ledger was asked for something it must never hold.
     """

@@ -32,7 +32,7 @@ class Deeds(Connection):
         now: str,
         quiet_at: str,
     ) -> DeedRow:
-        """Announces that one file is about to be stored on the server."""
+        """Announce that one file is about to be stored on the server."""
         with self.write():
             number = self._insert(
                 "deed", owner_id=owner_id, run_id=run_id, scan=resource.scan, label=resource.label, name=name,
@@ -43,7 +43,7 @@ class Deeds(Connection):
     def end_deed(
         self, deed_id: int, *, outcome: Outcome, now: str, code: str | None = None, quiet_at: str | None = None
     ) -> None:
-        """Notes how it ended, once; without a new `quiet_at` a late effect is possible as long as announced."""
+        """Note how it ended, once; without a new `quiet_at` a late effect is possible as long as announced."""
         with self.write():
             sql = (
                 "update deed set ended_at = ?, outcome = ?, code = ?, quiet_at = coalesce(?, quiet_at) "
@@ -53,7 +53,7 @@ class Deeds(Connection):
                 raise Bug(f"deed {deed_id} is not open and cannot end")
 
     def open_deeds(self, owner_id: int | None = None) -> list[DeedRow]:
-        """Lists the deeds whose end was never recorded, of one owner or of all, the oldest first."""
+        """List the deeds whose end was never recorded, of one owner or of all, the oldest first."""
         sql = f"select {DEED} from deed where ended_at is null and (:owner is null or owner_id = :owner) order by id"
         return self._all(DeedRow, sql, {"owner": owner_id})
 
@@ -76,13 +76,13 @@ class Deeds(Connection):
             self._run("update deed set quiet_at = ? where id = ? and quiet_at > ?", [quiet_at, deed_id, quiet_at])
 
     def latest_deed(self, owner_id: int, resource: ResourceKey, name: str) -> DeedRow | None:
-        """Finds what was last done to one file of a resource."""
+        """Find what was last done to one file of a resource."""
         where = "owner_id = ? and scan = ? and label = ? and name = ?"
         sql = f"select {DEED} from deed where {where} order by id desc limit 1"
         return self._one(DeedRow, sql, [owner_id, resource.scan, resource.label, name])
 
     def was_there_before(self, deed: DeedRow) -> bool:
-        """Tells whether the server had said before a store of this very content that a file of its name is there."""
+        """Return whether the server had said before a store of this very content that a file of its name is there."""
         sql = (
             "select exists (select 1 from deed where owner_id = ? and scan = ? and label = ? and name = ? "
             "and sha256 = ? and id < ? and outcome = 'refused' and code = ?)"
@@ -91,7 +91,7 @@ class Deeds(Connection):
         return bool(self._scalar(sql, [*at, deed.sha256, deed.id, ForeignContent.code]))
 
     def add_audits(self, run_id: int, findings: Sequence[NewAudit], now: str) -> None:
-        """Writes findings of one run of `verify`."""
+        """Write findings of one run of `verify`."""
         with self.write():
             self._insert_rows(
                 f"audit (run_id, at, {NEW_AUDIT})",
@@ -105,7 +105,7 @@ class Deeds(Connection):
             )  # fmt: skip
 
     def audits(self, run_id: int | None = None, route: str | None = None, limit: int = 1000) -> list[AuditRow]:
-        """Lists the newest findings, the oldest of them first."""
+        """List the newest findings, the oldest of them first."""
         conditions, values = ["1"], list[Value]()
         if run_id is not None:
             conditions.append("run_id = ?")

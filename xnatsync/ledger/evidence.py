@@ -13,7 +13,7 @@ class Evidence(Items):
     """What the ledger knows of proofs, object by object."""
 
     def acknowledge(self, unit: UnitRow, keys: Iterable[str]) -> None:
-        """Notes that the server answered "stored" to an upload of objects of a unit."""
+        """Note that the server answered "stored" to an upload of objects of a unit."""
         with self.write():
             self._run_many(
                 "update entry set acknowledged = 1 where route = ? and target = ? and key = ? and unit_id = ?",
@@ -21,7 +21,7 @@ class Evidence(Items):
             )
 
     def acknowledged(self, unit: UnitRow) -> frozenset[str]:
-        """Lists the objects of a unit of which the server acknowledged this very content from here, now or earlier."""
+        """List the objects of a unit of which the server acknowledged this very content from here, now or earlier."""
         sql = (
             "select e.key from entry e join file f on f.key = e.key and f.sha256 = e.source_sha256 "
             "where f.unit_id = ? and f.kind = 'dicom' and e.route = ? and e.target = ? and e.acknowledged = 1"
@@ -29,7 +29,7 @@ class Evidence(Items):
         return frozenset(str(row[0]) for row in self._fetch(sql, [unit.id, unit.route, unit.target]))
 
     def compared(self, item_id: int) -> dict[tuple[int, Compared], int]:
-        """Counts for each unit of an item what was compared of its objects; what was proven by name is not in it."""
+        """Count for each unit of an item what was compared of its objects; what was proven by name is not in it."""
         sql = (
             "select unit_id, compared, count(*) from evidence "
             "where unit_id in (select id from unit where item_id = ?) group by unit_id, compared"
@@ -37,7 +37,7 @@ class Evidence(Items):
         return {(int(unit), Compared(by)): int(many) for unit, by, many in self._fetch(sql, [item_id])}
 
     def removable(self, item_id: int) -> dict[str, int]:
-        """Lists the files of an item of which the evidence allows the removal: path -> position in the manifest.
+        """List the files of an item of which the evidence allows the removal: path -> position in the manifest.
 
         Pixels alone are not enough: somebody may have given the object another head, unless that was only stripped by
         a script.  Of an odd object its content is not all: only byte equality allows it.  Who wants to remove one
@@ -53,7 +53,7 @@ class Evidence(Items):
         return {str(path): int(position) for path, position in self._fetch(sql, [item_id])}
 
     def announce_removals(self, item_id: int, positions: Iterable[int], now: str) -> None:
-        """Notes that files of an item are going to be removed; Bug where nothing shows that their server holds them."""
+        """Note that files of an item are going to be removed; Bug where nothing shows that their server holds them."""
         with self.write():
             known = {int(row[0]) for row in self._fetch("select position from removal where item_id = ?", [item_id])}
             self._run_many(
@@ -62,12 +62,12 @@ class Evidence(Items):
             )
 
     def claims(self, server: str, uri: str) -> list[UnitRow]:
-        """Lists the units, of whatever route, living or proven, that made a prearchive row or wait in it."""
+        """List the units, of whatever route, living or proven, that made a prearchive row or wait in it."""
         sql = f"select {UNIT} from unit where server = ? and prearchive = ? and phase <> 'dismissed' order by id"
         return self._all(UnitRow, sql, [server, uri])
 
     def landed_in(self, server: str, project: str, study_uid: str) -> frozenset[str]:
-        """Lists the sessions, by accession ID, in which a study was ever seen to have landed."""
+        """List the sessions, by accession ID, in which a study was ever seen to have landed."""
         sql = (
             "select session_id from unit where server = ? and project = ? and study_uid = ? and session_id is not null"
         )
@@ -82,12 +82,12 @@ class Evidence(Items):
         return {str(name): str(key) for name, key in self._fetch(sql, [server, project, study_uid, but])}
 
     def note_archived(self, attempt_id: int, address: str) -> None:
-        """Notes the address that the server gave when it archived our row."""
+        """Note the address that the server gave when it archived our row."""
         with self.write():
             self._run("update attempt set archived = ? where id = ?", [address, attempt_id])
 
     def archived_as(self, server: str, project: str, study_uid: str) -> frozenset[str]:
-        """Lists the addresses at which the server said that it archived our rows of a study."""
+        """List the addresses at which the server said that it archived our rows of a study."""
         sql = (
             "select a.archived from attempt a join unit u on u.id = a.unit_id "
             "where a.archived is not null and u.server = ? and u.project = ? and u.study_uid = ?"

@@ -28,11 +28,11 @@ class Folders(Connection):
     """What the ledger knows of folders."""
 
     def identity(self) -> str:
-        """Gives this ledger's own name, which is in the names of its custody boxes."""
+        """Return this ledger's own name, which is in the names of its custody boxes."""
         return str(self._scalar("select name from identity"))
 
     def custody_items(self, route: str) -> list[ItemRow]:
-        """Lists the items that lie in custody, or may: found there, also if given up since, or being filed."""
+        """List the items that lie in custody, or may: found there, also if given up since, or being filed."""
         sql = (
             f"select {ITEM} from item where route = ? and (phase = 'verified' or "
             "(place = 'custody' and phase <> 'done'))"
@@ -42,7 +42,7 @@ class Folders(Connection):
     # --- done folders --------------------------------------------------------------------------------------------
 
     def remember_done(self, route: str, folder: str, now: str) -> None:
-        """Notes where a route files from now on; what it filed before anybody noted that was filed in the first."""
+        """Note where a route files from now on; what it filed before anybody noted that was filed in the first."""
         sql = "select exists (select 1 from done_folder where route = ? and folder = ?)"
         if self._scalar(sql, [route, folder]):
             return
@@ -60,11 +60,11 @@ class Folders(Connection):
         return bool(self._scalar(sql, [route, filed_as, folder]))
 
     def done_folders(self, route: str) -> list[str]:
-        """Lists every folder in which a route files, or filed."""
+        """List every folder in which a route files, or filed."""
         return [str(row[0]) for row in self._fetch("select folder from done_folder where route = ?", [route])]
 
     def unkeep(self, item_id: int, now: str) -> bool:
-        """Notes that the filed copy of an item is wholly gone; True when that was not known."""
+        """Note that the filed copy of an item is wholly gone; True when that was not known."""
         with self.write():
             cursor = self._run("update item set unkept_at = ? where id = ? and unkept_at is null", [now, item_id])
             return cursor.rowcount == 1
@@ -72,16 +72,16 @@ class Folders(Connection):
     # --- files without a folder ----------------------------------------------------------------------------------
 
     def loose(self, route: str) -> dict[str, LooseRow]:
-        """Gives what is known of the files at the top of a drop folder, by name."""
+        """Return what is known of the files at the top of a drop folder, by name."""
         rows = self._all(LooseRow, f"select {LOOSE} from loose where route = ?", [route])
         return {row.name: row for row in rows}
 
     def loose_of(self, item_id: int) -> list[LooseRow]:
-        """Lists the files of an item that has no folder, by name."""
+        """List the files of an item that has no folder, by name."""
         return self._all(LooseRow, f"select {LOOSE} from loose where item_id = ? order by name", [item_id])
 
     def note_loose(self, route: str, rows: Sequence[LooseRow]) -> None:
-        """Notes what files at the top are, and to which item each belongs."""
+        """Note what files at the top are, and to which item each belongs."""
         with self.write():
             self._run_many(
                 "insert into loose values (?, ?, ?, ?, ?, ?) on conflict (route, name) do update set "
@@ -91,11 +91,11 @@ class Folders(Connection):
             )
 
     def forget_loose(self, route: str, names: Iterable[str]) -> None:
-        """Forgets files that are no longer at the top."""
+        """Forget files that are no longer at the top."""
         with self.write():
             self._run_many("delete from loose where route = ? and name = ?", ((route, name) for name in names))
 
     def flat_items(self, route: str) -> dict[int, ItemRow]:
-        """Gives the items, living or not, that known files at the top of a drop folder belong to, by number."""
+        """Return the items, living or not, that known files at the top of a drop folder belong to, by number."""
         sql = f"select {ITEM} from item where id in (select item_id from loose where route = ?)"
         return {row.id: row for row in self._all(ItemRow, sql, [route])}

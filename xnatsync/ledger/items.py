@@ -41,7 +41,7 @@ class Items(Connection):
         *,
         flat: int = 0,
     ) -> ItemRow:
-        """Writes down a thing that was not there before."""
+        """Write down a thing that was not there before."""
         with self.write():
             number = self._insert(
                 "item", route=route, place=place, path=path, fingerprint=fingerprint, phase="seen", files=files,
@@ -58,18 +58,18 @@ class Items(Connection):
             self._run("insert into sqlite_sequence (name, seq) values ('item', ?)", [number])
 
     def item(self, item_id: int) -> ItemRow:
-        """Gives an item; NothingFound when there is none."""
+        """Give an item; NothingFound when there is none."""
         row = self._one(ItemRow, f"select {ITEM} from item where id = ?", [item_id])
         if row is None:
             raise NothingFound(f"there is no item {item_id}")
         return row
 
     def has_item(self, item_id: int) -> bool:
-        """Tells whether an item is known."""
+        """Return whether an item is known."""
         return bool(self._scalar("select exists (select 1 from item where id = ?)", [item_id]))
 
     def items(self, route: str | None = None, *, living: bool = True, limit: int | None = None) -> list[ItemRow]:
-        """Lists items, the oldest first; with a limit, the newest so many."""
+        """List items, the oldest first; with a limit, the newest so many."""
         conditions, values = ["1"], list[Value]()
         if route is not None:
             conditions.append("route = ?")
@@ -82,17 +82,17 @@ class Items(Connection):
         return found[::-1]
 
     def find_item(self, route: str, place: str, path: str) -> ItemRow | None:
-        """Finds the living item of that name."""
+        """Find the living item of that name."""
         sql = f"select {ITEM} from item where route = ? and place = ? and path = ? and {LIVING}"
         return self._one(ItemRow, sql, [route, place, path])
 
     def latest_item(self, route: str, place: str, path: str) -> ItemRow | None:
-        """Finds the newest item of that name, living or not."""
+        """Find the newest item of that name, living or not."""
         sql = f"select {ITEM} from item where route = ? and place = ? and path = ? order by id desc limit 1"
         return self._one(ItemRow, sql, [route, place, path])
 
     def touch_item(self, item_id: int, fingerprint: str, files: int, size_bytes: int, now: str) -> None:
-        """Notes that an item looks different: it is steady from now on."""
+        """Note that an item looks different: it is steady from now on."""
         with self.write():
             self._run(
                 "update item set fingerprint = ?, files = ?, bytes = ?, steady_at = ? where id = ?",
@@ -100,7 +100,7 @@ class Items(Connection):
             )
 
     def forget_item(self, item_id: int, now: str | None = None) -> None:
-        """Forgets an item that is gone and that nobody counts on; one with a history is kept as dismissed.
+        """Forget an item that is gone and that nobody counts on; one with a history is kept as dismissed.
 
         Such a one loses its fingerprint: whoever puts the same thing back means a new item, however like it looks.
         """
@@ -117,7 +117,7 @@ class Items(Connection):
             self._run("delete from item where id = ?", [item_id])
 
     def settle_item(self, item_id: int, files: Sequence[NewFile], units: Sequence[NewUnit], now: str) -> list[UnitRow]:
-        """Freezes the manifest and plans the units, all or nothing."""
+        """Freeze the manifest and plan the units, all or nothing."""
         with self.write():
             item = self.item(item_id)
             ids = [self._new_unit(item, unit, now) for unit in units]
@@ -126,7 +126,7 @@ class Items(Connection):
             return [self._unit(number) for number in ids]
 
     def leave_item(self, item_id: int, files: Sequence[NewFile], reason: str, now: str) -> None:
-        """Freezes the manifest of an item in which nothing is to be delivered; it stays where it is."""
+        """Freeze the manifest of an item in which nothing is to be delivered; it stays where it is."""
         with self.write():
             item = self.item(item_id)
             self._write_files(item_id, files, [])
@@ -134,12 +134,12 @@ class Items(Connection):
             self._run("update item set detail = ? where id = ?", [reason, item_id])
 
     def take_again(self, item_id: int) -> None:
-        """Lets a done item that lies where it was dropped be found there as a new one, however like it looks."""
+        """Let a done item that lies where it was dropped be found there as a new one, however like it looks."""
         with self.write():
             self._run("update item set fingerprint = '' where id = ? and phase = 'done'", [item_id])
 
     def reset_item(self, item_id: int, fingerprint: str, files: int, size_bytes: int, now: str) -> None:
-        """Takes an item back to `seen` because its source changed; what was planned for it is dismissed."""
+        """Take an item back to `seen` because its source changed; what was planned for it is dismissed."""
         with self.write():
             item = self.item(item_id)
             self._dismiss_units(item_id, now)
@@ -152,14 +152,14 @@ class Items(Connection):
     def move_item(
         self, item_id: int, phase: ItemPhase, now: str, filed_as: str | None = None, filed_in: str | None = None
     ) -> None:
-        """Moves an item on; `filed_as` tells where it was filed, in the done folder `filed_in`."""
+        """Move an item on; `filed_as` tells where it was filed, in the done folder `filed_in`."""
         with self.write():
             self._set_phase(self.item(item_id), phase, now)
             if filed_as is not None:
                 self._run("update item set filed_as = ?, filed_in = ? where id = ?", [filed_as, filed_in, item_id])
 
     def hold_item(self, item_id: int, hold: Hold) -> None:
-        """Holds an item, for a time or for a person."""
+        """Hold an item, for a time or for a person."""
         with self.write():
             self._run(
                 "update item set hold = ?, code = ?, detail = ?, advice = ?, retry_at = ?, tries = ? where id = ?",
@@ -167,12 +167,12 @@ class Items(Connection):
             )
 
     def release_item(self, item_id: int) -> None:
-        """Releases an item: it is stepped again, and its tries are forgotten."""
+        """Release an item: it is stepped again, and its tries are forgotten."""
         with self.write():
             self._run(RELEASE.format(table="item"), [item_id])
 
     def dismiss_item(self, item_id: int, now: str) -> None:
-        """Gives an item up, with what was planned for it; its source is not touched."""
+        """Give an item up, with what was planned for it; its source is not touched."""
         with self.write():
             item = self.item(item_id)
             self._dismiss_units(item_id, now)
@@ -189,7 +189,7 @@ class Items(Connection):
             )
 
     def files(self, item_id: int, kind: str | None = None, unit_id: int | None = None) -> list[FileRow]:
-        """Lists the manifest in the order in which it is read fastest."""
+        """List the manifest in the order in which it is read fastest."""
         conditions, values = ["f.item_id = ?"], list[Value]([item_id])
         if kind is not None:
             conditions.append("f.kind = ?")
@@ -200,7 +200,7 @@ class Items(Connection):
         return self._all(FileRow, f"select {FILE} where {' and '.join(conditions)} order by f.position", values)
 
     def aside(self, item_id: int) -> list[FileRow]:
-        """Lists what of an item is no object to be delivered, without what the route's selection left out.
+        """List what of an item is no object to be delivered, without what the route's selection left out.
 
         By its own index: SQLite would rather read the whole manifest, which is long and is asked for in every run.
         """
@@ -230,12 +230,12 @@ class Items(Connection):
         )
 
     def left_out(self, item_id: int) -> dict[str, int]:
-        """Counts the files of an item that the route's selection left out, by the key that did."""
+        """Count the files of an item that the route's selection left out, by the key that did."""
         sql = "select left_by, count(*) from file where item_id = ? and left_by <> '' group by left_by order by left_by"
         return {str(key): int(count) for key, count in self._fetch(sql, [item_id])}
 
     def never_sent(self, route: str) -> dict[str, int]:
-        """Counts what the selection of a route left out and what was never sent, by key: as it was last judged."""
+        """Count what the selection of a route left out and what was never sent, by key: as it was last judged."""
         sql = (
             "select f.left_by, count(*) from item i join file f on f.item_id = i.id and f.left_by <> '' "
             "where i.route = ? and i.phase <> 'dismissed' and not exists (select 1 from file s "
@@ -246,7 +246,7 @@ class Items(Connection):
         return {str(key): int(count) for key, count in self._fetch(sql, [route])}
 
     def items_with_left_out(self, route: str) -> list[ItemRow]:
-        """Lists the items, done ones too, of which the route's selection left something out."""
+        """List the items, done ones too, of which the route's selection left something out."""
         sql = (
             f"select {ITEM} from item where route = ? and phase <> 'dismissed' "
             "and exists (select 1 from file where item_id = item.id and left_by <> '') order by id"
@@ -254,7 +254,7 @@ class Items(Connection):
         return self._all(ItemRow, sql, [route])
 
     def file_counts(self, item_id: int) -> dict[str, tuple[int, int]]:
-        """Counts the manifest by kind: files and bytes."""
+        """Count the manifest by kind: files and bytes."""
         rows = self._fetch("select kind, count(*), sum(size) from file where item_id = ? group by kind", [item_id])
         return {str(kind): (int(count), int(size)) for kind, count, size in rows}
 
@@ -276,7 +276,7 @@ class Items(Connection):
         )
 
     def _close_units(self, item_id: int, now: str) -> None:
-        """Ends what was proven: its receipt holds, whatever becomes of the item."""
+        """End what was proven: its receipt holds, whatever becomes of the item."""
         self._run(
             "update unit set phase = 'closed', moved_at = ? where item_id = ? and phase = 'verified'", [now, item_id]
         )

@@ -34,7 +34,7 @@ class Ledger(Units, Mirrors, Folders):
         return {str(name): str(kind) for name, kind in self._fetch("select name, kind from route")}
 
     def remember_route(self, name: str, kind: str, digest: str, now: str) -> bool:
-        """Notes a route's settings; True when they changed.
+        """Note a route's settings; True when they changed.
 
         Owners that agreed under other settings are known and no longer agreed: another selection or policy asks of
         each again, and what the server shows tells nothing of that.
@@ -52,7 +52,7 @@ class Ledger(Units, Mirrors, Folders):
             return changed
 
     def start_run(self, cause: str, pid: int, boot_id: str, version: str, now: str) -> int:
-        """Begins a run."""
+        """Begin a run."""
         with self.write():
             return self._insert("run", cause=cause, pid=pid, boot_id=boot_id, version=version, started_at=now)
 
@@ -67,7 +67,7 @@ class Ledger(Units, Mirrors, Folders):
         code: str | None = None,
         detail: str | None = None,
     ) -> None:
-        """Ends a run; `code` and `detail` are of the gravest failure that did not concern one thing alone."""
+        """End a run; `code` and `detail` are of the gravest failure that did not concern one thing alone."""
         with self.write():
             self._run(
                 "update run set ended_at = ?, outcome = ?, counts = ?, exit_code = ?, code = ?, detail = ? "
@@ -76,20 +76,20 @@ class Ledger(Units, Mirrors, Folders):
             )
 
     def open_runs(self) -> list[RunRow]:
-        """Lists the runs whose end was never recorded."""
+        """List the runs whose end was never recorded."""
         return self._all(RunRow, f"select {RUN} from run where ended_at is null order by id")
 
     def runs(self, limit: int) -> list[RunRow]:
-        """Lists the newest runs, the newest first."""
+        """List the newest runs, the newest first."""
         return self._all(RunRow, f"select {RUN} from run order by id desc limit ?", [limit])
 
     def runs_before(self, run_id: int) -> list[str]:
-        """Lists the moments at which the runs before one began, as their clocks told them, the latest run first."""
+        """List the moments at which the runs before one began, as their clocks told them, the latest run first."""
         sql = "select started_at from run where id < ? order by id desc limit ?"
         return [str(began) for (began,) in self._fetch(sql, [run_id, RUNS_MAX])]
 
     def interrupt_runs(self, ids: Sequence[int], now: str) -> None:
-        """Closes runs that were killed."""
+        """Close runs that were killed."""
         with self.write():
             self._run_many(
                 "update run set ended_at = ?, outcome = 'interrupted' where id = ? and ended_at is null",
@@ -121,7 +121,7 @@ class Ledger(Units, Mirrors, Folders):
         return EventRow(number, now, level, code, text, route, run_id, item_id, unit_id, told)
 
     def events(self, item_id: int | None = None, unit_id: int | None = None, limit: int = 1000) -> list[EventRow]:
-        """Lists the newest lines of the diary, the oldest of them first."""
+        """List the newest lines of the diary, the oldest of them first."""
         conditions, values = ["1"], list[Value]()
         if item_id is not None:
             conditions.append("item_id = ?")
@@ -154,7 +154,7 @@ class Ledger(Units, Mirrors, Folders):
         return found
 
     def _called(self, name: str) -> list[ItemRow]:
-        """Finds items by a name, or as a part of a path: `instr` knows no wildcards, and names may hold `%` and `_`."""
+        """Find items by a name, or as a part of a path: `instr` knows no wildcards, and names may hold `%` and `_`."""
         sql = (
             f"select {ITEM} from item where instr(:whole, '/' || path || '/') > 0 "
             "or instr(:whole, '/' || filed_as || '/') > 0 "
@@ -172,7 +172,7 @@ class Ledger(Units, Mirrors, Folders):
         return self._all(ItemRow, f"select {ITEM} from item where id = ?", [int(digits)])
 
     def history(self, limit: int = 50, route: str | None = None, since: str | None = None) -> list[ItemRow]:
-        """Lists the items that moved last, the newest first."""
+        """List the items that moved last, the newest first."""
         conditions, values = ["1"], list[Value]()
         if route is not None:
             conditions.append("route = ?")
@@ -185,12 +185,12 @@ class Ledger(Units, Mirrors, Folders):
         return self._all(ItemRow, sql, values)
 
     def phase_counts(self) -> dict[tuple[str, str, str], tuple[int, int]]:
-        """Counts items by (route, phase, hold or ""): how many, and their bytes."""
+        """Count items by (route, phase, hold or ""): how many, and their bytes."""
         rows = self._fetch("select route, phase, coalesce(hold, ''), count(*), sum(bytes) from item group by 1, 2, 3")
         return {(str(r), str(p), str(h)): (int(n), int(size)) for r, p, h, n, size in rows}
 
     def held_items(self) -> list[ItemRow]:
-        """Lists living items that wait for a person, themselves or one of their units."""
+        """List living items that wait for a person, themselves or one of their units."""
         sql = (
             f"select {ITEM} from item where {LIVING_ITEM} and (hold = 'person' or id in "
             "(select item_id from unit where hold = 'person' and phase not in ('closed', 'dismissed'))) order by id"
@@ -198,13 +198,13 @@ class Ledger(Units, Mirrors, Folders):
         return self._all(ItemRow, sql)
 
     def examine(self) -> None:
-        """Reads every page of the file; LedgerDamaged when one is not as it was written."""
+        """Read every page of the file; LedgerDamaged when one is not as it was written."""
         found = self._scalar("pragma quick_check(1)")
         if found != "ok":
             raise LedgerDamaged(f"the ledger is damaged: {found}")
 
     def backup(self, path: Path) -> None:
-        """Writes a compact copy that only we may read, complete or not at all; PlaceTaken when something is there."""
+        """Write a compact copy that only we may read, complete or not at all; PlaceTaken when something is there."""
         begun = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             with begun.open("xb") as file:

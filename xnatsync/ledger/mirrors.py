@@ -14,7 +14,7 @@ class Mirrors(Owners, Versions, Deeds, Audits, Unplaced):
     """What was agreed between trees and servers."""
 
     def mirror_counts(self, route: str | None = None) -> dict[str, MirrorCounts]:
-        """Counts the owners, files and troubles of each route that has owners."""
+        """Count the owners, files and troubles of each route that has owners."""
         found: dict[str, dict[str, int]] = {}
         for sql in (_OWNERS, _FILES, _TRASH, _TROUBLES):
             names, query = sql

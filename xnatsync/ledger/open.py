@@ -25,7 +25,7 @@ _UNSHARED = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})  # no 
 
 
 def open_ledger(path: Path, *, read_only: bool = False, beside: bool = False) -> Ledger:
-    """Opens a ledger, creating it when it is not there; a reader gets NothingFound then, and can never write.
+    """Open a ledger, creating it when it is not there; a reader gets NothingFound then, and can never write.
 
     `beside` is for a writer that does not hold the ledger: LedgerHeld when it is of an older version and somebody
     works with it, who would find other tables under their hands.
@@ -55,7 +55,7 @@ def open_ledger(path: Path, *, read_only: bool = False, beside: bool = False) ->
 
 
 def copy_apart(path: Path, *, memory_max: int = IN_MEMORY_MAX) -> Ledger:
-    """Copies a ledger, or begins an empty one; whatever is written to the copy is forgotten when it is closed.
+    """Copy a ledger, or begin an empty one; whatever is written to the copy is forgotten when it is closed.
 
     The original is only read, and fails as for a reader.  A small one is copied into memory; one of more than
     `memory_max` bytes into a file without a name, beside it or in the system's temporary folder: DiskFull when there is
@@ -76,7 +76,7 @@ def copy_apart(path: Path, *, memory_max: int = IN_MEMORY_MAX) -> Ledger:
 
 
 def _copy(original: sqlite3.Connection, raw: sqlite3.Connection) -> None:
-    """Copies page by page, without a journal beside it: the file loses its name soon."""
+    """Copy page by page, without a journal beside it: the file loses its name soon."""
     for setting in ("locking_mode = exclusive", "synchronous = off", "journal_mode = memory"):
         raw.execute(f"pragma {setting}")
     original.backup(raw)
@@ -91,7 +91,7 @@ def _apart(raw: sqlite3.Connection, path: Path) -> Ledger:
 
 
 def _reader(path: Path) -> sqlite3.Connection:
-    """Opens a ledger for reading.
+    """Open a ledger for reading.
 
     SQLite wants shared memory beside the file even to read it.  Where it can make none (a read-only disk, a backup, a
     full disk) and no log waits to be read, nobody can be writing, and the file alone is the whole ledger.
@@ -157,7 +157,7 @@ def _closed_on_failure(raw: sqlite3.Connection) -> Iterator[None]:
 
 
 def _examine(raw: sqlite3.Connection, path: Path, *, thoroughly: bool) -> None:
-    """Refuses what is not an intact ledger of ours, before anything is written to it."""
+    """Refuse what is not an intact ledger of ours, before anything is written to it."""
     try:
         _refuse_foreign(raw, path, thoroughly=thoroughly)
     except sqlite3.OperationalError as error:
@@ -190,7 +190,7 @@ def _configure(raw: sqlite3.Connection, path: Path) -> None:
 
 
 def _migrate(raw: sqlite3.Connection, path: Path) -> None:
-    """Brings the ledger to this version, all or nothing; one that has it is not written to.
+    """Bring the ledger to this version, all or nothing; one that has it is not written to.
 
     LedgerDamaged when its tables are not those of the version that it says it has.
     """
@@ -215,12 +215,12 @@ def _migrate(raw: sqlite3.Connection, path: Path) -> None:
 
 
 def _names(raw: sqlite3.Connection) -> set[tuple[str, str]]:
-    """Lists the tables, indices and triggers that are there."""
+    """List the tables, indices and triggers that are there."""
     return set(raw.execute("select type, name from sqlite_master where sql is not null"))
 
 
 def _names_of(version: int) -> set[tuple[str, str]]:
-    """Lists those of an intact ledger of a version."""
+    """List those of an intact ledger of a version."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as raw:
         for statement in _statements("".join(_scripts()[:version])):
             raw.execute(statement)
@@ -246,7 +246,7 @@ def _scripts() -> list[str]:
 
 
 def _statements(script: str) -> list[str]:
-    """Splits a script into statements; `executescript` would commit in the middle."""
+    """Split a script into statements; `executescript` would commit in the middle."""
     statements, current = list[str](), ""
     for line in script.splitlines(keepends=True):
         current += line

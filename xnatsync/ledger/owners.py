@@ -21,7 +21,7 @@ class Owners(Connection):
     """What the ledger knows of the owners of a mirror or a push."""
 
     def ensure_owners(self, route: str, owners: Sequence[Owner], now: str) -> list[OwnerRow]:
-        """Gives the row of each owner, in the order given: a new one begins with its labels, one that was gone is back.
+        """Return the row of each owner, in order: a new one begins with its labels, one that was gone is back.
 
         Labels of an owner that is known stay as they are: its folders lie under them.
         """
@@ -45,7 +45,7 @@ class Owners(Connection):
             return [known[_identity(owner)] for owner in owners]
 
     def owners(self, route: str | None = None, phases: Sequence[str] = ("known", "agreed", "gone")) -> list[OwnerRow]:
-        """Lists owners in some phases, the oldest first."""
+        """List owners in some phases, the oldest first."""
         marks = ", ".join("?" for _ in phases)
         conditions, values = [f"phase in ({marks})"], list[Value](phases)
         if route is not None:
@@ -58,7 +58,7 @@ class Owners(Connection):
         return bool(self._scalar("select exists (select 1 from owner where id = ?)", [owner_id]))
 
     def owner(self, owner_id: int) -> OwnerRow:
-        """Gives an owner; NothingFound when there is none."""
+        """Return an owner; NothingFound when there is none."""
         row = self._one(OwnerRow, f"select {OWNER} from owner where id = ?", [owner_id])
         if row is None:
             raise NothingFound(f"the ledger holds no o{owner_id}")
@@ -67,7 +67,7 @@ class Owners(Connection):
     def agree_owner(
         self, owner_id: int, owner: Owner, resources: Mapping[ResourceKey, tuple[str, int, int]], now: str
     ) -> None:
-        """Notes that tree and server agree: labels and stamp as seen, and (stamp, files, bytes) of every resource.
+        """Note that tree and server agree: labels and stamp as seen, and (stamp, files, bytes) of every resource.
 
         What held the owner is forgotten.  A resource that is not named is no longer one of it.
         """
@@ -93,12 +93,12 @@ class Owners(Connection):
             )
 
     def note_labels(self, owner_id: int, subject: str, session: str) -> None:
-        """Notes the labels that an owner's folders are named by from now on."""
+        """Note the labels that an owner's folders are named by from now on."""
         with self.write():
             self._run("update owner set subject = ?, session = ? where id = ?", [subject, session, owner_id])
 
     def hold_owner(self, owner_id: int, hold: Hold) -> None:
-        """Holds an owner, for a time or for a person."""
+        """Hold an owner, for a time or for a person."""
         with self.write():
             self._run(
                 "update owner set hold = ?, code = ?, detail = ?, advice = ?, retry_at = ?, tries = ? where id = ?",
@@ -106,7 +106,7 @@ class Owners(Connection):
             )
 
     def release_owner(self, owner_id: int) -> None:
-        """Releases an owner: it is stepped again, and its tries are forgotten."""
+        """Release an owner: it is stepped again, and its tries are forgotten."""
         with self.write():
             self._run(RELEASE.format(table="owner"), [owner_id])
 
@@ -119,7 +119,7 @@ class Owners(Connection):
             )
 
     def owner_gone(self, owner_id: int, now: str) -> None:
-        """Notes that a complete inventory no longer names an owner; its versions stay as they are."""
+        """Note that a complete inventory no longer names an owner; its versions stay as they are."""
         with self.write():
             self._run(
                 f"update owner set phase = 'gone', gone_at = coalesce(gone_at, ?), {FREE} where id = ?", [now, owner_id]
@@ -129,7 +129,7 @@ class Owners(Connection):
     # --- resources -----------------------------------------------------------------------------------------------
 
     def resource_stamps(self, route: str) -> dict[int, dict[ResourceKey, str]]:
-        """Gives, for each owner of a route by its number, the stamp of each resource as it was last agreed."""
+        """Return, for each owner of a route by its number, the stamp of each resource as it was last agreed."""
         sql = (
             "select r.owner_id, r.scan, r.label, r.stamp from resource r join owner o on o.id = r.owner_id "
             "where o.route = ?"
@@ -140,14 +140,14 @@ class Owners(Connection):
         return found
 
     def resources(self, owner_id: int) -> list[ResourceRow]:
-        """Lists the resources of an owner, as last agreed."""
+        """List the resources of an owner, as last agreed."""
         sql = f"select {RESOURCE} from resource where owner_id = ? order by scan, label"
         return self._all(ResourceRow, sql, [owner_id])
 
     # --- troubles ------------------------------------------------------------------------------------------------
 
     def set_troubles(self, owner_id: int, troubles: Sequence[NewTrouble], now: str) -> None:
-        """Replaces what troubles an owner; what was there before keeps the moment since when it is there."""
+        """Replace what troubles an owner; what was there before keeps the moment since when it is there."""
         with self.write():
             since = {(old.path, old.code): old.at for old in self._troubles("owner_id = :value", owner_id)}
             self._run("delete from trouble where owner_id = ?", [owner_id])
@@ -161,7 +161,7 @@ class Owners(Connection):
             )
 
     def troubles(self, route: str | None = None, owner_id: int | None = None) -> list[TroubleRow]:
-        """Lists what troubles a route, or one owner, by path."""
+        """List what troubles a route, or one owner, by path."""
         if owner_id is not None:
             return self._troubles("owner_id = :value", owner_id)
         return self._troubles(":value is null or owner_id in (select id from owner where route = :value)", route)

@@ -31,7 +31,7 @@ def refuse_place(path: Path) -> None:
 
 
 def create(path: Path) -> None:
-    """Makes the folder and an empty file that nobody else may read; an existing file is left as it is.
+    """Make the folder and an empty file that nobody else may read; an existing file is left as it is.
 
     Both names are on the disk when this returns: SQLite takes care of what is in the file, not of the way to it.
     """
@@ -72,7 +72,7 @@ def _refuse_open(path: Path) -> None:
 
 
 def shown_to_others(path: Path) -> list[tuple[Path, int]]:
-    """Lists the files of a ledger that others may read or write, with their modes: they hold labels."""
+    """List the files of a ledger that others may read or write, with their modes: they hold labels."""
     if os.name == "nt":
         return []
     found = []
@@ -112,7 +112,7 @@ def _refuse_remote(path: Path) -> None:
 
 
 def mounted_as(path: Path, mounts: str) -> str:
-    """Gives the kind of file system that a resolved path lies on, by a text like that of /proc/self/mounts."""
+    """Return the kind of file system that a resolved path lies on, by a text like that of /proc/self/mounts."""
     best, kind = "", ""
     for line in filter(None, mounts.split("\n")):
         _, point, found, *_ = line.split(" ")

@@ -212,7 +212,7 @@ class ReceiptRow:
 
     @property
     def compared(self) -> dict[Compared, int]:
-        """Counts the objects by what was compared of them; empty for a receipt of an older version."""
+        """Count the objects by what was compared of them; empty for a receipt of an older version."""
         try:
             said = json.loads(self.evidence).get("compared", {})
             return {Compared(by): int(many) for by, many in said.items()}
@@ -243,7 +243,7 @@ class EventRow:
 
     @property
     def is_hold(self) -> bool:
-        """Tells whether it says that something is held, which its row says, too."""
+        """Return whether it says that something is held, which its row says, too."""
         return self.data is not None and "hold" in json.loads(self.data)
 
 

@@ -27,7 +27,7 @@ class Units(Evidence, Standstill):
     """What the ledger knows of units."""
 
     def unit(self, unit_id: int) -> UnitRow:
-        """Gives a unit; NothingFound when there is none."""
+        """Return a unit; NothingFound when there is none."""
         return self._unit(unit_id)
 
     def has_unit(self, unit_id: int) -> bool:
@@ -35,7 +35,7 @@ class Units(Evidence, Standstill):
         return bool(self._scalar("select exists (select 1 from unit where id = ?)", [unit_id]))
 
     def units(self, item_id: int | None = None, route: str | None = None, *, living: bool = True) -> list[UnitRow]:
-        """Lists units, the oldest first."""
+        """List units, the oldest first."""
         conditions, values = ["1"], list[Value]()
         if item_id is not None:
             conditions.append("item_id = ?")
@@ -53,7 +53,7 @@ class Units(Evidence, Standstill):
         return bool(self._scalar(f"select exists (select 1 from unit where item_id = ? and {still})", [item_id]))
 
     def planned_units(self, item_id: int) -> list[UnitRow]:
-        """Lists the units that the present manifest of an item counts on, the oldest first.
+        """List the units that the present manifest of an item counts on, the oldest first.
 
         Those of a former manifest, of a content that has changed since, are closed or dismissed and own no file.
         """
@@ -64,23 +64,23 @@ class Units(Evidence, Standstill):
         return self._all(UnitRow, sql, [item_id])
 
     def writer_of(self, target: str) -> UnitRow | None:
-        """Tells which unit holds the lease on a target."""
+        """Say which unit holds the lease on a target."""
         return self._one(UnitRow, f"select {UNIT} from unit where target = ? and phase in ('sent', 'landed')", [target])
 
     def claimed_sessions(self, server: str, project: str, study_uid: str) -> frozenset[str]:
-        """Lists the session labels that living units of other studies want in a project."""
+        """List the session labels that living units of other studies want in a project."""
         sql = f"select session from unit where server = ? and project = ? and study_uid <> ? and {LIVING}"
         return frozenset(str(row[0]) for row in self._fetch(sql, [server, project, study_uid]))
 
     def prearchive_uris(self, server: str, project: str, study_uid: str) -> frozenset[str]:
-        """Lists the prearchive rows of a study that we ever made."""
+        """List the prearchive rows of a study that we ever made."""
         sql = (
             "select prearchive from unit where server = ? and project = ? and study_uid = ? and prearchive is not null"
         )
         return frozenset(str(row[0]) for row in self._fetch(sql, [server, project, study_uid]))
 
     def strangers_before(self, server: str, project: str, study_uid: str) -> frozenset[str] | None:
-        """Lists the prearchive rows of a study that were there before one of our uploads; None when we never sent any.
+        """List the prearchive rows of a study that were there before one of our uploads; None when we never sent any.
 
         Whatever else appears afterwards for that study and label is ours.
         """
@@ -92,7 +92,7 @@ class Units(Evidence, Standstill):
         return frozenset(uri for row in rows for uri in _uris(row[0])) if rows else None
 
     def unsure_until(self, unit: UnitRow) -> str | None:
-        """Tells until when an upload of this study, made for another unit and never answered, may still arrive."""
+        """Tell until when an upload of this study, made for another unit and never answered, may still arrive."""
         sql = (
             "select max(a.quiet_at) from attempt a join unit u on u.id = a.unit_id "
             "where coalesce(a.outcome, 'unknown') = 'unknown' and u.id <> ? "
@@ -102,7 +102,7 @@ class Units(Evidence, Standstill):
         return None if found is None else str(found)
 
     def left_in_part(self, unit: UnitRow) -> frozenset[str]:
-        """Lists the attached files that an earlier unit of this target may have left in part.
+        """List the attached files that an earlier unit of this target may have left in part.
 
         Its last store had no answer, or was refused after one that had none.
         """
@@ -119,7 +119,7 @@ class Units(Evidence, Standstill):
         return frozenset(found)
 
     def is_sending_beside(self, unit: UnitRow) -> bool:
-        """Tells whether something of this study is under way for another unit at this moment."""
+        """Return whether something of this study is under way for another unit at this moment."""
         sql = (
             "select count(*) from attempt a join unit u on u.id = a.unit_id where a.ended_at is null and u.id <> ? "
             "and u.server = ? and u.project = ? and u.study_uid = ?"
@@ -127,7 +127,7 @@ class Units(Evidence, Standstill):
         return bool(self._scalar(sql, [unit.id, unit.server, unit.project, unit.study_uid]))
 
     def move_unit(self, unit_id: int, phase: UnitPhase, now: str, *, session_id: str | None = None) -> None:
-        """Moves a unit on; what held it is forgotten, and its tries are when it has come to its goal.
+        """Move a unit on; what held it is forgotten, and its tries are when it has come to its goal.
 
         What has landed is in the session it was seen in now, or in none: one it was in before may have been deleted.
         Going back to be planned anew is no success: what fails and is planned again for ever has to end some day.
@@ -143,19 +143,19 @@ class Units(Evidence, Standstill):
             )
 
     def set_unit(self, unit_id: int, *, prearchive: str) -> None:
-        """Notes which prearchive row a unit made."""
+        """Note which prearchive row a unit made."""
         with self.write():
             self._run("update unit set prearchive = ? where id = ?", [prearchive, unit_id])
 
     def relabel_unit(self, unit_id: int, session: str, target: str) -> None:
-        """Delivers a unit under another label; only while nothing was sent."""
+        """Deliver a unit under another label; only while nothing was sent."""
         with self.write():
             if self._unit(unit_id).phase is not UnitPhase.PLANNED:
                 raise Bug(f"unit {unit_id} was sent already and cannot be relabelled")
             self._run("update unit set session = ?, target = ? where id = ?", [session, target, unit_id])
 
     def hold_unit(self, unit_id: int, hold: Hold) -> None:
-        """Holds a unit, for a time or for a person."""
+        """Hold a unit, for a time or for a person."""
         with self.write():
             self._run(
                 "update unit set hold = ?, code = ?, detail = ?, advice = ?, retry_at = ?, tries = ? where id = ?",
@@ -163,12 +163,12 @@ class Units(Evidence, Standstill):
             )
 
     def count_try(self, unit_id: int) -> None:
-        """Counts a try of a unit that is not held for it."""
+        """Count a try of a unit that is not held for it."""
         with self.write():
             self._run("update unit set tries = tries + 1 where id = ?", [unit_id])
 
     def release_unit(self, unit_id: int) -> None:
-        """Releases a unit: it is stepped again, its tries and sends are forgotten."""
+        """Release a unit: it is stepped again, its tries and send are forgotten."""
         with self.write():
             self._run(RELEASE.format(table="unit"), [unit_id])
             self._run("update unit set sends = 0 where id = ?", [unit_id])
@@ -197,7 +197,7 @@ class Units(Evidence, Standstill):
         keys: Sequence[str] = (),
         detail: str | None = None,
     ) -> AttemptRow:
-        """Announces an outside effect, in one transaction with everything that must be known if we die in it.
+        """Announce an outside effect, in one transaction with everything that must be known if we die in it.
 
         The first effect takes the lease on the target.  An upload notes each of its objects as sent: whatever the
         target shows under their keys from now on may be our own half-done work.
@@ -226,7 +226,7 @@ class Units(Evidence, Standstill):
         retry_after_s: float | None = None,
         counts: bool = True,
     ) -> None:
-        """Records how an outside effect ended; `quiet_at` moves the end of the quiet time.
+        """Record how an outside effect ended; `quiet_at` moves the end of the quiet time.
 
         An upload that the server acknowledged is progress: the failures before it are forgotten.  With `counts`, what
         fails waits longer each time, until that very effect succeeds.
@@ -263,17 +263,17 @@ class Units(Evidence, Standstill):
             self.effect_failed(unit_id, effect, code or "", detail or "", now, retry_after_s)
 
     def attempts(self, unit_id: int) -> list[AttemptRow]:
-        """Lists the attempts of a unit, the oldest first."""
+        """List the attempts of a unit, the oldest first."""
         return self._all(_attempt, f"select {ATTEMPT} from attempt where unit_id = ? order by id", [unit_id])
 
     def open_attempts(self) -> list[AttemptRow]:
-        """Lists the attempts whose end was never recorded."""
+        """List the attempts whose end was never recorded."""
         return self._all(_attempt, f"select {ATTEMPT} from attempt where ended_at is null order by id")
 
     # --- the merge base and the proofs ---------------------------------------------------------------------------
 
     def entries(self, route: str, target: str) -> dict[str, EntryRow]:
-        """Gives the merge base of a target."""
+        """Return the merge base of a target."""
         rows = self._all(EntryRow, f"select {ENTRY} from entry where route = ? and target = ?", [route, target])
         return {row.key: row for row in rows}
 
@@ -293,7 +293,7 @@ class Units(Evidence, Standstill):
         now: str,
         session_id: str | None,
     ) -> ReceiptRow:
-        """Writes evidence and receipt, marks the objects as verified and the unit as verified: all or nothing."""
+        """Write evidence and receipt, marks the objects as verified and the unit as verified: all or nothing."""
         with self.write():
             unit = self._unit(unit_id)
             acknowledged = self.acknowledged(unit)
@@ -321,11 +321,11 @@ class Units(Evidence, Standstill):
             return receipt
 
     def receipt(self, unit_id: int) -> ReceiptRow | None:
-        """Gives the receipt of a unit."""
+        """Return the receipt of a unit."""
         return self._one(ReceiptRow, f"select {RECEIPT} from receipt where unit_id = ?", [unit_id])
 
     def receipts(self, item_id: int) -> list[ReceiptRow]:
-        """Lists the receipts of an item."""
+        """List the receipts of an item."""
         sql = f"select {RECEIPT} from receipt where unit_id in (select id from unit where item_id = ?) order by id"
         return self._all(ReceiptRow, sql, [item_id])
 
@@ -337,7 +337,7 @@ class Units(Evidence, Standstill):
         return row
 
     def _note_sent(self, unit: UnitRow, keys: frozenset[str], now: str, *, concluding: bool = False) -> None:
-        """Writes entries for keys of this unit's manifest: from now on what lies there may be half-done.
+        """Write entries for keys of this unit's manifest: from now on what lies there may be half-done.
 
         That goes for a key that was verified long ago too: it is sent because the target lost it.  That a server had
         acknowledged it holds good only where it is not sent again.
@@ -365,7 +365,7 @@ def _attempt(*values: Value) -> AttemptRow:
 
 
 def _uris(text: str) -> list[str]:
-    """Reads a list that we wrote; the file is examined whole only by who writes to it."""
+    """Read a list that we wrote; the file is examined whole only by who writes to it."""
     try:
         listed = json.loads(text)
     except (ValueError, RecursionError) as error:

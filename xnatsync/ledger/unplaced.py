@@ -12,7 +12,7 @@ class Unplaced(Connection):
     """What the ledger knows of them."""
 
     def set_unplaced(self, route: str, files: Sequence[NewTrouble], now: str) -> None:
-        """Replaces what is known of a route; what stays keeps the moment since when, and no news is no write."""
+        """Replace what is known of a route; what stays keeps the moment since when, and no news is no write."""
         old = {(row.path, row.code): row for row in self.unplaced(route)}
         new = {(file.path, file.code): file for file in files}
         if {key: (row.detail, row.person, row.many) for key, row in old.items()} == {
@@ -33,7 +33,7 @@ class Unplaced(Connection):
             )
 
     def unplaced(self, route: str | None = None) -> list[UnplacedRow]:
-        """Lists those of a route, or of all, by path."""
+        """List those of a route, or of all, by path."""
         sql = (
             "select route, path, code, detail, person, at, many from unplaced where :route is null or route = :route "
             "order by route, path, code"
@@ -44,7 +44,7 @@ class Unplaced(Connection):
         ]
 
     def find_unplaced(self, tail: str) -> list[UnplacedRow]:
-        """Finds those at a path, below it as a folder, or whose path ends so."""
+        """Find those at a path, below it as a folder, or whose path ends so."""
         return [
             row
             for row in self.unplaced()

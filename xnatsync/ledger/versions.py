@@ -22,7 +22,7 @@ class Versions(Connection):
     # --- the merge base ------------------------------------------------------------------------------------------
 
     def living(self, route: str) -> list[tuple[str, tuple[int, int]]]:
-        """Gives path and (size, mtime in ns) of everything that should lie in a tree, in no order."""
+        """Return path and (size, mtime in ns) of everything that should lie in a tree, in no order."""
         sql = "select path, size, mtime_ns from version where route = ? and until is null"
         return [(path, (size, mtime_ns)) for path, size, mtime_ns in self._fetch(sql, [route])]
 
@@ -38,17 +38,17 @@ class Versions(Connection):
         return found
 
     def has_living(self, route: str) -> bool:
-        """Tells whether anything should lie in a tree."""
+        """Return whether anything should lie in a tree."""
         sql = "select exists (select 1 from version where route = ? and until is null)"
         return bool(self._scalar(sql, [route]))
 
     def living_of(self, owner_id: int) -> list[VersionRow]:
-        """Lists what lies in the tree of one owner, by path."""
+        """List what lies in the tree of one owner, by path."""
         sql = f"select {VERSION} from version where owner_id = ? and until is null order by path"
         return self._all(VersionRow, sql, [owner_id])
 
     def find_living(self, route: str, path: str) -> VersionRow | None:
-        """Finds what should lie at a path."""
+        """Find what should lie at a path."""
         sql = f"select {VERSION} from version where route = ? and path = ? and until is null"
         return self._one(VersionRow, sql, [route, path])
 
@@ -67,13 +67,13 @@ class Versions(Connection):
         return bool(self._scalar(sql, values))
 
     def others_below(self, route: str, prefix: str, owner_id: int) -> bool:
-        """Tells whether something of other owners should lie at or below a path."""
+        """Return whether something of other owners should lie at or below a path."""
         where, values = _below(prefix)
         sql = f"select exists (select 1 from version where route = ? and owner_id <> ? and until is null and {where})"
         return bool(self._scalar(sql, [route, owner_id, *values]))
 
     def living_of_others(self, route: str, owner_id: int, paths: Iterable[str]) -> list[int]:
-        """Lists the living versions of other owners at some paths."""
+        """List the living versions of other owners at some paths."""
         sql = (
             "select id from version where route = ? and owner_id <> ? and until is null "
             "and path in (select value from json_each(?)) order by id"
@@ -83,7 +83,7 @@ class Versions(Connection):
     def change_versions(
         self, begun: Sequence[NewVersion], ended: Iterable[tuple[int, str]], now: str, run_id: int | None
     ) -> None:
-        """Ends versions, by number and reason (see `Ended`), and begins others, all or nothing.
+        """End versions, by number and reason (see `Ended`), and begin others, all or nothing.
 
         Bug when one that is to end is not living, or when one is to begin where another is.
         """
@@ -97,7 +97,7 @@ class Versions(Connection):
             )
 
     def touch_versions(self, mtimes_ns: Mapping[int, int]) -> None:
-        """Notes another time of files whose content is still what it was, so that they need not be read again."""
+        """Note another time of files whose content is still what it was, so that they need not be read again."""
         with self.write():
             self._run_many(
                 "update version set mtime_ns = ? where id = ? and until is null",
@@ -113,7 +113,7 @@ class Versions(Connection):
         run_id: int | None,
         owners: Mapping[int, int] | None = None,
     ) -> int:
-        """Follows a folder (or file) of the tree that was renamed; gives how many files were in it.
+        """Follow a folder (or file) of the tree that was renamed; return how many files were in it.
 
         What is living at or below `source` ends as moved and begins at the same place below `target`.  `owners` says
         which owners are others from now on, as for a session that went to another project.
@@ -146,7 +146,7 @@ class Versions(Connection):
     # --- the trash -----------------------------------------------------------------------------------------------
 
     def announce_trash(self, places: Mapping[int, str]) -> dict[int, str]:
-        """Notes where in the trash the bytes of versions are going to be, before they are brought there.
+        """Note where in the trash the bytes of versions are going to be, before they are brought there.
 
         Gives the places that hold: one that was announced before stays, as something may lie there since a crash.
         """
@@ -159,22 +159,22 @@ class Versions(Connection):
             return {int(number): str(place) for number, place in self._fetch(sql, [json.dumps(list(places))])}
 
     def move_trash(self, number: int, place: str) -> None:
-        """Notes another place in the trash for a version: at the one that was announced lies something else."""
+        """Note another place in the trash for a version: at the one that was announced lies something else."""
         with self.write():
             self._run("update version set trash = ? where id = ?", [place, number])
 
     def trash_places(self, routes: Sequence[str]) -> set[str]:
-        """Lists every place in the trash that some routes know."""
+        """List every place in the trash that some routes know."""
         sql = "select trash from version where trash is not null and route in (select value from json_each(?))"
         return {str(place) for (place,) in self._fetch(sql, [json.dumps(list(routes))])}
 
     def trash_older_than(self, route: str, moment: str) -> dict[int, str]:
-        """Lists what ended before a moment and lies in the trash: number of the version -> place in the trash."""
+        """List what ended before a moment and lies in the trash: number of the version -> place in the trash."""
         sql = "select id, trash from version where route = ? and until < ? and trash is not null order by until, id"
         return {int(number): str(place) for number, place in self._fetch(sql, [route, moment])}
 
     def forget_trash(self, ids: Iterable[int]) -> None:
-        """Notes that the bytes of ended versions are no longer in the trash."""
+        """Note that the bytes of ended versions are no longer in the trash."""
         with self.write():
             self._run_many(
                 "update version set trash = null where id = ? and until is not null", ((number,) for number in ids)
@@ -183,7 +183,7 @@ class Versions(Connection):
     # --- the past ------------------------------------------------------------------------------------------------
 
     def versions_at(self, route: str, moment: str, prefix: str = "") -> list[PlacedVersion]:
-        """Lists by path what lay at a moment in the tree, or below a folder of it, and where those bytes are today.
+        """List by path what lay at a moment in the tree, or below a folder of it, and where those bytes are today.
 
         Bytes that were moved, or that came again, are found by their digest.
         """
@@ -193,7 +193,7 @@ class Versions(Connection):
         return [_placed(row, places) for row in rows]
 
     def differences(self, route: str, before: str, after: str, prefix: str = "") -> list[Difference]:
-        """Lists by path what was another content at a later moment than at an earlier one."""
+        """List by path what was another content at a later moment than at an earlier one."""
         old, new = self._only_at(route, before, after, prefix), self._only_at(route, after, before, prefix)
         return [
             Difference(path, old.get(path), new.get(path))
@@ -202,13 +202,13 @@ class Versions(Connection):
         ]
 
     def versions_of(self, route: str, path: str) -> list[VersionRow]:
-        """Lists all that ever lay at a path, the oldest first."""
+        """List all that ever lay at a path, the oldest first."""
         sql = f"select {VERSION} from version where route = ? and path = ?"
         found = self._all(VersionRow, f"{sql} and until is not null order by id", [route, path])
         return found + self._all(VersionRow, f"{sql} and until is null", [route, path])
 
     def find_versions(self, tail: str) -> list[VersionRow]:
-        """Lists all that ever lay at a path, or at paths that end so, in any tree: by tree and path, the oldest first.
+        """List all that ever lay at a path, or at paths that end so, in any tree: by tree and path, the oldest first.
 
         `substr` knows no wildcards, and names may hold `%` and `_`.
         """
@@ -219,17 +219,17 @@ class Versions(Connection):
         return self._all(VersionRow, sql, {"tail": tail, "end": f"/{tail}", "length": len(tail) + 1})
 
     def owners_in(self, folder: str) -> set[int]:
-        """Gives the numbers of the owners whose files lie or lay somewhere in a folder of that name or path."""
+        """Return the numbers of the owners whose files lie or lay somewhere in a folder of that name or path."""
         sql = "select distinct owner_id from version where instr('/' || path, '/' || ? || '/') > 0"
         return {int(row[0]) for row in self._fetch(sql, [folder])}
 
     def count_past(self, owner_id: int) -> dict[str, int]:
-        """Counts what of an owner lay in the tree and no longer does, by how it ended."""
+        """Count what of an owner lay in the tree and no longer does, by how it ended."""
         sql = "select ended, count(*) from version where owner_id = ? and until is not null group by ended"
         return {str(why): int(many) for why, many in self._fetch(sql, [owner_id])}
 
     def last_change(self, route: str, moment: str) -> str | None:
-        """Tells when a tree last changed before or at a moment; None when nothing had ever lain in it."""
+        """Say when a tree last changed before or at a moment; None when nothing had ever lain in it."""
         sql = (
             "select max(at) from (select max(since) as at from version where route = ? and since <= ? "
             "union all select max(until) from version where route = ? and until <= ?)"
@@ -238,7 +238,7 @@ class Versions(Connection):
         return str(found) if found is not None else None
 
     def whereabouts(self, route: str) -> dict[bytes, list[tuple[str, str]]]:
-        """Lists every place in which each content of a route may lie today: ("tree" or "trash", place).
+        """List every place in which each content of a route may lie today: ("tree" or "trash", place).
 
         Also those that were announced and perhaps never came to be: who reads there compares the digest.
         """
@@ -259,7 +259,7 @@ class Versions(Connection):
         return sorted(found.values(), key=lambda row: row.path)
 
     def _only_at(self, route: str, moment: str, other: str, prefix: str) -> dict[str, VersionRow]:
-        """Finds what was living at one moment and not at the other."""
+        """Find what was living at one moment and not at the other."""
         where, values = _below(prefix)
         head = f"select {VERSION} from version where route = ? and since <= ? and {where}"
         sql = (
@@ -269,7 +269,7 @@ class Versions(Connection):
         return self._latest(sql, [route, moment, *values, other, route, moment, *values, moment, other, other])
 
     def _latest(self, sql: str, values: Sequence[Value]) -> dict[str, VersionRow]:
-        """Gives one version for each path: a clock that was set back may have let two overlap."""
+        """Return one version for each path: a clock that was set back may have let two overlap."""
         found: dict[str, VersionRow] = {}
         for row in self._all(VersionRow, sql, values):
             if row.path not in found or found[row.path].id < row.id:
@@ -277,7 +277,7 @@ class Versions(Connection):
         return found
 
     def _places(self, route: str) -> dict[bytes, tuple[str, str]]:
-        """Finds where each content is, in the tree if it can be."""
+        """Find where each content is, in the tree if it can be."""
         trash = "select sha256, trash from version where route = ? and until is not null and trash is not null"
         places = {bytes(digest): ("trash", str(place)) for digest, place in self._fetch(trash, [route])}
         tree = "select sha256, path from version where route = ? and until is null"

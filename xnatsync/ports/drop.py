@@ -28,15 +28,15 @@ class Clock(Protocol):
     """Time.  `now` is wall time in UTC and may jump; `elapsed_s` never does; only `wait` lets time pass."""
 
     def now(self) -> datetime:
-        """Gives the current UTC time."""
+        """Return the current UTC time."""
         ...
 
     def elapsed_s(self) -> float:
-        """Gives the seconds since some fixed moment."""
+        """Return the seconds since some fixed moment."""
         ...
 
     def wait(self, seconds: float) -> bool:
-        """Waits; answers True when the wait was cut short because we are asked to stop."""
+        """Wait; answer True when the wait was cut short because we are asked to stop."""
         ...
 
 
@@ -44,7 +44,7 @@ class Ids(Protocol):
     """Unique names."""
 
     def request_id(self) -> str:
-        """Gives a name for one request, unique for ever."""
+        """Return a name for one request, unique for ever."""
         ...
 
 
@@ -91,19 +91,19 @@ class Disk(Protocol):
     """The local disk."""
 
     def entries(self, folder: Path) -> list[DropEntry]:
-        """Lists a folder's top level, sorted; FolderMissing when it is not there or not a folder."""
+        """List a folder's top level, sorted; FolderMissing when it is not there or not a folder."""
         ...
 
     def look(self, path: Path) -> ItemLook | None:
-        """Looks at a file or a folder of any depth without opening files; None when it is absent."""
+        """Look at a file or a folder of any depth without opening files; None when it is absent."""
         ...
 
     def look_at(self, folder: Path, names: Sequence[str]) -> ItemLook:
-        """Looks at some files of a folder without opening them; what is absent is not in it."""
+        """Look at some files of a folder without opening them; what is absent is not in it."""
         ...
 
     def study_of(self, path: Path) -> str:
-        """Gives the Study Instance UID in the head of a file; "" when it has none, is no object, or cannot be read."""
+        """Return the Study Instance UID in the head of a file; "" when it has none, is no object, or cannot be read."""
         ...
 
     def read_manifest(
@@ -116,7 +116,7 @@ class Disk(Protocol):
         stop: Callable[[], bool] = lambda: False,
         only: Sequence[str] | None = None,
     ) -> tuple[ManifestFile, ...]:
-        """Reads every file of an item (opening archives) once; `tags` are DICOM keywords wanted for templates.
+        """Read every file of an item (opening archives) once; `tags` are DICOM keywords wanted for templates.
 
         With `only`, the item is these files of a folder, whatever else lies there.
         `on_progress` is told files and bytes read so far; `stop` is asked between files.  Raises SourceUnreadable,
@@ -125,53 +125,53 @@ class Disk(Protocol):
         ...
 
     def stream(self, path: Path, files: Sequence[ManifestFile]) -> Iterator[tuple[ManifestFile, Iterator[bytes]]]:
-        """Streams files of an item in the order given (which must be the manifest's order), without a copy.
+        """Stream files of an item in the order given (which must be the manifest's order), without a copy.
 
         Raises SourceChanged as soon as a file's size or CRC is not the manifest's.
         """
         ...
 
     def move(self, source: Path, target: Path) -> None:
-        """Renames within one file system, atomically and durably; never overwrites; creates the target's folder."""
+        """Rename within one file system, atomically and durably; never overwrites; create the target's folder."""
         ...
 
     def gather(self, folder: Path, names: Sequence[str], target: Path) -> None:
-        """Renames files of one folder into another, each atomically, all durably; what is gone or taken stays out."""
+        """Rename files of one folder into another, each atomically, all durably; what is gone or taken stays out."""
         ...
 
     def read_mark(self, path: Path) -> str | None:
-        """Gives what a mark of ours says, None when there is none that can be read."""
+        """Return what a mark of ours says, None when there is none that can be read."""
         ...
 
     def write_mark(self, path: Path, text: str) -> None:
-        """Writes a mark of ours, durably."""
+        """Write a mark of ours, durably."""
         ...
 
     def remove(self, path: Path) -> None:
-        """Removes one file, durably."""
+        """Remove one file, durably."""
         ...
 
     def prune(self, folder: Path) -> None:
-        """Removes the empty folders below, and the folder itself when it is empty then; never a file."""
+        """Remove the empty folders below, and the folder itself when it is empty then; never a file."""
         ...
 
     def settle(self, folder: Path) -> None:
-        """Brings to the disk what came into a folder and what went out of it; one that is not there is as wanted."""
+        """Bring to the disk what came into a folder and what went out of it; one that is not there is as wanted."""
         ...
 
     def exists(self, path: Path) -> bool:
-        """Tells whether something is there (a dangling link counts)."""
+        """Return whether something is there (a dangling link counts)."""
         ...
 
     def probe(self, folder: Path, done: Path | None) -> None:
-        """Proves that a route's folder can be written, and that what is filed can be renamed to `done`.
+        """Prove that a route's folder can be written, and that what is filed can be renamed to `done`.
 
         FolderMissing, DiskFull or DiskUnwell when it cannot: then it is not one thing alone that fails there.
         """
         ...
 
     def same_device(self, one: Path, other: Path) -> bool:
-        """Tells whether a rename between two folders (or their nearest existing parents) can work."""
+        """Return whether a rename between two folders (or their nearest existing parents) can work."""
         ...
 
 
@@ -182,53 +182,53 @@ class Xnat(Protocol):
     """One XNAT server, seen as one user.  Addresses sessions by accession ID, so that nothing falls through."""
 
     def close(self) -> None:
-        """Logs out; may be called twice."""
+        """Log out; may be called twice."""
         ...
 
     def whoami(self) -> str:
-        """Gives the user name the server knows us by; CredentialsRefused when it knows none."""
+        """Return the user name the server knows us by; CredentialsRefused when it knows none."""
         ...
 
     def about(self) -> ServerAbout:
-        """Gives the server's version and its clock."""
+        """Return the server's version and its clock."""
         ...
 
     def project(self, project: str) -> ProjectSeen | None:
-        """Looks a project up; None when it is absent or hidden from us."""
+        """Look a project up; None when it is absent or hidden from us."""
         ...
 
     def may_edit(self, project: str) -> bool | None:
-        """Tells whether we may edit a project (else an import lands elsewhere); None when the server does not say."""
+        """Return whether we may edit a project (else an import lands elsewhere); None when the server does not say."""
         ...
 
     def site_setting(self, name: str) -> str | None:
-        """Gives a setting of the site as text; None when the server does not say."""
+        """Return a setting of the site as text; None when the server does not say."""
         ...
 
     def sessions(
         self, project: str, *, label: str | None = None, study_uid: str | None = None
     ) -> tuple[SessionSeen, ...]:
-        """Lists imaging sessions of a project (shared ones included), by label or by Study Instance UID."""
+        """List imaging sessions of a project (shared ones included), by label or by Study Instance UID."""
         ...
 
     def session_files(self, session_id: str) -> FileListing:
-        """Lists every file of every scan of a session, with SOP Instance UIDs where a name does not tell them."""
+        """List every file of every scan of a session, with SOP Instance UIDs where a name does not tell them."""
         ...
 
     def resource_files(self, session_id: str, resource: str) -> FileListing:
-        """Lists the files of a session-level resource; none when there is no such resource."""
+        """List the files of a session-level resource; none when there is no such resource."""
         ...
 
     def prearchive(self, project: str) -> tuple[PrearchiveSeen, ...]:
-        """Lists a project's prearchive rows."""
+        """List a project's prearchive rows."""
         ...
 
     def prearchive_files(self, uri: str) -> FileListing:
-        """Lists the files of a built prearchive session."""
+        """List the files of a built prearchive session."""
         ...
 
     def prearchive_log(self, uri: str) -> str:
-        """Gives the newest log entry of a prearchive session, "" when there is none."""
+        """Return the newest log entry of a prearchive session, "" when there is none."""
         ...
 
     def import_zip(
@@ -239,7 +239,7 @@ class Xnat(Protocol):
         size: int,
         request_id: str,
     ) -> ImportReply:
-        """Uploads one streamed zip into the prearchive without letting the server build or archive it.
+        """Upload one streamed zip into the prearchive without letting the server build or archive it.
 
         `members` are (member name, file, content) in order; `size` is the exact size of the zip in bytes.
         OutcomeUnknown when no usable answer came.
@@ -247,19 +247,19 @@ class Xnat(Protocol):
         ...
 
     def build(self, uri: str, *, request_id: str) -> None:
-        """Lets the server build a prearchive session, so that it can be listed."""
+        """Let the server build a prearchive session, so that it can be listed."""
         ...
 
     def commit(self, uri: str, *, request_id: str) -> str:
-        """Archives a prearchive session, merging what is missing; gives the archive URI, "" when it stayed."""
+        """Archive a prearchive session, merging what is missing; return the archive URI, "" when it stayed."""
         ...
 
     def delete_prearchive(self, uri: str, *, request_id: str) -> None:
-        """Deletes a prearchive session that we made."""
+        """Delete a prearchive session that we made."""
         ...
 
     def fetch_scans(self, session_id: str, scans: Sequence[str]) -> Iterator[tuple[str, str, str, Iterator[bytes]]]:
-        """Streams every file of the scans back: (scan, resource, name, content), each to be read in turn."""
+        """Stream every file of the scans back: (scan, resource, name, content), each to be read in turn."""
         ...
 
     def put_file(
@@ -273,5 +273,5 @@ class Xnat(Protocol):
         request_id: str,
         overwrite: bool = False,
     ) -> None:
-        """Stores one file in a session-level resource; never over one that is there unless that is asked for."""
+        """Store one file in a session-level resource; never over one that is there unless that is asked for."""
         ...

@@ -22,14 +22,14 @@ class Archive(Protocol):
     """
 
     def inventory(self, project: str, kinds: frozenset[OwnerKind]) -> Inventory:
-        """Lists a project with the sessions shared into it in a few requests, whatever its size (§3.5).
+        """List a project with the sessions shared into it in a few requests, whatever its size (§3.5).
 
         NotThere when the project is absent or hidden.
         """
         ...
 
     def owner_files(self, owners: Sequence[Owner]) -> Mapping[Owner, FileListing]:
-        """Lists the files of all resources of some owners, batched (§3.6 E′); the owner's own have scan "".
+        """List the files of all resources of some owners, batched (§3.6 E′); the owner's own have scan "".
 
         An owner that is gone is missing in the answer.  Names are as stored; a hostile one makes its listing incomplete
         and is told in `FileListing.refused`, never raised.
@@ -43,7 +43,7 @@ class Archive(Protocol):
         *,
         sizes: Mapping[tuple[ResourceKey, str], int | None] | None = None,
     ) -> Iterator[tuple[ResourceKey, str, Iterator[bytes]]]:
-        """Streams every file of some resources as few zips, unpacked on the fly: (resource, name, content).
+        """Stream every file of some resources as few zips, unpacked on the fly: (resource, name, content).
 
         Each content is read in turn; none comes to its end unless its CRC was right.  ReadFailed when a stream is cut
         or damaged.  A file that the server lists and does not send is missing in what comes.  `sizes` are those
@@ -52,7 +52,7 @@ class Archive(Protocol):
         ...
 
     def fetch_file(self, owner: Owner, resource: ResourceKey, name: str, *, offset: int = 0) -> Iterator[bytes]:
-        """Streams one file from an offset on; NotThere when it is gone, ReadFailed when it is cut.
+        """Stream one file from an offset on; NotThere when it is gone, ReadFailed when it is cut.
 
         ReplyStrange when the server ignores the range: the caller begins anew at 0.
         """
@@ -69,14 +69,14 @@ class Archive(Protocol):
         overwrite: bool,
         request_id: str,
     ) -> None:
-        """Stores one file byte-exact; PlaceTaken when it is there and `overwrite` is not asked for.
+        """Store one file byte-exact; PlaceTaken when it is there and `overwrite` is not asked for.
 
         OutcomeUnknown when no usable answer came.  A 200 proves nothing (§6.1): list it afterwards.
         """
         ...
 
     def metadata(self, owner: Owner) -> bytes:
-        """Gives the XML of a project, subject or session (§4.1)."""
+        """Return the XML of a project, subject or session (§4.1)."""
         ...
 
 
@@ -114,57 +114,57 @@ class TreeDisk(Protocol):
     """
 
     def sentinel(self, root: Path) -> str:
-        """Gives what `mark` wrote, "" when it is not there (a new folder, or an unmounted disk)."""
+        """Return what `mark` wrote, "" when it is not there (a new folder, or an unmounted disk)."""
         ...
 
     def mark(self, root: Path, text: str) -> None:
-        """Makes the folder ours, durably: writes the sentinel into `.xnatsync/`."""
+        """Make the folder ours, durably: writes the sentinel into `.xnatsync/`."""
         ...
 
     def remember(self, root: Path, written: Iterable[tuple[str, bytes]]) -> None:
-        """Notes in our own folder what was written at which path, by its SHA-256.  Never fails, promises nothing."""
+        """Note in our own folder what was written at which path, by its SHA-256.  Never fails, promises nothing."""
         ...
 
     def remembers(self, root: Path, path: str, sha256: bytes) -> bool:
-        """Tells whether such a note is there, of this ledger or an earlier one."""
+        """Return whether such a note is there, of this ledger or an earlier one."""
         ...
 
     def look_tree(self, root: Path, below: Sequence[str] | None = None) -> TreeLook:
-        """Looks at all files of the tree, or of some folders of it, without opening any.
+        """Look at all files of the tree, or of some folders of it, without opening any.
 
         FolderMissing when the root is not there.
         """
         ...
 
     def stat(self, root: Path, path: str) -> tuple[int, int] | None:
-        """Gives size in bytes and mtime in ns of one file; None when no plain file is there."""
+        """Return size in bytes and mtime in ns of one file; None when no plain file is there."""
         ...
 
     def read(self, root: Path, path: str, *, stop: Callable[[], bool] = lambda: False) -> Content:
-        """Reads one file through; SourceChanged when it changes meanwhile or is gone, SourceUnreadable."""
+        """Read one file through; SourceChanged when it changes meanwhile or is gone, SourceUnreadable."""
         ...
 
     def open(self, root: Path, path: str, size: int) -> Iterator[bytes]:
-        """Streams one file of exactly this size; SourceChanged otherwise."""
+        """Stream one file of exactly this size; SourceChanged otherwise."""
         ...
 
     def staged_size(self, root: Path, name: str) -> int:
-        """Tells how many bytes of an interrupted staging are there; 0 when none."""
+        """Say how many bytes of an interrupted staging are there; 0 when none."""
         ...
 
     def stage(self, root: Path, name: str, pieces: Iterator[bytes], *, append: bool = False) -> Content:
-        """Writes a new file into staging (or goes on where an interrupted one ended) and says what it holds.
+        """Write a new file into staging (or goes on where an interrupted one ended) and say what it holds.
 
         DiskFull, DiskUnwell; what was written so far stays for a later `append`, or is thrown away by `clear_staging`.
         """
         ...
 
     def flush(self, root: Path, names: Sequence[str]) -> None:
-        """Brings staged files to the disk, so that a rename can never show a part after a power cut."""
+        """Bring staged files to the disk, so that a rename can never show a part after a power cut."""
         ...
 
     def land(self, root: Path, name: str, path: str, *, replace: bool, seen: tuple[int, int] | None = None) -> int:
-        """Renames a staged file to its place, atomically; gives its mtime in ns as `look_tree` will show it.
+        """Rename a staged file to its place, atomically; return its mtime in ns as `look_tree` will show it.
 
         `seen` is what is replaced, as `stat` gave it: PlaceTaken when something else lies there in the last moment.
         PlaceTaken when something is there and `replace` is not asked for, or when its name differs only in case.
@@ -172,7 +172,7 @@ class TreeDisk(Protocol):
         ...
 
     def keep(self, root: Path, path: str, trash: str) -> bool:
-        """Gives a file a second name in the trash (a link, or a copy where there are none); it stays in its place.
+        """Return a file a second name in the trash (a link, or a copy where there are none); it stays in its place.
 
         May be repeated: a trash place that holds the same file already is as wanted.  False, and nothing done, when it
         holds another file.
@@ -180,51 +180,51 @@ class TreeDisk(Protocol):
         ...
 
     def copy(self, root: Path, path: str, target: str) -> None:
-        """Gives a file a second name in the tree, as `keep` does in the trash: an edit that must make way is kept so.
+        """Return a file a second name in the tree, as `keep` does in the trash: an edit that must make way is kept so.
 
         PlaceTaken when something else is there.
         """
         ...
 
     def probe(self, root: Path) -> None:
-        """Proves that the folder can be written; FolderMissing, DiskFull or DiskUnwell when it cannot."""
+        """Prove that the folder can be written; FolderMissing, DiskFull or DiskUnwell when it cannot."""
         ...
 
     def discard(self, root: Path, path: str, trash: str) -> bool:
-        """Moves a file from its place to the trash, and removes folders that are empty then, durably.
+        """Move a file from its place to the trash, and remove folders that are empty then, durably.
 
         False, and nothing done, when the trash holds another file there.
         """
         ...
 
     def rename(self, root: Path, source: str, target: str) -> None:
-        """Moves a file or folder within the tree; PlaceTaken when something is there; removes emptied folders."""
+        """Move a file or folder within the tree; PlaceTaken when something is there; remove emptied folders."""
         ...
 
     def settle_files(self, root: Path, paths: Sequence[str]) -> None:
-        """Brings the bytes of files that lie in their places to the disk; one that is gone is left out."""
+        """Bring the bytes of files that lie in their places to the disk; one that is gone is left out."""
         ...
 
     def settle_folders(self, root: Path, folders: Sequence[str]) -> None:
-        """Brings the names in some folders to the disk."""
+        """Bring the names in some folders to the disk."""
         ...
 
     def clear_staging(self, root: Path, prefix: str = "") -> None:
-        """Removes what an interrupted run left in staging."""
+        """Remove what an interrupted run left in staging."""
         ...
 
     def open_trash(self, root: Path, trash: str, size: int) -> Iterator[bytes]:
-        """Streams a file of the trash, as `open` does one of the tree; SourceChanged when it is not there."""
+        """Stream a file of the trash, as `open` does one of the tree; SourceChanged when it is not there."""
         ...
 
     def old_trash(self, root: Path, moment: str) -> list[str]:
-        """Lists the files in the trash that came there before a moment, as far as the dates on the disk tell."""
+        """List the files in the trash that came there before a moment, as far as the dates on the disk tell."""
         ...
 
     def empty_trash(self, root: Path, trash: Sequence[str]) -> list[str]:
-        """Removes some files from the trash for good; gives those that cannot be removed, each for itself."""
+        """Remove some files from the trash for good; return those that cannot be removed, each for itself."""
         ...
 
     def free_bytes(self, root: Path) -> int:
-        """Tells how much may still be written."""
+        """Say how much may still be written."""
         ...

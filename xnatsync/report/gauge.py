@@ -61,11 +61,11 @@ class Gauge:
             self._files += 1
 
     def note(self, text: str) -> None:
-        """Says something in between."""
+        """Say something in between."""
         tell(self._on_note, text)
 
     def reading(self) -> Reading:
-        """Reads all counts at once."""
+        """Read all counts at once."""
         with self._lock:
             files, size = self._goal
             now = self._monotonic()

@@ -31,11 +31,11 @@ class Lines(Protocol):
     """Where lines go; never fails."""
 
     def write(self, text: str) -> int:
-        """Writes whole lines."""
+        """Write whole lines."""
         ...
 
     def flush(self) -> None:
-        """Brings them out."""
+        """Bring them out."""
         ...
 
 
@@ -50,7 +50,7 @@ class LogFile:
         self._torn = False  # the last line is there in part
 
     def write(self, text: str) -> int:
-        """Appends lines at once, so that those of two processes do not mix."""
+        """Append lines at once, so that those of two processes do not mix."""
         data = ("\n" * self._torn + text).encode("utf-8", "backslashreplace")
         try:
             written = os.write(self._handle, data)
@@ -72,7 +72,7 @@ class Log:
         self._last: dict[tuple[str, int], tuple[str, str | None, str | None]] = {}
 
     def event(self, code: str, text: str, **data: object) -> None:
-        """Writes one event.  `text` stays in the diary of the ledger; of `data` only numbers and codes are written."""
+        """Write one event.  `text` stays in the diary of the ledger; of `data` only numbers and codes are written."""
         self._line({"code": code, **_safe(data)})
 
     def _noted(self, event: EventRow) -> None:
@@ -83,7 +83,7 @@ class Log:
         self._line({**_safe(data), "code": event.code, "event": event.id, "level": event.level, **known})
 
     def bug(self, trace: str) -> None:
-        """Writes where our own mistake happened: the frames, and the class of the exception without its message."""
+        """Write where our own mistake happened: the frames, and the class of the exception without its message."""
         lines = trace.splitlines()
         frames = [line.strip() for line in lines if line.startswith('  File "')]
         kind = lines[-1].partition(":")[0] if lines else ""
@@ -113,11 +113,11 @@ class Log:
         self._line({"code": code, "about": what})
 
     def began(self, command: str) -> None:
-        """Notes that a command began."""
+        """Note that a command began."""
         self._line({"code": "run.began", "command": command, "pid": os.getpid()})
 
     def ended(self, command: str, exit_code: int) -> None:
-        """Notes how it ended."""
+        """Note how it ended."""
         self._line({"code": "run.ended", "command": command, "exit_code": exit_code})
 
     def _moved(self, kind: str, number: int, phase: str, hold: str | None, code: str | None) -> None:
@@ -139,7 +139,7 @@ class Log:
 
 @contextmanager
 def open_log(file: Path | None, failed: Callable[[OSError], None] = lambda error: None) -> Iterator[Log]:
-    """Opens a log file for appending, or stderr when there is none; `failed` is told when it cannot be opened.
+    """Open a log file for appending, or stderr when there is none; `failed` is told when it cannot be opened.
 
     The work goes on without a log then.
     """

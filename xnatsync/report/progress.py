@@ -123,7 +123,7 @@ class Meter:
         return None
 
     def snapshot(self) -> Snapshot:
-        """Reads all counts at once."""
+        """Read all counts at once."""
         with self._lock:
             sent = sum(self._sent.values())
             open_bytes = sum(

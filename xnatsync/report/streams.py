@@ -18,7 +18,7 @@ class Loss:
         self.error: OSError | ValueError | None = None
 
     def note(self, error: OSError | ValueError) -> None:
-        """Keeps the first."""
+        """Keep the first."""
         self.error = self.error or error
 
 
@@ -38,20 +38,20 @@ class LossyStream:
         return getattr(self._stream, "encoding", None) or "utf-8"
 
     def isatty(self) -> bool:
-        """Tells whether a terminal is at the other end."""
+        """Return whether a terminal is at the other end."""
         try:
             return self._stream is not None and self._stream.isatty()
         except (OSError, ValueError):
             return False
 
     def fileno(self) -> int:
-        """Gives the descriptor; OSError when there is none."""
+        """Return the descriptor; OSError when there is none."""
         if self._stream is None:
             raise OSError("there is no such stream")
         return self._stream.fileno()
 
     def write(self, text: str) -> int:
-        """Writes text, or loses it."""
+        """Write text, or loses it."""
         if self._stream is not None:
             try:
                 self._stream.write(text)
@@ -62,7 +62,7 @@ class LossyStream:
         return len(text)
 
     def write_bytes(self, data: bytes) -> None:
-        """Writes bytes as they are, or loses them."""
+        """Write bytes as they are, or loses them."""
         if self._stream is not None:
             try:
                 self._stream.flush()
@@ -72,7 +72,7 @@ class LossyStream:
                 self._lose(error)
 
     def flush(self) -> None:
-        """Brings out what was written, or loses it."""
+        """Bring out what was written, or loses it."""
         if self._stream is not None:
             try:
                 self._stream.flush()
@@ -104,7 +104,7 @@ def stderr() -> LossyStream:
 
 
 def open_standard_streams() -> None:
-    """Opens what of the three standard descriptors is closed: the next file would get its number otherwise."""
+    """Open what of the three standard descriptors is closed: the next file would get its number otherwise."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)

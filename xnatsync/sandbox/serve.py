@@ -28,7 +28,7 @@ class NotASandbox(OSError):
 def serve(
     root: Path, port: int, user: str, password: str, on_ready: Callable[[str], None], stop: threading.Event
 ) -> None:
-    """Serves the site kept in `root` until `stop` is set; calls `on_ready` with the URL once it accepts logins.
+    """Serve the site kept in `root` until `stop` is set; calls `on_ready` with the URL once it accepts logins.
 
     InUse when another sandbox serves from there, NotASandbox when it holds other things: nothing is made there then.
 
@@ -43,7 +43,7 @@ def serve(
 
 @contextmanager
 def _alone(root: Path) -> Iterator[None]:
-    """Holds the folder: two sites that keep their state in one would write over each other's.  InUse otherwise."""
+    """Hold the folder: two sites that keep their state in one would write over each other's.  InUse otherwise."""
     if sys.platform == "win32":
         handle = os.open(root / "sandbox.lock", os.O_RDWR | os.O_CREAT)
     else:

@@ -32,7 +32,7 @@ class Drops:
         self.depth = Depth(level or route.level, Level.BYTES if read else Level.NAMES)
 
     def targets(self) -> list[Target]:
-        """Lists the sessions to which something was proven to have been delivered."""
+        """List the sessions to which something was proven to have been delivered."""
         groups: dict[tuple[str, str, str], Target] = {}
         self.parts.clear()
         for unit in self.looking.ledger.units(route=self.route.name, living=False):
@@ -57,7 +57,7 @@ class Drops:
         return []
 
     def examine(self, target: Target) -> Looked:
-        """Compares one session, as listed and if need be fetched, and the filed copies of what was sent there."""
+        """Compare one session, as listed and if need be fetched, and the filed copies of what was sent there."""
         ledger = self.looking.ledger
         units = tuple(ledger.unit(number) for number in target.ids)
         files = {unit.id: ledger.files(unit.item_id, unit_id=unit.id) for unit in units}
@@ -82,7 +82,7 @@ class Drops:
         """Nothing: what is missing of a drop is sent again only when a repair is asked for."""
 
     def mend(self, looked: Looked, *, rehearse: bool) -> list[Repair]:
-        """Puts filed copies back whose objects the server lost; see `redelivery`."""
+        """Put filed copies back whose objects the server lost; see `redelivery`."""
         return list(redeliver(self.looking, self.route, looked, self.back, rehearse=rehearse))
 
     def _elsewhere(self, units: Sequence[UnitRow]) -> frozenset[str]:
@@ -131,7 +131,7 @@ class Drops:
         return Tally(expected), [Finding("server", verdict, None, detail, expected)]
 
     def _find(self, unit: UnitRow) -> Place:
-        """Finds the study where it landed, or where it went since; NotThere when the server has lost it.
+        """Find the study where it landed, or where it went since; NotThere when the server has lost it.
 
         A project that is hidden from us says nothing about what is in it: ReadFailed.
         """

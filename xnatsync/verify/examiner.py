@@ -40,20 +40,20 @@ class Looking(Context):
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def check_stop(self) -> None:
-        """Raises Stopped when we are asked to stop."""
+        """Raise Stopped when we are asked to stop."""
         if self.stopping():
             raise Stopped("verifying was interrupted by a request to stop")
 
     def others_at_work(self) -> bool:
-        """Tells whether a run beside us may have changed what we look at."""
+        """Return whether a run beside us may have changed what we look at."""
         return not self.alone and self.ledger.others_at_work(self.run_id)
 
     def digested(self, pieces: Iterator[bytes], told: Callable[[int], None] = lambda size: None) -> Digested:
-        """Watches what passes through; Stopped in the middle of it when we are asked to stop."""
+        """Watch what passes through; Stopped in the middle of it when we are asked to stop."""
         return Digested(pieces, self.check_stop, told)
 
     def audit(self, looked: Looked, kind: str) -> None:
-        """Writes down what was found: every finding, and one row for the target as a whole; some at a time."""
+        """Write down what was found: every finding, and one row for the target as a whole; some at a time."""
         rows = list(_rows_of(looked, kind))
         with self._lock:
             self._rows += rows
@@ -61,7 +61,7 @@ class Looking(Context):
             self.flush()
 
     def flush(self) -> None:
-        """Writes down what is still to be written."""
+        """Write down what is still to be written."""
         with self._lock:
             rows, self._rows = self._rows, []
         for first in range(0, len(rows), AUDITS_AT_ONCE):
@@ -77,7 +77,7 @@ class Digested:
         self.size = 0
 
     def __iter__(self) -> Iterator[bytes]:
-        """Passes the stream on."""
+        """Pass the stream on."""
         for piece in self._pieces:
             self._check_stop()
             self._sha256.update(piece)
@@ -87,7 +87,7 @@ class Digested:
             yield piece
 
     def drain(self) -> Digested:
-        """Reads it to its end, for its digests alone."""
+        """Read it to its end, for its digests alone."""
         for _ in self:
             pass
         return self
@@ -110,7 +110,7 @@ class Examiner(Protocol):
     depth: Depth
 
     def targets(self) -> list[Target]:
-        """Lists what could be verified; FolderMissing when the disk is not the one we know."""
+        """List what could be verified; FolderMissing when the disk is not the one we know."""
         ...
 
     def prepare(self, chosen: list[Target]) -> None:
@@ -118,18 +118,18 @@ class Examiner(Protocol):
         ...
 
     def examine(self, target: Target) -> Looked:
-        """Looks at both sides of one target, and changes nothing."""
+        """Look at both sides of one target, and change nothing."""
         ...
 
     def again(self, target: Target) -> Looked:
-        """Looks anew at all of a target, as a run beside us may have changed it since the first look.
+        """Look anew at all of a target, as a run beside us may have changed it since the first look.
 
         What that run has announced, and may be at this very moment, is unverifiable.
         """
         ...
 
     def aside(self) -> list[Looked]:
-        """Tells what belongs to no target: asked once, and only when everything is verified."""
+        """Say what belongs to no target: asked once, and only when everything is verified."""
         ...
 
     def note(self, looked: Looked) -> None:
@@ -137,7 +137,7 @@ class Examiner(Protocol):
         ...
 
     def mend(self, looked: Looked, *, rehearse: bool) -> list[Repair]:
-        """Makes due what can be mended, or says what would be; never changes a server."""
+        """Make due what can be mended, or say what would be; never changes a server."""
         ...
 
 
@@ -170,5 +170,5 @@ def _rows_of(looked: Looked, kind: str) -> Iterator[NewAudit]:
 
 
 def counts_in_words(counts: Mapping[Verdict, int]) -> str:
-    """Says counts in one line: `12 same, 1 missing`."""
+    """Say counts in one line: `12 same, 1 missing`."""
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count) or "nothing"

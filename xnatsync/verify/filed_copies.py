@@ -38,7 +38,7 @@ class Copy:
 def examine_copy(
     looking: Looking, route: DropRoute, item: ItemRow, files: Sequence[FileRow], level: Level, *, contents: bool
 ) -> Copy:
-    """Looks at some files of a filed copy; with `contents`, what they hold is digested on the way.
+    """Look at some files of a filed copy; with `contents`, what they hold is digested on the way.
 
     Names: they are there, with the right size.  Bytes: read to the end.  Nothing is expected where nothing was filed,
     nor of a copy that is wholly gone: whoever empties the done folder takes copies, and proofs stay what they are.
@@ -129,7 +129,7 @@ class _Judging:
     copy: Copy = field(default_factory=Copy)
 
     def one_of_folder(self, file: FileRow, sizes: dict[str, int], unread: dict[str, str], level: Level) -> None:
-        """Judges one file of a folder by itself: what is wrong with it says nothing of the next one."""
+        """Judge one file of a folder by itself: what is wrong with it says nothing of the next one."""
         if file.path not in sizes:
             blind = next((why for path, why in unread.items() if _covers(path, file.path)), None)
             self._note(file, *((Verdict.MISSING, "") if blind is None else (Verdict.UNREADABLE, blind)))
@@ -141,7 +141,7 @@ class _Judging:
             self.in_order([file])
 
     def whole_by_size(self, files: Sequence[FileRow], size_bytes: int) -> None:
-        """Judges a single file or an archive, of which a cheap look shows the size alone."""
+        """Judge a single file or an archive, of which a cheap look shows the size alone."""
         if size_bytes == self.item.bytes:
             for file in files:
                 self._note(file, Verdict.SAME)
@@ -151,7 +151,7 @@ class _Judging:
         self.copy.findings.append(Finding("filed", Verdict.DIFFERS, self.item.filed_as, detail, len(files)))
 
     def in_order(self, files: Sequence[FileRow]) -> None:
-        """Reads files in the manifest's order, which is that of an archive; one that fails does not end it."""
+        """Read files in the manifest's order, which is that of an archive; one that fails does not end it."""
         left = list(files)
         try:
             for wanted, pieces in self.looking.disk.stream(self.place, [as_manifest(file) for file in files]):
@@ -183,7 +183,7 @@ class _Judging:
         self._note(file, verdict, detail, read=passing.size)
 
     def _told(self) -> Callable[[int], None]:
-        """Tells whoever watches how much of the item was read."""
+        """Tell whoever watches how much of the item was read."""
         before = self.copy.tally
         read = before.read_bytes
 

@@ -31,7 +31,7 @@ _ONLY_A_PERSON: Final = (
 def redeliver(
     looking: Looking, route: DropRoute, looked: Looked, back: set[int], *, rehearse: bool
 ) -> Iterator[Repair]:
-    """Puts back the filed copies of items of which something is missing on the server: as few as hold all of it.
+    """Put back the filed copies of items of which something is missing on the server: as few as hold all of it.
 
     `back` are the items that were put back in this run already: one may have brought several studies.
     """
@@ -122,7 +122,7 @@ def _note(looking: Looking, item: ItemRow, code: str, text: str) -> None:
 
 
 def went_back(looking: Looking, route: DropRoute, item: ItemRow) -> bool:
-    """Tells whether a filed copy that is gone was put back by a run that died before it could write that down."""
+    """Return whether a filed copy that is gone was put back by a run that died before it could write that down."""
     filed = filed_place(looking, route, item)
     if filed is None or looking.disk.exists(filed):
         return False

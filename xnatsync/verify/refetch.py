@@ -27,7 +27,7 @@ class Refetch:
         self._lock = Lock()
 
     def mend(self, looked: Looked, *, rehearse: bool) -> list[Repair]:
-        """Makes one owner due where that mends something."""
+        """Make one owner due where that mends something."""
         if not looked.target.ids:
             return []
         found = list(self._repairs(looked, rehearse))

@@ -16,7 +16,7 @@ class Resend:
         self._looking, self._route = looking, route
 
     def mend(self, looked: Looked, *, rehearse: bool) -> list[Repair]:
-        """Lets the next run send what is missing on the server; nothing that is there is ever replaced."""
+        """Let the next run send what is missing on the server; nothing that is there is ever replaced."""
         if not looked.target.ids:
             return []
         return list(self._repairs(looked, rehearse))

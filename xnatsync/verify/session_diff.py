@@ -69,7 +69,7 @@ class Comparison:
         self.proven_anew: list[tuple[EntryRow, int, str]] = []
 
     def result(self) -> tuple[Tally, list[Finding]]:
-        """Judges everything that was sent, and tells what else is there."""
+        """Judge everything that was sent, and say what else is there."""
         fetched = self._fetched() if self.fetching and self.place.session_id is not None else {}
         done: set[str] = set()
         for unit in self.sent.units:
@@ -112,7 +112,7 @@ class Comparison:
         return verdict
 
     def _as_copied(self, ours: Node) -> Node:
-        """Takes the digests of pixel data and content from the filed copy: the manifest may not have them."""
+        """Take the digests of pixel data and content from the filed copy: the manifest may not have them."""
         return replace(ours, digests={**self.copies.get(ours.key, {}), **ours.digests})
 
     def _note(self, key: str, verdict: Verdict, detail: str) -> None:
@@ -137,7 +137,7 @@ class Comparison:
         return found
 
     def _fetch(self, scans: Sequence[str], ours: Mapping[tuple[str, str, str], str], found: dict[str, Got]) -> None:
-        """Fetches scans; when that ends early, what came before still counts."""
+        """Fetch scans; when that ends early, what came before still counts."""
         assert self.place.session_id is not None
         server = self.looking.server(self.sent.units[0].server)
         try:
@@ -178,7 +178,7 @@ class Comparison:
             self._note(ours.key, *verdict)
 
     def _is_there_as_another(self, ours: Node, listed: Tree) -> bool:
-        """Tells whether a later item brought the same content again: its name begins with that item's number."""
+        """Return whether a later item brought the same content again: its name begins with that item's number."""
         twins = (
             (unit, node)
             for unit in self.sent.units

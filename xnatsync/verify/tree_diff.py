@@ -41,7 +41,7 @@ def compare_tree(
     look: TreeLook,
     level: Level,
 ) -> tuple[Tally, list[Finding]]:
-    """Compares what was agreed with what lies in the tree; below `pixels` by names and sizes, else by reading it."""
+    """Compare what was agreed with what lies in the tree; below `pixels` by names and sizes, else by reading it."""
     blind = [(problem.path, problem.reason) for problem in look.problems]
     judged = _Judged()
     for version in versions:
@@ -107,14 +107,14 @@ class AtServer:
         return short | {key for key, seen in self.wanted.items() if seen.files is not None and many[key] < seen.files}
 
     def wants(self, name: Name) -> bool:
-        """Tells whether the route would bring a file."""
+        """Return whether the route would bring a file."""
         return name[0] in self.wanted and self.selection.wants_file(name[1])
 
 
 def compare_server(
     looking: Looking, route: MirrorRoute, owner_id: int, versions: Sequence[VersionRow], there: AtServer, level: Level
 ) -> tuple[Tally, list[Finding]]:
-    """Compares what was agreed with what the server lists; at `bytes` with what it gives."""
+    """Compare what was agreed with what the server lists; at `bytes` with what it gives."""
     base = {(version.key, version.name): version for version in versions}
     files, short = there.files(), there.short()
     judged = _Judged()
@@ -158,7 +158,7 @@ def _given(
     there: AtServer,
     judged: _Judged,
 ) -> dict[Name, Judgement]:
-    """Fetches files and compares their bytes; what was not sent, or not to its end, is neither same nor different."""
+    """Fetch files and compare their bytes; what was not sent, or not to its end, is neither same nor different."""
     keys = sorted({key for key, _ in wanted})
     found: dict[Name, Judgement] = {}
     why = "the server lists it, and did not send it"

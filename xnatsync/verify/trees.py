@@ -72,7 +72,7 @@ class Trees:
     # --- what there is -------------------------------------------------------------------------------------------
 
     def targets(self) -> list[Target]:
-        """Lists the owners that something was agreed of; FolderMissing when the tree is not the one we know."""
+        """List the owners that something was agreed of; FolderMissing when the tree is not the one we know."""
         if check_tree(self.world, self.route):
             return []
         self.sight.tree = self.looking.trees.look_tree(self.route.folder)
@@ -109,7 +109,7 @@ class Trees:
         )
 
     def prepare(self, chosen: list[Target]) -> None:
-        """Lists are asked for in batches, in the order in which owners are verified."""
+        """List are asked for in batches, in the order in which owners are verified."""
         rows = [self.sight.rows[target.ids[0]] for target in chosen]
         found = [self.sight.owners.get((row.project, *row.key)) for row in rows]
         pairs = zip(chosen, found, strict=True)
@@ -119,13 +119,13 @@ class Trees:
     # --- one owner -----------------------------------------------------------------------------------------------
 
     def examine(self, target: Target) -> Looked:
-        """Compares one owner's files with the tree and with the server."""
+        """Compare one owner's files with the tree and with the server."""
         versions = self.looking.ledger.living_of(target.ids[0])
         assert self.listings is not None
         return self._compared(target, versions, self.sight, self.listings)
 
     def again(self, target: Target) -> Looked:
-        """Compares what was agreed by now with tree and server as they are now."""
+        """Compare what was agreed by now with tree and server as they are now."""
         number, project = target.ids[0], target.project
         versions = self.looking.ledger.living_of(number)
         there = {one.path: self.looking.trees.stat(self.route.folder, one.path) for one in versions}
@@ -184,7 +184,7 @@ class Trees:
     # --- what has no owner ---------------------------------------------------------------------------------------
 
     def aside(self) -> list[Looked]:
-        """Tells what the server has of owners that were never brought, and what lies in the tree and is nobody's."""
+        """Say what the server has of owners that were never brought, and what lies in the tree and is nobody's."""
         found = []
         known = {(row.project, *row.key) for row in self.sight.rows.values()}
         for identity, (owner, resources) in self.sight.owners.items():
@@ -222,7 +222,7 @@ class Trees:
         ]
 
     def _went(self, path: str) -> bool:
-        """Tells whether a run beside us has taken away what lay there when we looked."""
+        """Return whether a run beside us has taken away what lay there when we looked."""
         return self.looking.others_at_work() and self.looking.trees.stat(self.route.folder, path) is None
 
     def note(self, looked: Looked) -> None:

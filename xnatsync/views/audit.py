@@ -25,7 +25,7 @@ _WORDS = {
 
 
 def audit_blocks(report: AuditReport, *, quiet: bool) -> Iterator[Block]:
-    """Tells a person, a line for each session; with `quiet` only what differs."""
+    """Tell a person, a line for each session; with `quiet` only what differs."""
     if not quiet:
         whole = f"{counted(report.sessions, 'session')}, {counted(report.scans, 'scan')}"
         yield Line(f"project {report.project}, {report.today.isoformat()}: {whole} on the server", Tone.HEAD)

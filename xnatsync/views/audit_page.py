@@ -19,7 +19,7 @@ _HEADINGS: Final = ("verdict", "session", "subject", "day", "age in days", "what
 
 
 def audit_page(project: str, today: date, findings: Sequence[Finding], differences: int) -> str:
-    """Writes the page; every word of a server or a file is escaped."""
+    """Write the page; every word of a server or a file is escaped."""
     summary = f"{counted(differences, 'difference')} found" if differences else "everything is as expected"
     title = escape(f"Audit of project {project}, {today.isoformat()}")
     head = "".join(f"<th>{name}</th>" for name in _HEADINGS)

@@ -15,7 +15,7 @@ _MARKS = {"ok": ("ok      ", Tone.GOOD), "problem": ("problem ", Tone.BAD), "war
 
 
 def doctor_blocks(checks: Checks) -> Iterator[Block]:
-    """Tells a person what was found."""
+    """Tell a person what was found."""
     for check in checks.checks:
         mark, tone = _MARKS[check.state]
         yield Line(f"{mark}{check.name}: {check.text}", tone, hang=8)

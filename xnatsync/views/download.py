@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def download_blocks(report: DownloadReport) -> Iterator[Block]:
-    """Tells a person."""
+    """Tell a person."""
     held, order = report.session, report.order
     whole = f"{counted(report.scans, 'scan')}, {counted(report.files, 'file')}, {size(report.bytes)}"
     yield Line(f"{held.label or held.id} ({held.id}): {whole}", Tone.HEAD)

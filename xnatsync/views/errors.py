@@ -7,7 +7,7 @@ from xnatsync.views.blocks import Block, Line, Tone
 
 
 def error_blocks(error: XnatsyncError) -> list[Block]:
-    """Says an error to a person: what happened, its code, what to do."""
+    """Say an error to a person: what happened, its code, what to do."""
     first, *rest = error.lines
     return [
         Line(f"error: {first}  [{error.code}]", Tone.BAD),

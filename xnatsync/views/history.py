@@ -32,7 +32,7 @@ def sight_lines(seen: Sight) -> Iterator[str]:
 
 
 def sight_blocks(seen: Sight) -> Iterator[Block]:
-    """Tells a person what lay there."""
+    """Tell a person what lay there."""
     if not seen.entries:
         yield Line(f"there was nothing in the tree of {seen.route} at {clock_words(seen.moment)}", Tone.DIM)
         return
@@ -105,7 +105,7 @@ def version_fields(version: VersionRow) -> dict[str, object]:
 
 
 def comparison_blocks(found: Comparison) -> Iterator[Block]:
-    """Tells a person what was another."""
+    """Tell a person what was another."""
     for folders, alike in groupby(found.changes, key=_folders):
         changes = list(alike)
         if folders is None or len(changes) == 1:
@@ -169,7 +169,7 @@ def comparison_fields(found: Comparison) -> dict[str, object]:
 
 
 def restore_blocks(report: RestoreReport) -> Iterator[Block]:
-    """Tells a person what came, and what did not."""
+    """Tell a person what came, and what did not."""
     for where, words in (("tree", "from the tree"), ("trash", "from the trash"), ("there", "there already")):
         files = [part.version for part in report.restored if part.where == where]
         if files:

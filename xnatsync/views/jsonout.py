@@ -15,18 +15,18 @@ VERSION = 1
 
 
 def document(command: str, fields: Mapping[str, object], calling: Calling | None = None) -> str:
-    """Writes the document of a command.  ASCII only, so that odd file names survive every pipe."""
+    """Write the document of a command.  ASCII only, so that odd file names survive every pipe."""
     told = (calling or Calling()).in_fields({"schema": f"xnatsync/{command}/{VERSION}", **fields})
     return json.dumps(told, indent=2)
 
 
 def array(rows: Sequence[Mapping[str, object]]) -> str:
-    """Writes a listing of an XNAT's things: an array of objects without an envelope, as scripts for xnatctl want it."""
+    """Write a listing of an XNAT's things: an array of objects without an envelope, as scripts for xnatctl want it."""
     return json.dumps(rows, indent=2)
 
 
 def error_fields(error: XnatsyncError) -> dict[str, object]:
-    """Describes an error."""
+    """Describe an error."""
     return {
         "code": error.code,
         "message": str(error),

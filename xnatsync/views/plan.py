@@ -32,7 +32,7 @@ _TONES = {"+": Tone.GOOD, "~": Tone.WARN, "=": Tone.DIM, "!": Tone.BAD, "-": Ton
 
 
 def plan_blocks(report: PlanReport) -> Iterator[Block]:
-    """Tells a person what a run would do."""
+    """Tell a person what a run would do."""
     for part in report.items:
         yield Line(
             f"{_name(part)}: {counted(part.item.files, 'file')}, {size(part.item.bytes)}",
@@ -131,7 +131,7 @@ def _unit_blocks(part: UnitPlan, item: ItemPlan) -> Iterator[Block]:
 
 
 def sigil(part: UnitPlan) -> tuple[str, str]:
-    """Gives the sigil of a session and says in words what would happen to it next."""
+    """Return the sigil of a session and say in words what would happen to it next."""
     from xnatsync.core.drop_decision import Again, Build, Commit, Landed, Relabel, Send, Stop, Wait
 
     sending = f"{counted(part.send_files, 'object')}, {size(part.send_bytes)}"

@@ -8,7 +8,7 @@ _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
 
 def printable(text: str) -> str:
-    """Escapes what would not be seen: a file's name or a server's words must not steer the terminal."""
+    """Escape what would not be seen: a file's name or a server's words must not steer the terminal."""
     if text.isprintable():  # what Python takes for that holds nothing of the kind
         return text
     return "".join(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def retry_blocks(done: Release) -> Iterator[Block]:
-    """Tells a person what was released."""
+    """Tell a person what was released."""
     for reminder in done.reminded:
         yield from _reminder(reminder)
     released = done.released
@@ -68,7 +68,7 @@ def retry_fields(done: Release) -> dict[str, object]:
 
 
 def dismiss_question(what: Prospect, *, prearchive: bool) -> Iterator[Block]:
-    """Tells a person what a dismissal gives up, before the question."""
+    """Tell a person what a dismissal gives up, before the question."""
     yield Line(f"{item_name(what.item)} will not be delivered any more.", Tone.HEAD)
     for unit in what.units:
         name = f"session {unit.session} of {unit.project}" if unit.session else f"study {unit.study_uid}"
@@ -80,7 +80,7 @@ def dismiss_question(what: Prospect, *, prearchive: bool) -> Iterator[Block]:
 
 
 def dismiss_blocks(done: Dismissed) -> Iterator[Block]:
-    """Tells a person what was given up."""
+    """Tell a person what was given up."""
     where = "its files are gone" if done.remains.source_gone else "its files stay where they are"
     yield Line(f"{item_name(done.item)} is dismissed; {where}", Tone.GOOD)
     for uri in done.deleted:
@@ -89,7 +89,7 @@ def dismiss_blocks(done: Dismissed) -> Iterator[Block]:
 
 
 def _remains(there: Remains, *, waiting: bool, source: bool = True) -> Iterator[Block]:
-    """Tells what is there, as it was just seen."""
+    """Say what is there, as it was just seen."""
     for session in there.archived:
         text = (
             f"{counted(session.objects, 'object')} stay in the archive: session {session.session}, {session.session_id}"

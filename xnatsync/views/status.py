@@ -30,7 +30,7 @@ _LEVELS = {"info": Tone.PLAIN, "warning": Tone.WARN, "error": Tone.BAD}
 
 
 def status_blocks(seen: Overview) -> Iterator[Block]:
-    """Tells a person how things stand."""
+    """Tell a person how things stand."""
     if not seen.routes:
         yield Line("no route is configured and the ledger is empty")
     for route in seen.routes:
@@ -43,7 +43,7 @@ def status_blocks(seen: Overview) -> Iterator[Block]:
 
 
 def pause_blocks(pauses: Iterable[PauseRow], *, alive: bool) -> Iterator[Block]:
-    """Tells what is left alone: since when, why, and when it is tried again."""
+    """Say what is left alone: since when, why, and when it is tried again."""
     for row in pauses:
         yield Line(f"! {left_alone(row.what)} since {clock_words(row.since)}: {row.detail}  [{row.code}]", Tone.BAD)
         when = clock_words(row.until) if alive and row.until else ""
@@ -197,7 +197,7 @@ def _run_fields(run: RunRow, *, alive: bool) -> dict[str, object]:
 
 
 def history_blocks(seen: Diary) -> Iterator[Block]:
-    """Tells a person what happened, the oldest first: events, and what each run did as a whole."""
+    """Tell a person what happened, the oldest first: events, and what each run did as a whole."""
     told = [(line.event.at, *_event_cells(line)) for line in seen.lines]
     told += [(run.ended_at or "", *_run_cells(run, words)) for run in seen.runs if (words := run_words(run))]
     if not told:

@@ -29,7 +29,7 @@ _ENDED = {"done", "left", "dismissed"}
 
 
 def sync_blocks(report: SyncReport) -> Iterator[Block]:
-    """Tells a person how a run went."""
+    """Tell a person how a run went."""
     left = [part for part in report.items if part.item.phase is ItemPhase.LEFT]
     hidden = {part.item.id for part in left[_LEFT_SHOWN:]}
     for part in report.items:
@@ -105,7 +105,7 @@ def item_name(item: ItemRow) -> str:
 
 
 def state_of(item: ItemRow, units: Sequence[UnitRow]) -> tuple[str, Tone]:
-    """Says in a word or two where an item is."""
+    """Say in a word or two where an item is."""
     if item.hold == "person" or any(unit.hold == "person" for unit in units if unit.phase is not UnitPhase.DISMISSED):
         return "held for a person", Tone.BAD
     match item.phase:
@@ -135,7 +135,7 @@ def _unit_blocks(part: UnitReport, account: Account) -> Iterator[Block]:
 
 
 def proven_words(receipt: ReceiptRow) -> str:
-    """Says what was compared of each object: `proven by pixels`, or `proven: 598 by pixels, 2 by content`."""
+    """Say what was compared of each object: `proven by pixels`, or `proven: 598 by pixels, 2 by content`."""
     words = compared_words(receipt.compared) or receipt.level
     return f"proven: {words}" if len(receipt.compared) > 1 else f"proven by {words}"
 
@@ -147,7 +147,7 @@ def _where(unit: UnitRow) -> str:
 
 
 def hold_blocks(row: ItemRow | UnitRow, name: str, indent: int, *, commands: bool = True) -> Iterator[Block]:
-    """Says why something does not move, and the command that resolves it, unless it is not in the ledger yet."""
+    """Say why something does not move, and the command that resolves it, unless it is not in the ledger yet."""
     if row.hold is None:
         return
     yield Line(f"! {row.detail or 'held'}  [{row.code}]", Tone.BAD if row.hold == "person" else Tone.WARN, indent)
@@ -173,13 +173,13 @@ def _after(row: ItemRow | UnitRow) -> str:
 
 
 def waits_blocks(waits: Iterable[str], indent: int) -> Iterator[Block]:
-    """Says what is waited for by something that is neither at its end nor held."""
+    """Say what is waited for by something that is neither at its end nor held."""
     for words in waits:
         yield Line(f"waits: {words}", Tone.WARN, indent=indent, hang=7)
 
 
 def undelivered_blocks(files: Iterable[FileRow], left_out: Mapping[str, int], indent: int) -> Iterator[Block]:
-    """Lists the files that were not delivered, by reason; what the selection left out, by key, with its number."""
+    """List the files that were not delivered, by reason; what the selection left out, by key, with its number."""
     reasons: dict[str, list[str]] = {}
     for file in files:
         reasons.setdefault(file.reason or file.kind, []).append(file.path)
@@ -190,7 +190,7 @@ def undelivered_blocks(files: Iterable[FileRow], left_out: Mapping[str, int], in
 
 
 def left_out_blocks(left_out: Mapping[str, int], indent: int) -> Iterator[Block]:
-    """Says what a route's selection left out."""
+    """Say what a route's selection left out."""
     if left_out:
         yield Line(f"- {left_out_words(left_out)} of the route's selection", indent=indent)
 

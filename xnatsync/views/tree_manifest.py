@@ -21,7 +21,7 @@ _SEPARATORS = {"csv": ",", "tsv": "\t"}
 
 
 def manifest_text(listed: TreeList, form: str) -> str:
-    """Gives the whole text, with a line end behind it: the same for the same list."""
+    """Return the whole text, with a line end behind it: the same for the same list."""
     if form == "json":
         return document("mirror-manifest", {**_head(listed), "entries": _entries(listed)}) + "\n"
     out = io.StringIO()
@@ -37,7 +37,7 @@ def manifest_text(listed: TreeList, form: str) -> str:
 
 
 def manifest_line(listed: TreeList, file: str, *, is_new: bool) -> Line:
-    """Says what was written."""
+    """Say what was written."""
     done = "written to" if is_new else "is already in"
     what = f"{counted(len(listed.files), 'file')}, {size(listed.bytes)}, as of {clock_words(listed.moment)}"
     return Line(f"{done} {file}: {what}, {listed.digest}", Tone.GOOD)

@@ -29,7 +29,7 @@ _TONES = {"+": Tone.GOOD, "~": Tone.WARN, "-": Tone.WARN, "=": Tone.DIM, ">": To
 
 
 def tree_plan_blocks(report: PlanReport) -> Iterator[Block]:
-    """Tells a person what would happen to the trees."""
+    """Tell a person what would happen to the trees."""
     for mirror in report.mirrors:
         yield from _mirror(mirror)
     for push in report.pushes:
@@ -37,7 +37,7 @@ def tree_plan_blocks(report: PlanReport) -> Iterator[Block]:
 
 
 def tree_totals(report: PlanReport) -> dict[str, int]:
-    """Sums over all trees."""
+    """Sum over all trees."""
     steps = [step for part in report.mirrors for step in part.steps]
     pushed = [found for part in report.pushes for _, found in part.steps]
     files = [file for found in pushed for file in found.store]
@@ -67,7 +67,7 @@ def tree_closing(report: PlanReport) -> list[str]:
 
 
 def is_still(report: PlanReport) -> bool:
-    """Tells whether nothing would happen to any tree."""
+    """Return whether nothing would happen to any tree."""
     return not any(part.steps or part.errors for part in report.mirrors) and not any(
         part.steps or part.unplaced or part.astray or part.errors for part in report.pushes
     )
@@ -106,7 +106,7 @@ def _mirror(part: MirrorPlan) -> Iterator[Block]:
 
 
 def owner_words(owner: Owner) -> str:
-    """Names an owner: `session S1_MR of P1`."""
+    """Name an owner: `session S1_MR of P1`."""
     match owner.kind.value:
         case "project":
             return f"project {owner.project}"
@@ -117,7 +117,7 @@ def owner_words(owner: Owner) -> str:
 
 
 def _lines(step: OwnerPlan) -> Iterator[tuple[str, str]]:
-    """Says what would happen to an owner's files; nothing for one that is only looked at."""
+    """Say what would happen to an owner's files; nothing for one that is only looked at."""
     answer = step.answer
     if step.renamed:
         yield ">", "its folder would be renamed"
@@ -143,7 +143,7 @@ def _is_still(step: OwnerPlan) -> bool:
 
 
 def _sums(step: OwnerPlan) -> dict[str, tuple[int, int]]:
-    """Files and bytes by what would happen to them."""
+    """Return files and bytes by what would happen to them."""
     fetch = step.answer.fetch
     groups = {
         "new": [one for one in fetch if one.why == "new" and not one.copy],

@@ -37,13 +37,13 @@ _TONES = {"+": Tone.GOOD, "~": Tone.WARN, "-": Tone.WARN, "=": Tone.DIM, ">": To
 
 
 def is_idle(report: MirrorReport) -> bool:
-    """Tells whether there is nothing at all to tell of a run."""
+    """Return whether there is nothing at all to tell of a run."""
     done = any(report.counts.get(key) for _, key, *_ in _DONE)
     return not (done or report.errors or report.troubles or report.held or report.exit_code)
 
 
 def mirror_blocks(report: MirrorReport) -> Iterator[Block]:
-    """Tells a person what a run did with a tree, how it stands, and what is in trouble."""
+    """Tell a person what a run did with a tree, how it stands, and what is in trouble."""
     if is_idle(report):
         return
     looked = f"{share_of_kinds(report.due_kinds, report.owner_kinds)} looked at"
@@ -83,7 +83,7 @@ def done_words(counts: Mapping[str, int]) -> str:
 
 
 def standing_words(standing: MirrorCounts) -> str:
-    """Says how a tree stands."""
+    """Say how a tree stands."""
     words = f"{counted_kinds(standing.kinds)}, {counted(standing.files, 'file')}, {size(standing.bytes)}"
     if standing.trash_files:
         words += f"; {counted(standing.trash_files, 'file')}, {size(standing.trash_bytes)} in the trash"
@@ -91,7 +91,7 @@ def standing_words(standing: MirrorCounts) -> str:
 
 
 def mirrors_closing(reports: Sequence[MirrorReport]) -> list[str]:
-    """Sums up all mirrors of a run, in parts of a sentence."""
+    """Sum up all mirrors of a run, in parts of a sentence."""
     total = {key: sum(report.counts.get(key, 0) for report in reports) for _, key, *_ in _DONE}
     brought = total["new"] + total["restored"] + total["replaced"]
     volume = sum(report.counts.get("bytes", 0) for report in reports if report.kind == "mirror")
@@ -112,12 +112,12 @@ def mirrors_closing(reports: Sequence[MirrorReport]) -> list[str]:
 
 
 def trouble_cases(rows: Sequence[TroubleRow]) -> list[Case]:
-    """Gives the ledger's troubles as the page of troubles wants them."""
+    """Return the ledger's troubles as the page of troubles wants them."""
     return [Case(row.path, row.code, row.detail, row.person, row.owner_id, row.many) for row in rows]
 
 
 def unplaced_cases(files: Sequence[tuple[str, str]], astray: Sequence[Trouble] = ()) -> list[Case]:
-    """Gives the files of a push that belong to nothing on the server, in the same form."""
+    """Return the files of a push that belong to nothing on the server, in the same form."""
     cases = [Case(path, NotThere.code, why, person=True) for path, why in files]
     return cases + [Case(one.path, one.code, one.detail, one.person, many=one.many) for one in astray]
 

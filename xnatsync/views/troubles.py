@@ -42,7 +42,7 @@ class Case:
 
 
 def kinds(cases: Iterable[Case]) -> list[Kind]:
-    """Sums them up by reason, those that wait for a person first.
+    """Sum them up by reason, those that wait for a person first.
 
     Of an owner with very many of a kind the ledger tells some, and the number of all of them in a case without a path.
     """
@@ -66,7 +66,7 @@ def kinds(cases: Iterable[Case]) -> list[Kind]:
 
 
 def trouble_blocks(cases: Iterable[Case], indent: int) -> Iterator[Block]:
-    """Says what is in trouble, why, and what to do."""
+    """Say what is in trouble, why, and what to do."""
     for kind in kinds(cases):
         paths = [path for path in kind.paths if path][:_PATHS_SHOWN]
         rest = kind.many - len(paths)
@@ -80,7 +80,7 @@ def trouble_blocks(cases: Iterable[Case], indent: int) -> Iterator[Block]:
 
 
 def owner_name(row: OwnerRow) -> str:
-    """Names an owner as people know it: `session S1_MR of P1 (o7)`."""
+    """Name an owner as people know it: `session S1_MR of P1 (o7)`."""
     match row.kind:
         case "project":
             return f"project {row.project} (o{row.id})"
@@ -91,7 +91,7 @@ def owner_name(row: OwnerRow) -> str:
 
 
 def held_blocks(owners: Sequence[OwnerRow], troubled: Iterable[int], indent: int) -> Iterator[Block]:
-    """Says which owners do not move and why, but for those whose troubles were told."""
+    """Say which owners do not move and why, but for those whose troubles were told."""
     told = set(troubled)
     held = [row for row in owners if row.hold is not None and not (row.hold == "person" and row.id in told)]
     for row in held[:_OWNERS_SHOWN]:
@@ -129,7 +129,7 @@ def owner_fields(row: OwnerRow) -> dict[str, object]:
 
 
 def unplaced_case(row: UnplacedRow) -> Case:
-    """Gives a file of a push that nobody owns in the same form."""
+    """Return a file of a push that nobody owns in the same form."""
     return Case(row.path, row.code, row.detail, row.person, many=row.many)
 
 

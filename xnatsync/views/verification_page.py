@@ -24,7 +24,7 @@ SIDES: Final = {"server": "on the server", "filed": "in the filed copy", "tree":
 
 
 def verification_page(report: VerifyReport, made_with: str) -> str:
-    """Writes the page; `made_with` names the program and its version."""
+    """Write the page; `made_with` names the program and its version."""
     title = f"Verification of {report.began_at[:10] or 'nothing'}"
     parts = [
         f"<h1>{_said(title)}</h1>",
@@ -55,7 +55,7 @@ def verification_page(report: VerifyReport, made_with: str) -> str:
 
 
 def conclusion(report: VerifyReport) -> str:
-    """Says in a sentence what the whole comes to."""
+    """Say in a sentence what the whole comes to."""
     counts = report.counts
     others = [f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict] and verdict is not Verdict.SAME]
     of = f" of {report.known}" if report.known != report.chosen else ""
@@ -141,7 +141,7 @@ def _cell(text: str) -> str:
 
 
 def _said(text: str) -> str:
-    """Escapes a text for a page; characters that are not seen are spelled out, so that none can hide another."""
+    """Escape a text for a page; characters that are not seen are spelled out, so that none can hide another."""
     return escape(
         "".join(
             char if unicodedata.category(char) not in _UNSEEN else char.encode("unicode_escape").decode()

@@ -22,7 +22,7 @@ _TONES = {"good": Tone.GOOD, "bad": Tone.BAD, "warn": Tone.WARN}
 
 
 def verify_blocks(report: VerifyReport) -> Iterator[Block]:
-    """Tells a person what is not the same, where, and what was looked at."""
+    """Tell a person what is not the same, where, and what was looked at."""
     shown = [(target, list(found)) for target, found in groupby(report.findings, key=lambda part: part[0])]
     for target, found in shown[:_TARGETS_SHOWN]:
         yield from _target_blocks(target, [finding for _, finding in found])

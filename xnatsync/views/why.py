@@ -29,7 +29,7 @@ _TIME = len("2026-01-01 12:00:00  ")
 
 
 def why_blocks(tale: Tale) -> Iterator[Block]:
-    """Tells a person the stories."""
+    """Tell a person the stories."""
     for number, story in enumerate(tale.stories):
         if number:
             yield Line("")

@@ -13,7 +13,7 @@ from xnatsync.xnat.replies import Reply
 
 
 def about(client: Client) -> ServerAbout:
-    """Asks for the build information, which is open to everybody (hierarchy.md §2.3)."""
+    """Ask for the build information, which is open to everybody (hierarchy.md §2.3)."""
     reply = client.get(wire.build_info())
     return ServerAbout(_version(reply), _clock(reply))
 
@@ -28,7 +28,7 @@ def _version(reply: Reply) -> str:
 
 
 def _clock(reply: Reply) -> float | None:
-    """Reads the `Date` header, which is in GMT whatever the server's own zone."""
+    """Read the `Date` header, which is in GMT whatever the server's own zone."""
     try:
         moment = parsedate_to_datetime(reply.headers.get("date", ""))
         return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()

@@ -110,14 +110,14 @@ def one_file(kind: OwnerKind, owner_id: str, scan: str, address: str, name: str)
 
 
 def as_store(call: Call, *, overwrite: bool) -> Call:
-    """Makes the address of a file the one to store it at; never with `overwrite` unless that is asked for."""
+    """Make the address of a file the one to store it at; never with `overwrite` unless that is asked for."""
     query = (("overwrite", "true"),) if overwrite else ()
     what = call.what.replace("fetching", "storing", 1)
     return Call(Verb.STORE, "PUT", call.path, what, query, Due.TEXT)
 
 
 def is_plain(label: str) -> bool:
-    """Tells whether a label can stand in an address: others are not decoded, or taken for IDs (§1.6, §5.1)."""
+    """Return whether a label can stand in an address: others are not decoded, or taken for IDs (§1.6, §5.1)."""
     return _LABEL.fullmatch(label) is not None and not label.isdigit()
 
 

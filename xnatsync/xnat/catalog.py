@@ -14,7 +14,7 @@ _ROOTS: Final = "http://nrg.wustl.edu/catalog "
 
 
 def sop_uids(reply: Reply) -> dict[str, str]:
-    """Gives the SOP Instance UID by file path below the resource; entries without UID are left out.
+    """Return the SOP Instance UID by file path below the resource; entries without UID are left out.
 
     Document types and entities are refused: a catalogue has none, and they are how XML attacks its reader.
     """

@@ -87,12 +87,12 @@ class Client:
         self.exchanges.close()
 
     def get(self, call: Call) -> Reply:
-        """Reads, and gives the answer when it is 200; everything else is raised."""
+        """Read, and return the answer when it is 200; everything else is raised."""
         assert not call.verb.writes
         return self._patiently(lambda: self._read(call))
 
     def stream(self, call: Call, *, offset: int = 0) -> Generator[bytes, None, None]:
-        """Reads an answer piece by piece; a cut or stalled one raises ReadFailed in the middle.
+        """Read an answer piece by piece; a cut or stalled one raises ReadFailed in the middle.
 
         With an offset, only what is behind it is asked for: ReplyStrange when the server sends anything else.  Whoever
         does not read it to its end closes it: until then it keeps a connection.
@@ -109,7 +109,7 @@ class Client:
     def write(
         self, call: Call, *, request_id: str, body: Body | None = None, timeout_s: float, done: frozenset[int]
     ) -> Reply:
-        """Does an effect once and gives the answer when its status is among `done`.
+        """Do an effect once and return the answer when its status is among `done`.
 
         The login is seen to be alive first, because a streamed body cannot be sent a second time.  An answer that
         arrives before the body has gone is read and translated like any other.
@@ -169,7 +169,7 @@ class Client:
         return reply
 
     def _opened(self, call: Call, offset: int) -> Opened:
-        """Opens a stream and looks at its beginning: a login page with 200 must not be taken for a file."""
+        """Open a stream and looks at its beginning: a login page with 200 must not be taken for a file."""
         ticket = self.login.ticket()
         for is_last in (False, True):
             opened = self.exchanges.opened(call, ticket.cookie, offset)
@@ -201,7 +201,7 @@ class Client:
 
 
 def _check_range(response: httpx.Response, call: Call, offset: int) -> None:
-    """Lets through exactly what was asked for: everything from the offset to the end."""
+    """Let through exactly what was asked for: everything from the offset to the end."""
     found = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
     if found is None or int(found[1]) != offset or (found[3] != "*" and int(found[2]) + 1 != int(found[3])):
         response.close()
@@ -209,7 +209,7 @@ def _check_range(response: httpx.Response, call: Call, offset: int) -> None:
 
 
 def _lost_in_a_write(reply: Reply) -> XnatsyncError:
-    """Says what an ended login means for a write: nothing was done, unless a page came from who knows where."""
+    """Say what an ended login means for a write: nothing was done, unless a page came from who knows where."""
     if reply.status == 200:
         return OutcomeUnknown(f"{reply.call.what}: a web page came instead of an answer", http=200)
     return failures.from_status(401, "", reply.call.verb, reply.call.what)

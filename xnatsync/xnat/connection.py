@@ -24,7 +24,7 @@ httpcore.HTTP11Connection.READ_NUM_BYTES = PIECE_BYTES  # of the whole process; 
 
 
 def http_client(root: str, *, verify: bool | str | Path, user_agent: str, pool: int) -> httpx.Client:
-    """Opens a pool of connections that follows no redirect, keeps no cookie and sends no password by itself."""
+    """Open a pool of connections that follows no redirect, keeps no cookie and send no password by itself."""
     proxy = proxy_for(root)
     encrypted = "https" in {urllib.parse.urlsplit(url).scheme for url in (root, proxy or "")}
     transport = httpx.HTTPTransport(
@@ -45,7 +45,7 @@ def http_client(root: str, *, verify: bool | str | Path, user_agent: str, pool: 
 
 
 def checked_url(url: str) -> str:
-    """Gives a server's address without a slash at its end; ConfigError when it is none."""
+    """Return a server's address without a slash at its end; ConfigError when it is none."""
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
         raise ConfigError("a server's url is written https://host[:port][/path]")
@@ -65,7 +65,7 @@ def trust(root: str, verify: bool | str | Path) -> Callable[[], ssl.SSLContext] 
 
 
 def _tls(verify: bool | str | Path) -> ssl.SSLContext:
-    """Trusts what the system trusts and what certifi brings; or the one authority named; or, if told so, anybody."""
+    """Trust what the system trusts and what certifi brings; or the one authority named; or, if told so, anybody."""
     if isinstance(verify, bool):
         context = httpx.create_ssl_context(verify=verify)
         if verify:
@@ -78,7 +78,7 @@ def _tls(verify: bool | str | Path) -> ssl.SSLContext:
 
 
 def proxy_for(root: str) -> str | None:
-    """Gives the proxy the environment names for this server; None for a direct connection."""
+    """Return the proxy the environment names for this server; None for a direct connection."""
     parts = urllib.parse.urlsplit(root)
     host = parts.hostname or ""
     if _is_loopback(host) or urllib.request.proxy_bypass(host):
@@ -97,7 +97,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _socket_options() -> list[tuple[int, int, int]]:
-    """Notices a peer that is gone while we wait an hour for its answer."""
+    """Notice a peer that is gone while we wait an hour for its answer."""
     options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
     for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 30), ("TCP_KEEPCNT", 6)):
         if hasattr(socket, name):

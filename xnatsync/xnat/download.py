@@ -24,7 +24,7 @@ _INNER: Final = re.compile(r"[^/]+/scans/([^/]+)/resources/([^/]+)/files/(.+)")
 
 
 def fetch_scans(client: Client, session_id: str, scans: Sequence[str]) -> Iterator[Fetched]:
-    """Streams every file of the scans: (scan, resource, name, content), each content to be read in turn.
+    """Stream every file of the scans: (scan, resource, name, content), each content to be read in turn.
 
     ReadFailed when the stream is cut or damaged, ReplyStrange when it is no zip: always before the file concerned has
     come to its end.  A file that the server lists and does not send is missing in what comes, as it is missing there.

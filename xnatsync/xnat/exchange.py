@@ -144,7 +144,7 @@ class Exchanges:
                 response.close()
 
     def _sent(self, request: httpx.Request, call: Call, pace: Pace) -> httpx.Response:
-        """Sends a request as soon as one of our connections is free, and reads the head of the answer."""
+        """Send a request as soon as one of our connections is free, and read the head of the answer."""
         until = time.monotonic() + self._timeouts.pool_s
         while True:
             pace.begin()
@@ -187,7 +187,7 @@ class Exchanges:
         )
 
     def _drained(self, response: httpx.Response, call: Call, pace: Pace) -> bytes:
-        """Reads a body to its end; of a refusal only as much as its words may take."""
+        """Read a body to its end; of a refusal only as much as its words may take."""
         refused = response.status_code >= 400
         most = REFUSAL_MAX_BYTES if refused else REPLY_MAX_BYTES[call.due] or REFUSAL_MAX_BYTES
         held = bytearray()
@@ -206,7 +206,7 @@ class Exchanges:
         return bytes(held)
 
     def _pieces(self, response: httpx.Response, pace: Pace) -> Generator[bytes, None, None]:
-        """Passes the pieces of a body on, unpacked and none of them large, as long as they make progress."""
+        """Pass the pieces of a body on, unpacked and none of them large, as long as they make progress."""
         pieces = unpacking.unpacked(response, unpacking.packing(response))
         while True:
             pace.resume()
@@ -222,7 +222,7 @@ class Exchanges:
             yield piece
 
     def _leaving(self, pieces: Iterator[bytes], call: Call, pace: Pace) -> Iterator[bytes]:
-        """Passes the pieces of an upload on; the time that our own disk takes is not the server's."""
+        """Pass the pieces of an upload on; the time that our own disk takes is not the server's."""
         while True:
             pace.rest()
             try:
@@ -247,7 +247,7 @@ class Exchanges:
             raise told from error
 
     def refusal(self, reply: Reply) -> XnatsyncError:
-        """Says what an answer means that is not the one asked for."""
+        """Say what an answer means that is not the one asked for."""
         moved = redirects.moved(reply, self._root)
         if moved is not None:
             return moved

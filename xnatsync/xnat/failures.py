@@ -52,7 +52,7 @@ class Verb(Enum):
 
     @property
     def writes(self) -> bool:
-        """Tells whether the server may be changed by it."""
+        """Return whether the server may be changed by it."""
         return self is not Verb.READ
 
 
@@ -133,7 +133,7 @@ _WRITE: Final[dict[int, Failure]] = {
 
 
 def from_transport(error: Exception, verb: Verb, what: str) -> XnatsyncError:
-    """Translates an exception of httpx that was raised while doing `what`."""
+    """Translate an exception of httpx that was raised while doing `what`."""
     if isinstance(error, httpx.ConnectError) and _certificate(error):
         return TlsRefused(f"{what}: the server's certificate could not be verified ({_reason(error)})")
     for kind in type(error).__mro__:
@@ -147,7 +147,7 @@ def from_transport(error: Exception, verb: Verb, what: str) -> XnatsyncError:
 def from_status(
     status: int, said: str, verb: Verb, what: str, *, headers: Mapping[str, str] | None = None
 ) -> XnatsyncError:
-    """Translates an answer that is not the one asked for.  `said` is the body, of which only XNAT's words are kept."""
+    """Translate an answer that is not the one asked for.  `said` is the body, of which only XNAT's words are kept."""
     spoken = message(said)
     failure = _by_status(status, spoken, said, verb)
     tail = f": {spoken}" if spoken else ""
@@ -161,12 +161,12 @@ def from_status(
 
 
 def again(error: XnatsyncError) -> XnatsyncError:
-    """Gives a copy of a failure, for another thread to raise: an exception carries the trace of one."""
+    """Return a copy of a failure, for another thread to raise: an exception carries the trace of one."""
     return type(error)(str(error), advice=error.remedy, http=error.http, retry_after_s=error.retry_after_s)
 
 
 def message(body: str) -> str:
-    """Extracts what XNAT says: the `<h3>` of Restlet's status page, a page's title or heading, or the text itself."""
+    """Extract what XNAT says: the `<h3>` of Restlet's status page, a page's title or heading, or the text itself."""
     start = body[:_SPOKEN_MAX]
     for shape in (_H3, _TITLE, _HEADING):
         found = shape.search(start)
@@ -176,13 +176,13 @@ def message(body: str) -> str:
 
 
 def is_page(body: str) -> bool:
-    """Tells whether a body is a web page for people (hierarchy.md §2.2)."""
+    """Return whether a body is a web page for people (hierarchy.md §2.2)."""
     start = body.lstrip("\ufeff \t\r\n")[:15].lower()
     return start.startswith(("<!doctype html", "<html"))
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Gives the wait a server asks for, as seconds, whether it wrote seconds or a date."""
+    """Return the wait a server asks for, as seconds, whether it wrote seconds or a date."""
     value = headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]{1,9}", value):
         return float(value)

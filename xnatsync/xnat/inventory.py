@@ -26,7 +26,7 @@ _COUNT_MAX: Final = 18  # digits
 
 
 def inventory(client: Client, project: str, kinds: frozenset[OwnerKind]) -> Inventory:
-    """Lists a project; NotThere when it is absent or hidden.
+    """List a project; NotThere when it is absent or hidden.
 
     A server that does not join the resources of sessions or subjects to their listing is asked for them owner by owner.
     """
@@ -63,21 +63,21 @@ class _Draft:
     _texts: dict[object, str] = field(default_factory=dict)
 
     def add(self, owner: Owner) -> None:
-        """Adds an owner, with no resources yet."""
+        """Add an owner, with no resources yet."""
         self.owners[owner.id] = owner
         self.resources.setdefault(owner.id, {})
 
     def drop(self, owner: Owner, error: ReplyStrange) -> None:
-        """Takes an owner away again, because of what it turned out to lack."""
+        """Take an owner away again, because of what it turned out to lack."""
         del self.owners[owner.id], self.resources[owner.id]
         self.refuse(owner.id, error)
 
     def refuse(self, owner_id: str, error: ReplyStrange) -> None:
-        """Leaves something out because of its name, and remembers that it did."""
+        """Leave something out because of its name, and remembers that it did."""
         self.refused[owner_id, str(error)] = None
 
     def segment(self, value: object, what: str) -> str:
-        """Looks at a name that becomes a part of a path."""
+        """Look at a name that becomes a part of a path."""
         known = self._segments.get(value) if isinstance(value, str) else None
         if known is None:
             known = names.segment(value, what)
@@ -94,7 +94,7 @@ class _Draft:
         return known
 
     def inventory(self) -> Inventory:
-        """Gives what was found."""
+        """Return what was found."""
         return Inventory(
             self.project,
             {
@@ -122,7 +122,7 @@ def _own_sessions(client: Client, draft: _Draft) -> None:
 
 
 def _joined_resources(client: Client, draft: _Draft, sessions: Iterable[Owner]) -> bool:
-    """Takes the sessions' own resources from one listing; False when the server cannot join them."""
+    """Take the sessions' own resources from one listing; False when the server cannot join them."""
     reply = _joined(lambda: client.get(addresses.project_session_resources(draft.project)), SESSION_FILE)
     if reply is None:
         return False
@@ -136,7 +136,7 @@ def _joined_resources(client: Client, draft: _Draft, sessions: Iterable[Owner]) 
 
 
 def _shared_sessions(client: Client, draft: _Draft, *, with_subjects: bool) -> None:
-    """Adds what other projects share into this one, under the labels it has here (§3.2)."""
+    """Add what other projects share into this one, under the labels it has here (§3.2)."""
     joined = _joined(lambda: client.get(addresses.shared_sessions(draft.project, resources=True)), SESSION_FILE)
     reply = joined or client.get(addresses.shared_sessions(draft.project, resources=False))
     what = reply.call.what
@@ -205,7 +205,7 @@ def _scan_resource(draft: _Draft, session: str, row: Row, what: str) -> None:
 
 
 def _resource(draft: _Draft, owner_id: str, row: Row, prefix: str, scan: str, what: str) -> None:
-    """Adds the resource a row tells of, if any; rows that repeat it change nothing."""
+    """Add the resource a row tells of, if any; rows that repeat it change nothing."""
     label = row.get(prefix + "label", names.Lacking(prefix + "label"))
     nothing = _is_empty(label) and _is_empty(row.get(prefix + "xnat_abstractresource_id"))
     if nothing or owner_id not in draft.resources:
@@ -282,7 +282,7 @@ def _subject(draft: _Draft, row: Row, subject: str, what: str) -> Owner:
 
 
 def _subject_labels(client: Client, draft: _Draft) -> dict[str, str]:
-    """Gives the labels subjects have in this project; one with a hostile label is left out, and known to be."""
+    """Return the labels subjects have in this project; one with a hostile label is left out, and known to be."""
     reply = client.get(addresses.project_subjects(draft.project, resources=False))
     found = {}
     for row in replies.rows(reply, ("URI", "label")):
@@ -296,7 +296,7 @@ def _subject_labels(client: Client, draft: _Draft) -> dict[str, str]:
 
 
 def _of_one(client: Client, draft: _Draft, owner: Owner) -> None:
-    """Takes one owner's own resources from its own listing; an owner that is gone meanwhile is left out."""
+    """Take one owner's own resources from its own listing; an owner that is gone meanwhile is left out."""
     try:
         reply = client.get(addresses.owner_resources(owner.kind, owner.id))
     except NotThere:
@@ -310,7 +310,7 @@ def _of_one(client: Client, draft: _Draft, owner: Owner) -> None:
 
 
 def _joined(ask: Callable[[], Reply], prefix: str) -> Reply | None:
-    """Asks for a listing with joined resources; None when the server cannot join them (§3.4: 400, 500, no column)."""
+    """Ask for a listing with joined resources; None when the server cannot join them (§3.4: 400, 500, no column)."""
     try:
         reply = ask()
     except (ReadFailed, RequestRefused) as error:
@@ -324,7 +324,7 @@ def _joined(ask: Callable[[], Reply], prefix: str) -> Reply | None:
 
 
 def _id_of(draft: _Draft, row: Row, before: str, what: str) -> str:
-    """Gives the accession ID out of the row's address: the ID column changes its name with what is asked (§3.4)."""
+    """Return the accession ID out of the row's address: the ID column changes its name with what is asked (§3.4)."""
     uri = row["URI"]
     if not isinstance(uri, str) or before not in uri:
         raise ReplyStrange(f"{what}: an entry without an address is listed")
@@ -332,7 +332,7 @@ def _id_of(draft: _Draft, row: Row, before: str, what: str) -> str:
 
 
 def _known(draft: _Draft, row: Row, before: str, what: str) -> str:
-    """Gives the same; "" for a row without one, which is refused by itself and makes the inventory incomplete."""
+    """Return the same; "" for a row without one, which is refused by itself and make the inventory incomplete."""
     try:
         return _id_of(draft, row, before, what)
     except ReplyStrange as error:
@@ -381,12 +381,12 @@ def _stamp(draft: _Draft, row: Row, what: str) -> str:
 
 
 def _item_stamp(reply: Reply) -> str:
-    """Stamps an item that shows no times of its own by what it says."""
+    """Stamp an item that shows no times of its own by what it says."""
     fields = replies.item_fields(reply)
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _count(value: object) -> int | None:
-    """Reads a number; None when the server never counted, or wrote something else: then it is looked at closely."""
+    """Read a number; None when the server never counted, or wrote something else: then it is looked at closely."""
     said = value if isinstance(value, str) else str(value)
     return int(said) if said.isascii() and said.isdigit() and len(said) <= _COUNT_MAX else None

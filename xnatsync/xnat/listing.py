@@ -24,7 +24,7 @@ def project(client: Client, project_id: str) -> ProjectSeen | None:
 
 
 def may_edit(client: Client, project_id: str) -> bool | None:
-    """Tells whether we may edit a project: with less, an import lands somewhere else without a word (import.md §1.6).
+    """Return whether we may edit a project: with less, an import lands somewhere else without a word (import.md §1.6).
 
     None when the server does not say: an administrator may edit what no listing names as editable.
     """
@@ -35,7 +35,7 @@ def may_edit(client: Client, project_id: str) -> bool | None:
 
 
 def site_setting(client: Client, name: str) -> str | None:
-    """Gives a setting of the site; None where the account may not read it, or there is none of that name."""
+    """Return a setting of the site; None where the account may not read it, or there is none of that name."""
     try:
         return client.get(wire.site_setting(name)).text.strip().strip('"').lower() or None
     except (AccessDenied, NotThere):
@@ -43,7 +43,7 @@ def site_setting(client: Client, name: str) -> str | None:
 
 
 def sessions(client: Client, project_id: str, *, label: str | None, study_uid: str | None) -> tuple[SessionSeen, ...]:
-    """Lists imaging sessions, shared ones included; NotThere when the project is not to be seen."""
+    """List imaging sessions, shared ones included; NotThere when the project is not to be seen."""
     reply = client.get(wire.sessions(project_id, label=label, study_uid=study_uid))
     listed = replies.sessions(reply, project_id, label=label, study_uid=study_uid)
     # The server's filters may be wider than asked (wildcards, ignored keys): the last word is ours.
@@ -55,7 +55,7 @@ def sessions(client: Client, project_id: str, *, label: str | None, study_uid: s
 
 
 def session_files(client: Client, session_id: str) -> FileListing:
-    """Lists every file of every scan: one request, and one for each DICOM resource whose names are not ours."""
+    """List every file of every scan: one request, and one for each DICOM resource whose names are not ours."""
     refused: replies.Refused = []
     files = scan_files(client, session_id, refused)
     foreign = {(file.scan, file.resource) for file in files if file.resource in DICOM_RESOURCES and not file.sop_uid}
@@ -71,7 +71,7 @@ def session_files(client: Client, session_id: str) -> FileListing:
 
 
 def scan_files(client: Client, session_id: str, refused: replies.Refused | None = None) -> tuple[RemoteFile, ...]:
-    """Lists every file of every scan in one request, with the UIDs that names tell.
+    """List every file of every scan in one request, with the UIDs that names tell.
 
     XNAT answers 500 or 404 both to a session without scans and to one that is not there (§3.8): then its scans and, if
     need be, the session itself are asked for.
@@ -98,7 +98,7 @@ def scans(client: Client, session_id: str) -> tuple[str, ...]:
 
 
 def resource_files(client: Client, session_id: str, resource: str) -> FileListing:
-    """Lists the files of a session-level resource; none when the session is there and has no such resource."""
+    """List the files of a session-level resource; none when the session is there and has no such resource."""
     refused: replies.Refused = []
     files = replies.files(of_session(client, session_id, wire.resource_files(session_id, resource)), refused)
     if not files and not refused:
@@ -108,7 +108,7 @@ def resource_files(client: Client, session_id: str, resource: str) -> FileListin
 
 
 def of_session(client: Client, session_id: str, call: Call) -> Reply:
-    """Reads something of a session; NotThere only if the session itself is not there, whatever XNAT answered (§3.8)."""
+    """Read something of a session; NotThere only if the session itself is not there, whatever XNAT answered (§3.8)."""
     try:
         return client.get(call)
     except (NotThere, ReadFailed) as error:

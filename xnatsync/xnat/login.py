@@ -34,7 +34,7 @@ class Exchange(Protocol):
     """Sends one request as it is and reads the answer, without any judgement on the status."""
 
     def __call__(self, call: Call, headers: Mapping[str, str]) -> Reply:
-        """Exchanges; transport failures are raised as classes of `core.errors`."""
+        """Exchange; transport failures are raised as classes of `core.errors`."""
         ...
 
 
@@ -47,7 +47,7 @@ class Ticket:
     user: str
 
     def __repr__(self) -> str:
-        """Hides the session: it is as good as the password."""
+        """Hide the session: it is as good as the password."""
         return f"Ticket(user={self.user!r})"
 
 
@@ -80,13 +80,13 @@ class Login:
         self._sets_cookies = False
 
     def ticket(self) -> Ticket:
-        """Gives the ticket, logging in when there is none; CredentialsRefused when the server will not have us."""
+        """Return the ticket, logging in when there is none; CredentialsRefused when the server will not have us."""
         before = self._ended
         with self._lock:
             return self._ticket or self._sign_in(before)
 
     def renew(self, spent: Ticket) -> Ticket:
-        """Gives a ticket that is not `spent`: the one another thread has got meanwhile, or a new one."""
+        """Return a ticket that is not `spent`: the one another thread has got meanwhile, or a new one."""
         before = self._ended
         with self._lock:
             if self._ticket is not None and self._ticket is not spent:
@@ -95,24 +95,24 @@ class Login:
             return self._sign_in(before)
 
     def forget(self, spent: Ticket) -> None:
-        """Drops a dead ticket, so that whoever comes next logs in again."""
+        """Drop a dead ticket, so that whoever comes next logs in again."""
         with self._lock:
             if self._ticket is spent:
                 self._ticket = None
 
     def proven(self, ticket: Ticket) -> None:
-        """Notes that the server just knew us by this ticket."""
+        """Note that the server just knew us by this ticket."""
         with self._lock:
             if self._ticket is ticket:
                 self._proven_at = self._monotonic()
 
     def is_fresh(self, ticket: Ticket, age_s: float) -> bool:
-        """Tells whether the server knew us by this ticket within the last `age_s` seconds."""
+        """Return whether the server knew us by this ticket within the last `age_s` seconds."""
         with self._lock:
             return self._ticket is ticket and self._monotonic() - self._proven_at < age_s
 
     def is_alive(self, ticket: Ticket) -> bool:
-        """Asks the server whether it still knows us by this ticket; an open site would answer as guest (§2.1)."""
+        """Ask the server whether it still knows us by this ticket; an open site would answer as guest (§2.1)."""
         reply = self._exchange(wire.auth(), {"Cookie": ticket.cookie})
         if is_lost(reply):
             return False
@@ -124,7 +124,7 @@ class Login:
         return alive
 
     def is_doubtful(self, ticket: Ticket, reply: Reply) -> bool:
-        """Tells whether the server opened another session for us: it does that when it no longer knows ours.
+        """Return whether the server opened another session for us: it does that when it no longer knows ours.
 
         Then an open site serves us as guest, with less than we may see.  A server that sets the cookie at every answer
         is found out once and believed from then on.
@@ -138,7 +138,7 @@ class Login:
         return True
 
     def leave(self) -> None:
-        """Ends the session on the server, as well as that can be done."""
+        """End the session on the server, as well as that can be done."""
         if not self._lock.acquire(timeout=1.0):
             return  # somebody logs in on a server that does not answer
         try:
@@ -150,7 +150,7 @@ class Login:
                 self._farewell(wire.sign_out(), {"Cookie": ticket.cookie})
 
     def _sign_in(self, before: int) -> Ticket:
-        """Logs in; `before` counts the attempts that had ended when the caller began to wait.
+        """Log in; `before` counts the attempts that had ended when the caller began to wait.
 
         Who waited while another attempt failed shares its failure: a dead server would keep each thread in turn.
         """
@@ -192,7 +192,7 @@ class Login:
         return Ticket(session, cookie, self._known_as(cookie))
 
     def _known_as(self, cookie: str) -> str:
-        """Asks who we are: a site or a proxy that drops the credentials opens an anonymous session with 200."""
+        """Ask who we are: a site or a proxy that drops the credentials opens an anonymous session with 200."""
         reply = self._exchange(wire.auth(), {"Cookie": cookie})
         if is_lost(reply):
             raise LoginLost("the server ends our session right after login", http=reply.status)
@@ -212,7 +212,7 @@ def _refusal(reply: Reply) -> XnatsyncError:
 
 
 def is_lost(reply: Reply) -> bool:
-    """Tells whether an answer says that nobody is logged in: 401, the way to the login page, or the page (§2.2)."""
+    """Return whether an answer says that nobody is logged in: 401, the way to the login page, or the page (§2.2)."""
     if reply.status == 401:
         return True
     if 300 <= reply.status <= 399:

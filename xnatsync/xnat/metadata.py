@@ -11,7 +11,7 @@ from xnatsync.xnat.client import Client
 
 
 def metadata(client: Client, owner: Owner) -> bytes:
-    """Gives the document as the server wrote it; NotThere when the owner is gone.
+    """Return the document as the server wrote it; NotThere when the owner is gone.
 
     ReplyStrange when it is cut, declares a document type or is another item's.
     """

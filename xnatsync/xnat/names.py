@@ -37,7 +37,7 @@ class Lacking:
 
 
 def text(value: object, what: str, *, longest: int = PATH_MAX) -> str:
-    """Gives a value as plain text without control characters; numbers are written out, null is empty."""
+    """Return a value as plain text without control characters; numbers are written out, null is empty."""
     if value is None:
         return ""
     if isinstance(value, Lacking):
@@ -63,7 +63,7 @@ def shown(value: object) -> str:
 
 
 def segment(value: object, what: str) -> str:
-    """Gives a name that is one part of a path: a label, an ID, a scan, a resource."""
+    """Return a name that is one part of a path: a label, an ID, a scan, a resource."""
     name = text(value, what, longest=SEGMENT_MAX)
     if not name or name in {".", ".."} or "/" in name or "\\" in name:
         raise ReplyStrange(f"{what}: the server sent a name that cannot be one")
@@ -71,7 +71,7 @@ def segment(value: object, what: str) -> str:
 
 
 def relative_path(value: object, what: str) -> str:
-    """Gives the path of a file below its resource: never absolute, never climbing."""
+    """Return the path of a file below its resource: never absolute, never climbing."""
     path = text(value, what)
     parts = path.split("/")
     if any(part in {"", ".", ".."} or len(part) > SEGMENT_MAX for part in parts) or "\\" in path or _drive(parts[0]):
@@ -80,28 +80,28 @@ def relative_path(value: object, what: str) -> str:
 
 
 def is_uid(name: str) -> bool:
-    """Tells whether this is a DICOM unique identifier (of three parts at least, so that `1.dcm` is none)."""
+    """Return whether this is a DICOM unique identifier (of three parts at least, so that `1.dcm` is none)."""
     return len(name) <= 64 and _UID.fullmatch(name) is not None
 
 
 def sop_uid_of(file_name: str) -> str:
-    """Gives the SOP Instance UID that a name of ours tells (`{UID}.dcm`), "" when the name tells none."""
+    """Return the SOP Instance UID that a name of ours tells (`{UID}.dcm`), "" when the name tells none."""
     stem = file_name.removesuffix(".dcm")
     return stem if stem != file_name and is_uid(stem) else ""
 
 
 def prearchive_uri(value: object, what: str) -> str | None:
-    """Gives a prearchive URI as `/prearchive/projects/P/TIME/FOLDER`; None when it is of another kind."""
+    """Return a prearchive URI as `/prearchive/projects/P/TIME/FOLDER`; None when it is of another kind."""
     return _uri(_PREARCHIVE, value, what)
 
 
 def archive_uri(value: object, what: str) -> str | None:
-    """Gives an archive URI as `/archive/projects/P/subjects/S/experiments/E`; None when it is of another kind."""
+    """Return an archive URI as `/archive/projects/P/subjects/S/experiments/E`; None when it is of another kind."""
     return _uri(_ARCHIVE, value, what)
 
 
 def destination(value: object, what: str) -> str:
-    """Gives one of the places the import service names (import.md §1.5); ReplyStrange when it names anything else."""
+    """Return one of the places the import service names (import.md §1.5); ReplyStrange when it names anything else."""
     found = prearchive_uri(value, what) or archive_uri(value, what)
     if found is None and (direct := _DIRECT.fullmatch(text(value, what))) is not None:
         for part in direct.groups():
@@ -113,7 +113,7 @@ def destination(value: object, what: str) -> str:
 
 
 def words(said: str) -> str:
-    """Makes a server's words fit for a message: one line, bounded, without control characters."""
+    """Make a server's words fit for a message: one line, bounded, without control characters."""
     line = " ".join(_CONTROL.sub(" ", said).split())
     return line if len(line) <= WORDS_MAX else line[: WORDS_MAX - 1] + "…"
 

@@ -36,7 +36,7 @@ _OWN_FILE: Final = re.compile(
 
 
 def owner_files(client: Client, owners: Sequence[Owner]) -> dict[Owner, FileListing]:
-    """Lists all files of some owners; those that are gone, or hidden from us, are missing in the answer."""
+    """List all files of some owners; those that are gone, or hidden from us, are missing in the answer."""
     found: dict[Owner, FileListing] = {}
     for batch in _batches(owners):
         found |= _sessions(client, batch)
@@ -47,7 +47,7 @@ def owner_files(client: Client, owners: Sequence[Owner]) -> dict[Owner, FileList
 
 
 def look_up(client: Client, owner: Owner) -> None:
-    """Raises NotThere unless the owner itself is to be seen."""
+    """Raise NotThere unless the owner itself is to be seen."""
     client.get(addresses.owner(owner.kind, owner.id))
 
 
@@ -59,7 +59,7 @@ class _Draft:
     refused: dict[tuple[str, str, str], None] = field(default_factory=dict)
 
     def add(self, row: Row, scan: str, name: str, what: str) -> None:
-        """Takes a row; a name that cannot be one, or two files of one name, are refused and told."""
+        """Take a row; a name that cannot be one, or two files of one name, are refused and told."""
         shown = names.words(scan), names.words(str(row["collection"]))
         try:
             file = _file(row, scan, name, what)
@@ -70,7 +70,7 @@ class _Draft:
             self.refused[(*shown, f"{what}: two different files of one name are listed")] = None
 
     def listing(self) -> FileListing:
-        """Gives what was found."""
+        """Return what was found."""
         return FileListing(tuple(self.files.values()), complete=not self.refused, refused=tuple(self.refused))
 
 
@@ -91,7 +91,7 @@ def _file(row: Row, scan: str, name: str, what: str) -> RemoteFile:
 
 
 def _sessions(client: Client, owners: Sequence[Owner]) -> dict[Owner, FileListing]:
-    """Lists one batch; when that fails, those that exist are tried again, and then each by itself."""
+    """List one batch; when that fails, those that exist are tried again, and then each by itself."""
     ids = [owner.id for owner in owners]
     try:
         drafts = _listed(client.get(addresses.files_of_sessions(ids)), ids)
@@ -121,7 +121,7 @@ def _one_by_one(client: Client, owners: Sequence[Owner]) -> dict[Owner, FileList
 
 
 def _listed(reply: Reply, ids: Sequence[str]) -> dict[str, _Draft] | None:
-    """Shares the rows out among the sessions; None when the rows of several cannot be told apart.
+    """Share the rows out among the sessions; None when the rows of several cannot be told apart.
 
     Each row's address names its own session, with or without `/data` before it; one that XNAT makes of what was asked
     names all of them at once (`E1,E2`), and says nothing (§3.2).
@@ -147,7 +147,7 @@ def _listed(reply: Reply, ids: Sequence[str]) -> dict[str, _Draft] | None:
 
 
 def _there(client: Client, ids: Sequence[str]) -> frozenset[str]:
-    """Tells which sessions are to be seen."""
+    """Say which sessions are to be seen."""
     odd = [session for session in ids if wire.UNFILTERABLE.search(session)]
     plain = [session for session in ids if session not in odd]
     found = {session for session in odd if _is_there(client, session)}
@@ -190,7 +190,7 @@ def _batches(owners: Sequence[Owner]) -> Iterator[list[Owner]]:
 
 
 def _alone(client: Client, owner: Owner) -> FileListing | None:
-    """Lists a project's or a subject's own files; None when it is gone."""
+    """List a project's or a subject's own files; None when it is gone."""
     try:
         reply = client.get(addresses.files_of(owner.kind, owner.id))
     except (NotThere, ReadFailed, RequestRefused) as error:

@@ -18,13 +18,13 @@ _ARCHIVED: Final = frozenset({200, 301, 303})
 
 
 def rows(client: Client, project_id: str) -> tuple[PrearchiveSeen, ...]:
-    """Lists a project's rows; the unassigned ones, which privileged accounts are shown in every listing, go (§2.1)."""
+    """List a project's rows; the unassigned ones, which privileged accounts are shown in every listing, go (§2.1)."""
     listed = replies.prearchive(client.get(wire.prearchive(project_id)))
     return tuple(row for row in listed if row.project != _UNASSIGNED or project_id == _UNASSIGNED)
 
 
 def files(client: Client, uri: str) -> FileListing:
-    """Lists the files of a built session; NotThere while it is not built (§2.4)."""
+    """List the files of a built session; NotThere while it is not built (§2.4)."""
     refused: replies.Refused = []
     scans = replies.scans(client.get(wire.prearchive_scans(uri)), refused)
     labels = replies.scan_labels(client.get(wire.prearchive_resources(uri)), refused) if scans else {}
@@ -42,7 +42,7 @@ def _labels(client: Client, uri: str, scan: str, refused: replies.Refused) -> tu
 
 
 def log(client: Client, uri: str) -> str:
-    """Gives the newest log entry as one line, "" when there is none."""
+    """Return the newest log entry as one line, "" when there is none."""
     try:
         said = client.get(wire.prearchive_log(uri)).text
     except NotThere:
@@ -51,12 +51,12 @@ def log(client: Client, uri: str) -> str:
 
 
 def build(client: Client, uri: str, *, request_id: str, timeout_s: float) -> None:
-    """Lets the server build the session now; ServerBusy when it is locked (§2.3)."""
+    """Let the server build the session now; ServerBusy when it is locked (§2.3)."""
     client.write(wire.build(uri), request_id=request_id, timeout_s=timeout_s, done=_DONE)
 
 
 def commit(client: Client, uri: str, *, request_id: str, timeout_s: float) -> str:
-    """Archives the session and gives its archive URI, "" when it stayed in the prearchive (§2.3).
+    """Archive the session and return its archive URI, "" when it stayed in the prearchive (§2.3).
 
     301 without a Location and 303 are successes here.  RequestRefused holds XNAT's own words, ServerBusy says that
     something is going on already, OutcomeUnknown that only the row and the archive can tell.
@@ -81,7 +81,7 @@ def commit(client: Client, uri: str, *, request_id: str, timeout_s: float) -> st
 
 
 def delete(client: Client, uri: str, *, request_id: str, timeout_s: float) -> None:
-    """Deletes the session; one that is gone already is as good as deleted."""
+    """Delete the session; one that is gone already is as good as deleted."""
     try:
         client.write(wire.delete_prearchive(uri), request_id=request_id, timeout_s=timeout_s, done=_DONE)
     except NotThere:
@@ -89,7 +89,7 @@ def delete(client: Client, uri: str, *, request_id: str, timeout_s: float) -> No
 
 
 def _location(reply: Reply) -> str:
-    """Gives the path of a redirection from `/data` on: the site's own idea of its address does not matter."""
+    """Return the path of a redirection from `/data` on: the site's own idea of its address does not matter."""
     try:
         path = urllib.parse.unquote(urllib.parse.urlsplit(reply.headers.get("location", "")).path)
     except ValueError:  # `http://[`

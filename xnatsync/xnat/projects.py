@@ -8,7 +8,7 @@ from xnatsync.xnat.client import Client
 
 
 def listed(client: Client) -> tuple[ProjectHeld, ...]:
-    """Lists them in the order of their IDs (hierarchy.md §3.2)."""
+    """List them in the order of their IDs (hierarchy.md §3.2)."""
     call = wire.projects()
     rows = replies.rows(client.get(call), ("ID", "secondary_ID", "name", "description", "pi_lastname"))
     held = [
@@ -25,7 +25,7 @@ def listed(client: Client) -> tuple[ProjectHeld, ...]:
 
 
 def one(client: Client, project_id: str) -> ProjectHeld:
-    """Looks one up by ID or alias; NotThere when it is absent or hidden."""
+    """Look one up by ID or alias; NotThere when it is absent or hidden."""
     call = wire.project(project_id)
     fields = replies.item_fields(client.get(call))
     return ProjectHeld(

@@ -53,12 +53,12 @@ class Reply:
 
     @property
     def start(self) -> str:
-        """Gives the first words of it, without making a text of the whole."""
+        """Return the first words of it, without making a text of the whole."""
         return self.body[:256].decode("utf-8", "replace")
 
     @property
     def text(self) -> str:
-        """Gives the body as text; a JVM without UTF-8 writes Latin-1 (hierarchy.md §1.17)."""
+        """Return the body as text; a JVM without UTF-8 writes Latin-1 (hierarchy.md §1.17)."""
         try:
             return self.body.decode("utf-8")
         except UnicodeDecodeError:
@@ -66,7 +66,7 @@ class Reply:
 
 
 def user(reply: Reply) -> str:
-    """Reads who we are from `/data/auth`."""
+    """Read who we are from `/data/auth`."""
     found = _LOGGED_IN.match(reply.text.strip())
     if found is None:
         raise ReplyStrange(f"{reply.call.what}: the server did not say who is logged in")
@@ -74,7 +74,7 @@ def user(reply: Reply) -> str:
 
 
 def rows(reply: Reply, columns: Iterable[str]) -> list[Row]:
-    """Reads a ResultSet whose rows must have these columns (hierarchy.md §3.1).
+    """Read a ResultSet whose rows must have these columns (hierarchy.md §3.1).
 
     A row among others that lacks some, or is none, has nothing in them: what that means is said where it is read.
     """
@@ -101,7 +101,7 @@ def rows(reply: Reply, columns: Iterable[str]) -> list[Row]:
 
 
 def item_field(reply: Reply, name: str) -> str:
-    """Reads one field of a single item (hierarchy.md §4.1)."""
+    """Read one field of a single item (hierarchy.md §4.1)."""
     fields = _item(reply).get("data_fields")
     if not isinstance(fields, dict) or name not in fields:
         raise ReplyStrange(f"{reply.call.what}: the answer is not an item with the field {name}")
@@ -109,7 +109,7 @@ def item_field(reply: Reply, name: str) -> str:
 
 
 def item_fields(reply: Reply) -> Row:
-    """Reads all fields of a single item."""
+    """Read all fields of a single item."""
     fields = _item(reply).get("data_fields")
     if not isinstance(fields, dict):
         raise ReplyStrange(f"{reply.call.what}: the answer is an item without fields")
@@ -117,7 +117,7 @@ def item_fields(reply: Reply) -> Row:
 
 
 def item_children(reply: Reply, name: str, refused: Refused | None = None) -> list[Row]:
-    """Reads the fields of an item's children of one kind, such as `resources/resource`; none when it has none.
+    """Read the fields of an item's children of one kind, such as `resources/resource`; none when it has none.
 
     `refused` as for `files`.
     """
@@ -141,13 +141,13 @@ def _fields(one: object, name: str, what: str) -> Row:
 
 
 def item_type(reply: Reply) -> str:
-    """Reads the type of a single item, such as `xnat:mrSessionData`; "" when it tells none."""
+    """Read the type of a single item, such as `xnat:mrSessionData`; "" when it tells none."""
     meta = _item(reply).get("meta")
     return names.text(meta.get("xsi:type"), reply.call.what) if isinstance(meta, dict) else ""
 
 
 def experiment_id(uri: object, what: str) -> str:
-    """Reads the accession ID from the address of a listed session."""
+    """Read the accession ID from the address of a listed session."""
     found = _EXPERIMENT_URI.fullmatch(names.text(uri, what))
     if found is None:
         raise ReplyStrange(f"{what}: a session without an address is listed")
@@ -161,12 +161,12 @@ def experiments(reply: Reply, refused: Refused | None = None) -> tuple[str, ...]
 
 
 def projects(reply: Reply, column: str) -> frozenset[str]:
-    """Reads the IDs of a project listing; `column` is `ID`, or `id` where another handler answers (§3.2)."""
+    """Read the IDs of a project listing; `column` is `ID`, or `id` where another handler answers (§3.2)."""
     return frozenset(names.shown(row[column]) for row in rows(reply, (column,)))
 
 
 def role(reply: Reply, project_id: str) -> str | None:
-    """Reads our role in a project from the listing with roles: "" when none is named, None when it is not listed."""
+    """Read our role in a project from the listing with roles: "" when none is named, None when it is not listed."""
     for row in rows(reply, ("id",)):
         if row["id"] == project_id:
             said = [value for key, value in row.items() if key.startswith("user_role")]
@@ -177,7 +177,7 @@ def role(reply: Reply, project_id: str) -> str | None:
 def sessions(
     reply: Reply, project_id: str, *, label: str | None = None, study_uid: str | None = None
 ) -> tuple[SessionSeen, ...]:
-    """Reads imaging sessions.  The URI is the key: the ID column changes its name with what is asked (§3.4).
+    """Read imaging sessions.  The URI is the key: the ID column changes its name with what is asked (§3.4).
 
     A row without a usable address is passed over, unless it may be what is asked for: then nothing is concluded.
     """
@@ -209,7 +209,7 @@ def sessions(
 
 
 def files(reply: Reply, refused: Refused | None = None) -> tuple[RemoteFile, ...]:
-    """Reads the files of one session (hierarchy.md §3.2); session-level resources have the scan "".
+    """Read the files of one session (hierarchy.md §3.2); session-level resources have the scan "".
 
     A file that cannot be named goes to `refused`, when there is such a list: the listing is not complete then.
     """
@@ -303,7 +303,7 @@ def _plain(value: object) -> str:
 
 
 def prearchive_files(reply: Reply, scan: str, resource: str, refused: Refused | None = None) -> tuple[RemoteFile, ...]:
-    """Reads the files of one scan's resource in the prearchive (import.md §2.4); `refused` as for `files`."""
+    """Read the files of one scan's resource in the prearchive (import.md §2.4); `refused` as for `files`."""
     what = reply.call.what
 
     def read(row: Row) -> RemoteFile:
@@ -315,7 +315,7 @@ def prearchive_files(reply: Reply, scan: str, resource: str, refused: Refused | 
 
 
 def prearchive(reply: Reply) -> tuple[PrearchiveSeen, ...]:
-    """Reads prearchive rows (import.md §2.1).  A status of a newer XNAT counts as working: such a row is left alone.
+    """Read prearchive rows (import.md §2.1).  A status of a newer XNAT counts as working: such a row is left alone.
 
     What is odd in anybody's row is quoted; a row whose address is odd has none, so that nobody acts on it.
     """
@@ -343,13 +343,13 @@ def prearchive(reply: Reply) -> tuple[PrearchiveSeen, ...]:
 
 
 def destinations(reply: Reply) -> tuple[str, ...]:
-    """Reads the places an import names, one a line, without `/data`; none when everything was rejected (§1.5)."""
+    """Read the places an import names, one a line, without `/data`; none when everything was rejected (§1.5)."""
     lines = (line.strip() for line in reply.text.splitlines())
     return tuple(names.destination(line, reply.call.what) for line in lines if line)
 
 
 def duplicates(reply: Reply) -> Sequence[str]:
-    """Reads which files a PUT left alone because they exist; the answer is JSON under `text/html` (§6.1)."""
+    """Read which files a PUT left alone because they exist; the answer is JSON under `text/html` (§6.1)."""
     if not reply.body.strip():
         return ()
     document = _json(reply)
@@ -391,7 +391,7 @@ def _check_columns(listed: Sequence[Row], what: str, *groups: tuple[str, ...]) -
 
 
 def amount(value: object, what: str) -> int | None:
-    """Reads a count or a size; None when the server left it empty."""
+    """Read a count or a size; None when the server left it empty."""
     said = names.text(value, what)
     if not said:
         return None

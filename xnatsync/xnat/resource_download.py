@@ -33,7 +33,7 @@ _MANY: Final = frozenset({"ALL", "*", "NULL"})  # scan IDs that mean something e
 def fetch_resources(
     client: Client, owner: Owner, resources: Sequence[ResourceKey], sizes: Sizes | None = None
 ) -> Generator[Fetched, None, None]:
-    """Streams every file of some resources: (resource, name, content), each content to be read in turn.
+    """Stream every file of some resources: (resource, name, content), each content to be read in turn.
 
     A file that does not come is missing in what comes; NotThere only when the owner itself is gone.  `sizes` are those
     listed: ReplyStrange when more comes of a file.
@@ -76,7 +76,7 @@ class _Zip:
 
 
 def fetch_file(client: Client, owner: Owner, resource: ResourceKey, name: str, *, offset: int) -> Iterator[bytes]:
-    """Streams one file from an offset on; one that no address can name is taken out of the zip of its resource."""
+    """Stream one file from an offset on; one that no address can name is taken out of the zip of its resource."""
     call = _file_call(client, owner, resource, name)
     if call is None:
         if offset:
@@ -112,7 +112,7 @@ def _file_call(client: Client, owner: Owner, resource: ResourceKey, name: str) -
 
 
 def _number(client: Client, owner: Owner, resource: ResourceKey) -> str:
-    """Gives the numeric ID of a resource whose label cannot stand in an address (§1.6)."""
+    """Return the numeric ID of a resource whose label cannot stand in an address (§1.6)."""
     reply = client.get(addresses.owner_resources(owner.kind, owner.id, everything=bool(resource.scan)))
     what = reply.call.what
     for row in replies.rows(reply, ("xnat_abstractresource_id", "label", "category", "cat_id")):
@@ -130,7 +130,7 @@ def _is_aside(category: object) -> bool:
 
 
 def _calls(owner: Owner, wanted: frozenset[ResourceKey]) -> Iterator[tuple[Call, frozenset[ResourceKey]]]:
-    """Gives few zips that together hold what is wanted, and what is to be taken from each."""
+    """Return few zips that together hold what is wanted, and what is to be taken from each."""
     own = frozenset(key for key in wanted if not key.scan)
     if own:
         yield addresses.resources_zip(owner.kind, owner.id, (), _labels({key.label for key in own})), own
@@ -142,7 +142,7 @@ def _calls(owner: Owner, wanted: frozenset[ResourceKey]) -> Iterator[tuple[Call,
 
 
 def _groups(keys: Iterable[ResourceKey]) -> list[tuple[list[str], list[str]]]:
-    """Groups scans that want the same labels, or labels wanted of the same scans, whichever is fewer."""
+    """Group scans that want the same labels, or labels wanted of the same scans, whichever is fewer."""
     of_scan: dict[str, set[str]] = {}
     of_label: dict[str, set[str]] = {}
     for key in keys:
@@ -160,7 +160,7 @@ def _groups(keys: Iterable[ResourceKey]) -> list[tuple[list[str], list[str]]]:
 
 
 def _labels(labels: Collection[str]) -> list[str]:
-    """Gives the labels for an address; none, which means all, when one cannot stand in it (§1.6)."""
+    """Return the labels for an address; none, which means all, when one cannot stand in it (§1.6)."""
     return sorted(labels) if all(map(addresses.is_plain, labels)) else []
 
 
@@ -186,7 +186,7 @@ def _is_many(scan: str) -> bool:
 def _members(
     client: Client, owner: Owner, call: Call, allowed: Callable[[str], Allowance]
 ) -> Generator[tuple[str, Iterator[bytes]], None, None]:
-    """Streams one zip; none at all when the resources are empty, which XNAT answers like an absent owner (§7)."""
+    """Stream one zip; none at all when the resources are empty, which XNAT answers like an absent owner (§7)."""
     with closing(client.stream(call)) as stream:
         try:
             yield from zipreader.members(stream, call.what, allowed)
@@ -213,7 +213,7 @@ class _Folders:
             self._types = replies.scan_types(self._client.get(wire.scans(self._owner.id)))
 
     def scan(self, folder: str, what: str) -> str | None:
-        """Gives the scan; None when it is none of those asked for: one whose type is an ID comes along (§3.6)."""
+        """Return the scan; None when it is none of those asked for: one whose type is an ID comes along (§3.6)."""
         if folder not in self._known:
             found = [scan for scan in self._wanted if _may_be(folder, scan)]
             if len(found) > 1 or (found and self._exactly):
@@ -235,7 +235,7 @@ def _folder(scan: str, kind: str) -> str:
 
 
 def _place(inner: str, call: Call, owner: Owner, folders: _Folders | None) -> tuple[ResourceKey, str] | None:
-    """Reads a member's path; None for a folder, another scan's file or a name that must not be written."""
+    """Read a member's path; None for a folder, another scan's file or a name that must not be written."""
     if inner.endswith("/"):
         return None
     if folders is not None:

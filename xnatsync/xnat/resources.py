@@ -11,14 +11,14 @@ from xnatsync.xnat.replies import Row
 
 
 def of_session(client: Client, session_id: str) -> tuple[ResourceHeld, ...]:
-    """Lists a session's own resources; NotThere when the session is not to be seen (hierarchy.md §3.2)."""
+    """List a session's own resources; NotThere when the session is not to be seen (hierarchy.md §3.2)."""
     call = wire.resources(session_id)
     rows = replies.rows(listing.of_session(client, session_id, call), ("label",))
     return tuple(sorted((_held(row) for row in rows), key=lambda resource: resource.label))
 
 
 def of_scan(client: Client, session_id: str, scan: str) -> tuple[ResourceHeld, ...]:
-    """Lists the resources of one scan; NotThere when there is no such scan.
+    """List the resources of one scan; NotThere when there is no such scan.
 
     XNAT takes a scan's ID for a type too and then answers for several scans: the others' rows are left out (§3.6).
     """

@@ -10,7 +10,7 @@ from xnatsync.xnat.client import Client
 
 
 def listed(client: Client, session_id: str) -> tuple[ScanHeld, ...]:
-    """Lists them as a person counts; NotThere when the session is not to be seen (hierarchy.md §3.2, §3.8)."""
+    """List them as a person counts; NotThere when the session is not to be seen (hierarchy.md §3.2, §3.8)."""
     call = wire.held_scans(session_id)
     held = [
         ScanHeld(

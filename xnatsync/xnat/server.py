@@ -73,67 +73,67 @@ class XnatServer:
         )
 
     def __repr__(self) -> str:
-        """Names the server and nothing else."""
+        """Name the server and nothing else."""
         return f"XnatServer({self.name!r})"
 
     def __enter__(self) -> Self:
-        """Gives itself."""
+        """Give itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Logs out."""
+        """Log out."""
         self.close()
 
     def close(self) -> None:
-        """Logs out and closes the connections; may be called twice."""
+        """Log out and close the connections; may be called twice."""
         self.client.close()
 
     def whoami(self) -> str:
-        """Gives the user name the server knows us by (hierarchy.md §2.1)."""
+        """Return the user name the server knows us by (hierarchy.md §2.1)."""
         return replies.user(self.client.get(wire.auth()))
 
     def about(self) -> ServerAbout:
-        """Gives the server's version and its clock (hierarchy.md §2.3)."""
+        """Return the server's version and its clock (hierarchy.md §2.3)."""
         return about.about(self.client)
 
     def project(self, project: str) -> ProjectSeen | None:
-        """Looks a project up; None when it is absent or hidden from us."""
+        """Look a project up; None when it is absent or hidden from us."""
         return listing.project(self.client, project)
 
     def may_edit(self, project: str) -> bool | None:
-        """Tells whether we may edit a project; None when the server does not say."""
+        """Return whether we may edit a project; None when the server does not say."""
         return listing.may_edit(self.client, project)
 
     def site_setting(self, name: str) -> str | None:
-        """Gives a setting of the site as text; None when the server does not say."""
+        """Return a setting of the site as text; None when the server does not say."""
         return listing.site_setting(self.client, name)
 
     def sessions(
         self, project: str, *, label: str | None = None, study_uid: str | None = None
     ) -> tuple[SessionSeen, ...]:
-        """Lists imaging sessions of a project, shared ones included, by label or by Study Instance UID."""
+        """List imaging sessions of a project, shared ones included, by label or by Study Instance UID."""
         return listing.sessions(self.client, project, label=label, study_uid=study_uid)
 
     def session_files(self, session_id: str) -> FileListing:
-        """Lists every file of every scan of a session, with SOP Instance UIDs."""
+        """List every file of every scan of a session, with SOP Instance UIDs."""
         return listing.session_files(self.client, session_id)
 
     def resource_files(self, session_id: str, resource: str) -> FileListing:
-        """Lists the files of a session-level resource; none when there is no such resource."""
+        """List the files of a session-level resource; none when there is no such resource."""
         return listing.resource_files(self.client, session_id, resource)
 
     def prearchive(self, project: str) -> tuple[PrearchiveSeen, ...]:
-        """Lists a project's prearchive rows."""
+        """List a project's prearchive rows."""
         return prearchive.rows(self.client, project)
 
     def prearchive_files(self, uri: str) -> FileListing:
-        """Lists the files of a built prearchive session."""
+        """List the files of a built prearchive session."""
         return prearchive.files(self.client, uri)
 
     def prearchive_log(self, uri: str) -> str:
-        """Gives the newest log entry of a prearchive session, "" when there is none."""
+        """Return the newest log entry of a prearchive session, "" when there is none."""
         return prearchive.log(self.client, uri)
 
     def import_zip(
@@ -144,25 +144,25 @@ class XnatServer:
         size: int,
         request_id: str,
     ) -> ImportReply:
-        """Uploads one streamed zip into the prearchive without letting the server build or archive it."""
+        """Upload one streamed zip into the prearchive without letting the server build or archive it."""
         return upload.import_zip(
             self.client, target, members, size=size, request_id=request_id, timeout_s=self._timeouts.import_s
         )
 
     def build(self, uri: str, *, request_id: str) -> None:
-        """Lets the server build a prearchive session."""
+        """Let the server build a prearchive session."""
         prearchive.build(self.client, uri, request_id=request_id, timeout_s=self._timeouts.work_s)
 
     def commit(self, uri: str, *, request_id: str) -> str:
-        """Archives a prearchive session; gives the archive URI, "" when it stayed."""
+        """Archive a prearchive session; return the archive URI, "" when it stayed."""
         return prearchive.commit(self.client, uri, request_id=request_id, timeout_s=self._timeouts.work_s)
 
     def delete_prearchive(self, uri: str, *, request_id: str) -> None:
-        """Deletes a prearchive session that we made."""
+        """Delete a prearchive session that we made."""
         prearchive.delete(self.client, uri, request_id=request_id, timeout_s=self._timeouts.work_s)
 
     def fetch_scans(self, session_id: str, scans: Sequence[str]) -> Iterator[tuple[str, str, str, Iterator[bytes]]]:
-        """Streams every file of the scans back: (scan, resource, name, content), each to be read in turn."""
+        """Stream every file of the scans back: (scan, resource, name, content), each to be read in turn."""
         from xnatsync.xnat import download  # with what it unpacks zips, which no proof by names needs
 
         return download.fetch_scans(self.client, session_id, scans)
@@ -178,7 +178,7 @@ class XnatServer:
         request_id: str,
         overwrite: bool = False,
     ) -> None:
-        """Stores one file in a session-level resource; never over one that is there unless that is asked for."""
+        """Store one file in a session-level resource; never over one that is there unless that is asked for."""
         upload.put_file(
             self.client,
             session_id,
@@ -194,11 +194,11 @@ class XnatServer:
     # --- the port Archive ----------------------------------------------------------------------------------------
 
     def inventory(self, project: str, kinds: frozenset[OwnerKind]) -> Inventory:
-        """Lists a project with the sessions shared into it in a few requests, whatever its size."""
+        """List a project with the sessions shared into it in a few requests, whatever its size."""
         return inventory.inventory(self.client, project, kinds)
 
     def owner_files(self, owners: Sequence[Owner]) -> Mapping[Owner, FileListing]:
-        """Lists the files of all resources of some owners, batched; an owner that is gone is missing."""
+        """List the files of all resources of some owners, batched; an owner that is gone is missing."""
         return owner_files.owner_files(self.client, owners)
 
     def fetch_resources(
@@ -208,11 +208,11 @@ class XnatServer:
         *,
         sizes: Mapping[tuple[ResourceKey, str], int | None] | None = None,
     ) -> Iterator[tuple[ResourceKey, str, Iterator[bytes]]]:
-        """Streams every file of some resources as few zips: (resource, name, content), each to be read in turn."""
+        """Stream every file of some resources as few zips: (resource, name, content), each to be read in turn."""
         return resource_download.fetch_resources(self.client, owner, resources, sizes)
 
     def fetch_file(self, owner: Owner, resource: ResourceKey, name: str, *, offset: int = 0) -> Iterator[bytes]:
-        """Streams one file from an offset on."""
+        """Stream one file from an offset on."""
         return resource_download.fetch_file(self.client, owner, resource, name, offset=offset)
 
     def put_resource_file(
@@ -226,7 +226,7 @@ class XnatServer:
         overwrite: bool,
         request_id: str,
     ) -> None:
-        """Stores one file byte-exact; PlaceTaken when it is there and `overwrite` is not asked for."""
+        """Store one file byte-exact; PlaceTaken when it is there and `overwrite` is not asked for."""
         resource_upload.put_resource_file(
             self.client,
             owner,
@@ -240,5 +240,5 @@ class XnatServer:
         )
 
     def metadata(self, owner: Owner) -> bytes:
-        """Gives the XML of a project, subject or session."""
+        """Return the XML of a project, subject or session."""
         return metadata.metadata(self.client, owner)

@@ -16,7 +16,7 @@ from xnatsync.xnat.replies import Row
 
 
 def listed(client: Client, project_id: str) -> tuple[SessionHeld, ...]:
-    """Lists them by label, with those shared into the project; NotThere when it is absent or hidden."""
+    """List them by label, with those shared into the project; NotThere when it is absent or hidden."""
     call = wire.held_sessions(project_id)
     rows = replies.rows(client.get(call), ("label", "URI"))
     held = [_held(row, project_id, call.what) for row in rows]
@@ -25,7 +25,7 @@ def listed(client: Client, project_id: str) -> tuple[SessionHeld, ...]:
 
 
 def scan_counts(client: Client, project_id: str) -> dict[SessionHeld, int]:
-    """Counts the scans of each session of a project in one request, whatever its size (hierarchy.md §3.5)."""
+    """Count the scans of each session of a project in one request, whatever its size (hierarchy.md §3.5)."""
     call = wire.held_sessions(project_id, with_scans=True)
     found: dict[str, tuple[SessionHeld, set[str]]] = {}
     for row in replies.rows(client.get(call), ("label", "URI", wire.SCAN_ID_COLUMN)):
@@ -38,7 +38,7 @@ def scan_counts(client: Client, project_id: str) -> dict[SessionHeld, int]:
 
 
 def one(client: Client, name: str, project_id: str | None) -> SessionHeld:
-    """Finds a session by its label or accession ID in a project, or by its accession ID alone.
+    """Find a session by its label or accession ID in a project, or by its accession ID alone.
 
     A label wins over an ID.  NotThere when there is none; labels mean nothing without a project (hierarchy.md §4.2).
     """
@@ -56,7 +56,7 @@ def one(client: Client, name: str, project_id: str | None) -> SessionHeld:
 
 
 def by_id(client: Client, session_id: str) -> SessionHeld:
-    """Looks a session up by its accession ID, in whatever project it is."""
+    """Look a session up by its accession ID, in whatever project it is."""
     call = wire.session(session_id)
     try:
         reply = client.get(call)
@@ -103,7 +103,7 @@ def _id(row: Row, what: str) -> str:
 
 
 def _labels_here(client: Client, project_id: str, held: Iterable[SessionHeld]) -> dict[str, str]:
-    """Gives the labels that shared sessions have in this project, by their IDs.
+    """Return the labels that shared sessions have in this project, by their IDs.
 
     XNAT writes them into the rows itself only where the key column has its own name, which `session_ID` is not; then
     the rows tell the owner's project and label (hierarchy.md §3.2, §3.4).  A server that cannot join the shares leaves

@@ -8,7 +8,7 @@ from xnatsync.xnat.client import Client
 
 
 def listed(client: Client, project_id: str) -> tuple[SubjectHeld, ...]:
-    """Lists them by label, with those shared into the project (hierarchy.md §3.2); NotThere when it is hidden."""
+    """List them by label, with those shared into the project (hierarchy.md §3.2); NotThere when it is hidden."""
     call = wire.subjects(project_id)
     rows = replies.rows(client.get(call), ("ID", "label"))
     held = [SubjectHeld(names.shown(row["ID"]), names.shown(row["label"]) or str(row["ID"])) for row in rows]

@@ -28,7 +28,7 @@ def import_zip(
     request_id: str,
     timeout_s: float,
 ) -> ImportReply:
-    """Uploads one zip by the DICOM-zip importer (import.md §1) and gives the places it names.
+    """Upload one zip by the DICOM-zip importer (import.md §1) and return the places it names.
 
     LoginLost means that nothing was stored.  An answer of 200 that cannot be understood is OutcomeUnknown: it happened.
     """
@@ -58,7 +58,7 @@ def put_file(
     request_id: str,
     timeout_s: float,
 ) -> None:
-    """Stores one file; ForeignContent when one of that name is there, unless `overwrite` is asked for (§6.1).
+    """Store one file; ForeignContent when one of that name is there, unless `overwrite` is asked for (§6.1).
 
     XNAT answers 200 to an account that may read but not edit, and stores nothing: only a listing proves it.
     """
@@ -79,7 +79,7 @@ def store(client: Client, call: Call, body: Body, *, request_id: str, timeout_s:
 
 
 def body_of(name: str, content: Iterator[bytes], size: int) -> Body:
-    """Makes the body that stores one file; SourceChanged while it is sent, when the content has another length."""
+    """Make the body that stores one file; SourceChanged while it is sent, when the content has another length."""
     return _raw(name, content, size) if size else _empty(name, content)
 
 

@@ -52,7 +52,7 @@ class Call:
 
     @property
     def target(self) -> str:
-        """Gives path and query, encoded; keys keep their `:` and `/`, as XNAT wants them."""
+        """Return path and query, encoded; keys keep their `:` and `/`, as XNAT wants them."""
         if not self.query:
             return self.path
         pairs = (f"{quote(key, safe=':/')}={quote(value, safe=':/,')}" for key, value in self.query)
@@ -63,17 +63,17 @@ class Call:
 
 
 def sign_in() -> Call:
-    """Opens a session; a login that is already there would not be checked again (hierarchy.md §2.1)."""
+    """Open a session; a login that is already there would not be checked again (hierarchy.md §2.1)."""
     return Call(Verb.READ, "POST", "/data/JSESSION", "logging in", due=Due.TEXT)
 
 
 def sign_out() -> Call:
-    """Ends the session."""
+    """End the session."""
     return Call(Verb.READ, "DELETE", "/data/JSESSION", "logging out", due=Due.TEXT)
 
 
 def auth() -> Call:
-    """Asks who we are: the only proof that a login is alive (hierarchy.md §2.1, trap)."""
+    """Ask who we are: the only proof that a login is alive (hierarchy.md §2.1, trap)."""
     return Call(Verb.READ, "GET", "/data/auth", "asking who we are", due=Due.TEXT)
 
 
@@ -268,7 +268,7 @@ def read(path: str, what: str, *query: tuple[str, str]) -> Call:
 
 
 def seg(name: str) -> str:
-    """Encodes one part of a path."""
+    """Encode one part of a path."""
     # XNAT does not decode labels in paths (hierarchy.md §1.6): what needs encoding cannot be addressed, and gets a 404.
     if not name or name in {".", ".."}:
         raise Bug("an empty name cannot be part of an address")
@@ -282,7 +282,7 @@ def _resource(label: str) -> str:
 
 
 def file_path(name: str) -> str:
-    """Encodes a file's path so that XNAT stores exactly this name (hierarchy.md §6.4)."""
+    """Encode a file's path so that XNAT stores exactly this name (hierarchy.md §6.4)."""
     if _PLAIN.fullmatch(name):
         return name
     if " " in name or "+" in name:
@@ -300,6 +300,6 @@ def _row(uri: str) -> str:
 
 
 def _named(uri: str) -> str:
-    """Names a prearchive session by project and time; its folder is a label, which stays out of messages."""
+    """Name a prearchive session by project and time; its folder is a label, which stays out of messages."""
     _, _, _, project_id, moment, *_ = uri.split("/")
     return f"prearchive session {project_id}/{moment}"

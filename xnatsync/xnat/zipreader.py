@@ -54,7 +54,7 @@ _KIND: Final = 0o170000
 def members(
     pieces: Iterator[bytes], what: str, allowed: Callable[[str], Allowance] | None = None
 ) -> Generator[tuple[str, Iterator[bytes]], None, None]:
-    """Gives (name, content) of each member; what the reader leaves of a content is read and checked all the same.
+    """Return (name, content) of each member; what the reader leaves of a content is read and checked all the same.
 
     ReadFailed when the stream ends early or is damaged, ReplyStrange when it is no zip or one that no XNAT writes, or
     when more comes of a member than is `allowed`.  Names are as they came: hostile until looked at.  `what` begins
@@ -107,7 +107,7 @@ class _Source:
         self._at = 0
 
     def take(self, count: int) -> bytes:
-        """Gives exactly so many bytes."""
+        """Return exactly so many bytes."""
         end = self._at + count
         if end > len(self._piece):
             self._fill(count)
@@ -118,16 +118,16 @@ class _Source:
         return taken
 
     def peek(self, count: int) -> bytes:
-        """Gives the next bytes without taking them; fewer at the end."""
+        """Return the next bytes without taking them; fewer at the end."""
         self._fill(count, may_end=True)
         return self._piece[self._at : self._at + count]
 
     def sign(self) -> bytes:
-        """Takes the sign of the next record."""
+        """Take the sign of the next record."""
         return self.take(4)
 
     def some(self) -> bytes:
-        """Takes whatever has come."""
+        """Take whatever has come."""
         while self._at >= len(self._piece):
             self._piece, self._at = self._next(), 0
         taken = self._piece[self._at :] if self._at else self._piece
@@ -136,13 +136,13 @@ class _Source:
         return taken
 
     def give_back(self, unused: bytes) -> None:
-        """Puts back the end of what `some` gave."""
+        """Put back the end of what `some` gave."""
         self._piece = unused + self._piece[self._at :]
         self._at = 0
         self.offset -= len(unused)
 
     def exactly(self, count: int) -> Iterator[bytes]:
-        """Passes so many bytes on; a whole piece is not copied, a part of one once."""
+        """Pass so many bytes on; a whole piece is not copied, a part of one once."""
         while count:
             while self._at >= len(self._piece):
                 self._piece, self._at = self._next(), 0
@@ -154,7 +154,7 @@ class _Source:
             yield taken
 
     def at_end(self) -> bool:
-        """Tells whether nothing follows."""
+        """Return whether nothing follows."""
         return not self.peek(1)
 
     def _fill(self, count: int, *, may_end: bool = False) -> None:
@@ -203,7 +203,7 @@ def _header(source: _Source) -> _Member:
 
 
 def _content(source: _Source, member: _Member, allowance: Allowance) -> Iterator[bytes]:
-    """Gives the content; raises before its end unless length and CRC are what the header or descriptor says."""
+    """Return the content; raise before its end unless length and CRC are what the header or descriptor says."""
     if member.method == _STORED:
         if member.packed != member.size:
             raise ReplyStrange(f"{source.what}: the zip holds a stored file of two lengths")
@@ -245,7 +245,7 @@ def _inflated(source: _Source, member: _Member, allowance: Allowance) -> Iterato
 
 
 def _read_descriptor(source: _Source, seen: tuple[int, int, int]) -> None:
-    """Takes the descriptor, which has a sign or not and short numbers or long ones: the one that is right tells."""
+    """Take the descriptor, which has a sign or not and short numbers or long ones: the one that is right tells."""
     crc32, packed, size = seen
     wide = _DESCRIPTOR64.pack(crc32, packed, size)
     shapes = [_DESCRIPTOR_SIGN + wide, wide]
@@ -331,7 +331,7 @@ def _check_end(source: _Source, sign: bytes, seen: tuple[int, int, int]) -> None
 
 
 def _wide(extra: bytes, numbers: tuple[int, ...], what: str) -> tuple[int, ...]:
-    """Fills in the numbers that do not fit into four bytes from the extra field where they are then."""
+    """Fill in the numbers that do not fit into four bytes from the extra field where they are then."""
     if _FULL_4 not in numbers:
         return numbers
     at = 0

@@ -53,7 +53,7 @@ class _Placed:
 
 
 def zip_size(members: Iterable[tuple[str, int]]) -> int:
-    """Gives the exact size in bytes of the zip of these (name, size)."""
+    """Return the exact size in bytes of the zip of these (name, size)."""
     placed: list[_Placed] = []
     offset = 0
     for name, size in members:
@@ -64,7 +64,7 @@ def zip_size(members: Iterable[tuple[str, int]]) -> int:
 
 
 def zip_pieces(members: Iterable[tuple[str, ManifestFile, Iterator[bytes]]]) -> Iterator[bytes]:
-    """Writes the zip of (name, file, content), in pieces of at least 256 KiB except the last.
+    """Write the zip of (name, file, content), in pieces of at least 256 KiB except the last.
 
     A content that is longer or shorter than its file promised raises SourceChanged before the zip is complete.
     """
@@ -100,7 +100,7 @@ def _exactly(file: ManifestFile, content: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Joins small pieces: the header and content of a small file go out together, in few and large writes.
+    """Join small pieces: the header and content of a small file go out together, in few and large writes.
 
     Copying into one buffer is three times as fast as keeping the pieces and joining them, which makes the allocator
     map and unmap memory for every file.

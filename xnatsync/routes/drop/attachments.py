@@ -49,7 +49,7 @@ def _is_said_to_be_there(attempt: AttemptRow) -> bool:
 
 
 def _attach(world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileRow], keys: Sequence[str]) -> Result:
-    """Stores files beside the session, one after the other, never over one that is there.
+    """Store files beside the session, one after the other, never over one that is there.
 
     The first that is said to be there already may be ours, sent twice by something on the way: the next look tells.
     One that is said to be there, is in no catalogue, and was being stored when an answer failed to come, is the part
@@ -91,7 +91,7 @@ def _unlisted(error: XnatsyncError) -> ForeignContent:
 def _put(
     world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileRow], request_id: str, *, over_part: bool
 ) -> None:
-    """Stores files in their order; the first is the one at which the attempt before ended."""
+    """Store files in their order; the first is the one at which the attempt before ended."""
     assert unit.session_id is not None
     item = world.ledger.item(unit.item_id)
     members = {file.path: file.member for file in files}

@@ -8,7 +8,7 @@ from xnatsync.routes.drop.world import World
 
 
 def of_everything(world: World, route: DropRoute, error: XnatsyncError) -> XnatsyncError | None:
-    """Probes the route's own folder: gives what is wrong with all of it, None when one thing alone is the matter."""
+    """Probe the route's own folder: gives what is wrong with all of it, None when one thing alone is the matter."""
     try:
         world.disk.probe(route.folder, route.done if route.after != "keep" else None)
     except XnatsyncError as wide:

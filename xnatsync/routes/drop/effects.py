@@ -36,7 +36,7 @@ _PREARCHIVE = re.compile(r"/prearchive/projects/([^/]+)/[^/]+/[^/]+")
 def send(
     world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileRow], keys: frozenset[str], view: ServerView
 ) -> Result:
-    """Uploads objects, one streamed zip for each series; the first alone, because it creates the prearchive row."""
+    """Upload objects, one streamed zip for each series; the first alone, because it creates the prearchive row."""
     wanted = [file for file in files if file.kind == Kind.DICOM and file.key in keys]
     effect = OnUnit(
         "import",
@@ -82,7 +82,7 @@ def carry_out(
 
 
 def lease_taken(world: World, unit: UnitRow) -> Due | Rest | None:
-    """Tells when to ask again, if another unit writes to this target; decided for good only inside the transaction.
+    """Say when to ask again, if another unit writes to this target; decided for good only inside the transaction.
 
     Behind a writer that itself waits for a person, or is of a route that does not run now, nothing is asked again.
     """
@@ -111,7 +111,7 @@ def _former_upload(world: World, unit: UnitRow) -> Due | None:
 
 
 def _by_series(files: Sequence[FileRow]) -> list[list[FileRow]]:
-    """Gives the smallest series first, because nothing goes beside it, then the others from the largest on."""
+    """Return the smallest series first, because nothing goes beside it, then the others from the largest on."""
     series: dict[str, list[FileRow]] = {}
     for file in files:
         series.setdefault(file.series_uid, []).append(file)
@@ -123,7 +123,7 @@ def _send_series(
     world: World, route: DropRoute, unit: UnitRow, attempt: AttemptRow, number: int, files: Sequence[FileRow],
     failures: list[XnatsyncError],
 ) -> None:  # fmt: skip
-    """Sends one series; what goes wrong is noted in `failures`, and nothing further is sent then."""
+    """Send one series; what goes wrong is noted in `failures`, and nothing further is sent then."""
     if failures:
         return
     try:
@@ -173,7 +173,7 @@ def as_manifest(file: FileRow) -> ManifestFile:
 
 
 def _destination(world: World, unit: UnitRow, reply: ImportReply) -> None:
-    """Reads where the upload came out, which alone tells whether it was understood (import.md §1.5, §1.6)."""
+    """Read where the upload came out, which alone tells whether it was understood (import.md §1.5, §1.6)."""
     if not reply.uris:
         raise RequestRefused(
             "the server accepted an upload and kept nothing of it",
@@ -189,7 +189,7 @@ def _destination(world: World, unit: UnitRow, reply: ImportReply) -> None:
 
 
 def build(world: World, route: DropRoute, unit: UnitRow, uri: str) -> Result:
-    """Lets the server build our row."""
+    """Let the server build our row."""
 
     def act(attempt: AttemptRow) -> list[XnatsyncError]:
         world.progress.unit(world.ledger.unit(unit.id), "building")
@@ -200,7 +200,7 @@ def build(world: World, route: DropRoute, unit: UnitRow, uri: str) -> Result:
 
 
 def commit(world: World, route: DropRoute, unit: UnitRow, uri: str) -> Result:
-    """Archives our row, which was proven complete a moment ago.
+    """Archive our row, which was proven complete a moment ago.
 
     The first refusal is not the unit's end: mostly the row says why, and the next look reads it there.  Where it says
     nothing, the refusal stands: the same request is not made again before a person asks for it.
@@ -237,6 +237,6 @@ def _standing_refusal(world: World, unit: UnitRow) -> XnatsyncError | None:
 
 
 def _after_refusal(world: World, unit: UnitRow, error: XnatsyncError) -> Result:
-    """Looks at the row at once: CONFLICT and ERROR are explained there."""
+    """Look at the row at once: CONFLICT and ERROR are explained there."""
     world.progress.unit(world.ledger.unit(unit.id), str(error))
     return Due(LOOK_AGAIN_S, str(error))

@@ -56,7 +56,7 @@ def deepened(
     seen: Seen,
     level: Level,
 ) -> tuple[Tree, Tree]:
-    """Gives both trees with the digests that the proof needs.
+    """Return both trees with the digests that the proof needs.
 
     From `pixels` on that is everything.  Below, it is what no server acknowledged from here: a name says nothing of
     who put it there, and what.  In the prearchive nothing can be fetched; there only our own row is proven.
@@ -88,7 +88,7 @@ def _node(node: Node | Problem, back: Mapping[str, _Back], listed_md5: bool) -> 
 
 
 def _replaced(world: World, unit: UnitRow, back: Mapping[str, _Back]) -> set[str]:
-    """Lists the objects that are not any more what an earlier proof found: somebody stored or changed them since.
+    """List the objects that are not any more what an earlier proof found: somebody stored or changed them since.
 
     What a server acknowledged long ago says nothing of these.  One that was sent again since is not among them.
     """
@@ -103,7 +103,7 @@ def _replaced(world: World, unit: UnitRow, back: Mapping[str, _Back]) -> set[str
 
 
 def _renamed(back: Mapping[str, _Back], source: Tree, known: frozenset[str]) -> set[str]:
-    """Lists the objects that came back under another SOP Instance UID than they were sent with.
+    """List the objects that came back under another SOP Instance UID than they were sent with.
 
     A script may rewrite that of every object; then all of each object but its head must be ours.  Where it is some
     objects only, or not one for one, or nothing was acknowledged, another object lies in the place of ours.
@@ -133,7 +133,7 @@ def _marked(source: Tree, strange: set[str]) -> Tree:
 def _completed(
     world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileRow], source: Tree, target: Tree, level: Level
 ) -> Tree:
-    """Reads once more those objects of the source of which the manifest says too little to compare them."""
+    """Read once more those objects of the source of which the manifest says too little to compare them."""
     short = {
         key for key, node in source.items()
         if isinstance(node, Node) and isinstance(theirs := target.get(key), Node) and FETCHED in theirs.digests

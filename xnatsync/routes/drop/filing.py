@@ -43,7 +43,7 @@ class _Box:
 
 
 def file_away(world: World, route: DropRoute, item: ItemRow) -> Result:
-    """Brings a verified item to its end, one rename (or one box) a step."""
+    """Bring a verified item to its end, one rename (or one box) a step."""
     if route.after == "keep":
         return _done(world, route, item, None)
     place = box_of(world, route, item)
@@ -76,7 +76,7 @@ def file_away(world: World, route: DropRoute, item: ItemRow) -> Result:
 
 
 def _settle_filed(world: World, route: DropRoute, filed_as: str | None) -> None:
-    """Flushes what a former life filed, piece by piece: it may have been killed between a change and its flush."""
+    """Flush what a former life filed, piece by piece: it may have been killed between a change and its flush."""
     if filed_as is None:
         return
     goal = route.done / filed_as
@@ -87,7 +87,7 @@ def _settle_filed(world: World, route: DropRoute, filed_as: str | None) -> None:
 
 
 def _present(world: World, route: DropRoute, path: Path) -> ItemLook | None:
-    """Looks at an item or a box; None only while the folder is there with our own folder in it.
+    """Look at an item or a box; None only while the folder is there with our own folder in it.
 
     Without its disk the folder may be an empty mount point, in which nothing was ever taken away.
     """
@@ -98,14 +98,14 @@ def _present(world: World, route: DropRoute, path: Path) -> ItemLook | None:
 
 
 def is_back(world: World, route: DropRoute, item: ItemRow) -> bool:
-    """Tells whether filing can go on with an item that was gone: it is there, or it is certain that it is not."""
+    """Return whether filing can go on with an item that was gone: it is there, or it is certain that it is not."""
     if item.flat:
         return look_at_loose(world, route, item) is not None or own_folder_is_there(world, route)
     return world.disk.exists(route.source(item)) or own_folder_is_there(world, route)
 
 
 def _loose(world: World, route: DropRoute, item: ItemRow, place: Path) -> list[str]:
-    """Lists the files of an item without a folder that still lie at the top as they were proven.
+    """List the files of an item without a folder that still lie at the top as they were proven.
 
     One that is another by now, or comes where one was taken from, belongs to another item.
     """
@@ -123,7 +123,7 @@ def _loose(world: World, route: DropRoute, item: ItemRow, place: Path) -> list[s
 
 
 def _gather(world: World, route: DropRoute, item: ItemRow, place: Path, names: Sequence[str]) -> Result:
-    """Takes the files of an item without a folder into its box; from then on it is a folder like any other."""
+    """Take the files of an item without a folder into its box; from then on it is a folder like any other."""
     claim(world, route)
     world.disk.gather(route.folder, names, place)
     world.ledger.forget_loose(route.name, names)
@@ -133,7 +133,7 @@ def _gather(world: World, route: DropRoute, item: ItemRow, place: Path, names: S
 def _take_into_custody(
     world: World, route: DropRoute, item: ItemRow, source: Path, place: Path, look: ItemLook
 ) -> Result:
-    """Renames the item into its box; an item that has changed is left alone until it is quiet again.
+    """Rename the item into its box; an item that has changed is left alone until it is quiet again.
 
     Its fingerprint stays what the manifest was made of, or the box could not tell what was proven from what came later:
     what it looks like meanwhile is known to this process alone, and another begins to wait anew.
@@ -153,14 +153,14 @@ def _take_into_custody(
 
 
 def _clear(world: World, route: DropRoute, item: ItemRow, place: Path) -> None:
-    """Removes the empty box, and the one in which an item of strangers was found."""
+    """Remove the empty box, and the one in which an item of strangers was found."""
     world.disk.prune(place.parent)
     if item.place == "custody":
         world.disk.prune(route.source(item).parent)
 
 
 def _filed_before(world: World, route: DropRoute, item: ItemRow, name: str) -> str | None:
-    """Finds where a former life filed it, by its name and its looks; None when somebody took it away."""
+    """Find where a former life filed it, by its name and its looks; None when somebody took it away."""
     numbered, plain = _goal(route, item, f"{name}.{item.id}"), _goal(route, item, name)
     if world.disk.exists(numbered):
         return _relative(route, numbered)
@@ -192,7 +192,7 @@ def _open_box(world: World, route: DropRoute, item: ItemRow, place: Path) -> _Bo
 def _choose_goal(
     world: World, route: DropRoute, item: ItemRow, name: str, here: ItemLook, vouched: tuple[str, ...]
 ) -> Path:
-    """Chooses a free place under done, or the folder that a former life began to fill with single files of the item."""
+    """Choose a free place under done, or the folder that a former life began to fill with single files of the item."""
     plain, numbered = _goal(route, item, name), _goal(route, item, f"{name}.{item.id}")
     if vouched != ("",):
         files = world.ledger.files(item.id)
@@ -205,7 +205,7 @@ def _choose_goal(
 
 
 def _only_ours(look: ItemLook, files: Sequence[FileRow]) -> bool:
-    """Tells whether nothing is there but files of this item.  Another item may have had the very same ones."""
+    """Return whether nothing is there but files of this item.  Another item may have had the very same ones."""
     ours = {(file.path, file.stored_size, file.mtime_ns) for file in files}
     links = {file.path for file in files if not _has_content(file)}
     return all((file.path, file.size, file.mtime_ns) in ours for file in look.files) and all(
@@ -218,7 +218,7 @@ def _paths(look: ItemLook) -> set[str]:
 
 
 def _judge(world: World, item: ItemRow, place: Path, look: ItemLook) -> tuple[str, ...]:
-    """Lists what the manifest vouches for; whatever else is in the box is a stranger."""
+    """List what the manifest vouches for; whatever else is in the box is a stranger."""
     files = world.ledger.files(item.id)
     planned_at = min((unit.planned_at for unit in world.ledger.units(item_id=item.id)), default=item.moved_at)
     racy_ns = int(parse(planned_at).timestamp() * 1e9) - RACY_NS
@@ -242,7 +242,7 @@ def _judge(world: World, item: ItemRow, place: Path, look: ItemLook) -> tuple[st
 
 
 def _has_content(file: FileRow) -> bool:
-    """Links and special files are in the manifest by name alone."""
+    """Return whether its content is known; links and special files are in the manifest by name alone."""
     return file.sha256 != bytes(32)
 
 
@@ -267,7 +267,7 @@ def _move_vouched(world: World, box: _Box) -> None:
 
 
 def _move_whole(world: World, box: _Box) -> None:
-    """Files the item by one rename, and takes back into the box what came into it after it was looked at."""
+    """File the item by one rename, and take back into the box what came into it after it was looked at."""
     world.disk.move(box.place, box.goal)
     filed = world.disk.look(box.goal) if box.folder else None
     if filed is None:
@@ -280,7 +280,7 @@ def _move_whole(world: World, box: _Box) -> None:
 
 
 def _remove_delivered(world: World, route: DropRoute, item: ItemRow, box: _Box) -> None:
-    """Removes the files of which the evidence allows it, one by one; everything else is filed like under `move`."""
+    """Remove the files of which the evidence allows it, one by one; everything else is filed like under `move`."""
     files = {file.path: file for file in world.ledger.files(item.id)}
     delivered = world.ledger.removable(item.id)
     whole = box.vouched == ("",)
@@ -303,7 +303,7 @@ def _remove_delivered(world: World, route: DropRoute, item: ItemRow, box: _Box) 
 
 
 def _done(world: World, route: DropRoute, item: ItemRow, filed_as: str | None, strangers: str | None = None) -> Result:
-    """Writes the end down: units closed, item done; strangers begin as an item of their own in the same transaction.
+    """Write the end down: units closed, item done; strangers begin as an item of their own in the same transaction.
 
     They may be one already: a ledger from yesterday knows the item of a box, and found strangers in it by looking.
     """

@@ -27,7 +27,7 @@ from xnatsync.routes.drop.world import World
 
 
 def still_held(row: ItemRow | UnitRow, now: str) -> Result | None:
-    """Tells how long a row is still held; None when it may be stepped."""
+    """Say how long a row is still held; None when it may be stepped."""
     if row.hold == "person":
         return Rest()
     return still_waits(row, now)
@@ -37,7 +37,7 @@ _LOOKED_AT = {DiskRefused.code, PrearchiveOccupied.code}
 
 
 def is_tried_again(world: World, row: ItemRow | UnitRow) -> bool:
-    """Tells whether what waits for a person is tried all the same: once in each run, where a look costs nothing.
+    """Return whether what waits for a person is tried all the same: once in each run, where a look costs nothing.
 
     Whoever gave it the rights that it needs, or archived what was in its way, has nothing more to say.
     """
@@ -49,7 +49,7 @@ def is_tried_again(world: World, row: ItemRow | UnitRow) -> bool:
 
 
 def fail_item(world: World, item: ItemRow, error: XnatsyncError) -> Result:
-    """Holds an item, or pauses its route where everything in its folder is concerned."""
+    """Hold an item, or pauses its route where everything in its folder is concerned."""
     if isinstance(error, Stopped):
         return Due()
     if of_the_ledger(error):
@@ -84,7 +84,7 @@ def speaks_of_the_server(error: XnatsyncError) -> bool:
 
 
 def fail_unit(world: World, unit: UnitRow, error: XnatsyncError) -> Result:
-    """Holds a unit, looks again soon, or pauses its server, or its route where our own disk is the matter."""
+    """Hold a unit, looks again soon, or pauses its server, or its route where our own disk is the matter."""
     if of_the_ledger(error):
         return Paused(LEDGER, error)
     if of_one_thing(error):
@@ -110,7 +110,7 @@ def fail_unit(world: World, unit: UnitRow, error: XnatsyncError) -> Result:
 
 
 def held_back(world: World, unit: UnitRow, effect: str) -> Result | None:
-    """Holds a unit whose write failed before, until it may be tried again; None when it may be now.
+    """Hold a unit whose write failed before, until it may be tried again; None when it may be now.
 
     Whoever asks is told what the server answered, and when it is asked again.
     """
@@ -138,7 +138,7 @@ def held_back(world: World, unit: UnitRow, effect: str) -> Result | None:
 
 
 def _hold(world: World, row: ItemRow | UnitRow, error: XnatsyncError) -> Result:
-    """Holds a row for a person, or until it is tried again; what it waits for is written down with the event."""
+    """Hold a row for a person, or until it is tried again; what it waits for is written down with the event."""
     kind, write = ("unit", world.ledger.hold_unit) if isinstance(row, UnitRow) else ("item", world.ledger.hold_item)
     back = world.ledger.backoff(row.id, error.effect) if isinstance(row, UnitRow) and error.effect else None
     now = world.now()

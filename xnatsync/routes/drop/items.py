@@ -33,7 +33,7 @@ REREAD_MAX = 5  # a disk that gives other bytes each time is a matter for a pers
 
 
 def step_item(world: World, item: ItemRow) -> Result:
-    """Brings an item one step further, with at most one outside effect; never raises an XnatsyncError."""
+    """Bring an item one step further, with at most one outside effect; never raises an XnatsyncError."""
     route = world.routes[item.route]
     try:
         held = still_held(item, world.now())
@@ -102,7 +102,7 @@ def _seen(world: World, route: DropRoute, item: ItemRow) -> Result:
 
 
 def _is_single(item: ItemRow, look: ItemLook) -> bool:
-    """Tells whether an item is a plain file at the top of the drop folder, which may be a part of a study there."""
+    """Return whether an item is a plain file at the top of the drop folder, which may be a part of a study there."""
     return (
         item.place == "drop"
         and not item.flat
@@ -131,7 +131,7 @@ def _touch(world: World, route: DropRoute, item: ItemRow, look: ItemLook) -> Res
 def _write_manifest(
     world: World, route: DropRoute, item: ItemRow, files: Sequence[ManifestFile], problems: Sequence[ProblemSeen]
 ) -> None:
-    """Freezes the manifest and plans the units, in one transaction."""
+    """Freeze the manifest and plan the units, in one transaction."""
     dropped = min(parse(item.seen_at), world.clock.now())  # later than now: by a clock that was ahead
     wanted = route.wanted.on(dropped.date())
     rules = rules_of(world, route, item)
@@ -257,7 +257,7 @@ def _never_read(problem: ProblemSeen) -> ManifestFile:
 
 
 def _settled(world: World, route: DropRoute, item: ItemRow) -> Result:
-    """Waits for its units; goes back to `seen` when the source is no longer what the manifest says."""
+    """Wait for its units; go back to `seen` when the source is no longer what the manifest says."""
     units = world.ledger.units(item_id=item.id)
     broken = world.ledger.files(item.id, kind=Kind.BROKEN.value) if item.phase is ItemPhase.SETTLED else []
     if units and not broken and all(unit.phase in PROVEN for unit in units):
@@ -304,7 +304,7 @@ def _give_up(world: World, item: ItemRow) -> Result:
 
 
 def _to_be_read_again(world: World, item: ItemRow, units: Sequence[UnitRow], broken: Sequence[FileRow]) -> bool:
-    """Tells whether the manifest no longer says what is to be done, though names, sizes and times are as they were.
+    """Return whether the manifest no longer says what is to be done, though names, sizes and times are as they were.
 
     A person has accepted what holds the item; or a file was not what it says: but not for ever.
     """

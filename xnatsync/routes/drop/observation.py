@@ -23,7 +23,7 @@ _NO_PROJECT = ServerView(
 
 
 def observe(world: World, unit: UnitRow, files: Sequence[FileRow]) -> ServerView:
-    """Sees what the server holds of this unit's study and of its label."""
+    """See what the server holds of this unit's study and of its label."""
     server = world.server(unit.server)
     planned = unit.phase is UnitPhase.PLANNED
     project = server.project(unit.project) if planned else ProjectSeen(unit.project)
@@ -75,7 +75,7 @@ def _may_be_ours(row: PrearchiveSeen, unit: UnitRow) -> bool:
 def _labels(
     server: Xnat, unit: UnitRow, sessions: Sequence[SessionSeen], rows: Sequence[PrearchiveSeen]
 ) -> frozenset[str]:
-    """Lists every label of the project, but only where another study has ours: a free one may have to be found."""
+    """List every label of the project, but only where another study has ours: a free one may have to be found."""
     taken = any(session.label == unit.session and session.study_uid != unit.study_uid for session in sessions)
     taken = taken or any(row.name == unit.session and row.study_uid != unit.study_uid for row in rows)
     return frozenset(session.label for session in server.sessions(unit.project)) if taken else frozenset()
@@ -91,7 +91,7 @@ def _staged(server: Xnat, own: PrearchiveSeen | None, members: dict[str, str]) -
 
 
 def _kin(world: World, unit: UnitRow) -> Tree:
-    """Gives what other living items want to send of the same study to the same session."""
+    """Return what other living items want to send of the same study to the same session."""
     nodes: dict[str, Node | Problem] = {}
     for other in world.ledger.units(route=unit.route):
         if other.id != unit.id and (other.target, other.study_uid) == (unit.target, unit.study_uid):

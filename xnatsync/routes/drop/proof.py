@@ -74,7 +74,7 @@ def prove(world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileRow
 
 
 def _look(world: World, unit: UnitRow, members: Mapping[str, str]) -> Seen | None:
-    """Lists where the unit has landed; None when that session is gone (deleted, or archived by a person).
+    """List where the unit has landed; None when that session is gone (deleted, or archived by a person).
 
     What waits in the prearchive may be the rest of a study that is archived already: then both together are listed.
     """

@@ -20,7 +20,7 @@ from xnatsync.routes.drop.world import World
 
 
 def sessions(world: World, unit: UnitRow, members: Mapping[str, str]) -> tuple[SessionSeen, ...]:
-    """Lists the sessions of our study and of our label; ours have the UID that was sent."""
+    """List the sessions of our study and of our label; ours have the UID that was sent."""
     server = world.server(unit.server)
     found = {one.id: one for one in server.sessions(unit.project, study_uid=unit.study_uid)}
     found |= {one.id: one for one in server.sessions(unit.project, label=unit.session)}
@@ -40,7 +40,7 @@ def sessions(world: World, unit: UnitRow, members: Mapping[str, str]) -> tuple[S
 
 
 def _is_at(one: SessionSeen, places: frozenset[str]) -> bool:
-    """Tells whether the server said that it archived our row as this session: by its ID, or by subject and label."""
+    """Return whether the server said that it archived our row as this session: by its ID, or by subject and label."""
     tails = {tuple(place.split("/")) for place in places}
     return any(
         tail[-1] == one.id
@@ -50,7 +50,7 @@ def _is_at(one: SessionSeen, places: frozenset[str]) -> bool:
 
 
 def _holds_ours(server: Xnat, one: SessionSeen, members: Mapping[str, str]) -> bool:
-    """Tells whether a session under our label holds an object of ours by its name: no two objects share a UID.
+    """Return whether a session under our label holds an object of ours by its name: no two objects share a UID.
 
     What an incomplete listing does not show may be there: taken for a rival, our own study would be sent a second time.
     """
@@ -69,7 +69,7 @@ def _holds_ours(server: Xnat, one: SessionSeen, members: Mapping[str, str]) -> b
 def own_row(
     world: World, unit: UnitRow, rows: Sequence[PrearchiveSeen], members: Mapping[str, str]
 ) -> PrearchiveSeen | None:
-    """Finds our prearchive row: one that we know by its URI, or one that was not there before we first sent.
+    """Find our prearchive row: one that we know by its URI, or one that was not there before we first sent.
 
     The second covers the crash between the server's answer and our writing it down.  There the study's UID tells that
     it is ours or, where a script rewrote that, that it holds nothing but what we send.

@@ -9,7 +9,7 @@ from xnatsync.routes.drop.world import World
 
 
 def recover(world: World) -> None:
-    """Closes what a killed run left open; its attempts become unknown, so that the server is looked at first.
+    """Close what a killed run left open; its attempts become unknown, so that the server is looked at first.
 
     Their quiet time begins now: when the process died, the server may still have been reading.
     """

@@ -14,7 +14,7 @@ REPLANNED = frozenset({LabelUnusable.code, SessionCollision.code, ObjectsConflic
 
 
 def release_unit(ledger: Ledger, item: ItemRow, unit: UnitRow, now: str, *, other_settings: bool = False) -> bool:
-    """Releases a unit; True when its whole item was taken back instead, to be planned anew.
+    """Release a unit; True when its whole item was taken back instead, to be planned anew.
 
     That is so for what lies in the labels; under `other_settings`, for everything of which nothing is on its way: not
     yet sent, or landed and not to be proven as the manifest says (what it is compared by was read under the old ones).
@@ -37,7 +37,7 @@ def release_unit(ledger: Ledger, item: ItemRow, unit: UnitRow, now: str, *, othe
 
 
 def wake(ledger: Ledger, route: str, now: str, *, selects: bool = False) -> None:
-    """Releases everything of a route whose settings changed; what cannot be planned anew at this moment stays held.
+    """Release everything of a route whose settings changed; what cannot be planned anew at this moment stays held.
 
     What the selection left out may be taken now, and the other way round (`selects`: it leaves something out from now
     on): an item of which nothing is on its way is read anew, and one that was kept where it lies is a new one.
@@ -63,7 +63,7 @@ def wake(ledger: Ledger, route: str, now: str, *, selects: bool = False) -> None
 
 
 def _is_quiet(ledger: Ledger, item: ItemRow) -> bool:
-    """Tells whether nothing of a settled item is on its way: what was begun is brought to its end as it was planned."""
+    """Return whether nothing of a settled item is on its way: what was begun is ended as it was planned."""
     return item.phase is ItemPhase.SETTLED and all(
         unit.phase is UnitPhase.VERIFIED or (unit.phase is UnitPhase.PLANNED and not ledger.attempts(unit.id))
         for unit in ledger.units(item_id=item.id)
@@ -71,6 +71,6 @@ def _is_quiet(ledger: Ledger, item: ItemRow) -> bool:
 
 
 def unsure_s(ledger: Ledger, item_id: int, now: str) -> float:
-    """Tells for how many seconds an upload without an answer may still arrive for an item; 0 when none can."""
+    """Tell for how many seconds an upload without an answer may still arrive for an item; 0 when none can."""
     units = ledger.units(item_id=item_id)
     return max((quiet_s(last_attempt(ledger.attempts(unit.id)), now) for unit in units), default=0.0)

@@ -57,11 +57,11 @@ class DropRoute:
 
     @property
     def wants_pixels(self) -> bool:
-        """Tells whether the manifest must know the pixel data."""
+        """Return whether the manifest must know the pixel data."""
         return self.level.rank >= Level.PIXELS.rank
 
     def target(self, project: str, session: str) -> str:
-        """Names what only one unit at a time may write to."""
+        """Name what only one unit at a time may write to."""
         return f"{self.server}/{project}/{session}"
 
     @property
@@ -75,30 +75,30 @@ class DropRoute:
         return self.folder / OWN_FOLDER / "done-folders"
 
     def source_path(self, place: str, path: str) -> Path:
-        """Tells where an item lies."""
+        """Say where an item lies."""
         return (self.folder if place == "drop" else self.custody) / path
 
     def source(self, item: ItemRow) -> Path:
-        """Tells where an item lies: one without a folder, in the drop folder itself."""
+        """Say where an item lies: one without a folder, in the drop folder itself."""
         return self.folder if item.flat else self.source_path(item.place, item.path)
 
     def filed(self, item: ItemRow) -> Path | None:
-        """Tells where an item was filed, in the done folder of that time; None when it was not."""
+        """Say where an item was filed, in the done folder of that time; None when it was not."""
         return None if item.filed_as is None else Path(item.filed_in or self.done) / item.filed_as
 
     def ignores(self, name: str) -> bool:
-        """Tells whether an entry of the drop folder is none of ours, by its name."""
+        """Return whether an entry of the drop folder is none of ours, by its name."""
         return any(fnmatchcase(name, pattern) for pattern in self.ignore)
 
     def lets_stay(self, item: ItemRow) -> bool:
-        """Tells whether what looks like an item that has ended is to stay: kept when done, or given up by a person."""
+        """Return whether what looks like an item that has ended is to stay: kept when done, or given up by a person."""
         return item.phase is ItemPhase.DISMISSED or (item.phase is ItemPhase.DONE and self.after == "keep")
 
 
 def member_names(
     files: Sequence[ManifestFile], style: Literal["uid", "original"], taken: Mapping[str, str]
 ) -> dict[str, str]:
-    """Names the objects of one session as zip members: path → name.  `taken`: names in it, and the objects they are of.
+    """Name the objects of one session as zip members: path → name.  `taken`: names in it, and the objects they are of.
 
     XNAT keeps the sender's base name, so a name that is the SOP Instance UID lets a plain listing show what arrived.
     An original name is kept only where it is unique in the session, because XNAT renames what clashes (import.md §4.6).
@@ -117,7 +117,7 @@ def member_names(
 
 
 def attached_names(paths: Iterable[str]) -> dict[str, str]:
-    """Names other files as they are stored in a session resource: path → name, in XNAT's safe alphabet, never twice."""
+    """Name other files as they are stored in a session resource: path → name, in XNAT's safe alphabet, never twice."""
     names: dict[str, str] = {}
     taken: set[str] = set()
     for path in sorted(paths):
@@ -157,7 +157,7 @@ def attached_key(name: str) -> str:
 
 
 def is_attached(key: str) -> bool:
-    """Tells an attached file's key from an object's."""
+    """Tell an attached file's key from an object's."""
     return key.startswith("attached/")
 
 
@@ -193,5 +193,5 @@ def attached_tree(listing: FileListing) -> Tree:
 
 
 def where(file: RemoteFile) -> str:
-    """Names a stored file for people."""
+    """Name a stored file for people."""
     return f"{file.scan or '-'}/{file.resource}/{file.name}"

@@ -22,7 +22,7 @@ from xnatsync.routes.drop.world import World, last_attempt
 
 
 def step_unit(world: World, unit: UnitRow) -> Result:
-    """Brings a unit one step further, with at most one outside effect; never raises an XnatsyncError."""
+    """Bring a unit one step further, with at most one outside effect; never raises an XnatsyncError."""
     held = still_held(unit, world.now())
     if held is not None and not is_tried_again(world, unit):
         return held
@@ -104,7 +104,7 @@ def _deliver(world: World, route: DropRoute, unit: UnitRow, files: list[FileRow]
 
 
 def _relabel(world: World, route: DropRoute, unit: UnitRow, session: str, why: str, *, new: bool) -> Result:
-    """Takes another label; a new number only if no other study of ours took it since the server was looked at."""
+    """Take another label; a new number only if no other study of ours took it since the server was looked at."""
     with world.ledger.write():
         if new and session in world.ledger.claimed_sessions(unit.server, unit.project, unit.study_uid):
             return Due()
@@ -115,7 +115,7 @@ def _relabel(world: World, route: DropRoute, unit: UnitRow, session: str, why: s
 
 
 def _land(world: World, unit: UnitRow, session_id: str | None, leftover: str, row: PrearchiveSeen | None) -> Result:
-    """Notes where it landed; a row may be known from the listing alone: an earlier item's, or that of a lost reply.
+    """Note where it landed; a row may be known from the listing alone: an earlier item's, or that of a lost reply.
 
     Another part of the study may wait for a person because a session of another UID has its label: where a script
     rewrites UIDs, that is the very session in which the study is known to be now.

@@ -48,6 +48,6 @@ class World(Context):
         level: str = "info",
         data: Mapping[str, object] | None = None,
     ) -> None:
-        """Writes a line in the diary.  `text` names items and units by number, never by path or label (S8)."""
+        """Write a line in the diary.  `text` names items and units by number, never by path or label (S8)."""
         item_id, unit_id = (about.item_id, about.id) if isinstance(about, UnitRow) else (about.id, None)
         self.diary.note(code, text, level=level, route=about.route, item_id=item_id, unit_id=unit_id, data=data)

@@ -30,7 +30,7 @@ _TIRED: Final = (
 
 
 def fail(world: TreeWorld, route: MirrorRoute | PushRoute, row: OwnerRow, error: XnatsyncError) -> Result:
-    """Holds an owner, or pauses its server, or its route where our own disk is the matter."""
+    """Hold an owner, or pauses its server, or its route where our own disk is the matter."""
     if isinstance(error, Stopped):
         return Due(LOOK_AGAIN_S, str(error))
     if of_the_ledger(error):
@@ -54,7 +54,7 @@ def fail(world: TreeWorld, route: MirrorRoute | PushRoute, row: OwnerRow, error:
 
 
 def _of_everything(world: TreeWorld, route: MirrorRoute | PushRoute) -> XnatsyncError | None:
-    """Gives what is wrong with all of the tree; None when one thing is the matter.  A push only reads its tree."""
+    """Return what is wrong with all of the tree; None when one thing is the matter.  A push only reads its tree."""
     if isinstance(route, PushRoute):
         return None
     try:
@@ -65,7 +65,7 @@ def _of_everything(world: TreeWorld, route: MirrorRoute | PushRoute) -> Xnatsync
 
 
 def hold_by(world: TreeWorld, row: OwnerRow, troubles: Sequence[Trouble], *, keeps_tries: bool = False) -> None:
-    """Writes down what is in trouble, and holds the owner when a person must act; else lets it go.
+    """Write down what is in trouble, and hold the owner when a person must act; else lets it go.
 
     With `keeps_tries` what failed is not over: a look at the server that came well in between ends no growing waits.
     """

@@ -52,7 +52,7 @@ class Landing:
         self.done = Landed()
 
     def land(self, staged: Iterable[tuple[Fetch, Staged]]) -> None:
-        """Lands everything that comes, and what came before an error, before it goes on upwards.
+        """Land everything that comes, and what came before an error, before it goes on upwards.
 
         While some are brought to the disk and to their places, the next ones are fetched.
         """
@@ -84,7 +84,7 @@ class Landing:
             self.done.size += came
 
     def _keep_old(self, replacing: Sequence[Fetch]) -> frozenset[str]:
-        """Gives what is replaced its second name first: in the trash, announced; an edit beside its place.
+        """Return what is replaced its second name first: in the trash, announced; an edit beside its place.
 
         Gives the paths that may be replaced: not those at which something else lies than a moment ago.
         """
@@ -123,7 +123,7 @@ class Landing:
 
 
 def settle(world: TreeWorld, route: MirrorRoute, paths: Iterable[str]) -> None:
-    """Brings files that are there already to the disk, bytes and names, before anything is built on them.
+    """Bring files that are there already to the disk, bytes and names, before anything is built on them.
 
     An earlier landing may have ended before it did that, or somebody may have written them a moment ago.
     """

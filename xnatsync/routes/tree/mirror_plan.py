@@ -55,7 +55,7 @@ class MirrorPlan:
 
 
 def plan(world: TreeWorld, route: MirrorRoute) -> MirrorPlan:
-    """Plans one route, on a ledger that forgets what is written into it."""
+    """Plan one route, on a ledger that forgets what is written into it."""
     planned = MirrorPlan(route)
     disk = world.disk
     world = replace(world, disk=rehearsed(world.disk))

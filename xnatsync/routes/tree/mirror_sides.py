@@ -40,7 +40,7 @@ class Parts:
 
 
 def look(world: TreeWorld, survey: Survey, number: int, placed: Owner, listing: FileListing | None) -> Parts:
-    """Looks at an owner's part of all three trees and reads what must be read.
+    """Look at an owner's part of all three trees and read what must be read.
 
     `placed` is the owner under the labels its folders have.  Without a listing the owner is gone: a complete inventory
     of its project says so.
@@ -91,7 +91,7 @@ def look(world: TreeWorld, survey: Survey, number: int, placed: Owner, listing: 
 def _server(
     survey: Survey, number: int, placed: Owner, listing: FileListing, parts: Parts
 ) -> tuple[list[ServerFile], bool]:
-    """Puts every listed file in its place; a listing that is shorter than the inventory counted proves no absence."""
+    """Put every listed file in its place; a listing that is shorter than the inventory counted proves no absence."""
     route, wanted = survey.route, survey.wanted[number]
     files: list[ServerFile] = []
     complete = listing.complete
@@ -172,7 +172,7 @@ def _above(path: str) -> Iterator[str]:
 
 
 def _own(route: MirrorRoute, placed: Owner) -> tuple[str | None, tuple[str, ...]]:
-    """Gives where an owner's metadata and its folders lie; none of one whose label can be no folder."""
+    """Return where an owner's metadata and its folders lie; none of one whose label can be no folder."""
     try:
         return route.layout.sidecar(placed), route.layout.folders(placed)
     except HostileName:
@@ -180,7 +180,7 @@ def _own(route: MirrorRoute, placed: Owner) -> tuple[str | None, tuple[str, ...]
 
 
 def _is_of(route: MirrorRoute, placed: Owner, path: str) -> bool:
-    """Tells whether a file that nobody knows lies where this owner's files lie."""
+    """Return whether a file that nobody knows lies where this owner's files lie."""
     place = route.layout.locate(path)
     return place is not None and place.kind is placed.kind
 
@@ -196,7 +196,7 @@ def _base(survey: Survey, number: int, row: VersionRow, *, gone: bool) -> BaseFi
 
 
 def read(world: TreeWorld, route: MirrorRoute, sides: Sides) -> Sides:
-    """Reads the files of the tree that must be read: those that differ from the base in size or time."""
+    """Read the files of the tree that must be read: those that differ from the base in size or time."""
     wanted = frozenset(needs_reading(sides))
     return replace(sides, tree=tuple(_read_some(world, route, sides.tree, wanted))) if wanted else sides
 

@@ -46,7 +46,7 @@ class OwnerStep:
     looks: Counter[int] = field(default_factory=Counter)  # by owner: how often something was suddenly in the way
 
     def step(self, number: int) -> Result:
-        """Brings an owner's part of the tree into agreement; never raises an XnatsyncError."""
+        """Bring an owner's part of the tree into agreement; never raises an XnatsyncError."""
         row = self.world.ledger.owner(number)
         if (held := still_waits(row, self.world.now())) is not None:
             return held
@@ -106,7 +106,7 @@ class OwnerStep:
     # --- what an agreement asks for --------------------------------------------------------------------------------
 
     def _probed(self, row: OwnerRow, owner: Owner, sides: Sides, probe: Sequence[ServerFile]) -> Sides:
-        """Fetches what only its bytes can tell, and goes on as if the server had stated them."""
+        """Fetch what only its bytes can tell, and go on as if the server had stated them."""
         known: dict[str, ServerFile] = {}
         with closing(self._fetcher(row, owner).fetch_all(probe, sides.server)) as came:
             for staged in came:
@@ -115,7 +115,7 @@ class OwnerStep:
         return replace(sides, server=tuple(known.get(file.path, file) for file in sides.server))
 
     def _carry_out(self, row: OwnerRow, owner: Owner, parts: Parts, answer: Agreement) -> list[Trouble]:
-        """Adopts what is there already, then brings what is missing; tells whose places something else had taken."""
+        """Adopt what is there already, then bring what is missing; say whose places something else had taken."""
         world, route = self.world, self.survey.route
         tally = world.tally(route.name)
         settle(world, route, (step.file.path for step in answer.adopt))
@@ -175,7 +175,7 @@ class OwnerStep:
         troubles: list[Trouble],
         refused: list[Trouble],
     ) -> None:
-        """Writes down what agrees, what does not and why."""
+        """Write down what agrees, what does not and why."""
         world, route = self.world, self.survey.route
         troubles = [*troubles, *parts.troubles, *answer.troubles, *refused]
         unread = any(trouble.code == SourceUnreadable.code for trouble in troubles)  # it is looked at again
@@ -209,7 +209,7 @@ class OwnerStep:
 
 
 def listing_of(world: TreeWorld, survey: Survey, listings: Listings, row: OwnerRow, owner: Owner) -> FileListing:
-    """Asks for nothing where nothing is wanted and nothing lies here: then no absence can be concluded from it."""
+    """Ask for nothing where nothing is wanted and nothing lies here: then no absence can be concluded from it."""
     if survey.wanted[row.id] or any(old.label != METADATA for old in world.ledger.living_of(row.id)):
         return listings.take(owner)
     return FileListing(())

@@ -39,7 +39,7 @@ class Survey:
 
 
 def survey(world: TreeWorld, route: MirrorRoute, *, dry: bool = False) -> Survey:
-    """Looks at the server in a few requests and at the whole tree once; a dry one leaves the tree as it is.
+    """Look at the server in a few requests and at the whole tree once; a dry one leaves the tree as it is.
 
     FolderMissing when the tree should hold files and is not the one we know: an unmounted disk.
     """
@@ -58,7 +58,7 @@ def survey(world: TreeWorld, route: MirrorRoute, *, dry: bool = False) -> Survey
 
 
 def check_tree(world: TreeWorld, route: MirrorRoute | PushRoute) -> bool:
-    """Makes sure that the folder is the tree we know; True when it is new and nothing of ours should be there yet.
+    """Make sure that the folder is the tree we know; True when it is new and nothing of ours should be there yet.
 
     A tree may be shared: what another route keeps in the same folder is missed as much as one's own.
     """
@@ -74,7 +74,7 @@ def check_tree(world: TreeWorld, route: MirrorRoute | PushRoute) -> bool:
 
 
 def check_still_there(world: TreeWorld, route: MirrorRoute | PushRoute) -> None:
-    """Raises FolderMissing when the tree went while it was looked at: then nothing that is missing was removed."""
+    """Raise FolderMissing when the tree went while it was looked at: then nothing that is missing was removed."""
     if world.disk.sentinel(route.folder) != SENTINEL:
         raise FolderMissing(
             f"{route.folder} was there just now and is no longer the tree of route {route.name}",
@@ -124,7 +124,7 @@ def _why_due(
     lately: tuple[str, str],
     route: MirrorRoute,
 ) -> str:
-    """Says why an owner is looked at file by file, "" when nothing asks for it."""
+    """Say why an owner is looked at file by file, "" when nothing asks for it."""
     if row.phase != "agreed" or row.agreed_at is None:
         return "new"
     if row.hold is not None:
@@ -141,7 +141,7 @@ def _why_due(
 
 
 def _changed_in_the_tree(world: TreeWorld, route: MirrorRoute, look: TreeLook, found: Survey) -> set[int]:
-    """Compares names, sizes and times with what was agreed; what is in the tree alone belongs to others.
+    """Compare names, sizes and times with what was agreed; what is in the tree alone belongs to others.
 
     Gives the numbers of owners that the server does not show and of whose files some changed.
     """
@@ -157,7 +157,7 @@ def _changed_in_the_tree(world: TreeWorld, route: MirrorRoute, look: TreeLook, f
 
 
 def _gone(world: TreeWorld, route: MirrorRoute, inventories: list[Inventory], found: Survey, touched: set[int]) -> None:
-    """Finds the owners that a complete inventory no longer names, whatever is selected of it now.
+    """Find the owners that a complete inventory no longer names, whatever is selected of it now.
 
     Those that were gone before are looked at again while something of theirs may still be removed, changed here, or
     waits for a person.

@@ -66,7 +66,7 @@ class PushStep:
     survey: PushSurvey
 
     def step(self, number: int) -> Result:
-        """Sends what is missing of one owner; never raises an XnatsyncError."""
+        """Send what is missing of one owner; never raises an XnatsyncError."""
         row = self.world.ledger.owner(number)
         if (held := still_waits(row, self.world.now())) is not None:
             return held
@@ -76,7 +76,7 @@ class PushStep:
             return fail(self.world, self.survey.route, row, error)
 
     def _send(self, row: OwnerRow, owner: Owner) -> Result:
-        """Settles, then decides file by file; a proof by a new listing ends it."""
+        """Settle, then decides file by file; a proof by a new listing ends it."""
         world = self.world
         files = self.survey.files[row.id]
         if (waits := self._unsettled(files)) is not None:
@@ -230,7 +230,7 @@ class PushStep:
         *,
         fetches: bool = True,
     ) -> Sending:
-        """Asks the pure core; where it wants to compare, what lies there is fetched and hashed."""
+        """Ask the pure core; where it wants to compare, what lies there is fetched and hashed."""
         route = self.survey.route
         if base is None and not route.create_resources and file.key not in self.survey.counted[row.id]:
             error = NotThere(
@@ -276,7 +276,7 @@ class PushStep:
         return True
 
     def _is_short(self, row: OwnerRow, key: ResourceKey, listed: _Listed) -> bool:
-        """Tells whether fewer files of a resource are listed than the server counts: then no absence is certain."""
+        """Return whether fewer files of a resource are listed than the server counts: then no absence is certain."""
         counted = self.survey.counted[row.id].get(key)
         many = sum((scan, label) == (key.scan, key.label) for scan, label, _ in listed)
         return counted is not None and many < counted
@@ -300,7 +300,7 @@ class PushStep:
     # --- acting --------------------------------------------------------------------------------------------------
 
     def _put(self, row: OwnerRow, owner: Owner, file: LocalFile, here: Content, *, overwrite: bool) -> None:
-        """Announces the store, does it once, and notes how it ended."""
+        """Announce the store, does it once, and notes how it ended."""
         world, route = self.world, self.survey.route
 
         def act(deed: DeedRow) -> list[XnatsyncError]:
@@ -335,7 +335,7 @@ class PushStep:
         self._agree(row, file, here, base)
 
     def _agree(self, row: OwnerRow, file: LocalFile, here: Content, base: VersionRow | None) -> None:
-        """Writes down that both sides hold the same; who had it first stays so."""
+        """Write down that both sides hold the same; who had it first stays so."""
         world = self.world
         if world.disk.stat(self.survey.route.folder, file.path) != (here.size, here.mtime_ns):
             raise SourceChanged(f"{file.path} changed while it was sent")

@@ -156,7 +156,7 @@ def _unseen(problem: ProblemSeen) -> Trouble:
 
 
 def _why_unnamable(route: PushRoute, path: str) -> str:
-    """Says why a file that lies where things are sent from has a name that is nobody's; "" when it lies elsewhere."""
+    """Say why a file that lies where things are sent from has a name that is nobody's; "" when it lies elsewhere."""
     windows = route.layout.windows
     try:
         check_path(path, windows=windows)
@@ -167,7 +167,7 @@ def _why_unnamable(route: PushRoute, path: str) -> str:
 
 
 def _is_astray(route: PushRoute, path: str) -> bool:
-    """Tells whether somebody may have meant a file for this project that lies where the layout has no place."""
+    """Return whether somebody may have meant a file for this project that lies where the layout has no place."""
     if is_conflict_copy(path):
         return False
     first = route.layout.templates["project"].steps[0]
@@ -194,7 +194,7 @@ def _harmless(part: str, *, windows: bool) -> str:
 def _find_owners(
     world: TreeWorld, found: PushSurvey, inventory: Inventory, fresh: list[tuple[Place, LocalFile]]
 ) -> None:
-    """Gives each file to the owner on the server that has these labels."""
+    """Return each file to the owner on the server that has these labels."""
     route = found.route
     by_label = {_labels(owner): (owner, resources) for owner, resources in inventory.owners.items()}
     by_id = {owner.key: (owner, resources) for owner, resources in inventory.owners.items()}

@@ -32,7 +32,7 @@ class _Rehearsal:
         return self._disk.remembers(root, path, sha256)
 
     def look_tree(self, root: Path, below: Sequence[str] | None = None) -> TreeLook:
-        """Looks where the files are, and tells where they would be."""
+        """Look where the files are, and say where they would be."""
         if not self._renamed:
             return self._disk.look_tree(root, below)
         folders = None if below is None else sorted({place for folder in below for place in self._places(folder)})

@@ -22,7 +22,7 @@ def remove(
     removals: Mapping[int, Sequence[BaseFile]],
     ends: Mapping[int, Callable[[], None]],
 ) -> None:
-    """Moves to the trash what all steps of a run found gone; MaxDelete, and nothing moved, when it is too much."""
+    """Move to the trash what all steps of a run found gone; MaxDelete, and nothing moved, when it is too much."""
     route = survey.route
     many = sum(map(len, removals.values()))
     if many and not max_delete(many, survey.tree_files, route.max_delete):

@@ -36,7 +36,7 @@ class _Move:
 
 
 def follow(world: TreeWorld, found: Survey) -> None:
-    """Renames what can be renamed; notes who lies under older labels, and who has to wait until a place is free."""
+    """Rename what can be renamed; notes who lies under older labels, and who has to wait until a place is free."""
     moves = [*_inherited(world, found), *_renamed(world, found)]
     while moves:
         left = [move for move in moves if not _done(world, found, move)]
@@ -87,7 +87,7 @@ def _renamed(world: TreeWorld, found: Survey) -> list[_Move]:
 
 
 def _inherited(world: TreeWorld, found: Survey) -> list[_Move]:
-    """Finds who is gone from one project and new in another, or gone and there again under the same labels."""
+    """Find who is gone from one project and new in another, or gone and there again under the same labels."""
     gone = {row.id: row for row in (*found.gone, *found.past)}
     by_id: dict[tuple[str, str], OwnerRow] = {}
     by_labels: dict[tuple[str, str, str, str], OwnerRow] = {}
@@ -140,7 +140,7 @@ def _pairs(world: TreeWorld, found: Survey, row: OwnerRow, heir: int, old: Owner
 
 
 def _done(world: TreeWorld, found: Survey, move: _Move) -> bool:
-    """Renames and writes it down; False, and everything as it was, when a place is taken.
+    """Rename and write it down; False, and everything as it was, when a place is taken.
 
     Where that cannot be, or a run that was killed had begun it, the owner waits as it is: nobody else has to.
     """
@@ -187,7 +187,7 @@ def _done(world: TreeWorld, found: Survey, move: _Move) -> bool:
 
 
 def _is_back(world: TreeWorld, folder: Path, source: str, target: str) -> bool:
-    """Moves back what was renamed; False when that is refused too."""
+    """Move back what was renamed; False when that is refused too."""
     try:
         world.disk.rename(folder, source, target)
     except (PlaceTaken, NameHostile, DiskRefused):
@@ -198,7 +198,7 @@ def _is_back(world: TreeWorld, folder: Path, source: str, target: str) -> bool:
 
 
 def _rename(world: TreeWorld, route: str, folder: Path, source: str, target: str, number: int) -> None:
-    """Renames; PlaceTaken also where files of another owner are expected, and somebody took them away."""
+    """Rename; PlaceTaken also where files of another owner are expected, and somebody took them away."""
     if world.ledger.others_below(route, target, number):
         raise PlaceTaken("files of another session, subject or project are expected there")
     world.disk.rename(folder, source, target)
@@ -231,7 +231,7 @@ def _bar(world: TreeWorld, found: Survey) -> None:
 
 
 def _may_lie(found: Survey, owner: Owner) -> bool:
-    """Tells whether an owner's labels can be folders."""
+    """Return whether an owner's labels can be folders."""
     try:
         found.route.layout.folders(owner)
     except HostileName:

@@ -50,7 +50,7 @@ def run(
     patience_s: float,
     on_bug: Callable[[str], None],
 ) -> TreeRun:
-    """Brings a tree into agreement with its projects, as far as can be done now."""
+    """Bring a tree into agreement with its projects, as far as can be done now."""
     done = TreeRun(route)
     hostile: list[XnatsyncError] = []  # told however the run ends
     unselected = 0
@@ -88,7 +88,7 @@ def push(
     patience_s: float,
     on_bug: Callable[[str], None],
 ) -> TreeRun:
-    """Brings to the server what the tree has and it has not, as far as can be done now."""
+    """Bring to the server what the tree has and it has not, as far as can be done now."""
     done = TreeRun(route)
     try:
         found = push_survey(world, route)
@@ -110,7 +110,7 @@ def push(
 
 
 def _step_all(world: TreeWorld, done: TreeRun, dispatcher: Dispatcher, numbers: Sequence[int]) -> bool:
-    """Steps what is due; True when everything came to its end."""
+    """Step what is due; True when everything came to its end."""
     for number in numbers:
         dispatcher.put(("owner", number), 0.0)
     write_down(world, dispatcher)

@@ -20,7 +20,7 @@ from xnatsync.routes.tree.world import TreeWorld
 def bring_metadata(
     world: TreeWorld, route: MirrorRoute, row: OwnerRow, owner: Owner, placed: Owner, parts: Parts
 ) -> list[Trouble]:
-    """Fetches an owner's metadata when they may have changed; tells whose places something else had taken.
+    """Fetch an owner's metadata when they may have changed; say whose places something else had taken.
 
     They are ours to keep current under both policies: the version before goes to the trash.
     """
@@ -57,7 +57,7 @@ def bring_metadata(
 def foresee_metadata(
     world: TreeWorld, route: MirrorRoute, row: OwnerRow, owner: Owner, placed: Owner, parts: Parts
 ) -> Agreement:
-    """Says what bringing them would do; they are asked for only where something lies that they are compared with."""
+    """Say what bringing them would do; they are asked for only where something lies that they are compared with."""
     path = _due(route, row, owner, placed, parts)
     if path is None:
         return Agreement()

@@ -69,5 +69,5 @@ def _over_since(world: TreeWorld, route: MirrorRoute) -> str | None:
 
 
 def _here(world: TreeWorld, route: MirrorRoute) -> set[str]:
-    """Names the routes that keep their trash in this tree."""
+    """Name the routes that keep their trash in this tree."""
     return {route.name, *(name for name, folder in world.folders.items() if folder == route.folder)}

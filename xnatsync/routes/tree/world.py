@@ -21,13 +21,13 @@ class Tally:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, what: str, many: int = 1) -> None:
-        """Counts something: `new`, `restored`, `replaced`, `adopted`, `renamed`, `removed`, `bytes`…"""
+        """Count something: `new`, `restored`, `replaced`, `adopted`, `renamed`, `removed`, `bytes`…"""
         if many:
             with self.lock:
                 self.counts[what] = self.counts.get(what, 0) + many
 
     def __getitem__(self, what: str) -> int:
-        """Gives a count, 0 when nothing was counted."""
+        """Return a count, 0 when nothing was counted."""
         return self.counts.get(what, 0)
 
 

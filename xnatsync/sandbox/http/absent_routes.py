@@ -39,7 +39,7 @@ TEMPLATES: Final = (
 
 
 def attach(routes: Routes, _: Site) -> None:
-    """Adds the routes; longer ones that are there still win."""
+    """Add the routes; longer ones that are there still win."""
     for template in TEMPLATES:
         routes.add(ANY, template, _absent)
 

@@ -13,7 +13,7 @@ from xnatsync.sandbox.model.site import Site
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     door = _Door(site)
     routes.add("GET", "/JSESSION", door.session)
     routes.add("POST", "/JSESSION", door.session)
@@ -32,20 +32,20 @@ class _Door:
     site: Site
 
     def session(self, request: Request, _: Match) -> Response:
-        """Names the session, an anonymous one too: never proof of a login (§2.1, the trap)."""
+        """Name the session, an anonymous one too: never proof of a login (§2.1, the trap)."""
         return text(request.session_id + self._csrf(request))
 
     def leave(self, request: Request, _: Match) -> Response:
-        """Ends the session."""
+        """End the session."""
         self.site.logins.close(request.session_id)
         return Response(200, {"Content-Type": "text/plain;charset=UTF-8"})
 
     def who(self, request: Request, _: Match) -> Response:
-        """Names the user, the guest of an open site too."""
+        """Name the user, the guest of an open site too."""
         return text(f"User '{request.user.login}' is logged in{self._csrf(request)}")
 
     def sign_in(self, request: Request, _: Match) -> Response:
-        """Takes a form with user name and password."""
+        """Take a form with user name and password."""
         fields = dict(
             [*request.query, *parse_qsl(request.body.read().decode("utf-8", "replace"), keep_blank_values=True)]
         )
@@ -70,7 +70,7 @@ class _Tokens:
     site: Site
 
     def serve(self, request: Request, match: Match) -> Response:
-        """Issues, shows, validates and invalidates tokens (§2.3)."""
+        """Issue, shows, validates and invalidates tokens (§2.3)."""
         operation, first, second = (match.values.get(name, "") for name in ("OPERATION", "FIRST", "SECOND"))
         with self.site.lock:
             self._drop_expired()

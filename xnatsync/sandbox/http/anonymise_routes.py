@@ -21,15 +21,15 @@ class _Scripts:
     site: Site
 
     def show_default(self, request: Request, match: Match) -> Response:
-        """Shows the script a new site has."""
+        """Show the script a new site has."""
         return text(anonymise.DEFAULT_SITE_SCRIPT)
 
     def show_site(self, request: Request, match: Match) -> Response:
-        """Shows the site's script."""
+        """Show the site's script."""
         return text(self.site.settings.text(_SITE_SCRIPT) or anonymise.DEFAULT_SITE_SCRIPT)
 
     def put_site(self, request: Request, match: Match) -> Response:
-        """Replaces the site's script."""
+        """Replace the site's script."""
         _admin(request)
         with self.site.lock:
             script = _script(request)
@@ -39,11 +39,11 @@ class _Scripts:
         return Response()
 
     def site_enabled(self, request: Request, match: Match) -> Response:
-        """Tells whether the site's script runs."""
+        """Return whether the site's script runs."""
         return json_answer(self.site.settings.flag(_SITE_FLAG))
 
     def enable_site(self, request: Request, match: Match) -> Response:
-        """Switches the site's script by the query parameter `enable`; `false` in the body alone is refused."""
+        """Switch the site's script by the query parameter `enable`; `false` in the body alone is refused."""
         _admin(request)
         with self.site.lock:
             self.site.settings.update({_SITE_FLAG: _enable(request)})
@@ -51,13 +51,13 @@ class _Scripts:
         return Response()
 
     def show_project(self, request: Request, match: Match) -> Response:
-        """Shows a project's script; 204 while none is enabled."""
+        """Show a project's script; 204 while none is enabled."""
         project = self._project(request, match, "read")
         script = projectscript.script_of(self.site, project.id)
         return text(script) if script else Response(204)
 
     def put_project(self, request: Request, match: Match) -> Response:
-        """Replaces a project's script, which enables it."""
+        """Replace a project's script, which enables it."""
         project = self._project(request, match, "delete")
         with self.site.lock:
             projectscript.store(self.site, project.id, _script(request), request.user.login)
@@ -67,11 +67,11 @@ class _Scripts:
         return Response()
 
     def project_enabled(self, request: Request, match: Match) -> Response:
-        """Tells whether a project's script runs."""
+        """Return whether a project's script runs."""
         return json_answer(self._project(request, match, "read").anonymise)
 
     def enable_project(self, request: Request, match: Match) -> Response:
-        """Switches a project's script."""
+        """Switch a project's script."""
         project = self._project(request, match, "delete")
         with self.site.lock:
             if not projectscript.stored_script(self.site, project.id):
@@ -175,7 +175,7 @@ def _enable(request: Request) -> bool:
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     scripts, project = _Scripts(site), "/xapi/anonymize/projects/{PROJECT_ID}"
     for place in ("/config/edit/image/dicom", "/config/edit/projects/{PROJECT_ID}/image/dicom"):
         routes.add("GET", f"{place}/script", scripts.legacy_script)

@@ -84,7 +84,7 @@ ATTACH: tuple[Callable[[Routes, Site], None], ...] = (
 
 
 def build_routes(site: Site) -> Routes:
-    """Builds the table of routes for a site."""
+    """Build the table of routes for a site."""
     routes = Routes()
     for attach in ATTACH:
         attach(routes, site)

@@ -41,7 +41,7 @@ class ArchiveService:
     site: Site
 
     def post(self, request: Request, match: Match) -> Response:
-        """Archives one session while the client waits, or several in the background."""
+        """Archive one session while the client waits, or several in the background."""
         asked = _read(request)
         rows = [self._row(request, source) for source in asked.sources]
         if not rows:
@@ -103,7 +103,7 @@ class ArchiveService:
         return self.site.settings.text("siteUrl")
 
     def validate(self, request: Request, match: Match) -> Response:
-        """Tells what archiving would meet."""
+        """Say what archiving would meet."""
         asked = _read(request)
         if not asked.sources:
             raise Refusal(404, "Unknown prearchive session.")
@@ -131,7 +131,7 @@ def _read(request: Request) -> _Asked:
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the archive service."""
+    """Add the archive service."""
     service = ArchiveService(site)
     routes.add("POST", "/services/archive", service.post)
     routes.add("POST", "/services/validate-archive", service.validate)

@@ -25,7 +25,7 @@ class AssessorWriter:
     site: Site
 
     def post(self, request: Request, match: Match) -> Response:
-        """Creates an assessor from XML; answers its URL."""
+        """Create an assessor from XML; answer its URL."""
         values = load_values(request)
         with self.site.lock:
             session = self._session(request, match)
@@ -34,7 +34,7 @@ class AssessorWriter:
         return created_at(self.site, f"/data/experiments/{session.id}/assessors/{stored.id}")
 
     def put(self, request: Request, match: Match) -> Response:
-        """Creates (201) or changes (200) an assessor; with `label=` on an existing one it only renames."""
+        """Create (201) or changes (200) an assessor; with `label=` on an existing one it only renames."""
         if match.tail.startswith("/projects/"):
             return put_share(self.site, request, self._find(request, match), match.tail)
         values = load_values(request)
@@ -53,7 +53,7 @@ class AssessorWriter:
         return text(stored.id, 200 if existing is not None else 201)
 
     def delete(self, request: Request, match: Match) -> Response:
-        """Deletes an assessor."""
+        """Delete an assessor."""
         return delete_or_unshare(self.site, request, self._find(request, match), match)
 
     def _store(
@@ -108,7 +108,7 @@ class AssessorWriter:
         return found
 
     def _home(self, session: Experiment, reference: str) -> str:
-        """Finds the project an assessor is made in: that of the URL, where the session is or is shared into."""
+        """Find the project an assessor is made in: that of the URL, where the session is or is shared into."""
         project = find_project(self.site, reference) if reference else None
         return project.id if project is not None and project.id in session.shares else session.project
 

@@ -15,7 +15,7 @@ from xnatsync.sandbox.model.site import Site
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the route."""
+    """Add the route."""
     routes.add("GET", "/services/audit", _Audit(site).get)
 
 

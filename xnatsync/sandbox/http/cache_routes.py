@@ -15,7 +15,7 @@ from xnatsync.sandbox.model.store import UnsafePathError, safe
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     cache = _Cache(site)
     template = "/user/cache/resources/{RESOURCE_ID}/files"
     routes.add("GET", "/user/cache/resources", cache.names)
@@ -28,7 +28,7 @@ def attach(routes: Routes, site: Site) -> None:
 
 
 def cache_path(login: str, resource: str, path: str = "") -> str:
-    """Gives where a user's cached file lies in the store; refuses what would leave the cache."""
+    """Return where a user's cached file lies in the store; refuse what would leave the cache."""
     try:
         return safe(f"cache/users/{login}/{resource}/{path}".rstrip("/"))
     except UnsafePathError as error:
@@ -40,16 +40,16 @@ class _Cache:
     site: Site
 
     def names(self, request: Request, _: Match) -> Response:
-        """Lists the cached resources."""
+        """List the cached resources."""
         found = {path.partition("/")[0] for path, _ in self.site.store.list(f"cache/users/{request.user.login}")}
         return listing_response(request, [{"Name": name} for name in sorted(found)])
 
     def make(self, _request: Request, _match: Match) -> Response:
-        """Makes a resource: it comes to be with its first file."""
+        """Make a resource: it comes to be with its first file."""
         return Response()
 
     def put(self, request: Request, match: Match) -> Response:
-        """Stores files."""
+        """Store files."""
         for name, chunks in receive(request, file_path(match.tail)):
             self.site.store.write(
                 cache_path(request.user.login, match.values["RESOURCE_ID"], name), chunks, digest=False
@@ -57,7 +57,7 @@ class _Cache:
         return Response()
 
     def get(self, request: Request, match: Match) -> Response:
-        """Lists the files, or sends one."""
+        """List the files, or send one."""
         path, resource = file_path(match.tail), match.values["RESOURCE_ID"]
         if path:
             return send_file(
@@ -69,7 +69,7 @@ class _Cache:
         return listing_response(request, rows)
 
     def delete(self, request: Request, match: Match) -> Response:
-        """Removes a file, or all of a resource."""
+        """Remove a file, or all of a resource."""
         path = file_path(match.tail)
         self.site.store.delete(cache_path(request.user.login, match.values["RESOURCE_ID"], path))
         return Response()

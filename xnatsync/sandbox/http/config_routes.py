@@ -17,7 +17,7 @@ _COLUMNS = ("tool", "path", "project", "user", "create_date", "reason", "content
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     shelf = _Shelf(site)
     for root in ("/config", "/projects/{PROJECT_ID}/config"):
         routes.add("GET", root, shelf.tools)
@@ -31,7 +31,7 @@ class _Shelf:
     site: Site
 
     def tools(self, request: Request, match: Match) -> Response:
-        """Lists the tools that keep something here."""
+        """List the tools that keep something here."""
         prefix = f"{self._project(request, match, 'read')}/"
         names = {
             key.removeprefix(prefix).partition("/")[0] for key in self.site.record.configs if key.startswith(prefix)
@@ -39,7 +39,7 @@ class _Shelf:
         return listing_response(request, [{"tool": name} for name in sorted(names)])
 
     def get(self, request: Request, match: Match) -> Response:
-        """Shows a document as a table row, or its bare contents."""
+        """Show a document as a table row, or its bare contents."""
         with self.site.lock:
             key = self._key(request, match, "read")
             if not match.tail.strip("/"):
@@ -66,7 +66,7 @@ class _Shelf:
             return listing_response(request, [row | {"contents": ""} if meta and not contents else row])
 
     def put(self, request: Request, match: Match) -> Response:
-        """Stores a new version, or switches a document on or off."""
+        """Store a new version, or switches a document on or off."""
         status = _status(request.param("status"))
         contents = request.body.read().decode("utf-8", "replace") if request.length != 0 else None
         if contents is not None and request.content_type == "application/json":

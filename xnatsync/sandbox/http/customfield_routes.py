@@ -27,7 +27,7 @@ _Item = Project | Subject | Experiment | Scan
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     fields = _Fields(site)
     for item in _ITEMS:
         routes.add("GET", f"{_ROOT}{item}/fields", fields.show)
@@ -41,14 +41,14 @@ class _Fields:
     site: Site
 
     def show(self, request: Request, match: Match) -> Response:
-        """Shows all fields, or those of `fieldNames`."""
+        """Show all fields, or those of `fieldNames`."""
         names = [name for key, value in request.query if key == "fieldNames" for name in value.split(",")]
         with self.site.lock:
             custom = self._item(request, match, "read")[0].custom
             return json_answer({key: value for key, value in custom.items() if not names or key in names})
 
     def one(self, request: Request, match: Match) -> Response:
-        """Shows one field's value as text."""
+        """Show one field's value as text."""
         with self.site.lock:
             custom = self._item(request, match, "read")[0].custom
             if match.values["FIELD"] not in custom:
@@ -57,7 +57,7 @@ class _Fields:
             return text(value if isinstance(value, str) else json.dumps(value))
 
     def merge(self, request: Request, match: Match) -> Response:
-        """Sets the given fields, keeps the others."""
+        """Set the given fields, keeps the others."""
         wanted = request.json()
         if not isinstance(wanted, dict):
             raise Refusal(400, "A map of fields is expected.")
@@ -68,7 +68,7 @@ class _Fields:
             return json_answer(dict(item.custom))
 
     def delete(self, request: Request, match: Match) -> Response:
-        """Removes one field."""
+        """Remove one field."""
         with self.site.lock:
             item, document = self._item(request, match, "edit")
             if match.values["FIELD"] not in item.custom:
@@ -78,7 +78,7 @@ class _Fields:
             return json_answer(dict(item.custom))
 
     def _item(self, request: Request, match: Match, right: str) -> tuple[_Item, Project | Subject | Experiment]:
-        """Finds the item and what it is kept in.
+        """Find the item and what it is kept in.
 
         What one cannot see is 403 here, there or not; only a scan or an assessor that a readable session does not have
         is 404, and 403 for who may not write.  A share lets one read, never write; a project is its owners' to write.

@@ -17,7 +17,7 @@ _SPACE: Final = "http://nrg.wustl.edu/xnat"
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     stamp = {"timestamp": [str(int(site.started * 1000))]}  # when the list of names was made
     routes.add("GET", _ROOT, _all)
     routes.add("GET", f"{_ROOT}/searchable", _searchable)

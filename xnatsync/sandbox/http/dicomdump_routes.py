@@ -24,7 +24,7 @@ class _Dump:
     site: Site
 
     def get(self, request: Request, match: Match) -> Response:
-        """Shows the header of the first object a source names, or with `summary=true` the values of all of them."""
+        """Show the header of the first object a source names, or with `summary=true` the values of all of them."""
         src = request.param("src").removeprefix("/data")
         if not src.startswith(("/archive/", "/prearchive/")):
             raise Refusal(400, "Missing or invalid src parameter.")
@@ -67,7 +67,7 @@ class _Dump:
 
 
 def _files(session: Experiment, place: dict[str, str], parts: list[str]) -> list[str]:
-    """Gives the paths of the files a source names: one file, one scan, or the whole session."""
+    """Return the paths of the files a source names: one file, one scan, or the whole session."""
     scans = [scan for scan in session.scans.values() if scan.id == place.get("scans", scan.id)]
     if "files" in parts:
         name = "/".join(parts[parts.index("files") + 1 :])
@@ -90,5 +90,5 @@ def _of_scan(scan: Scan) -> list[str]:
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the route."""
+    """Add the route."""
     routes.add("GET", "/services/dicomdump", _Dump(site).get)

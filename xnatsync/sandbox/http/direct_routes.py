@@ -18,7 +18,7 @@ class _Direct:
     site: Site
 
     def list_rows(self, request: Request, match: Match) -> Response:
-        """Lists a page of the sessions the user may see; an empty list means that all have been archived."""
+        """List a page of the sessions the user may see; an empty list means that all have been archived."""
         asked = request.json()
         asked = asked if isinstance(asked, dict) else {}
         page, size = int(asked.get("page", 1)), int(asked.get("size", 50))
@@ -32,11 +32,11 @@ class _Direct:
             return json_answer([described(row) for row in rows[(page - 1) * size : page * size]])
 
     def show(self, request: Request, match: Match) -> Response:
-        """Shows one session."""
+        """Show one session."""
         return json_answer(described(self._find(request, match)))
 
     def trigger(self, request: Request, match: Match) -> Response:
-        """Has a session built and archived now; answers at once."""
+        """Have a session built and archived now; answer at once."""
         with self.site.lock:
             row = self._find(request, match)
             if not self.site.can(request.user, row.project, "edit"):
@@ -52,7 +52,7 @@ class _Direct:
         return Response()
 
     def delete(self, request: Request, match: Match) -> Response:
-        """Removes a session with its files."""
+        """Remove a session with its files."""
         wanted = match.values["ID"]
         with self.site.lock:
             row = next((one for one in self.site.prearchive.directly() if str(one.id) == wanted), None)
@@ -83,7 +83,7 @@ def _fits(row: Row, filters: Mapping[str, object]) -> bool:
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     direct = _Direct(site)
     one = "/xapi/direct-archive/{PROJECT}/{STUDY}/{NAME}"
     routes.add("POST", "/xapi/direct-archive", direct.list_rows)

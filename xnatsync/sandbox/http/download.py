@@ -15,7 +15,7 @@ _KNOWN = {".dcm": "application/dicom", ".xml": "text/xml", ".json": "application
 
 
 def send_file(store: Store, request: Request, path: str, name: str) -> Response:
-    """Answers with a stored file: the whole of it, one range of it (206), or 304; there are no ETags."""
+    """Answer with a stored file: the whole of it, one range of it (206), or 304; there are no ETags."""
     size = store.size(path)
     if size is None:
         raise Refusal(404, "Unable to find file.")
@@ -39,13 +39,13 @@ def send_file(store: Store, request: Request, path: str, name: str) -> Response:
 
 
 def content_type(name: str) -> str:
-    """Tells the media type by the extension."""
+    """Tell the media type by the extension."""
     suffix = "." + name.rpartition(".")[2].lower()
     return _KNOWN.get(suffix) or _TYPES.types_map[True].get(suffix) or "application/octet-stream"
 
 
 def refuse_open_range(request: Request) -> None:
-    """Fails as Restlet does when an open range is asked of generated content, whose size it does not know (§6.5)."""
+    """Fail as Restlet does when an open range is asked of generated content, whose size it does not know (§6.5)."""
     if re.fullmatch(r"bytes=(\d+-|-\d+)", request.headers.get("range", "").replace(" ", "")):
         raise Refusal(500)
 
@@ -86,6 +86,6 @@ def _range(header: str, size: int) -> tuple[int, int] | None:
 
 
 def inner_file(content: Iterator[bytes], name: str) -> Response:
-    """Answers with a member of an archive."""
+    """Answer with a member of an archive."""
     headers = {"Content-Type": content_type(name), "Content-Disposition": f'attachment; filename="{name}";'}
     return Response(200, headers, content)

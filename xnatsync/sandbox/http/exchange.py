@@ -16,7 +16,7 @@ class Body(Protocol):
     """Reads exactly one request's body, chunked or not; raises ConnectionError when the peer is gone before its end."""
 
     def read(self, size: int = -1, /) -> bytes:
-        """Reads up to `size` bytes, all of the rest when negative; b"" at the end."""
+        """Read up to `size` bytes, all of the rest when negative; b"" at the end."""
 
 
 @dataclass(slots=True)
@@ -34,19 +34,19 @@ class Request:
     accepts: Callable[[str], None] = lambda _name: None  # refuses a parameter that the answering module does not know
 
     def param(self, name: str, default: str = "") -> str:
-        """Gives the first value of a query parameter."""
+        """Return the first value of a query parameter."""
         return next((value for key, value in self.query if key == name), default)
 
     def has(self, name: str) -> bool:
-        """Tells whether a query parameter is there at all."""
+        """Return whether a query parameter is there at all."""
         return any(key == name for key, _ in self.query)
 
     def flag(self, name: str) -> bool:
-        """Tells whether a query parameter is true by XNAT's rule: present and not `false` or `0` (§1.11)."""
+        """Return whether a query parameter is true by XNAT's rule: present and not `false` or `0` (§1.11)."""
         return any(value.lower() not in {"false", "0"} for key, value in self.query if key == name)
 
     def flag_unless(self, name: str, default: bool) -> bool:
-        """Gives `flag` when the parameter is there, else the default."""
+        """Return `flag` when the parameter is there, else the default."""
         return self.flag(name) if self.has(name) else default
 
     @property
@@ -55,7 +55,7 @@ class Request:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     def form(self) -> list[tuple[str, str]]:
-        """Gives the parameters of an urlencoded body, then those of the query; reads the body if it is a form."""
+        """Return the parameters of an urlencoded body, then those of the query; read the body if it is a form."""
         fields: list[tuple[str, str]] = []
         if self.content_type == "application/x-www-form-urlencoded":
             fields = parse_qsl(self.body.read().decode("utf-8", "replace"), keep_blank_values=True)
@@ -64,7 +64,7 @@ class Request:
         return [*fields, *self.query]
 
     def json(self) -> object:
-        """Parses a JSON body; refuses what is none with 400."""
+        """Parse a JSON body; refuse what is none with 400."""
         try:
             parsed: object = json.loads(self.body.read() or b"null")
         except ValueError as error:
@@ -108,17 +108,17 @@ class Match:
 
 
 def text(content: str, status: int = 200, kind: str = "text/plain") -> Response:
-    """Answers with text."""
+    """Answer with text."""
     return Response(status, {"Content-Type": f"{kind};charset=UTF-8"}, content.encode())
 
 
 def json_answer(content: object, status: int = 200) -> Response:
-    """Answers with JSON, as the /xapi does."""
+    """Answer with JSON, as the /xapi does."""
     return Response(status, {"Content-Type": "application/json;charset=UTF-8"}, json.dumps(content).encode())
 
 
 def pieces(body: Body, size: int = 1 << 18) -> Iterator[bytes]:
-    """Reads a request body to its end in pieces."""
+    """Read a request body to its end in pieces."""
     while piece := body.read(size):
         yield piece
 
@@ -127,5 +127,5 @@ _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&apos;",
 
 
 def escaped(value: str) -> str:
-    """Escapes a query value or path segment as XNAT does before it stores or compares it (§1.6, §1.7)."""
+    """Escape a query value or path segment as XNAT does before it stores or compares it (§1.6, §1.7)."""
     return value.translate(_ESCAPES)

@@ -31,7 +31,7 @@ _NO_PROJECT = "Submitted experiment record must include the project attribute."
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     writer, assessors = _Writer(site), AssessorWriter(site)
     scoped = "/projects/{PROJECT_ID}/subjects/{SUBJECT_ID}/experiments"
     routes.add("POST", scoped, writer.post)
@@ -55,7 +55,7 @@ class _Writer:
     site: Site
 
     def post(self, request: Request, match: Match) -> Response:
-        """Creates an experiment from XML; answers its URL."""
+        """Create an experiment from XML; answer its URL."""
         values = load_values(request)
         with self.site.lock:
             project_id = self._project_id(match.values.get("PROJECT_ID") or values.fields.get("project", ""))
@@ -69,14 +69,14 @@ class _Writer:
         return created_at(self.site, f"/data/experiments/{stored.id}")
 
     def put(self, request: Request, match: Match) -> Response:
-        """Creates or changes an experiment, then reads its files again if asked to (import.md §6.3)."""
+        """Create or changes an experiment, then read its files again if asked to (import.md §6.3)."""
         answer = self._put(request, match)
         if wants_headers(request) and not request.param("label"):
             read_headers(self.site, request, self._find(request, match))
         return answer
 
     def _put(self, request: Request, match: Match) -> Response:
-        """Creates (201) or changes (200); with `label=` on an existing one it renames and does nothing else."""
+        """Create (201) or changes (200); with `label=` on an existing one it renames and does nothing else."""
         if match.tail.startswith("/projects/"):
             return put_share(self.site, request, self._find(request, match), match.tail)
         values = load_values(request)
@@ -111,7 +111,7 @@ class _Writer:
         return text(stored.id, 200 if existing is not None else 201)
 
     def delete(self, request: Request, match: Match) -> Response:
-        """Deletes an experiment, or takes it out of a project it is shared into."""
+        """Delete an experiment, or take it out of a project it is shared into."""
         return delete_or_unshare(self.site, request, self._find(request, match), match)
 
     def _store(
@@ -158,7 +158,7 @@ class _Writer:
         return stored
 
     def _move(self, request: Request, session: Experiment, reference: str) -> None:
-        """Moves a session to a subject of its project, made if there is none; others are passed over (§20.1)."""
+        """Move a session to a subject of its project, made if there is none; others are passed over (§20.1)."""
         if not reference:
             return
         self._may(request, session, "edit")
@@ -229,7 +229,7 @@ class _Writer:
 
 
 def _names_type(request: Request) -> bool:
-    """Tells whether a request says which type it speaks of; without, it changes nothing (§4.3)."""
+    """Return whether a request says which type it speaks of; without, it changes nothing (§4.3)."""
     return any(key in {"xsiType", "ELEMENT_0"} or (":" in key and "/" in key) for key, _ in request.query) or (
         request.content_type in {"application/x-www-form-urlencoded", "multipart/form-data"}
     )

@@ -26,7 +26,7 @@ _SHOWN: Final = "/data/xnat/"  # how the paths of the archive look from outside
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     export = _Export(site)
     for parent in ("/experiments/{EXPT_ID}", "/projects/{PROJECT_ID}/experiments/{EXPT_ID}"):
         routes.add("GET", f"{parent}/XAR", export.xar)

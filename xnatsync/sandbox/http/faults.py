@@ -53,7 +53,7 @@ class Faults:
         self._lock = threading.Lock()
 
     def add(self, fault: Fault) -> Fault:
-        """Puts a fault in force; the same object later tells how often it was `seen` and `hits`."""
+        """Put a fault in force; the same object later tells how often it was `seen` and `hits`."""
         if fault.kind not in get_args(Kind):
             raise ValueError(f"no such kind of fault: {fault.kind}")
         with self._lock:
@@ -61,13 +61,13 @@ class Faults:
         return fault
 
     def clear(self) -> None:
-        """Lifts all faults."""
+        """Lift all faults."""
         with self._lock:
             self._faults.clear()
             self._loaded.clear()
 
     def strike(self, method: str, target: str) -> list[Fault]:
-        """Gives the faults this request suffers, counting it."""
+        """Return the faults this request suffers, counting it."""
         with self._lock:
             self._reload()
             struck = []

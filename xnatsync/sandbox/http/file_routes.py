@@ -37,7 +37,7 @@ _READ_ONLY = "User account doesn't have permission to modify this session."
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     desk = _Desk(site)
     for parent in PARENTS:
         routes.add("GET", f"{parent}/files", desk.get)
@@ -81,7 +81,7 @@ class _Desk:
     site: Site
 
     def get(self, request: Request, match: Match) -> Response:
-        """Lists files, sends one, or streams an archive of them."""
+        """List files, sends one, or streams an archive of them."""
         asked = negotiated_format(request, FILE_VARIANTS)
         ids = parent_ids(match)
         held = held_for_reading(self.site, request, ids, lambda: _missing(ids))
@@ -106,7 +106,7 @@ class _Desk:
         return listing_response(request, found.rows(entries, locator), title="Files", total=False, described=described)
 
     def put(self, request: Request, match: Match) -> Response:
-        """Stores what the body brings; without the right to edit it stores nothing and says 200 all the same (§6.1)."""
+        """Store what the body brings; without the right to edit it stores nothing and say 200 all the same (§6.1)."""
         site, ids, label = self.site, parent_ids(match), match.values["RESOURCE_ID"]
         attributes = {key: escaped(value) for key, value in request.query}
         with site.lock, model_errors():
@@ -131,7 +131,7 @@ class _Desk:
         return Response(headers={"Content-Type": "text/plain;charset=UTF-8"})
 
     def delete(self, request: Request, match: Match) -> Response:
-        """Deletes every entry whose path begins with the one given: beware of siblings that extend it (§6.6)."""
+        """Delete every entry whose path begins with the one given: beware of siblings that extend it (§6.6)."""
         site, ids = self.site, parent_ids(match)
         with site.lock, model_errors():
             place = place_for_write(site, request.user, ids)
@@ -243,7 +243,7 @@ class _Desk:
 
 
 def single_base(site: Site, ids: Mapping[str, str], held: Held) -> str:
-    """Gives the start of the URIs of one resource's files: the path of its parent by accession IDs (§3.2)."""
+    """Return the start of the URIs of one resource's files: the path of its parent by accession IDs (§3.2)."""
     if "SCAN_ID" not in ids and "ASSESSOR_ID" not in ids and "RECON_ID" not in ids:
         held = replace(held, scan=None, assessor=None, reconstruction=None)  # made of what was asked, not of what it is
     if held.session is not None and "PROJECT_ID" in ids and "SUBJECT_ID" in ids:
@@ -252,7 +252,7 @@ def single_base(site: Site, ids: Mapping[str, str], held: Held) -> str:
 
 
 def multi_base(held: Held) -> str:
-    """Gives the start of a file's URI in a listing over several resources, whatever the request's form (§3.2)."""
+    """Return the start of a file's URI in a listing over several resources, whatever the request's form (§3.2)."""
     return f"/data{_below_data(held)}"
 
 
@@ -270,7 +270,7 @@ def _below_data(held: Held) -> str:
 
 
 def _missing(ids: Mapping[str, str]) -> Refusal:
-    """Gives the answer to a parent that is not there: a flat URL breaks (500, no project to resolve paths in, §3.8)."""
+    """Return the answer to a parent that is not there: a flat URL breaks (500, no project for paths, §3.8)."""
     return Refusal(404 if "PROJECT_ID" in ids or "SUBJECT_ID" in ids else 500)
 
 

@@ -51,7 +51,7 @@ class Gate:
         self._site = site
 
     def admit(self, path: str, headers: Mapping[str, str]) -> Visitor:
-        """Decides about one request by its cookie, its basic credentials and its path."""
+        """Decide about one request by its cookie, its basic credentials and its path."""
         site = self._site
         with site.lock:
             login = site.logins.find(session_cookie(headers), site.clock(), idle_limit(site))
@@ -72,7 +72,7 @@ class Gate:
             return visitor
 
     def sign_in(self, name: str, password: str, before: Login | None) -> Login | None:
-        """Checks credentials and opens a session under a new id; None when they are wrong or the user has too many."""
+        """Check credentials and open a session under a new id; None when they are wrong or the user has too many."""
         site = self._site
         settings, now = site.settings, site.clock()
         user = site.accounts.check(
@@ -93,7 +93,7 @@ class Gate:
         return site.logins.open(user.login, now)
 
     def refused(self) -> Response:
-        """Gives the answer to wrong credentials."""
+        """Return the answer to wrong credentials."""
         failure = self._site.settings.text("uiLoginFailureMessage")
         return Response(401, {**self._challenge(), "Content-Type": "text/plain;charset=UTF-8"}, failure.encode())
 
@@ -140,7 +140,7 @@ _BROWSERS = re.compile("Mozilla|Opera|MSIE|AppleWebKit")
 
 
 def forged(site: Site, request: Request, login: Login | None) -> bool:
-    """Tells whether a browser's write lacks its session's token; other agents are not asked for one (§2.4)."""
+    """Return whether a browser's write lacks its session's token; other agents are not asked for one (§2.4)."""
     agent = request.headers.get("user-agent", "")
     if (
         request.method not in {"POST", "PUT", "DELETE"}
@@ -154,22 +154,22 @@ def forged(site: Site, request: Request, login: Login | None) -> bool:
 
 
 def idle_limit(site: Site) -> float:
-    """Gives how long a session may be idle, in seconds."""
+    """Return how long a session may be idle, in seconds."""
     return site.settings.seconds("sessionTimeout")
 
 
 def cookie(login: Login) -> str:
-    """Writes the session cookie."""
+    """Write the session cookie."""
     return f"JSESSIONID={login.id}; Path=/; HttpOnly"
 
 
 def expiration_cookie(site: Site) -> str:
-    """Writes the clock cookie every response carries, quotes included (§2.2)."""
+    """Write the clock cookie every response carries, quotes included (§2.2)."""
     return f'SESSION_EXPIRATION_TIME="{int(site.clock() * 1000)},{int(idle_limit(site) * 1000)}"; Version=1; Path=/'
 
 
 def session_cookie(headers: Mapping[str, str]) -> str:
-    """Finds the session id a client sent."""
+    """Find the session id a client sent."""
     for part in headers.get("cookie", "").split(";"):
         name, _, value = part.strip().partition("=")
         if name == "JSESSIONID":

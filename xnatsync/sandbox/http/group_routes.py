@@ -24,7 +24,7 @@ _GIVES = {"R": ["read"], "E": ["read", "edit", "create"], "D": ["read", "delete"
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     groups = _Groups(site)
     for path in ("/projects/{PROJECT_ID}/groups", "/projects/{PROJECT_ID}/groups/{GROUP_ID}"):
         routes.add("GET", path, groups.show)
@@ -38,7 +38,7 @@ class _Groups:
     site: Site
 
     def show(self, request: Request, match: Match) -> Response:
-        """Lists the groups of a project, or shows one as a document."""
+        """List the groups of a project, or show one as a document."""
         with self.site.lock:
             project = self._project(request, match, "read")
             if "GROUP_ID" in match.values:
@@ -57,7 +57,7 @@ class _Groups:
         return listing_response(request, rows, title="Projects")
 
     def put(self, request: Request, match: Match) -> Response:
-        """Creates a group or replaces its rights; only who may delete the project may."""
+        """Create a group or replaces its rights; only who may delete the project may."""
         given = dict(request.form())
         name, reference = given.get(_NAME, ""), match.values.get("GROUP_ID") or given.get(_ID, "")
         if not name and not reference:
@@ -80,7 +80,7 @@ class _Groups:
         return Response()
 
     def delete(self, request: Request, match: Match) -> Response:
-        """Removes a group and with it its members; the three usual ones stay."""
+        """Remove a group and with it its members; the three usual ones stay."""
         with self.site.lock:
             project = self._project(request, match, "delete")
             known = self._known(project, match.values["GROUP_ID"])
@@ -113,7 +113,7 @@ def _all(project: Project) -> Iterable[Group]:
 
 
 def _rights(project: Project, given: dict[str, str]) -> dict[str, list[str]]:
-    """Reads the rights of a form: `xnat:mrSessionData_xnat:mrSessionData/project_P_R` and so on (src)."""
+    """Read the rights of a form: `xnat:mrSessionData_xnat:mrSessionData/project_P_R` and so on (src)."""
     rights: dict[str, list[str]] = {}
     for name in given:
         if name in {_NAME, _ID, _TAG, "src"} or ":" not in name:

@@ -15,12 +15,12 @@ _SILENT = frozenset({"triggerPipelines"})  # no pipeline is installed: there is 
 
 
 def wants_headers(request: Request) -> bool:
-    """Tells whether an experiment PUT asks for its files to be read again."""
+    """Return whether an experiment PUT asks for its files to be read again."""
     return request.flag("pullDataFromHeaders") or request.flag("fixScanTypes")
 
 
 def read_headers(site: Site, request: Request, session: Experiment) -> None:
-    """Does what the parameters of a PUT ask for; needs the edit right."""
+    """Do what the parameters of a PUT ask for; needs the edit right."""
     if not site.may(request.user, session, "edit"):
         raise Refusal(403)
     if request.flag("pullDataFromHeaders"):
@@ -34,7 +34,7 @@ class _Pipelines:
     site: Site
 
     def launch(self, request: Request, match: Match) -> Response:
-        """Runs one of the built-in pipelines; others are not installed."""
+        """Run one of the built-in pipelines; others are not installed."""
         project = find_project(self.site, match.values["PROJECT_ID"])
         session = find_experiment(self.site, project.id, match.values["EXPT_ID"]) if project is not None else None
         if project is None or session is None or not self.site.may(request.user, session, "edit"):
@@ -50,5 +50,5 @@ class _Pipelines:
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the legacy pipeline routes."""
+    """Add the legacy pipeline routes."""
     routes.add("POST", "/projects/{PROJECT_ID}/pipelines/{NAME}/experiments/{EXPT_ID}", _Pipelines(site).launch)

@@ -14,7 +14,7 @@ _PATTERN = {"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": 
 
 
 def note_request(site: Site, request: Request, item: Experiment, *, created: bool = False, action: str = "") -> None:
-    """Adds what a request did to the history, under the name it asks for."""
+    """Add what a request did to the history, under the name it asks for."""
     asked = request.param("event_action") or action
     kind, why = request.param("event_type"), request.param("event_reason")
     user: User = request.user
@@ -22,7 +22,7 @@ def note_request(site: Site, request: Request, item: Experiment, *, created: boo
 
 
 def events(site: Site, item: Experiment, request: Request) -> list[dict[str, object]]:
-    """Gives the events of an experiment, those of workflows that clients keep on it among them."""
+    """Return the events of an experiment, those of workflows that clients keep on it among them."""
     shown = [_shown(each, request.param("dateFormat")) for each in item.events]
     return [*shown, *workflow_events(site, item)]
 

@@ -64,7 +64,7 @@ class ImportService:
         self.transactions = transactions
 
     def post(self, request: Request, match: Match) -> Response:
-        """Imports one file; a page instead of an error when `format=html` (import.md §1.5)."""
+        """Import one file; a page instead of an error when `format=html` (import.md §1.5)."""
         asked = _Asked()
         try:
             self._read(request, match, asked)
@@ -100,7 +100,7 @@ class ImportService:
         asked.params |= {key: escaped(value) for key, value in reversed(request.query)}
 
     def _read_parts(self, request: Request, asked: _Asked) -> None:
-        """Reads a form; its file is spooled, for fields may come after it and a second file forbids the first."""
+        """Read a form; its file is spooled, for fields may come after it and a second file forbids the first."""
         for part in read_parts(request):
             if not part.filename:
                 asked.params[part.name] = escaped(part.text().decode("utf-8", "replace"))
@@ -174,7 +174,7 @@ class ImportService:
         order.rules = importing.read_overwrite("delete" if replace else "append", order.rules.overwrite_files)
 
     def _stored_upload(self, request: Request, src: str) -> _Upload:
-        """Finds a file the user has put into the cache before (import.md §1.7)."""
+        """Find a file the user has put into the cache before (import.md §1.7)."""
         parts = src.removeprefix("/data").strip("/").split("/")
         if parts[:3] != ["user", "cache", "resources"] or len(parts) < 6 or parts[4] != "files":
             raise Refusal(400, "src uri is invalid.")
@@ -196,7 +196,7 @@ class ImportService:
         return text("".join(f"{line}\r\n" for line in lines), kind="text/uri-list")
 
     def _later(self, order: Order, handler: str, asked: _Asked) -> Response:
-        """Imports on a worker; the client asks for the outcome by its own transaction id (import.md §1.7)."""
+        """Import on a worker; the client asks for the outcome by its own transaction id (import.md §1.7)."""
         key, upload = order.params["http-session-listener"], asked.uploads[0]
         note = self.transactions.begin(key, order.user.login)
 
@@ -223,7 +223,7 @@ def _result(uri: str) -> str:
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the import service and what tells of asynchronous imports."""
+    """Add the import service and what tells of asynchronous imports."""
     transactions = Transactions(site)
     service = ImportService(site, transactions)
     routes.add("POST", "/services/import", service.post)

@@ -20,7 +20,7 @@ _COLUMNS: Final = ("firstname", "lastname", "institution", "department", "email"
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     people = _Investigators(site)
     routes.add("GET", _ROOT, people.all)
     routes.add("POST", _ROOT, people.create)

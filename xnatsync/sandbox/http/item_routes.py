@@ -27,7 +27,7 @@ _NO_SUBJECT = (
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     items = _Items(site)
     routes.add("GET", "/projects/{PROJECT_ID}", items.project)
     for template in ("/subjects", "/projects/{PROJECT_ID}/subjects"):
@@ -156,7 +156,7 @@ class _Items:
         return session, found
 
     def _project_id(self, match: Match) -> str | None:
-        """Gives the URL's project; an unknown one only means that no label will be found in it (§4.2)."""
+        """Return the URL's project; an unknown one only means that no label will be found in it (§4.2)."""
         if "PROJECT_ID" not in match.values:
             return None
         project = find_project(self.site, match.values["PROJECT_ID"])
@@ -164,7 +164,7 @@ class _Items:
 
 
 def document(site: Site, request: Request, item: Item) -> Response:
-    """Answers with an item in the format asked for."""
+    """Answer with an item in the format asked for."""
     fmt = negotiated_format(request, ITEM_VARIANTS)
     if handler := request.param("handler"):
         raise Refusal(400, f"Invalid handler definition: {handler}")

@@ -28,7 +28,7 @@ _CONTROL = frozenset({"format", "columns", "limit", "offset", "sortBy", "sortOrd
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     lists = _Lists(site)
     routes.add("GET", "/projects", lists.projects)
     for template in ("/subjects", "/projects/{PROJECT_ID}/subjects"):
@@ -44,7 +44,7 @@ def attach(routes: Routes, site: Site) -> None:
 
 
 def resource_parents() -> tuple[str, ...]:
-    """Gives the templates below which resources and files are listed; a project's scans are not among them (§1.4)."""
+    """Return the templates below which resources and files are listed; a project's scans are not among them (§1.4)."""
     sessions = ("/experiments", SCOPED)
     assessors = tuple(f"{each}/{{ASSESSED_ID}}/assessors/{{EXPT_ID}}" for each in sessions)
     return (
@@ -62,7 +62,7 @@ def resource_parents() -> tuple[str, ...]:
 
 
 def query_of(request: Request, root: str, *, pageable: bool = False) -> Query:
-    """Reads columns, filters and paging from a query string; a bad `limit` or `offset` is a 500 (§3.3)."""
+    """Read columns, filters and paging from a query string; a bad `limit` or `offset` is a 500 (§3.3)."""
     paged = pageable and (request.has("limit") or request.has("offset"))
     asked = request.param("columns")
     columns = [name for name in unquote_plus(asked).split(",") if name] if asked != "DEFAULT" else []
@@ -98,7 +98,7 @@ class _Lists:
     site: Site
 
     def projects(self, request: Request, _: Match) -> Response:
-        """Lists projects; some parameters switch to other handlers with rows of their own."""
+        """List projects; some parameters switch to other handlers with rows of their own."""
         negotiated_format(request, LIST_VARIANTS)
         if (other := other_listing(self.site, request)) is not None:
             return other
@@ -107,14 +107,14 @@ class _Lists:
         return answer_query(request, query, lambda: listing.projects(self.site, request.user, query, right))
 
     def subjects(self, request: Request, match: Match) -> Response:
-        """Lists subjects of the site or of a project."""
+        """List subjects of the site or of a project."""
         project = self._project(request, match, what="subjects") if "PROJECT_ID" in match.values else None
         query = query_of(request, "subject", pageable=True)
         where = project.id if project else None
         return answer_query(request, query, lambda: listing.subjects(self.site, request.user, query, where))
 
     def project_experiments(self, request: Request, match: Match) -> Response:
-        """Lists the experiments of a project or a subject; a query that cannot be built gives 200 without a body."""
+        """List the experiments of a project or a subject; a query that cannot be built gives 200 without a body."""
         project = self._project(request, match, what="experiments")
         subject = None
         if "SUBJECT_ID" in match.values:
@@ -136,7 +136,7 @@ class _Lists:
             )
 
     def experiments(self, request: Request, _: Match) -> Response:
-        """Lists experiments of the site."""
+        """List experiments of the site."""
         if request.param("recent"):
             with self.site.lock:
                 rows = recent_rows(self.site, request)
@@ -146,19 +146,19 @@ class _Lists:
         return answer_query(request, query, lambda: listing.experiments(self.site, request.user, query), title)
 
     def scans(self, request: Request, match: Match) -> Response:
-        """Lists the scans of a session; a wrong parent is a 500, and a 404 only below a right subject (§3.8)."""
+        """List the scans of a session; a wrong parent is a 500, and a 404 only below a right subject (§3.8)."""
         session = self._session(request, match, match.values["EXPT_ID"])
         query = query_of(request, "scan")
         return answer_query(request, query, lambda: listing.scans(self.site, session, query))
 
     def assessors(self, request: Request, match: Match) -> Response:
-        """Lists the image assessors of a session."""
+        """List the image assessors of a session."""
         session = self._session(request, match, match.values["ASSESSED_ID"])
         query = query_of(request, "derived")
         return answer_query(request, query, lambda: listing.assessors(self.site, request.user, session, query))
 
     def resources(self, request: Request, match: Match) -> Response:
-        """Lists resources with their stored counts; wrong parents fall through to their own parents (§3.8)."""
+        """List resources with their stored counts; wrong parents fall through to their own parents (§3.8)."""
         negotiated_format(request, LIST_VARIANTS)
         with self.site.lock:
             held = selected(self.site, request.user, parent_ids(match), everything=request.flag("all"))
@@ -168,7 +168,7 @@ class _Lists:
         return listing_response(request, rows, title="Resources", columns=_RESOURCE_COLUMNS)
 
     def _project(self, request: Request, match: Match, *, what: str) -> Project:
-        """Finds the project of the URL; of a protected one a stranger sees the project and nothing in it (§18)."""
+        """Find the project of the URL; of a protected one a stranger sees the project and nothing in it (§18)."""
         with self.site.lock:
             project = find_project(self.site, match.values["PROJECT_ID"])
         if project is None or not self.site.can_see(request.user, project):

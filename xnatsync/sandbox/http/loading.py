@@ -14,7 +14,7 @@ from xnatsync.sandbox.model.writing import Values, from_params, from_xml
 
 @contextmanager
 def model_errors() -> Iterator[None]:
-    """Turns refusals of the model into answers."""
+    """Turn refusals of the model into answers."""
     try:
         yield
     except ModelError as error:
@@ -22,7 +22,7 @@ def model_errors() -> Iterator[None]:
 
 
 def created_at(site: Site, path: str) -> Response:
-    """Answers to a POST into a list with the address of what was made, in the body and in `Location`."""
+    """Answer to a POST into a list with the address of what was made, in the body and in `Location`."""
     url = f"{site.settings.text('siteUrl')}{path}"
     answer = text(url)
     answer.headers["Location"] = url
@@ -30,7 +30,7 @@ def created_at(site: Site, path: str) -> Response:
 
 
 def load_values(request: Request, root: str = "") -> Values:
-    """Reads the body, if there is one XNAT looks at, and puts the query on top.
+    """Read the body, if there is one XNAT looks at, and put the query on top.
 
     A chunked XML body is ignored: XNAT asks for the length before it looks (import.md §6.4).
     """

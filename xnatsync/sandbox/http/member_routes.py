@@ -14,7 +14,7 @@ from xnatsync.sandbox.model.site import Site
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     table = _Table(site)
     routes.add("GET", "/users", table.everybody)
     routes.add("GET", "/projects/{PROJECT_ID}/users", table.show)
@@ -31,7 +31,7 @@ class _Table:
     site: Site
 
     def everybody(self, request: Request, _: Match) -> Response:
-        """Lists the users of the site; to administrators alone where the site restricts it."""
+        """List the users of the site; to administrators alone where the site restricts it."""
         if self.site.settings.flag("restrictUserListAccessToAdmins") and not request.user.admin:
             raise Refusal(403)
         rows = [
@@ -48,18 +48,18 @@ class _Table:
         return listing_response(request, rows)
 
     def favorites(self, request: Request, match: Match) -> Response:
-        """Lists what the caller marked of a type."""
+        """List what the caller marked of a type."""
         kind = match.values["DATA_TYPE"]
         marked = [each.partition("/") for each in request.user.favorites]
         rows = [{"id": name, "datatype": of} for of, _, name in marked if of.lower() == kind.lower()]
         return listing_response(request, rows, columns=("id", "datatype"), title="User Favorites")
 
     def mark(self, request: Request, match: Match) -> Response:
-        """Marks a thing for the caller, again too."""
+        """Mark a thing for the caller, again too."""
         return self._mark(request, match, marked=True)
 
     def unmark(self, request: Request, match: Match) -> Response:
-        """Takes the mark off."""
+        """Take the mark off."""
         return self._mark(request, match, marked=False)
 
     def _mark(self, request: Request, match: Match, *, marked: bool) -> Response:
@@ -71,17 +71,17 @@ class _Table:
         return Response()
 
     def show(self, request: Request, match: Match) -> Response:
-        """Lists the users of a project."""
+        """List the users of a project."""
         with self.site.lock:
             project = self._project(request, match, "read")
             return listing_response(request, member_rows(self.site, project), title="Projects")
 
     def put(self, request: Request, match: Match) -> Response:
-        """Puts users into a group; to somebody unknown XNAT sends an invitation, here nothing happens."""
+        """Put users into a group; to somebody unknown XNAT sends an invitation, here nothing happens."""
         return self._change(request, match, join=True)
 
     def delete(self, request: Request, match: Match) -> Response:
-        """Takes users out of a group."""
+        """Take users out of a group."""
         return self._change(request, match, join=False)
 
     def _change(self, request: Request, match: Match, *, join: bool) -> Response:

@@ -23,7 +23,7 @@ class Part:
     chunks: Iterator[bytes] = field(repr=False)
 
     def text(self) -> bytes:
-        """Reads the whole content."""
+        """Read the whole content."""
         return b"".join(self.chunks)
 
 
@@ -65,7 +65,7 @@ class _Events:
 
 
 def read_parts(request: Request) -> Iterator[Part]:
-    """Gives the parts of a multipart body in order; one that is none, or ends too early, is refused."""
+    """Return the parts of a multipart body in order; one that is none, or ends too early, is refused."""
     boundary = re.search(r'boundary="?([^";,]+)"?', request.headers.get("content-type", ""))
     if boundary is None:
         raise Refusal(500, "the request was rejected because no multipart boundary was found")

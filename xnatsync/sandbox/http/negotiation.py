@@ -17,7 +17,7 @@ _ALIASES = {"application/xml": "text/xml"}
 
 
 def negotiated_format(request: Request, variants: Sequence[str]) -> str:
-    """Gives the format asked for ("json", "xml", "csv", ...); raises 406 when `Accept` fits no variant at all.
+    """Return the format asked for ("json", "xml", "csv", ...); raise 406 when `Accept` fits no variant at all.
 
     The order is XNAT's: the header is matched against the resource's variants first, so that a wrong `Accept` is
     refused even with a good `format=`; only then does `format=` override the variant.
@@ -40,7 +40,7 @@ def listing_response(
     extra: Mapping[str, object] | None = None,
     sort: bool = True,
 ) -> Response:
-    """Answers with a table in the format asked for, sorted when `sortBy` asks for it; streamed, without a length.
+    """Answer with a table in the format asked for, sorted when `sortBy` asks for it; streamed, without a length.
 
     A format no table has (`format=zip`, ...) has no representation: 404 (hierarchy.md §1.15).
     """

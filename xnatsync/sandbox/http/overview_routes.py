@@ -15,7 +15,7 @@ _LEVELS = {"owner": "Owners", "member": "Members", "collaborator": "Collaborator
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     views = _Overviews(site)
     routes.add("GET", "/xapi/access/projects", views.access)
     for template in ("/scanners", "/archive/scanners"):
@@ -29,7 +29,7 @@ class _Overviews:
     site: Site
 
     def access(self, request: Request, _: Match) -> Response:
-        """Tells the caller's role in each project they may read."""
+        """Tell the caller's role in each project they may read."""
         with self.site.lock:
             rows = [
                 {"ID": each.id, "name": each.name, "role": _LEVELS.get(each.members.get(request.user.login, ""), "")}
@@ -39,13 +39,13 @@ class _Overviews:
         return json_answer(rows)
 
     def scanners(self, request: Request, _: Match) -> Response:
-        """Lists the scanners that made the sessions the caller may read."""
+        """List the scanners that made the sessions the caller may read."""
         with self.site.lock:
             names = {item.fields.get("scanner", "") for item in self._sessions(request)}
         return listing_response(request, [{"scanner": name} for name in sorted(names) if name])
 
     def scan_types(self, request: Request, _: Match) -> Response:
-        """Lists the scan types in the sessions the caller may read."""
+        """List the scan types in the sessions the caller may read."""
         with self.site.lock:
             names = {scan.fields.get("type", "") for item in self._sessions(request) for scan in item.scans.values()}
         return listing_response(request, [{"type": name} for name in sorted(names) if name])

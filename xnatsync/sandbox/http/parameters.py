@@ -75,21 +75,21 @@ _SOMEWHERE = frozenset().union(*(_KNOWN[module] for module in ITEMS)) - {"subjec
 
 
 def understood(module: str, method: str, name: str) -> bool:
-    """Tells whether the module that answers a write knows a parameter of this name."""
+    """Return whether the module that answers a write knows a parameter of this name."""
     if name in _KNOWN.get(module, WITHOUT_EFFECT) or (module in PATHS and "/" in name):
         return True
     return module in ITEMS and method != "DELETE" and name not in _SOMEWHERE
 
 
 def only(request: Request, names: frozenset[str] = WITHOUT_EFFECT) -> None:
-    """Refuses a write with any parameter but these."""
+    """Refuse a write with any parameter but these."""
     for name, _ in request.query:
         if name not in names:
             raise Refusal(400, f"This request has no parameter {name}.")
 
 
 def check_parameters(request: Request, module: str) -> None:
-    """Refuses a write with a parameter that its module does not know: in the query now, in a form when it is read."""
+    """Refuse a write with a parameter that its module does not know: in the query now, in a form when it is read."""
     if request.method not in _WRITES:
         return
 

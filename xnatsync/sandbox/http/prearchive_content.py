@@ -27,7 +27,7 @@ _NO_DOCUMENT = (
 
 
 def session(site: Site, request: Request, row: Row, tail: str) -> Response:
-    """Answers a GET on a session or below it."""
+    """Answer a GET on a session or below it."""
     parts = [unquote(part) for part in tail.strip("/").split("/") if part]
     if not parts:
         return _whole(site, request, row)
@@ -49,7 +49,7 @@ def session(site: Site, request: Request, row: Row, tail: str) -> Response:
 
 
 def built(site: Site, row: Row) -> Experiment | None:
-    """Gives the session's document if it has one."""
+    """Return the session's document if it has one."""
     if not row.built:
         return None
     try:
@@ -84,7 +84,7 @@ def _whole(site: Site, request: Request, row: Row) -> Response:
 
 
 def _zipped(site: Site, row: Row) -> Iterator[bytes]:
-    """Gives the session's folder as a zip, file by file."""
+    """Return the session's folder as a zip, file by file."""
 
     class Tail(io.RawIOBase):
         def __init__(self) -> None:
@@ -183,7 +183,7 @@ def _files(site: Site, request: Request, row: Row, resource: Resource | None, pl
 
 
 def delete_scan(site: Site, row: Row, scan_id: str) -> None:
-    """Removes a scan from a session, with its files (§2.4)."""
+    """Remove a scan from a session, with its files (§2.4)."""
     document = built(site, row)
     scan = document.scans.get(scan_id) if document is not None else None
     if document is None or scan is None:

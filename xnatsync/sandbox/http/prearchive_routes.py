@@ -56,7 +56,7 @@ class Prearchive:
     # -- listings ------------------------------------------------------------------------------------------------------
 
     def list_rows(self, request: Request, match: Match) -> Response:
-        """Lists rows: all that the user may edit, or those of named projects (§2.1)."""
+        """List rows: all that the user may edit, or those of named projects (§2.1)."""
         projects: list[str] | None = None
         if "PROJECTS" in match.values:
             projects = [self._readable(request, name) for name in match.values["PROJECTS"].split(",")]
@@ -78,7 +78,7 @@ class Prearchive:
         return project.id
 
     def rescan(self, request: Request, match: Match) -> Response:
-        """Looks for sessions on disk that have no row."""
+        """Look for sessions on disk that have no row."""
         if not request.user.admin:
             raise Refusal(403)
         recovery.rescan(self.site)
@@ -87,7 +87,7 @@ class Prearchive:
     # -- one session ---------------------------------------------------------------------------------------------------
 
     def find(self, request: Request, match: Match, *, unassigned: bool = False) -> Row:
-        """Finds a session and checks that the user may see it; any access needs the edit right (§2.3)."""
+        """Find a session and checks that the user may see it; any access needs the edit right (§2.3)."""
         name, stamp, folder = (unquote(match.values[part]) for part in ("PROJECT", "TIMESTAMP", "FOLDER"))
         project = find_project(self.site, name)
         if name != UNASSIGNED and project is None:
@@ -102,11 +102,11 @@ class Prearchive:
         return row
 
     def get(self, request: Request, match: Match) -> Response:
-        """Shows a session: its document by default, its row as json, its folder as zip."""
+        """Show a session: its document by default, its row as json, its folder as zip."""
         return prearchive_content.session(self.site, request, self.find(request, match), match.tail)
 
     def delete(self, request: Request, match: Match) -> Response:
-        """Deletes a session, or one scan of it."""
+        """Delete a session, or one scan of it."""
         row = self.find(request, match)
         if match.tail.startswith("/scans/"):
             prearchive_content.delete_scan(self.site, row, unquote(match.tail.split("/")[2]))
@@ -115,7 +115,7 @@ class Prearchive:
         return text("")
 
     def post(self, request: Request, match: Match) -> Response:
-        """Acts on a session (§2.3)."""
+        """Act on a session (§2.3)."""
         row = self.find(request, match, unassigned=True)
         params = _params(request)
         action = params.get("action", "")
@@ -179,7 +179,7 @@ class Prearchive:
     # -- batches -------------------------------------------------------------------------------------------------------
 
     def batch_move(self, request: Request, match: Match) -> Response:
-        """Queues moves."""
+        """Queue moves."""
         fields = request.form()
         wanted = next((value for key, value in fields if key == "newProject"), "")
         project = find_project(self.site, wanted)
@@ -191,12 +191,12 @@ class Prearchive:
         return self._queue(request, rows, "QUEUED_MOVING", lambda row: operations.move(self.site, row, project.id))
 
     def batch_delete(self, request: Request, match: Match) -> Response:
-        """Queues deletions."""
+        """Queue deletions."""
         rows = self._sources(request, request.form())
         return self._queue(request, rows, "QUEUED_DELETING", lambda row: operations.delete(self.site, row))
 
     def batch_rebuild(self, request: Request, match: Match) -> Response:
-        """Queues builds; this does not go on to the archive (§2.7)."""
+        """Queue builds; this does not go on to the archive (§2.7)."""
         fields = request.form()
         rows = self._sources(request, fields)
         if any(key == "overrideLock" and value == "true" for key, value in fields):
@@ -221,7 +221,7 @@ class Prearchive:
 
 
 def source_row(site: Site, request: Request, src: str) -> Row:
-    """Finds the session a `src` names, for someone who may edit it (§2.5, §2.7)."""
+    """Find the session a `src` names, for someone who may edit it (§2.5, §2.7)."""
     parts = src.removeprefix("/data").removeprefix("/REST").strip("/").split("/")
     if len(parts) != 5 or parts[:2] != ["prearchive", "projects"]:
         raise Refusal(400, f"Invalid src URI ({src})")
@@ -235,7 +235,7 @@ def source_row(site: Site, request: Request, src: str) -> Row:
 
 
 def _params(request: Request) -> dict[str, str]:
-    """Gives the parameters of an action: a JSON body, a form, the query on top."""
+    """Return the parameters of an action: a JSON body, a form, the query on top."""
     found: dict[str, str] = {}
     if request.content_type == "application/json":
         try:
@@ -258,7 +258,7 @@ def _uri(uri: str, status: int = 200) -> Response:
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the prearchive's routes."""
+    """Add the prearchive's routes."""
     handlers = Prearchive(site)
     session = "/prearchive/projects/{PROJECT}/{TIMESTAMP}/{FOLDER}"
     routes.add("GET", "/prearchive", handlers.list_rows)
@@ -273,7 +273,7 @@ def attach(routes: Routes, site: Site) -> None:
 
 
 def archived_in_time(site: Site, row: Row, job: Future[Experiment]) -> Experiment:
-    """Waits for an archive as long as the site allows; it goes on when nobody waits any more (§2.5)."""
+    """Wait for an archive as long as the site allows; it goes on when nobody waits any more (§2.5)."""
     try:
         return job.result(site.settings.number("sessionArchiveTimeoutInterval"))
     except ModelError as error:

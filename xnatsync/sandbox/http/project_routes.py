@@ -22,7 +22,7 @@ _ACCESS = ("private", "protected", "public")
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     writer = _Writer(site)
     routes.add("POST", "/projects", writer.post)
     routes.add("PUT", "/projects/{PROJECT_ID}", writer.put)
@@ -41,7 +41,7 @@ class _Writer:
     site: Site
 
     def post(self, request: Request, _: Match) -> Response:
-        """Creates a project from XML; answers its URL."""
+        """Create a project from XML; answer its URL."""
         values = load_values(request, "xnat:projectData")
         project_id = values.fields.get("ID", "")
         if not project_id:
@@ -53,7 +53,7 @@ class _Writer:
         return created_at(self.site, f"/data/projects/{project_id}")
 
     def put(self, request: Request, match: Match) -> Response:
-        """Creates or changes a project."""
+        """Create or changes a project."""
         project_id = match.values["PROJECT_ID"]
         with self.site.lock:
             known = find_project(self.site, project_id)
@@ -71,7 +71,7 @@ class _Writer:
         return Response()
 
     def delete(self, request: Request, match: Match) -> Response:
-        """Deletes a project with everything it owns."""
+        """Delete a project with everything it owns."""
         if match.tail.strip("/"):
             raise Refusal(400, f"Unsupported path {match.tail}")
         with self.site.lock, model_errors():
@@ -84,7 +84,7 @@ class _Writer:
         return Response()
 
     def show_accessibility(self, request: Request, match: Match) -> Response:
-        """Tells how visible a project is."""
+        """Say how visible a project is."""
         with self.site.lock:
             project = find_project(self.site, match.values["PROJECT_ID"])
             if project is None or not self.site.can_see(request.user, project):
@@ -92,7 +92,7 @@ class _Writer:
             return text(project.accessibility)
 
     def put_accessibility(self, request: Request, match: Match) -> Response:
-        """Changes how visible a project is."""
+        """Change how visible a project is."""
         only(request)
         level = match.values["LEVEL"]
         with self.site.lock:
@@ -103,7 +103,7 @@ class _Writer:
         return Response()
 
     def show_setting(self, request: Request, match: Match) -> Response:
-        """Tells a setting as bare text."""
+        """Tell a setting as bare text."""
         name = request.path.rstrip("/").rpartition("/")[2]
         with self.site.lock:
             project = self._project(request, match)
@@ -140,7 +140,7 @@ class _Writer:
         project.accessibility = level
 
     def put_setting(self, request: Request, match: Match) -> Response:
-        """Changes a setting: `/prearchive_code/4` (import.md §2.8)."""
+        """Change a setting: `/prearchive_code/4` (import.md §2.8)."""
         only(request)
         name, value = request.path.rstrip("/").split("/")[-2], match.values["VALUE"]
         with self.site.lock:

@@ -17,7 +17,7 @@ _RIGHTS = frozenset({"read", "create", "edit", "delete"})
 
 
 def other_listing(site: Site, request: Request) -> Response | None:
-    """Answers by the strongest handler that the parameters choose; None = the default one."""
+    """Answer by the strongest handler that the parameters choose; None = the default one."""
     with site.lock:
         if request.flag("creatableTypes"):
             return listing_response(request, _creatable(site, request))

@@ -11,7 +11,7 @@ _DAY = 86400.0
 
 
 def recent_rows(site: Site, request: Request) -> list[dict[str, str]]:
-    """Gives the rows, the latest first; `limit` is honoured."""
+    """Return the rows, the latest first; `limit` is honoured."""
     try:
         since = time_text(site.clock() - float(request.param("recent") or 60) * _DAY)
         limit = int(request.param("limit") or 60)

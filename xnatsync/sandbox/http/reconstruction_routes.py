@@ -22,7 +22,7 @@ _NOT_FOUND = "Unable to find the specified reconstruction."
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     shelf = _Shelf(site)
     for parent in ("/experiments/{EXPT_ID}", "/projects/{PROJECT_ID}/subjects/{SUBJECT_ID}/experiments/{EXPT_ID}"):
         routes.add("GET", f"{parent}/reconstructions", shelf.list)
@@ -39,7 +39,7 @@ class _Shelf:
     site: Site
 
     def list(self, request: Request, match: Match) -> Response:
-        """Lists the reconstructions of a session."""
+        """List the reconstructions of a session."""
         with self.site.lock:
             session = self._session(request, match)
             if session is None:
@@ -48,7 +48,7 @@ class _Shelf:
         return answer_query(request, query, lambda: listing.reconstructions(self.site, session, query))
 
     def put(self, request: Request, match: Match) -> Response:
-        """Creates or changes one: 200 with an empty body both times; a given ID beats that of the URL."""
+        """Create or changes one: 200 with an empty body both times; a given ID beats that of the URL."""
         if match.tail.strip("/"):
             raise Refusal(400)
         values = load_values(request, RECONSTRUCTION)
@@ -66,14 +66,14 @@ class _Shelf:
         return Response()
 
     def get(self, request: Request, match: Match) -> Response:
-        """Shows one."""
+        """Show one."""
         with self.site.lock:
             session, made = self._made(request, match)
             item = reconstruction_item(made, session.id)
         return document(self.site, request, item)
 
     def delete(self, request: Request, match: Match) -> Response:
-        """Deletes one; its files go with any value of `removeFiles`."""
+        """Delete one; its files go with any value of `removeFiles`."""
         if match.tail.strip("/"):
             raise Refusal(400)
         with self.site.lock:
@@ -91,7 +91,7 @@ class _Shelf:
         return session if found else None
 
     def _made(self, request: Request, match: Match) -> tuple[Experiment, Scan]:
-        """Finds one by its ID in the whole site: the session of the URL is not checked (§19)."""
+        """Find one by its ID in the whole site: the session of the URL is not checked (§19)."""
         identifier = unquote(match.values["RECON_ID"])
         for session in self.site.experiments.values():
             if identifier in session.reconstructions and self.site.can_read(request.user, session):

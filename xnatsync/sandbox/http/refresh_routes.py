@@ -23,7 +23,7 @@ _URI = re.compile(
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     service = _Refresh(site)
     routes.add("POST", "/services/refresh/catalog", service.post)
     for method in ("PUT", "POST"):
@@ -36,7 +36,7 @@ class _Refresh:
     site: Site
 
     def post(self, request: Request, _: Match) -> Response:
-        """Refreshes the catalogues of `resource`, given in query or form (T:`TestFileMitigation`)."""
+        """Refresh the catalogues of `resource`, given in query or form (T:`TestFileMitigation`)."""
         fields = request.form()
         wanted = _known(name for key, value in fields if key == "options" for name in value.split(","))
         wanted |= {key for key, value in fields if key in _OPERATIONS and value.lower() in {"true", "1"}}
@@ -47,7 +47,7 @@ class _Refresh:
         return Response()
 
     def xapi(self, request: Request, match: Match) -> Response:
-        """Refreshes the catalogues of a JSON list of URIs."""
+        """Refresh the catalogues of a JSON list of URIs."""
         uris = request.json()
         if not isinstance(uris, list):
             raise Refusal(400, "A list of resources is expected.")
@@ -58,7 +58,7 @@ class _Refresh:
         return Response()
 
     def _operations(self, wanted: set[str]) -> set[str]:
-        """Gives what to do: all when nothing is named, checksums then only if the site wants them."""
+        """Return what to do: all when nothing is named, checksums then only if the site wants them."""
         if wanted:
             return wanted
         return _OPERATIONS if self.site.settings.flag("checksums") else _OPERATIONS - {"checksum"}

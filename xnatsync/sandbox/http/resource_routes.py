@@ -34,7 +34,7 @@ RESOURCE_PARENTS = (*PARENTS, "/projects/{PROJECT_ID}/experiments/{EXPT_ID}")
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     shelf = _Shelf(site)
     for parent in RESOURCE_PARENTS:
         routes.add("POST", f"{parent}/resources", shelf.post)
@@ -46,7 +46,7 @@ def attach(routes: Routes, site: Site) -> None:
 
 
 def parent_ids(match: Match) -> Mapping[str, str]:
-    """Gives the ids of a resource or file URL; here, and only here, XNAT decodes the scan's (hierarchy.md §1.6)."""
+    """Return the ids of a resource or file URL; here, and only here, XNAT decodes the scan's (hierarchy.md §1.6)."""
     ids = dict(match.values)
     if "SCAN_ID" in ids:
         ids["SCAN_ID"] = unquote(ids["SCAN_ID"])
@@ -58,7 +58,7 @@ def parent_ids(match: Match) -> Mapping[str, str]:
 def held_for_reading(
     site: Site, request: Request, ids: Mapping[str, str], missing: Callable[[], Refusal]
 ) -> list[Held]:
-    """Gives the resources a URL means; HEAD, which counts as a write, must mean one parent (hierarchy.md §1.13)."""
+    """Return the resources a URL means; HEAD, which counts as a write, must mean one parent (hierarchy.md §1.13)."""
     with site.lock, model_errors():
         if request.method == "HEAD":
             place_for_write(site, request.user, ids)
@@ -73,7 +73,7 @@ class _Shelf:
     site: Site
 
     def post(self, request: Request, match: Match) -> Response:
-        """Creates a resource described by parameters or XML; answers its URL."""
+        """Create a resource described by parameters or XML; answer its URL."""
         values = load_values(request, "xnat:resourceCatalog")
         label = values.fields.get("label", "") or request.param("label")
         if not label:
@@ -82,14 +82,14 @@ class _Shelf:
         return created_at(self.site, f"{request.path.rstrip('/')}/{label}")
 
     def put(self, request: Request, match: Match) -> Response:
-        """Creates a resource: 200 with an empty body; one that exists is not touched (409)."""
+        """Create a resource: 200 with an empty body; one that exists is not touched (409)."""
         self._no_file_path(match)
         attributes = {key: escaped(value) for key, value in request.query}
         self._create(request, match, match.values["RESOURCE_ID"], attributes)
         return Response()
 
     def get(self, request: Request, match: Match) -> Response:
-        """Shows the catalogue as XML, whatever `format=` says."""
+        """Show the catalogue as XML, whatever `format=` says."""
         self._no_file_path(match)
         negotiated_format(request, CATALOG_VARIANTS)
         found = held_for_reading(self.site, request, parent_ids(match), lambda: Refusal(404))
@@ -108,7 +108,7 @@ class _Shelf:
             )
 
     def delete(self, request: Request, match: Match) -> Response:
-        """Deletes a resource with its files; one that does not exist is no error (§5.1)."""
+        """Delete a resource with its files; one that does not exist is no error (§5.1)."""
         self._no_file_path(match)
         with self.site.lock, model_errors():
             place = place_for_write(self.site, request.user, parent_ids(match))

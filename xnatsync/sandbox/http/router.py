@@ -46,7 +46,7 @@ class Routes:
         self._exact = _Node()
 
     def add(self, method: str, template: str, handler: Handler) -> None:
-        """Adds one method of one template; GET answers HEAD too; a later call for the same pair replaces the former."""
+        """Add one method of one template; GET answers HEAD too; a later call for the same pair replaces the former."""
         exact = template == "/" or template.split("/")[1] in {"xapi", "app", "schemas"}
         node = self._exact if exact else self._prefix
         names: list[str] = []
@@ -61,7 +61,7 @@ class Routes:
         node.leaf.handlers[method] = handler
 
     def find(self, method: str, path: str) -> Found | None:
-        """Finds the route of a raw path."""
+        """Find the route of a raw path."""
         segments = path.split("/")[1:]
         if segments[0] in {"data", "REST"}:
             segments = segments[1:]
@@ -83,7 +83,7 @@ _Best = tuple[_Leaf, list[str], int]
 
 
 def _longest(node: _Node, segments: list[str], at: int, values: list[str], *, exact: bool = False) -> _Best | None:
-    """Gives the leaf that uses most segments; a literal segment beats a variable where both reach as far."""
+    """Return the leaf that uses most segments; a literal segment beats a variable where both reach as far."""
     best: _Best | None = None
     if node.leaf is not None and (not exact or at == len(segments)):
         best = (node.leaf, list(values), at)

@@ -26,7 +26,7 @@ _ROOT = "xnat:imageScanData"
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     writer = _Writer(site)
     for parent in ("/experiments/{EXPT_ID}", "/projects/{PROJECT_ID}/subjects/{SUBJECT_ID}/experiments/{EXPT_ID}"):
         routes.add("POST", f"{parent}/scans", writer.put)
@@ -40,7 +40,7 @@ class _Writer:
     site: Site
 
     def put(self, request: Request, match: Match) -> Response:
-        """Creates or changes a scan: 200 with an empty body both times."""
+        """Create or changes a scan: 200 with an empty body both times."""
         if match.tail.startswith("/projects/"):
             return self._share(request, match)
         values = load_values(request, _ROOT)
@@ -58,7 +58,7 @@ class _Writer:
         return Response()
 
     def delete(self, request: Request, match: Match) -> Response:
-        """Deletes a scan and its folder."""
+        """Delete a scan and its folder."""
         with self.site.lock:
             session = self._session(request, match)
             scan = self._scan(session, match)

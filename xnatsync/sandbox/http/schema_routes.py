@@ -9,7 +9,7 @@ from xnatsync.sandbox.model.site import Site
 
 
 def attach(routes: Routes, _: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     routes.add("GET", "/xapi/schemas", _names)
     routes.add("GET", "/xapi/schemas/{SCHEMA}", _document)
     routes.add("GET", "/schemas/{FOLDER}/{SCHEMA}", _document)
@@ -19,7 +19,7 @@ def attach(routes: Routes, _: Site) -> None:
 
 
 def _names(_request: Request, _match: Match) -> Response:
-    """Lists the schemas; a client reads `/xapi/schemas/{name}` for each."""
+    """List the schemas; a client reads `/xapi/schemas/{name}` for each."""
     return json_answer(list(SCHEMAS))
 
 
@@ -28,7 +28,7 @@ def _named(name: str) -> Handler:
 
 
 def _document(_: Request, match: Match) -> Response:
-    """Gives one schema."""
+    """Return one schema."""
     document = schema_text(match.values["SCHEMA"].removesuffix(".xsd"))
     if document is None:
         raise Refusal(404, f"No schema named {match.values['SCHEMA']}")

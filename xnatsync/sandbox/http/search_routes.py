@@ -40,7 +40,7 @@ class _Snapshot:
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     kept = site.documents.register(SavedSearch, "searches", lambda item: item.id)
     searches = _Searches(site, {item.id: item for item in kept})
     routes.add("POST", "/search", searches.post)
@@ -63,13 +63,13 @@ class _Searches:
     kept: dict[tuple[str, str], str] = field(default_factory=dict)  # user and id of a search -> its kept table
 
     def post(self, request: Request, _: Match) -> Response:
-        """Runs a posted search; `cache=true` keeps the table for paging."""
+        """Run a posted search; `cache=true` keeps the table for paging."""
         negotiated_format(request, LIST_VARIANTS)
         search = self._parsed(request.body.read())
         return self._answer(request, search, cache=request.flag("cache"))
 
     def cached(self, request: Request, match: Match) -> Response:
-        """Gives a page of a kept table: sorted as a whole, then cut; gone, or somebody else's, is a 410."""
+        """Return a page of a kept table: sorted as a whole, then cut; gone, or somebody else's, is a 410."""
         with self.site.lock:
             snapshot = self.snapshots.get(match.values["CACHED_ID"])
         if snapshot is None or snapshot.owner != request.user.login:
@@ -87,7 +87,7 @@ class _Searches:
         return listing_response(request, page, total=False, described=described, extra=extra, sort=False)
 
     def elements(self, request: Request, _: Match) -> Response:
-        """Lists the types that can be searched."""
+        """List the types that can be searched."""
         rows = [
             {
                 "ELEMENT_NAME": each.name,
@@ -104,7 +104,7 @@ class _Searches:
         return listing_response(request, rows)
 
     def fields(self, request: Request, match: Match) -> Response:
-        """Lists the display fields of a type."""
+        """List the display fields of a type."""
         name = match.values["TYPE"]
         try:
             fields = display_fields(name)
@@ -127,7 +127,7 @@ class _Searches:
         return listing_response(request, rows, title="Search Fields", extra=extra)
 
     def list_saved(self, request: Request, _: Match) -> Response:
-        """Lists the searches the caller may use."""
+        """List the searches the caller may use."""
         with self.site.lock:
             rows = [
                 {
@@ -144,7 +144,7 @@ class _Searches:
         return listing_response(request, rows)
 
     def show_saved(self, request: Request, match: Match) -> Response:
-        """Shows a search: XML only."""
+        """Show a search: XML only."""
         if request.param("format") not in {"", "xml", "text/xml"}:
             raise Refusal(404)
         identifier = match.values["SEARCH_ID"]
@@ -154,7 +154,7 @@ class _Searches:
         return Response(headers={"Content-Type": "text/xml"}, body=document.encode())
 
     def of_project(self, request: Request, match: Match) -> Response:
-        """Shows a search within a project: XML only."""
+        """Show a search within a project: XML only."""
         if request.param("format") not in {"", "xml", "text/xml"}:
             raise Refusal(404)
         with self.site.lock:
@@ -178,7 +178,7 @@ class _Searches:
             raise Refusal(404, str(error)) from error
 
     def put_saved(self, request: Request, match: Match) -> Response:
-        """Keeps a search under an id."""
+        """Keep a search under an id."""
         document = request.body.read()
         search = self._parsed(document)
         identifier = name = match.values["SEARCH_ID"]
@@ -196,7 +196,7 @@ class _Searches:
         return Response()
 
     def delete_saved(self, request: Request, match: Match) -> Response:
-        """Removes a search; an unknown one is a success too."""
+        """Remove a search; an unknown one is a success too."""
         with self.site.lock:
             known = self.saved.get(match.values["SEARCH_ID"])
             if known is not None:
@@ -207,7 +207,7 @@ class _Searches:
         return Response()
 
     def run_saved(self, request: Request, match: Match) -> Response:
-        """Runs a saved search, or with `@type` the default listing of a type; a kept table of it is given first."""
+        """Run a saved search, or with `@type` the default listing of a type; a kept table of it is given first."""
         negotiated_format(request, LIST_VARIANTS)
         identifier = match.values["SEARCH_ID"]
         if identifier.startswith("@"):
@@ -218,7 +218,7 @@ class _Searches:
         return self._answer(request, search, cache=request.flag("cache"), stored=True)
 
     def _answer(self, request: Request, search: StoredSearch, *, cache: bool, stored: bool = False) -> Response:
-        """Answers with the table of a search; one that was kept under its id is given until `refresh` (§15.1)."""
+        """Answer with the table of a search; one that was kept under its id is given until `refresh` (§15.1)."""
         named = search.id if search.id and not search.id.startswith("@") else ""
         with self.site.lock:
             key = "" if request.flag("refresh") else self.kept.get((request.user.login, named), "")

@@ -91,13 +91,13 @@ class SandboxServer:
         self.stop()
 
     def start(self) -> None:
-        """Begins to answer; the port is open and logins work when this returns."""
+        """Begin to answer; the port is open and logins work when this returns."""
         self.rebuilder.start()
         self._thread = threading.Thread(target=self._accept, name="sandbox-accept", daemon=True)
         self._thread.start()
 
     def stop(self, patience: float = 10.0) -> None:
-        """Takes no more requests, lets those under way finish (at most `patience` seconds) and writes the state."""
+        """Take no more requests, let those under way finish (at most `patience` seconds) and write the state."""
         with self._lock:
             self._stopping = True
             idle = [connection for connection, busy in self._connections.items() if not busy]
@@ -156,7 +156,7 @@ class SandboxServer:
             connection.close()
 
     def _one(self, connection: socket.socket, stream: BufferedReader) -> bool:
-        """Serves one request; tells whether the connection goes on."""
+        """Serve one request; say whether the connection goes on."""
         connection.settimeout(_IDLE)
         if not stream.peek(1):
             return False
@@ -299,7 +299,7 @@ class SandboxServer:
 
 
 def refused(request: Request, refusal: Refusal) -> Response:
-    """Turns a refusal into what XNAT shows: Restlet's page below /data, plain text below /xapi (hierarchy.md §10)."""
+    """Turn a refusal into what XNAT shows: Restlet's page below /data, plain text below /xapi (hierarchy.md §10)."""
     if request.path.startswith("/xapi"):
         body = b"" if refusal.status in {401, 403} else (refusal.message or reason(refusal.status)).encode()
         return Response(refusal.status, {"Content-Type": "text/plain;charset=UTF-8", **refusal.headers}, body)
@@ -307,7 +307,7 @@ def refused(request: Request, refusal: Refusal) -> Response:
 
 
 def _instead(request: Request, struck: list[Fault]) -> Response | None:
-    """Gives the answer of a fault that keeps the handler from running at all."""
+    """Return the answer of a fault that keeps the handler from running at all."""
     for fault in struck:
         if fault.kind == "status":
             if fault.body:
@@ -323,7 +323,7 @@ def _instead(request: Request, struck: list[Fault]) -> Response | None:
 
 
 def _linger(connection: socket.socket) -> None:
-    """Gives a client that is still sending the chance to read the answer before the connection goes."""
+    """Return a client that is still sending the chance to read the answer before the connection goes."""
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_WR)
         connection.settimeout(1.0)

@@ -16,7 +16,7 @@ from xnatsync.sandbox.model.site import Site
 
 
 def put_share(site: Site, request: Request, item: Subject | Experiment, tail: str) -> Response:
-    """Shares an item into the project the tail names, or moves it there with `primary=true`."""
+    """Share an item into the project the tail names, or moves it there with `primary=true`."""
     only(request, SHARING)
     with site.lock:
         project_id = tail_project(site, tail)
@@ -37,7 +37,7 @@ def put_share(site: Site, request: Request, item: Subject | Experiment, tail: st
 
 
 def delete_or_unshare(site: Site, request: Request, item: Subject | Experiment, match: Match) -> Response:
-    """Deletes an item — also by mistake, through `…/projects/{owner}` — or unshares it from any other project."""
+    """Delete an item — also by mistake, through `…/projects/{owner}` — or unshares it from any other project."""
     with site.lock, model_errors():
         if match.tail.strip("/"):
             project_id = tail_project(site, match.tail)
@@ -60,7 +60,7 @@ def delete_or_unshare(site: Site, request: Request, item: Subject | Experiment, 
 
 
 def tail_project(site: Site, tail: str) -> str:
-    """Reads `/projects/P` behind an item's URL; anything else there is refused (§1.5)."""
+    """Read `/projects/P` behind an item's URL; anything else there is refused (§1.5)."""
     found = re.fullmatch(r"/projects/([^/]+)/?", tail)
     if found is None:
         raise Refusal(400, f"Illegal file path '{tail.lstrip('/')}' does not start with 'projects/'.")

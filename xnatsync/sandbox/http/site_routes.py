@@ -14,7 +14,7 @@ from xnatsync.sandbox.model.site import Site
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     pages = _Pages(site)
     routes.add("GET", "/", pages.home)
     routes.add("GET", "/app/template/Login.vm", pages.login)
@@ -58,18 +58,18 @@ class _Config:
     site: Site
 
     def show(self, request: Request, _: Match) -> Response:
-        """Shows what the caller may see."""
+        """Show what the caller may see."""
         values = self.site.settings.values
         return json_answer({key: value for key, value in values.items() if _readable(request, key)})
 
     def some(self, request: Request, match: Match) -> Response:
-        """Shows several preferences."""
+        """Show several preferences."""
         wanted = match.values["KEYS"].split(",")
         values = self.site.settings.values
         return json_answer({key: values[key] for key in wanted if key in values and _readable(request, key)})
 
     def one(self, request: Request, match: Match) -> Response:
-        """Shows one preference."""
+        """Show one preference."""
         key = match.values["KEY"]
         if not _readable(request, key):
             raise Refusal(403)
@@ -79,7 +79,7 @@ class _Config:
         return json_answer(value) if isinstance(value, bool | int | list) else text(value)
 
     def change(self, request: Request, _: Match) -> Response:
-        """Sets several preferences from a JSON map."""
+        """Set several preferences from a JSON map."""
         self._admin(request)
         values = request.json()
         if not isinstance(values, dict):
@@ -88,7 +88,7 @@ class _Config:
         return Response()
 
     def change_one(self, request: Request, match: Match) -> Response:
-        """Sets one preference from the body: JSON or plain text."""
+        """Set one preference from the body: JSON or plain text."""
         self._admin(request)
         body = request.body.read().decode("utf-8", "replace").strip()
         lowered = body.strip('"').lower()
@@ -99,7 +99,7 @@ class _Config:
         return Response()
 
     def build(self, _: Request, match: Match) -> Response:
-        """Tells the version; no login needed."""
+        """Tell the version; no login needed."""
         info = build_info()
         key = match.values.get("KEY")
         if key is None:
@@ -109,7 +109,7 @@ class _Config:
         return text(info[key])
 
     def uptime(self, _request: Request, _match: Match) -> Response:
-        """Tells how long the site has been up; parts that are zero are left out."""
+        """Say how long the site has been up; parts that are zero are left out."""
         seconds = max(0.0, self.site.clock() - self.site.started)
         parts = {"days": seconds // 86400, "hours": seconds // 3600 % 24, "minutes": seconds // 60 % 60}
         shown = {name: str(int(value)) for name, value in parts.items() if value >= 1}

@@ -21,7 +21,7 @@ _STOCK = {
 
 
 def reason(status: int) -> str:
-    """Gives the words of a status line."""
+    """Return the words of a status line."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:
@@ -29,7 +29,7 @@ def reason(status: int) -> str:
 
 
 def status_page(refusal: Refusal) -> Response:
-    """Makes the page; the message is not HTML-escaped, as XNAT's is not."""
+    """Make the page; the message is not HTML-escaped, as XNAT's is not."""
     status = refusal.status
     group, number = divmod(status, 100)
     message = refusal.message or _STOCK.get(status, reason(status))

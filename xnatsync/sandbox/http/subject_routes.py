@@ -21,7 +21,7 @@ _NO_PROJECT = "Submitted subject record must include the project attribute."
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     writer = _Writer(site)
     for template in ("/subjects", "/projects/{PROJECT_ID}/subjects"):
         routes.add("POST", template, writer.post)
@@ -36,7 +36,7 @@ class _Writer:
     site: Site
 
     def post(self, request: Request, match: Match) -> Response:
-        """Creates a subject from XML; answers its URL."""
+        """Create a subject from XML; answer its URL."""
         values = load_values(request, _ROOT)
         with self.site.lock:
             project_id = self._project_id(match.values.get("PROJECT_ID") or values.fields.get("project", ""))
@@ -46,7 +46,7 @@ class _Writer:
         return created_at(self.site, f"/data/projects/{project_id}/subjects/{subject.id}")
 
     def put(self, request: Request, match: Match) -> Response:
-        """Creates a subject (201), changes it (200), or, when `label=` is there, renames it and does nothing else."""
+        """Create a subject (201), changes it (200), or, when `label=` is there, renames it and does nothing else."""
         if match.tail.startswith("/projects/"):
             return put_share(self.site, request, self._find(request, match), match.tail)
         values = load_values(request, _ROOT)
@@ -67,7 +67,7 @@ class _Writer:
         return text(stored.id, 200 if subject is not None else 201)
 
     def delete(self, request: Request, match: Match) -> Response:
-        """Deletes a subject, or takes it out of a project it is shared into."""
+        """Delete a subject, or take it out of a project it is shared into."""
         return delete_or_unshare(self.site, request, self._find(request, match), match)
 
     def _store(self, request: Request, subject: Subject | None, project_id: str, label: str, values: Values) -> Subject:

@@ -24,7 +24,7 @@ _PIECE = 1 << 20
 
 
 def receive(request: Request, path: str) -> Iterator[tuple[str, Iterator[bytes]]]:
-    """Gives the files of a body with the names they are to have; refuses at once what XNAT refuses before it reads.
+    """Return the files of a body with the names they are to have; refuse at once what XNAT refuses before it reads.
 
     `path` is the name the URL gives; multipart parts without one keep the name they came with.
     """

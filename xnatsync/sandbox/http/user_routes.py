@@ -19,7 +19,7 @@ ALL_DATA = frozenset({"ALL_DATA_ADMIN", "ALL_DATA_ACCESS"})
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     users, sessions = _Users(site), _Sessions(site)
     routes.add("GET", "/app/action/XDATActionRouter/**", users.document)
     routes.add("GET", "/xapi/users", users.names)
@@ -56,25 +56,25 @@ class _Users:
     site: Site
 
     def names(self, request: Request, _: Match) -> Response:
-        """Lists user names."""
+        """List user names."""
         _admin(request)
         return json_answer(sorted(user.login for user in self.site.accounts))
 
     def profiles(self, request: Request, _: Match) -> Response:
-        """Lists users with their particulars."""
+        """List users with their particulars."""
         _admin(request)
         return json_answer([profile(user) for user in self.site.accounts])
 
     def own(self, request: Request, _: Match) -> Response:
-        """Shows the caller."""
+        """Show the caller."""
         return json_answer(profile(request.user))
 
     def own_name(self, request: Request, _: Match) -> Response:
-        """Names the caller."""
+        """Name the caller."""
         return text(request.user.login)
 
     def show(self, request: Request, match: Match) -> Response:
-        """Shows one user: oneself, or anybody to an administrator."""
+        """Show one user: oneself, or anybody to an administrator."""
         return json_answer(profile(self._user(request, match)))
 
     def document(self, request: Request, match: Match) -> Response:
@@ -98,7 +98,7 @@ class _Users:
         return text(ET.tostring(root, "unicode"), kind="text/xml")
 
     def create(self, request: Request, _: Match) -> Response:
-        """Creates a user: 201."""
+        """Create a user: 201."""
         _admin(request)
         wanted = _fields(request)
         login, password = str(wanted.get("username", "")), str(wanted.get("password", ""))
@@ -113,7 +113,7 @@ class _Users:
         return json_answer(profile(user), 201)
 
     def change(self, request: Request, match: Match) -> Response:
-        """Changes a user: 304 when there is nothing to change."""
+        """Change a user: 304 when there is nothing to change."""
         _admin(request)
         user, wanted = self._user(request, match), _fields(request)
         if wanted.get("username", user.login) != user.login:
@@ -129,52 +129,52 @@ class _Users:
         return json_answer(profile(user))
 
     def groups(self, request: Request, match: Match) -> Response:
-        """Lists the groups of a user."""
+        """List the groups of a user."""
         user = self._user(request, match)
         return json_answer([*groups_of(self.site, user.login), *user.groups])
 
     def join_all(self, request: Request, match: Match) -> Response:
-        """Puts a user into the groups of a JSON list."""
+        """Put a user into the groups of a JSON list."""
         answer = Response()
         for group in _names(request):
             answer = self._regroup(request, match, group, join=True)
         return answer
 
     def join(self, request: Request, match: Match) -> Response:
-        """Puts a user into a group."""
+        """Put a user into a group."""
         return self._regroup(request, match, match.values["GROUP"], join=True)
 
     def leave(self, request: Request, match: Match) -> Response:
-        """Takes a user out of a group."""
+        """Take a user out of a group."""
         return self._regroup(request, match, match.values["GROUP"], join=False)
 
     def roles(self, request: Request, match: Match) -> Response:
-        """Lists the roles of a user."""
+        """List the roles of a user."""
         return json_answer(_roles(self._user(request, match)))
 
     def rolemap(self, request: Request, _: Match) -> Response:
-        """Names the users of each role."""
+        """Name the users of each role."""
         _admin(request)
         return json_answer({role: self._with(role) for role in ROLES})
 
     def role_names(self, request: Request, _: Match) -> Response:
-        """Lists the roles there are."""
+        """List the roles there are."""
         _admin(request)
         return json_answer(list(ROLES))
 
     def with_role(self, request: Request, match: Match) -> Response:
-        """Names the users of a role."""
+        """Name the users of a role."""
         _admin(request)
         return json_answer(self._with(_role(match.values["ROLE"])))
 
     def role_projects(self, request: Request, _: Match) -> Response:
-        """Lists all projects to whom has the role `Privileged` (T:`TestPrivilegedUserPermissions`; rows a doubt)."""
+        """List all projects to whom has the role `Privileged` (T:`TestPrivilegedUserPermissions`; rows a doubt)."""
         if not request.user.admin and "Privileged" not in request.user.roles:
             raise Refusal(403)
         return json_answer([{"id": one.id, "name": one.name} for one in self.site.projects.values()])
 
     def give_roles(self, request: Request, match: Match) -> Response:
-        """Gives a user the roles of a JSON list."""
+        """Return a user the roles of a JSON list."""
         _admin(request)
         for role in _names(request):
             self._give(self._user(request, match), _role(role), given=True)
@@ -184,20 +184,20 @@ class _Users:
         return [user.login for user in self.site.accounts if role in _roles(user)]
 
     def give_role(self, request: Request, match: Match) -> Response:
-        """Makes a user an administrator."""
+        """Make a user an administrator."""
         return self._role(request, match, given=True)
 
     def take_role(self, request: Request, match: Match) -> Response:
-        """Makes a user an ordinary one."""
+        """Make a user an ordinary one."""
         return self._role(request, match, given=False)
 
     def flag(self, request: Request, match: Match) -> Response:
-        """Tells whether a user is enabled or verified."""
+        """Return whether a user is enabled or verified."""
         name = request.path.rstrip("/").rpartition("/")[2]
         return json_answer(bool(getattr(self._user(request, match), name)))
 
     def set_flag(self, request: Request, match: Match) -> Response:
-        """Enables, disables, verifies; who is disabled loses all sessions (§2.2)."""
+        """Enable, disables, verifies; who is disabled loses all sessions (§2.2)."""
         _admin(request)
         name, wanted = request.path.split("/")[-2], _boolean(match.values["FLAG"])
         with self.site.lock:
@@ -259,18 +259,18 @@ class _Sessions:
     site: Site
 
     def all(self, request: Request, _: Match) -> Response:
-        """Shows who is logged in, with their sessions."""
+        """Show who is logged in, with their sessions."""
         _admin(request)
         return json_answer(
             {user: {"sessions": self._ids(user), "count": len(self._ids(user))} for user in self._users()}
         )
 
     def of_user(self, request: Request, match: Match) -> Response:
-        """Shows the sessions of a user."""
+        """Show the sessions of a user."""
         return json_answer(self._ids(self._allowed(request, match)))
 
     def end(self, request: Request, match: Match) -> Response:
-        """Ends all sessions of a user, the calling one too; names the others."""
+        """End all sessions of a user, the calling one too; name the others."""
         ended = self.site.logins.close_all(self._allowed(request, match))
         return json_answer([session_id for session_id in ended if session_id != request.session_id])
 
@@ -312,7 +312,7 @@ def _names(request: Request) -> list[str]:
 
 
 def profile(user: User) -> dict[str, object]:
-    """Gives a user's particulars as /xapi shows them."""
+    """Return a user's particulars as /xapi shows them."""
     return {
         "id": user.id,
         "username": user.login,

@@ -40,13 +40,13 @@ class Head:
 
     @property
     def keep_alive(self) -> bool:
-        """Tells whether the client wants to go on."""
+        """Return whether the client wants to go on."""
         wish = self.headers.get("connection", "").lower()
         return "close" not in wish and (self.version != "HTTP/1.0" or "keep-alive" in wish)
 
 
 def read_head(stream: BufferedReader) -> Head | None:
-    """Reads a head; None when the client has closed."""
+    """Read a head; None when the client has closed."""
     line = stream.readline(MOST_HEAD)
     while line in {b"\r\n", b"\n"}:
         line = stream.readline(MOST_HEAD)
@@ -86,7 +86,7 @@ class Incoming:
         self.cut: int | None = None  # a fault breaks the connection after so many bytes
 
     def read(self, size: int = -1, /) -> bytes:
-        """Reads up to `size` bytes, all of the rest when negative; raises ConnectionError when the peer is gone."""
+        """Read up to `size` bytes, all of the rest when negative; raise ConnectionError when the peer is gone."""
         if size < 0:
             return b"".join(iter(lambda: self.read(_PIECE), b""))
         if self.done:
@@ -101,7 +101,7 @@ class Incoming:
         return data
 
     def swallow(self, most: int) -> bool:
-        """Reads what nobody wanted, up to a limit; tells whether the end was reached."""
+        """Read what nobody wanted, up to a limit; say whether the end was reached."""
         if self._broken or (self.expects and not self.done):
             return False  # never asked for: the client may or may not send it, so the connection cannot go on
         start = self.count
@@ -169,7 +169,7 @@ class SocketOutput:
         self.count = 0
 
     def send(self, data: bytes) -> None:
-        """Sends some bytes of body."""
+        """Send some bytes of body."""
         if self._budget is not None and self.count + len(data) > self._budget:
             self._connection.sendall(data[: self._budget - self.count])
             self.count = self._budget
@@ -178,7 +178,7 @@ class SocketOutput:
         self.count += len(data)
 
     def send_chunk(self, piece: bytes | FileBody) -> None:
-        """Sends one chunk of a body of unknown length."""
+        """Send one chunk of a body of unknown length."""
         if isinstance(piece, FileBody):
             if piece.length:
                 self._connection.sendall(b"%x\r\n" % piece.length)
@@ -189,7 +189,7 @@ class SocketOutput:
         self.count += len(piece)
 
     def send_file(self, body: FileBody) -> None:
-        """Sends from disk without copying."""
+        """Send from disk without copying."""
         length = body.length if self._budget is None else min(body.length, self._budget)
         sent = 0
         with open(body.path, "rb") as file:  # noqa: PTH123
@@ -209,7 +209,7 @@ def write_answer(
     keep: bool,
     cut: int | None = None,
 ) -> int:
-    """Sends an answer; gives the number of bytes of body.  `cut` breaks it after so many bytes (-1: after half)."""
+    """Send an answer; return the number of bytes of body.  `cut` breaks it after so many bytes (-1: after half)."""
     body = response.body
     bodiless = method == "HEAD" or response.status in {204, 304}
     lines = [f"HTTP/1.1 {response.status} {reason(response.status)}", *always]
@@ -260,7 +260,7 @@ def _send_chunks(
 def _broken(
     pieces: Iterator[bytes | FileBody], connection: socket.socket, output: SocketOutput, cut: int
 ) -> Iterator[bytes | FileBody]:
-    """Lets chunks through until the cut: after so many bytes, or, as "half" of an unknown length, in the middle of the
+    """Let chunks through until the cut: after so many bytes, or, as "half" of an unknown length, in the middle of the
     first chunk worth it."""  # noqa: D205, D209
     for piece in pieces:
         size = piece.length if isinstance(piece, FileBody) else len(piece)
@@ -292,5 +292,5 @@ def _close(body: object) -> None:
 
 
 def reset(connection: socket.socket) -> None:
-    """Makes the following close a reset, as a crashed server or a broken line does."""
+    """Make the following close a reset, as a crashed server or a broken line does."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")

@@ -14,7 +14,7 @@ _KEYS = ("id", "launch_time", "data_type", "pipeline_name")
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     table = _Table(site)
     for method in ("PUT", "POST"):
         routes.add(method, "/workflows", table.put)
@@ -28,7 +28,7 @@ class _Table:
     site: Site
 
     def put(self, request: Request, match: Match) -> Response:
-        """Creates or updates a workflow; creating asks for no right on the item."""
+        """Create or updates a workflow; creating asks for no right on the item."""
         wanted = _fields(request)
         with self.site.lock:
             known = self._find(wanted, match.values.get("KEY", ""))
@@ -46,7 +46,7 @@ class _Table:
         return Response()
 
     def get(self, request: Request, match: Match) -> Response:
-        """Shows the workflow that fits."""
+        """Show the workflow that fits."""
         with self.site.lock:
             found = self._find(_fields(request), match.values.get("KEY", ""))
             if found is None:

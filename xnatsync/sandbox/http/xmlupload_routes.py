@@ -26,7 +26,7 @@ _SWITCHES: Final = {"true": True, "on": True, "yes": True, "1": True, "false": F
 
 
 def attach(routes: Routes, site: Site) -> None:
-    """Adds the routes."""
+    """Add the routes."""
     upload = _Upload(site, routes)
     routes.add("PUT", "/xapi/archive/upload/xml", upload.put)
     routes.add("POST", "/xapi/archive/upload/xml", upload.post)

@@ -41,7 +41,7 @@ class User:
 
     @property
     def guest(self) -> bool:
-        """Tells whether this is nobody in particular."""
+        """Return whether this is nobody in particular."""
         return self.login == "guest"
 
 
@@ -78,7 +78,7 @@ class Accounts:
         return iter(self.book.users.values())
 
     def get(self, login: str) -> User | None:
-        """Finds an account by name."""
+        """Find an account by name."""
         return self.book.users.get(login)
 
     def add(
@@ -91,7 +91,7 @@ class Accounts:
         lastname: str = "",
         email: str = "",
     ) -> User:
-        """Creates an account, or gives an existing one a new password."""
+        """Create an account, or return an existing one a new password."""
         user = self.book.users.get(login)
         if user is None:
             names = (firstname or login, lastname or login) if login != "admin" else ("Admin", "Admin")
@@ -103,14 +103,14 @@ class Accounts:
         return user
 
     def set_password(self, user: User, password: str) -> None:
-        """Replaces a password; an empty one never lets anybody in."""
+        """Replace a password; an empty one never lets anybody in."""
         user.salt = secrets.token_hex(8)
         user.secret = _digest(user.salt, password) if password else ""
 
     def check(
         self, name: str, password: str, now: float, *, most_failures: int, lockout: float, token_life: float
     ) -> User | None:
-        """Gives the user a name and password let in: an account, `provider/account` or an alias token (§2.1)."""
+        """Return the user a name and password let in: an account, `provider/account` or an alias token (§2.1)."""
         token = self.book.tokens.get(name)
         if token is not None:
             alive = now - token.created < token_life and hmac.compare_digest(token.secret.encode(), password.encode())
@@ -128,12 +128,12 @@ class Accounts:
         return None
 
     def owner_of(self, name: str) -> str:
-        """Gives the account a basic user name stands for, without any check (§2.1: cookie and basic together)."""
+        """Return the account a basic user name stands for, without any check (§2.1: cookie and basic together)."""
         token = self.book.tokens.get(name)
         return token.login if token else name if name in self.book.users else name.partition("/")[2] or name
 
     def issue(self, user: User, now: float) -> Token:
-        """Issues an alias token."""
+        """Issue an alias token."""
         secret = "".join(secrets.choice(_ALPHANUMERIC) for _ in range(64))
         token = Token(str(uuid.uuid4()), secret, user.login, self._next_id(), now)
         self.book.tokens[token.alias] = token

@@ -31,7 +31,7 @@ class Request:
 
 
 def archive(site: Site, row: Row, request: Request) -> Experiment:
-    """Archives a session; raises ModelError with the status XNAT gives inline (through a queue they become 500)."""
+    """Archive a session; raise ModelError with the status XNAT gives inline (through a queue they become 500)."""
     with _claimed(site, row.uri, "Duplicate archive attempt. Prearchive session already archiving."):
         if not row.built:
             raise ModelError(500, "Unable to find the session's XML document.")
@@ -47,7 +47,7 @@ def archive(site: Site, row: Row, request: Request) -> Experiment:
 
 
 def built_session(site: Site, row: Row, *, together: bool = False) -> Experiment:
-    """Gives the session of a row as it was built, after a restart from the files.
+    """Return the session of a row as it was built, after a restart from the files.
 
     `together` takes PET with MR, though it is to be separated: the caller does so.
     """
@@ -67,7 +67,7 @@ def built_session(site: Site, row: Row, *, together: bool = False) -> Experiment
 
 
 def final_label(site: Site, row: Row, session: Experiment, params: Mapping[str, str]) -> str:
-    """Gives the label a session gets: what was asked for, else the row's, cleaned (import.md §2.6, step 2; §4.4)."""
+    """Return the label a session gets: what was asked for, else the row's, cleaned (import.md §2.6, step 2; §4.4)."""
     asked = _asked(params, "session", f"{session.xsi_type}/label", "EXPT_LABEL", "label")
     own = row.name or row.folder
     pet_alone = session.xsi_type == "xnat:petSessionData" and petmr.setting(site, row.project) == petmr.PET
@@ -75,7 +75,7 @@ def final_label(site: Site, row: Row, session: Experiment, params: Mapping[str, 
 
 
 def find_subject(site: Site, row: Row, session: Experiment, params: Mapping[str, str]) -> tuple[str, Subject | None]:
-    """Gives the subject's label and, by a match without case in the project, the subject (import.md §2.6, step 4)."""
+    """Return the subject's label and, by a match without case in the project, the subject (import.md §2.6, step 4)."""
     asked = _asked(params, "subject", f"{session.xsi_type}/subject_ID", "SUBJECT_ID")
     label = naming.archive_label(asked or row.subject or session.fields.get("dcmPatientName", ""))
     if not label.strip("_"):
@@ -88,7 +88,7 @@ def find_subject(site: Site, row: Row, session: Experiment, params: Mapping[str,
 
 
 def _asked(params: Mapping[str, str], *names: str) -> str:
-    """Gives the first of several parameters that says something; paths of fields in any case (T TestArchive)."""
+    """Return the first of several parameters that says something; paths of fields in any case (T TestArchive)."""
     paths = {name.lower(): value for name, value in params.items() if "/" in name}
     return next((found for name in names if (found := params.get(name) or paths.get(name.lower(), ""))), "")
 
@@ -113,7 +113,7 @@ def _claimed(site: Site, key: str, refusal: str) -> Iterator[None]:
 
 
 def _anonymised(site: Site, row: Row, session: Experiment, label: str, request: Request) -> Experiment:
-    """Checks everything that can be checked before the project's script changes the files, then lets it run."""
+    """Check everything that can be checked before the project's script changes the files, then let it run."""
     with site.lock:
         subject_label, subject = find_subject(site, row, session, request.params)
         if not site.can(request.user, row.project, "create"):
@@ -145,7 +145,7 @@ def _check_open_workflows(site: Site, existing: Experiment, rules: Rules) -> Non
 
 
 def _entered(site: Site, row: Row, session: Experiment, label: str, request: Request) -> Experiment:
-    """Enters the session into the archive, new or merged into the one that has its label."""
+    """Enter the session into the archive, new or merged into the one that has its label."""
     user = request.user.login
     with site.lock:
         subject_label, subject = find_subject(site, row, session, request.params)
@@ -175,7 +175,7 @@ def _entered(site: Site, row: Row, session: Experiment, label: str, request: Req
 
 
 def _new_experiment(site: Site, row: Row, session: Experiment, subject: Subject, label: str, user: User) -> Experiment:
-    """Makes the experiment; nobody sees it before its files are in place."""
+    """Make the experiment; nobody sees it before its files are in place."""
     target = create_experiment(site, row.project, subject, label, session.xsi_type, user, folder=row.direct)
     site.experiments.pop(target.id)
     site.forget(target)
@@ -183,7 +183,7 @@ def _new_experiment(site: Site, row: Row, session: Experiment, subject: Subject,
 
 
 def _take_fields(session: Experiment, target: Experiment, params: Mapping[str, str]) -> None:
-    """Fills what the target lacks; values given with the request are part of the new session's XML."""
+    """Fill what the target lacks; values given with the request are part of the new session's XML."""
     scans = [(match, value) for path, value in params.items() if (match := _SCAN_PATH.fullmatch(path))]
     for match, value in scans:
         chosen = [one for one in session.scans.values() if not match["type"] or one.xsi_type == match["type"]]
@@ -206,7 +206,7 @@ def _take_fields(session: Experiment, target: Experiment, params: Mapping[str, s
 
 
 def _leave(site: Site, row: Row) -> None:
-    """Removes the row and whatever is left of its folder."""
+    """Remove the row and whatever is left of its folder."""
     site.documents.flush()
     path, direct = row.path, row.direct
     site.prearchive.remove(row)

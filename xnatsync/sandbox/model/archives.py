@@ -25,7 +25,7 @@ class Layout:
 
 
 def packed(site: Site, held: Held, paths: Iterable[str], layout: Layout) -> Iterator[Packed]:
-    """Gives files of a resource with their paths inside the archive."""
+    """Return files of a resource with their paths inside the archive."""
     with site.lock:
         prefix = _prefix(site, held, layout)
     for path in paths:
@@ -36,7 +36,7 @@ def packed(site: Site, held: Held, paths: Iterable[str], layout: Layout) -> Iter
 
 
 def archive_name(held: list[Held], project: str) -> str:
-    """Gives the name of the archive: the session's folder, or the label of what else was asked for."""
+    """Return the name of the archive: the session's folder, or the label of what else was asked for."""
     first = held[0]
     if first.session is not None:
         return folder_of(first.session).rpartition("/")[2]

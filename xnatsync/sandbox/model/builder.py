@@ -18,7 +18,7 @@ SECONDARY: Final = "secondary"
 
 
 def scan_ids(series: Mapping[str, Series]) -> dict[str, str]:
-    """Gives each series its scan id: the series number, unless several series share it (import.md §4.5)."""
+    """Return each series its scan id: the series number, unless several series share it (import.md §4.5)."""
     by_number: dict[str, list[str]] = {}
     for uid, one in series.items():
         by_number.setdefault(one.facts.get("series_number", ""), []).append(uid)
@@ -38,7 +38,7 @@ def scan_ids(series: Mapping[str, Series]) -> dict[str, str]:
 
 
 def arrange(store: Store, folder: str, content: Content) -> None:
-    """Moves the objects to the folders of their scans and resources, `SCANS/{id}/DICOM` or `.../secondary`."""
+    """Move the objects to the folders of their scans and resources, `SCANS/{id}/DICOM` or `.../secondary`."""
     ids = scan_ids(content.series)
     for item in list(content.objects.values()):
         label = PRIMARY if scantypes.primary(item.sop_class) else SECONDARY
@@ -57,7 +57,7 @@ def arrange(store: Store, folder: str, content: Content) -> None:
 
 
 def build(content: Content, folder: str, label: str, stamps: Stamps, *, petmr: str = "") -> Experiment:
-    """Builds the session, PET with MR by the setting `petmr`.
+    """Build the session, PET with MR by the setting `petmr`.
 
     It has no accession ID, no subject and no database keys before it is archived.
     """
@@ -110,7 +110,7 @@ def _resource(label: str, items: list[Received], series: Series, folder: str) ->
 
 
 def count_up(resource: Resource) -> None:
-    """Sets a resource's statistics from its entries."""
+    """Set a resource's statistics from its entries."""
     resource.file_count = len(resource.entries)
     resource.file_size = sum(entry.size for entry in resource.entries.values())
 

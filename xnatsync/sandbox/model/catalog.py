@@ -11,7 +11,7 @@ _SPACES = 'xmlns:cat="http://nrg.wustl.edu/catalog" xmlns:xsi="http://www.w3.org
 
 
 def catalog_xml(resource: Resource, project: str, location: str = "") -> bytes:
-    """Writes the catalogue: `cat:DCMCatalog` with a UID per entry for what was built from DICOM, else `cat:Catalog`.
+    """Write the catalogue: `cat:DCMCatalog` with a UID per entry for what was built from DICOM, else `cat:Catalog`.
 
     `location` adds the server's path, as `includeRootPath=true` asks.
     """
@@ -37,7 +37,7 @@ def catalog_xml(resource: Resource, project: str, location: str = "") -> bytes:
 
 
 def catalog_name(resource: Resource, scan_id: str = "") -> str:
-    """Gives the name of the catalogue's file (import.md §4.7)."""
+    """Return the name of the catalogue's file (import.md §4.7)."""
     if not scan_id:
         return f"{resource.label}_catalog.xml"
     middle = "" if resource.label == "DICOM" else f"{resource.label}_"

@@ -35,7 +35,7 @@ class Column:
 
 
 def column(root: str, name: str, plan: Plan) -> Column | None:
-    """Finds a column by shortcut (exact case) or full path (any case) and adds to the plan what it joins.
+    """Find a column by shortcut (exact case) or full path (any case) and add to the plan what it joins.
 
     Unknown shortcuts give None: XNAT drops them silently.  A path nothing joins raises `Unjoinable`.
     """
@@ -71,7 +71,7 @@ def _resolve(root: str, xpath: str, plan: Plan) -> tuple[Value, str]:
 
 
 def _owner(root: str, name: str, plan: Plan) -> str:
-    """Tells which part of the row a type is about, joining it when it is not the root itself."""
+    """Say which part of the row a type is about, joining it when it is not the root itself."""
     if is_a(name, "xnat:projectData") and root != "scan":
         return "project"
     if is_a(name, "xnat:subjectData") and root != "project":
@@ -109,7 +109,7 @@ def _assessor_owner(root: str, name: str, plan: Plan) -> str:
 
 
 def _collection(owner: str, path: str, plan: Plan) -> tuple[Value, str] | None:
-    """Finds the columns of a collection's members: scan files, resources, custom variables, shares."""
+    """Find the columns of a collection's members: scan files, resources, custom variables, shares."""
     if owner == "scan" and path.startswith("file/"):
         plan.files = True
         key = _resource_key(path.removeprefix("file/"))

@@ -22,7 +22,7 @@ _ORDER: Mapping[str, Callable[[_Ordered, _Ordered], bool]] = {
 
 
 def comparison(name: str, wanted: str, kind: str) -> Callable[[str], bool]:
-    """Gives the test of one value by a comparison of a search; empty values are NULL, which has no order."""
+    """Return the test of one value by a comparison of a search; empty values are NULL, which has no order."""
     if name in {"IS NULL", "IS"}:
         return lambda value: value == ""
     if name in {"IS NOT NULL", "IS NOT"}:
@@ -50,7 +50,7 @@ def comparison(name: str, wanted: str, kind: str) -> Callable[[str], bool]:
 
 
 def ordered(value: str, kind: str) -> _Ordered:
-    """Brings a value into an order: numbers as numbers, dates and times by the moment, American dates as ISO."""
+    """Bring a value into an order: numbers as numbers, dates and times by the moment, American dates as ISO."""
     if kind in _NUMBERS:
         with contextlib.suppress(ValueError):
             return (0, float(value), "")
@@ -64,7 +64,7 @@ def ordered(value: str, kind: str) -> _Ordered:
 
 
 def sorted_by(rows: Sequence[dict[str, str]], key: str, kind: str, *, descending: bool) -> list[dict[str, str]]:
-    """Sorts rows by one column and its type; NULL is the largest of all, as in PostgreSQL."""
+    """Sort rows by one column and its type; NULL is the largest of all, as in PostgreSQL."""
     filled = sorted((row for row in rows if row.get(key)), key=lambda row: ordered(row[key], kind), reverse=descending)
     empty = [row for row in rows if not row.get(key)]
     return [*empty, *filled] if descending else [*filled, *empty]

@@ -22,7 +22,7 @@ class ModelError(Exception):
 
 
 def create_project(site: Site, project_id: str, owner: User) -> Project:
-    """Creates a project; ids, titles and aliases share one namespace, compared without case (§4.2, rule 6)."""
+    """Create a project; ids, titles and aliases share one namespace, compared without case (§4.2, rule 6)."""
     if not _IDENTIFIER.fullmatch(project_id):
         raise ModelError(417, "Invalid character in project ID.")
     if project_id in site.record.retired_projects:
@@ -37,7 +37,7 @@ def create_project(site: Site, project_id: str, owner: User) -> Project:
 
 
 def check_project_names(site: Site, project_id: str, names: list[str]) -> None:
-    """Refuses names another project already has, as id, running title, title or alias."""
+    """Refuse names another project already has, as id, running title, title or alias."""
     wanted = {name.lower() for name in names if name}
     for other in site.projects.values():
         taken = {name.lower() for name in (other.id, other.secondary_id, other.name, *other.aliases)}
@@ -46,7 +46,7 @@ def check_project_names(site: Site, project_id: str, names: list[str]) -> None:
 
 
 def create_subject(site: Site, project_id: str, label: str, user: User, subject_id: str = "") -> Subject:
-    """Creates a subject; the label is not decoded and not cleaned, only the caller's rules apply (§1.6)."""
+    """Create a subject; the label is not decoded and not cleaned, only the caller's rules apply (§1.6)."""
     if subject_labelled(site, project_id, label) is not None:
         raise ModelError(409, f"Specified label is already in use: {label}")
     subject = Subject(subject_id or site.next_subject_id(), project_id, label, site.stamp(user))
@@ -67,7 +67,7 @@ def create_experiment(
     folder: str = "",
     given_id: str = "",
 ) -> Experiment:
-    """Creates a session or another subject assessor, under its own ID if one is given (§4.3)."""
+    """Create a session or another subject assessor, under its own ID if one is given (§4.3)."""
     if label_taken(site, project_id, label):
         raise ModelError(409, f"Conflict: Duplicate experiment label {label}")
     experiment_id = _free_id(site, given_id) or site.next_experiment_id()
@@ -83,7 +83,7 @@ def create_experiment(
 def create_assessor(
     site: Site, session: Experiment, label: str, xsi_type: str, user: User, *, given_id: str = "", project: str = ""
 ) -> Experiment:
-    """Creates an image assessor inside a session; it may belong to a project the session is shared into."""
+    """Create an image assessor inside a session; it may belong to a project the session is shared into."""
     project = project or session.project
     if label_taken(site, project, label):
         raise ModelError(409, f"Conflict: Duplicate experiment label {label}")
@@ -96,7 +96,7 @@ def create_assessor(
 
 
 def create_scan(site: Site, session: Experiment, scan_id: str, xsi_type: str, user: User) -> Scan:
-    """Creates a scan; an empty id becomes the next free integer."""
+    """Create a scan; an empty id becomes the next free integer."""
     if not scan_id:
         used = [int(known) for known in session.scans if known.isdigit()]
         scan_id = str(max(used, default=0) + 1)
@@ -107,7 +107,7 @@ def create_scan(site: Site, session: Experiment, scan_id: str, xsi_type: str, us
 
 
 def touch_up(site: Site, session: Experiment) -> None:
-    """Keeps a session whose inside has changed, and bubbles the stamp to it and its subject (§3.9)."""
+    """Keep a session whose inside has changed, and bubbles the stamp to it and its subject (§3.9)."""
     subject = site.subjects.get(session.subject)
     site.bubble(session, subject)
     site.save(session)

@@ -44,7 +44,7 @@ _NAMESPACES = " ".join(
 
 
 def default_search(name: str, project: str = "", used: tuple[str, ...] = ()) -> StoredSearch:
-    """Gives the pseudo-search `@type`, of the site or limited to a project; its document can be posted back.
+    """Return the pseudo-search `@type`, of the site or limited to a project; its document can be posted back.
 
     `used` are the types of experiments that the project has: a listing of its subjects counts each of them.
     """
@@ -60,7 +60,7 @@ def default_search(name: str, project: str = "", used: tuple[str, ...] = ()) -> 
 
 
 def document_of(search: StoredSearch, project: str = "") -> str:
-    """Writes the document of a search; of one within a project, with the conditions that limit it."""
+    """Write the document of a search; of one within a project, with the conditions that limit it."""
     about = f'ID="{escape(search.id)}"'
     if search.description:
         stated = {"allow-diff-columns": "0", "secure": "0", "brief-description": search.description, "tag": project}
@@ -74,13 +74,13 @@ def document_of(search: StoredSearch, project: str = "") -> str:
 
 
 def limited_to(search: StoredSearch, project: str) -> str:
-    """Gives the document of somebody's search within a project: its own things and those shared into it."""
+    """Return the document of somebody's search within a project: its own things and those shared into it."""
     head, end, tail = search.document.rpartition("</")
     return f"{head}{_within(search.root, project)}{end}{tail}"
 
 
 def versions(name: str) -> dict[str, object]:
-    """Tells the display versions of a type as the listing of its fields does (src ElementDisplay.getVersionsJSON)."""
+    """Tell the display versions of a type as the listing of its fields does (src ElementDisplay.getVersionsJSON)."""
     name = type_name(name)
     named = {
         "listing": _listing(name),

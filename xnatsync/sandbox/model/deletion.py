@@ -9,7 +9,7 @@ from xnatsync.sandbox.model.site import Site
 
 
 def delete_project(site: Site, project: Project, *, remove_files: bool) -> None:
-    """Deletes a project and all it owns; its id can never be used again."""
+    """Delete a project and all it owns; its id can never be used again."""
     for experiment in [item for item in site.experiments.values() if item.project == project.id]:
         delete_experiment(site, experiment, remove_files=remove_files)
     for subject in [item for item in site.subjects.values() if item.project == project.id]:
@@ -27,7 +27,7 @@ def delete_project(site: Site, project: Project, *, remove_files: bool) -> None:
 
 
 def delete_subject(site: Site, subject: Subject, *, remove_files: bool) -> None:
-    """Deletes a subject with its experiments."""
+    """Delete a subject with its experiments."""
     for experiment in [item for item in site.experiments.values() if item.subject == subject.id]:
         delete_experiment(site, experiment, remove_files=remove_files)
     if remove_files:
@@ -46,7 +46,7 @@ def _bubble(site: Site, parent: Project | Subject | None) -> None:
 
 
 def delete_experiment(site: Site, experiment: Experiment, *, remove_files: bool) -> None:
-    """Deletes a session or assessor; without `remove_files` only the database forgets it, the files stay."""
+    """Delete a session or assessor; without `remove_files` only the database forgets it, the files stay."""
     session = session_of(site, experiment.id)
     if session is not None:
         del session.assessors[experiment.id]
@@ -60,14 +60,14 @@ def delete_experiment(site: Site, experiment: Experiment, *, remove_files: bool)
 
 
 def delete_scan(site: Site, session: Experiment, scan: Scan) -> None:
-    """Deletes a scan; its folder always goes, whatever `removeFiles` says."""
+    """Delete a scan; its folder always goes, whatever `removeFiles` says."""
     session.scans.pop(scan.id, None)
     site.store.delete(scan_resource_folder(session, scan, "x").rpartition("/")[0])
     touch_up(site, session)
 
 
 def unshare(site: Site, item: Subject | Experiment, project_id: str) -> None:
-    """Takes something out of a project it is shared into, a subject with its sessions (official TestSharing)."""
+    """Take something out of a project it is shared into, a subject with its sessions (official TestSharing)."""
     if project_id not in item.shares:
         if isinstance(item, Subject):
             raise ModelError(403, f"Subject is not assigned to specified project {project_id}")

@@ -18,7 +18,7 @@ _LONGEST = 255
 
 
 def rows(store: Store, path: str, fields: Iterable[str] = ()) -> list[dict[str, str]]:
-    """Gives one row per element, those of the first nesting level too; `fields` are keywords or tags."""
+    """Return one row per element, those of the first nesting level too; `fields` are keywords or tags."""
     from pydicom import dcmread
     from pydicom.errors import InvalidDicomError
 
@@ -66,7 +66,7 @@ def _text(tag: int) -> str:
 
 
 def summary(many: Iterable[list[dict[str, str]]]) -> list[dict[str, str]]:
-    """Gives the distinct values of several objects, one row per element."""
+    """Return the distinct values of several objects, one row per element."""
     merged: dict[tuple[str, str], dict[str, str]] = {}
     values: dict[tuple[str, str], list[str]] = {}
     for found in many:

@@ -65,12 +65,12 @@ class Head:
     _texts: dict[int, str] = field(default_factory=dict)  # what has been asked for: the same few, several times
 
     def raw(self, tag: int) -> bytes:
-        """Gives the bytes of a value; empty when the element is absent."""
+        """Return the bytes of a value; empty when the element is absent."""
         span = self.spans.get(tag)
         return b"" if span is None else self.data[span[1] : span[2]]
 
     def text(self, tag: int) -> str:
-        """Gives a value as text: numbers in decimal, several values separated by backslashes."""
+        """Return a value as text: numbers in decimal, several values separated by backslashes."""
         known = self._texts.get(tag)
         if known is None:
             known = self._texts[tag] = self._decoded(tag)
@@ -87,7 +87,7 @@ class Head:
 
 
 def parse(data: bytes, *, final: bool, stop: int = STOP) -> Head:
-    """Walks the head of an object up to the tag `stop`.
+    """Walk the head of an object up to the tag `stop`.
 
     `final` says that `data` is the whole object; else `NeedMore` is raised when the head is longer than `data`.
     """
@@ -108,7 +108,7 @@ def parse(data: bytes, *, final: bool, stop: int = STOP) -> Head:
 
 
 def file_meta(data: bytes, start: int, *, final: bool) -> tuple[str, int]:
-    """Reads the file meta information (group 2), always explicit little endian: the transfer syntax, and its end."""
+    """Read the file meta information (group 2), always explicit little endian: the transfer syntax, and its end."""
     syntax, pos, size = b"", start, len(data)
     while data[pos : pos + 2] == b"\x02\x00":
         if pos + 12 > size:
@@ -128,7 +128,7 @@ def file_meta(data: bytes, start: int, *, final: bool) -> tuple[str, int]:
 
 
 def _encoding(data: bytes, pos: int, syntax: str, *, trusted: bool) -> tuple[bool, bool]:
-    """Decides (explicit, little) from the first element; the declared syntax is not always the truth."""
+    """Decide (explicit, little) from the first element; the declared syntax is not always the truth."""
     little = syntax != BIG_ENDIAN
     if not syntax and data[pos] == 0 and data[pos + 1] != 0:
         little = False
@@ -199,7 +199,7 @@ class _Nested:
         self._long = struct.Struct(order + "L").unpack_from
 
     def sequence(self, pos: int, *, implicit: bool, depth: int) -> int:
-        """Gives the position after the sequence delimiter; `pos` is at the first item."""
+        """Return the position after the sequence delimiter; `pos` is at the first item."""
         if depth > _DEEPEST:
             raise NotDicomError("sequences are nested too deeply")
         while True:

@@ -32,7 +32,7 @@ Changes = Mapping[int, str | bytes | None]
 
 
 def rewrite(head: Head, changes: Changes) -> tuple[bytes, list[bytes | memoryview]]:
-    """Gives preamble and meta information, and the parts of the data set that `head.data` holds, in their new form."""
+    """Return preamble and meta information, and the parts of the data set that `head.data` holds, in their new form."""
     view = memoryview(head.data)
     places = {tag for tag in head.strict if tag < _NORMAL_UNTIL} | changes.keys()
     parts: list[bytes | memoryview] = []
@@ -49,7 +49,7 @@ def rewrite(head: Head, changes: Changes) -> tuple[bytes, list[bytes | memoryvie
 
 
 def _replaced(head: Head, tag: int, changes: Changes, sequences: _Sequences) -> tuple[int, int, bytes]:
-    """Gives what an element is replaced with, and where; a negative start when it stays as it is."""
+    """Return what an element is replaced with, and where; a negative start when it stays as it is."""
     span = head.spans.get(tag)
     if span is None:
         text = changes[tag]
@@ -124,7 +124,7 @@ def _prefix(head: Head) -> bytes:
 
 
 def _new_meta(head: Head) -> bytes:
-    """Makes the meta information of an object that came without, as XNAT does (import.md §4.9)."""
+    """Make the meta information of an object that came without, as XNAT does (import.md §4.9)."""
     values = {
         0x0002: head.text(0x00080016),
         0x0003: head.text(0x00080018),
@@ -152,12 +152,12 @@ class _Sequences:
         self._end = pack(*_SEQUENCE_END, 0)
 
     def element(self, data: bytes, span: Span) -> bytes:
-        """Writes one top-level sequence."""
+        """Write one top-level sequence."""
         undefined = self._long(data, span[0] + 8)[0] == _LONG_VALUE
         return self._sequence(data, span[1], span[2], undefined=undefined)[0]
 
     def _sequence(self, data: bytes, pos: int, end: int, *, undefined: bool) -> tuple[bytes, int]:
-        """Writes the sequence whose value begins at `pos`, and tells where the next element begins."""
+        """Write the sequence whose value begins at `pos`, and say where the next element begins."""
         parts = [data[pos - 12 : pos - 6], b"\0\0", self._undefined]
         while undefined or pos < end:
             group, number, length = self._tagged(data, pos)
@@ -170,7 +170,7 @@ class _Sequences:
         return b"".join(parts), pos if undefined else end
 
     def _elements(self, data: bytes, pos: int, end: int | None) -> tuple[bytes, int]:
-        """Copies what is no sequence in runs, and tells where the item's elements end."""
+        """Copy what is no sequence in runs, and say where the item's elements end."""
         parts: list[bytes] = []
         copied = pos
         while end is None or pos < end:

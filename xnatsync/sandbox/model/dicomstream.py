@@ -25,7 +25,7 @@ class Opened:
     rest: Iterator[bytes]
 
     def written(self, changes: Changes) -> Iterator[bytes]:
-        """Gives the object's bytes as they are to be stored."""
+        """Return the object's bytes as they are to be stored."""
         prefix, parts = rewrite(self.head, changes)
         if self.head.syntax == dicomhead.DEFLATED:
             yield prefix
@@ -36,7 +36,7 @@ class Opened:
 
 
 def opened(chunks: Iterable[bytes], stop: int = dicomhead.STOP) -> Opened:
-    """Reads the head of an object; raises NotDicomError."""
+    """Read the head of an object; raise NotDicomError."""
     pieces = Pieces(chunks)
     data = pieces.upto(_FIRST)
     final = len(data) < _FIRST
@@ -62,7 +62,7 @@ def _is_deflated(data: bytes) -> bool:
 
 
 def _inflated_start(data: bytes, pieces: Pieces) -> tuple[bytes, Pieces]:
-    """Puts the inflated data set in place of the deflated one."""
+    """Put the inflated data set in place of the deflated one."""
     _, dataset = dicomhead.file_meta(data, 132, final=True)
     inflated = Pieces(_inflate(_chain([data[dataset:]], pieces.rest())))
     return data[:dataset] + inflated.upto(_FIRST), inflated

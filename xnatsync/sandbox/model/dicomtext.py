@@ -38,7 +38,7 @@ _CODECS: Final = {
 
 
 def decode(tag: int, vr: str, raw: bytes, charset: str, *, little: bool) -> str:
-    """Gives a value as text; values without a textual form give the empty text."""
+    """Return a value as text; values without a textual form give the empty text."""
     kind = _BINARY.get(tag, "") if vr in {"", "UN"} else vr
     code = _NUMBERS.get(kind)
     if code is not None:
@@ -63,7 +63,7 @@ def _text(raw: bytes, charset: str) -> str:
 
 
 def encode(text: str, vr: str, charset: str) -> bytes:
-    """Gives the bytes of a text in the object's character set, padded to an even length."""
+    """Return the bytes of a text in the object's character set, padded to an even length."""
     raw = text.encode(_CODECS.get(charset.split("\\", maxsplit=1)[0].strip(), "latin-1"), "replace")
     if len(raw) % 2:
         raw += b"\0" if vr == "UI" else b" "

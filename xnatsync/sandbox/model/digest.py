@@ -30,7 +30,7 @@ class Digest:
         self._finish()
 
     def update(self, piece: bytes) -> None:
-        """Adds a piece."""
+        """Add a piece."""
         self._size += len(piece)
         if self._size <= _SMALL:
             self._hasher.update(piece)
@@ -42,7 +42,7 @@ class Digest:
         self._queue.put(piece)
 
     def hexdigest(self) -> str:
-        """Ends the sum and gives it, lower-case hex."""
+        """End the sum and return it, lower-case hex."""
         self._finish()
         return self._hasher.hexdigest()
 

@@ -9,7 +9,7 @@ from xnatsync.sandbox.model.site import Site
 
 
 def receiving_directly(site: Site, project: str, study: str, name: str) -> Row | None:
-    """Finds the direct-archive session that still takes files; later ones go to the prearchive as a second session."""
+    """Find the direct-archive session that still takes files; later ones go to the prearchive as a second session."""
     for row in site.prearchive.directly():
         if (row.project, row.tag, row.name, row.status) == (project, study, name, "RECEIVING"):
             return row
@@ -17,7 +17,7 @@ def receiving_directly(site: Site, project: str, study: str, name: str) -> Row |
 
 
 def make_direct(site: Site, row: Row) -> None:
-    """Turns a new row into one of the direct archive, unless a folder or session of that label is there already."""
+    """Turn a new row into one of the direct archive, unless a folder or session of that label is there already."""
     label = archive_label(row.name)
     folder = session_folder(row.project, label)
     taken = any(other.direct == folder for other in site.prearchive.directly())
@@ -27,7 +27,7 @@ def make_direct(site: Site, row: Row) -> None:
 
 
 def fall_back(site: Site, row: Row) -> None:
-    """Moves a direct-archive session that failed to the prearchive."""
+    """Move a direct-archive session that failed to the prearchive."""
     store, prearchive = site.store, site.prearchive
     source = row.direct
     with site.lock:
@@ -39,7 +39,7 @@ def fall_back(site: Site, row: Row) -> None:
 
 
 def described(row: Row) -> dict[str, object]:
-    """Gives a direct-archive session as its API shows it."""
+    """Return a direct-archive session as its API shows it."""
     return {
         "id": row.id,
         "project": row.project,

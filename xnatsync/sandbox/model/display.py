@@ -23,7 +23,7 @@ class Scope:
     by_subject: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        """Counts the experiments by project and by subject, of each type and of all."""
+        """Count the experiments by project and by subject, of each type and of all."""
         for item in self.site.experiments.values():
             for kind in (item.xsi_type, ""):
                 self.by_project[item.project, kind] += 1

@@ -34,7 +34,7 @@ _TYPES = {"xs:anyURI": "string"}
 
 
 def kind_of(name: str) -> str:
-    """Tells which kind of root a type is; raises `BadSearch` when it cannot be searched."""
+    """Say which kind of root a type is; raise `BadSearch` when it cannot be searched."""
     for kind, ancestor in (
         ("project", "xnat:projectData"),
         ("subject", "xnat:subjectData"),
@@ -49,7 +49,7 @@ def kind_of(name: str) -> str:
 
 @cache
 def display_fields(name: str) -> Mapping[str, Display]:
-    """Gives the display fields of a type by their ids."""
+    """Return the display fields of a type by their ids."""
     kind, name = kind_of(name), type_name(name)
     written = dict(FIELDS[kind])
     if kind in {"experiment", "assessor"}:
@@ -74,7 +74,7 @@ def display_fields(name: str) -> Mapping[str, Display]:
 
 
 def own_fields(name: str) -> list[str]:
-    """Gives the ids of the fields that a type declares itself, in the order of the schema."""
+    """Return the ids of the fields that a type declares itself, in the order of the schema."""
     found = element(name)
     base = element(found.base) if found is not None and found.base else None
     inherited = base.fields if base is not None else {}
@@ -82,7 +82,7 @@ def own_fields(name: str) -> list[str]:
 
 
 def stands_for(path: str) -> str:
-    """Gives the display field that a path is; "" when it is a column of its own (§15.3)."""
+    """Return the display field that a path is; "" when it is a column of its own (§15.3)."""
     name, _, rest = path.partition("/")
     kind, rest = kind_of(name), rest.lower()
     if kind == "scan" and (found := field_of(name, rest)) is not None:
@@ -95,7 +95,7 @@ def stands_for(path: str) -> str:
 
 
 def identifier_id(name: str) -> str:
-    """Gives the id of the field that tells a thing's label within a project."""
+    """Return the id of the field that tells a thing's label within a project."""
     if is_a(name, "xnat:subjectData"):
         return "SUB_PROJECT_IDENTIFIER"
     return "MR_PROJECT_IDENTIFIER" if name == _MR else f"{_formatted(name)}_PROJECT_IDENTIFIER"

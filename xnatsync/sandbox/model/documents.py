@@ -13,7 +13,7 @@ _XSI = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
 
 def read_document(document: bytes) -> Part:
-    """Reads a document whole; what is no XML, or of no type that the site has, is 422, a bad value 400."""
+    """Read a document whole; what is no XML, or of no type that the site has, is 422, a bad value 400."""
     if b"<!DOCTYPE" in document[:4096]:
         raise ModelError(422, "DOCTYPE is disallowed.")
     try:
@@ -29,7 +29,7 @@ def read_document(document: bytes) -> Part:
 
 
 def _read(node: ET.Element, described: Element) -> Part:
-    """Reads an item; an empty value is as good as none (official: `ID=""` of a new one)."""
+    """Read an item; an empty value is as good as none (official: `ID=""` of a new one)."""
     part = Part(described.name)
     _attributes(part, node, described, "")
     if described.text and (text := _text(node, described, described.text)):
@@ -91,7 +91,7 @@ def _attributes(part: Part, node: ET.Element, described: Element, prefix: str) -
 
 
 def _actual(node: ET.Element, declared: Element) -> Element:
-    """Finds the type of a part: what `xsi:type` says, if it is the declared one or extends it."""
+    """Find the type of a part: what `xsi:type` says, if it is the declared one or extends it."""
     named = node.get(_XSI, "")
     if not named:
         return declared

@@ -29,7 +29,7 @@ class Place:
 
 
 def locate(xpath: str) -> Place:
-    """Splits a path as clients send it; a path without a type is taken relative to the item.
+    """Split a path as clients send it; a path without a type is taken relative to the item.
 
     Demographics of a subject are stored by their bare name (`gender`), investigators as `pi_firstname` and
     `pi_lastname`, everything else by its path in the schema's own spelling (`parameters/tr`, `scanner/model`).
@@ -42,7 +42,7 @@ def locate(xpath: str) -> Place:
 
 
 def stored_key(name: str, path: str) -> str:
-    """Gives the key under which the model keeps a field of a type."""
+    """Return the key under which the model keeps a field of a type."""
     lowered = path.lower()
     if lowered in _INVESTIGATOR:
         return _INVESTIGATOR[lowered]
@@ -53,7 +53,7 @@ def stored_key(name: str, path: str) -> str:
 
 
 def field_at(name: str, path: str) -> Field | None:
-    """Finds the field of a type that a path means; parts of a type of their own count by their usual type."""
+    """Find the field of a type that a path means; parts of a type of their own count by their usual type."""
     head, _, rest = path.partition("/")
     if (usual := _USUAL.get(head.lower())) is not None and rest:
         name, path = usual, rest
@@ -63,5 +63,5 @@ def field_at(name: str, path: str) -> Field | None:
 
 
 def known_field(name: str, path: str) -> bool:
-    """Tells whether a type declares a field; unknown types are taken at their word."""
+    """Return whether a type declares a field; unknown types are taken at their word."""
     return element(name) is None or field_at(name, path) is not None

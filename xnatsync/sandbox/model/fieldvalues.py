@@ -23,13 +23,13 @@ _SAME = {"M": "male", "F": "female"}
 
 
 def checked(described: Element, path: str, value: str) -> str:
-    """Brings a value into the form XNAT stores; one that its type does not take is 400."""
+    """Bring a value into the form XNAT stores; one that its type does not take is 400."""
     found = described.fields.get(path)
     return checked_field(found, value) if found is not None else value
 
 
 def checked_field(found: Field, value: str) -> str:
-    """Brings the value of a field into its form: dates as ISO, whatever the spelling; empty ones stay empty."""
+    """Bring the value of a field into its form: dates as ISO, whatever the spelling; empty ones stay empty."""
     if value in {"", "NULL"}:
         return value
     if found.type == "xs:date":

@@ -20,7 +20,7 @@ _CATALOG = "_catalog.xml"
 
 
 def file_path(tail: str) -> str:
-    """Turns what stands behind `/files` in a URL into a file's path.
+    """Turn what stands behind `/files` in a URL into a file's path.
 
     It is kept as it is unless it holds %20 or %2B; then it is decoded as a whole, and a plus is a blank (§6.4).
     """
@@ -50,7 +50,7 @@ class Upload:
         self._version = self.resource.version
 
     def store(self, path: str, chunks: Iterable[bytes]) -> bool:
-        """Streams one file to its final place, uncatalogued for the moment; False when it is a duplicate."""
+        """Stream one file to its final place, uncatalogued for the moment; False when it is a duplicate."""
         try:
             target = safe(f"{self.resource.folder}/{safe(path)}")
         except UnsafePathError as error:
@@ -66,7 +66,7 @@ class Upload:
         return True
 
     def extract(self, name: str, chunks: Iterable[bytes]) -> None:
-        """Streams the members of an archive to the resource's root; the archive's kind is told by its name (§6.3)."""
+        """Stream the members of an archive to the resource's root; the archive's kind is told by its name (§6.3)."""
         kind = format_of(name)
         if kind == "gz":
             self.store(name.rpartition("/")[2].removesuffix(".gz"), _gunzip(chunks))
@@ -82,7 +82,7 @@ class Upload:
         self._stored = [entry for entry in self._stored if not entry.path.endswith(_CATALOG)]
 
     def finish(self) -> None:
-        """Writes the catalogue and the counts; refuses when another upload has written it meanwhile.
+        """Write the catalogue and the counts; refuse when another upload has written it meanwhile.
 
         The files are then on disk but not in the catalogue: a retry without `overwrite` calls them duplicates.
         """
@@ -114,7 +114,7 @@ class Upload:
 
 
 def count(resource: Resource) -> bool:
-    """Writes the counts of the catalogue into the database; tells whether they changed."""
+    """Write the counts of the catalogue into the database; say whether they changed."""
     counted = [entry for entry in resource.entries.values() if not entry.path.endswith("catalog.xml")]
     before = (resource.file_count, resource.file_size)
     resource.file_count, resource.file_size = len(counted), sum(entry.size for entry in counted)
@@ -122,7 +122,7 @@ def count(resource: Resource) -> bool:
 
 
 def entries_within(resource: Resource, path: str) -> list[FileEntry]:
-    """Finds entries as DELETE does: `1` means `1`, `1.dcm` and `10.dcm`, and an empty path means all (§6.6).
+    """Find entries as DELETE does: `1` means `1`, `1.dcm` and `10.dcm`, and an empty path means all (§6.6).
 
     With a trailing `*` the path is a pattern.
     """
@@ -136,7 +136,7 @@ def entries_within(resource: Resource, path: str) -> list[FileEntry]:
 
 
 def delete_files(site: Site, place: Place, resource: Resource, entries: Iterable[FileEntry], *, remove: bool) -> None:
-    """Takes entries out of the catalogue, and their files from disk unless told otherwise."""
+    """Take entries out of the catalogue, and their files from disk unless told otherwise."""
     gone = list(entries)
     for entry in gone:
         resource.entries.pop(entry.path, None)
@@ -148,7 +148,7 @@ def delete_files(site: Site, place: Place, resource: Resource, entries: Iterable
 
 
 def refresh(site: Site, place: Place, resource: Resource, operations: set[str]) -> None:
-    """Brings catalogue and disk together: append, delete, checksum, populateStats (import.md §6.1)."""
+    """Bring catalogue and disk together: append, delete, checksum, populateStats (import.md §6.1)."""
     on_disk = dict(site.store.list(resource.folder))
     digests: dict[str, str] = {}
     if "checksum" in operations:

@@ -20,7 +20,7 @@ class BadFilter(Exception):
 
 
 def accepts(kind: str, text: str) -> Accepts | None:
-    """Gives the test of one filter value, or None when XNAT has no case for the type and ignores the filter.
+    """Return the test of one filter value, or None when XNAT has no case for the type and ignores the filter.
 
     A comma means OR.  Text is compared exactly, or as LIKE when it holds `*` or `%`; numbers and dates are compared
     as such and know inclusive ranges, split at the first dash: ISO dates and negative numbers are mis-split.

@@ -13,7 +13,7 @@ _UNTYPED = "Unknown"
 
 
 def pull_from_headers(site: Site, session: Experiment, *, only: Scan | None = None, overwrite: bool = False) -> None:
-    """Fills the fields of a session and its scans from the files; nothing existing is replaced without `overwrite`.
+    """Fill the fields of a session and its scans from the files; nothing existing is replaced without `overwrite`.
 
     Of a scan alone (since 1.9.3) the session's fields stay.
     """
@@ -36,7 +36,7 @@ def pull_from_headers(site: Site, session: Experiment, *, only: Scan | None = No
 
 
 def fix_scan_types(site: Site, session: Experiment) -> None:
-    """Gives scans without a type the one scans of their description have in the project, else the description."""
+    """Return scans without a type the one scans of their description have in the project, else the description."""
     with site.lock:
         scantypes.apply_history(site, session)
         site.changed(session)
@@ -44,7 +44,7 @@ def fix_scan_types(site: Site, session: Experiment) -> None:
 
 
 def _facts(site: Site, scan: Scan) -> tuple[dict[str, str], int] | None:
-    """Gives the facts of a scan's first readable object, and the number of its files."""
+    """Return the facts of a scan's first readable object, and the number of its files."""
     resource = scan.resources.get("DICOM") or scan.resources.get("secondary")
     if resource is None:
         return None

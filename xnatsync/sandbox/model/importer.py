@@ -44,7 +44,7 @@ class Importer:
     _seen: dict[tuple[str, str, str], Row] = field(default_factory=dict)
 
     def receive(self, name: str, chunks: Iterable[bytes]) -> Row | None:
-        """Stores one object; gives its row, None when a filter or script did not want it.
+        """Store one object; return its row, None when a filter or script did not want it.
 
         Raises ModelError(400) for what cannot be stored; whatever came before stays (import.md §1.6).
         """
@@ -90,7 +90,7 @@ class Importer:
     # -- the row -------------------------------------------------------------------------------------------------------
 
     def _row(self, head: Head, place: Route) -> tuple[Row, bool]:
-        """Finds or makes the row of (project, study, label); an existing one is reused in every status (§1.9)."""
+        """Find or makes the row of (project, study, label); an existing one is reused in every status (§1.9)."""
         prearchive = self.site.prearchive
         study = head.text(0x0020000D)
         identity = (place.project, study, place.session)
@@ -158,7 +158,7 @@ class Importer:
         return row
 
     def _withdraw(self, row: Row, *, new: bool) -> None:
-        """Takes a new row back when its first object could not be stored."""
+        """Take a new row back when its first object could not be stored."""
         content = self.site.prearchive.content(row)
         with self.site.lock:
             empty = not content.objects and not content.busy
@@ -204,7 +204,7 @@ class Importer:
         return True
 
     def _claim(self, content: Content, folder: str, sent: str, head: Head) -> str:
-        """Chooses the file's name and locks it (import.md §4.6)."""
+        """Choose the file's name and locks it (import.md §4.6)."""
         name = naming.file_name(sent)
         if self._flag("rename") or not name.strip("."):
             name = naming.template_name(head)

@@ -33,12 +33,12 @@ class Order:
     to_archive: bool | None = None  # what `dest` says; None = no dest
 
     def flag(self, name: str) -> bool:
-        """Tells whether a parameter is there and not `false` or `0`."""
+        """Return whether a parameter is there and not `false` or `0`."""
         return self.params.get(name, "false").lower() not in {"false", "0"}
 
 
 def read_dest(dest: str, params: dict[str, str]) -> bool:
-    """Takes project, subject, session or timestamp and folder from `dest`; tells whether it is in the archive."""
+    """Take project, subject, session or timestamp and folder from `dest`; say whether it is in the archive."""
     path = re.sub(r"^/(data|REST)(?=/)", "", dest if dest.startswith("/") else f"/{dest}")
     if match := _PREARCHIVE.fullmatch(path):
         names, archive = ("PROJECT_ID", "PREARC_TIMESTAMP", "PREARC_SESSION_FOLDER"), False
@@ -52,12 +52,12 @@ def read_dest(dest: str, params: dict[str, str]) -> bool:
 
 
 def with_aliases(params: Mapping[str, str]) -> dict[str, str]:
-    """Copies `project`, `subject` and `session` over their upper-case forms: they win (import.md §1.2)."""
+    """Copy `project`, `subject` and `session` over their upper-case forms: they win (import.md §1.2)."""
     return {**params, **{long: params[short] for short, long in _ALIASES.items() if params.get(short)}}
 
 
 def read_overwrite(value: str | None, overwrite_files: bool) -> Rules:
-    """Turns `overwrite` into the two flags it stands for (import.md §1.3): `none` sent explicitly asks for a merge."""
+    """Turn `overwrite` into the two flags it stands for (import.md §1.3): `none` sent explicitly asks for a merge."""
     if value is None:
         return Rules(merge=False, overwrite_files=overwrite_files)
     return Rules(override=value in {"delete", "override"}, merge=True, overwrite_files=overwrite_files)
@@ -126,11 +126,11 @@ def _request(site: Site, order: Order, row: Row) -> Request:
 
 
 def overrides(params: Mapping[str, str]) -> dict[str, str]:
-    """Gives the XML paths among the parameters."""
+    """Return the XML paths among the parameters."""
     return {name: value for name, value in params.items() if name.startswith("xnat:")}
 
 
 def archived_uri(site: Site, session: Experiment) -> str:
-    """Gives the URI of an archived session, without /data."""
+    """Return the URI of an archived session, without /data."""
     subject = site.subjects[session.subject]
     return f"/archive/projects/{session.project}/subjects/{subject.label}/experiments/{session.label}"

@@ -14,7 +14,7 @@ _EVENT = 1  # the sandbox keeps no change sets; every row was made by "the" even
 
 
 def item_json(item: Item) -> Iterator[bytes]:
-    """Writes the document in pieces, as XNAT streams it.  Numbers are JSON numbers, booleans are strings."""
+    """Write the document in pieces, as XNAT streams it.  Numbers are JSON numbers, booleans are strings."""
     encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
     waiting = ""
     for piece in encoder.iterencode({"items": [_node(item, item.stamps)]}):
@@ -45,7 +45,7 @@ def _node(item: Item, inherited: Stamps | None) -> dict[str, object]:
 
 
 def _named_parts(item: Item) -> dict[str, dict[str, str]]:
-    """Collects values such as `validation/status`: parts with a type of their own are items of their own."""
+    """Collect values such as `validation/status`: parts with a type of their own are items of their own."""
     found: dict[str, dict[str, str]] = {}
     for key, text in item.values.items():
         if _in_named_part(item, key):
@@ -80,7 +80,7 @@ def _value(xsi_type: str, key: str, text: str) -> object:
 
 
 def _java_date(stamp: str) -> str:
-    """Writes a stamp as `java.util.Date.toString()`: not ISO, with the server's zone by name."""
+    """Write a stamp as `java.util.Date.toString()`: not ISO, with the server's zone by name."""
     when = time.strptime(stamp.partition(".")[0], "%Y-%m-%d %H:%M:%S")
     local = time.localtime(time.mktime(when))
     return time.strftime("%a %b %d %H:%M:%S %Z %Y", local)

@@ -26,14 +26,14 @@ class Item:
     keys: dict[str, int] = field(default_factory=dict)  # database keys: shown in JSON, not in XML
 
     def add(self, name: str, items: Iterable[Item]) -> None:
-        """Adds a collection; one without members is absent."""
+        """Add a collection; one without members is absent."""
         found = list(items)
         if found:
             self.children.append((name, found))
 
 
 def project_item(project: Project) -> Item:
-    """Describes a project; its subjects and experiments are not part of it."""
+    """Describe a project; its subjects and experiments are not part of it."""
     own = {"ID": project.id, "secondary_ID": project.secondary_id, "name": project.name}
     known = {key: value for key, value in project.fields.items() if key not in _SETTINGS}
     item = Item("xnat:projectData", _filled({**own, **_without_person(known)}), stamps=project.stamps)
@@ -52,7 +52,7 @@ def project_item(project: Project) -> Item:
 
 
 def subject_item(subject: Subject, experiments: Iterable[Experiment] = ()) -> Item:
-    """Describes a subject with its experiments; demographics are an item of their own."""
+    """Describe a subject with its experiments; demographics are an item of their own."""
     outside = {"group", "src", "initials"}
     own = {"ID": subject.id, "project": subject.project, "label": subject.label}
     plain = {key: value for key, value in subject.fields.items() if key in outside}
@@ -76,7 +76,7 @@ def subject_item(subject: Subject, experiments: Iterable[Experiment] = ()) -> It
 def experiment_item(
     experiment: Experiment, session: str = "", may_read: Callable[[Experiment], bool] | None = None
 ) -> Item:
-    """Describes an experiment or (with the accession ID of its session) an image assessor, with all that is below."""
+    """Describe an experiment or (with the accession ID of its session) an image assessor, with all that is below."""
     owner = {"imageSession_ID": session} if session else {"subject_ID": experiment.subject}
     own = {"ID": experiment.id, "project": experiment.project, "label": experiment.label, **owner}
     item = Item(experiment.xsi_type, _filled({**own, **_without_person(experiment.fields)}), stamps=experiment.stamps)
@@ -97,7 +97,7 @@ def experiment_item(
 
 
 def scan_item(scan: Scan, session: str) -> Item:
-    """Describes a scan with its resources."""
+    """Describe a scan with its resources."""
     added = {match[1]: value for key, value in scan.fields.items() if (match := _ADDED.match(key))}
     plain = {key: value for key, value in scan.fields.items() if not key.startswith("parameters/addParam")}
     values = _filled({"ID": scan.id, "image_session_ID": session, **_without_person(plain)})
@@ -120,7 +120,7 @@ def scan_item(scan: Scan, session: str) -> Item:
 
 
 def reconstruction_item(made: Scan, session: str) -> Item:
-    """Describes a reconstruction with its files."""
+    """Describe a reconstruction with its files."""
     values = _filled({"ID": made.id, "image_session_ID": session, **made.fields})
     item = Item(made.xsi_type, values, stamps=made.stamps, keys={"xnat_reconstructedimagedata_id": made.key})
     item.add("out/file", (resource_item(each) for each in made.resources.values()))
@@ -140,7 +140,7 @@ def _part_item(part: Part) -> Item:
 
 
 def resource_item(resource: Resource, scan_id: str = "") -> Item:
-    """Describes a resource; `URI` is the catalogue's path on the server, which leaks the archive's layout."""
+    """Describe a resource; `URI` is the catalogue's path on the server, which leaks the archive's layout."""
     counts = {
         "file_count": "" if resource.file_count is None else str(resource.file_count),
         "file_size": "" if resource.file_size is None else str(resource.file_size),
@@ -198,5 +198,5 @@ def _shares(shares: Mapping[str, str], xsi_type: str) -> list[Item]:
 
 
 def is_session(experiment: Experiment) -> bool:
-    """Tells whether an experiment is an imaging session."""
+    """Return whether an experiment is an imaging session."""
     return is_a(experiment.xsi_type, "xnat:imageSessionData")

@@ -14,7 +14,7 @@ _PROVENANCE = "http://www.nbirn.net/prov"  # its elements are of a schema of the
 
 
 def item_xml(item: Item, site_url: str, *, hidden: bool = True) -> bytes:
-    """Writes the document of an item: attributes first, then parts in the order of the schema.
+    """Write the document of an item: attributes first, then parts in the order of the schema.
 
     `hidden` adds XNAT's `hidden_fields` comments with the database keys.
     """
@@ -87,7 +87,7 @@ def _add_children(node: ET.Element, path: list[str], items: list[Item], *, hidde
 
 
 def _fill_unnamed(node: ET.Element, item: Item, name: str, *, hidden: bool) -> None:
-    """Fills a member whose type has no name: its text, attributes or, in provenance, elements."""
+    """Fill a member whose type has no name: its text, attributes or, in provenance, elements."""
     text = _TEXT_OF.get(name, name)
     for key, value in item.values.items():
         if key == text and hidden:  # the comment with the keys of the member comes first, in a line of its own (§19)

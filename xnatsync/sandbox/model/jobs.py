@@ -19,14 +19,14 @@ class Jobs:
         self._pool: ThreadPoolExecutor | None = None
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
-        """Runs something on a worker."""
+        """Run something on a worker."""
         with self._lock:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self._count, thread_name_prefix="sandbox-work")
             return self._pool.submit(work)
 
     def stop(self) -> None:
-        """Finishes all work; new work may be given afterwards."""
+        """Finish all work; new work may be given afterwards."""
         with self._lock:
             pool, self._pool = self._pool, None
         if pool is not None:

@@ -57,7 +57,7 @@ class Plan:
 
 
 def joined_rows(root: Joined, plan: Plan) -> Iterator[Joined]:
-    """Gives the product rows of one item; the same object is given each time, with other parts filled in."""
+    """Return the product rows of one item; the same object is given each time, with other parts filled in."""
     for _ in _experiments(root, plan):
         for _ in _scans(root, plan):
             for _ in _assessors(root, plan):

@@ -27,7 +27,7 @@ DEFAULTS = {
 
 
 def projects(site: Site, user: User, query: Query, right: str = "read") -> tuple[list[str], Rows]:
-    """Lists the projects a user has a right to: an administrator has every right (`allDataOverride` adds nothing)."""
+    """List the projects a user has a right to: an administrator has every right (`allDataOverride` adds nothing)."""
     plan = compiled(query)
     with site.lock:
         shown = [item for item in site.projects.values() if may(site, user, item, right)]
@@ -36,12 +36,12 @@ def projects(site: Site, user: User, query: Query, right: str = "read") -> tuple
 
 
 def may(site: Site, user: User, project: Project, right: str) -> bool:
-    """Tells whether a user has a right on a project itself, not on its data: members do not edit it (§14, §18)."""
+    """Return whether a user has a right on a project itself, not on its data: members do not edit it (§14, §18)."""
     return site.can_see(user, project) if right == "read" else site.can(user, project.id, "delete")
 
 
 def subjects(site: Site, user: User, query: Query, project: str | None = None) -> tuple[list[str], Rows]:
-    """Lists subjects; in a project those shared into it too, under their label there but with their own project."""
+    """List subjects; in a project those shared into it too, under their label there but with their own project."""
     plan = compiled(query)
     with site.lock:
         found = _as_stored(item for item in site.subjects.values() if project is None or _is_in(item, project))
@@ -63,7 +63,7 @@ def subjects(site: Site, user: User, query: Query, project: str | None = None) -
 def project_experiments(
     site: Site, user: User, query: Query, project: str, subject: Subject | None = None
 ) -> tuple[list[str], Rows]:
-    """Lists the subject assessors of a project or of a subject; shared ones under label and project of the share.
+    """List the subject assessors of a project or of a subject; shared ones under label and project of the share.
 
     XNAT looks the shares up by the key column under its own name: where a shortcut names it (`session_ID`), the label
     and project of the owner stay.
@@ -90,7 +90,7 @@ def project_experiments(
 
 
 def experiments(site: Site, user: User, query: Query) -> tuple[list[str], Rows]:
-    """Lists experiments of the whole site, image assessors included, under label and project of their owner."""
+    """List experiments of the whole site, image assessors included, under label and project of their owner."""
     wanted = root_element(query)
     assessor = is_a(wanted, "xnat:imageAssessorData")
     extra: tuple[str, ...] = ()
@@ -113,7 +113,7 @@ def experiments(site: Site, user: User, query: Query) -> tuple[list[str], Rows]:
 
 
 def scans(site: Site, session: Experiment, query: Query) -> tuple[list[str], Rows]:
-    """Lists the scans of a session; filters only say which type is meant (§3.2)."""
+    """List the scans of a session; filters only say which type is meant (§3.2)."""
     wanted = root_element(query)
     plan = compiled(replace(query, xsi_type=wanted, filters=()))
     with site.lock:
@@ -124,7 +124,7 @@ def scans(site: Site, session: Experiment, query: Query) -> tuple[list[str], Row
 
 
 def reconstructions(site: Site, session: Experiment, query: Query) -> tuple[list[str], Rows]:
-    """Lists the reconstructions of a session; filters mean nothing (§19)."""
+    """List the reconstructions of a session; filters mean nothing (§19)."""
     plan = compiled(replace(query, xsi_type="", filters=()))
     with site.lock:
         shown = list(session.reconstructions.values())
@@ -134,7 +134,7 @@ def reconstructions(site: Site, session: Experiment, query: Query) -> tuple[list
 
 
 def assessors(site: Site, user: User, session: Experiment, query: Query) -> tuple[list[str], Rows]:
-    """Lists the image assessors of a session; filters only say which type is meant."""
+    """List the image assessors of a session; filters only say which type is meant."""
     wanted = root_element(query)
     plan = compiled(replace(query, xsi_type=wanted, filters=()))
     with site.lock:
@@ -144,7 +144,7 @@ def assessors(site: Site, user: User, session: Experiment, query: Query) -> tupl
 
 
 def search_roots(site: Site, user: User, name: str, plan: Plan) -> Iterator[Joined]:
-    """Gives the rows of a type a search begins with, of all projects, only those the user may read (§3.7)."""
+    """Return the rows of a type a search begins with, of all projects, only those the user may read (§3.7)."""
     allowed = _readable(site, user)
     if is_a(name, "xnat:projectData"):
         found = [Joined(project=item) for item in site.projects.values() if site.can_see(user, item)]
@@ -214,7 +214,7 @@ def _gather_experiments(site: Site, user: User, plan: Plan) -> None:
 
 
 def _as_stored(items: Iterable[T]) -> list[T]:
-    """Orders items as the database's heap does without ORDER BY: a row that was updated moves to the end (§3.3)."""
+    """Order items as the database's heap does without ORDER BY: a row that was updated moves to the end (§3.3)."""
     return sorted(items, key=lambda item: _touched(item.stamps))
 
 

@@ -24,13 +24,13 @@ class Logins:
         self._by_id: dict[str, Login] = {}
 
     def open(self, user: str, now: float) -> Login:
-        """Starts a session with an id nobody knows yet."""
+        """Start a session with an id nobody knows yet."""
         login = Login(secrets.token_hex(16).upper(), user, now)
         self._by_id[login.id] = login
         return login
 
     def find(self, session_id: str, now: float, idle_limit: float) -> Login | None:
-        """Finds a live session and renews it; an idle one is dropped."""
+        """Find a live session and renews it; an idle one is dropped."""
         login = self._by_id.get(session_id)
         if login is None:
             return None
@@ -41,24 +41,24 @@ class Logins:
         return login
 
     def of(self, user: str, now: float, idle_limit: float) -> list[Login]:
-        """Lists the live sessions of a user."""
+        """List the live sessions of a user."""
         return [login for login in list(self._by_id.values()) if login.user == user and now - login.used <= idle_limit]
 
     def users(self) -> list[str]:
-        """Names the users with sessions."""
+        """Name the users with sessions."""
         return sorted({login.user for login in list(self._by_id.values())} - {"guest"})
 
     def close(self, session_id: str) -> None:
-        """Ends one session, if it exists."""
+        """End one session, if it exists."""
         self._by_id.pop(session_id, None)
 
     def close_all(self, user: str) -> list[str]:
-        """Ends every session of a user and names them."""
+        """End every session of a user and names them."""
         ended = [login.id for login in list(self._by_id.values()) if login.user == user]
         for session_id in ended:
             self.close(session_id)
         return ended
 
     def expire_all(self) -> None:
-        """Ends every session: what a restart of the server does."""
+        """End every session: what a restart of the server does."""
         self._by_id.clear()

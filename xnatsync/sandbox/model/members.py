@@ -10,7 +10,7 @@ USUAL = {"owner": "Owners", "member": "Members", "collaborator": "Collaborators"
 
 
 def role_of(project: Project, group: str) -> str:
-    """Gives the role a group stands for: its id `P_member`, or its display name; "" for an unknown one."""
+    """Return the role a group stands for: its id `P_member`, or its display name; "" for an unknown one."""
     for role, display in USUAL.items():
         if group in {f"{project.id}_{role}", display, display.removesuffix("s"), role}:
             return role
@@ -19,7 +19,7 @@ def role_of(project: Project, group: str) -> str:
 
 
 def group_named(project: Project, reference: str) -> Group | None:
-    """Finds a group with rights of its own by its id, the end of its id, or its name."""
+    """Find a group with rights of its own by its id, the end of its id, or its name."""
     for group in project.groups.values():
         if reference in {group.id, group.id.removeprefix(f"{project.id}_"), group.name}:
             return group
@@ -27,7 +27,7 @@ def group_named(project: Project, reference: str) -> Group | None:
 
 
 def groups_of(site: Site, login: str) -> list[str]:
-    """Lists the groups of a user."""
+    """List the groups of a user."""
     return [
         role if role in project.groups else f"{project.id}_{role}"
         for project in site.projects.values()
@@ -36,7 +36,7 @@ def groups_of(site: Site, login: str) -> list[str]:
 
 
 def join_group(site: Site, project: Project, group: str, login: str) -> bool:
-    """Gives a user a role, in place of any other; False when there is no such group."""
+    """Return a user a role, in place of any other; False when there is no such group."""
     role = role_of(project, group)
     if role:
         project.members[login] = role
@@ -45,7 +45,7 @@ def join_group(site: Site, project: Project, group: str, login: str) -> bool:
 
 
 def leave_group(site: Site, project: Project, group: str, login: str) -> bool:
-    """Takes a role from a user; False when there is no such group."""
+    """Take a role from a user; False when there is no such group."""
     role = role_of(project, group)
     if role and project.members.get(login) == role:
         del project.members[login]
@@ -54,7 +54,7 @@ def leave_group(site: Site, project: Project, group: str, login: str) -> bool:
 
 
 def member_rows(site: Site, project: Project) -> list[dict[str, str]]:
-    """Gives the rows of a project's user table."""
+    """Return the rows of a project's user table."""
     rows = []
     for login, role in project.members.items():
         user = site.accounts.get(login) or User(login)

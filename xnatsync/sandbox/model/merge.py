@@ -40,7 +40,7 @@ class Duplicates:
 
 
 def check(site: Site, session: Experiment, existing: Experiment, subject: str, rules: Rules) -> None:
-    """Raises the first conflict between a session and the one that has its label (import.md §2.6)."""
+    """Raise the first conflict between a session and the one that has its label (import.md §2.6)."""
     if not rules.merge:
         raise ModelError(409, "Session already exists, retry with overwrite enabled")
     if existing.project != session.project:
@@ -70,13 +70,13 @@ def check(site: Site, session: Experiment, existing: Experiment, subject: str, r
 
 
 def scan_with_uid(existing: Experiment, scan: Scan) -> Scan | None:
-    """Finds the archived scan of the same series."""
+    """Find the archived scan of the same series."""
     uid = scan.fields.get("UID", "")
     return next((other for other in existing.scans.values() if uid and other.fields.get("UID", "") == uid), None)
 
 
 def duplicates(session: Experiment, existing: Experiment) -> Duplicates:
-    """Finds the files that are there already, by path or by SOP Instance UID."""
+    """Find the files that are there already, by path or by SOP Instance UID."""
     found = Duplicates()
     for scan in session.scans.values():
         other = target_scan(existing, scan)
@@ -95,7 +95,7 @@ def duplicates(session: Experiment, existing: Experiment) -> Duplicates:
 
 
 def target_scan(existing: Experiment, scan: Scan) -> Scan | None:
-    """Gives the archived scan a new one is merged into: the same number, and no other series."""
+    """Return the archived scan a new one is merged into: the same number, and no other series."""
     other = existing.scans.get(scan.id)
     if other is None:
         return None
@@ -104,7 +104,7 @@ def target_scan(existing: Experiment, scan: Scan) -> Scan | None:
 
 
 def rename_clashing_scans(session: Experiment, existing: Experiment) -> None:
-    """Renames new scans whose number belongs to another series: `{n}-{MOD}{k}` (import.md §4.5)."""
+    """Rename new scans whose number belongs to another series: `{n}-{MOD}{k}` (import.md §4.5)."""
     for scan in list(session.scans.values()):
         if scan.id not in existing.scans or target_scan(existing, scan) is not None:
             continue
@@ -123,7 +123,7 @@ def rename_clashing_scans(session: Experiment, existing: Experiment) -> None:
 
 
 def transfer(site: Site, session: Experiment, target: Experiment, user: str) -> None:
-    """Moves the files to the archive and enters scans, resources and files into the target; what it has stays."""
+    """Move the files to the archive and enters scans, resources and files into the target; what it has stays."""
     for scan in session.scans.values():
         archived = target_scan(target, scan)
         if archived is None:
@@ -176,7 +176,7 @@ def _drop(site: Site, resource: Resource, entry: FileEntry) -> None:
 
 
 def validate(site: Site, session: Experiment, existing: Experiment | None, subject: str) -> list[Problem]:
-    """Says what archiving would meet, without doing anything (`/data/services/validate-archive`, import.md §2.5)."""
+    """Say what archiving would meet, without doing anything (`/data/services/validate-archive`, import.md §2.5)."""
     if existing is None:
         return []
     problems = [Problem(1, "WARN", "Session already exists.")]

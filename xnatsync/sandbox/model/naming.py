@@ -15,27 +15,27 @@ _VALID: Final = re.compile(r"[A-Za-z0-9\-_]+")
 
 
 def dicom_label(text: str) -> str:
-    """Makes a label of a DICOM value."""
+    """Make a label of a DICOM value."""
     return _NOT_LABEL.sub("_", text.strip())
 
 
 def archive_label(text: str) -> str:
-    """Cleans a label at archive; some characters survive this and make the archive fail."""
+    """Clean a label at archive; some characters survive this and make the archive fail."""
     return text.translate(_CLEANED)
 
 
 def valid_label(text: str) -> bool:
-    """Tells whether a label may be saved."""
+    """Return whether a label may be saved."""
     return _VALID.fullmatch(text) is not None
 
 
 def file_name(sent: str) -> str:
-    """Keeps the sender's base name, without its folders and without odd characters."""
+    """Keep the sender's base name, without its folders and without odd characters."""
     return _NOT_FILE.sub("_", sent.rsplit("/", 1)[-1])
 
 
 def template_name(head: Head) -> str:
-    """Names a file by the default template; computed before anonymisation."""
+    """Name a file by the default template; computed before anonymisation."""
     parts = [
         head.text(0x0020000D) or "no-value-for-StudyInstanceUID",
         head.text(0x00200011) or "no-value-for-SeriesNumber",
@@ -46,7 +46,7 @@ def template_name(head: Head) -> str:
 
 
 def receiving_folder(series_number: str, series_uid: str) -> str:
-    """Names the folder of a scan while its files arrive."""
+    """Name the folder of a scan while its files arrive."""
     if series_number and _FOLDER.fullmatch(series_number) and series_number not in {".", ".."}:
         return series_number
     return _NOT_LABEL.sub("_", series_uid) or "NA"

@@ -22,7 +22,7 @@ RECONSTRUCTION = "xnat:reconstructedImageData"
 
 
 def settle(site: Site, user: User, item: Project | Subject | Experiment, values: Values) -> bool:
-    """Settles everything a document says below an item; tells whether anything changed."""
+    """Settle everything a document says below an item; say whether anything changed."""
     _known_resources(values.resources, item.resources)
     shared = isinstance(item, Subject | Experiment) and _share(site, user, item, values)
     if isinstance(item, Subject):
@@ -48,7 +48,7 @@ def _share(site: Site, user: User, item: Subject | Experiment, values: Values) -
 
 
 def put_reconstruction(site: Site, session: Experiment, identifier: str, values: Values, user: User) -> bool:
-    """Makes a reconstruction or changes it; IDs are looked up in the whole site (hierarchy.md §19)."""
+    """Make a reconstruction or changes it; IDs are looked up in the whole site (hierarchy.md §19)."""
     made = session.reconstructions.get(identifier)
     if made is None:
         if any(identifier in other.reconstructions for other in site.experiments.values()):

@@ -22,7 +22,7 @@ _TWICE: Final = (423, "Duplicate archive attempt. Prearchive session already arc
 
 @contextlib.contextmanager
 def locked(site: Site, row: Row, operation: str, refusal: tuple[int, str] = _LOCKED) -> Iterator[None]:
-    """Locks a row for an operation; a failure leaves CONFLICT (for a 409) or ERROR, and its reason in the log."""
+    """Lock a row for an operation; a failure leaves CONFLICT (for a 409) or ERROR, and its reason in the log."""
     prearchive = site.prearchive
     with site.lock:
         if prearchive.rows.get(row.key) is not row:
@@ -51,7 +51,7 @@ def _failed(site: Site, row: Row, status: str, message: str) -> None:
 
 
 def build(site: Site, row: Row, *, together: bool = False) -> bool:
-    """Builds a session; tells whether it is READY: not when the row is locked or new files came meanwhile."""
+    """Build a session; say whether it is READY: not when the row is locked or new files came meanwhile."""
     prearchive = site.prearchive
     with site.lock:
         if row.locked or prearchive.rows.get(row.key) is not row:
@@ -73,13 +73,13 @@ def build(site: Site, row: Row, *, together: bool = False) -> bool:
 
 
 def archive(site: Site, row: Row, request: archiver.Request) -> Experiment:
-    """Archives a session; the row is gone when this returns, or it is in CONFLICT or ERROR when this raises."""
+    """Archive a session; the row is gone when this returns, or it is in CONFLICT or ERROR when this raises."""
     with locked(site, row, "ARCHIVING", _TWICE):
         return archiver.archive(site, row, request)
 
 
 def move(site: Site, row: Row, project: str) -> None:
-    """Moves a session to another project, with the same timestamp."""
+    """Move a session to another project, with the same timestamp."""
     prearchive, store = site.prearchive, site.store
     with locked(site, row, "MOVING"):
         old_path, old_key = row.path, row.key
@@ -97,14 +97,14 @@ def move(site: Site, row: Row, project: str) -> None:
 
 
 def delete(site: Site, row: Row) -> None:
-    """Deletes a session with all its files."""
+    """Delete a session with all its files."""
     with locked(site, row, "DELETING"):
         site.store.delete(row.path)
         site.prearchive.remove(row)
 
 
 def auto_archives(site: Site, row: Row, asked: bool) -> bool:
-    """Decides whether a built session goes on to the archive by itself (import.md §2.3, commit details)."""
+    """Decide whether a built session goes on to the archive by itself (import.md §2.3, commit details)."""
     if row.autoarchive.startswith("Auto") or asked:
         return True
     project = site.projects.get(row.project)
@@ -112,7 +112,7 @@ def auto_archives(site: Site, row: Row, asked: bool) -> bool:
 
 
 def reset(site: Site, row: Row) -> None:
-    """Sets the status a session's files imply, whatever it was (`action=reset-status`)."""
+    """Set the status a session's files imply, whatever it was (`action=reset-status`)."""
     with site.lock:
         content = site.prearchive.content(row)
         status = "READY" if row.built else "RECEIVING"

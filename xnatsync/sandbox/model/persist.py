@@ -29,7 +29,7 @@ def _hints(cls: type) -> dict[str, object]:
 
 
 def encode(value: object) -> object:
-    """Turns dataclasses, however deep, into what JSON takes."""
+    """Turn dataclasses, however deep, into what JSON takes."""
     if isinstance(value, str | int | float | bool | None):
         return value
     if isinstance(value, dict):
@@ -41,7 +41,7 @@ def encode(value: object) -> object:
 
 
 def decode(hint: object, value: object) -> object:
-    """Builds what `encode` took apart; fields a document lacks get their defaults."""
+    """Build what `encode` took apart; fields a document lacks get their defaults."""
     origin = typing.get_origin(hint)
     arguments = typing.get_args(hint)
     if value is None or hint is object:
@@ -80,7 +80,7 @@ class Documents:
         self._thread: threading.Thread | None = None
 
     def register(self, cls: type[T], folder: str, key: Callable[[T], str]) -> list[T]:
-        """Declares how objects of a class are kept, and loads those that are there."""
+        """Declare how objects of a class are kept, and load those that are there."""
         self._kinds[cls] = (folder, typing.cast("Callable[[object], str]", key))
         if self._folder is None:
             return []
@@ -89,15 +89,15 @@ class Documents:
         return [typing.cast("T", decode(cls, json.loads(text))) for text in texts]
 
     def save(self, obj: object) -> None:
-        """Takes note that an object has changed."""
+        """Take note that an object has changed."""
         self._note(obj, obj)
 
     def forget(self, obj: object) -> None:
-        """Takes note that an object is gone."""
+        """Take note that an object is gone."""
         self._note(obj, None)
 
     def flush(self) -> None:
-        """Writes all that is noted."""
+        """Write all that is noted."""
         with self._writing:
             with self._wake:
                 noted, self._dirty = self._dirty, {}
@@ -110,7 +110,7 @@ class Documents:
                 _write(path, document)
 
     def close(self) -> None:
-        """Writes all that is noted and ends the thread."""
+        """Write all that is noted and ends the thread."""
         with self._wake:
             self._closed = True
             self._wake.notify_all()

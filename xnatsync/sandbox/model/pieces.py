@@ -18,14 +18,14 @@ class Pieces:
         self._at = 0
 
     def exactly(self, count: int) -> bytes:
-        """Gives `count` bytes; raises CutError when the stream ends before."""
+        """Return `count` bytes; raise CutError when the stream ends before."""
         found = self.upto(count)
         if len(found) < count:
             raise CutError("unexpected end of the stream")
         return found
 
     def upto(self, count: int) -> bytes:
-        """Gives `count` bytes, fewer only at the end of the stream."""
+        """Return `count` bytes, fewer only at the end of the stream."""
         taken = self.some(count)
         if len(taken) == count or not taken:
             return taken
@@ -36,7 +36,7 @@ class Pieces:
         return b"".join(parts)
 
     def some(self, most: int) -> bytes:
-        """Gives what is there, between 1 and `most` bytes; nothing at the end of the stream."""
+        """Return what is there, between 1 and `most` bytes; nothing at the end of the stream."""
         left = len(self._buffer) - self._at
         while not left:
             piece = next(self._source, None)
@@ -51,18 +51,18 @@ class Pieces:
         return found
 
     def back(self, piece: bytes) -> None:
-        """Puts bytes back that were read too far."""
+        """Put bytes back that were read too far."""
         if piece:
             self._buffer = piece + self._buffer[self._at :]
             self._at = 0
 
     def rest(self, most: int = 1 << 18) -> Iterator[bytes]:
-        """Gives everything that is left."""
+        """Return everything that is left."""
         while piece := self.some(most):
             yield piece
 
     # what tarfile wants of a stream
 
     def read(self, size: int = -1) -> bytes:
-        """Reads like a file."""
+        """Read like a file."""
         return self.upto(size) if size >= 0 else b"".join(self.rest())

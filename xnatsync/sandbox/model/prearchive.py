@@ -87,7 +87,7 @@ class Row:
 
     @property
     def locked(self) -> bool:
-        """Tells whether some operation is under way: the status begins with an underscore."""
+        """Return whether some operation is under way: the status begins with an underscore."""
         return self.status.startswith("_")
 
     @property
@@ -108,7 +108,7 @@ class Row:
         return f"{self.project or UNASSIGNED}~{self.timestamp}~{self.folder}"
 
     def columns(self) -> dict[str, str]:
-        """Gives the 19 columns of the listing, in their order (import.md §2.1)."""
+        """Return the 19 columns of the listing, in their order (import.md §2.1)."""
         return {
             "project": self.project or UNASSIGNED,
             "timestamp": self.timestamp,
@@ -153,25 +153,25 @@ class Prearchive:
             return iter([row for row in self.rows.values() if not row.direct])
 
     def find(self, project: str, timestamp: str, folder: str) -> Row | None:
-        """Finds a row by the parts of its URI."""
+        """Find a row by the parts of its URI."""
         project = UNASSIGNED if project in {"", UNASSIGNED} else project
         with self.site.lock:
             row = self.rows.get(f"{project}~{timestamp}~{folder}")
             return row if row is not None and not row.direct else None
 
     def by_identity(self, project: str, tag: str, name: str) -> Row | None:
-        """Finds the row of a study under a label in a project; the newest when there are several."""
+        """Find the row of a study under a label in a project; the newest when there are several."""
         with self.site.lock:
             found = [row for row in self if (row.project, row.tag, row.name) == (project, tag, name)]
             return max(found, key=lambda row: row.timestamp, default=None)
 
     def directly(self) -> list[Row]:
-        """Gives the sessions of the direct archive (import.md §3)."""
+        """Return the sessions of the direct archive (import.md §3)."""
         with self.site.lock:
             return [row for row in self.rows.values() if row.direct]
 
     def visible(self, user: User, projects: list[str] | None) -> list[Row]:
-        """Gives the rows a user sees: of the named projects, or of all the user may edit; admins see Unassigned."""
+        """Return the rows a user sees: of the named projects, or of all the user may edit; admins see Unassigned."""
         return [
             row
             for row in self
@@ -185,7 +185,7 @@ class Prearchive:
         ]
 
     def content(self, row: Row) -> Content:
-        """Gives what is known of a row's objects; reads them from disk if this process has not seen them arrive."""
+        """Return what is known of a row's objects; read them from disk if this process has not seen them arrive."""
         with self.site.lock:
             found = self._contents.get(row.key)
         if found is not None:
@@ -197,7 +197,7 @@ class Prearchive:
     # -- changing ------------------------------------------------------------------------------------------------------
 
     def add(self, row: Row) -> Row:
-        """Takes in a new row."""
+        """Take in a new row."""
         with self.site.lock:
             self.rows[row.key] = row
             self._contents.setdefault(row.key, Content())
@@ -205,7 +205,7 @@ class Prearchive:
             return row
 
     def remove(self, row: Row) -> None:
-        """Forgets a row; its files are the caller's affair."""
+        """Forget a row; its files are the caller's affair."""
         with self.site.lock:
             self.rows.pop(row.key, None)
             self._contents.pop(row.key, None)
@@ -213,7 +213,7 @@ class Prearchive:
             self.changed.notify_all()
 
     def moved(self, row: Row, old_key: str) -> None:
-        """Keeps what is known of a row whose project or folder has changed."""
+        """Keep what is known of a row whose project or folder has changed."""
         with self.site.lock:
             self.rows.pop(old_key, None)
             content = self._contents.pop(old_key, None)
@@ -223,28 +223,28 @@ class Prearchive:
             self.save(row)
 
     def save(self, row: Row) -> None:
-        """Keeps a changed row."""
+        """Keep a changed row."""
         with self.site.lock:
             if self.rows.get(row.key) is row:
                 self.site.save(row)
             self.changed.notify_all()
 
     def set_status(self, row: Row, status: str) -> None:
-        """Sets a status, whatever it was."""
+        """Set a status, whatever it was."""
         with self.site.lock:
             row.status = status
             self.touch(row)
             self.save(row)
 
     def touch(self, row: Row, *, stale_only: bool = False) -> None:
-        """Notes the time of the last change; receiving files does so only every 15 seconds (import.md §1.9)."""
+        """Note the time of the last change; receiving files does so only every 15 seconds (import.md §1.9)."""
         now = self.site.clock()
         if not stale_only or now - row.touched > _STALE:
             row.touched = now
             row.lastmod = date_text(now)
 
     def log(self, row: Row, entry: str) -> None:
-        """Writes into a session's log."""
+        """Write into a session's log."""
         with self.site.lock:
             millis = int(self.site.clock() * 1000)
             while row.logs and int(row.logs[-1].id) >= millis:
@@ -253,7 +253,7 @@ class Prearchive:
             self.save(row)
 
     def timestamp(self) -> str:
-        """Gives a timestamp nobody has had yet: 20240611_142301123."""
+        """Return a timestamp nobody has had yet: 20240611_142301123."""
         with self.site.lock:
             when = self.site.clock()
             while (stamp := _stamp_text(when)) <= self._last_stamp:
@@ -262,13 +262,13 @@ class Prearchive:
             return stamp
 
     def wait_for(self, condition: Callable[[], bool], timeout: float) -> bool:
-        """Waits until a condition holds that depends on rows; tells whether it does."""
+        """Wait until a condition holds that depends on rows; say whether it does."""
         with self.changed:
             return self.changed.wait_for(condition, timeout)
 
 
 def new_row(prearchive: Prearchive, project: str, name: str, subject: str, tag: str) -> Row:
-    """Makes a row that is receiving, with a new timestamp."""
+    """Make a row that is receiving, with a new timestamp."""
     site = prearchive.site
     now = site.clock()
     folder = name if _SAFE_FOLDER.fullmatch(name) and name not in {".", ".."} else archive_label(name)
@@ -277,7 +277,7 @@ def new_row(prearchive: Prearchive, project: str, name: str, subject: str, tag: 
 
 
 def date_text(when: float) -> str:
-    """Writes a time as the listing shows it."""
+    """Write a time as the listing shows it."""
     return time.strftime("%Y-%m-%d %H:%M:%S.0", time.localtime(when))
 
 

@@ -12,17 +12,17 @@ _PART = ".anonymised"
 
 
 def config_key(project: str) -> str:
-    """Gives where a project's script is kept among the configurations."""
+    """Return where a project's script is kept among the configurations."""
     return f"{project}/anon/script"
 
 
 def stored_script(site: Site, project: str) -> str:
-    """Gives the script a project has, enabled or not; "" when it never got one."""
+    """Return the script a project has, enabled or not; "" when it never got one."""
     return str(site.record.configs.get(config_key(project), {}).get("contents", ""))
 
 
 def store(site: Site, project: str, script: str, login: str) -> None:
-    """Keeps a script where the config service shows it: tool `anon`, path `script`; the site's has no project."""
+    """Keep a script where the config service shows it: tool `anon`, path `script`; the site's has no project."""
     before = site.record.configs.get(config_key(project))
     known = before.get("version") if before is not None else 0
     document: dict[str, object] = {
@@ -43,7 +43,7 @@ def store(site: Site, project: str, script: str, login: str) -> None:
 
 
 def script_of(site: Site, project: str) -> str:
-    """Gives the script to run for a project; "" when it is not enabled."""
+    """Return the script to run for a project; "" when it is not enabled."""
     found = site.projects.get(project)
     if found is None or not found.anonymise:
         return ""
@@ -56,7 +56,7 @@ def script_number(site: Site, project: str) -> str:
 
 
 def apply(site: Site, project: str, folder: str, content: Content, script: str, names: anonymise.Names) -> None:
-    """Runs a script over all objects of a session; those it rejects are removed."""
+    """Run a script over all objects of a session; those it rejects are removed."""
     script_id = script_number(site, project)
     for item in list(content.objects.values()):
         try:

@@ -50,7 +50,7 @@ class Compiled:
 
 
 def root_element(query: Query, default: str = "") -> str:
-    """Finds the type a listing is about (§3.4, rule 1).
+    """Find the type a listing is about (§3.4, rule 1).
 
     `xsiType` says so, or else the listing's default is raised by every name that belongs to a type extending it.
     """
@@ -66,7 +66,7 @@ def root_element(query: Query, default: str = "") -> str:
 
 
 def compiled(query: Query) -> Compiled:
-    """Resolves the names; raises `Unjoinable` for a path nothing joins and `BadFilter` for an unreadable value."""
+    """Resolve the names; raise `Unjoinable` for a path nothing joins and `BadFilter` for an unreadable value."""
     described = element(query.xsi_type or ROOT_ELEMENTS[query.root])
     if described is None:
         raise Unjoinable(query.xsi_type)
@@ -103,7 +103,7 @@ def rows_of(
     paging: Query,
     allowed: Callable[[Joined], bool] = lambda _row: True,
 ) -> Iterator[dict[str, str]]:
-    """Streams the rows.  The lock is held for some items at a time, never while the reader takes its time.
+    """Stream the rows.  The lock is held for some items at a time, never while the reader takes its time.
 
     LIMIT and OFFSET are applied to what the database gives, permissions only afterwards: pages may be short (§3.3).
     """

@@ -26,14 +26,14 @@ class Rebuilder:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Mends what a crash left and begins to look for silent sessions."""
+        """Mend what a crash left and begin to look for silent sessions."""
         recovery.recover(self.site)
         self._stop.clear()
         self._thread = threading.Thread(target=self._run, name="sandbox-rebuilder", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the timer and waits for the work under way."""
+        """End the timer and waits for the work under way."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
@@ -41,7 +41,7 @@ class Rebuilder:
         self.site.prearchive.jobs.stop()
 
     def tick(self) -> None:
-        """Looks at all rows once, and queues those that have been idle long enough."""
+        """Look at all rows once, and queues those that have been idle long enough."""
         interval = self.site.settings.number("sessionXmlRebuilderInterval")
         for row in [*self.site.prearchive, *self.site.prearchive.directly()]:
             with self.site.lock:
@@ -69,7 +69,7 @@ class Rebuilder:
 
 
 def queue_build(site: Site, row: Row) -> None:
-    """Has a session built by a worker, and archived if it goes on by itself."""
+    """Have a session built by a worker, and archived if it goes on by itself."""
     site.prearchive.set_status(row, "QUEUED_BUILDING")
     site.prearchive.jobs.submit(lambda: _build_and_archive(site, row))
 
@@ -87,12 +87,12 @@ def _build_and_archive(site: Site, row: Row) -> None:
 
 
 def own_request(site: Site, row: Row) -> Request:
-    """Makes the request of an archive nobody has asked for: as the user who receives files."""
+    """Make the request of an archive nobody has asked for: as the user who receives files."""
     user = site.accounts.get(site.settings.text("receivedFileUser")) or site.accounts.guest
     return Request(user, Rules(overwrite_files=overwrites(site, row), merge=not row.direct))
 
 
 def overwrites(site: Site, row: Row) -> bool:
-    """Tells whether the project or the row asks for files to be overwritten at archive (code 5, import.md §2.8)."""
+    """Return whether the project or the row asks for files to be overwritten at archive (code 5, import.md §2.8)."""
     project = site.projects.get(row.project)
     return row.autoarchive == "AutoArchiveOverwrite" or (project is not None and project.prearchive_code == 5)

@@ -96,12 +96,12 @@ class Seen:
     changes: Changes
 
     def text(self, tag: int) -> str:
-        """Gives a value as text."""
+        """Return a value as text."""
         new = self.changes.get(tag)
         return str(new or "") if tag in self.changes else self.head.text(tag)
 
     def facts(self) -> dict[str, str]:
-        """Gives all facts the object states."""
+        """Return all facts the object states."""
         return {name: text for name, tag in FACTS.items() if (text := self.text(tag))}
 
 
@@ -150,21 +150,21 @@ class Content:
     session: Experiment | None = None
 
     def note(self, item: Received, seen: Seen) -> None:
-        """Takes an object into account; the facts of a series are those of its first object."""
+        """Take an object into account; the facts of a series are those of its first object."""
         self.objects[item.path] = item
         series = self.series.get(item.series_uid)
         if series is None or item.order <= series.order:
             self.series[item.series_uid] = Series(item.series_uid, item.order, seen.facts())
 
     def forget(self, path: str) -> None:
-        """Forgets an object that is gone; a series without objects goes with its last one."""
+        """Forget an object that is gone; a series without objects goes with its last one."""
         gone = self.objects.pop(path, None)
         if gone is not None and all(item.series_uid != gone.series_uid for item in self.objects.values()):
             self.series.pop(gone.series_uid, None)
 
 
 def received(seen: Seen, folder: str, name: str, size: int, digest: str) -> Received:
-    """Makes the record of an object from its head."""
+    """Make the record of an object from its head."""
     frames = seen.text(0x00280008)
     return Received(
         sys.intern(folder),
@@ -181,7 +181,7 @@ def received(seen: Seen, folder: str, name: str, size: int, digest: str) -> Rece
 
 
 def load(store: Store, folder: str) -> Content:
-    """Reads the objects of a session from disk, as after a restart."""
+    """Read the objects of a session from disk, as after a restart."""
     content = Content()
     for path, size in store.list(folder):
         scan_folder, _, name = path.rpartition("/")
@@ -196,13 +196,13 @@ def load(store: Store, folder: str) -> Content:
 
 
 def read_head(store: Store, path: str) -> Head:
-    """Reads the head of a stored object."""
+    """Read the head of a stored object."""
     with store.open(path) as file:
         return dicomstream.opened(iter(lambda: file.read(1 << 18), b"")).head
 
 
 def chunks(store: Store, path: str) -> Iterator[bytes]:
-    """Gives the content of a stored file in pieces."""
+    """Return the content of a stored file in pieces."""
     with store.open(path) as file:
         while piece := file.read(1 << 20):
             yield piece

@@ -13,7 +13,7 @@ _TIMESTAMP = re.compile(r"\d{8}_\d{9}")
 
 
 def recover(site: Site) -> None:
-    """Ends what was under way when the process died: half-moved files go back, orphaned folders get rows again."""
+    """End what was under way when the process died: half-moved files go back, orphaned folders get rows again."""
     for row in list(site.prearchive.rows.values()):
         if row.destination:
             _bring_back(site, row)
@@ -27,7 +27,7 @@ def recover(site: Site) -> None:
 
 
 def rescan(site: Site) -> None:
-    """Makes rows for the sessions that lie in the prearchive's folders without one."""
+    """Make rows for the sessions that lie in the prearchive's folders without one."""
     found = {"/".join(path.split("/")[:3]) for path, _ in site.store.list("prearchive")}
     for place in sorted(found):
         parts = place.split("/")
@@ -63,7 +63,7 @@ def _row_of(site: Site, parts: list[str], content: Content) -> Row:
 
 
 def _bring_back(site: Site, row: Row) -> None:
-    """Moves files that had gone to the archive, but were never entered there, back to their session."""
+    """Move files that had gone to the archive, but were never entered there, back to their session."""
     owner = next((one for one in site.experiments.values() if one.folder == row.destination), None)
     entered = set()
     if owner is not None:

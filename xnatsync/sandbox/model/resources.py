@@ -55,7 +55,7 @@ class Place:
         return kind_of(item) if item is not None else ""
 
     def folder(self, label: str) -> str:
-        """Gives where the files of a resource of this parent lie."""
+        """Return where the files of a resource of this parent lie."""
         if self.session is not None:
             if self.scan is not None:
                 return scan_resource_folder(self.session, self.scan, label)
@@ -69,7 +69,7 @@ class Place:
         return project_resource_folder(self.project, label)
 
     def saved(self, site: Site, *, changed: bool) -> None:
-        """Keeps the parent after one of its resources changed; `changed` bubbles the stamps (hierarchy.md §3.9)."""
+        """Keep the parent after one of its resources changed; `changed` bubbles the stamps (hierarchy.md §3.9)."""
         document = self.session or self.subject or self.project
         if changed:
             subject = self.subject or (site.subjects.get(self.session.subject) if self.session is not None else None)
@@ -80,7 +80,7 @@ class Place:
 
 
 def place_for_write(site: Site, user: User, ids: Mapping[str, str]) -> Place:
-    """Finds the one parent of a URL's ids: PROJECT_ID, SUBJECT_ID, EXPT_ID, SCAN_ID, ASSESSOR_ID.
+    """Find the one parent of a URL's ids: PROJECT_ID, SUBJECT_ID, EXPT_ID, SCAN_ID, ASSESSOR_ID.
 
     Missing, unreadable or several: 404; nothing falls through to a higher parent here (hierarchy.md §5.1).
     """
@@ -116,7 +116,7 @@ def place_for_write(site: Site, user: User, ids: Mapping[str, str]) -> Place:
 
 
 def place_of(site: Site, held: Held) -> Place:
-    """Gives the parent of a resource that was found for reading."""
+    """Return the parent of a resource that was found for reading."""
     item = held.session or held.subject
     project = site.projects.get(item.project) if item is not None else held.project
     if project is None:
@@ -126,7 +126,7 @@ def place_of(site: Site, held: Held) -> Place:
 
 
 def named(site: Site, held: list[Held], reference: str) -> list[Held]:
-    """Picks resources by a comma list of labels and numeric ids; a numeric id nobody has is 404 (hierarchy.md §3.8)."""
+    """Pick resources by a comma list of labels and numeric ids; a numeric id nobody has is 404 (hierarchy.md §3.8)."""
     found = []
     for name in reference.split(","):
         chosen = [
@@ -139,7 +139,7 @@ def named(site: Site, held: list[Held], reference: str) -> list[Held]:
 
 
 def own_resource(place: Place, reference: str) -> Resource | None:
-    """Finds the resource of a parent a write means; a purely numeric name is an id, and 404 when there is none."""
+    """Find the resource of a parent a write means; a purely numeric name is an id, and 404 when there is none."""
     if reference.isdigit():
         found = next((item for item in place.resources.values() if str(item.id) == reference), None)
         if found is None:
@@ -149,7 +149,7 @@ def own_resource(place: Place, reference: str) -> Resource | None:
 
 
 def create_resource(site: Site, place: Place, label: str, attributes: Mapping[str, str]) -> Resource:
-    """Creates an empty resource; the label must be free, and no apostrophe may be in it."""
+    """Create an empty resource; the label must be free, and no apostrophe may be in it."""
     if "'" in label or "&apos;" in label or not label:
         raise ModelError(400, "Invalid resource label")
     if label in place.resources:
@@ -165,7 +165,7 @@ def create_resource(site: Site, place: Place, label: str, attributes: Mapping[st
 
 
 def describe(resource: Resource, attributes: Mapping[str, str]) -> bool:
-    """Sets format, content, tags and description where given; tells whether the row changed."""
+    """Set format, content, tags and description where given; say whether the row changed."""
     changed = False
     for name in ("format", "content", "tags", "description"):
         value = attributes.get(name, "")
@@ -176,7 +176,7 @@ def describe(resource: Resource, attributes: Mapping[str, str]) -> bool:
 
 
 def delete_resource(site: Site, place: Place, resource: Resource) -> None:
-    """Deletes a resource; its files always go with it (hierarchy.md §5.1)."""
+    """Delete a resource; its files always go with it (hierarchy.md §5.1)."""
     del place.resources[resource.label]
     site.store.delete(resource.folder)
     place.saved(site, changed=True)

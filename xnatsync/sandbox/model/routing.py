@@ -29,7 +29,7 @@ class Route:
 
 
 def route(site: Site, user: User, head: Head, params: Mapping[str, str]) -> Route:
-    """Decides; an unknown or forbidden project is no error but as if none had been named (import.md §1.6)."""
+    """Decide; an unknown or forbidden project is no error but as if none had been named (import.md §1.6)."""
     said = _said(head)
     return Route(
         _project(site, user, head, params, said),
@@ -47,7 +47,7 @@ def route(site: Site, user: User, head: Head, params: Mapping[str, str]) -> Rout
 
 
 def find_project(site: Site, name: str) -> Project | None:
-    """Finds a project by its ID or one of its aliases."""
+    """Find a project by its ID or one of its aliases."""
     project = site.projects.get(name)
     return project or next((found for found in site.projects.values() if name and name in found.aliases), None)
 
@@ -75,7 +75,7 @@ def _candidates(head: Head, said: Mapping[str, str]) -> Iterable[str]:
 
 
 def _said(head: Head) -> dict[str, str]:
-    """Gives what the comments say: `Project:P Subject:S Session:E AA:true`; the first to say a thing wins."""
+    """Return what the comments say: `Project:P Subject:S Session:E AA:true`; the first to say a thing wins."""
     said: dict[str, str] = {}
     for tag in _COMMENTS:
         if tag in head.spans:

@@ -62,13 +62,13 @@ _CT_NUMBERS: Final = {
 
 
 def date(text: str) -> str:
-    """Gives a DICOM date as XNAT writes it: 2018-09-18; nothing for what is no date."""
+    """Return a DICOM date as XNAT writes it: 2018-09-18; nothing for what is no date."""
     match = _DATE.match(text)
     return "-".join(match.groups()) if match else ""
 
 
 def time(text: str) -> str:
-    """Gives a DICOM time as XNAT writes it: 12:05:03."""
+    """Return a DICOM time as XNAT writes it: 12:05:03."""
     match = _TIME.match(text)
     return ":".join(part or "00" for part in match.groups()) if match else ""
 
@@ -78,7 +78,7 @@ _SEVERAL: Final = tuple(f"parameters/{name}" for name in _PARTED)
 
 
 def session_fields(facts: Facts) -> dict[str, str]:
-    """Gives a session's fields from the facts of its first series."""
+    """Return a session's fields from the facts of its first series."""
     fields = {
         "date": date(facts.get("study_date", "")),
         "time": time(facts.get("study_time", "")),
@@ -101,13 +101,13 @@ def session_fields(facts: Facts) -> dict[str, str]:
 
 
 def session_variables(facts: Facts) -> dict[str, str]:
-    """Gives the custom variables a session gets from DICOM."""
+    """Return the custom variables a session gets from DICOM."""
     comments = facts.get("study_comments", "")
     return {"studyComments": comments} if comments else {}
 
 
 def scan_fields(facts: Facts, xsi_type: str, frames: int) -> dict[str, str]:
-    """Gives a scan's fields from the facts of its series and the sum of its frames."""
+    """Return a scan's fields from the facts of its series and the sum of its frames."""
     description = facts.get("series_description", "")
     fields = {
         "type": description,
@@ -155,7 +155,7 @@ def _geometry(facts: Facts) -> dict[str, str]:
 
 
 def _number(text: str) -> str:
-    """Gives a decimal string as a Java double prints it: 2300.0."""
+    """Return a decimal string as a Java double prints it: 2300.0."""
     try:
         return str(float(text.split("\\", maxsplit=1)[0]))
     except ValueError:
@@ -163,7 +163,7 @@ def _number(text: str) -> str:
 
 
 def _orientation(cosines: str) -> str:
-    """Names the plane whose normal is nearest: Sag, Cor or Tra."""
+    """Name the plane whose normal is nearest: Sag, Cor or Tra."""
     try:
         row, column = (tuple(map(float, cosines.split("\\")[at : at + 3])) for at in (0, 3))
         normal = [abs(row[at - 2] * column[at - 1] - row[at - 1] * column[at - 2]) for at in (0, 1, 2)]

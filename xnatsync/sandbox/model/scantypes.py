@@ -115,13 +115,13 @@ def _code(sop_class: str) -> str:
 
 
 def primary(sop_class: str) -> bool:
-    """Tells whether objects of a class are images of the scan itself; all others go to the resource `secondary`."""
+    """Return whether objects of a class are images of the scan itself; all others go to the resource `secondary`."""
     code = _code(sop_class)
     return code not in _NOT_PRIMARY and not sop_class.endswith((".481.3", ".481.5"))
 
 
 def scan_type(sop_classes: Iterable[str]) -> str:
-    """Gives the xsiType of a scan by its SOP classes; an image class decides before all others."""
+    """Return the xsiType of a scan by its SOP classes; an image class decides before all others."""
     codes = sorted(
         {_code(sop_class) for sop_class in sop_classes}, key=lambda code: (code in _NOT_PRIMARY, code == "", code)
     )
@@ -129,7 +129,7 @@ def scan_type(sop_classes: Iterable[str]) -> str:
 
 
 def session_type(sop_classes: Iterable[str], modalities: Iterable[str], *, petmr: str = "") -> str:
-    """Gives the xsiType of a session by the leading one of its kinds; PET with MR has one, unless it is to be `pet`."""
+    """Return the xsiType of a session by the leading one of its kinds; PET with MR has one, unless it is `pet`."""
     kinds = {("rt" if code == "rtImage" else code) for code in map(_code, sop_classes)}
     kinds |= {_MODALITIES.get(modality, "") for modality in modalities}
     if {"pet", "mr"} <= kinds and petmr != "pet":
@@ -139,7 +139,7 @@ def session_type(sop_classes: Iterable[str], modalities: Iterable[str], *, petmr
 
 
 def session_modality(xsi_type: str, modalities: Iterable[str]) -> str:
-    """Gives the modality shown for a session: the one its type stands for, else the first."""
+    """Return the modality shown for a session: the one its type stands for, else the first."""
     found = sorted(set(modalities) - {""})
     kind = xsi_type.removeprefix("xnat:").removesuffix("SessionData")
     if kind == "petmr":
@@ -148,13 +148,13 @@ def session_modality(xsi_type: str, modalities: Iterable[str]) -> str:
 
 
 def merge_code(xsi_type: str) -> str:
-    """Gives the two letters of renamed scans at merge: the type's first two, PE written as PT (import.md §4.5)."""
+    """Return the two letters of renamed scans at merge: the type's first two, PE written as PT (import.md §4.5)."""
     letters = xsi_type.removeprefix("xnat:")[:2].upper()
     return "PT" if letters == "PE" else letters
 
 
 def apply_history(site: Site, session: Experiment) -> None:
-    """Gives new scans the type that scans of their description have had in the project, else the description.
+    """Return new scans the type that scans of their description have had in the project, else the description.
 
     Descriptions that differ in case, blanks, `_`, `-` and `*` are the same; of several types the one with as many
     frames counts, else the first (S `AbstractScanTypeMapping`, `ImageScanTypeMapping`).
@@ -172,7 +172,7 @@ def apply_history(site: Site, session: Experiment) -> None:
 
 
 def _history(site: Site, session: Experiment) -> dict[str, list[tuple[str, str]]]:
-    """Gives the types and numbers of frames that scans of a description have in the project."""
+    """Return the types and numbers of frames that scans of a description have in the project."""
     known: dict[str, list[tuple[str, str]]] = {}
     project = site.projects.get(session.project)
     if project is None or project.fields.get("scan_type_mapping", "").lower() == "false":

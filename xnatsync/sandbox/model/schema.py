@@ -38,26 +38,26 @@ class Element:
 
 
 def schema_text(name: str) -> bytes | None:
-    """Gives one of the schema documents the site serves, or None."""
+    """Return one of the schema documents the site serves, or None."""
     if name not in SCHEMAS:
         return None
     return resources.files("xnatsync.sandbox").joinpath(f"schemas/{name}.xsd").read_bytes()
 
 
 def element(name: str) -> Element | None:
-    """Finds a type by its name, in any case (XNAT compares element names without case)."""
+    """Find a type by its name, in any case (XNAT compares element names without case)."""
     return _elements().get(name.lower())
 
 
 def type_name(name: str) -> str:
-    """Gives the type's name in its own spelling; unknown names are returned as they are."""
+    """Return the type's name in its own spelling; unknown names are returned as they are."""
     found = element(name)
     return found.name if found else name
 
 
 @cache
 def is_a(name: str, ancestor: str) -> bool:
-    """Tells whether a type is another one or extends it; unknown types are only themselves."""
+    """Return whether a type is another one or extends it; unknown types are only themselves."""
     wanted = ancestor.lower()
     current = name.lower()
     while current:
@@ -69,24 +69,24 @@ def is_a(name: str, ancestor: str) -> bool:
 
 
 def named_type(name: str) -> str:
-    """Gives the type that a name means: its own, or that of its documents (`xnat:ReconstructedImage`)."""
+    """Return the type that a name means: its own, or that of its documents (`xnat:ReconstructedImage`)."""
     if element(name) is not None:
         return type_name(name)
     return next((found.name for found in _elements().values() if found.root and f"xnat:{found.root}" == name), name)
 
 
 def elements() -> list[Element]:
-    """Gives all types, in the order of the schema."""
+    """Return all types, in the order of the schema."""
     return list(_elements().values())
 
 
 def document_types() -> list[Element]:
-    """Gives the types that have documents of their own, in the order of the schema."""
+    """Return the types that have documents of their own, in the order of the schema."""
     return [found for found in _elements().values() if found.root]
 
 
 def type_of_document(root: str) -> str:
-    """Gives the type of an XML document by the local name of its root element; "" when there is none.
+    """Return the type of an XML document by the local name of its root element; "" when there is none.
 
     Types without a root of their own are documents under their name (`xnat:mrAssessorData`).
     """
@@ -95,7 +95,7 @@ def type_of_document(root: str) -> str:
 
 
 def field_of(name: str, path: str) -> Field | None:
-    """Finds a field of a type by its path, in any case."""
+    """Find a field of a type by its path, in any case."""
     found = element(name)
     if found is None:
         return None
@@ -124,7 +124,7 @@ class _Reader:
     found: dict[str, Element] = field(default_factory=dict)
 
     def read(self, name: str) -> Element:
-        """Gives a type by its name."""
+        """Return a type by its name."""
         if name.lower() in self.found:
             return self.found[name.lower()]
         node = self.nodes[name]

@@ -57,7 +57,7 @@ class StoredSearch:
 
 
 def parse_search(document: bytes) -> StoredSearch:
-    """Reads a search document; attributes and elements are one (hierarchy.md §15.2)."""
+    """Read a search document; attributes and elements are one (hierarchy.md §15.2)."""
     if b"<!DOCTYPE" in document:
         raise BadDocument("DOCTYPE is disallowed.")
     try:
@@ -106,7 +106,7 @@ def _local(node: ET.Element) -> str:
 
 
 def _only(node: ET.Element, known: frozenset[str]) -> None:
-    """Refuses what a search does not say: nothing is dropped."""
+    """Refuse what a search does not say: nothing is dropped."""
     said = [_local(child) for child in node] + [name for name in node.attrib if not name.startswith("{")]
     if unknown := sorted(set(said) - known):
         raise BadDocument(f"A search has no {', '.join(unknown)}.")

@@ -25,7 +25,7 @@ class Held:
     reconstruction: Scan | None = None
 
     def row(self) -> dict[str, str]:
-        """Gives the row of a resource listing (§3.2); rows of a session's own resources have no `cat_id`."""
+        """Return the row of a resource listing (§3.2); rows of a session's own resources have no `cat_id`."""
         category, cat_id, cat_desc = "resources", "", ""
         if self.scan is not None:
             category, cat_id, cat_desc = "scans", self.scan.id, self.scan.fields.get("type", "")
@@ -51,7 +51,7 @@ class Held:
 
 
 def selected(site: Site, user: User, ids: Mapping[str, str], *, everything: bool = False) -> list[Held] | None:
-    """Gives the resources a URL means, for reading; None when no parent at all was found.
+    """Return the resources a URL means, for reading; None when no parent at all was found.
 
     `ids` are the URL's PROJECT_ID, SUBJECT_ID, EXPT_ID and SCAN_ID, those it has; below an assessor, ASSESSED_ID is
     the session and EXPT_ID the assessor.  The first kind of parent that is found counts, in the order scans, assessors,
@@ -96,7 +96,7 @@ def _below(
 
 
 def scans_named(session: Experiment, names: str) -> list[Scan]:
-    """Finds scans by id, comma list, `*`, `ALL`, or by type (`NULL` = none; `[SLASH]`, `[COMMA]`)."""
+    """Find scans by id, comma list, `*`, `ALL`, or by type (`NULL` = none; `[SLASH]`, `[COMMA]`)."""
     if names in {"*", "ALL"}:
         return list(session.scans.values())
     wanted = [name.replace("[SLASH]", "/").replace("[COMMA]", ",") for name in names.split(",")]

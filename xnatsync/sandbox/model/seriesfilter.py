@@ -13,7 +13,7 @@ _KEY = "seriesImportFilter/config"
 
 
 def wanted(site: Site, project: str, head: Head) -> bool:
-    """Tells whether both the site's and the project's filter let an object in."""
+    """Return whether both the site's and the project's filter let an object in."""
     settings = site.settings
     if settings.flag("enableSitewideSeriesImportFilter"):
         mode, lines = settings.text("sitewideSeriesImportFilterMode"), settings.text("sitewideSeriesImportFilter")
@@ -32,7 +32,7 @@ def wanted(site: Site, project: str, head: Head) -> bool:
 
 
 def _passes(mode: str, lines: str, head: Head) -> bool:
-    """Compares the series description with regular expressions, one per line; a modality map goes by modality."""
+    """Compare the series description with regular expressions, one per line; a modality map goes by modality."""
     if mode == "modalityMap":
         return _passes_map(lines, head)
     if mode not in {"blacklist", "whitelist"}:

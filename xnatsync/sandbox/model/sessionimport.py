@@ -18,7 +18,7 @@ _AUTOMATIC: Final = 4
 
 
 def import_session(site: Site, order: Order, name: str, chunks: Iterable[bytes]) -> list[str]:
-    """Imports one session; what is no DICOM is skipped, nothing stays when the request fails before the archive."""
+    """Import one session; what is no DICOM is skipped, nothing stays when the request fails before the archive."""
     params = importing.with_aliases(order.params)
     if params.get("PROJECT_ID"):
         project = find_project(site, params["PROJECT_ID"])

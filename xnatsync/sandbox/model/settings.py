@@ -92,29 +92,29 @@ class Settings:
         self.values: dict[str, Value] = {**DEFAULTS, **(values or {})}
 
     def changed(self) -> dict[str, Value]:
-        """Gives the preferences that differ from the defaults: what has to be kept over a restart."""
+        """Return the preferences that differ from the defaults: what has to be kept over a restart."""
         return {key: value for key, value in self.values.items() if DEFAULTS.get(key) != value}
 
     def update(self, values: Mapping[str, Value]) -> None:
-        """Sets several preferences at once."""
+        """Set several preferences at once."""
         self.values.update(values)
 
     def text(self, key: str) -> str:
-        """Gives a preference as text; `""` when it does not exist."""
+        """Return a preference as text; `""` when it does not exist."""
         value = self.values.get(key, "")
         return str(value).lower() if isinstance(value, bool) else str(value)
 
     def flag(self, key: str) -> bool:
-        """Tells whether a preference is switched on; texts such as "true" count, as the admin pages send them."""
+        """Return whether a preference is switched on; texts such as "true" count, as the admin pages send them."""
         value = self.values.get(key, "")
         return value if isinstance(value, bool) else str(value).lower() in {"true", "1"}
 
     def number(self, key: str) -> float:
-        """Gives a numeric preference."""
+        """Return a numeric preference."""
         return float(self.text(key) or 0)
 
     def seconds(self, key: str) -> float:
-        """Gives a duration such as "15 minutes" in seconds; a bare number is seconds."""
+        """Return a duration such as "15 minutes" in seconds; a bare number is seconds."""
         match = re.fullmatch(r"\s*([\d.]+)\s*([a-z]*?)s?\s*", self.text(key).lower())
         if match is None or match[2] not in {"", *_UNITS}:
             return 900.0  # XNAT's own fallback for an unreadable session timeout (§2.2)
@@ -122,7 +122,7 @@ class Settings:
 
 
 def build_info(node: str = "") -> dict[str, str]:
-    """Gives what `/xapi/siteConfig/buildInfo` shows; all values are texts (hierarchy.md §2.5)."""
+    """Return what `/xapi/siteConfig/buildInfo` shows; all values are texts (hierarchy.md §2.5)."""
     return {
         "version": VERSION,
         "buildNumber": "1",

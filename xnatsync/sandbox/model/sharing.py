@@ -18,7 +18,7 @@ from xnatsync.sandbox.model.site import Site
 
 
 def share(site: Site, item: Subject | Experiment, project_id: str, label: str) -> None:
-    """Shows something in a second project, under a label of its own if one is given."""
+    """Show something in a second project, under a label of its own if one is given."""
     if label_in(item, project_id) is not None:
         raise ModelError(409, f"Already assigned to project:{project_id}")
     if label:
@@ -29,7 +29,7 @@ def share(site: Site, item: Subject | Experiment, project_id: str, label: str) -
 
 
 def move(site: Site, item: Subject | Experiment, project_id: str, label: str) -> None:
-    """Gives something to another project, which becomes its owner; its files move along."""
+    """Return something to another project, which becomes its owner; its files move along."""
     label = label or item.label
     if item.project == project_id:
         raise ModelError(409, f"Already assigned to project: {project_id}")
@@ -42,7 +42,7 @@ def move(site: Site, item: Subject | Experiment, project_id: str, label: str) ->
 
 
 def rename(site: Site, item: Subject | Experiment, label: str, *, project_id: str) -> None:
-    """Gives something a new label in a project; in the owning one its files move too."""
+    """Return something a new label in a project; in the owning one its files move too."""
     if label_in(item, project_id) == label:
         return
     _check_free(site, item, project_id, label, "Specified label is already in use.")
@@ -58,7 +58,7 @@ def rename(site: Site, item: Subject | Experiment, label: str, *, project_id: st
 
 
 def change_subject(site: Site, session: Experiment, subject: Subject) -> None:
-    """Moves a session to another subject."""
+    """Move a session to another subject."""
     if session.subject == subject.id:
         return
     before = site.subjects.get(session.subject)

@@ -100,6 +100,6 @@ _NAMES = {kind: {path.lower(): name for name, path in reversed(paths.items())} f
 
 
 def answer_name(root: str, path: str) -> str:
-    """Gives the key a path answers under: the shortcut that stands for it, else the path in lower case (§3.4, 4)."""
+    """Return the key a path answers under: the shortcut that stands for it, else the path in lower case (§3.4, 4)."""
     lowered = path.lower()
     return _NAMES[root].get(lowered, lowered)

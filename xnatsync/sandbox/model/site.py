@@ -64,48 +64,48 @@ class Site:
 
     @classmethod
     def on_disk(cls, root: Path, clock: Callable[[], float] = time.time) -> Site:
-        """Opens the site kept in a folder, or starts a new one there."""
+        """Open the site kept in a folder, or starts a new one there."""
         return cls(FolderStore(root / "store"), root / "state", clock, root / "cache")
 
     @classmethod
     def in_memory(cls, clock: Callable[[], float] = time.time) -> Site:
-        """Starts a site that leaves nothing behind, for simulations."""
+        """Start a site that leaves nothing behind, for simulations."""
         return cls(MemoryStore(clock), None, clock)
 
     def close(self) -> None:
-        """Writes everything that is not yet on disk."""
+        """Write everything that is not yet on disk."""
         self.documents.close()
 
     # -- persistence ---------------------------------------------------------------------------------------------------
 
     def save(self, obj: object) -> None:
-        """Keeps a project, subject, experiment or prearchive row over a restart."""
+        """Keep a project, subject, experiment or prearchive row over a restart."""
         self.documents.save(obj)
 
     def forget(self, obj: object) -> None:
-        """Removes the document of a deleted object."""
+        """Remove the document of a deleted object."""
         self.documents.forget(obj)
 
     def save_site(self) -> None:
-        """Keeps settings and counters."""
+        """Keep settings and counters."""
         self.record.settings = self.settings.changed()
         self.documents.save(self.record)
 
     def save_accounts(self) -> None:
-        """Keeps users and tokens."""
+        """Keep users and tokens."""
         self.documents.save(self.accounts.book)
 
     # -- identities and stamps -----------------------------------------------------------------------------------------
 
     def next_subject_id(self) -> str:
-        """Gives the next accession ID of a subject."""
+        """Return the next accession ID of a subject."""
         with self.lock:
             self.record.subjects += 1
             self.save_site()
             return f"XNAT_S{self.record.subjects:05d}"
 
     def next_experiment_id(self) -> str:
-        """Gives the next accession ID of a session or assessor."""
+        """Return the next accession ID of a session or assessor."""
         with self.lock:
             self.record.experiments += 1
             while f"XNAT_E{self.record.experiments:05d}" in self.experiments:  # a client may have brought this ID
@@ -114,34 +114,34 @@ class Site:
             return f"XNAT_E{self.record.experiments:05d}"
 
     def next_event(self) -> int:
-        """Gives the next id of a workflow or an event of a history."""
+        """Return the next id of a workflow or an event of a history."""
         with self.lock:
             self.record.events = max(self.record.events, len(self.record.workflows)) + 1
             self.save_site()
             return self.record.events
 
     def next_key(self) -> int:
-        """Gives the next database key of a scan or resource."""
+        """Return the next database key of a scan or resource."""
         with self.lock:
             self.record.keys += 1
             self.save_site()
             return self.record.keys
 
     def now_text(self) -> str:
-        """Gives the time as XNAT shows timestamps: local, without zone, as short as Java writes it (§3.1)."""
+        """Return the time as XNAT shows timestamps: local, without zone, as short as Java writes it (§3.1)."""
         return time_text(self.clock())
 
     def stamp(self, user: User | str) -> Stamps:
-        """Gives the stamps of a row that is being inserted; a bubbled stamp exists from the start."""
+        """Return the stamps of a row that is being inserted; a bubbled stamp exists from the start."""
         now = self.now_text()
         return Stamps(now, user if isinstance(user, str) else user.login, bubbled=now)
 
     def changed(self, obj: Project | Subject | Experiment | Scan) -> None:
-        """Stamps a row that was itself modified (hierarchy.md §3.9); call `bubble` for what is above it."""
+        """Stamp a row that was itself modified (hierarchy.md §3.9); call `bubble` for what is above it."""
         obj.stamps.last_modified = obj.stamps.bubbled = self.now_text()
 
     def bubble(self, *chain: Project | Subject | Experiment | Scan | None) -> None:
-        """Stamps the ancestors of something that changed: only what `{type}/meta/last_modified` shows moves (§3.9)."""
+        """Stamp the ancestors of something that changed: only what `{type}/meta/last_modified` shows moves (§3.9)."""
         now = self.now_text()
         for obj in chain:
             if obj is not None:
@@ -150,7 +150,7 @@ class Site:
     # -- permissions ---------------------------------------------------------------------------------------------------
 
     def can(self, user: User, project_id: str, right: str, kind: str = "") -> bool:
-        """Tells whether a user may "read", "edit", "create" or "delete" data of a type in a project.
+        """Return whether a user may "read", "edit", "create" or "delete" data of a type in a project.
 
         Without a type it is about the project itself: a group of its own makes that readable, no more.
         """
@@ -169,29 +169,29 @@ class Site:
         return right in _RIGHTS.get(role, frozenset())
 
     def may(self, user: User, item: Subject | Experiment, right: str, project_id: str = "") -> bool:
-        """Tells whether a user has a right on a subject or experiment, in its own project or in a named one."""
+        """Return whether a user has a right on a subject or experiment, in its own project or in a named one."""
         return self.can(user, project_id or item.project, right, kind_of(item))
 
     def can_see(self, user: User, project: Project) -> bool:
-        """Tells whether a project itself may be read: a protected one by everybody, its data by members (§18)."""
+        """Return whether a project itself may be read: a protected one by everybody, its data by members (§18)."""
         return project.accessibility in {"public", "protected"} or self.can(user, project.id, "read")
 
     def can_any(self, user: User, project_ids: Iterable[str], right: str, kind: str = "") -> bool:
-        """Tells whether a user has a right through at least one of several projects: owner and shares."""
+        """Return whether a user has a right through at least one of several projects: owner and shares."""
         return user.admin or any(self.can(user, project_id, right, kind) for project_id in project_ids)
 
     def can_read(self, user: User, obj: Subject | Experiment) -> bool:
-        """Tells whether a user may read a subject or experiment, in its own project or where it is shared."""
+        """Return whether a user may read a subject or experiment, in its own project or where it is shared."""
         return self.can_any(user, (obj.project, *obj.shares), "read", kind_of(obj))
 
 
 def kind_of(item: Subject | Experiment) -> str:
-    """Gives the type whose rights a subject or experiment has."""
+    """Return the type whose rights a subject or experiment has."""
     return item.xsi_type if isinstance(item, Experiment) else "xnat:subjectData"
 
 
 def time_text(when: float) -> str:
-    """Writes a time as `java.sql.Timestamp` does: fractions without trailing zeros, but at least one digit."""
+    """Write a time as `java.sql.Timestamp` does: fractions without trailing zeros, but at least one digit."""
     whole, millis = divmod(round(when * 1000), 1000)
     fraction = f"{millis:03d}".rstrip("0") or "0"
     return f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(whole))}.{fraction}"

@@ -39,35 +39,35 @@ class Store(Protocol):
     """
 
     def write(self, path: str, chunks: Iterable[bytes], *, digest: bool = True) -> tuple[int, str]:
-        """Stores a file; gives its size and, when asked, its MD5 (else "")."""
+        """Store a file; return its size and, when asked, its MD5 (else "")."""
 
     def open(self, path: str) -> BinaryIO:
-        """Opens a file for reading; raises FileNotFoundError."""
+        """Open a file for reading; raise FileNotFoundError."""
 
     def size(self, path: str) -> int | None:
-        """Gives the size of a file, None when there is none."""
+        """Return the size of a file, None when there is none."""
 
     def modified(self, path: str) -> float:
-        """Gives the time of the last write in epoch seconds; raises FileNotFoundError."""
+        """Return the time of the last write in epoch seconds; raise FileNotFoundError."""
 
     def delete(self, path: str) -> None:
-        """Removes a file, or a folder with all below it; nothing happens when there is none."""
+        """Remove a file, or a folder with all below it; nothing happens when there is none."""
 
     def move(self, src: str, dst: str) -> None:
-        """Moves a file or a folder; raises FileNotFoundError, or FileExistsError when `dst` exists."""
+        """Move a file or a folder; raise FileNotFoundError, or FileExistsError when `dst` exists."""
 
     def list(self, folder: str) -> list[tuple[str, int]]:
-        """Lists all files below a folder with their sizes, paths relative to the folder, sorted."""
+        """List all files below a folder with their sizes, paths relative to the folder, sorted."""
 
     def exists(self, path: str) -> bool:
-        """Tells whether a file or a folder is there."""
+        """Return whether a file or a folder is there."""
 
     def real_path(self, path: str) -> str | None:
-        """Gives the path on disk, for sendfile; None when the store has no disk."""
+        """Return the path on disk, for sendfile; None when the store has no disk."""
 
 
 def safe(path: str) -> str:
-    """Gives `path` when every part of it names something below the root; raises UnsafePathError otherwise."""
+    """Return `path` when every part of it names something below the root; raise UnsafePathError otherwise."""
     if _PATH.fullmatch(path) and (path.isascii() or all(len(part.encode()) <= 255 for part in path.split("/"))):
         return path
     raise UnsafePathError(f"not a path below the root: {path!r}")
@@ -84,7 +84,7 @@ class FolderStore:
         return f"{self._root}/{safe(path)}"
 
     def write(self, path: str, chunks: Iterable[bytes], *, digest: bool = True) -> tuple[int, str]:
-        """Streams the chunks to disk; what arrived before an error stays."""
+        """Stream the chunks to disk; what arrived before an error stays."""
         target = self._at(path)
         size = 0
         with _created(target) as file, Digest() as sums:
@@ -96,11 +96,11 @@ class FolderStore:
             return size, sums.hexdigest() if digest else ""
 
     def open(self, path: str) -> BinaryIO:
-        """Opens a file for reading."""
+        """Open a file for reading."""
         return open(self._at(path), "rb")  # noqa: PTH123 - text paths are several times faster here
 
     def size(self, path: str) -> int | None:
-        """Asks the file system."""
+        """Ask the file system."""
         try:
             found = os.stat(self._at(path))  # noqa: PTH116
         except (FileNotFoundError, NotADirectoryError):
@@ -108,11 +108,11 @@ class FolderStore:
         return found.st_size
 
     def modified(self, path: str) -> float:
-        """Asks the file system."""
+        """Ask the file system."""
         return os.stat(self._at(path)).st_mtime  # noqa: PTH116
 
     def delete(self, path: str) -> None:
-        """Removes a file or a tree."""
+        """Remove a file or a tree."""
         target = Path(self._at(path))
         if target.is_dir() and not target.is_symlink():
             for child in target.iterdir():
@@ -122,7 +122,7 @@ class FolderStore:
             target.unlink(missing_ok=True)
 
     def move(self, src: str, dst: str) -> None:
-        """Renames on disk."""
+        """Rename on disk."""
         target = Path(self._at(dst))
         if target.exists():
             raise FileExistsError(dst)
@@ -130,7 +130,7 @@ class FolderStore:
         Path(self._at(src)).rename(target)
 
     def list(self, folder: str) -> list[tuple[str, int]]:
-        """Walks the tree."""
+        """Walk the tree."""
         return sorted(self._walk(self._at(folder), ""))
 
     def _walk(self, folder: str, prefix: str) -> Iterator[tuple[str, int]]:
@@ -145,11 +145,11 @@ class FolderStore:
                 yield f"{prefix}{entry.name}", entry.stat().st_size
 
     def exists(self, path: str) -> bool:
-        """Asks the file system."""
+        """Ask the file system."""
         return os.path.exists(self._at(path))  # noqa: PTH110
 
     def real_path(self, path: str) -> str | None:
-        """Gives the path below the root's folder."""
+        """Return the path below the root's folder."""
         return self._at(path)
 
 
@@ -176,7 +176,7 @@ class MemoryStore:
         self._lock = threading.Lock()
 
     def write(self, path: str, chunks: Iterable[bytes], *, digest: bool = True) -> tuple[int, str]:
-        """Collects the chunks; what arrived before an error stays, as on disk."""
+        """Collect the chunks; what arrived before an error stays, as on disk."""
         safe(path)
         content = bytearray()
         try:
@@ -188,27 +188,27 @@ class MemoryStore:
         return len(content), hashlib.md5(content, usedforsecurity=False).hexdigest() if digest else ""
 
     def open(self, path: str) -> BinaryIO:
-        """Opens a copy."""
+        """Open a copy."""
         return io.BytesIO(self._get(path)[0])
 
     def size(self, path: str) -> int | None:
-        """Gives the length."""
+        """Return the length."""
         found = self._files.get(safe(path))
         return None if found is None else len(found[0])
 
     def modified(self, path: str) -> float:
-        """Gives the clock's time of the last write."""
+        """Return the clock's time of the last write."""
         return self._get(path)[1]
 
     def delete(self, path: str) -> None:
-        """Forgets a file or a tree."""
+        """Forget a file or a tree."""
         safe(path)
         with self._lock:
             for name in [name for name in self._files if name == path or name.startswith(f"{path}/")]:
                 del self._files[name]
 
     def move(self, src: str, dst: str) -> None:
-        """Renames a file or a tree."""
+        """Rename a file or a tree."""
         if self.exists(dst):
             raise FileExistsError(dst)
         if not self.exists(src):
@@ -218,7 +218,7 @@ class MemoryStore:
                 self._files[dst + name[len(src) :]] = self._files.pop(name)
 
     def list(self, folder: str) -> list[tuple[str, int]]:
-        """Lists by prefix."""
+        """List by prefix."""
         prefix = f"{safe(folder)}/"
         with self._lock:
             found = [
@@ -227,13 +227,13 @@ class MemoryStore:
         return sorted(found)
 
     def exists(self, path: str) -> bool:
-        """Looks for a file or a folder with something in it."""
+        """Look for a file or a folder with something in it."""
         safe(path)
         with self._lock:
             return path in self._files or any(name.startswith(f"{path}/") for name in self._files)
 
     def real_path(self, path: str) -> str | None:
-        """Has none."""
+        """Have none."""
         safe(path)
         return None
 

@@ -37,7 +37,7 @@ class Found:
     kinds: dict[str, str]  # the xs: type of each column, by its key
 
     def sorted(self, name: str, *, descending: bool) -> list[dict[str, str]]:
-        """Gives the rows in the order of a column, which may be named by its key or by the id of its field."""
+        """Return the rows in the order of a column, which may be named by its key or by the id of its field."""
         wanted = name.lower()
         keys = [str(each["key"]) for each in self.columns]
         keys += [str(each["key"]) for each in self.columns if str(each.get("id", "")).lower() == wanted]
@@ -56,7 +56,7 @@ class _Searched:
 
 
 def run(site: Site, user: User, search: StoredSearch, *, keyed: bool = False) -> Found:
-    """Runs a search for a user: only what the user may read is found; `keyed` adds the key of the root.
+    """Run a search for a user: only what the user may read is found; `keyed` adds the key of the root.
 
     A root has one row, whatever is joined to it: of each joined type the latest is shown, while a condition is met by
     any of them (T TestSearchJoins, TestAdvancedSearch).
@@ -84,7 +84,7 @@ def run(site: Site, user: User, search: StoredSearch, *, keyed: bool = False) ->
 
 
 def _shown(root: Joined, plan: Plan, test: Test) -> Iterator[Joined]:
-    """Gives the row of a root, or none; its own collections (shares, custom variables) multiply it."""
+    """Return the row of a root, or none; its own collections (shares, custom variables) multiply it."""
     own = (root.experiment, root.scan)
     latest = _Latest()
     passed: dict[tuple[object, ...], Joined] = {}
@@ -111,7 +111,7 @@ class _Latest:
     assessor: Experiment | None = None
 
     def see(self, row: Joined) -> None:
-        """Takes the parts of a row that are later than those seen before."""
+        """Take the parts of a row that are later than those seen before."""
         if row.experiment is not None and _when(row.experiment) > _when(self.experiment):
             self.experiment = row.experiment
         if row.scan is not None and (self.scan is None or row.scan.key > self.scan.key):
@@ -165,13 +165,13 @@ def _distinct(rows: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 def _joined(path: str) -> str:
-    """Writes a path as XNAT names the column that it makes of it (`XftStringUtils.cleanColumnName`, §15.3)."""
+    """Write a path as XNAT names the column that it makes of it (`XftStringUtils.cleanColumnName`, §15.3)."""
     whole = re.sub(r"[/@\[\]]", "", path).replace(":", "_col_").replace(",", "_com_")
     return re.sub(r"[^A-Za-z0-9_]", "_", whole)
 
 
 def _searched(scope: Scope, kind: str, root: str, owner: str, identifier: str, plan: Plan) -> _Searched:
-    """Finds the column of a search field: a display field by its id, also behind a slash, or a path (§15.3)."""
+    """Find the column of a search field: a display field by its id, also behind a slash, or a path (§15.3)."""
     head, slash, rest = identifier.partition("/")
     if slash and rest.upper() in display_fields(head) and field_of(head, rest) is None:
         return _searched(scope, kind, root, head, rest, plan)
@@ -223,7 +223,7 @@ def _path(kind: str, owner: str, shown: Display, source: str) -> str:
 
 
 def _generated_path(owner: str, name: str) -> str:
-    """Finds the path of a type that a generated column (`XNAT_COL_MRSCANDATANOTE`) stands for."""
+    """Find the path of a type that a generated column (`XNAT_COL_MRSCANDATANOTE`) stands for."""
     found = element(owner)
     if found is None or not name.startswith("XNAT_COL_"):
         return ""

@@ -42,7 +42,7 @@ def render_table(
     described: Sequence[Mapping[str, object]] = (),
     extra: Mapping[str, object] | None = None,
 ) -> tuple[str, Iterator[bytes]]:
-    """Gives the content type and the streamed text of a listing.
+    """Return the content type and the streamed text of a listing.
 
     `title` is left out when empty, `totalRecords` when `total` is false (paged listings and files have none).
     `columns` fixes the header of CSV, XML and HTML, else the first row's keys are it.  `described` becomes the JSON
@@ -59,12 +59,12 @@ def render_table(
 
 
 def text_of(value: object) -> str:
-    """Writes one value as XNAT does: NULL is empty, everything else its text."""
+    """Write one value as XNAT does: NULL is empty, everything else its text."""
     return value if isinstance(value, str) else "" if value is None else str(value)
 
 
 def sorted_rows(rows: Iterable[Row], sort_by: str, descending: bool) -> list[Row]:
-    """Sorts in memory by a comma list of columns, as text or, where every value is a number, by number (§3.3)."""
+    """Sort in memory by a comma list of columns, as text or, where every value is a number, by number (§3.3)."""
     result = list(rows)
     for name in reversed([part for part in sort_by.split(",") if part]):
         values = [text_of(row.get(name)) for row in result]

@@ -19,11 +19,11 @@ class Note:
     progress: list[str] = field(default_factory=list)
 
     def finish(self, message: str, *, succeeded: bool) -> None:
-        """Ends it."""
+        """End it."""
         self.final, self.succeeded = message, succeeded
 
     def messages(self) -> list[dict[str, str]]:
-        """Gives the old form: `/data/status/{id}`."""
+        """Return the old form: `/data/status/{id}`."""
         shown = [{"status": "PROCESSING", "msg": message, "terminal": "false"} for message in self.progress]
         if self.succeeded is not None:
             status = "COMPLETED" if self.succeeded else "FAILED"
@@ -31,7 +31,7 @@ class Note:
         return shown
 
     def tracking(self) -> dict[str, object]:
-        """Gives the new form: `/xapi/event_tracking/{id}`."""
+        """Return the new form: `/xapi/event_tracking/{id}`."""
         found: dict[str, object] = {"key": self.key, "payload": "", "succeeded": self.succeeded}
         if self.succeeded is not None:
             found["finalMessage"] = self.final
@@ -46,13 +46,13 @@ class Transactions:
         self._notes: dict[str, Note] = {}
 
     def begin(self, key: str, login: str) -> Note:
-        """Opens a transaction."""
+        """Open a transaction."""
         note = Note(key, login, progress=["Import started."])
         with self._site.lock:
             self._notes[key] = note
         return note
 
     def find(self, key: str, user: User) -> Note | None:
-        """Gives a transaction to its owner or an administrator; to others it does not exist."""
+        """Return a transaction to its owner or an administrator; to others it does not exist."""
         note = self._notes.get(key)
         return note if note is not None and (user.admin or note.login == user.login) else None

@@ -40,14 +40,14 @@ class Member:
 
 
 def format_of(name: str) -> str:
-    """Gives "zip", "tar", "tgz", "gz" or "" by the name alone, case-sensitively, as XNAT does (import.md §1.4)."""
+    """Return "zip", "tar", "tgz", "gz" or "" by the name alone, case-sensitively, as XNAT does (import.md §1.4)."""
     if not name.endswith(_ENDINGS):
         return ""
     return next(kind for suffix, kind in _SUFFIXES if name.endswith(suffix))
 
 
 def members(name: str, source: Iterable[bytes], *, nested: bool = True) -> Iterator[Member]:
-    """Gives the files of an archive, and those of archives within it; raises FormatError for an unknown ending."""
+    """Return the files of an archive, and those of archives within it; raise FormatError for an unknown ending."""
     kind = format_of(name)
     if kind in {"", "gz"}:
         raise FormatError("Unsupported format UNKNOWN")

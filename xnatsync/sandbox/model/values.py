@@ -23,7 +23,7 @@ OWN_COLUMNS = frozenset(
 
 
 def catalog_path(resource: Resource, scan_id: str = "") -> str:
-    """Gives the absolute path on the server that an item's `URI` of a resource shows (§4.1)."""
+    """Return the absolute path on the server that an item's `URI` of a resource shows (§4.1)."""
     return f"/data/xnat/{resource.folder}/{catalog_name(resource, scan_id)}"
 
 
@@ -42,7 +42,7 @@ RESOURCE_COLUMNS: dict[str, Callable[[Resource], str]] = {
 
 
 def resource(part: str, key: str) -> Value:
-    """Reads a column of a joined resource."""
+    """Read a column of a joined resource."""
     if key == "uri":
         return _scan_catalog if part == "file" else _own_catalog
     read = RESOURCE_COLUMNS[key]
@@ -64,7 +64,7 @@ def _own_catalog(row: Joined) -> str:
 
 
 def member(part: str, at: int) -> Value:
-    """Reads one half of a joined pair: a variable's name or value, a share's project or label."""
+    """Read one half of a joined pair: a variable's name or value, a share's project or label."""
     get: Callable[[Joined], tuple[str, str] | None] = attrgetter(part)
 
     def value(row: Joined) -> str:
@@ -80,7 +80,7 @@ def part(key: str) -> Value:
 
 
 def variable(owner: str, name: str) -> Value:
-    """Reads one custom variable by its name."""
+    """Read one custom variable by its name."""
     get = _PARTS[owner]
 
     def value(row: Joined) -> str:
@@ -91,7 +91,7 @@ def variable(owner: str, name: str) -> Value:
 
 
 def plain(owner: str, name: str, key: str, kind: str = "xs:string") -> Value:
-    """Reads a field of one part of the row; a part of another type than the path's has none."""
+    """Read a field of one part of the row; a part of another type than the path's has none."""
     get = _PARTS[owner]
     special = _SPECIAL.get((owner, key)) or _SPECIAL.get(("", key))
     written = _WRITTEN.get(kind)
@@ -113,7 +113,7 @@ def plain(owner: str, name: str, key: str, kind: str = "xs:string") -> Value:
 
 
 def as_decimal(text: str) -> str:
-    """Writes a number of a floating type as Java does: with a decimal, always (§3.1)."""
+    """Write a number of a floating type as Java does: with a decimal, always (§3.1)."""
     try:
         return str(float(text)) if text else ""
     except ValueError:
@@ -121,7 +121,7 @@ def as_decimal(text: str) -> str:
 
 
 def as_time(text: str) -> str:
-    """Writes a time of the day as Java does, with milliseconds (§3.1)."""
+    """Write a time of the day as Java does, with milliseconds (§3.1)."""
     match = _TIME.fullmatch(text)
     if match is None:
         return text
@@ -129,7 +129,7 @@ def as_time(text: str) -> str:
 
 
 def as_timestamp(text: str) -> str:
-    """Writes a moment as Java does: a blank between date and time, and at least one decimal of the second (§3.1)."""
+    """Write a moment as Java does: a blank between date and time, and at least one decimal of the second (§3.1)."""
     match = _MOMENT.fullmatch(text)
     return f"{match[1]} {match[2]}.{(match[3] or '').rstrip('0') or '0'}" if match is not None else text
 
@@ -145,7 +145,7 @@ _WRITTEN: dict[str, Callable[[str], str]] = {
 
 
 def stamp(stamps: Stamps, key: str, *, concrete: bool) -> str:
-    """Reads a stamp; `last_modified` of types with documents is the bubbled one, of others the row's own (§3.9)."""
+    """Read a stamp; `last_modified` of types with documents is the bubbled one, of others the row's own (§3.9)."""
     if key == "meta/insert_date":
         return stamps.insert_date
     if key == "meta/insert_user/login":

@@ -54,7 +54,7 @@ class Values:
 
 
 def from_params(params: Iterable[tuple[str, str]], into: Values, root: str = "") -> Values:
-    """Reads query or form parameters on top of `into`; the type is `xsiType`, else the first path's prefix (§4.3)."""
+    """Read query or form parameters on top of `into`; the type is `xsiType`, else the first path's prefix (§4.3)."""
     params = list(params)
     named = next((value for key, value in params if key in {"xsiType", "ELEMENT_0"}), "")
     prefix = next((key.partition("/")[0] for key, _ in params if ":" in key.partition("/")[0] and "/" in key), "")
@@ -120,7 +120,7 @@ def _set_member(into: Values, described: Element, match: re.Match[str], value: s
 
 
 def _path_of(xsi_type: str, key: str) -> str:
-    """Spells a short name (`gender`, `scanner`) out as the path it stands for in items of this type."""
+    """Spell a short name (`gender`, `scanner`) out as the path it stands for in items of this type."""
     if ":" in key or "/" in key:
         return key
     for kind, ancestor in ROOT_ELEMENTS.items():
@@ -131,7 +131,7 @@ def _path_of(xsi_type: str, key: str) -> str:
 
 
 def from_xml(document: bytes) -> Values:
-    """Reads an item document."""
+    """Read an item document."""
     values = _values_of(read_document(document))
     values.document = True
     return values
@@ -153,7 +153,7 @@ def _values_of(part: Part) -> Values:
 
 
 def _place(values: Values, path: str, member: Part) -> None:
-    """Puts a member where the site has things of their own for it."""
+    """Put a member where the site has things of their own for it."""
     given = member.values
     if path in {"scans/scan", "reconstructions/reconstructedImage"}:
         where = values.scans if path == "scans/scan" else values.reconstructions
@@ -178,7 +178,7 @@ _PLACED = frozenset(
 
 
 def apply(values: Values, item: Project | Subject | Experiment | Scan, *, replace: bool = False) -> bool:
-    """Sets the values; tells whether anything changed.
+    """Set the values; say whether anything changed.
 
     Fields a document does not mention are kept unless `replace` (allowDataDeletion) is asked.
     """
@@ -220,7 +220,7 @@ def _merge(into: dict[str, str], values: Mapping[str, str]) -> None:
 
 
 def _merge_parts(into: dict[str, list[Part]], given: Mapping[str, list[Part]]) -> bool:
-    """Adds members; one that is known by its ID or name takes the new values."""
+    """Add members; one that is known by its ID or name takes the new values."""
     changed = False
     for path, members in given.items():
         kept = into.setdefault(path, [])

@@ -52,7 +52,7 @@ class _Xar:
 
 
 def import_xar(site: Site, order: Order, name: str, chunks: Iterable[bytes]) -> list[str]:
-    """Enters the documents of an archive with their files; gives the URI of what was entered."""
+    """Enter the documents of an archive with their files; return the URI of what was entered."""
     xar = _Xar(site, order, f"spool/{uuid4().hex}")
     try:
         for member in unpack.members("upload.zip", chunks, nested=False):
@@ -178,7 +178,7 @@ def _scan_files(xar: _Xar, session: Experiment, scan: Scan, node: ET.Element, ba
 
 
 def _resource(xar: _Xar, into: dict[str, Resource], node: ET.Element, base: str, folder: str) -> None:
-    """Moves the files of one catalogue of the archive into a resource."""
+    """Move the files of one catalogue of the archive into a resource."""
     site, label = xar.site, node.get("label", "")
     catalogue = posixpath.normpath(posixpath.join(base, node.get("URI", "")))
     if not label or not xar.has(catalogue):

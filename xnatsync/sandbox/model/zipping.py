@@ -55,7 +55,7 @@ _CHECKSUMS = _Checksums()
 
 
 def zipped(store: Store, files: Iterable[Packed], *, deflate: bool = False) -> Iterator[bytes | FileBody]:
-    """Streams a zip; a file missing on disk is silently left out."""
+    """Stream a zip; a file missing on disk is silently left out."""
     directory: list[bytes] = []
     offset = 0
     for file in files:
@@ -174,7 +174,7 @@ def _dos_time(when: float) -> int:
 
 
 def tarred(store: Store, files: Iterable[Packed]) -> Iterator[bytes | FileBody]:
-    """Streams a tar."""
+    """Stream a tar."""
     written = 0
     for file in files:
         size = store.size(file.path)
@@ -193,7 +193,7 @@ def tarred(store: Store, files: Iterable[Packed]) -> Iterator[bytes | FileBody]:
 
 
 def gzipped(pieces: Iterable[bytes | FileBody]) -> Iterator[bytes]:
-    """Compresses a stream that may refer to files."""
+    """Compress a stream that may refer to files."""
     packer = zlib.compressobj(6, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
     for piece in pieces:
         for plain in _plain(piece):

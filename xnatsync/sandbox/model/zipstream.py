@@ -43,7 +43,7 @@ class Member:
         return self._content
 
     def skip(self) -> None:
-        """Reads what is left of the content, so that the next member can follow."""
+        """Read what is left of the content, so that the next member can follow."""
         for _ in self._content:
             pass
 
@@ -100,7 +100,7 @@ class Member:
 
 
 def members(source: Iterable[bytes]) -> Iterator[Member]:
-    """Gives the members of a zip in their order; folders have names that end in a slash."""
+    """Return the members of a zip in their order; folders have names that end in a slash."""
     pieces = source if isinstance(source, Pieces) else Pieces(source)
     while True:
         header = pieces.upto(_LOCAL.size)
