@@ -9,7 +9,7 @@ from typing import Final
 
 from xnatsync.core.advice import advice_of
 from xnatsync.core.errors import Disposition, PushGone, ServerUnreachable, SourceError, Stopped, XnatsyncError
-from xnatsync.core.hold import Hold, hold_after
+from xnatsync.core.hold import Hold, hold_after, still_waits_s
 from xnatsync.core.inventory import Owner
 from xnatsync.core.mirror_decision import Trouble
 from xnatsync.core.wording import counted
@@ -77,6 +77,8 @@ def hold_by(world: TreeWorld, row: OwnerRow, troubles: Sequence[Trouble], *, kee
         if not persons:
             if not keeps_tries:
                 world.ledger.release_owner(row.id)
+            elif row.hold is not None and still_waits_s(row, world.now()) <= 0:
+                world.ledger.unhold_owner(row.id)  # its time came, and what is in trouble now is told
             return
         first = persons[0]
         more = f" (and {len(persons) - 1} more)" if len(persons) > 1 else ""
