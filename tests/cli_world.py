@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -109,6 +110,14 @@ def world(root: Path, read: Callable[[], tuple[str, str]]) -> Iterator[World]:
             yield found
     finally:
         site.close()
+
+
+@contextmanager
+def silent_port() -> Iterator[int]:
+    """Hold a port on which nothing listens: nobody else can be given it meanwhile, so each connection is refused."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 def plain_environment() -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cli_world import REPOSITORY, World
+from cli_world import REPOSITORY, World, silent_port
 from xnatsync.sandbox.http.faults import Fault
 
 
@@ -67,11 +66,9 @@ def test_a_missing_password_is_found(box: World, monkeypatch: pytest.MonkeyPatch
 
 def test_an_unreachable_server_is_found(box: World) -> None:
     """Nothing listens there: 5."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    box.configure(url=f"http://127.0.0.1:{port}")
-
-    code, found = states(box)
+    with silent_port() as port:
+        box.configure(url=f"http://127.0.0.1:{port}")
+        code, found = states(box)
 
     assert (code, found["server box"]) == (5, ("problem", "XS-SERVER-UNREACHABLE"))
 

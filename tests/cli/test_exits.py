@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 
 import pytest
 
-from cli_world import REPOSITORY, World, plain_environment
+from cli_world import REPOSITORY, World, plain_environment, silent_port
 from xnatsync.core.errors import Bug
 from xnatsync.ledger.lock import hold
 from xnatsync.sandbox.http.faults import Fault
@@ -73,11 +72,9 @@ def test_a_wrong_option_is_2(arguments: list[str], box: World) -> None:
 def test_an_unreachable_server_is_5(box: World) -> None:
     """No connection: 5, and the item is left as it is."""
     box.study("good")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    box.configure(url=f"http://127.0.0.1:{port}")
-
-    ran = box.run("sync", "--patience", "0s")
+    with silent_port() as port:
+        box.configure(url=f"http://127.0.0.1:{port}")
+        ran = box.run("sync", "--patience", "0s")
 
     assert ran.code == 5
     assert "[XS-SERVER-UNREACHABLE]" in ran.err + ran.out

@@ -116,8 +116,11 @@ def test_an_error_is_told_by_its_exit_code_alone(box: World) -> None:
 
 
 @pytest.mark.parametrize("asked", ["--help", "sync --help", "--show-completion bash", "mirror"])
-def test_help_that_cannot_be_written_is_no_mistake_of_ours(asked: str, box: World) -> None:
+def test_help_that_cannot_be_written_is_no_mistake_of_ours(
+    asked: str, box: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The parser prints it, before any command runs."""
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")  # it is the shell that was named
     ran = _run(box, *asked.split(), out=_full)
 
     assert (ran.returncode, "XS-BUG" in ran.stderr) == (5, False), ran.stderr

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import socket
 import time
 
-from cli_world import World
+from cli_world import World, silent_port
 from xnatsync.cli.live import bar, headline
 from xnatsync.engine.progress import Progress
 from xnatsync.report.progress import Meter, Note
@@ -43,13 +42,11 @@ def test_a_short_wait_is_no_line() -> None:
 def test_a_server_that_does_not_answer_is_named_while_it_is_waited_for(box: World) -> None:
     """`--patience 5s` is about five seconds, and each wait of them is told with its reason."""
     box.study("good")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    box.configure(url=f"http://127.0.0.1:{port}")
-
-    began = time.monotonic()
-    ran = box.run("sync", "--patience", "5s")
-    took_s = time.monotonic() - began
+    with silent_port() as port:
+        box.configure(url=f"http://127.0.0.1:{port}")
+        began = time.monotonic()
+        ran = box.run("sync", "--patience", "5s")
+        took_s = time.monotonic() - began
 
     assert ran.code == 5
     assert 2.0 < took_s < 12.0  # what a try takes on a busy machine is not ours to say

@@ -24,6 +24,7 @@ from xnatsync.core.errors import (
     OutcomeUnknown,
     ReadFailed,
     ReplyStrange,
+    ServerUnreachable,
     XnatsyncError,
 )
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
@@ -287,6 +288,15 @@ def misbehaving(act: Callable[[Say], None]) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
+def let_in(server: XnatServer) -> None:
+    """Log in: the server is quick until then, and a busy machine may not be."""
+    for _ in range(5):
+        with suppress(ReadFailed, ServerUnreachable):
+            server.whoami()
+            return
+    server.whoami()
+
+
 def _request(connection: socket.socket) -> bytes:
     """Reads one request with its body."""
     data = b""
@@ -308,7 +318,7 @@ def test_every_method_ends_within_its_bound_whatever_the_server_does(method: str
     """In time, in memory, as an error of ours; a write leaves its outcome unknown, and no connection stays open."""
     with misbehaving(act) as url:
         server = XnatServer(url, "u", "p", server_name="x", timeouts=TIMES, retries=ONCE, pool=1)
-        server.whoami()
+        let_in(server)
         tracemalloc.start()
         began = time.monotonic()
         try:
@@ -352,7 +362,7 @@ def test_a_request_to_stop_ends_a_wait_within_seconds(method: str, act: Callable
     asked = threading.Event()
     with misbehaving(act) as url:
         server = XnatServer(url, "u", "p", server_name="x", retries=ONCE, stop=asked.is_set)
-        server.whoami()
+        let_in(server)
         threading.Timer(0.3, asked.set).start()
         began = time.monotonic()
         with pytest.raises(XnatsyncError, match="stop"):
@@ -379,7 +389,7 @@ def test_a_stream_below_the_floor_of_speed_is_given_up(act: Callable[[Say], None
     """Each byte comes in time, and all of them together would take years: the window of a stream is judged."""
     with misbehaving(act) as url:
         server = XnatServer(url, "u", "p", server_name="x", timeouts=TIMES, retries=ONCE, pool=1)
-        server.whoami()
+        let_in(server)
         began = time.monotonic()
         with watchdog(BOUND_S), pytest.raises(ReadFailed, match="bytes moved in"):
             all_of(server.fetch_file(SESSION, KEY, "a"))
