@@ -17,6 +17,7 @@ from xnatsync.core.sides import BaseFile, ServerFile, Sides, TreeFile
 from xnatsync.core.wording import counted
 from xnatsync.ledger.tree_rows import VersionRow
 from xnatsync.ports.tree import TreeLook
+from xnatsync.routes.tree.landing import OF_ONE_FILE
 from xnatsync.routes.tree.mirror_settings import METADATA, MirrorRoute
 from xnatsync.routes.tree.mirror_survey import Survey, check_still_there
 from xnatsync.routes.tree.world import TreeWorld
@@ -150,8 +151,11 @@ def _in_the_way(
     """Give what keeps files from their places, before a byte of them is fetched: each run would fetch them in vain."""
     odd = {problem.path: (problem.reason, not problem.unreadable) for problem in seen.problems}
     for above in {above for folder in folders for above in _above(folder)} if not seen.files else ():
-        if world.disk.stat(route.folder, above) is not None:
-            odd[above] = _A_FILE, True
+        try:
+            if world.disk.stat(route.folder, above) is not None:
+                odd[above] = _A_FILE, True
+        except OF_ONE_FILE as error:  # a name that this disk takes for the same: it is in the way of these files alone
+            odd[above] = str(error), True
     for path in sorted(wanted - seen.files.keys()):
         if path in seen.folders:
             yield TreeFile(path, 0, 0, problem="a folder is where the file has to be", foreign=True)
