@@ -49,7 +49,22 @@ FOUND = (
 FOUND_ODD = (  # with odd names
     45, 84, 194, 196, 366, 367, 433, 438, 471, 988, 1134, 1320, 1471, 2227, 3593, 3664, 10105,
 )  # fmt: skip
-FOUND_NOW = (224, 1943, 16949, 18329, 19383, 20372, 23120, 23438, 24246, 26267, 26909)  # with all that is drawn now
+FOUND_NOW = (
+    224,
+    1943,
+    11690,
+    15145,
+    17180,
+    16949,
+    18329,
+    19383,
+    20372,
+    23120,
+    23438,
+    24246,
+    26267,
+    26909,
+)  # with all that is drawn now
 FOUND_THERE = ((73, "stuck", "disk.rename"), (84, "stuck", "disk.rename"), (156, "stuck", "disk.rename"),
                (71, "unwilling", "archive.put_resource_file"))  # fmt: skip
 PROMISED = re.compile(r"[SLOE]\d+: ")  # a bug whose stand-in does not fit any more breaks no promise, but everything

@@ -277,8 +277,7 @@ class _Agreeing:
     def _problem(self, path: str) -> None:
         here = self.tree.get(path)
         if here is not None and isinstance(_tree_node(here, self.base.get(path), needed=True), Problem):
-            code = TreeForeign.code if here.foreign else SourceUnreadable.code
-            self._trouble(path, code, here.problem or "it could not be read", person=here.foreign)
+            self._trouble(path, SourceUnreadable.code, here.problem or "it could not be read", person=False)
         else:
             self._trouble(path, NameClash.code, "the server lists it twice, and not the same")
 

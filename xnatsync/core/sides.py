@@ -63,7 +63,6 @@ class TreeFile:
     mtime_ns: int
     content: ContentLike | None = None
     problem: str = ""
-    foreign: bool = False  # the problem is what is there: no plain file, or something on the way to it
 
 
 @dataclass(frozen=True, slots=True)

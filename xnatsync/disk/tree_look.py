@@ -23,13 +23,12 @@ from xnatsync.ports.tree import TreeLook
 def look_tree(ways: Ways, root: Path, below: Sequence[str] | None) -> TreeLook:
     """Look at all files of a tree, or at those of some folders; see `tree_ports.TreeDisk.look_tree`."""
     _refuse_missing(root)
-    look = _Look(keeps=below is not None)
+    look = _Look()
     if below is None:
         look.go(str(root), "")
     for path in sorted(set(below or ())):
         look.enter(ways, root, path)
-    problems = tuple(sorted(look.problems, key=lambda problem: problem.path))
-    return TreeLook(look.files, problems, frozenset(look.folders))
+    return TreeLook(look.files, tuple(sorted(look.problems, key=lambda problem: problem.path)))
 
 
 def _refuse_missing(root: Path) -> None:
@@ -45,9 +44,7 @@ def _refuse_missing(root: Path) -> None:
 
 
 class _Look:
-    def __init__(self, *, keeps: bool) -> None:
-        self._keeps = keeps  # the names of folders: of a whole tree nobody asks for them
-        self.folders: set[str] = set()
+    def __init__(self) -> None:
         self.files: dict[str, tuple[int, int]] = {}
         self.problems: list[ProblemSeen] = []
         self._odd: set[str] = set()
@@ -88,8 +85,6 @@ class _Look:
                             if entry.is_dir(follow_symlinks=False) and not _is_junction(entry):
                                 if prefix or name != OWN_FOLDER:
                                     folders.append((entry.path, f"{path}/"))
-                                    if self._keeps:
-                                        self.folders.add(path)
                                 continue
                             seen = entry.stat(follow_symlinks=False)
                         except FileNotFoundError:

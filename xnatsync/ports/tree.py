@@ -103,7 +103,6 @@ class TreeLook:
 
     files: dict[str, tuple[int, int]]  # path relative to the root, POSIX -> size in bytes, mtime in ns
     problems: tuple[ProblemSeen, ...] = ()
-    folders: frozenset[str] = frozenset()  # of a part of the tree, where files are to be fetched: one may be in the way
 
 
 class TreeDisk(Protocol):

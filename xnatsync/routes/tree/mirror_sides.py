@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from xnatsync.core.conflict import is_conflict_copy
@@ -16,13 +16,9 @@ from xnatsync.core.remote import FileListing
 from xnatsync.core.sides import BaseFile, ServerFile, Sides, TreeFile
 from xnatsync.core.wording import counted
 from xnatsync.ledger.tree_rows import VersionRow
-from xnatsync.ports.tree import TreeLook
-from xnatsync.routes.tree.landing import OF_ONE_FILE
 from xnatsync.routes.tree.mirror_settings import METADATA, MirrorRoute
 from xnatsync.routes.tree.mirror_survey import Survey, check_still_there
 from xnatsync.routes.tree.world import TreeWorld
-
-_A_FILE = "it is a file, where a folder has to be"
 
 
 @dataclass(slots=True)
@@ -140,39 +136,9 @@ def _tree(
         for path, (size, mtime_ns) in seen.files.items()
         if path in mine or _is_of(route, placed, path)
     ]
-    files += _in_the_way(world, route, seen, folders, mine)
+    files += [TreeFile(problem.path, 0, 0, problem=problem.reason) for problem in seen.problems if problem.path in mine]
     blind = [problem for problem in seen.problems if problem.unreadable]
     return files, not blind
-
-
-def _in_the_way(
-    world: TreeWorld, route: MirrorRoute, seen: TreeLook, folders: Sequence[str], wanted: set[str]
-) -> Iterator[TreeFile]:
-    """Give what keeps files from their places, before a byte of them is fetched: each run would fetch them in vain."""
-    odd = {problem.path: (problem.reason, not problem.unreadable) for problem in seen.problems}
-    for above in {above for folder in folders for above in _above(folder)} if not seen.files else ():
-        try:
-            if world.disk.stat(route.folder, above) is not None:
-                odd[above] = _A_FILE, True
-        except OF_ONE_FILE as error:  # a name that this disk takes for the same: it is in the way of these files alone
-            odd[above] = str(error), True
-    for path in sorted(wanted - seen.files.keys()):
-        if path in seen.folders:
-            yield TreeFile(path, 0, 0, problem="a folder is where the file has to be", foreign=True)
-        elif path in odd:
-            yield TreeFile(path, 0, 0, problem=odd[path][0], foreign=odd[path][1])
-        else:
-            for above in _above(path):
-                reason, foreign = (_A_FILE, True) if above in seen.files else odd.get(above, ("", False))
-                if reason:
-                    yield TreeFile(path, 0, 0, problem=f"{above}: {reason}", foreign=foreign)
-                    break
-
-
-def _above(path: str) -> Iterator[str]:
-    """Give the folders that a path leads through, from the innermost one on."""
-    while path := path.rpartition("/")[0]:
-        yield path
 
 
 def _own(route: MirrorRoute, placed: Owner) -> tuple[str | None, tuple[str, ...]]:

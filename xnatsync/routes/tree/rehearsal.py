@@ -46,7 +46,6 @@ class _Rehearsal:
         return TreeLook(
             {path: facts for path, facts in files.items() if there(path)},
             tuple(problem for problem in problems if there(problem.path)),
-            frozenset(path for path in map(self._shown, look.folders) if there(path)),
         )
 
     def stat(self, root: Path, path: str) -> tuple[int, int] | None:
