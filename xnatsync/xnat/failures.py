@@ -49,6 +49,7 @@ class Verb(Enum):
     COMMIT = "commit"
     DELETE = "delete"
     STORE = "store"
+    CHANGE = "change"
 
     @property
     def writes(self) -> bool:

@@ -81,7 +81,7 @@ def rows(reply: Reply, columns: Iterable[str]) -> list[Row]:
     what = reply.call.what
     if not reply.body.strip():
         raise ReplyStrange(f"{what}: the server answered with nothing at all, which says nothing")
-    document = _json(reply)
+    document = parsed(reply)
     envelope = document.get("ResultSet") if isinstance(document, dict) else None
     listed = envelope.get("Result") if isinstance(envelope, dict) else None
     if not isinstance(listed, list):
@@ -352,7 +352,7 @@ def duplicates(reply: Reply) -> Sequence[str]:
     """Read which files a PUT left alone because they exist; the answer is JSON under `text/html` (§6.1)."""
     if not reply.body.strip():
         return ()
-    document = _json(reply)
+    document = parsed(reply)
     listed = document.get("duplicates") if isinstance(document, dict) else None
     if not isinstance(listed, list):
         raise ReplyStrange(f"{reply.call.what}: the answer is not the one to a stored file")
@@ -360,7 +360,7 @@ def duplicates(reply: Reply) -> Sequence[str]:
 
 
 def _item(reply: Reply) -> Row:
-    document = _json(reply)
+    document = parsed(reply)
     items = document.get("items") if isinstance(document, dict) else None
     first = items[0] if isinstance(items, list) and len(items) == 1 else None
     if not isinstance(first, dict):
@@ -368,7 +368,8 @@ def _item(reply: Reply) -> Row:
     return first
 
 
-def _json(reply: Reply) -> object:
+def parsed(reply: Reply) -> object:
+    """Read an answer as JSON; ReplyStrange when it is none, or only a part of it."""
     try:
         document: object = json.loads(reply.text)
     except (ValueError, RecursionError) as error:

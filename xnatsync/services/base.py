@@ -1,0 +1,37 @@
+"""What all services share: the client, listings that end, and the project that is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import TypeVar
+
+from xnatsync.core.errors import Usage
+from xnatsync.services.client import XNATClient
+
+Row = TypeVar("Row")
+
+
+class BaseService:
+    """A service on an authenticated client.  Any number of services share one client, also in several threads."""
+
+    def __init__(self, client: XNATClient) -> None:
+        self.client = client
+
+    def _project(self, project: str | None) -> str:
+        """Return the project that is meant, else the profile's default; Usage when there is neither."""
+        if found := project or self.client.default_project:
+            return found
+        raise Usage("no project was named", advice="Give project=..., or set `project` for this server.")
+
+
+def limited(rows: Iterable[Row], limit: int | None) -> list[Row]:
+    """Return at most so many; XNAT's listings come whole, so nothing is asked page by page."""
+    if limit is not None and limit < 0:
+        raise Usage(f"limit is {limit}", advice="Give a number from 0 on, or None for all.")
+    return list(rows if limit is None else islice(rows, limit))
+
+
+def columns_asked(columns: Sequence[str] | None, always: Sequence[str]) -> str:
+    """Return the columns of a listing: those that a model needs, and those that were asked for."""
+    return ",".join(dict.fromkeys([*always, *(columns or ())]))
