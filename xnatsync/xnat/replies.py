@@ -371,10 +371,9 @@ def _item(reply: Reply) -> Row:
 def parsed(reply: Reply) -> object:
     """Read an answer as JSON; ReplyStrange when it is none, or only a part of it."""
     try:
-        document: object = json.loads(reply.text)
+        return json.loads(reply.text)  # type: ignore[no-any-return]
     except (ValueError, RecursionError) as error:
         raise ReplyStrange(f"{reply.call.what}: the answer is not JSON, or only a part of it") from error
-    return document
 
 
 def _column(row: Row, *aliases: str) -> str:
