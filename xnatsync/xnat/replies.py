@@ -371,7 +371,7 @@ def _item(reply: Reply) -> Row:
 def parsed(reply: Reply) -> object:
     """Read an answer as JSON; ReplyStrange when it is none, or only a part of it."""
     try:
-        return json.loads(reply.text)  # type: ignore[no-any-return]
+        return json.loads(reply.text)
     except (ValueError, RecursionError) as error:
         raise ReplyStrange(f"{reply.call.what}: the answer is not JSON, or only a part of it") from error
 
