@@ -49,6 +49,7 @@ _MODULES = (
 )
 # Newer versions of typer carry click inside: its exceptions are found through the one that typer exports.
 _CLICK_EXCEPTION = typer.BadParameter.__mro__[2]
+_FOR_PEOPLE = {"InsecureConnection", "NotWrittenDown"}  # warnings of ours by name: their modules are heavy to import
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -104,7 +105,7 @@ def _show_warnings(shell: Shell) -> None:
     others = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
-        if category.__name__ == "InsecureConnection":  # by name: its module is heavy to import
+        if category.__name__ in _FOR_PEOPLE:
             shell.screen.complain([Line(f"warning: {message}", Tone.WARN)])
         else:
             others(message, category, *rest, **more)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice
 from typing import TypeVar
 
@@ -23,6 +24,15 @@ class BaseService:
         if found := project or self.client.default_project:
             return found
         raise Usage("no project was named", advice="Give project=..., or set `project` for this server.")
+
+    def _written_down(self, code: str, deed: str, **data: object) -> AbstractContextManager[dict[str, object]]:
+        """Have the effect of a block in the diary of the configuration, where the client comes from one and has it.
+
+        As in `with self._written_down("session.deleted", "delete session XNAT_E00001"):`; no labels of patients in it.
+        """
+        from xnatsync.app.written_down import written_down
+
+        return written_down(self.client.profile, code, deed, **data)
 
 
 def limited(rows: Iterable[Row], limit: int | None) -> list[Row]:

@@ -1,0 +1,23 @@
+"""The one way in which a command that changes a server asks for a person's yes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from xnatsync.cli.shell import Shell
+from xnatsync.core.errors import Declined
+from xnatsync.views.blocks import Block
+
+
+def sure(shell: Shell, *, yes: bool, question: str, would: str, plan: Iterable[Block] = ()) -> None:
+    """Go on only with a yes: `--yes`, or an answer on a terminal, to which the plan is shown before the question.
+
+    `would` says what is at stake, as in `session XNAT_E00001 would be deleted`.  Declined otherwise: nothing is done.
+    """
+    if yes:
+        return
+    if not shell.screen.can_ask:
+        raise Declined(f"{would}, and there is no terminal to ask on")
+    shell.screen.say(*plan)
+    if not shell.screen.ask(question):
+        raise Declined(f"nothing was changed: {would}, and the answer was not yes")
