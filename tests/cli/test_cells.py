@@ -36,7 +36,7 @@ def test_whatever_a_name_is_a_row_is_a_line_of_all_columns(form: str, rows: list
     """Separators, quotes, line ends, control characters, formulas: each row has its columns, and nothing is run."""
     made = [{"id": one, "label": two, "sessions": three} for one, two, three in rows]
 
-    head, *found = read(cells_text("subject-list", form, made), form)
+    head, *found = read(cells_text(form, made, columns_of("subject-list")), form)
 
     assert head == ["id", "label", "sessions"]
     assert len(found) == len(rows)
@@ -60,7 +60,7 @@ def test_hostile_names(form: str, name: str, cell: str) -> None:
     """As they are written, and read again."""
     made = [{"id": name, "label": "L", "sessions": 1}]
 
-    assert read(cells_text("subject-list", form, made), form)[1] == [cell, "L", "1"]
+    assert read(cells_text(form, made, columns_of("subject-list")), form)[1] == [cell, "L", "1"]
 
 
 def test_the_manual_lists_every_table() -> None:

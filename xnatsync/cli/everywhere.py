@@ -1,4 +1,7 @@
-"""The options of the program, which every command takes as well: before and after its name they mean the same."""
+"""The options of the program, which every command takes as well: before and after its name they mean the same.
+
+And the options of listings, which every command takes that `views.cells` knows as one.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xnatsync.cli.options import options_of_listings
 from xnatsync.cli.shell import Shell
+from xnatsync.views.cells import TABLES, is_listing
 
 if TYPE_CHECKING:
     from xnatsync.cli.shell import Output
@@ -35,17 +40,39 @@ def take(
     shell.refresh()
 
 
-def spread(command: Any, options: Sequence[Any] | None = None) -> None:
-    """Let every command below take the program's options, but for those it has itself."""
+def spread(command: Any, options: Sequence[Any] | None = None, path: str = "") -> None:
+    """Let every command below take the program's options, and every listing its own, but for those it has itself."""
     if options is None:
         options = [option for option in command.params if option.name not in _OF_THE_PROGRAM]
-    for child in getattr(command, "commands", {}).values():
+    for name, child in getattr(command, "commands", {}).items():
+        own = f"{path}-{name}" if path else name
         for option in child.params:
             if option.name == "profile":
                 option.callback = _note_profile
         taken = {word for option in child.params for word in option.opts}
+        child.params += [option for option in _of_listings(own) if not taken & set(option.opts)]
         child.params += [_once_more(option) for option in options if not taken & set(option.opts)]
-        spread(child, options)
+        spread(child, options, own)
+
+
+def _of_listings(command: str) -> list[Any]:
+    """Return the options with which rows and columns of a listing are chosen; of another table, `--no-headers`."""
+    if command not in TABLES and not is_listing(command):
+        return []
+    return [
+        _for_a_listing(option) for option in options_of_listings() if is_listing(command) or option.name == "no_headers"
+    ]
+
+
+def _for_a_listing(option: Any) -> Any:
+    def note(ctx: Any, parameter: Any, value: Any) -> Any:
+        if value is not None and value is not False and value not in ([], ()):
+            name, told = ("has_headings", False) if option.name == "no_headers" else (option.name, value)
+            ctx.ensure_object(Shell).asked[name] = told
+        return value
+
+    option.expose_value, option.callback = False, note
+    return option
 
 
 def _once_more(option: Any) -> Any:

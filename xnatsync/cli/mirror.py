@@ -52,7 +52,7 @@ def list_tree(
     from xnatsync.views.history import sight_blocks, sight_fields, sight_lines
 
     seen = look_back(shell.config(), route, path, moment_of(at), deep=recursive)
-    if shell.output is not Output.TABLE or long or not seen.entries:
+    if shell.output is not Output.TABLE or long or shell.picking.is_asked or not seen.entries:
         shell.show(sight_blocks(seen), sight_fields(seen))
     else:
         shell.screen.document("\n".join(sight_lines(seen)))

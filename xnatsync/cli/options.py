@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,3 +29,25 @@ RoutesArgument = Annotated[
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Look, show what would be done, and change nothing.")]
+
+
+def options_of_listings() -> list[Any]:
+    """Return new options of a listing, as the parser has them; `everywhere.spread` gives them to each listing."""
+    program = typer.Typer(add_completion=False)
+    program.command()(_listing)
+    return [option for option in typer.main.get_command(program).params if option.name != "help"]
+
+
+def _listing(
+    columns: Annotated[str | None, typer.Option(metavar="FIELD,FIELD", help="Only these columns, so ordered.")] = None,
+    sort_by: Annotated[str | None, typer.Option(metavar="FIELD[:desc]", help="Sort by this field.")] = None,
+    limit: Annotated[int | None, typer.Option(metavar="N", help="At most so many rows.")] = None,
+    filters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filter", metavar="FIELD:GLOB", help="Only rows whose field matches; `!GLOB` is not. Repeatable."
+        ),
+    ] = None,
+    no_headers: Annotated[bool, typer.Option("--no-headers", help="No line of headings.")] = False,
+) -> None:
+    """Hold the options of listings."""

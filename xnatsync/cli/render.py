@@ -126,11 +126,12 @@ def _line(line: Line, width: int, calling: Calling) -> Iterator[tuple[str, Tone]
 
 def _table(table: Table, width: int, calling: Calling) -> Iterator[tuple[str, Tone]]:
     rows = [tuple(printable(calling.in_text(cell)) for cell in row) for row in table.rows]
-    widths = [max(map(len, column)) for column in zip(table.headings, *rows, strict=True)]
+    shown = [table.headings, *rows] if table.is_headed else rows
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     before = table.indent + sum(widths[:-1]) + 2 * (len(widths) - 1)
     last = max(width - before, 20)
-    tones = [Tone.HEAD, *(table.tones or [Tone.PLAIN] * len(rows))]
-    for row, tone in zip([table.headings, *rows], tones, strict=True):
+    tones = [*([Tone.HEAD] if table.is_headed else []), *(table.tones or [Tone.PLAIN] * len(rows))]
+    for row, tone in zip(shown, tones, strict=True):
         cells = [
             cell.rjust(widths[number]) if number in table.right else cell.ljust(widths[number])
             for number, cell in enumerate(row[:-1])

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xnatsync.cli.render import Screen
 from xnatsync.core.errors import Usage
 from xnatsync.core.pasting import Calling
 from xnatsync.report.streams import Loss
 from xnatsync.views.blocks import Block, Line, Table, Tone
-from xnatsync.views.cells import OF_ITS_OWN, TABLES, cells_text, rows_of
+from xnatsync.views.cells import OF_ITS_OWN, TABLES, cells_text, columns_of, flat, is_listing, rows_of
 from xnatsync.views.jsonout import array, document
+from xnatsync.views.picking import Picking
 from xnatsync.views.printable import printable
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Shell:
     verbose: bool = False
     log_file: Path | None = None
     command: str = "error"
+    asked: dict[str, Any] = field(default_factory=dict)  # the options of listings, as they were given
+    picking: Picking = field(default_factory=Picking)
     lists: bool = False  # the result is a bare array of rows: then stdout holds nothing when the command fails
     loss: Loss = field(default_factory=Loss)  # what of the result could not be written
     screen: Screen = field(default_factory=Screen)
@@ -58,6 +61,9 @@ class Shell:
                 f"`{command.replace('-', ' ')}` prints no table, which {self.output} is",
                 advice="Use `-o table` or `-o json`.",
             )
+        self.picking = Picking.parse(**self.asked)
+        if is_listing(command) and command != OF_ITS_OWN:  # before anything is asked of a server
+            self.picking.check(columns_of(command))
         self.to_log(lambda log: log.began(command))
 
     def refresh(self) -> None:
@@ -81,25 +87,55 @@ class Shell:
 
     def show(self, blocks: Iterable[Block], fields: Mapping[str, object]) -> None:
         """Print the result in the form that was asked for."""
-        if self.is_json:
+        if self.picking.is_asked and is_listing(self.command):
+            self._show_picked(fields)
+        elif self.is_json:
             self.screen.document(document(self.command, fields, self.calling))
         elif self.is_cells:
             told = {key: self.calling.in_fields(value, key) for key, value in fields.items()}
-            self.screen.exact(cells_text(self.command, self.output.value, rows_of(self.command, told)))
+            rows = [flat(self.command, row) for row in rows_of(self.command, told)]
+            self._cells(rows, columns_of(self.command))
         else:
-            self.screen.result(blocks)
+            headed = self.picking.has_headings
+            self.screen.result(
+                replace(block, is_headed=headed) if isinstance(block, Table) else block for block in blocks
+            )
 
     def show_rows(self, rows: Sequence[Mapping[str, object]], columns: Mapping[str, str], key: str = "id") -> None:
-        """Print a listing: an array of objects, a table of the columns (key -> heading), or the keys alone (`-q`)."""
+        """Print a listing: an array of objects, a table of the columns (key -> heading), or the keys alone (`-q`).
+
+        Every row has the fields that `views.cells.TABLES` names for the command: the listing's options choose of them.
+        """
+        fields = tuple(columns) if self.command == OF_ITS_OWN else columns_of(self.command)
+        self.picking.check(fields)
+        rows = self.picking.rows(rows)
         if self.is_json:
-            self.screen.document(array(rows))
+            self.screen.document(array([self.picking.narrowed(row) for row in rows]))
         elif self.is_cells:
-            self.screen.exact(cells_text(self.command, self.output.value, rows, tuple(columns)))
+            self._cells(rows, self.picking.columns or fields)
         elif self.quiet:
             for row in rows:
                 self.screen.document(printable(str(row[key])))
         else:
-            self.screen.result([_table(rows, columns)] if rows else [Line("nothing found", Tone.DIM)])
+            shown = {name: columns.get(name, name.replace("_", " ")) for name in self.picking.columns or columns}
+            table = _table(rows, shown, is_headed=self.picking.has_headings)
+            self.screen.result([table] if rows else [Line("nothing found", Tone.DIM)])
+
+    def _show_picked(self, fields: Mapping[str, object]) -> None:
+        """Print the rows of a document that were chosen: the document with them alone, or a plain table of them."""
+        place, names = TABLES[self.command][0], columns_of(self.command)
+        rows = self.picking.rows({**row, **flat(self.command, row)} for row in rows_of(self.command, fields))
+        if self.is_json:
+            own = {name.replace(".", "_") for name in TABLES[self.command][1] if "." in name}
+            kept = [row if self.picking.columns else {k: v for k, v in row.items() if k not in own} for row in rows]
+            told = {**fields, place: [self.picking.narrowed(row) for row in kept]}
+            self.screen.document(document(self.command, told, self.calling))
+        else:
+            self.show_rows(rows, {name: name.replace("_", " ") for name in names}, key=names[0])
+
+    def _cells(self, rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None:
+        text = cells_text(self.output.value, rows, columns, has_headings=self.picking.has_headings)
+        self.screen.exact(text)
 
     def to_log(self, write: Callable[[Log], None]) -> None:
         """Write to the log file, where one is wanted; a log that cannot be written stops nothing."""
@@ -121,7 +157,7 @@ class Shell:
         return load(self.config_file if self.config_file is not None else default_path())
 
 
-def _table(rows: Sequence[Mapping[str, object]], columns: Mapping[str, str]) -> Table:
+def _table(rows: Sequence[Mapping[str, object]], columns: Mapping[str, str], *, is_headed: bool) -> Table:
     cells = [["" if row[key] is None else str(row[key]) for key in columns] for row in rows]
     numbers = {n for n, key in enumerate(columns) if all(isinstance(row[key], int | None) for row in rows)}
-    return Table(list(columns.values()), cells, right=frozenset(numbers))
+    return Table(list(columns.values()), cells, right=frozenset(numbers), is_headed=is_headed)

@@ -46,6 +46,7 @@ class Table:
     tones: Sequence[Tone] = ()  # one for each row, or none at all
     indent: int = 0
     right: frozenset[int] = frozenset()  # columns of numbers
+    is_headed: bool = True
 
 
 Block = Line | Table | Command

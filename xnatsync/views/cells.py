@@ -61,17 +61,26 @@ def columns_of(command: str) -> tuple[str, ...]:
     return tuple(column.replace(".", "_") for column in TABLES[command][1])
 
 
-def cells_text(command: str, form: str, rows: Iterable[Mapping[str, object]], columns: Sequence[str] = ()) -> str:
-    """Return a table as text, `csv` or `tsv`, a line a row; `columns` are for a command without its own."""
+def cells_text(
+    form: str, rows: Iterable[Mapping[str, object]], columns: Sequence[str], *, has_headings: bool = True
+) -> str:
+    """Return a table of flat rows as text, `csv` or `tsv`, a line a row."""
     out = io.StringIO()
     writer = csv.writer(out, delimiter=SEPARATORS[form], lineterminator="\n")
-    if command == OF_ITS_OWN:
+    if has_headings:
         writer.writerow(columns)
-        writer.writerows([_cell(row[column]) for column in columns] for row in rows)
-    else:
-        writer.writerow(columns_of(command))
-        writer.writerows([_cell(_value(row, column)) for column in TABLES[command][1]] for row in rows)
+    writer.writerows([_cell(row[column]) for column in columns] for row in rows)
     return out.getvalue()
+
+
+def flat(command: str, row: Mapping[str, object]) -> dict[str, object]:
+    """Return a row of a command's document by the headings of its table."""
+    return {column.replace(".", "_"): _value(row, column) for column in TABLES[command][1]}
+
+
+def is_listing(command: str) -> bool:
+    """Return whether columns, order and rows of a command's table can be chosen."""
+    return command in {OF_ITS_OWN, "mirror-ls"} or (command in TABLES and not TABLES[command][0])
 
 
 def rows_of(command: str, fields: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
