@@ -39,9 +39,11 @@ def options_of_listings() -> list[Any]:
 
 
 def _listing(
-    columns: Annotated[str | None, typer.Option(metavar="FIELD,FIELD", help="Only these columns, so ordered.")] = None,
+    columns: Annotated[
+        str | None, typer.Option(metavar="FIELD,FIELD", help="Only these columns, in this order.")
+    ] = None,
     sort_by: Annotated[str | None, typer.Option(metavar="FIELD[:desc]", help="Sort by this field.")] = None,
-    limit: Annotated[int | None, typer.Option(metavar="N", help="At most so many rows.")] = None,
+    limit: Annotated[int | None, typer.Option(metavar="N", help="The greatest number of rows.")] = None,
     filters: Annotated[
         list[str] | None,
         typer.Option(
