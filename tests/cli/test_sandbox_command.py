@@ -98,7 +98,7 @@ def test_two_sandboxes_never_serve_one_folder(tmp_path: Path) -> None:
 
 def test_a_program_reads_where_it_serves(tmp_path: Path) -> None:
     """One document when it is ready; then it serves."""
-    command = [sys.executable, "-m", "xnatsync", "sandbox", "--root", str(tmp_path), "-o", "json"]
+    command = [sys.executable, "-m", "xnatsync", "sandbox", "--root", str(tmp_path), "-o", "json", "--dicom-port", "0"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY, env=plain_environment()
     ) as process:

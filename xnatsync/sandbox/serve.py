@@ -7,11 +7,16 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xnatsync.sandbox.http.server import SandboxServer
 from xnatsync.sandbox.model.site import Site
+
+if TYPE_CHECKING:
+    from xnatsync.sandbox.scp.receiver import Receiver
 
 _PARTS = ("store", "state/site", "state/accounts", "state/projects")  # whatever else somebody added
 _IN_EMPTY_FOLDERS = {"lost+found", "sandbox.lock"}
@@ -25,10 +30,27 @@ class NotASandbox(OSError):
     """The folder holds something that no sandbox put there."""
 
 
+@dataclass(frozen=True, slots=True)
+class Receives:
+    """How a sandbox receives from modalities: the port on 127.0.0.1 (0: any that is free), and its AE title."""
+
+    port: int
+    title: str
+    on_ready: Callable[[int], None]  # is told the port that was found, before the URL is told
+
+
 def serve(
-    root: Path, port: int, user: str, password: str, on_ready: Callable[[str], None], stop: threading.Event
+    root: Path,
+    port: int,
+    user: str,
+    password: str,
+    on_ready: Callable[[str], None],
+    stop: threading.Event,
+    dicom: Receives | None = None,
 ) -> None:
     """Serve the site kept in `root` until `stop` is set; calls `on_ready` with the URL once it accepts logins.
+
+    With `dicom` it receives from modalities too.
 
     InUse when another sandbox serves from there, NotASandbox when it holds other things: nothing is made there then.
 
@@ -38,7 +60,7 @@ def serve(
     with _alone(root):
         if not _is_ours(root):
             raise NotASandbox(errno.ENOTEMPTY, f"{root} holds other things than a sandbox's state")
-        _serve(root, port, user, password, on_ready, stop)
+        _serve(root, port, user, password, on_ready, stop, dicom)
 
 
 @contextmanager
@@ -74,14 +96,30 @@ def _is_ours(root: Path) -> bool:
 
 
 def _serve(
-    root: Path, port: int, user: str, password: str, on_ready: Callable[[str], None], stop: threading.Event
+    root: Path,
+    port: int,
+    user: str,
+    password: str,
+    on_ready: Callable[[str], None],
+    stop: threading.Event,
+    dicom: Receives | None,
 ) -> None:
     site = Site.on_disk(root)
     try:
         site.accounts.add(user, password, admin=True)
         site.save_accounts()
-        with SandboxServer(site, port, root) as server:
+        with SandboxServer(site, port, root) as server, _receiver(site, dicom) as receiver:
+            if dicom is not None and receiver is not None:
+                dicom.on_ready(receiver.port)
             on_ready(server.url)
             stop.wait()
     finally:
         site.close()
+
+
+def _receiver(site: Site, dicom: Receives | None) -> AbstractContextManager[Receiver | None]:
+    if dicom is None:
+        return nullcontext()
+    from xnatsync.sandbox.scp.receiver import Receiver
+
+    return Receiver(site, dicom.port, dicom.title)

@@ -1,0 +1,1 @@
+"""The sandbox's DICOM receiver: a port for modalities, beside the one for HTTP."""
