@@ -67,7 +67,7 @@ def commit(client: Client, uri: str, *, request_id: str, timeout_s: float) -> st
     if said.upper().startswith("FAILED"):
         raise failures.from_status(reply.status, said, call.verb, call.what)
     try:
-        archived = names.archive_uri(said.splitlines()[0] if said else _location(reply), call.what)
+        archived = names.archive_uri(said.splitlines()[0] if said else location(reply), call.what)
         stayed = names.prearchive_uri(said, call.what)
     except ReplyStrange as error:
         raise OutcomeUnknown(str(error), http=reply.status) from error
@@ -88,7 +88,7 @@ def delete(client: Client, uri: str, *, request_id: str, timeout_s: float) -> No
         return
 
 
-def _location(reply: Reply) -> str:
+def location(reply: Reply) -> str:
     """Return the path of a redirection from `/data` on: the site's own idea of its address does not matter."""
     try:
         path = urllib.parse.unquote(urllib.parse.urlsplit(reply.headers.get("location", "")).path)

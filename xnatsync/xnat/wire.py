@@ -219,44 +219,44 @@ def prearchive(project_id: str) -> Call:
 
 def prearchive_scans(uri: str) -> Call:
     """The scans of a built prearchive session (import.md §2.4)."""
-    return read(f"{_row(uri)}/scans", f"listing the scans of {_named(uri)}")
+    return read(f"{_row(uri)}/scans", f"listing the scans of {named(uri)}")
 
 
 def prearchive_resources(uri: str) -> Call:
     """All resources of a built prearchive session (import.md §2.4)."""
-    return read(f"{_row(uri)}/resources", f"listing the resources of {_named(uri)}")
+    return read(f"{_row(uri)}/resources", f"listing the resources of {named(uri)}")
 
 
 def prearchive_scan_resources(uri: str, scan: str) -> Call:
     """The resources of one scan of a built prearchive session (import.md §2.4)."""
-    return read(f"{_row(uri)}/scans/{seg(scan)}/resources", f"listing the resources of scan {scan} of {_named(uri)}")
+    return read(f"{_row(uri)}/scans/{seg(scan)}/resources", f"listing the resources of scan {scan} of {named(uri)}")
 
 
 def prearchive_files(uri: str, scan: str, resource: str) -> Call:
     """The files of one scan's resource of a built prearchive session (import.md §2.4)."""
     path = f"{_row(uri)}/scans/{seg(scan)}/resources/{seg(resource)}/files"
-    return read(path, f"listing the files of scan {scan} of {_named(uri)}")
+    return read(path, f"listing the files of scan {scan} of {named(uri)}")
 
 
 def prearchive_log(uri: str) -> Call:
     """The newest log entry of a prearchive session (import.md §2.3)."""
-    return Call(Verb.READ, "GET", f"{_row(uri)}/logs/last", f"reading the log of {_named(uri)}", due=Due.TEXT)
+    return Call(Verb.READ, "GET", f"{_row(uri)}/logs/last", f"reading the log of {named(uri)}", due=Due.TEXT)
 
 
 def build(uri: str) -> Call:
     """Build now (import.md §2.3)."""
-    return Call(Verb.BUILD, "POST", _row(uri), f"building {_named(uri)}", (("action", "build"),), Due.TEXT)
+    return Call(Verb.BUILD, "POST", _row(uri), f"building {named(uri)}", (("action", "build"),), Due.TEXT)
 
 
 def commit(uri: str) -> Call:
     """Build and archive now, in a manual project too; merges, and refuses duplicates (import.md §2.3)."""
     query = (("action", "commit"), ("AA", "true"), ("SOURCE", "uploader"))
-    return Call(Verb.COMMIT, "POST", _row(uri), f"archiving {_named(uri)}", query, Due.TEXT)
+    return Call(Verb.COMMIT, "POST", _row(uri), f"archiving {named(uri)}", query, Due.TEXT)
 
 
 def delete_prearchive(uri: str) -> Call:
     """Remove a prearchive session (import.md §2.3)."""
-    return Call(Verb.DELETE, "DELETE", _row(uri), f"deleting {_named(uri)}", due=Due.TEXT)
+    return Call(Verb.DELETE, "DELETE", _row(uri), f"deleting {named(uri)}", due=Due.TEXT)
 
 
 # --- parts -------------------------------------------------------------------------------------------------------
@@ -299,7 +299,7 @@ def _row(uri: str) -> str:
     return "/data" + quote(uri, safe="/")
 
 
-def _named(uri: str) -> str:
+def named(uri: str) -> str:
     """Name a prearchive session by project and time; its folder is a label, which stays out of messages."""
     _, _, _, project_id, moment, *_ = uri.split("/")
     return f"prearchive session {project_id}/{moment}"
