@@ -16,6 +16,8 @@ NOWHERE = {  # commands that need words of their own, with words that come as fa
     ("why",): ["x"], ("dismiss",): ["x"], ("retry",): ["x"], ("audit",): ["-P", "X"], ("mirror", "ls"): ["x"],
     ("accept",): ["x"], ("ledger", "query"): ["select 1"], ("ledger", "export"): ["--to", "x"],
     ("mirror", "diff"): ["x", "now"], ("mirror", "restore"): ["x", ".", "--at", "now", "--to", "x"],
+    **{("prearchive", word): ["x", "y", "z"] for word in ("show", "scans", "archive", "delete", "rebuild")},
+    ("prearchive", "move"): ["x", "y", "z", "q"],
     ("mirror", "manifest"): ["x"], ("session", "show"): ["-E", "x"], ("project", "show"): ["x"],
     ("session", "download"): ["-E", "x", "--out", "x"], ("scan", "list"): ["-E", "x"], ("resource", "list"): ["x"],
     ("scan", "download"): ["-E", "x", "-s", "1", "--out", "x"], ("resource", "download"): ["x", "y", "--file", "x"],

@@ -25,6 +25,7 @@ from xnatsync.cli import (
     inspect,
     ledger,
     mirror,
+    prearchive,
     project,
     resolve,
     resource,
@@ -45,7 +46,7 @@ from xnatsync.views.blocks import Line, Tone
 
 _MODULES = (
     *(demo, sync, verify, inspect, resolve, accept, mirror, configuration, health, sandbox),
-    *(account, project, subject, session, scan, resource, audit, ledger, helping),
+    *(account, project, subject, session, scan, resource, prearchive, audit, ledger, helping),
 )
 # Newer versions of typer carry click inside: its exceptions are found through the one that typer exports.
 _CLICK_EXCEPTION = typer.BadParameter.__mro__[2]

@@ -137,6 +137,13 @@ class PrearchiveService(BaseService):
         )
 
     @also(session="session_name")
+    def deletable(self, project: str, timestamp: str, session_name: str) -> Fields:
+        """Return the row that delete() would delete; ServerBusy where it would not."""
+        row = self._rows.named(project, timestamp, session_name)
+        refuse_while_working(row, "deleted")
+        return fields(row, self._rows.scan_count(row))
+
+    @also(session="session_name")
     def delete(self, project: str, timestamp: str, session_name: str) -> bool:
         """Delete one session; True once its row has gone.
 

@@ -30,6 +30,14 @@ TABLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ),
     "scan-list": ("", ("id", "type", "series_description", "quality", "frames", "note", "xsi_type")),
     "resource-list": ("", ("label", "format", "file_count", "file_size", "content")),
+    "prearchive-list": (
+        "",
+        (
+            "project", "timestamp", "folderName", "name", "subject", "status", "uploaded", "scan_date", "tag",
+            "autoarchive", "url",
+        ),
+    ),
+    "prearchive-scans": ("", ("id", "series_description", "file_count", "file_size", "xsi_type")),
     "status": ("routes.items", _ITEM),
     "ledger-list": ("", ("table", "rows", "columns")),
     "ledger-export": ("files", ("table", "path", "rows", "bytes")),

@@ -1,0 +1,239 @@
+"""`prearchive`: what has arrived and is not yet in the archive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xnatsync.cli.options import DryRunOption, OutputOption, ProfileOption, ProjectOption, QuietOption, YesOption
+from xnatsync.cli.shell import Shell
+from xnatsync.core.errors import Exit
+
+if TYPE_CHECKING:
+    from xnatsync.services.prearchive import PrearchiveService
+
+ProjectArgument = Annotated[str, typer.Argument(metavar="PROJECT", show_default=False)]
+TimestampArgument = Annotated[str, typer.Argument(metavar="TIMESTAMP", show_default=False)]
+NameArgument = Annotated[str, typer.Argument(metavar="SESSION", show_default=False, help="As `list` shows it.")]
+
+
+class Mode(StrEnum):
+    """What a project does with what arrives."""
+
+    MANUAL = "manual"
+    AUTO = "auto-archive"
+    OVERWRITE = "auto-archive-overwrite"
+
+
+def register(program: typer.Typer) -> None:
+    """Add the commands of this module."""
+    group = typer.Typer(
+        help="What has arrived and is not yet in the archive.", rich_markup_mode=None, no_args_is_help=True
+    )
+    group.command(name="list")(list_rows)
+    for command in (show, scans, archive, delete, rebuild, move, settings):
+        group.command()(command)
+    program.add_typer(group, name="prearchive")
+
+
+def list_rows(
+    ctx: typer.Context,
+    project: Annotated[
+        str | None, typer.Option("--project", "-P", metavar="ID", help="Only of this project; else of all.")
+    ] = None,
+    profile: ProfileOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """List what waits in the prearchive."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("prearchive-list", output, quiet, lists=True)
+    from xnatsync.views.prearchive import COLUMNS, prearchive_row
+
+    with _service(shell, profile) as service:
+        rows = [prearchive_row(row) for row in service.list(project, count_scans=False)]
+    shell.show_rows(rows, COLUMNS, key="url")
+    return Exit.OK
+
+
+def show(
+    ctx: typer.Context,
+    project: ProjectArgument,
+    timestamp: TimestampArgument,
+    session: NameArgument,
+    profile: ProfileOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Show one session with its scans, and what the server last said about it."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("prearchive-show", output, quiet)
+    from xnatsync.views.prearchive import prearchive_scan_row, shown_blocks, shown_fields
+
+    with _service(shell, profile) as service:
+        row = service.get(project, timestamp, session)
+    rows = [prearchive_scan_row(scan) for scan in row.scans]
+    shell.show(shown_blocks(row, rows), shown_fields(row, rows))
+    return Exit.OK
+
+
+def scans(
+    ctx: typer.Context,
+    project: ProjectArgument,
+    timestamp: TimestampArgument,
+    session: NameArgument,
+    profile: ProfileOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """List the scans of one session, with the number of their files."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("prearchive-scans", output, quiet, lists=True)
+    from xnatsync.views.prearchive import SCAN_COLUMNS, prearchive_scan_row
+
+    with _service(shell, profile) as service:
+        rows = [prearchive_scan_row(scan) for scan in service.get_scans(project, timestamp, session)]
+    shell.show_rows(rows, SCAN_COLUMNS)
+    return Exit.OK
+
+
+def archive(
+    ctx: typer.Context,
+    project: ProjectArgument,
+    timestamp: TimestampArgument,
+    session: NameArgument,
+    subject: Annotated[str | None, typer.Option("--subject", "-S", metavar="LABEL", help="The subject.")] = None,
+    label: Annotated[str | None, typer.Option("--label", metavar="LABEL", help="The session's label there.")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files of the same study that are in the archive already.")
+    ] = False,
+    profile: ProfileOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Archive one session, and see that it is in the archive."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("prearchive-archive", output, quiet)
+    from xnatsync.views.prearchive import archived_blocks
+
+    with _service(shell, profile) as service:
+        done = service.archive(project, timestamp, session, subject, label, overwrite)
+    shell.show(archived_blocks(done), done)
+    return Exit.OK
+
+
+def delete(
+    ctx: typer.Context,
+    project: ProjectArgument,
+    timestamp: TimestampArgument,
+    session: NameArgument,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    profile: ProfileOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Delete one session that waits; never while files arrive or the server works on it."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("prearchive-delete", output, quiet)
+    from xnatsync.cli.asking import sure
+    from xnatsync.views.prearchive import deleted_blocks, deleted_fields
+
+    with _service(shell, profile) as service:
+        row = service.deletable(project, timestamp, session)
+        if not dry_run:
+            words = f"{project}/{timestamp}/{session}"
+            plan = deleted_blocks(row, dry_run=True)
+            sure(shell, yes=yes, question=f"Delete {words}?", would=f"{words} would be deleted", plan=plan)
+            service.delete(project, timestamp, session)
+    shell.show(deleted_blocks(row, dry_run=dry_run), deleted_fields(row, dry_run=dry_run))
+    return Exit.OK
+
+
+def rebuild(
+    ctx: typer.Context,
+    project: ProjectArgument,
+    timestamp: TimestampArgument,
+    session: NameArgument,
+    profile: ProfileOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Build one session from its files, also one that is still receiving."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("prearchive-rebuild", output, quiet)
+    from xnatsync.views.prearchive import prearchive_row, row_blocks
+
+    with _service(shell, profile) as service:
+        row = service.rebuild(project, timestamp, session)
+    shell.show(row_blocks(row), {**prearchive_row(row), "scan_count": row.scan_count})
+    return Exit.OK
+
+
+def move(
+    ctx: typer.Context,
+    project: ProjectArgument,
+    timestamp: TimestampArgument,
+    session: NameArgument,
+    target: Annotated[str, typer.Argument(metavar="TARGET", show_default=False, help="The project to move it to.")],
+    profile: ProfileOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Move one session to the prearchive of another project; PROJECT may be `Unassigned`."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("prearchive-move", output, quiet)
+    from xnatsync.views.prearchive import prearchive_row, row_blocks
+
+    with _service(shell, profile) as service:
+        row = service.move(project, timestamp, session, target)
+    shell.show(row_blocks(row), {**prearchive_row(row), "scan_count": row.scan_count})
+    return Exit.OK
+
+
+def settings(
+    ctx: typer.Context,
+    project: ProjectOption = None,
+    mode: Annotated[Mode | None, typer.Option("--set", help="Set it, instead of showing it.")] = None,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    profile: ProfileOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Show or set what a project does with what arrives: let it wait, archive it, or archive over what is there."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("prearchive-settings", output, quiet)
+    from xnatsync.app.profile import choose
+    from xnatsync.cli.asking import sure
+    from xnatsync.services.client import XNATClient
+    from xnatsync.services.prearchive import PrearchiveService
+    from xnatsync.views.prearchive import settings_blocks, settings_fields
+
+    chosen = choose(shell.config_file, profile)
+    wanted = chosen.project_or_default(project)
+    with XNATClient.of(chosen) as client:
+        service = PrearchiveService(client)
+        before = service.get_routing_mode(wanted)
+        if mode is not None and not dry_run and mode.value != before:
+            would = f"what arrives in project {wanted} would be treated as {mode.value} (today: {before})"
+            sure(shell, yes=yes, question=f"Set it to {mode.value}?", would=would)
+            service.set_routing_mode(wanted, mode.value)
+    now, was = (before, None) if mode is None else (mode.value, before)
+    dry_run = dry_run and mode is not None
+    shell.show(settings_blocks(wanted, now, was, dry_run=dry_run), settings_fields(wanted, now, was, dry_run=dry_run))
+    return Exit.OK
+
+
+@contextmanager
+def _service(shell: Shell, profile: str | None) -> Iterator[PrearchiveService]:
+    from xnatsync.app.profile import choose
+    from xnatsync.services.client import XNATClient
+    from xnatsync.services.prearchive import PrearchiveService
+
+    with XNATClient.of(choose(shell.config_file, profile)) as client:
+        yield PrearchiveService(client)
