@@ -18,6 +18,7 @@ import pytest
 from drop_pieces import Meddled, meddled_sync
 from drop_world import DropWorld
 from flushes import Flushes
+from mirror_box import now
 from mirror_world import MirrorWorld
 from noun_world import NounWorld, furnish, here
 from xnatsync.app.app import App
@@ -166,7 +167,7 @@ def test_what_is_restored(world: MirrorWorld, monkeypatch: pytest.MonkeyPatch, t
     out = tmp_path / "restored"
     out.mkdir()
     with listening(monkeypatch, out) as found:
-        report = restore(App(load(world.config)), "m", [""], "9999-01-01T00:00:00.000Z", out / "deep")
+        report = restore(App(load(world.config)), "m", [""], now(), out / "deep", now=now())
     assert report.exit_code == 0
     assert report.restored
     judge(found, "hand_out: ways.sync", "drafts.py:flush: os.fsync(self.file.fileno())")

@@ -485,7 +485,7 @@ def test_an_interrupted_restore_goes_on(past: History, monkeypatch: Any) -> None
         app.stop.set()
 
     monkeypatch.setattr(restoring, "hand_out", once)
-    report = restoring.restore(app, "m", [OLD], moment, out)
+    report = restoring.restore(app, "m", [OLD], moment, out, now=now())
     monkeypatch.undo()
 
     assert (report.exit_code, report.interrupted, len(report.restored)) == (5, True, 1)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mirror_box import MirrorBox, now
 from mirror_world import MirrorWorld
 from xnatsync.app.app import App
 from xnatsync.app.clock import SystemClock
@@ -225,3 +226,34 @@ def test_our_own_folder_as_a_link_halts_the_mirror(replica: MirrorWorld, tmp_pat
     outside.rename(own)
     assert sync_at(replica, 0).exit_code == 0
     assert any(content.startswith(b"second ") for content in replica.files().values())
+
+
+# --- what the past shows -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("days", [365.0, -365.0])
+def test_what_a_run_with_a_wrong_clock_did_is_shown_as_it_is(trees: MirrorBox, days: float) -> None:
+    """Of a run a year ahead (or behind): what it removed is gone, what it added is there, and not before."""
+    trees.configure(policy="replica", metadata=False)
+    trees.make_app = ShiftedApp
+    number = trees.fill_one()
+    sync_at(trees, 0)
+    before, then = trees.shown(), now()
+    trees.delete(f"experiments/{number}/scans/1/resources/NIFTI/files/2.nii")
+    trees.upload(trees.url("new.nii"), b"fresh")
+    sync_at(trees, days)
+    after = trees.shown()
+    assert len(before) == len(after) == 6
+    assert before != after
+    for run in range(2):  # also when a run with the right clock followed
+        listed = trees.command("mirror", "ls", "m", "-r", "--at", "now").out.splitlines()
+        assert listed == sorted(after)
+        rows = trees.command("mirror", "manifest", "m").out
+        assert all((path in rows) == (path in after) for path in before.keys() | after.keys())
+        differs = trees.command("mirror", "diff", "m", then, "now", "-o", "json").document["changes"]
+        assert {change["path"] for change in differs} == before.keys() ^ after.keys()
+        target = trees.root / f"out{run}"
+        trees.command("mirror", "restore", "m", "P1", "--at", "now", "--to", str(target))
+        assert {path.relative_to(target).as_posix() for path in target.rglob("*.nii")} == set(after)
+        sync_at(trees, 0)
+    assert trees.command("mirror", "ls", "m", "-r", "--at", then).out.splitlines() == sorted(before)

@@ -47,7 +47,19 @@ LAYERS: dict[str, set[str]] = {
     "": {"services"},  # `from xnatsync import XNATClient`, loaded when it is asked for
 }
 PURE = {
-    *("__future__", "collections", "dataclasses", "datetime", "enum", "fnmatch", "hashlib", "math", "pathlib", "re"),
+    *(
+        "__future__",
+        "bisect",
+        "collections",
+        "dataclasses",
+        "datetime",
+        "enum",
+        "fnmatch",
+        "hashlib",
+        "math",
+        "pathlib",
+        "re",
+    ),
     *("contextlib", "shlex"),
     *("types", "typing", "unicodedata"),
 }

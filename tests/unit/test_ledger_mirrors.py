@@ -645,3 +645,20 @@ def test_a_number_of_many_files_is_kept(ledger: Ledger) -> None:
     ledger.set_troubles(row.id, [NewTrouble("", "XS-GONE", "any words", False, 77)], NOW)
 
     assert [trouble.many for trouble in ledger.troubles(owner_id=row.id)] == [77]
+
+
+def test_only_a_run_that_was_at_work_beside_us_counts_whatever_its_clock_said(ledger: Ledger) -> None:
+    """One that ended before, a year ahead, does not; one that had not ended then, or came since, does."""
+    ledger.interrupt_runs([run.id for run in ledger.open_runs()], NOW)
+    ahead = ledger.start_run("command", 1, "", "", "2027-03-01T12:00:00.000Z")
+    ledger.end_run(ahead, "ok", {}, "2027-03-01T12:00:10.000Z")
+    beside = ledger.start_run("command", 1, "", "", NOW)
+    before = {run.id for run in ledger.open_runs()}
+    ours = ledger.start_run("command", 1, "", "", LATER)
+    ledger.end_run(beside, "ok", {}, "2026-02-01T00:00:00.000Z")  # its clock was set back meanwhile
+
+    assert before == {beside}
+    assert ledger.others_at_work(ours, before)
+    assert not ledger.others_at_work(ours, ())
+    ledger.start_run("command", 1, "", "", NOW)
+    assert ledger.others_at_work(ours, ())

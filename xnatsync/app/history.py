@@ -120,14 +120,15 @@ def tree_path(config: Config, route: str, text: str) -> str:
         raise Usage(f"{text!r} is no path of the tree of {route}: {error}") from error
 
 
-def look_back(config: Config, route: str, path: str, moment: str, *, deep: bool) -> Sight:
+def look_back(config: Config, route: str, path: str, moment: str, *, deep: bool, now: str) -> Sight:
     """List what lay at or below a path, folder by folder or, `deep`, file by file.
 
+    `now` is not later than a moment that was asked for as now: what a clock ahead wrote counts from then on.
     NothingFound when a path was named and nothing lay there.
     """
     prefix = tree_path(config, route, path)
     with history(config, route) as ledger:
-        found = ledger.versions_at(route, moment, prefix)
+        found = ledger.versions_at(route, moment, prefix, now=now)
     if prefix and not found:
         raise NothingFound(
             f"there was nothing at {prefix} at {clock_words(moment)}",
@@ -148,13 +149,13 @@ def _entries(found: Sequence[PlacedVersion], prefix: str, *, deep: bool) -> Iter
         yield Entry(path, tuple(files), is_folder)
 
 
-def compare(config: Config, route: str, before: str, after: str, path: str = "") -> Comparison:
+def compare(config: Config, route: str, before: str, after: str, path: str = "", *, now: str) -> Comparison:
     """Compare a tree, or what is below a path of it, at two moments; Usage when the later comes first."""
     if before > after:
         raise Usage("the first timestamp is later than the second", advice="Give the earlier one first.")
     prefix = tree_path(config, route, path)
     with history(config, route) as ledger:
-        found = ledger.differences(route, before, after, prefix)
+        found = ledger.differences(route, before, after, prefix, now=now)
     return Comparison(route, before, after, tuple(_changes(found)))
 
 

@@ -69,7 +69,7 @@ class RestoreReport:
         return Exit.TEMPORARY if self.interrupted else Exit.OK
 
 
-def restore(app: App, route: str, paths: Sequence[str], moment: str, target: Path) -> RestoreReport:
+def restore(app: App, route: str, paths: Sequence[str], moment: str, target: Path, *, now: str) -> RestoreReport:
     """Copy what lay at or below some paths at a moment to the same paths below a folder.
 
     Usage when the folder is one of a route's, or holds one; NothingFound when one of the paths was not there: then
@@ -81,7 +81,7 @@ def restore(app: App, route: str, paths: Sequence[str], moment: str, target: Pat
         wanted: dict[str, PlacedVersion] = {}
         for text in paths:
             prefix = tree_path(app.config, route, text)
-            found = ledger.versions_at(route, moment, prefix)
+            found = ledger.versions_at(route, moment, prefix, now=now)
             if not found:
                 where = f"at {prefix}" if prefix else f"in the tree of {route}"
                 raise NothingFound(f"there was nothing {where} at {clock_words(moment)}")

@@ -73,7 +73,7 @@ def tree_list(config: Config, route: str, at: str | None = None) -> TreeList:
         if moment is None:
             raise NothingFound(f"nothing was ever kept in the tree of {route}")
         owners = {owner.id: owner for owner in ledger.owners(route)}
-        found = [placed.version for placed in ledger.versions_at(route, moment)]
+        found = [placed.version for placed in ledger.versions_at(route, moment, now=now)]
     files = tuple(_files(found, owners, settings.tree_layout))
     return TreeList(f"xnatsync {__version__}", config.servers[settings.server].base_url, route, moment, files)
 

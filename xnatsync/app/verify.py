@@ -125,6 +125,7 @@ def _looking(app: App, progress: Progress, *, alone: bool) -> Iterator[Looking]:
                 progress=progress,
                 stopping=app.stop.is_set,
                 alone=alone,
+                beside=frozenset(run.id for run in ledger.open_runs()),
             )
             looking.run_id = _begin(ledger, looking.now())
             yield looking

@@ -51,7 +51,8 @@ def list_tree(
     from xnatsync.app.history import look_back, moment_of
     from xnatsync.views.history import sight_blocks, sight_fields, sight_lines
 
-    seen = look_back(shell.config(), route, path, moment_of(at), deep=recursive)
+    now = moment_of("now")  # before what was asked: then "now" is not earlier
+    seen = look_back(shell.config(), route, path, moment_of(at), deep=recursive, now=now)
     if shell.output is not Output.TABLE or long or shell.picking.is_asked or not seen.entries:
         shell.show(sight_blocks(seen), sight_fields(seen))
     else:
@@ -73,7 +74,8 @@ def diff(
     from xnatsync.app.history import compare, moment_of
     from xnatsync.views.history import comparison_blocks, comparison_fields
 
-    found = compare(shell.config(), route, moment_of(before, "FROM"), moment_of(after, "TO"), path)
+    now = moment_of("now")
+    found = compare(shell.config(), route, moment_of(before, "FROM"), moment_of(after, "TO"), path, now=now)
     shell.show(comparison_blocks(found), comparison_fields(found))
     return Exit.OK
 
@@ -102,7 +104,8 @@ def restore(
 
     stop = threading.Event()
     with stop_on_signals(stop) as received:
-        report = copy(App(shell.config(), stop), route, paths, moment_of(at), to)
+        now = moment_of("now")
+        report = copy(App(shell.config(), stop), route, paths, moment_of(at), to, now=now)
     code = by_signal(received, report.exit_code)
     shell.show(restore_blocks(report), {"exit_code": code, **restore_fields(report)})
     return code

@@ -96,13 +96,16 @@ class Audits(Connection):
                 ((size, digest, now, route, target, was.key, was.unit_id, was.at) for was, size, digest in seen),
             )
 
-    def others_at_work(self, run_id: int) -> bool:
-        """Return whether another run works with the ledger, has done so since this one began, or died at it."""
+    def others_at_work(self, run_id: int, beside: Iterable[int]) -> bool:
+        """Return whether another run works with the ledger, has done so since this one began, or died at it.
+
+        `beside`: those that had not ended when this one began.  No clock is asked: one may have been wrong.
+        """
         sql = (
-            "select exists (select 1 from run where id <> :run and (id > :run or ended_at is null "
-            "or ended_at >= (select started_at from run where id = :run)))"
+            "select exists (select 1 from run where id > :run or (id <> :run and ended_at is null) "
+            "or id in (select value from json_each(:beside)))"
         )
-        return bool(self._scalar(sql, {"run": run_id}))
+        return bool(self._scalar(sql, {"run": run_id, "beside": json.dumps(list(beside))}))
 
     def unfile_item(self, item_id: int) -> None:
         """Note that the filed copy of an item was put back, to be delivered again as an item of its own."""

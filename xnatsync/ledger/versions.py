@@ -4,16 +4,38 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 
 from xnatsync.core.errors import Bug
 from xnatsync.core.inventory import ResourceKey
+from xnatsync.core.misdated import NEVER, RunTime, misdated
 from xnatsync.ledger.connection import Connection, Value
 from xnatsync.ledger.tree_rows import DeedRow, Difference, NewVersion, PlacedVersion, VersionRow
 
+_WRONG = (
+    "with wrong (run, begins, ends, counts_at) as materialized (select value ->> 0, value ->> 1, value ->> 2, "
+    "value ->> 3 from json_each(:wrong))"
+)
+_SINCE = "min(ifnull((select counts_at from wrong where run = version.run_id), since), :now)"
+# No version says which run ended it: it is the wrong one at work at that time, unless another was at work as well.
+_UNTIL = (
+    "min(ifnull((select max(counts_at) from wrong where version.until between begins and ends and not exists ("
+    "select 1 from run where version.until between started_at and ended_at and id not in (select run from wrong))), "
+    "until), :now)"
+)
 VERSION = ", ".join(field.name for field in fields(VersionRow))
 BEGIN = ", ".join(field.name for field in fields(NewVersion))
 COPIED = "scan, label, name, route, size, sha256, md5, mtime_ns, origin"
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """How SQL reads begin and end of a version, with the values that it names."""
+
+    values: Mapping[str, Value]
+    table: str = ""
+    since: str = "since"
+    until: str = "until"
 
 
 class Versions(Connection):
@@ -69,8 +91,11 @@ class Versions(Connection):
     def others_below(self, route: str, prefix: str, owner_id: int) -> bool:
         """Return whether something of other owners should lie at or below a path."""
         where, values = _below(prefix)
-        sql = f"select exists (select 1 from version where route = ? and owner_id <> ? and until is null and {where})"
-        return bool(self._scalar(sql, [route, owner_id, *values]))
+        sql = (
+            "select exists (select 1 from version where route = :route and owner_id <> :owner and until is null "
+            f"and {where})"
+        )
+        return bool(self._scalar(sql, {"route": route, "owner": owner_id, **values}))
 
     def living_of_others(self, route: str, owner_id: int, paths: Iterable[str]) -> list[int]:
         """List the living versions of other owners at some paths."""
@@ -121,7 +146,7 @@ class Versions(Connection):
         where, values = _below(source)
         with self.write():
             rows = self._fetch(
-                f"select id from version where route = ? and until is null and {where}", [route, *values]
+                f"select id from version where route = :route and until is null and {where}", {"route": route, **values}
             )
             ids = json.dumps([row[0] for row in rows])
             self._run(
@@ -182,19 +207,24 @@ class Versions(Connection):
 
     # --- the past ------------------------------------------------------------------------------------------------
 
-    def versions_at(self, route: str, moment: str, prefix: str = "") -> list[PlacedVersion]:
+    def versions_at(self, route: str, moment: str, prefix: str = "", *, now: str = NEVER) -> list[PlacedVersion]:
         """List by path what lay at a moment in the tree, or below a folder of it, and where those bytes are today.
 
-        Bytes that were moved, or that came again, are found by their digest.
+        Bytes that were moved, or that came again, are found by their digest.  What a run with a wrong clock did, as
+        seen `now`, counts since the next run (see `core.misdated`).
         """
-        rows = self._at(route, moment, prefix)
+        rows = self._at(route, moment, prefix, self._times(now))
         lost = [row for row in rows if row.until is not None and row.trash is None]
         places = self._places(route) if lost else {}
         return [_placed(row, places) for row in rows]
 
-    def differences(self, route: str, before: str, after: str, prefix: str = "") -> list[Difference]:
+    def differences(
+        self, route: str, before: str, after: str, prefix: str = "", *, now: str = NEVER
+    ) -> list[Difference]:
         """List by path what was another content at a later moment than at an earlier one."""
-        old, new = self._only_at(route, before, after, prefix), self._only_at(route, after, before, prefix)
+        times = self._times(now)
+        old = self._only_at(route, before, after, prefix, times)
+        new = self._only_at(route, after, before, prefix, times)
         return [
             Difference(path, old.get(path), new.get(path))
             for path in sorted(old.keys() | new.keys())
@@ -230,11 +260,13 @@ class Versions(Connection):
 
     def last_change(self, route: str, moment: str) -> str | None:
         """Say when a tree last changed before or at a moment; None when nothing had ever lain in it."""
+        times = self._times(moment)
         sql = (
-            "select max(at) from (select max(since) as at from version where route = ? and since <= ? "
-            "union all select max(until) from version where route = ? and until <= ?)"
+            f"{times.table} select max(at) from (select max({times.since}) as at from version where route = :route "
+            f"and {times.since} <= :now union all select max({times.until}) from version where route = :route "
+            f"and until is not null and {times.until} <= :now)"
         )
-        found = self._scalar(sql, [route, moment, route, moment])
+        found = self._scalar(sql, {"route": route, "now": moment, **times.values})
         return str(found) if found is not None else None
 
     def whereabouts(self, route: str) -> dict[bytes, list[tuple[str, str]]]:
@@ -251,24 +283,38 @@ class Versions(Connection):
 
     # --- inner parts ---------------------------------------------------------------------------------------------
 
-    def _at(self, route: str, moment: str, prefix: str) -> list[VersionRow]:
+    def _times(self, now: str) -> _Times:
+        """Say how begin and end of versions are read: as they stand, unless a clock was wrong."""
+        wrong = (
+            "select exists (select 1 from (select started_at, lag(started_at) over (order by id) as before from run) "
+            "where started_at < before) or exists (select 1 from run where max(started_at, ifnull(ended_at, '')) > ?)"
+        )
+        if not self._scalar(wrong, [now]):
+            return _Times({"now": now})
+        runs = self._all(RunTime, "select id, started_at, ended_at from run order by id")
+        rows = [(run.run, run.begins, run.ends, run.counts_at) for run in misdated(runs, now)]
+        return _Times({"now": now, "wrong": json.dumps(rows)}, _WRONG, _SINCE, _UNTIL)
+
+    def _at(self, route: str, moment: str, prefix: str, times: _Times) -> list[VersionRow]:
         where, values = _below(prefix)
-        head = f"select {VERSION} from version where route = ? and since <= ? and {where}"
-        sql = f"{head} and until is null union all {head} and until is not null and until > ?"
-        found = self._latest(sql, [route, moment, *values, route, moment, *values, moment])
+        head = f"select {VERSION} from version where route = :route and {times.since} <= :at and {where}"
+        sql = f"{times.table} {head} and until is null union all {head} and until is not null and {times.until} > :at"
+        found = self._latest(sql, {"route": route, "at": moment, **values, **times.values})
         return sorted(found.values(), key=lambda row: row.path)
 
-    def _only_at(self, route: str, moment: str, other: str, prefix: str) -> dict[str, VersionRow]:
+    def _only_at(self, route: str, moment: str, other: str, prefix: str, times: _Times) -> dict[str, VersionRow]:
         """Find what was living at one moment and not at the other."""
         where, values = _below(prefix)
-        head = f"select {VERSION} from version where route = ? and since <= ? and {where}"
+        since, until = times.since, times.until
+        head = f"select {VERSION} from version where route = :route and {since} <= :at and {where}"
         sql = (
-            f"{head} and until is null and since > ? "
-            f"union all {head} and until is not null and until > ? and not (since <= ? and until > ?)"
+            f"{times.table} {head} and until is null and {since} > :other "
+            f"union all {head} and until is not null and {until} > :at "
+            f"and not ({since} <= :other and {until} > :other)"
         )
-        return self._latest(sql, [route, moment, *values, other, route, moment, *values, moment, other, other])
+        return self._latest(sql, {"route": route, "at": moment, "other": other, **values, **times.values})
 
-    def _latest(self, sql: str, values: Sequence[Value]) -> dict[str, VersionRow]:
+    def _latest(self, sql: str, values: Mapping[str, Value]) -> dict[str, VersionRow]:
         """Return one version for each path: a clock that was set back may have let two overlap."""
         found: dict[str, VersionRow] = {}
         for row in self._all(VersionRow, sql, values):
@@ -291,11 +337,14 @@ def _values(version: NewVersion) -> tuple[Value, ...]:
     )  # fmt: skip
 
 
-def _below(prefix: str) -> tuple[str, list[Value]]:
+def _below(prefix: str) -> tuple[str, dict[str, Value]]:
     """A condition on paths: the prefix itself, or below it as a folder.  `0` is what follows the slash."""
     if not prefix:
-        return "path >= ?", [""]
-    return "(path = ? or (path >= ? and path < ?))", [prefix, f"{prefix}/", f"{prefix}0"]
+        return "path >= ''", {}
+    return (
+        "(path = :prefix or (path >= :prefix_from and path < :prefix_to))",
+        {"prefix": prefix, "prefix_from": f"{prefix}/", "prefix_to": f"{prefix}0"},
+    )
 
 
 def _placed(row: VersionRow, places: Mapping[bytes, tuple[str, str]]) -> PlacedVersion:

@@ -36,6 +36,7 @@ class Looking(Context):
     server: Callable[[str], Xnat]
     archive: Callable[[str], Archive]
     alone: bool = True  # nobody else works with the ledger meanwhile
+    beside: frozenset[int] = frozenset()  # the runs that had not ended when this one began
     _rows: list[NewAudit] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -46,7 +47,7 @@ class Looking(Context):
 
     def others_at_work(self) -> bool:
         """Return whether a run beside us may have changed what we look at."""
-        return not self.alone and self.ledger.others_at_work(self.run_id)
+        return not self.alone and self.ledger.others_at_work(self.run_id, self.beside)
 
     def digested(self, pieces: Iterator[bytes], told: Callable[[int], None] = lambda size: None) -> Digested:
         """Watch what passes through; Stopped in the middle of it when we are asked to stop."""
