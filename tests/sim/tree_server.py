@@ -31,7 +31,7 @@ from xnatsync.sandbox.model.resources import Place
 from xnatsync.sandbox.model.selection import scans_named
 from xnatsync.sandbox.model.site import Site
 from xnatsync.sandbox.model.store import MemoryStore, UnsafePathError, safe
-from xnatsync.xnat import names, resource_upload, wire
+from xnatsync.xnat import names, resource_names, wire
 from xnatsync.xnat.failures import Verb, from_status
 
 if TYPE_CHECKING:
@@ -432,7 +432,8 @@ class SimArchive:
         request_id: str,
     ) -> None:
         history, faults, where = self.history, self.history.faults, "archive.put_resource_file"
-        resource_upload._check(resource, name)  # what is refused before anything is sent
+        resource_names.check_resource(resource)  # what is refused before anything is sent
+        resource_names.check_name(name)
         wire.file_path(name)
         at: FileKey = (owner.kind.value, owner.id, resource.scan, resource.label, name)
         with self._writing(where, at) as fate:

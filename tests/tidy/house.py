@@ -259,6 +259,8 @@ ACTING = {
     "commit",
     "put_file",
     "put_resource_file",
+    "put_resource_files",
+    "put_archive",
     "delete_prearchive",
 }  # what changes something on a server
 ACTORS = re.compile(

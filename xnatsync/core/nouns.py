@@ -60,3 +60,5 @@ class ResourceHeld:
     content: str = ""
     files: int | None = None
     size: int | None = None  # bytes
+    id: str = ""  # the number of its catalogue
+    category: str = ""

@@ -15,6 +15,15 @@ from xnatsync.core.remote import FileListing
 from xnatsync.ports.drop import ProblemSeen, Xnat
 
 
+@dataclass(frozen=True, slots=True)
+class SmallFile:
+    """A file that fits into memory and travels with others.  `read` returns all of it, when its turn has come."""
+
+    name: str  # the path in the resource
+    size: int
+    read: Callable[[], bytes]
+
+
 class Archive(Protocol):
     """The archive of one XNAT server, resource by resource: what mirrors and pushes read and write.
 

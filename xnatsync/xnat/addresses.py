@@ -14,7 +14,7 @@ from xnatsync.core.errors import Bug
 from xnatsync.core.inventory import OwnerKind
 from xnatsync.xnat import wire
 from xnatsync.xnat.failures import Verb
-from xnatsync.xnat.wire import Call, Due
+from xnatsync.xnat.wire import Call, Due, Query
 
 SCAN_FILE: Final = "xnat:imagescandata/file/"
 SESSION_FILE: Final = "xnat:imagesessiondata/resources/resource/"
@@ -104,16 +104,49 @@ def resources_zip(kind: OwnerKind, owner_id: str, scan_ids: Sequence[str], addre
 
 def one_file(kind: OwnerKind, owner_id: str, scan: str, address: str, name: str) -> Call:
     """One file of a resource, to be read or, with `as_store`, to be written (§6.1, §6.5)."""
-    below = f"/scans/{wire.seg(scan)}" if scan else ""
-    path = f"{_OWNERS[kind]}/{wire.seg(owner_id)}{below}/resources/{wire.seg(address)}/files/{wire.file_path(name)}"
+    path = f"{_resources(kind, owner_id, scan)}/{wire.seg(address)}/files/{wire.file_path(name)}"
     return Call(Verb.READ, "GET", path, f"fetching a file of {kind.value} {owner_id}", due=Due.FILE)
 
 
-def as_store(call: Call, *, overwrite: bool) -> Call:
-    """Make the address of a file the one to store it at; never with `overwrite` unless that is asked for."""
-    query = (("overwrite", "true"),) if overwrite else ()
-    what = call.what.replace("fetching", "storing", 1)
+def as_store(call: Call, *, overwrite: bool, extract: bool = False, described: Query = ()) -> Call:
+    """Make the address of a file the one to store it at; never with `overwrite` unless that is asked for.
+
+    `extract`: an archive, whose members are stored in its place (§6.3).  `described`: format and content of what comes.
+    """
+    asked = (("extract", extract), ("overwrite", overwrite))
+    query = (*((name, "true") for name, is_asked in asked if is_asked), *described)
+    what = call.what.replace("fetching a file", "storing files" if extract else "storing a file", 1)
     return Call(Verb.STORE, "PUT", call.path, what, query, Due.TEXT)
+
+
+def one_resource(kind: OwnerKind, owner_id: str, scan: str, address: str) -> Call:
+    """One resource, to be made or deleted (§5.1)."""
+    path = f"{_resources(kind, owner_id, scan)}/{wire.seg(address)}"
+    return Call(Verb.CHANGE, "PUT", path, f"a resource of {kind.value} {owner_id}", (), Due.TEXT)
+
+
+def resource_files(kind: OwnerKind, owner_id: str, scan: str, address: str) -> Call:
+    """The files of one resource; none, with 200, when there is no such resource (§3.8)."""
+    path = f"{_resources(kind, owner_id, scan)}/{wire.seg(address)}/files"
+    return wire.read(path, f"listing the files of a resource of {kind.value} {owner_id}")
+
+
+def resources_of(kind: OwnerKind, owner_id: str, scan: str) -> Call:
+    """The resources of one parent (§3.2)."""
+    return wire.read(_resources(kind, owner_id, scan), f"listing the resources of {kind.value} {owner_id}")
+
+
+def refresh(kind: OwnerKind, owner_id: str, scan: str, address: str, options: Sequence[str]) -> Call:
+    """Bring catalogue, disk and counts of a resource together (§5.3, import.md §6.1)."""
+    uri = f"{_resources(kind, owner_id, scan)}/{address}".replace("/data/", "/archive/", 1)
+    query = (("resource", uri), ("options", ",".join(options)))
+    what = f"refreshing a resource of {kind.value} {owner_id}"
+    return Call(Verb.CHANGE, "POST", "/data/services/refresh/catalog", what, query, Due.TEXT)
+
+
+def _resources(kind: OwnerKind, owner_id: str, scan: str) -> str:
+    below = f"/scans/{wire.seg(scan)}" if scan else ""
+    return f"{_OWNERS[kind]}/{wire.seg(owner_id)}{below}/resources"
 
 
 def is_plain(label: str) -> bool:

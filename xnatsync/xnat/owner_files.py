@@ -46,6 +46,32 @@ def owner_files(client: Client, owners: Sequence[Owner]) -> dict[Owner, FileList
     return found
 
 
+def resource_files(client: Client, owner: Owner, scan: str, address: str) -> FileListing:
+    """List the files of one resource; none when there is no such resource, NotThere when the owner is gone.
+
+    `address` is the resource's label, or its number.
+    """
+    call = addresses.resource_files(owner.kind, owner.id, scan, address)
+    try:
+        reply = client.get(call)
+    except (NotThere, ReadFailed, RequestRefused) as error:
+        if error.http not in {400, 404, 500}:
+            raise
+        look_up(client, owner)
+        if error.http == 404:
+            return FileListing(())
+        raise ReadFailed(str(error), http=error.http) from error
+    draft = _Draft()
+    shape = _SESSION_FILE if owner.kind is OwnerKind.SESSION else _OWN_FILE
+    for row in replies.rows(reply, _COLUMNS):
+        uri = shape.fullmatch(str(row["URI"]))
+        if uri is None:
+            draft.refused["", "", f"{call.what}: a file without an address is listed"] = None
+            continue
+        draft.add(row, scan, uri["name"], call.what)
+    return draft.listing()
+
+
 def look_up(client: Client, owner: Owner) -> None:
     """Raise NotThere unless the owner itself is to be seen."""
     client.get(addresses.owner(owner.kind, owner.id))

@@ -1,13 +1,23 @@
-"""The resources of a session, or of one of its scans."""
+"""The resources of a session, of one of its scans, of a subject or of a project."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
 from xnatsync.core.errors import NotThere, ReplyStrange
+from xnatsync.core.inventory import Owner, OwnerKind
 from xnatsync.core.nouns import ResourceHeld
 from xnatsync.core.pasting import command_line
-from xnatsync.xnat import listing, names, replies, wire
+from xnatsync.xnat import addresses, listing, names, owner_files, replies, wire
 from xnatsync.xnat.client import Client
+from xnatsync.xnat.failures import Verb
 from xnatsync.xnat.replies import Row
+from xnatsync.xnat.wire import Query
+
+REFRESHES: Final = ("append", "checksum", "delete", "populateStats")
+_DONE: Final = frozenset({200, 201})
 
 
 def of_session(client: Client, session_id: str) -> tuple[ResourceHeld, ...]:
@@ -33,6 +43,47 @@ def of_scan(client: Client, session_id: str, scan: str) -> tuple[ResourceHeld, .
     return tuple(sorted(held, key=lambda resource: resource.label))
 
 
+def of_owner(client: Client, owner: Owner, scan: str) -> tuple[ResourceHeld, ...]:
+    """List the resources of a project, a subject, a session or one of its scans; NotThere when it is gone."""
+    if owner.kind is OwnerKind.SESSION:
+        return of_scan(client, owner.id, scan) if scan else of_session(client, owner.id)
+    rows = replies.rows(client.get(addresses.resources_of(owner.kind, owner.id, "")), ("label",))
+    if not rows:
+        owner_files.look_up(client, owner)
+    return tuple(sorted((_held(row) for row in rows), key=lambda resource: resource.label))
+
+
+def create(
+    client: Client, owner: Owner, scan: str, label: str, described: Query, *, request_id: str, timeout_s: float
+) -> None:
+    """Make an empty resource (hierarchy.md §5.1)."""
+    call = addresses.one_resource(owner.kind, owner.id, scan, label)
+    call = replace(call, what=f"making {call.what}", query=described)
+    client.write(call, request_id=request_id, timeout_s=timeout_s, done=_DONE)
+
+
+def delete(client: Client, owner: Owner, scan: str, address: str, *, request_id: str, timeout_s: float) -> None:
+    """Delete a resource with all its files; XNAT answers 200 also to one that is not there (§5.1): look before."""
+    call = addresses.one_resource(owner.kind, owner.id, scan, address)
+    call = replace(call, verb=Verb.DELETE, method="DELETE", what=f"deleting {call.what}")
+    client.write(call, request_id=request_id, timeout_s=timeout_s, done=_DONE)
+
+
+def refresh(
+    client: Client,
+    owner: Owner,
+    scan: str,
+    address: str,
+    options: Sequence[str],
+    *,
+    request_id: str,
+    timeout_s: float,
+) -> None:
+    """Let the server bring the catalogue of a resource, its disk and its counts together (§5.3)."""
+    call = addresses.refresh(owner.kind, owner.id, scan, address, options)
+    client.write(call, request_id=request_id, timeout_s=timeout_s, done=_DONE)
+
+
 def _held(row: Row) -> ResourceHeld:
     """Return a row for people: what is odd in it is quoted, or left out, by itself."""
     return ResourceHeld(
@@ -41,6 +92,8 @@ def _held(row: Row) -> ResourceHeld:
         content=names.shown(row.get("content")),
         files=_amount(row.get("file_count")),
         size=_amount(row.get("file_size")),
+        id=names.shown(row.get("xnat_abstractresource_id")),
+        category=names.shown(row.get("category")),
     )
 
 

@@ -22,6 +22,7 @@ from xnatsync.core.remote import (
     ServerAbout,
     SessionSeen,
 )
+from xnatsync.ports.tree import SmallFile
 from xnatsync.xnat import (
     about,
     inventory,
@@ -234,6 +235,26 @@ class XnatServer:
             name,
             content,
             size=size,
+            overwrite=overwrite,
+            request_id=request_id,
+            timeout_s=self._timeouts.import_s,
+        )
+
+    def put_resource_files(
+        self,
+        owner: Owner,
+        resource: ResourceKey,
+        files: Sequence[SmallFile],
+        *,
+        overwrite: bool,
+        request_id: str,
+    ) -> frozenset[str]:
+        """Store small files as one zip that the server unpacks; return those that were there and stayed."""
+        return resource_upload.put_resource_files(
+            self.client,
+            owner,
+            resource,
+            files,
             overwrite=overwrite,
             request_id=request_id,
             timeout_s=self._timeouts.import_s,

@@ -1,0 +1,85 @@
+"""Uploads to resources: what `resource upload` does, and `UploadService.upload_resource`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from xnatsync.core.errors import Usage
+from xnatsync.disk.given import given_files
+from xnatsync.services.base import BaseService
+from xnatsync.services.client import XNATClient
+from xnatsync.services.places import Place, find_place
+from xnatsync.services.progress import Teller, UploadProgress, UploadSummary
+from xnatsync.services.resource_sending import Sender, Stored, Wish, refuse_none
+from xnatsync.services.resource_unpacking import Unpacker, refuse_no_archive
+from xnatsync.services.spelling import also
+
+Callback = Callable[[UploadProgress], object] | None
+
+
+class ResourceUploads(BaseService):
+    """The upload of files and folders to a resource of a session or a scan."""
+
+    @also(session="session_id", resource="resource_label", scan="scan_id")
+    def upload_resource(
+        self,
+        session_id: str,
+        resource_label: str,
+        source_path: Path,
+        scan_id: str | None = None,
+        project: str | None = None,
+        extract: bool = False,
+        overwrite: bool = False,
+        progress_callback: Callback = None,
+    ) -> UploadSummary:
+        """Store a file, or everything below a folder, and prove it file by file.
+
+        Files keep their names; nothing that somebody packed is unpacked.  `extract`: the source is an archive, whose
+        members are stored in its place.  What is there with another content stays, and is in `errors`, unless
+        `overwrite` is asked for.  NotThere before the first byte when there is no such session, scan or project.
+        """
+        place = find_place(self.client, session_id, scan=scan_id, project=project)
+        wish = Wish(resource_label, overwrite)
+        return summary(
+            store(self.client, place, [Path(source_path)], wish, extract=extract, callback=progress_callback)
+        )
+
+
+def store(
+    client: XNATClient,
+    place: Place,
+    paths: Sequence[Path],
+    wish: Wish,
+    *,
+    extract: bool = False,
+    callback: Callback = None,
+) -> Stored:
+    """Store everything that was named in one resource."""
+    files = given_files(paths)
+    refuse_none(files)
+    teller = Teller(callback)
+    if not extract or any(path.is_dir() for path in paths):
+        return Sender(client, place, wish, teller).send(files)
+    if len(files) > 1:
+        raise Usage("several files are to be unpacked", advice="Name one archive at a time.")
+    refuse_no_archive(files[0].name)
+    unpacker = Unpacker(client, place, wish, teller, archive=files[0])
+    members = unpacker.members()
+    refuse_none(members)
+    return unpacker.send(members)
+
+
+def summary(stored: Stored) -> UploadSummary:
+    """Return a result as the documents describe it."""
+    return UploadSummary(
+        success=not stored.errors,
+        total=stored.files,
+        succeeded=stored.sent,
+        failed=stored.files - stored.sent - stored.same,
+        skipped=stored.same,
+        total_bytes=stored.sent_bytes,
+        duration=stored.seconds,
+        session_id=stored.place.owner.id if stored.place.owner.session else "",
+        errors=tuple(str(error) for error in stored.errors),
+    )
