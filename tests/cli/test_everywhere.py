@@ -20,6 +20,8 @@ NOWHERE = {  # commands that need words of their own, with words that come as fa
     ("prearchive", "move"): ["x", "y", "z", "q"],
     ("mirror", "manifest"): ["x"], ("session", "show"): ["-E", "x"], ("project", "show"): ["x"],
     ("session", "download"): ["-E", "x", "--out", "x"], ("scan", "list"): ["-E", "x"], ("resource", "list"): ["x"],
+    ("resource", "show"): ["x", "y"], ("resource", "upload"): ["x", "y", "z"], ("resource", "delete"): ["x", "y"],
+    ("resource", "refresh"): ["x", "y"],
     ("scan", "download"): ["-E", "x", "-s", "1", "--out", "x"], ("resource", "download"): ["x", "y", "--file", "x"],
 }  # fmt: skip
 WITHOUT = {("help",), ("demo",), ("sandbox",), ("config", "add-profile"), ("config", "init")}

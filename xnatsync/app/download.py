@@ -73,22 +73,25 @@ def download(
     session: SessionHeld,
     order: Order,
     *,
+    owner: Owner | None = None,
     disk: TreeDisk | None = None,
     gauge: Gauge | None = None,
     stopping: Callable[[], bool] = lambda: False,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> DownloadReport:
-    """Download what an order wants.
+    """Download what an order wants of a session, or of an `owner` that is none: a subject, a project.
 
     NotThere when there is nothing of the kind that was named; whatever ends the whole is raised, and what concerns
     single files is told in the report.
     """
     began = monotonic()
     gauge, disk = gauge or Gauge(), disk or LocalTree()
-    owner = Owner(OwnerKind.SESSION, session.project, session.id, subject=session.subject, session=session.label)
+    owner = owner or Owner(
+        OwnerKind.SESSION, session.project, session.id, subject=session.subject, session=session.label
+    )
     listing = _listing(archive, owner)
     placement = place(listing.files, order.wish)
-    _refuse_missing(session, order.wish, listing)
+    _refuse_missing(owner, order.wish, listing)
     report = DownloadReport(session, order)
     report.errors += _unplaced(order.wish, listing, placement.hostile, placement.clashing)
     report.files, report.bytes = len(placement.placed), sum(each.size or 0 for each in placement.placed)
@@ -113,13 +116,15 @@ def download(
 def _listing(archive: Archive, owner: Owner) -> FileListing:
     found = archive.owner_files([owner]).get(owner)
     if found is None:
-        raise NotThere(f"session {owner.id} is gone")
+        raise NotThere(f"{owner.kind.value} {owner.id} is gone")
     if not found.complete and not found.refused:
-        raise ReadFailed(f"the files of session {owner.id} could not be listed completely: it is being changed")
+        raise ReadFailed(
+            f"the files of {owner.kind.value} {owner.id} could not be listed completely: it is being changed"
+        )
     return found
 
 
-def _refuse_missing(session: SessionHeld, wish: Wish, listing: FileListing) -> None:
+def _refuse_missing(owner: Owner, wish: Wish, listing: FileListing) -> None:
     """What was named must be there: a misspelt scan or resource is no empty success."""
     if wish.label is None or listing.is_of_unknown_place:  # told, and perhaps what was named
         return
@@ -127,9 +132,22 @@ def _refuse_missing(session: SessionHeld, wish: Wish, listing: FileListing) -> N
     if not any(wish.wants(scan, label) for scan, label in [*((f.scan, f.resource) for f in listing.files), *told]):
         scans = f"scan {', '.join(sorted(wish.scans))} of " if wish.scans and not wish.only_own else ""
         raise NotThere(
-            f"{scans}session {session.id} has no files in a resource {wish.label}",
-            advice=f"`{command_line('resource', 'list', session.id)}` lists its resources; --scan ID those of a scan.",
+            f"{scans}{owner.kind.value} {owner.id} has no files in a resource {wish.label}",
+            advice=f"`{command_line(*_listing_words(owner))}` lists its resources{_OF_A_SCAN[owner.kind]}.",
         )
+
+
+_OF_A_SCAN = {OwnerKind.SESSION: "; --scan ID those of a scan", OwnerKind.SUBJECT: "", OwnerKind.PROJECT: ""}
+
+
+def _listing_words(owner: Owner) -> tuple[str, ...]:
+    match owner.kind:
+        case OwnerKind.SESSION:
+            return "resource", "list", owner.id
+        case OwnerKind.SUBJECT:
+            return "resource", "list", "-P", owner.project, "-S", owner.id
+        case OwnerKind.PROJECT:
+            return "resource", "list", "-P", owner.id
 
 
 def _unplaced(

@@ -15,15 +15,18 @@ from xnatsync.cli.options import (
     ProjectOption,
     QuietOption,
     ScanOption,
-    SessionArgument,
     SessionOption,
+    SubjectOption,
+    WordsOfResource,
+    named_resource,
 )
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Usage
 
 if TYPE_CHECKING:
     from xnatsync.app.download import Order
-    from xnatsync.app.profile import Server
+    from xnatsync.app.profile import Profile, Server
+    from xnatsync.core.inventory import Owner
     from xnatsync.core.nouns import SessionHeld
 
     MakeOrder = Callable[[Server, SessionHeld], Order]
@@ -122,20 +125,21 @@ def scan(
 
 def resource(
     ctx: typer.Context,
-    experiment: SessionArgument,
-    label: Annotated[str, typer.Argument(metavar="LABEL", show_default=False)],
-    file: Annotated[Path, typer.Option("--file", "-f", metavar="FILE", help="The zip to write.")],
+    words: WordsOfResource,
+    file: Annotated[Path, typer.Option("--file", "-f", "--output-file", metavar="FILE", help="The zip to write.")],
     scan: ScanOption = None,
     project: ProjectOption = None,
+    subject: SubjectOption = None,
     force: ForceOption = False,
     dry_run: DryOption = False,
     profile: ProfileOption = None,
     output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> int:
-    """Download one resource of a session, or of one of its scans, as a zip."""
+    """Download one resource as a zip: of a session, of a scan, of a subject (-P -S) or of a project (-P)."""
     shell = ctx.ensure_object(Shell)
     shell.begin("resource-download", output, quiet)
+    experiment, label = named_resource(words, project, subject)
     if file.is_dir():
         raise Usage(f"--file {file} is a folder", advice="Name the zip to write, such as ./dicoms.zip.")
 
@@ -148,7 +152,11 @@ def resource(
         wish = Wish(scans, only_own=scan is None, label=label)
         return Order(wish, file.parent, single=file, force=force, dry_run=dry_run)
 
-    return _download(shell, profile, experiment, project, order)
+    if experiment is not None:
+        return _download(shell, profile, experiment, project, order)
+    if scan is not None:
+        raise Usage("a scan was named and no session", advice="Name the session that it belongs to.")
+    return _download_apart(shell, profile, project, subject, order)
 
 
 def _folder(out: Path, name: str) -> Path:
@@ -158,9 +166,38 @@ def _folder(out: Path, name: str) -> Path:
 
 
 def _download(shell: Shell, profile: str | None, experiment: str, project: str | None, make_order: MakeOrder) -> int:
+    """Download of a session."""
+    from xnatsync.app.listings import session_named
+
+    return _brought(
+        shell, profile, make_order, lambda server, chosen: (session_named(server, chosen, experiment, project), None)
+    )
+
+
+def _download_apart(
+    shell: Shell, profile: str | None, project: str | None, subject: str | None, make_order: MakeOrder
+) -> int:
+    """Download of a subject or of a project itself."""
+
+    def found(server: Server, chosen: Profile) -> tuple[SessionHeld, Owner]:
+        from xnatsync.core.nouns import SessionHeld
+        from xnatsync.services.client import XNATClient
+        from xnatsync.services.places import find_place
+
+        owner = find_place(XNATClient.over(server, chosen), project=project, subject=subject).owner
+        return SessionHeld(owner.id, owner.subject or owner.id, owner.project), owner
+
+    return _brought(shell, profile, make_order, found)
+
+
+def _brought(
+    shell: Shell,
+    profile: str | None,
+    make_order: MakeOrder,
+    find: Callable[[Server, Profile], tuple[SessionHeld, Owner | None]],
+) -> int:
     from xnatsync.app.clock import stop_on_signals
     from xnatsync.app.download import download
-    from xnatsync.app.listings import session_named
     from xnatsync.app.profile import choose, connected
     from xnatsync.cli.exits import by_signal
     from xnatsync.cli.gauging import gauging
@@ -170,10 +207,10 @@ def _download(shell: Shell, profile: str | None, experiment: str, project: str |
     stop = threading.Event()
     chosen = choose(shell.config_file, profile)
     with stop_on_signals(stop) as received, connected(chosen, stop, workers=_WORKERS_MAX) as server:
-        held = session_named(server, chosen, experiment, project)
+        held, owner = find(server, chosen)
         order = make_order(server, held)
         with gauging(shell.screen) as gauge:
-            report = download(server, held, order, gauge=gauge, stopping=stop.is_set)
+            report = download(server, held, order, owner=owner, gauge=gauge, stopping=stop.is_set)
     code = by_signal(received, report.exit_code)
     for error in report.errors:
         shell.screen.complain(error_blocks(error))

@@ -56,7 +56,15 @@ EXAMPLES = {
         "scan download -E XNAT_E00001 -s 1,2 --out ~/data",
         "scan download -E XNAT_E00001 -s '*' --out .",
     ),
-    "resource list": ("resource list XNAT_E00001",),
+    "resource list": ("resource list XNAT_E00001", "resource list -P NEURO -S S1"),
+    "resource show": ("resource show XNAT_E00001 NIFTI",),
+    "resource upload": (
+        "resource upload XNAT_E00001 BIDS ./bids_dataset",
+        "resource upload XNAT_E00001 SNAPSHOTS ./qc_pngs --scan 1",
+        "resource upload -P NEURO PROTOCOL ./protocol.pdf",
+    ),
+    "resource delete": ("resource delete XNAT_E00001 QC --dry-run",),
+    "resource refresh": ("resource refresh XNAT_E00001 QC --options checksum",),
     "resource download": ("resource download XNAT_E00001 NIFTI --file nifti.zip",),
     "prearchive list": ("prearchive list", "prearchive list --project NEURO"),
     "prearchive show": ("prearchive show NEURO 20260115_120000123 S1_MR",),
@@ -86,7 +94,10 @@ def explain(command: Any, path: tuple[str, ...] = ()) -> None:
             child.epilog = f"\b\nExamples:\n{shown}\n\nThe options of `xnatsync --help` may stand here too."
         for option in child.params:
             if getattr(option, "param_type_name", "") == "argument":
-                option.metavar = (option.metavar or option.name.upper()).strip("[].")  # the parser adds them itself
+                named = option.metavar or option.name.upper()
+                option.metavar = named if " " in named else named.strip("[].")  # the parser adds them itself
+                if " " in named:
+                    option.get_usage_pieces = lambda ctx, named=named: [named]  # several words that one argument takes
                 option.display_type_rich = lambda ctx=None: ""
             elif option.metavar is None and getattr(option, "min", None) is not None:
                 option.metavar = "N"

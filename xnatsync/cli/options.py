@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from xnatsync.cli.shell import Output
+from xnatsync.core.errors import Usage
 
 OutputOption = Annotated[
     Output | None,
@@ -24,11 +25,27 @@ SessionOption = Annotated[
 ]
 SessionArgument = Annotated[str, typer.Argument(metavar="SESSION", show_default=False)]
 ScanOption = Annotated[str | None, typer.Option("--scan", metavar="ID", help="Of this scan, not of the session.")]
+SubjectOption = Annotated[
+    str | None, typer.Option("--subject", "-S", metavar="LABEL|ID", help="A subject of the project, and its own.")
+]
+WordsOfResource = Annotated[list[str], typer.Argument(metavar="[SESSION] LABEL", show_default=False)]
 RoutesArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[ROUTE]...", show_default=False, help="Routes; all, if none is named.")
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Look, show what would be done, and change nothing.")]
+
+
+def named_resource(words: list[str], project: str | None, subject: str | None) -> tuple[str | None, str]:
+    """Read `SESSION LABEL`, or `LABEL` where a project was named: then it is the project's own, or a subject's."""
+    if len(words) == 2:
+        if subject is not None:
+            raise Usage("a session and a subject were named", advice="Leave -S out: a session belongs to one subject.")
+        return words[0], words[1]
+    if len(words) == 1 and (project is not None or subject is not None):
+        return None, words[0]
+    what = "no session was named" if len(words) == 1 else f"{len(words)} words were given"
+    raise Usage(what, advice="Give SESSION LABEL; or -P PROJECT LABEL for the project's own, and -S for a subject's.")
 
 
 def options_of_listings() -> list[Any]:

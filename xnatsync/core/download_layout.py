@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from xnatsync.core.inventory import ResourceKey
 from xnatsync.core.paths import HostileName, check_path, clashes
@@ -25,6 +26,7 @@ class Wish:
     own: bool = False  # the session's own resources too
     only_own: bool = False
     label: str | None = None  # only resources of this label
+    pattern: str | None = None  # only files of such a name, or path in their resource
 
     def wants(self, scan: str, label: str) -> bool:
         """Return whether a resource is wanted."""
@@ -33,6 +35,11 @@ class Wish:
         if not scan:
             return self.own or self.only_own
         return not self.only_own and (self.scans is None or scan in self.scans)
+
+    def takes(self, name: str) -> bool:
+        """Return whether a file of a wanted resource is wanted."""
+        tail = name.rpartition("/")[2]
+        return self.pattern is None or fnmatchcase(name, self.pattern) or fnmatchcase(tail, self.pattern)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,7 @@ def place(files: Iterable[RemoteFile], wish: Wish) -> Placement:
     """Return each wanted file its path; nothing that clashes or climbs is among them."""
     placed, hostile = [], []
     for file in files:
-        if wish.wants(file.scan, file.resource):
+        if wish.wants(file.scan, file.resource) and wish.takes(file.name):
             try:
                 path = check_path(tree_path(file))
                 placed.append(

@@ -109,6 +109,14 @@ class XNATClient:
         made.server = connect(profile.name, profile.server, profile.login, stopping=lambda: False, connections=pool)
         return made
 
+    @classmethod
+    def over(cls, server: XnatServer, profile: Profile) -> Self:
+        """Return a client on a connection that somebody else opened, and closes."""
+        made = cls.__new__(cls)
+        made.base_url, made.username = profile.login.url, profile.login.user
+        made.default_project, made.profile, made.server = profile.project, profile, server
+        return made
+
     def __repr__(self) -> str:
         """Name server and user, and nothing secret."""
         return f"XNATClient({self.base_url!r}, {self.username!r})"

@@ -8,7 +8,6 @@ from pathlib import Path
 from xnatsync.core.errors import Usage
 from xnatsync.disk.given import given_files
 from xnatsync.services.base import BaseService
-from xnatsync.services.client import XNATClient
 from xnatsync.services.places import Place, find_place
 from xnatsync.services.progress import Teller, UploadProgress, UploadSummary
 from xnatsync.services.resource_sending import Sender, Stored, Wish, refuse_none
@@ -41,33 +40,35 @@ class ResourceUploads(BaseService):
         """
         place = find_place(self.client, session_id, scan=scan_id, project=project)
         wish = Wish(resource_label, overwrite)
-        return summary(
-            store(self.client, place, [Path(source_path)], wish, extract=extract, callback=progress_callback)
-        )
+        return summary(self.store(place, [Path(source_path)], wish, extract=extract, callback=progress_callback))
 
-
-def store(
-    client: XNATClient,
-    place: Place,
-    paths: Sequence[Path],
-    wish: Wish,
-    *,
-    extract: bool = False,
-    callback: Callback = None,
-) -> Stored:
-    """Store everything that was named in one resource."""
-    files = given_files(paths)
-    refuse_none(files)
-    teller = Teller(callback)
-    if not extract or any(path.is_dir() for path in paths):
-        return Sender(client, place, wish, teller).send(files)
-    if len(files) > 1:
-        raise Usage("several files are to be unpacked", advice="Name one archive at a time.")
-    refuse_no_archive(files[0].name)
-    unpacker = Unpacker(client, place, wish, teller, archive=files[0])
-    members = unpacker.members()
-    refuse_none(members)
-    return unpacker.send(members)
+    def store(
+        self,
+        place: Place,
+        paths: Sequence[Path],
+        wish: Wish,
+        *,
+        extract: bool = False,
+        callback: Callback = None,
+    ) -> Stored:
+        """Store everything that was named in one resource, and have it in the diary."""
+        files = given_files(paths)
+        refuse_none(files)
+        sender = Sender(self.client, place, wish, Teller(callback))
+        if extract and not any(path.is_dir() for path in paths):
+            if len(files) > 1:
+                raise Usage("several files are to be unpacked", advice="Name one archive at a time.")
+            refuse_no_archive(files[0].name)
+            sender = unpacker = Unpacker(self.client, place, wish, Teller(callback), archive=files[0])
+            files = unpacker.members()
+            refuse_none(files)
+        if wish.dry_run:
+            return sender.send(files)
+        deed = f"store files in resource {wish.label} of {place.words}"
+        with self._written_down("resource.stored", deed, files=len(files), overwrite=wish.overwrite) as told:
+            done = sender.send(files)
+            told |= {"sent": done.sent, "replaced": done.replaced, "same": done.same, "problems": len(done.errors)}
+        return done
 
 
 def summary(stored: Stored) -> UploadSummary:

@@ -15,7 +15,7 @@ from xnatsync.services.client import WORK_S
 from xnatsync.services.models import Fields, Resource, ResourceFile
 from xnatsync.services.places import Place, find_place, refuse_read_only
 from xnatsync.services.resource_sending import Wish
-from xnatsync.services.resource_uploads import Callback, store, summary
+from xnatsync.services.resource_uploads import Callback, ResourceUploads, summary
 from xnatsync.services.spelling import also
 from xnatsync.xnat import addresses, owner_files, resource_names, resources
 
@@ -96,15 +96,16 @@ class ResourceService(BaseService):
             )
         refuse_read_only(self.client, place)
         described = Wish(resource_label, format=format, content=content).described
-        resources.create(
-            self.client.low,
-            place.owner,
-            place.scan,
-            resource_label,
-            described,
-            request_id=str(uuid.uuid4()),
-            timeout_s=WORK_S,
-        )
+        with self._written_down("resource.made", f"make resource {resource_label} of {place.words}"):
+            resources.create(
+                self.client.low,
+                place.owner,
+                place.scan,
+                resource_label,
+                described,
+                request_id=str(uuid.uuid4()),
+                timeout_s=WORK_S,
+            )
         return _model(self._held(place, resource_label), place)
 
     @also(**_SPELLED)
@@ -129,14 +130,15 @@ class ResourceService(BaseService):
             )
         place = find_place(self.client, session_id, scan=scan_id, project=project, subject=subject)
         address = _address(self._held(place, resource_label))
-        resources.delete(
-            self.client.low, place.owner, place.scan, address, request_id=str(uuid.uuid4()), timeout_s=WORK_S
-        )
-        if self._find(place, resource_label) is not None:
-            raise ContentDiffers(
-                f"the server says that resource {resource_label} of {place.words} is deleted, and lists it",
-                advice="See whether this account may delete in that project.",
+        with self._written_down("resource.deleted", f"delete resource {resource_label} of {place.words}"):
+            resources.delete(
+                self.client.low, place.owner, place.scan, address, request_id=str(uuid.uuid4()), timeout_s=WORK_S
             )
+            if self._find(place, resource_label) is not None:
+                raise ContentDiffers(
+                    f"the server says that resource {resource_label} of {place.words} is deleted, and lists it",
+                    advice="See whether this account may delete in that project.",
+                )
         return True
 
     @also(**_SPELLED)
@@ -161,9 +163,17 @@ class ResourceService(BaseService):
             raise Usage("no option was given", advice=f"There are {', '.join(resources.REFRESHES)}.")
         place = find_place(self.client, session_id, scan=scan_id, project=project, subject=subject)
         address = _address(self._held(place, resource_label))
-        resources.refresh(
-            self.client.low, place.owner, place.scan, address, options, request_id=str(uuid.uuid4()), timeout_s=WORK_S
-        )
+        deed = f"refresh resource {resource_label} of {place.words}"
+        with self._written_down("resource.refreshed", deed, options=[*options]):
+            resources.refresh(
+                self.client.low,
+                place.owner,
+                place.scan,
+                address,
+                options,
+                request_id=str(uuid.uuid4()),
+                timeout_s=WORK_S,
+            )
         return _model(self._held(place, resource_label), place)
 
     @also(**_SPELLED)
@@ -241,7 +251,8 @@ class ResourceService(BaseService):
         place = find_place(self.client, session, scan=scan, project=project, subject=subject)
         wish = Wish(resource, overwrite, format, content)
         paths = [Path(file) for file in files]
-        return summary(store(self.client, place, paths, wish, extract=extract, callback=progress_callback))
+        uploads = ResourceUploads(self.client)
+        return summary(uploads.store(place, paths, wish, extract=extract, callback=progress_callback))
 
     @also(**_SPELLED)
     def download(
