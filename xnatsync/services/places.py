@@ -101,7 +101,7 @@ def refuse_read_only(client: XNATClient, place: Place) -> None:
     if listing.may_edit(client.low, place.home) is False:
         raise AccessDenied(
             f"this account may read project {place.home}, and not change it: XNAT would take files and store none",
-            advice="Ask somebody who owns the project to make this account a member of it.",
+            advice="Ask an owner of the project to make this account a member of it.",
         )
 
 
