@@ -25,6 +25,9 @@ XnatsyncError
 │   ├── ListingShort .......... XS-LISTING-SHORT        the server lists fewer files than it counts
 │   ├── ReplyStrange .......... XS-REPLY-STRANGE        an answer that no XNAT gives
 │   ├── NotThere .............. XS-NOT-THERE            the server has no such thing, or hides it
+│   ├── AlreadyThere .......... XS-ALREADY-THERE        the name that a new thing was to have is taken on the server
+│   ├── NotEmpty .............. XS-NOT-EMPTY            more would be deleted with it than was named
+│   ├── EffectMissing ......... XS-EFFECT-MISSING       the server said yes, and shows that it was not done
 │   └── RequestRefused ........ XS-REQUEST-REFUSED      the server will never accept this request
 ├── ServerMoved ............... XS-SERVER-MOVED         the server redirects to another address, which is never followed
 ├── ConnectionsTaken .......... XS-CONNECTIONS-TAKEN    all connections of our own were in use
@@ -304,6 +307,33 @@ class NotThere(ServerError):
     exit_code = Exit.HELD
     disposition = Disposition.PERSON
     advice = "Check its name; create it on the server, or ask for access for this account."
+
+
+class AlreadyThere(ServerError):
+    """The name that a new thing was to have is taken on the server; nothing was changed."""
+
+    code = "XS-ALREADY-THERE"
+    exit_code = Exit.HELD
+    disposition = Disposition.PERSON
+    advice = "Name another, or use the one that is there."
+
+
+class NotEmpty(ServerError, RuntimeError):
+    """More would be deleted with it than was named; nothing was deleted."""
+
+    code = "XS-NOT-EMPTY"
+    exit_code = Exit.HELD
+    disposition = Disposition.PERSON
+    advice = "Move or delete first what is in it; `--force` deletes everything together."
+
+
+class EffectMissing(ServerError):
+    """The server answered as if it had been done, and shows that it was not."""
+
+    code = "XS-EFFECT-MISSING"
+    exit_code = Exit.HELD
+    disposition = Disposition.PERSON
+    advice = "Look at it on the server. If this account may change it there, report this with `xnatsync doctor`."
 
 
 class RequestRefused(ServerError):
