@@ -19,6 +19,8 @@ import pytest
 
 from cli_world import REPOSITORY, Ran
 from xnatsync.cli.program import run
+from xnatsync.sandbox.http.exchange import Response
+from xnatsync.sandbox.http.faults import Fault
 from xnatsync.sandbox.http.server import SandboxServer
 from xnatsync.sandbox.model.accounts import User
 from xnatsync.sandbox.model.creation import create_experiment, create_project, create_scan, create_subject, touch_up
@@ -93,6 +95,16 @@ class NounWorld:
             return answer.status, answer.read().decode(errors="replace")
         finally:
             connection.close()
+
+    def writes(self) -> list[str]:
+        """The changes that were asked of the server, in their order, but for the files that this world is made of."""
+        asked = [(str(line["method"]), str(line["path"])) for line in self.server.log]
+        kept = [(method, path) for method, path in asked if "/files/" not in path and "JSESSION" not in path]
+        return [f"{method} {path}" for method, path in kept if method in {"PUT", "POST", "DELETE"}]
+
+    def says_yes(self, method: str, path: str) -> None:
+        """Answer the next such request with 200 and do nothing, as XNAT does with some."""
+        self.server.faults.add(Fault(method, path, "call", before=lambda _: Response()))
 
     def run(self, *arguments: str) -> Ran:
         """Runs the program in this process; the caller's environment must be this world's."""

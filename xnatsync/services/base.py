@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
 from typing import TypeVar
 
 from xnatsync.core.errors import Usage
+from xnatsync.services import effects
 from xnatsync.services.client import XNATClient
+from xnatsync.xnat.exchange import Body
+from xnatsync.xnat.wire import Call
 
 Row = TypeVar("Row")
 
 
 class BaseService:
-    """A service on an authenticated client.  Any number of services share one client, also in several threads."""
+    """A service on an authenticated client.  Any number of services share one client, also in several threads.
+
+    `settle_s` is how long a change without an answer is looked for: a relabelling outlives a proxy's patience.
+    `cache_s` is how long the server may show the old state after it said yes: its caches are a little behind.
+    """
+
+    settle_s: float = 120.0
+    cache_s: float = 3.0
 
     def __init__(self, client: XNATClient) -> None:
         self.client = client
@@ -24,6 +34,10 @@ class BaseService:
         if found := project or self.client.default_project:
             return found
         raise Usage("no project was named", advice="Give project=..., or set `project` for this server.")
+
+    def _do(self, call: Call, *, seen: Callable[[], bool], body: Body | None = None) -> None:
+        """Do one effect and see it: EffectMissing, or OutcomeUnknown where no answer came, when it is not seen."""
+        effects.do(self.client, call, seen=seen, body=body, settle_s=self.settle_s, cache_s=self.cache_s)
 
     def _written_down(self, code: str, deed: str, **data: object) -> AbstractContextManager[dict[str, object]]:
         """Have the effect of a block in the diary of the configuration, where the client comes from one and has it.

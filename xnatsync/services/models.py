@@ -34,13 +34,26 @@ class Project(Record):
 
     id: str
     name: str = ""
-    secondary_id: str = Field("", description="The running title, which XNAT also takes for an ID.")
-    pi: str = Field("", description="The family name of the principal investigator; with get(), the whole name.")
+    secondary_id: str = Field(default="", description="The running title, which XNAT also takes for an ID.")
+    pi: str = Field(
+        default="", description="The family name of the principal investigator; with get(), the whole name."
+    )
     description: str = ""
     keywords: str | None = None
-    accessibility: str | None = Field(None, description="private, protected or public; with get() only.")
-    subject_count: int | None = Field(None, description="With get() only.")
-    session_count: int | None = Field(None, description="With get() only.")
+    accessibility: str | None = Field(default=None, description="private, protected or public; with get() only.")
+    subject_count: int | None = Field(default=None, description="With get() only.")
+    session_count: int | None = Field(default=None, description="With get() only.")
+
+
+class Member(Record):
+    """A user of a project."""
+
+    login: str
+    role: str = Field(default="", description="owner, member or collaborator; else the name of a group of the project.")
+    group: str = Field(default="", description="The ID of the group, such as NEURO_member.")
+    firstname: str = ""
+    lastname: str = ""
+    email: str = ""
 
 
 class Subject(Record):
@@ -51,7 +64,7 @@ class Subject(Record):
     project: str = ""
     group: str | None = None
     gender: str | None = None
-    yob: int | None = Field(None, description="Year of birth.")
+    yob: int | None = Field(default=None, description="Year of birth.")
     session_count: int | None = None
 
 
@@ -61,16 +74,16 @@ class Session(Record):
     id: str = Field(description="The accession ID.")
     label: str
     project: str = ""
-    subject: str = Field("", description="The subject's label.")
-    subject_id: str = Field("", description="The subject's accession ID.")
-    xsi_type: str = Field("", description="Such as xnat:mrSessionData.")
+    subject: str = Field(default="", description="The subject's label.")
+    subject_id: str = Field(default="", description="The subject's accession ID.")
+    xsi_type: str = Field(default="", description="Such as xnat:mrSessionData.")
     modality: str = ""
     session_date: date | None = None
-    scan_count: int | None = Field(None, description="With get() only.")
+    scan_count: int | None = Field(default=None, description="With get() only.")
     scanner: str | None = None
     visit_id: str | None = None
     note: str | None = None
-    uid: str | None = Field(None, description="The Study Instance UID.")
+    uid: str | None = Field(default=None, description="The Study Instance UID.")
 
 
 class Scan(Record):
@@ -83,9 +96,9 @@ class Scan(Record):
     note: str = ""
     frames: int | None = None
     xsi_type: str = ""
-    uid: str | None = Field(None, description="The Series Instance UID.")
+    uid: str | None = Field(default=None, description="The Series Instance UID.")
     file_count: int | None = None
-    file_size: int | None = Field(None, description="Bytes.")
+    file_size: int | None = Field(default=None, description="Bytes.")
 
     @property
     def id(self) -> str:
@@ -97,21 +110,21 @@ class Resource(Record):
     """A resource: a named folder of files."""
 
     label: str
-    id: str | None = Field(None, description="The number of its catalogue.")
+    id: str | None = Field(default=None, description="The number of its catalogue.")
     format: str = ""
     content: str = ""
     category: str = ""
-    scan: str | None = Field(None, description="The scan that it belongs to; None: the session's own.")
-    file_count: int | None = Field(None, description="None where the server never counted.")
-    file_size: int | None = Field(None, description="Bytes; None where the server never counted.")
+    scan: str | None = Field(default=None, description="The scan that it belongs to; None: the session's own.")
+    file_count: int | None = Field(default=None, description="None where the server never counted.")
+    file_size: int | None = Field(default=None, description="Bytes; None where the server never counted.")
 
 
 class ResourceFile(Record):
     """A file of a resource."""
 
     name: str = Field(description="The path in the resource.")
-    size: int | None = Field(None, description="Bytes.")
-    digest: str | None = Field(None, description="MD5, where the server has one.")
+    size: int | None = Field(default=None, description="Bytes.")
+    digest: str | None = Field(default=None, description="MD5, where the server has one.")
     format: str = ""
     content: str = ""
     tags: str = ""
