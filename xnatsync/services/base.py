@@ -35,18 +35,20 @@ class BaseService:
             return found
         raise Usage("no project was named", advice="Give project=..., or set `project` for this server.")
 
-    def _do(self, call: Call, *, seen: Callable[[], bool], body: Body | None = None) -> None:
+    def do(self, call: Call, *, seen: Callable[[], bool], body: Body | None = None) -> None:
         """Do one effect and see it: EffectMissing, or OutcomeUnknown where no answer came, when it is not seen."""
         effects.do(self.client, call, seen=seen, body=body, settle_s=self.settle_s, cache_s=self.cache_s)
 
-    def _written_down(self, code: str, deed: str, **data: object) -> AbstractContextManager[dict[str, object]]:
+    def written_down(self, code: str, deed: str, **data: object) -> AbstractContextManager[dict[str, object]]:
         """Have the effect of a block in the diary of the configuration, where the client comes from one and has it.
 
-        As in `with self._written_down("session.deleted", "delete session XNAT_E00001"):`; no labels of patients in it.
+        As in `with self.written_down("session.deleted", "delete session XNAT_E00001"):`; no labels of patients in it.
         """
         from xnatsync.app.written_down import written_down
 
         return written_down(self.client.profile, code, deed, **data)
+
+    _written_down = written_down
 
 
 def limited(rows: Iterable[Row], limit: int | None) -> list[Row]:

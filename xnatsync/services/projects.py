@@ -88,9 +88,9 @@ class ProjectService(BaseService):
         self._refuse_unusable(project_id, accessibility)
         texts = [values.check_text(text or "") for text in (name, description, keywords, pi_firstname, pi_lastname)]
         body = values.project_document(project_id, texts[0] or project_id, texts[1], texts[2], (texts[3], texts[4]))
-        with self._written_down("project.created", f"create project {project_id}", project=project_id):
+        with self.written_down("project.created", f"create project {project_id}", project=project_id):
             seen = lambda: asked.is_there(self.client.low, wire.project(project_id))  # noqa: E731
-            self._do(edits.project(project_id), body=body, seen=seen)
+            self.do(edits.project(project_id), body=body, seen=seen)
         if self.accessibility(project_id) != accessibility:
             self.set_accessibility(project_id, accessibility)
         made = self.get(project_id)
@@ -105,9 +105,9 @@ class ProjectService(BaseService):
         if held.id != project_id:
             raise Usage(f"{project_id} is another name of project {held.id}", advice="Delete a project by its ID.")
         deed = f"delete project {held.id}"
-        with self._written_down("project.deleted", deed, project=held.id, files=remove_files) as told:
+        with self.written_down("project.deleted", deed, project=held.id, files=remove_files) as told:
             told["subjects"] = len(asked.subjects(self.client.low, held.id, ("ID", "label")))
-            self._do(
+            self.do(
                 edits.project_gone(held.id, remove_files=remove_files),
                 seen=lambda: not asked.is_there(self.client.low, wire.project(held.id)),
             )
@@ -142,8 +142,8 @@ class ProjectService(BaseService):
         if before == accessibility:
             return True
         deed = f"make project {held.id} {accessibility}"
-        with self._written_down("project.access", deed, project=held.id, before=before, after=accessibility):
-            self._do(
+        with self.written_down("project.access", deed, project=held.id, before=before, after=accessibility):
+            self.do(
                 edits.accessible(held.id, accessibility),
                 seen=lambda: self.accessibility(held.id) == accessibility,
             )
@@ -181,8 +181,8 @@ class ProjectService(BaseService):
         self._refuse_unknown(username)
         self._refuse_last(held.id, username, but=role)
         deed = f"make user {username} {role} of project {held.id}"
-        with self._written_down("project.granted", deed, project=held.id, member=username, role=role):
-            self._do(
+        with self.written_down("project.granted", deed, project=held.id, member=username, role=role):
+            self.do(
                 edits.membership(held.id, f"{held.id}_{role}", username),
                 seen=lambda: self._has(held.id, username, role),
             )
@@ -203,10 +203,10 @@ class ProjectService(BaseService):
             )
         self._refuse_last(held.id, username)
         deed = f"take user {username} out of project {held.id}"
-        with self._written_down("project.revoked", deed, project=held.id, member=username):
+        with self.written_down("project.revoked", deed, project=held.id, member=username):
             for member in mine:
                 call = edits.membership(held.id, member.group, username, ends=True)
-                self._do(call, seen=lambda group=member.group: not self._in(held.id, username, group))  # type: ignore[misc]
+                self.do(call, seen=lambda group=member.group: not self._in(held.id, username, group))  # type: ignore[misc]
         return [member.role for member in mine]
 
     def _has(self, project_id: str, username: str, role: str) -> bool:

@@ -1,0 +1,105 @@
+"""Showing subjects and sessions in a second project: the label goes along, and a session lies under its subject there.
+
+XNAT shares a session without its subject, and without a label shows the accession ID (hierarchy.md §3.2); a second
+share is refused with 409; taking something out of the project that holds it deletes it, with 200 (§4.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from xnatsync.core.errors import AlreadyThere
+from xnatsync.core.pasting import command_line
+from xnatsync.services import finding
+from xnatsync.xnat import asked, edits
+from xnatsync.xnat.asked import Place
+
+if TYPE_CHECKING:
+    from xnatsync.core.nouns import SessionHeld
+    from xnatsync.services.base import BaseService
+
+_WORDS = {edits.SUBJECT: "subject", edits.SESSION: "session"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """What a service shares, and takes out again."""
+
+    service: BaseService
+
+    def subject(self, subject_id: str, held_by: str, own_label: str, target: str, label: str | None) -> bool:
+        """Show a subject in another project.  True when it is there."""
+        home = finding.project(self.service.client, target).id
+        if home == held_by or self._place(edits.SUBJECT, subject_id, home) is not None:
+            return True
+        wanted = label or self._own_label(edits.SUBJECT, subject_id, held_by) or own_label
+        taken = (row["label"] for row in asked.subjects(self.service.client.low, home, ("ID", "label")))
+        self._refuse_taken(wanted, taken, edits.SUBJECT, subject_id, home)
+        return self._share(edits.SUBJECT, subject_id, home, wanted)
+
+    def session(self, held: SessionHeld, held_by: str, target: str, label: str | None, *, primary: bool) -> bool:
+        """Show a session in another project with its subject, or, with `primary`, move it there.  True when it is so."""
+        home = finding.project(self.service.client, target).id
+        place = self._place(edits.SESSION, held.id, home)
+        if held_by == home or (place is not None and not primary):
+            return True
+        wanted = label or self._own_label(edits.SESSION, held.id, held_by) or held.label
+        low = self.service.client.low
+        rows = asked.sessions(low, home, ("ID", "label"))
+        others = (row["label"] for row in rows if not row["URI"].endswith(f"/{held.id}"))
+        self._refuse_taken(wanted, others, edits.SESSION, held.id, home)
+        owner = finding.subject_by_id(self.service.client, held.subject_id)
+        self.subject(owner.id, owner.held_by, owner.label, home, None)
+        return self._share(edits.SESSION, held.id, home, wanted, primary=primary)
+
+    def end(self, kind: str, item_id: str, target: str) -> bool:
+        """Take something out of a project that it is shared into.  True when it is not there."""
+        low = self.service.client.low
+        home = finding.project(self.service.client, target).id
+        held_by = asked.item(low, edits.held(kind, item_id)).text("project")
+        places = asked.places(low, kind, item_id)
+        if not finding.refuse_at_its_project(places, home, held_by, f"{_WORDS[kind]} {item_id}"):
+            return True
+        deed = f"take {_WORDS[kind]} {item_id} of project {held_by} out of project {home}"
+        with self.service.written_down(f"{_WORDS[kind]}.unshared", deed, project=held_by, target=home):
+            self.service.do(
+                edits.unshare(kind, item_id, home),
+                seen=lambda: self._place(kind, item_id, home) is None and asked.is_there(low, edits.held(kind, item_id)),
+            )
+        return True
+
+    def _share(self, kind: str, item_id: str, home: str, label: str, *, primary: bool = False) -> bool:
+        low = self.service.client.low
+
+        def seen() -> bool:
+            if primary:
+                return asked.item(low, edits.held(kind, item_id)).text("project") == home
+            place = self._place(kind, item_id, home)
+            return place is not None and place.label == label
+
+        word = _WORDS[kind]
+        code = f"{word}.moved" if primary else f"{word}.shared"
+        deed = f"{'move' if primary else 'share'} {word} {item_id} into project {home}"
+        with self.service.written_down(code, deed, target=home):
+            self.service.do(edits.share(kind, item_id, home, label, primary=primary), seen=seen)
+        return True
+
+    def _place(self, kind: str, item_id: str, home: str) -> Place | None:
+        places = asked.places(self.service.client.low, kind, item_id)
+        return next((place for place in places if place.project == home), None)
+
+    def _own_label(self, kind: str, item_id: str, held_by: str) -> str:
+        place = self._place(kind, item_id, held_by)
+        return place.label if place is not None else ""
+
+    def _refuse_taken(self, label: str, taken: Iterable[str], kind: str, item_id: str, home: str) -> None:
+        labels = {other.casefold() for other in taken}
+        if label.casefold() not in labels:
+            return
+        line = command_line(_WORDS[kind], "share", *(("-E",) if kind == edits.SESSION else ()), item_id)
+        raise AlreadyThere(
+            f"project {home} has another {_WORDS[kind]} with the label that {_WORDS[kind]} {item_id} was to have there",
+            advice=f"`{line} --into {home} --label ANOTHER` gives it one of its own there.",
+        )
