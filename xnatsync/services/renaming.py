@@ -83,47 +83,39 @@ class Renaming:
 
     def _many(self, mapping: Mapping[str, str], *, dry_run: bool, merge: bool) -> Summary:
         summary = Fields(dry_run=dry_run, renamed=[], merged=[], skipped=[], errors=[])
-        labels = {label: subject_id for subject_id, label in self._labels().items()}
+        known = self._known()
         waiting = dict(mapping)
-        while waiting:
-            ready = {old: new for old, new in waiting.items() if self._is_ready(old, new, labels, waiting)}
-            for old, new in (ready or waiting).items():
+        while (
+            waiting
+        ):  # whoever keeps a label that another one is to have goes first; a circle goes as it is, and fails
+            ready = {
+                old: new for old, new in waiting.items() if new not in waiting or waiting[new] == new or new == old
+            }
+            for old, new in (ready or waiting.copy()).items():
                 del waiting[old]
-                self._one_of_many(summary, labels, old, new, dry_run=dry_run, merge=merge)
+                self._one_of_many(summary, known, old, new, dry_run=dry_run, merge=merge)
         return summary
 
-    def _is_ready(self, old: str, new: str, labels: Mapping[str, str], waiting: Mapping[str, str]) -> bool:
-        """Return whether nothing that is yet to be renamed has the label that is wanted."""
-        return new == old or new not in labels or new not in waiting or waiting[new] == new
-
     def _one_of_many(
-        self, summary: Summary, labels: dict[str, str], old: str, new: str, *, dry_run: bool, merge: bool
+        self, summary: Summary, known: dict[str, SubjectFound], old: str, new: str, *, dry_run: bool, merge: bool
     ) -> None:
         row = {"from": old, "to": new}
-        if old == new:
-            summary["skipped"].append(row | {"reason": "it has this label"})
-            return
         try:
-            if old not in labels:
-                finding.subject(self.service.client, old, self.project)  # raises, with the nearest
-            found = SubjectFound(labels.get(old, ""), old, self.project, self.project)
-            if new in labels and merge:
-                done = self.merge(old, new, dry_run=dry_run)
+            found = known[old] if old in known else finding.subject(self.service.client, old, self.project)
+            if old == new:
+                summary["skipped"].append(row | {"reason": "it has this label"})
+            elif new in known and not merge:
+                summary["skipped"].append(row | {"reason": f"subject {known[new].id} has this label"})
+            elif new in known:
+                done = self._merged(found, known[new], dry_run=dry_run)
                 summary["merged"].append(row | {"experiments": done["experiments"], "kept": done["kept"]})
-                if done["source_deleted"] or dry_run:
-                    labels.pop(old, None)
-                return
-            if new in labels and not dry_run and set(labels) >= {new}:
-                summary["skipped"].append(row | {"reason": "another subject has this label"})
-                return
-            taken = [other for other in labels if other != old]
-            finding.new_label(new, taken, "subject")
-            if not dry_run:
-                self.rename(found, new)
-            summary["renamed"].append(row | {"id": found.id})
-            labels[new] = labels.pop(old)
-        except AlreadyThere:
-            summary["skipped"].append(row | {"reason": "another subject has this label"})
+                if done["source_deleted"]:
+                    known.pop(old, None)
+            else:
+                finding.new_label(new, (label for label in known if label != old), "subject")
+                known[new] = found if dry_run else self.rename(found, new)
+                known.pop(old, None)
+                summary["renamed"].append(row | {"id": found.id})
         except XnatsyncError as error:
             summary["errors"].append(row | {"error": str(error), "code": error.code})
 
@@ -134,8 +126,12 @@ class Renaming:
         client = self.service.client
         source = finding.subject(client, source_label, self.project)
         target = finding.subject(client, target_label, self.project)
+        return self._merged(source, target, dry_run=dry_run)
+
+    def _merged(self, source: SubjectFound, target: SubjectFound, *, dry_run: bool) -> Summary:
+        client = self.service.client
         if source.id == target.id:
-            raise Usage(f"{source_label} and {target_label} are the same subject")
+            raise Usage(f"{source.label} and {target.label} are the same subject")
         for found in (source, target):
             if found.is_shared:
                 raise RequestRefused(f"subject {found.id} belongs to project {found.held_by}: merge it there")
@@ -149,7 +145,7 @@ class Renaming:
         kept = self._kept(source, target)
         summary = Fields(experiments_moved=0, source_deleted=False, experiments=ids, kept=kept, dry_run=dry_run)
         if dry_run:
-            return summary | {"source_deleted": not kept, "experiments_moved": len(ids)}
+            return Fields(summary | {"source_deleted": not kept, "experiments_moved": len(ids)})
         deed = f"merge subject {source.id} of project {self.project} into subject {target.id}"
         data = {"project": self.project, "source": source.id, "target": target.id, "experiments": ids}
         with self.service.written_down("subject.merged", deed, **data) as told:
@@ -164,7 +160,7 @@ class Renaming:
         return summary
 
     def _move(self, experiment: str, target: str) -> None:
-        """Move one experiment, by its ID and without a type: should it be gone meanwhile, nothing is created (§20.2)."""
+        """Move one experiment, by its ID and without a type: one that is gone meanwhile is not created (§20.2)."""
         low = self.service.client.low
         shows = edits.held(edits.SESSION, experiment)
         self.service.do(
@@ -202,6 +198,14 @@ class Renaming:
         mine, other = rows.get(source.id, {}), rows.get(target.id, {})
         if lost := [name for name in _LOOKED_AT if mine.get(name) and mine.get(name) != other.get(name)]:
             yield f"it has values that differ: {', '.join(lost)}"
+
+    def _known(self) -> dict[str, SubjectFound]:
+        """Return the subjects of the project by their labels."""
+        rows = asked.subjects(self.service.client.low, self.project, ("ID", "label", "project"))
+        found = (
+            SubjectFound(row["ID"], row["label"], self.project, row.get("project") or self.project) for row in rows
+        )
+        return {each.label: each for each in found}
 
     def _labels(self) -> dict[str, str]:
         """Return the labels of the project's subjects by accession ID."""

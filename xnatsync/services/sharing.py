@@ -40,7 +40,7 @@ class Sharing:
         return self._share(edits.SUBJECT, subject_id, home, wanted)
 
     def session(self, held: SessionHeld, held_by: str, target: str, label: str | None, *, primary: bool) -> bool:
-        """Show a session in another project with its subject, or, with `primary`, move it there.  True when it is so."""
+        """Show a session in another project with its subject, or, with `primary`, move it there."""
         home = finding.project(self.service.client, target).id
         place = self._place(edits.SESSION, held.id, home)
         if held_by == home or (place is not None and not primary):
@@ -66,7 +66,9 @@ class Sharing:
         with self.service.written_down(f"{_WORDS[kind]}.unshared", deed, project=held_by, target=home):
             self.service.do(
                 edits.unshare(kind, item_id, home),
-                seen=lambda: self._place(kind, item_id, home) is None and asked.is_there(low, edits.held(kind, item_id)),
+                seen=lambda: (
+                    self._place(kind, item_id, home) is None and asked.is_there(low, edits.held(kind, item_id))
+                ),
             )
         return True
 

@@ -1,4 +1,4 @@
-"""Subjects: list, look into, create, delete, share, and what is known about them; `renaming` gives them other labels."""
+"""Subjects: list, look into, create, delete, share, and what is known of them; `renaming` gives them other labels."""
 
 from __future__ import annotations
 
@@ -155,9 +155,7 @@ class SubjectService(BaseService):
         return sorted(mine, key=lambda row: str(row["label"]))
 
     @also(subject="subject_id")
-    def share(
-        self, subject_id: str, target_project: str, label: str | None = None, project: str | None = None
-    ) -> bool:
+    def share(self, subject_id: str, target_project: str, label: str | None = None, project: str | None = None) -> bool:
         """Show a subject in a second project, under its own label unless another is given.  True when it is there.
 
         Nothing is sent when it is there already.  AlreadyThere when another subject has that label there.
