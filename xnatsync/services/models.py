@@ -49,7 +49,9 @@ class Member(Record):
     """A user of a project."""
 
     login: str
-    role: str = Field(default="", description="owner, member or collaborator; else the name of a group of the project.")
+    role: str = Field(
+        default="", description="One of the three usual ones, such as member; else the name of a group of the project."
+    )
     group: str = Field(default="", description="The ID of the group, such as NEURO_member.")
     firstname: str = ""
     lastname: str = ""

@@ -226,7 +226,7 @@ class ProjectService(BaseService):
             others = f"; the nearest: {', '.join(near)}" if near else ""
             raise NotThere(
                 f"the server has no user {username}{others}",
-                advice="Users are named by their login. Nobody was invited.",
+                advice="Users are named by their login. No invitation was sent.",
             )
 
     def _refuse_last(self, project_id: str, username: str, but: str = "") -> None:
@@ -235,7 +235,7 @@ class ProjectService(BaseService):
         if masters == {username} and but != ROLES[0]:
             raise RequestRefused(
                 f"user {username} is the last one who may change project {project_id}",
-                advice=f"First `{command_line('project', 'grant', project_id, 'USER')} --role owner` for another.",
+                advice=f"First `{command_line('project', 'grant', project_id, 'USER', '--role', ROLES[0])}` for another.",
             )
 
     def _refuse_unusable(self, project_id: str, accessibility: str) -> None:
