@@ -233,9 +233,10 @@ class ProjectService(BaseService):
         """Refuse to leave a project without anybody who may change it."""
         masters = {member.login for member in self.users(project_id) if member.role == ROLES[0]}
         if masters == {username} and but != ROLES[0]:
+            line = command_line("project", "grant", project_id, "USER", "--role", ROLES[0])
             raise RequestRefused(
                 f"user {username} is the last one who may change project {project_id}",
-                advice=f"First `{command_line('project', 'grant', project_id, 'USER', '--role', ROLES[0])}` for another.",
+                advice=f"First `{line}` for another.",
             )
 
     def _refuse_unusable(self, project_id: str, accessibility: str) -> None:
