@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,10 @@ import draws
 # Processes that tests start import the tree too, and not a copy that was installed (see pythonpath in pyproject.toml).
 _SEARCHED = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
 os.environ["PYTHONPATH"] = os.pathsep.join(_SEARCHED)
+
+# No session that a person keeps on this machine is ever used by a test, nor one of a test by another run.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="xnatsync-state-")
+atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
 draws.begin()
 

@@ -57,6 +57,7 @@ class NounWorld:
             **kept,
             "NO_COLOR": "1",
             "XDG_CONFIG_HOME": str(self.root / "config"),
+            "XDG_STATE_HOME": str(self.root / "state"),
             "XNAT_URL": self.server.url,
             "XNAT_USER": USER,
             "XNAT_PASS": PASSWORD,

@@ -162,11 +162,16 @@ def test_a_password_is_asked_for_where_none_is_configured(box: World, monkeypatc
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     monkeypatch.setattr("sys.stdin", Terminal())
     monkeypatch.setattr("getpass.getpass", lambda prompt: PASSWORD)
+    asked = box.run("whoami")  # no session is kept yet: every command asks
     ran = box.run("auth", "login")
 
-    assert ran.code == 0, ran.err
+    assert (asked.code, ran.code) == (0, 0), ran.err
     assert "was not kept" in ran.err
     assert PASSWORD not in ran.out + ran.err
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False)
+    assert box.run("whoami").code == 0  # by the session that is kept
+    assert box.run("auth", "logout").code == 0
+    assert box.run("whoami").code == 6
 
 
 def test_many_items_with_nothing_to_deliver_are_summed_up(box: World) -> None:

@@ -254,16 +254,18 @@ def test_the_environment_alone_is_enough(far: NounWorld) -> None:
 
 
 def test_a_profile_is_a_server_of_the_configuration(far: NounWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And wins over the environment; its own credentials are used, never those of the environment."""
+    """And wins over the environment, whose credentials are used only where they are for this very address."""
     configure(far, f'[servers.prod]\nurl = "{far.server.url}"\nuser = "{USER}"\nproject = "{PROJECT}"\n')
     furnish(far)
 
+    same = far.run("session", "list", "-p", "prod")
+    monkeypatch.setenv("XNAT_URL", "http://127.0.0.1:1")
     refused = far.run("session", "list", "-p", "prod")
     monkeypatch.setenv("XNATSYNC_PROD_PASSWORD", PASSWORD)
-    monkeypatch.setenv("XNAT_URL", "http://127.0.0.1:1")
     listed = far.run("session", "list", "--profile", "prod", "-q")
 
-    assert (refused.code, listed.code) == (6, 0), (refused.err, listed.err)
+    assert (same.code, refused.code, listed.code) == (0, 6, 0), (refused.err, listed.err)
+    assert "XNAT_USER and XNAT_PASS were not used: they belong to another address" in " ".join(refused.err.split())
     assert "[XS-AUTH-MISSING]" in refused.err
     assert len(listed.out.splitlines()) == 3
     assert far.run("whoami", "-p", "nobody").code == 2

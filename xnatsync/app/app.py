@@ -9,12 +9,11 @@ from pathlib import Path
 
 from xnatsync import __version__
 from xnatsync.app.clock import RandomIds, SystemClock
-from xnatsync.app.connecting import connect
+from xnatsync.app.connecting import connect, login_of
 from xnatsync.app.rivals import lives, own_claim
 from xnatsync.app.running import boot
 from xnatsync.app.settings import drop_route
 from xnatsync.config.model import Config, ServerConfig
-from xnatsync.config.secrets import credentials
 from xnatsync.config.show import route_digest
 from xnatsync.core.errors import RouteUnknown
 from xnatsync.core.moment import stamp
@@ -61,7 +60,7 @@ class App:
 
     def make_server(self, name: str, config: ServerConfig) -> Server:
         """A client for a server, with the credentials that belong to its URL."""
-        login = credentials(name, config)
+        login = login_of(name, config)
         return connect(name, config, login, stopping=self.stop.is_set, connections=config.connections)
 
     def make_ledger(self) -> Ledger:

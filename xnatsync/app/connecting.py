@@ -1,12 +1,19 @@
-"""The one place where a connection to a server is made, and where an insecure one is warned of."""
+"""The one place where a connection to a server is made, and where an insecure one is warned of.
+
+A session that `auth login` keeps for this address and user is begun with, and is not ended.
+"""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
 
+from xnatsync.app.accounts import CACHED
+from xnatsync.app.kept_sessions import SessionStore, missing, newest, usable
 from xnatsync.config.model import ServerConfig
-from xnatsync.config.secrets import Credentials
+from xnatsync.config.secrets import Credentials, configured_user, credentials
+from xnatsync.core.errors import CredentialsMissing
+from xnatsync.xnat.login import GivenSession, Kept
 from xnatsync.xnat.pace import Timeouts
 from xnatsync.xnat.server import XnatServer
 
@@ -28,8 +35,28 @@ def connect(
         login.user,
         login.password,
         server_name=name,
+        kept=_kept(login),
         verify=False if insecure else config.ca_file or True,
         timeouts=Timeouts(read_s=config.timeout, import_s=config.long_timeout, work_s=config.long_timeout),
         stop=stopping,
         pool=connections,
     )
+
+
+def login_of(name: str, server: ServerConfig) -> Credentials:
+    """Find the account of a route's server: what is configured, else a session that is kept for it."""
+    user = configured_user(name, server) or ""
+    try:
+        return credentials(name, server)
+    except CredentialsMissing as error:
+        found = usable(server.base_url, user) if user else newest(server.base_url)
+        if found is None:
+            raise missing(server.base_url, user, error) from None
+        return Credentials(server.base_url, found.user, None, CACHED)
+
+
+def _kept(login: Credentials) -> Kept | None:
+    """Return the session to begin with; one that is given by a person is used for this alone."""
+    if login.token is not None:
+        return GivenSession(login.token, login.user)
+    return None if login.is_fresh or not login.user else SessionStore(login.url, login.user)

@@ -90,7 +90,7 @@ def add_profile(
     """
     shell = ctx.ensure_object(Shell)
     shell.begin("config-add-profile", output)
-    from xnatsync.app.profile import write_profile
+    from xnatsync.app.profiles import write_profile
     from xnatsync.config.load import default_path
 
     path = shell.config_file if shell.config_file is not None else default_path()

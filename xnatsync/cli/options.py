@@ -34,6 +34,16 @@ RoutesArgument = Annotated[
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Look, show what would be done, and change nothing.")]
+UsernameOption = Annotated[
+    str | None, typer.Option("--username", "-u", metavar="NAME", help="The account; else the configured one.")
+]
+PasswordOption = Annotated[
+    str | None,
+    typer.Option("--password", metavar="WORD", help="Visible to others: --password-stdin is better."),
+]
+PasswordStdinOption = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from the first line of stdin.")
+]
 
 
 def named_resource(words: list[str], project: str | None, subject: str | None) -> tuple[str | None, str]:

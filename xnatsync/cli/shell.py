@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xnatsync.cli.render import Screen
+from xnatsync.config.asking import PERSON, Asking
 from xnatsync.core.errors import Usage
 from xnatsync.core.pasting import Calling
 from xnatsync.report.streams import Loss
@@ -64,6 +65,7 @@ class Shell:
         self.picking = Picking.parse(**self.asked)
         if is_listing(command) and command != OF_ITS_OWN:  # before anything is asked of a server
             self.picking.check(columns_of(command))
+        PERSON.set(_person() if self.screen.can_ask else None)
         self.to_log(lambda log: log.began(command))
 
     def refresh(self) -> None:
@@ -155,6 +157,12 @@ class Shell:
         from xnatsync.config.load import default_path, load
 
         return load(self.config_file if self.config_file is not None else default_path())
+
+
+def _person() -> Asking:
+    from xnatsync.cli.passwords import person
+
+    return person()
 
 
 def _table(rows: Sequence[Mapping[str, object]], columns: Mapping[str, str], *, is_headed: bool) -> Table:

@@ -57,6 +57,7 @@ class ServerConfig(Part):
     user: str | None = None
     project: Name | None = None
     password_file: Folder | None = None
+    password_source: Literal["environment", "file", "keyring", "prompt", "cached"] | None = None
     ca_file: Folder | None = None
     tls: Literal["verified", "insecure"] = "verified"
     timeout: Annotated[Seconds, AfterValidator(waiting)] = 60.0

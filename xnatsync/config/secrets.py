@@ -21,12 +21,14 @@ MOST_BYTES = 4096  # a longer file is something else
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A user and a password for one server; `repr` shows neither the password nor its length."""
+    """A user and a password, or a session, for one server; `repr` shows neither of them, nor their length."""
 
     url: str
-    user: str
-    password: str = field(repr=False)
+    user: str  # "" where only a session is known
+    password: str | None = field(repr=False)
     source: str = ""
+    token: str | None = field(default=None, repr=False)  # a session that was given
+    is_fresh: bool = False  # log in with this very password: no session that is kept is used
 
 
 def variable(server_name: str, what: str) -> str:
@@ -34,27 +36,63 @@ def variable(server_name: str, what: str) -> str:
     return f"XNATSYNC_{re.sub(r'[^A-Za-z0-9]', '_', server_name).upper()}_{what}"
 
 
-def credentials(server_name: str, server: ServerConfig) -> Credentials:
-    """Find user and password of a server; CredentialsMissing names every place that was looked at."""
-    user = os.environ.get(variable(server_name, "USER")) or server.user
+def configured_user(server_name: str, server: ServerConfig) -> str | None:
+    """Return the account of a server; None where none is configured."""
+    return os.environ.get(variable(server_name, "USER")) or server.user
+
+
+def credentials(server_name: str, server: ServerConfig, user: str | None = None) -> Credentials:
+    """Find user and password of a server; CredentialsMissing names every place that was looked at.
+
+    `password_source` of the server leaves one of the places.
+    """
+    only = server.password_source
+    ours = configured_user(server_name, server)
+    is_ours = user is None or user == ours
+    user = user or ours
     if not user:
         raise CredentialsMissing(
             f"no user is configured for server {server_name}",
             advice=f"Set `user` in [servers.{server_name}], or {variable(server_name, 'USER')}.",
         )
-    if password := os.environ.get(variable(server_name, "PASSWORD")):
-        return Credentials(server.base_url, user, password, "environment")
-    if server.password_file is not None:
-        return Credentials(server.base_url, user, _from_file(server.password_file), "password_file")
-    if password := stored(server.base_url, user):
-        return Credentials(server.base_url, user, password, "keyring")
-    raise CredentialsMissing(
-        f"no password was found for server {server_name}: neither in the environment, nor a `password_file`, "
-        f"nor in the keyring{_keyring_state()}",
-        advice=(
-            f"Set {variable(server_name, 'PASSWORD')}, or `password_file` (mode 0600) in [servers.{server_name}], "
-            f"or store it with `{shlex.join(['keyring', 'set', f'xnatsync:{server.base_url}', user])}`."
-        ),
+    url = server.base_url
+    password = os.environ.get(variable(server_name, "PASSWORD"))
+    if only in {None, "environment"} and password and is_ours:  # of another user it is not known
+        return Credentials(url, user, password, "environment")
+    if only in {None, "file"} and server.password_file is not None and is_ours:
+        return Credentials(url, user, _from_file(server.password_file), "password_file")
+    if only in {None, "keyring"} and (found := stored(url, user)):
+        return Credentials(url, user, found, "keyring")
+    raise _missing(server_name, server, user)
+
+
+def _missing(name: str, server: ServerConfig, user: str) -> CredentialsMissing:
+    """Say where no password was, and what to do."""
+    kept = shlex.join(["keyring", "set", f"xnatsync:{server.base_url}", user])
+    match server.password_source:
+        case None:
+            return CredentialsMissing(
+                f"no password was found for server {name}: neither in the environment, nor a `password_file`, "
+                f"nor in the keyring{_keyring_state()}",
+                advice=(
+                    f"Set {variable(name, 'PASSWORD')}, or `password_file` (mode 0600) in [servers.{name}], "
+                    f"or store it with `{kept}`, or log in with `xnatsync auth login`."
+                ),
+            )
+        case "environment":
+            where, remedy = "the environment", f"Set {variable(name, 'PASSWORD')}."
+        case "file":
+            where, remedy = "a `password_file`", f"Set `password_file` (mode 0600) in [servers.{name}]."
+        case "keyring":
+            where, remedy = f"the keyring{_keyring_state()}", f"Store it with `{kept}`."
+        case "prompt":
+            where, remedy = "a terminal, and this is not one", "Log in on a terminal: `xnatsync auth login`."
+        case "cached":
+            where, remedy = "`auth login`, and no session is kept", "Log in: `xnatsync auth login`."
+    return CredentialsMissing(
+        f'no password was found for server {name}: `password_source = "{server.password_source}"` takes it from '
+        f"{where} alone",
+        advice=remedy,
     )
 
 

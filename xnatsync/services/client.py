@@ -16,6 +16,7 @@ from xnatsync.core.errors import CredentialsMissing
 from xnatsync.xnat import raw, replies
 from xnatsync.xnat.exchange import Body
 from xnatsync.xnat.failures import Verb
+from xnatsync.xnat.login import GivenSession
 from xnatsync.xnat.pace import Timeouts
 from xnatsync.xnat.replies import Reply
 from xnatsync.xnat.server import XnatServer
@@ -55,6 +56,8 @@ class XNATClient:
             client.authenticate()
 
     The password is sent to `base_url` and to no other address.  Nothing is asked of the server before it must be.
+    `session_token` is the JSESSIONID of a session that was opened elsewhere: it is used instead of a login and never
+    ended, and needs no password; with one, a new session is opened when it has ended.
     `timeout` is how long, in seconds, an ordinary request may make no progress.
     """
 
@@ -67,20 +70,23 @@ class XNATClient:
         timeout: float | None = None,
         verify_ssl: bool = True,
         ca_bundle: str | Path | None = None,
+        session_token: str | None = None,
         connections: int = 8,
     ) -> None:
-        if not username or password is None:
+        if session_token is None and (not username or password is None):
             raise CredentialsMissing(
-                "no user or no password was given", advice="Give both, or use XNATClient.from_profile()."
+                "no user or no password was given",
+                advice="Give both, or session_token=..., or use XNATClient.from_profile().",
             )
         self.base_url = base_url.rstrip("/")
-        self.username = username
+        self.username = username or ""
         self.default_project: str | None = None
         self.profile: Profile | None = None
         self.server = XnatServer(
             self.base_url,
-            username,
-            password,
+            self.username,
+            password if username else None,
+            kept=GivenSession(session_token, self.username) if session_token is not None else None,
             server_name=self.base_url,
             verify=(ca_bundle or True) if verify_ssl else False,
             timeouts=Timeouts(read_s=timeout) if timeout is not None else None,
@@ -91,7 +97,7 @@ class XNATClient:
     def from_profile(cls, profile: str | None = None, *, config_file: Path | None = None) -> Self:
         """Return a client of a configured server; without a name the one that the commands would use.
 
-        Credentials come from where `xnatsync config` says they are: environment, password file, keyring.
+        Credentials come from where docs/configuration.md says: environment, password file, keyring, `auth login`.
         """
         from xnatsync.app.profile import choose
 

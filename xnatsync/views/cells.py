@@ -45,6 +45,9 @@ TABLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "events", ("id", "at", "level", "code", "text", "route", "run", "item", "unit", "path", "data")
     ),
     "doctor": ("checks", ("name", "state", "text", "code", "advice")),
+    "auth-status": (
+        "sessions", ("server", "profile", "username", "created_at", "used_at", "age_s", "problem")
+    ),
     "audit": (
         "findings",
         ("verdict", "session", "session_id", "subject", "expected_scans", "scans", "day", "age_days", "text"),

@@ -28,7 +28,7 @@ from xnatsync.core.errors import (
 )
 from xnatsync.xnat import connection, failures
 from xnatsync.xnat.exchange import Body, Exchanges, Opened
-from xnatsync.xnat.login import Login, Ticket, is_lost
+from xnatsync.xnat.login import Kept, Login, Ticket, is_lost
 from xnatsync.xnat.pace import Timeouts
 from xnatsync.xnat.replies import Reply
 from xnatsync.xnat.wire import Call
@@ -58,8 +58,9 @@ class Client:
         self,
         url: str,
         user: str,
-        password: str,
+        password: str | None,
         *,
+        kept: Kept | None = None,
         verify: bool | str | Path = True,
         timeouts: Timeouts,
         retries: Retries,
@@ -78,7 +79,8 @@ class Client:
             pool=pool,
         )
         ours = self.exchanges
-        self.login = Login(user, password, ours.plain, ours.farewell, ours.refusal)
+        encrypted = url.lower().startswith("https:")
+        self.login = Login(user, password, ours.plain, ours.farewell, ours.refusal, kept=kept, encrypted=encrypted)
 
     def close(self) -> None:
         """Close what somebody left open, log out as far as that takes no time, and close the connections."""

@@ -37,6 +37,7 @@ from xnatsync.xnat import (
     wire,
 )
 from xnatsync.xnat.client import Client, Retries
+from xnatsync.xnat.login import Kept
 from xnatsync.xnat.pace import Timeouts
 
 USER_AGENT = f"xnatsync/{__version__}"  # without "Mozilla": browsers are sent to a login page (hierarchy.md §2.2)
@@ -49,9 +50,10 @@ class XnatServer:
         self,
         url: str,
         user: str,
-        password: str,
+        password: str | None,
         *,
         server_name: str,
+        kept: Kept | None = None,
         verify: bool | str | Path = True,
         timeouts: Timeouts | None = None,
         retries: Retries | None = None,
@@ -65,6 +67,7 @@ class XnatServer:
             url,
             user,
             password,
+            kept=kept,
             verify=verify,
             timeouts=self._timeouts,
             retries=retries or Retries(),
