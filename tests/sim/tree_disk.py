@@ -306,6 +306,14 @@ class SimTreeDisk:
         self._boundary("land, done")
         return mtime_ns
 
+    def obstacle(self, root: Path, path: str) -> PlaceTaken | None:
+        try:
+            self._place(path, exact=True)
+            self._way(path)
+        except PlaceTaken as error:
+            return error
+        return refused(path, "something is there already") if self._found(path) is not None else None
+
     def keep(self, root: Path, path: str, trash: str) -> bool:
         own_steps(trash)
         return self._second_name("keep", path, TRASH + trash)

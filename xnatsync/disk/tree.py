@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from xnatsync.core.errors import SourceChanged, Stopped
+from xnatsync.core.errors import PlaceTaken, SourceChanged, Stopped
 from xnatsync.core.paths import OWN_FOLDER
 from xnatsync.disk import probing, space, staging, tree_look
 from xnatsync.disk import trash as _trash
@@ -132,6 +132,20 @@ class LocalTree:
             raise refused(path, "a folder is where a file has to be, or a file where a folder has to be") from None
         except OSError as error:
             raise failed(root, error, f"putting {path} in its place", Operation.RENAME) from error
+
+    def obstacle(self, root: Path, path: str) -> PlaceTaken | None:
+        """Return what keeps a file from its place now; None also where that cannot be seen."""
+        try:
+            place = self._ways.find(root, path)
+            self._ways.check_exact(root, place, path)
+            is_folder = stat.S_ISDIR(place.lstat().st_mode)
+        except PlaceTaken as error:
+            return error
+        except NotADirectoryError:
+            return refused(path, "there is a file where a folder has to be")
+        except OSError:  # nothing is there, or the landing says what is
+            return None
+        return refused(path, "a folder is where a file has to be" if is_folder else "something is there already")
 
     def rename(self, root: Path, source: str, target: str) -> None:
         """Move a file or folder within the tree; PlaceTaken when something is there; SourceChanged when it is gone."""

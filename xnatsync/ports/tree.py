@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from xnatsync.core.errors import PlaceTaken
 from xnatsync.core.inventory import Inventory, Owner, OwnerKind, ResourceKey
 from xnatsync.core.remote import FileListing
 from xnatsync.ports.drop import ProblemSeen, Xnat
@@ -177,6 +178,10 @@ class TreeDisk(Protocol):
         `seen` is what is replaced, as `stat` gave it: PlaceTaken when something else lies there in the last moment.
         PlaceTaken when something is there and `replace` is not asked for, or when its name differs only in case.
         """
+        ...
+
+    def obstacle(self, root: Path, path: str) -> PlaceTaken | None:
+        """Return what `land` would raise now for a file that may replace nothing; None when nothing is in its way."""
         ...
 
     def keep(self, root: Path, path: str, trash: str) -> bool:

@@ -122,6 +122,20 @@ class Landing:
         return new_version(self._owner_id, self._route.name, one.file, one.content, mtime_ns)
 
 
+def obstacles(world: TreeWorld, route: MirrorRoute, fetch: Iterable[Fetch], tree: Tree) -> dict[str, Trouble]:
+    """Say which files could not come to their places, by path, before a byte of them is fetched.
+
+    Only of those at whose places no file was seen: what is there otherwise is replaced, or was decided about.
+    """
+    found: dict[str, Trouble] = {}
+    for step in fetch:
+        path = step.file.path
+        error = world.disk.obstacle(route.folder, path) if path not in tree else None
+        if error is not None:
+            found[path] = Trouble(path, error.code, str(error), person=True)
+    return found
+
+
 def settle(world: TreeWorld, route: MirrorRoute, paths: Iterable[str]) -> None:
     """Bring files that are there already to the disk, bytes and names, before anything is built on them.
 

@@ -14,6 +14,7 @@ from xnatsync.fetch.listings import Listings
 from xnatsync.fetch.store import Staging
 from xnatsync.ledger.tree_rows import OwnerRow
 from xnatsync.ports.tree import TreeDisk
+from xnatsync.routes.tree.landing import obstacles
 from xnatsync.routes.tree.mirror_settings import MirrorRoute
 from xnatsync.routes.tree.mirror_sides import look
 from xnatsync.routes.tree.mirror_step import listing_of, staging
@@ -107,8 +108,10 @@ def _owner(world: TreeWorld, found: Survey, listings: Listings, row: OwnerRow, w
     parts = look(world, found, row.id, placed, listing_of(world, found, listings, row, owner))
     answer = agree(known_again(world, found.route, parts.sides), policy=found.route.policy)
     metadata = foresee_metadata(world, found.route, row, owner, placed, parts)
-    troubles = (*stuck, *parts.troubles, *answer.troubles, *metadata.troubles)
-    return OwnerPlan(owner, why, replace(answer, troubles=troubles), metadata=bool(metadata.fetch))
+    blocked = obstacles(world, found.route, answer.fetch, parts.tree)
+    fetch = tuple(step for step in answer.fetch if step.file.path not in blocked)
+    troubles = (*stuck, *parts.troubles, *answer.troubles, *metadata.troubles, *blocked.values())
+    return OwnerPlan(owner, why, replace(answer, fetch=fetch, troubles=troubles), metadata=bool(metadata.fetch))
 
 
 def _gone(world: TreeWorld, found: Survey, row: OwnerRow) -> OwnerPlan:

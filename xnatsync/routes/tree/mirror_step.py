@@ -22,7 +22,7 @@ from xnatsync.fetch.store import Staging
 from xnatsync.ledger.tree_rows import OwnerRow
 from xnatsync.ports.tree import TreeDisk
 from xnatsync.routes.tree.holds import fail, hold_by, name_of
-from xnatsync.routes.tree.landing import Landing, new_version, outlived, settle
+from xnatsync.routes.tree.landing import Landing, new_version, obstacles, outlived, settle
 from xnatsync.routes.tree.mirror_settings import METADATA, MirrorRoute
 from xnatsync.routes.tree.mirror_sides import Parts, look
 from xnatsync.routes.tree.mirror_survey import Survey
@@ -133,22 +133,24 @@ class OwnerStep:
             )
         tally.add("adopted", len(answer.adopt))
         tally.add("ended", len(answer.end))
-        if not answer.fetch:
-            return []
-        size = sum(step.file.size or 0 for step in answer.fetch)
+        blocked = obstacles(world, route, answer.fetch, parts.tree)
+        fetch = [step for step in answer.fetch if step.file.path not in blocked]
+        if not fetch:
+            return list(blocked.values())
+        size = sum(step.file.size or 0 for step in fetch)
         world.progress.goal(size)
-        world.progress.owner(row.id, name_of(owner), f"fetching {counted(len(answer.fetch), 'file')}")
+        world.progress.owner(row.id, name_of(owner), f"fetching {counted(len(fetch), 'file')}")
         landing = Landing(world, route, row.id, parts.tree)
-        steps = {(step.file.key, step.file.name): step for step in answer.fetch}
+        steps = {(step.file.key, step.file.name): step for step in fetch}
         fetcher = self._fetcher(row, owner)
         try:
-            with closing(fetcher.fetch_all([step.file for step in answer.fetch], parts.sides.server)) as staged:
+            with closing(fetcher.fetch_all([step.file for step in fetch], parts.sides.server)) as staged:
                 landing.land((steps[one.file.key, one.file.name], one) for one in staged)
         finally:
             for why, many in landing.done.counts.items():
                 tally.add(why, many)
             tally.add("bytes", landing.done.size)
-        return landing.done.troubles
+        return [*blocked.values(), *landing.done.troubles]
 
     def _fetcher(self, row: OwnerRow, owner: Owner) -> Fetcher:
         world, route = self.world, self.survey.route

@@ -53,6 +53,11 @@ class _Rehearsal:
         place = self._place(path)
         return self._disk.stat(root, place) if place is not None else None
 
+    def obstacle(self, root: Path, path: str) -> PlaceTaken | None:
+        """At the place where it is now."""
+        place = self._place(path)
+        return self._disk.obstacle(root, place) if place is not None else None
+
     def read(self, root: Path, path: str, *, stop: Callable[[], bool] = lambda: False) -> Content:
         """Of the file that would lie there; SourceChanged when none would."""
         place = self._place(path)
