@@ -408,6 +408,23 @@ def test_what_is_sent_from_another_folder_since_is_nobodys_in_the_old_one(pushin
     assert (pushing.tree / REPORT).read_bytes() == b"good"
 
 
+def test_two_folders_of_one_resource_come_to_rest(pushing: MirrorWorld) -> None:
+    """Tree seed 6341 (L2): the type of a scan is in its folder's name, and each run let go of one of the two copies."""
+    layout = 'layout = { scan = "{project}/by id/{session_id}/{scan}/{scan_type}/{resource}/{path}" }\n'
+    pushing.config.write_text(pushing.config.read_text() + layout)
+    for kind in ("T1", "T2"):
+        write(pushing, f"P1/by id/{pushing.number}/1/{kind}/QC/scan.json", b"{}")
+    for _ in range(3):
+        pushing.mirror()
+    before = len(pushing.server.log)
+
+    report = pushing.mirror()
+
+    assert (report.exit_code, stored(pushing)) == (0, {"scans/1/resources/QC/files/scan.json": b"{}"})
+    assert report.counts.get("proven", 0) == 0
+    assert not [path for path in questions(pushing, before) if "/resources" in path]
+
+
 def test_a_store_that_a_kill_cut_is_left_alone_for_a_quiet_time(pushing: MirrorWorld) -> None:
     """The process died long after it had announced the store: the server may be reading still, and nobody writes."""
     configure(pushing, quiet='"30s"')

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from xnatsync.core.inventory import Owner
+from xnatsync.core.layout import Layout
 from xnatsync.core.push_decision import LastDeed
 from xnatsync.ledger.tree_rows import DeedRow, OwnerRow, VersionRow
 from xnatsync.routes.tree.push_settings import PushRoute
-from xnatsync.routes.tree.push_survey import LocalFile
+from xnatsync.routes.tree.push_survey import LocalFile, lies_in
 from xnatsync.routes.tree.world import TreeWorld
 
 
@@ -50,11 +52,16 @@ def was_there(world: TreeWorld, route: PushRoute, file: LocalFile, deed: DeedRow
     return world.ledger.had_from_server_before(deed, beside, file.path) or world.ledger.was_there_before(deed)
 
 
-def followed(living: Sequence[VersionRow]) -> set[int]:
+def followed(living: Sequence[VersionRow], layout: Layout, owner: Owner) -> set[int]:
     """Return which of the versions of an owner are followed by a newer one of the same file of the server.
 
     Its session has another label, so it is sent from another folder now: what still is in the old one belongs to
-    nothing on the server.
+    nothing on the server.  Where a layout has several folders for one resource (the type of a scan is in their names,
+    say), the files in them are all the entity's, and none follows another.
     """
     newest = {(version.key, version.name): version.id for version in sorted(living, key=lambda version: version.id)}
-    return {version.id for version in living if newest[version.key, version.name] != version.id}
+    return {
+        version.id
+        for version in living
+        if newest[version.key, version.name] != version.id and not lies_in(layout, version.path, owner)
+    }

@@ -116,7 +116,7 @@ class PushStep:
         listed = self._listing(owner).files if sent else {}
         for file, here in sent:
             self._prove(row, owner, file, here, base.get(file.path), listed)
-        self._let_go(row)
+        self._let_go(row, owner)
         put_off = {trouble.path for trouble in troubles if not trouble.person}
         unstored = any(is_unstored(world, row, file) for file in files if file.path in put_off)
         hold_by(world, row, troubles, keeps_tries=unstored or bool(wait_until))  # only a store ends a store's waits
@@ -138,7 +138,7 @@ class PushStep:
         troubles: list[Trouble] = []
         whole = listing.complete and row.id in self.survey.seen
         living = self.world.ledger.living_of(row.id) if row.id in self.survey.seen else []
-        ended = {*self.survey.ended, *followed(living)}
+        ended = {*self.survey.ended, *followed(living, self.survey.route.layout, owner)}
         for version in living:
             if version.path in fresh or version.id in ended:
                 continue
@@ -149,10 +149,10 @@ class PushStep:
             whole = whole and isinstance(answer, Agreed)
         return troubles, whole
 
-    def _let_go(self, row: OwnerRow) -> None:
-        """End what both sides agreed on at an older path of a file that was sent from another since."""
+    def _let_go(self, row: OwnerRow, owner: Owner) -> None:
+        """End what both sides agreed on at a path that is not the entity's any more: the file is sent from another."""
         world = self.world
-        if older := followed(world.ledger.living_of(row.id)):
+        if older := followed(world.ledger.living_of(row.id), self.survey.route.layout, owner):
             world.ledger.change_versions([], [(number, "moved") for number in sorted(older)], world.now(), world.run_id)
 
     def foresee(self, number: int) -> Foreseen:

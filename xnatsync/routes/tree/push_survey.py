@@ -9,7 +9,7 @@ from xnatsync.core.conflict import is_conflict_copy
 from xnatsync.core.errors import NoPlace, NotFollowed, NotThere, SourceUnreadable
 from xnatsync.core.hold import still_waits_s
 from xnatsync.core.inventory import Inventory, Owner, ResourceKey, ResourceSeen
-from xnatsync.core.layout import Place
+from xnatsync.core.layout import Layout, Place
 from xnatsync.core.mirror_decision import Trouble
 from xnatsync.core.paths import HostileName, check_path, check_segment
 from xnatsync.ledger.tree_rows import OwnerRow
@@ -213,6 +213,16 @@ def _find_owners(
     for row, (owner, files) in zip(rows, wanted.items(), strict=True):
         found.owners[row.id], found.files[row.id] = owner, files
         found.counted[row.id] = {seen.key: seen.files for seen in known[owner]}
+
+
+def lies_in(layout: Layout, path: str, owner: Owner) -> bool:
+    """Return whether a path is in a folder of an entity: the one with its labels, or with its accession ID."""
+    place = layout.locate(path)
+    if place is None:
+        return False
+    if place.session_id:
+        return owner.key == ("session", place.session_id)
+    return _labels_of(place) == _labels(owner)
 
 
 def _as_seen(key: ResourceKey, resources: tuple[ResourceSeen, ...]) -> ResourceSeen:
