@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from xnatsync.core.errors import Usage
 from xnatsync.services import effects
@@ -61,3 +61,17 @@ def limited(rows: Iterable[Row], limit: int | None) -> list[Row]:
 def columns_asked(columns: Sequence[str] | None, always: Sequence[str]) -> str:
     """Return the columns of a listing: those that a model needs, and those that were asked for."""
     return ",".join(dict.fromkeys([*always, *(columns or ())]))
+
+
+def further(row: Mapping[str, str], columns: Sequence[str], known: Sequence[str]) -> dict[str, Any]:
+    """Return the values of columns that were asked for beyond those of a model, under the names that were asked for.
+
+    Usage for one that the server left out: it drops what it does not know, without a word (hierarchy.md §3.4).
+    """
+    found = {name: row.get(name, row.get(name.lower())) for name in columns if name not in known}
+    if missing := [name for name, value in found.items() if value is None]:
+        raise Usage(
+            f"the server has no column {', '.join(missing)} here",
+            advice="Give one of its shortcuts, or a path such as xnat:mrSessionData/fields/field/name.",
+        )
+    return found

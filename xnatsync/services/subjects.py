@@ -10,7 +10,7 @@ from xnatsync.core.errors import EffectMissing, NotEmpty, Usage
 from xnatsync.core.pasting import command_line
 from xnatsync.core.wording import counted
 from xnatsync.services import fields, finding
-from xnatsync.services.base import BaseService, limited
+from xnatsync.services.base import BaseService, further, limited
 from xnatsync.services.models import Fields, Subject
 from xnatsync.services.renaming import Renaming
 from xnatsync.services.sharing import Sharing
@@ -219,7 +219,7 @@ class SubjectService(BaseService):
 
 
 def _subject(row: Mapping[str, str], columns: Sequence[str], sessions: int | None) -> Subject:
-    more = {name: row.get(name, row.get(name.lower())) for name in columns if name not in _COLUMNS}
+    more = further(row, columns, _COLUMNS)
     year = row.get("yob", "").partition(".")[0]
     return Subject(
         id=row["ID"],

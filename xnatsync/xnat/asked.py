@@ -65,10 +65,11 @@ def scans(client: Client, session_id: str, columns: Sequence[str]) -> list[Texts
     return [_text(row) for row in replies.rows(listing.of_session(client, session_id, call), ("ID",))]
 
 
-def resources(client: Client, session_id: str) -> list[Texts]:
-    """List all resources of a session and of its scans (§3.6 B); NotThere when the session is not to be seen."""
+def resources(client: Client, session_id: str, *, everything: bool) -> list[Texts]:
+    """List the resources of a session, on request with those of its scans (§3.6 B); NotThere when it is not seen."""
     path = f"/data/experiments/{wire.seg(session_id)}/resources"
-    call = wire.read(path, f"listing all resources of session {session_id}", ("all", "true"))
+    more = (("all", "true"),) if everything else ()
+    call = wire.read(path, f"listing the resources of session {session_id}", *more)
     return [_text(row) for row in replies.rows(listing.of_session(client, session_id, call), ("label",))]
 
 

@@ -20,7 +20,7 @@ def listed(client: Client, project_id: str) -> tuple[SessionHeld, ...]:
     call = wire.held_sessions(project_id)
     rows = replies.rows(client.get(call), ("label", "URI"))
     held = [_held(row, project_id, call.what) for row in rows]
-    here = _labels_here(client, project_id, held)
+    here = labels_here(client, project_id, (each.project for each in held))
     return _sorted(replace(each, label=here.get(each.id, each.label)) for each in held)
 
 
@@ -33,7 +33,7 @@ def scan_counts(client: Client, project_id: str) -> dict[SessionHeld, int]:
         _, scans = found.setdefault(held.id, (held, set()))
         if row[wire.SCAN_ID_COLUMN]:
             scans.add(names.shown(row[wire.SCAN_ID_COLUMN]))
-    here = _labels_here(client, project_id, [held for held, _ in found.values()])
+    here = labels_here(client, project_id, (held.project for held, _ in found.values()))
     return {replace(held, label=here.get(held.id, held.label)): len(scans) for held, scans in found.values()}
 
 
@@ -102,14 +102,14 @@ def _id(row: Row, what: str) -> str:
         return names.shown(row["URI"]).rpartition("/")[2]
 
 
-def _labels_here(client: Client, project_id: str, held: Iterable[SessionHeld]) -> dict[str, str]:
+def labels_here(client: Client, project_id: str, held_by: Iterable[str]) -> dict[str, str]:
     """Return the labels that shared sessions have in this project, by their IDs.
 
     XNAT writes them into the rows itself only where the key column has its own name, which `session_ID` is not; then
     the rows tell the owner's project and label (hierarchy.md §3.2, §3.4).  A server that cannot join the shares leaves
     it at these: they are shown, and nothing is decided by them.
     """
-    if all(each.project == project_id for each in held):
+    if all(project == project_id for project in held_by):
         return {}
     call = addresses.shared_sessions(project_id, resources=False)
     try:
