@@ -17,6 +17,7 @@ VALUES = {
     "RECON_ID": "R1",
     "EXPT_ID": "A1",
     "ELEMENT_NAME": "xnat:mrSessionData",
+    "PIPELINE_NAME": "DicomToNifti",
 }
 E1 = "/data/experiments/XNAT_E00001"
 ITEMS = (

@@ -24,6 +24,9 @@ XnatsyncError
 │   ├── OutcomeUnknown ........ XS-OUTCOME-UNKNOWN      a write got no usable answer: it may have happened
 │   ├── ListingShort .......... XS-LISTING-SHORT        the server lists fewer files than it counts
 │   ├── ReplyStrange .......... XS-REPLY-STRANGE        an answer that no XNAT gives
+│   ├── JobFailed ............. XS-JOB-FAILED           a job on the server failed or was killed
+│   ├── JobUnfinished ......... XS-JOB-UNFINISHED       a job on the server had not ended in the time given
+│   ├── NotEnabled ............ XS-NOT-ENABLED          the server has what was to be run, and it is not switched on
 │   ├── NotThere .............. XS-NOT-THERE            the server has no such thing, or hides it
 │   ├── AlreadyThere .......... XS-ALREADY-THERE        the name that a new thing was to have is taken on the server
 │   ├── NotEmpty .............. XS-NOT-EMPTY            more would be deleted with it than was named
@@ -298,6 +301,31 @@ class ReplyStrange(ServerError):
 
     code = "XS-REPLY-STRANGE"
     advice = "Check with `xnatsync doctor` that the URL is that of an XNAT and that no proxy changes its answers."
+
+
+class JobFailed(ServerError):
+    """A job on the server failed, or was killed."""
+
+    code = "XS-JOB-FAILED"
+    exit_code = Exit.HELD
+    disposition = Disposition.PERSON
+    advice = "`xnatsync container logs ID` shows what its container wrote; the server's logs have the rest."
+
+
+class JobUnfinished(ServerError):
+    """A job on the server had not ended in the time given; it goes on."""
+
+    code = "XS-JOB-UNFINISHED"
+    advice = "It goes on: `xnatsync pipeline status JOB --watch` waits for its end."
+
+
+class NotEnabled(ServerError):
+    """The server has what was to be run, and it is not switched on there; nothing was launched."""
+
+    code = "XS-NOT-ENABLED"
+    exit_code = Exit.HELD
+    disposition = Disposition.PERSON
+    advice = "Ask an owner of the project, or an administrator of the site, to switch it on."
 
 
 class NotThere(ServerError):

@@ -22,7 +22,7 @@ _BELOW_SESSIONS: Final = (
     "/reconstructions/{RECON_ID}/in/files",
     "/reconstructions/{RECON_ID}/in/resources",
 )
-_BELOW_PROJECTS: Final = ("archive_spec", "automation", "pars", "pipelines", "protocols", "scan_types")
+_BELOW_PROJECTS: Final = ("archive_spec", "automation", "pars", "pipelines/{PIPELINE_NAME}", "protocols", "scan_types")
 TEMPLATES: Final = (
     *(f"{session}{tail}" for session in _SESSIONS for tail in _BELOW_SESSIONS),
     *(f"/projects/{{PROJECT_ID}}/{tail}" for tail in _BELOW_PROJECTS),

@@ -12,6 +12,7 @@ from xnatsync.sandbox.http import (
     audit_routes,
     cache_routes,
     config_routes,
+    container_routes,
     customfield_routes,
     datatype_routes,
     dicomdump_routes,
@@ -27,6 +28,8 @@ from xnatsync.sandbox.http import (
     listing_routes,
     member_routes,
     overview_routes,
+    pipeline_routes,
+    plugin_routes,
     prearchive_routes,
     project_routes,
     reconstruction_routes,
@@ -79,6 +82,9 @@ ATTACH: tuple[Callable[[Routes, Site], None], ...] = (
     header_routes.attach,
     xmlupload_routes.attach,
     investigator_routes.attach,
+    plugin_routes.attach,
+    container_routes.attach,
+    pipeline_routes.attach,
     absent_routes.attach,  # last: a longer route, or the same one, wins
 )
 

@@ -29,6 +29,7 @@ def events(site: Site, item: Experiment, request: Request) -> list[dict[str, obj
 
 def workflow_events(site: Site, item: Project | Subject | Experiment) -> list[dict[str, object]]:
     """Give the events of the workflows that clients keep on an item."""
+    site.processing.settle()
     names = {item.id} if isinstance(item, Project) else {item.id, item.label}
     return [_of_workflow(row) for row in site.record.workflows if row.get("id") in names]
 
@@ -39,6 +40,7 @@ def _of_workflow(row: dict[str, str]) -> dict[str, object]:
         "event_action": row.get("pipeline_name", "").rpartition("/")[2],
         "event_date": row.get("launch_time", ""),
         "event_user": row["create_user"],
+        **{f"event_{name}": row[name] for name in ("type", "category") if name in row},
         "event_status": row.get("status", ""),
         "changesets": [],
     }

@@ -48,6 +48,7 @@ class _Table:
     def get(self, request: Request, match: Match) -> Response:
         """Show the workflow that fits."""
         with self.site.lock:
+            self.site.processing.settle()
             found = self._find(_fields(request), match.values.get("KEY", ""))
             if found is None:
                 raise Refusal(404, "Unable to find the specified workflow.")

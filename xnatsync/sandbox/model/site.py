@@ -13,6 +13,7 @@ from xnatsync.sandbox.model.logins import Logins
 from xnatsync.sandbox.model.objects import Experiment, Investigator, Project, Scan, Stamps, Subject
 from xnatsync.sandbox.model.persist import Documents
 from xnatsync.sandbox.model.prearchive import Prearchive
+from xnatsync.sandbox.model.processing import Processing
 from xnatsync.sandbox.model.settings import Settings, Value
 from xnatsync.sandbox.model.store import FolderStore, MemoryStore, Store
 
@@ -61,6 +62,7 @@ class Site:
             item.id: item for item in self.documents.register(Experiment, "experiments", lambda item: item.id)
         }
         self.prearchive = Prearchive(self)
+        self.processing = Processing(self)
 
     @classmethod
     def on_disk(cls, root: Path, clock: Callable[[], float] = time.time) -> Site:
