@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cli_world import REPOSITORY, World, silent_port
+from rights import CAN_BE_BOUND, bound_by_modes
 from xnatsync.sandbox.http.faults import Fault
 
 
@@ -193,6 +194,27 @@ def test_a_file_where_a_folder_of_ours_is_to_be_is_named(box: World, name: str) 
     assert (code, found["route scanner"]) == (3, ("problem", "XS-PLACE-TAKEN"))
     place.rename(box.root / "away")
     assert states(box)[0] == 0
+
+
+@pytest.mark.skipif(not CAN_BE_BOUND and os.geteuid() == 0, reason="root may enter everything")
+@pytest.mark.parametrize("mode", [0o000, 0o500])
+@pytest.mark.parametrize("name", [".xnatsync", ".xnatsync/custody", "done", "done/today"])
+def test_a_folder_of_ours_that_is_shut_is_named(box: World, name: str, mode: int) -> None:
+    """Each in which a run files: it was an internal error, or everything was well while the run held each item."""
+    box.study("exam")
+    assert box.run("sync", "--settle", "0s").code == 0
+    day = next(path for path in (box.drop / "done").iterdir())
+    (box.drop / ".xnatsync/custody").mkdir(exist_ok=True)
+    place = day if name == "done/today" else box.drop / name
+    place.chmod(mode)
+    try:
+        with bound_by_modes():
+            code, found = states(box)
+    finally:
+        place.chmod(0o700)
+
+    needed = name != ".xnatsync" or mode == 0
+    assert (code, found["route scanner"]) == ((5, ("problem", "XS-DISK-UNWELL")) if needed else (0, ("ok", None)))
 
 
 def test_little_room_is_found(box: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import stat
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -22,7 +23,7 @@ from xnatsync.core.errors import (
     PlaceTaken,
     XnatsyncError,
 )
-from xnatsync.core.moment import clock_words
+from xnatsync.core.moment import clock_words, stamp
 from xnatsync.core.paths import OWN_FOLDER
 from xnatsync.core.wording import counted, size_words
 from xnatsync.disk.tree_paths import STAGING, TRASH
@@ -97,15 +98,30 @@ def _checks(app: App, config: Config) -> Iterator[Check]:
     yield Check(
         "configuration", "ok", f"{counted(len(config.servers), 'server')}, {counted(len(config.routes), 'route')}"
     )
-    yield from _ledger(config)
+    yield from _told("ledger", _ledger(config))
     yield from _left_alone(config)
     for name, server in config.servers.items():
         yield from _server(app, name, server)
     for name, route in config.drop_routes.items():
-        yield from _folders(app, name, route)
-    yield from _strays(app, config)
+        yield from _told(f"route {name}", _folders(app, name, route))
+    yield from _told("custody", _strays(app, config))
     for name, tree in config.tree_routes.items():
-        yield from _tree(name, tree)
+        yield from _told(f"route {name}", _tree(name, tree))
+
+
+def _may(place: Path, mode: int) -> bool:
+    """Return whether this process has such rights: those that it has at work, not those of whoever called it."""
+    return os.access(place, mode, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _told(name: str, checks: Iterator[Check]) -> Iterator[Check]:
+    """Give all checks; what this account may not even look at is a problem, and ends only the checks of that thing."""
+    from xnatsync.disk.failures import our_disk
+
+    try:
+        yield from checks
+    except OSError as error:
+        yield _problem(name, our_disk(error, f"looking at {error.filename or 'it'}"))
 
 
 def _problem(name: str, error: XnatsyncError) -> Check:
@@ -125,7 +141,7 @@ def _ledger(config: Config) -> Iterator[Check]:
         with reading(config) as ledger:
             if ledger is None:
                 place = nearest(path.parent)
-                if not os.access(place, os.W_OK):
+                if not _may(place, os.W_OK):
                     raise DiskUnwell(f"{path} is not there yet, and nothing can be written in {place}")
                 yield Check("ledger", "ok", f"{path} is made by the first run")
             else:
@@ -168,7 +184,7 @@ def _folders(app: App, name: str, route: DropConfig) -> Iterator[Check]:
     try:
         if not folder.is_dir():
             raise FolderMissing(f"{folder} is not there, or is not a folder")
-        if not os.access(folder, os.R_OK | os.X_OK):
+        if not _may(folder, os.R_OK | os.X_OK):
             raise DiskUnwell(
                 f"{folder} cannot be read by this account", advice="Give this account the right to read it."
             )
@@ -176,18 +192,7 @@ def _folders(app: App, name: str, route: DropConfig) -> Iterator[Check]:
         if route.after == "keep":
             yield Check(what, "ok", f"{folder} can be read: {counted(entries, 'entry')}, which stay there")
             return
-        for place in (folder / OWN_FOLDER / "custody", done):
-            if not _nearest(place).is_dir():
-                raise PlaceTaken(
-                    f"{_nearest(place)} is no folder, and a folder of ours is to be there",
-                    advice="Move away, or rename, what is there.",
-                )
-        for place in (folder, _nearest(done)):
-            if not os.access(place, os.W_OK | os.X_OK):
-                raise DiskUnwell(
-                    f"{place} cannot be written by this account",
-                    advice='Give this account the right to write there, or set `after = "keep"`.',
-                )
+        _refuse_shut(folder, done)
         if not app.make_disk().same_device(folder, done):
             raise DiskUnwell(
                 f"{done} is on another file system than {folder}: filing is a rename and cannot cross",
@@ -200,6 +205,24 @@ def _folders(app: App, name: str, route: DropConfig) -> Iterator[Check]:
     yield Check(
         what, "ok", f"{folder} can be read and written: {counted(entries, 'entry')}; {done} is on the same file system"
     )
+
+
+def _refuse_shut(folder: Path, done: Path) -> None:
+    """Raise for a folder in which a run files and this account cannot; the outer ones come first."""
+    own = folder / OWN_FOLDER
+    today = done / stamp(datetime.now(UTC))[:10]
+    for place, right in ((folder, os.W_OK), (own, 0), (own / "custody", os.W_OK), (done, os.W_OK), (today, os.W_OK)):
+        nearest = _nearest(place)
+        if not nearest.is_dir():
+            raise PlaceTaken(
+                f"{nearest} is no folder, and a folder of ours is to be there",
+                advice="Move away, or rename, what is there.",
+            )
+        if not _may(nearest, (right if nearest == place else os.W_OK) | os.X_OK):
+            raise DiskUnwell(
+                f"{nearest} cannot be written by this account",
+                advice='Give this account the right to write there, or set `after = "keep"`.',
+            )
 
 
 def _stuck(what: str, folder: Path) -> Iterator[Check]:
@@ -258,7 +281,7 @@ def _tree(name: str, route: MirrorConfig | PushConfig) -> Iterator[Check]:
     try:
         if not folder.is_dir():
             raise FolderMissing(f"{folder} is not there, or is not a folder")
-        if not os.access(folder, os.R_OK | os.X_OK | (os.W_OK if writes else 0)):
+        if not _may(folder, os.R_OK | os.X_OK | (os.W_OK if writes else 0)):
             raise DiskUnwell(f"{folder} cannot be {rights} by this account", advice="Give this account the right.")
         own = folder / OWN_FOLDER
         if route.kind == "mirror" and own.is_dir():
@@ -276,7 +299,7 @@ def _tree(name: str, route: MirrorConfig | PushConfig) -> Iterator[Check]:
 def _refuse_unwritable(places: Iterable[Path]) -> None:
     """Raise DiskUnwell for what a run writes to and this account may not: only the run itself would say so."""
     for place in places:
-        if place.exists() and not os.access(place, os.W_OK):
+        if place.exists() and not _may(place, os.W_OK):
             raise DiskUnwell(f"{place} cannot be written by this account", advice="Give this account the right.")
 
 
