@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from mirror_world import Hurried, HurriedApp, MirrorWorld, some_bytes
+from rights import CAN_BE_BOUND, bound_by_modes
 from xnatsync.core.conflict import conflict_path
 
 FOLDER = "P1/S1/S1_MR/scans/1/resources/NIFTI/files"
@@ -97,6 +99,26 @@ def test_something_in_the_way_is_told_and_all_else_comes(
     assert fresh.mirror(patience_s=30.0).exit_code == 0
     assert fresh.files()[FIRST] == some_bytes(f"{fresh.number}/1/1", 100)
     assert len(fresh.files()) == 10
+
+
+@pytest.mark.skipif(not CAN_BE_BOUND and os.geteuid() == 0, reason="root may list everything")
+def test_a_folder_that_may_not_be_listed_is_reported(fresh: MirrorWorld) -> None:
+    """The run ended with 5 and named nothing; nothing in it is fetched again, and it goes on when it is open."""
+    assert fresh.mirror().exit_code == 0
+    fresh.upload(f"experiments/{fresh.number}/scans/2/resources/NIFTI/files/6.nii", b"new")
+    place = fresh.tree / FOLDER
+    place.chmod(0)
+    mark = len(fresh.server.log)
+    try:
+        with bound_by_modes():
+            report = fresh.mirror(recheck=True)
+    finally:
+        place.chmod(0o755)
+    assert report.exit_code == 5
+    assert [(one.path, one.code) for one in report.troubles] == [(FOLDER, "XS-SOURCE-UNREADABLE")]
+    assert not any("/scans/1" in request for request in fresh.requests(mark))
+    assert fresh.mirror().exit_code == 0
+    assert len(fresh.files()) == 11
 
 
 def during(world: MirrorWorld, act: Callable[[], None]) -> None:

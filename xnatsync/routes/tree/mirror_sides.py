@@ -138,6 +138,11 @@ def _tree(
     ]
     files += [TreeFile(problem.path, 0, 0, problem=problem.reason) for problem in seen.problems if problem.path in mine]
     blind = [problem for problem in seen.problems if problem.unreadable]
+    parts.troubles += [
+        Trouble(problem.path, SourceUnreadable.code, f"{problem.path}: {problem.reason}", person=False)
+        for problem in blind
+        if problem.path not in mine and not _is_of_another(route, placed, f"{problem.path}/x")
+    ]
     return files, not blind
 
 
@@ -153,6 +158,12 @@ def _is_of(route: MirrorRoute, placed: Owner, path: str) -> bool:
     """Return whether a file that nobody knows lies where this owner's files lie."""
     place = route.layout.locate(path)
     return place is not None and place.kind is placed.kind
+
+
+def _is_of_another(route: MirrorRoute, placed: Owner, path: str) -> bool:
+    """Return whether files of another kind of owner lie there, who reports it."""
+    place = route.layout.locate(path)
+    return place is not None and place.kind is not placed.kind
 
 
 def _base(survey: Survey, number: int, row: VersionRow, *, gone: bool) -> BaseFile:
