@@ -22,9 +22,12 @@ NOWHERE = {  # commands that need words of their own, with words that come as fa
     ("session", "download"): ["-E", "x", "--out", "x"], ("scan", "list"): ["-E", "x"], ("resource", "list"): ["x"],
     ("resource", "show"): ["x", "y"], ("resource", "upload"): ["x", "y", "z"], ("resource", "delete"): ["x", "y"],
     ("resource", "refresh"): ["x", "y"],
+    ("config", "use-context"): ["x"], ("config", "remove-profile"): ["x", "--yes"],
+    ("config", "import-xnatctl"): ["--dry-run"], ("config", "set-password"): ["x"],
+    ("auth", "logout"): [],
     ("scan", "download"): ["-E", "x", "-s", "1", "--out", "x"], ("resource", "download"): ["x", "y", "--file", "x"],
 }  # fmt: skip
-WITHOUT = {("help",), ("demo",), ("sandbox",), ("config", "add-profile"), ("config", "init")}
+WITHOUT = {("completion",), ("help",), ("demo",), ("sandbox",), ("config", "add-profile"), ("config", "init")}
 
 
 @pytest.mark.parametrize("command", [name for name in ALL if name not in WITHOUT], ids=" ".join)

@@ -112,7 +112,14 @@ TABLE = {
 }  # fmt: skip
 READ = {  # options that name a file or a folder which is only read, and where else each is tested
     *("--config", "audit --schedule", "audit --mirror", "config init --folder", "mirror ls --path"),
-    *("mirror diff --path", "audit manifest", "demo path", "mirror ls path"),
+    *(
+        "mirror diff --path",
+        "audit manifest",
+        "demo path",
+        "mirror ls path",
+        "config add-profile --ca-bundle",
+        "config import-xnatctl file",
+    ),
 }
 
 

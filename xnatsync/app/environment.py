@@ -69,7 +69,7 @@ def adjusted(server: ServerConfig, *, is_bound: bool) -> ServerConfig:
     """Return a server with `XNAT_TIMEOUT` and `XNAT_VERIFY_SSL`: only the server that is meant is less verified."""
     changes: dict[str, object] = {}
     if text := os.environ.get("XNAT_TIMEOUT", "").strip():
-        wait_s = _wait("XNAT_TIMEOUT", text)
+        wait_s = wait("XNAT_TIMEOUT", text)
         changes |= {"long_timeout": wait_s, "timeout": min(wait_s, ORDINARY_MOST_S)}
     verified = _verified()
     if verified is True:
@@ -88,8 +88,8 @@ def _verified() -> bool | None:
     raise ConfigError("XNAT_VERIFY_SSL is neither true nor false", advice="Write XNAT_VERIFY_SSL=true, or false.")
 
 
-def _wait(name: str, text: str) -> float:
-    """Read a number of seconds, or a duration such as 10m."""
+def wait(name: str, text: str) -> float:
+    """Read a number of seconds, or a duration such as 10m, that was given as `name`."""
     try:
         found = float(text) if text.replace(".", "", 1).isdigit() else seconds(text)
     except ValueError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,7 +18,7 @@ from xnatsync.cli.options import (
 )
 from xnatsync.cli.passwords import given
 from xnatsync.cli.shell import Shell
-from xnatsync.core.errors import Exit
+from xnatsync.core.errors import Exit, ReplyStrange
 from xnatsync.views.blocks import Line
 
 if TYPE_CHECKING:
@@ -69,7 +71,8 @@ def login(
 
     told = given(shell, username, password, from_stdin=password_stdin)
     chosen = choose(shell.config_file, profile, given=told, by_password=True)
-    known = log_in(chosen)
+    with _where_it_is(chosen):
+        known = log_in(chosen)
     _show(shell, chosen, known, chosen.login.source)
     shell.screen.say("The session is kept for every command; `xnatsync auth logout` ends it.")
     if chosen.user is not None and chosen.user != chosen.login.user:
@@ -125,11 +128,22 @@ def _known(shell: Shell, command: str, profile: str | None, output: OutputOption
     from xnatsync.app.profile import choose, connected
 
     chosen = choose(shell.config_file, profile)
-    with connected(chosen) as server:
+    with _where_it_is(chosen), connected(chosen) as server:
         known = server.whoami()
         is_kept = server.client.login.is_kept and chosen.login.token is None
     _show(shell, chosen, known, CACHED if is_kept else chosen.login.source)
     return Exit.OK
+
+
+@contextmanager
+def _where_it_is(chosen: Profile) -> Iterator[None]:
+    """Say where an XNAT is, when there is none at the address."""
+    try:
+        yield
+    except ReplyStrange as error:
+        from xnatsync.app.ping import located
+
+        raise located(error, chosen.server) from error
 
 
 def _show(shell: Shell, chosen: Profile, known: str, source: str) -> None:

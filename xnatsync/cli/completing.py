@@ -1,4 +1,4 @@
-"""`--install-completion`: written so that nothing of a person's own start files is ever lost.
+"""`completion`, and `--install-completion`: written so that nothing of a person's own start files is ever lost.
 
 The parser's own way writes start files anew in place: a full disk, or another encoding, would cost a person theirs.
 Here a line is only ever added at the end, and a file of that name that is not ours is left as it is.
@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from xnatsync.cli.shell import Shell
+from xnatsync.core.errors import Exit
 
 _OURS = b"_XNATSYNC_COMPLETE"  # stands in every script of ours
 _SCRIPTS = {
@@ -33,6 +37,30 @@ _STARTS = {
     "bash": _Start(".bashrc", "source ~/.bash_completions/xnatsync.sh"),
     "zsh": _Start(".zshrc", "fpath+=~/.zfunc; autoload -Uz compinit; compinit"),
 }
+
+
+class Kind(StrEnum):
+    """A shell that completes commands."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+
+
+def register(program: typer.Typer) -> None:
+    """Add the command of this module."""
+    program.command()(completion)
+
+
+def completion(
+    ctx: typer.Context,
+    kind: Annotated[Kind, typer.Argument(metavar="SHELL", show_default=False, help="bash, zsh or fish.")],
+) -> int:
+    """Print the script with which a shell completes commands; `--install-completion` installs it."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("completion", None)
+    shell.screen.document(_script(kind.value).removesuffix("\n"))
+    return Exit.OK
 
 
 def take_over(program: Any, shell: Shell) -> None:

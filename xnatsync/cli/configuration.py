@@ -1,4 +1,4 @@
-"""`config check`, `config show`, `config add-profile` and `config init`."""
+"""`config check`, `config show` and `config init`; `profiles` has the commands that change servers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xnatsync.cli.options import OutputOption, ProjectOption
+from xnatsync.cli import profiles
+from xnatsync.cli.options import OutputOption, ProfileOption
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
 from xnatsync.core.wording import counted
@@ -22,8 +23,8 @@ def register(program: typer.Typer) -> None:
     group = typer.Typer(help="Check, show or extend the configuration.", rich_markup_mode=None, no_args_is_help=True)
     group.command()(check)
     group.command()(show)
-    group.command()(add_profile)
     group.command()(init)
+    profiles.add_to(group)
     program.add_typer(group, name="config")
 
 
@@ -31,10 +32,10 @@ def check(ctx: typer.Context, output: OutputOption = None) -> int:
     """Check the configuration; every problem is named at once, with its line."""
     shell = ctx.ensure_object(Shell)
     shell.begin("config-check", output)
-    from xnatsync.config.load import ConfigInvalid, default_path
+    from xnatsync.config.load import ConfigInvalid
     from xnatsync.config.load import check as examine
 
-    path = shell.config_file if shell.config_file is not None else default_path()
+    path = shell.place_of_config
     try:
         config, warnings = examine(path)
     except ConfigInvalid as error:
@@ -63,40 +64,14 @@ def _problems(found: Sequence[Problem]) -> list[dict[str, object]]:
     ]
 
 
-def show(ctx: typer.Context, output: OutputOption = None) -> int:
-    """Show the whole configuration with every default; no secret is ever in it."""
+def show(ctx: typer.Context, profile: ProfileOption = None, output: OutputOption = None) -> int:
+    """Show the whole configuration with every default, or one server of it; no secret is ever in it."""
     shell = ctx.ensure_object(Shell)
     shell.begin("config-show", output)
-    from xnatsync.config.show import as_dict, as_toml
+    from xnatsync.config.show import as_dict, as_toml, of_server
 
-    config = shell.config()
+    config = shell.config() if profile is None else of_server(shell.config(), profile)
     shell.show([Line(text, hang=0) for text in as_toml(config).splitlines()], {"config": as_dict(config)})
-    return Exit.OK
-
-
-def add_profile(
-    ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)],
-    url: Annotated[str | None, typer.Option(metavar="URL", help="The address; else XNAT_URL, for a new one.")] = None,
-    user: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The account; else XNAT_USER, for a new one.")
-    ] = None,
-    project: ProjectOption = None,
-    output: OutputOption = None,
-) -> int:
-    """Write a server into the configuration, or change one.
-
-    Everything else in the file stays as it is.  A password never comes into it.
-    """
-    shell = ctx.ensure_object(Shell)
-    shell.begin("config-add-profile", output)
-    from xnatsync.app.profiles import write_profile
-    from xnatsync.config.load import default_path
-
-    path = shell.config_file if shell.config_file is not None else default_path()
-    is_new = write_profile(path, name, url=url, user=user, project=project)
-    text = f"server {name} was {'added to' if is_new else 'changed in'} {path}"
-    shell.show([Line(text, Tone.GOOD)], {"name": name, "file": str(path), "added": is_new})
     return Exit.OK
 
 
@@ -117,14 +92,13 @@ def init(
     shell = ctx.ensure_object(Shell)
     shell.begin("config-init", output)
     from xnatsync.app.first_configuration import Wishes, begin
-    from xnatsync.config.load import default_path
     from xnatsync.core.errors import Usage
 
     if kind not in {"drop", "mirror", "push"}:
         raise Usage(f"--kind {kind}: write drop, mirror or push")
     given = {"url": url, "user": user, "project": project, "folder": folder}
     wishes = Wishes(name=name, kind=kind, **{key: _answer(shell, key, text) for key, text in given.items()})  # type: ignore[arg-type]
-    begun = begin(shell.config_file if shell.config_file is not None else default_path(), wishes, shell.calling)
+    begun = begin(shell.place_of_config, wishes, shell.calling)
     lines: list[Block] = [Line(f"{begun.file} was written", Tone.GOOD)]
     if begun.problem is None:
         lines.append(Line(f"{wishes.url} knows this account as {begun.known_as}", Tone.GOOD))

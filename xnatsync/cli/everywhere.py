@@ -10,14 +10,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xnatsync.cli.options import options_of_listings
+from xnatsync.cli.options import options_of_listings, profile_option
 from xnatsync.cli.shell import Shell
+from xnatsync.core.errors import Usage
 from xnatsync.views.cells import TABLES, is_listing
 
 if TYPE_CHECKING:
     from xnatsync.cli.shell import Output
 
-_OF_THE_PROGRAM = {"version", "help", "install_completion", "show_completion"}  # these end it, so they stand alone
+_OF_THE_PROGRAM = {
+    "version",
+    "help",
+    "install_completion",
+    "show_completion",
+    "server",
+}  # these end it, so they stand alone
 
 
 def take(
@@ -49,6 +56,8 @@ def spread(command: Any, options: Sequence[Any] | None = None, path: str = "") -
         for option in child.params:
             if option.name == "profile":
                 option.callback = _note_profile
+        if not hasattr(child, "commands") and all(option.name != "profile" for option in child.params):
+            child.params += _refusing_a_profile(own, child.params)
         taken = {word for option in child.params for word in option.opts}
         child.params += [option for option in _of_listings(own) if not taken & set(option.opts)]
         child.params += [_once_more(option) for option in options if not taken & set(option.opts)]
@@ -93,8 +102,26 @@ def _noting(name: str) -> Callable[[Any, Any, Any], Any]:
 
 
 def _note_profile(ctx: Any, parameter: Any, value: Any) -> Any:
-    """Note the server that was named: commands that are printed name it too."""
+    """Note the server that was named, here or before the command: commands that are printed name it too."""
     shell = ctx.ensure_object(Shell)
-    shell.profile = value or ""
+    shell.profile = value or shell.profile
     shell.refresh()
-    return value
+    return shell.profile or None
+
+
+def _refusing_a_profile(command: str, params: Sequence[Any]) -> list[Any]:
+    """Return the option of a server for a command that asks none: it is refused, and not silently without effect."""
+    found = profile_option()
+    if {word for option in params for word in option.opts} & set(found.opts):
+        return []
+
+    def refuse(ctx: Any, parameter: Any, value: Any) -> Any:
+        if value or ctx.ensure_object(Shell).profile:
+            raise Usage(
+                f"`{command.replace('-', ' ', 1)}` takes no profile: it asks no server, or those that its routes name",
+                advice="Leave out -p.",
+            )
+        return value
+
+    found.expose_value, found.hidden, found.callback = False, True, refuse
+    return [found]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
+from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -60,9 +63,27 @@ def named_resource(words: list[str], project: str | None, subject: str | None) -
 
 def options_of_listings() -> list[Any]:
     """Return new options of a listing, as the parser has them; `everywhere.spread` gives them to each listing."""
+    return _parsed(_listing)
+
+
+def profile_option() -> Any:
+    """Return a new option that names a server, as the parser has it."""
+    return _parsed(_named)[0]
+
+
+def _parsed(function: Callable[..., None]) -> list[Any]:
+    return [copy.copy(option) for option in _parsed_once(function)]
+
+
+@cache
+def _parsed_once(function: Callable[..., None]) -> list[Any]:
     program = typer.Typer(add_completion=False)
-    program.command()(_listing)
+    program.command()(function)
     return [option for option in typer.main.get_command(program).params if option.name != "help"]
+
+
+def _named(profile: ProfileOption = None) -> None:
+    """Hold the option that names a server."""
 
 
 def _listing(

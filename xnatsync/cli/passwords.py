@@ -42,6 +42,17 @@ def given(shell: Shell, username: str | None, password: str | None, *, from_stdi
     return Given(username or None, password)
 
 
+def asked(shell: Shell, name: str) -> str:
+    """Ask for the password of a server on the terminal; Usage where there is none, or no answer."""
+    if not shell.screen.can_ask:
+        raise Usage("no password was given, and there is no terminal to ask on", advice="Give --password-stdin.")
+    from getpass import getpass
+
+    if not (found := getpass(f"Password for server {name}: ")):
+        raise Usage("no password was given; nothing was changed")
+    return found
+
+
 def _line() -> str:
     """Read the one line of stdin; nothing of it is repeated in an error."""
     text = sys.stdin.readline(_LONGEST + 1)

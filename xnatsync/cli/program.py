@@ -38,7 +38,7 @@ from xnatsync.cli import (
 )
 from xnatsync.cli.everywhere import spread, take
 from xnatsync.cli.exits import Terminated, by_loss, leave, leave_bug, terminated_by_signal
-from xnatsync.cli.options import OutputOption
+from xnatsync.cli.options import OutputOption, ProfileOption
 from xnatsync.cli.shell import Output, Shell
 from xnatsync.core.errors import Exit, Usage, XnatsyncError
 from xnatsync.report import streams
@@ -46,11 +46,15 @@ from xnatsync.views.blocks import Line, Tone
 
 _MODULES = (
     *(demo, sync, verify, inspect, resolve, accept, mirror, configuration, health, sandbox),
-    *(account, project, subject, session, scan, resource, prearchive, audit, ledger, helping),
+    *(account, project, subject, session, scan, resource, prearchive, audit, ledger, completing, helping),
 )
 # Newer versions of typer carry click inside: its exceptions are found through the one that typer exports.
 _CLICK_EXCEPTION = typer.BadParameter.__mro__[2]
-_FOR_PEOPLE = {"InsecureConnection", "NotWrittenDown"}  # warnings of ours by name: their modules are heavy to import
+_FOR_PEOPLE = {
+    "InsecureConnection",
+    "NotWrittenDown",
+    "SessionIgnored",
+}  # warnings of ours by name: their modules are heavy to import
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -148,9 +152,11 @@ def _options(
         Path | None,
         typer.Option("--log-file", metavar="FILE", help="Append the log to this file, as JSON lines."),
     ] = None,
+    server: ProfileOption = None,
     version: Annotated[bool, typer.Option("--version", help="Show the version and end.")] = False,
 ) -> None:
     shell = ctx.ensure_object(Shell)
+    shell.profile = server or ""
     take(shell, config=config, output=output, quiet=quiet, no_color=no_color, verbose=verbose, log_file=log_file)
     if version:
         from xnatsync import __version__

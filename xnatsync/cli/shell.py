@@ -152,11 +152,18 @@ class Shell:
         words = error.strerror or type(error).__name__
         self.screen.complain([Line(f"the log {self.log_file} cannot be written: {words}", Tone.WARN)])
 
+    @property
+    def place_of_config(self) -> Path:
+        """Return where the configuration is, or will be."""
+        from xnatsync.config.load import default_path
+
+        return self.config_file if self.config_file is not None else default_path()
+
     def config(self) -> Config:
         """Read the configuration; ConfigError names every problem in it."""
-        from xnatsync.config.load import default_path, load
+        from xnatsync.config.load import load
 
-        return load(self.config_file if self.config_file is not None else default_path())
+        return load(self.place_of_config)
 
 
 def _person() -> Asking:

@@ -1,4 +1,4 @@
-"""Changes a server's table in the configuration file and leaves everything else as the person wrote it."""
+"""Changes a table of the configuration file and leaves everything else as the person wrote it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -29,18 +29,98 @@ def set_server(path: Path, name: str, values: Mapping[str, str]) -> bool:
     """
     if not _NAME.fullmatch(name):
         raise ConfigError(f"{name!r} cannot be the name of a server", advice="Make it of A-Z a-z 0-9 _ -.")
+    was_new = []
+
+    def change(text: str) -> str:
+        was_new.append(name not in _tables(path, text))
+        table = ("servers", name)
+        return _added(text, table, values) if was_new[-1] else _changed(path, text, table, values)
+
+    _edit(path, change)
+    return was_new[-1]
+
+
+def set_default(path: Path, key: str, value: str) -> None:
+    """Write a key of `[defaults]`; ConfigError where that would not be a configuration, and nothing is changed."""
+
+    def change(text: str) -> str:
+        table, values = ("defaults",), {key: value}
+        is_new = table not in key_lines(_as_toml(path, text))
+        return _added(text, table, values) if is_new else _changed(path, text, table, values)
+
+    _edit(path, change)
+
+
+def remove_server(path: Path, name: str) -> None:
+    """Take `[servers.NAME]` out of the file, and the default where it names this server.
+
+    Comments behind its keys go with it, and everything else stays.  ConfigError where a route needs it.
+    """
+
+    def change(text: str) -> str:
+        wanted = tomllib.loads(text)
+        del wanted["servers"][name]
+        new = _without_table(text, ("servers", name))
+        if wanted.get("defaults", {}).get("server") == name:
+            del wanted["defaults"]["server"]
+            new = _without_line(new, ("defaults", "server"))
+        if not _is_same(new, wanted):
+            raise ConfigError(
+                f"{path}: server {name} is not written as one table of its own", advice="Remove it by hand."
+            )
+        return new
+
+    _edit(path, change)
+
+
+def _edit(path: Path, change: Callable[[str], str]) -> None:
+    """Replace the text of a configuration by what becomes of it."""
     place = path.resolve()  # a link stays one: what it leads to is the configuration
     try:
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _alone(place.parent):
             whole, seen = _read(place)
             text = whole.removeprefix(_BOM)
-            is_new = name not in _tables(path, text)
-            new = _added(text, name, values) if is_new else _changed(path, text, name, values)
+            new = change(text)
             _replace(path, place, whole, whole[: len(whole) - len(text)] + new, seen)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror or type(error).__name__}") from error
-    return is_new
+
+
+def _as_toml(path: Path, text: str) -> str:
+    """Return a text that is TOML; ConfigError for any other."""
+    _tables(path, text)
+    return text
+
+
+def _without_table(text: str, table: tuple[str, str]) -> str:
+    """Return a text without a table: its head, and all up to its last value."""
+    at = key_lines(text)[table]
+    begins = sum(len(one) + 1 for one in text.split("\n")[: at - 1])
+    ends = [place[1] for key, place in value_places(text).items() if key[:2] == table]
+    left, right = text[:begins], text[_end_of_line(text, max([begins, *ends])) :]
+    return left.rstrip() + _line_end(text) if left.strip() and not right.strip() else left + right
+
+
+def _without_line(text: str, key: tuple[str, str]) -> str:
+    """Return a text without the line of a value."""
+    place = value_places(text)[key]
+    return text[: text.rfind("\n", 0, place[0]) + 1] + text[_end_of_line(text, place[1]) :]
+
+
+def _is_same(text: str, wanted: Mapping[str, object]) -> bool:
+    """Return whether a text says exactly this; a table without keys is none."""
+    try:
+        found = tomllib.loads(text)
+    except ValueError:
+        return False
+    return {key: value for key, value in found.items() if value} == {k: v for k, v in wanted.items() if v}
+
+
+def _end_of_line(text: str, at: int) -> int:
+    """Return where the next line begins."""
+    found = text.find("\n", at)
+    return len(text) if found < 0 else found + 1
 
 
 @contextmanager
@@ -79,33 +159,29 @@ def _tables(path: Path, text: str) -> Mapping[str, object]:
     return found if isinstance(found, dict) else {}
 
 
-def _added(text: str, name: str, values: Mapping[str, str]) -> str:
+def _added(text: str, table: tuple[str, ...], values: Mapping[str, str]) -> str:
     end = _line_end(text)
     before = f"{text.rstrip()}{end}{end}" if text.strip() else ""
-    return f"{before}[servers.{name}]{end}" + "".join(f"{_pair(key, value)}{end}" for key, value in values.items())
+    return f"{before}[{'.'.join(table)}]{end}" + "".join(f"{_pair(key, value)}{end}" for key, value in values.items())
 
 
-def _changed(path: Path, text: str, name: str, values: Mapping[str, str]) -> str:
+def _changed(path: Path, text: str, table: tuple[str, ...], values: Mapping[str, str]) -> str:
     """Put each value where the old one stands, or below the table's head, and leave every other character alone."""
-    line = key_lines(text)["servers", name]
+    line, name = key_lines(text)[table], ".".join(table)
     header = text.split("\n")[line - 1]
     if not header.lstrip().startswith("["):
         raise ConfigError(
-            f"{path}:{line}: server {name} is not written as a table of its own",
-            advice=f"Change it by hand, or write it as [servers.{name}].",
+            f"{path}:{line}: {name} is not written as a table of its own",
+            advice=f"Change it by hand, or write it as [{name}].",
         )
     places = value_places(text)
     below = sum(len(one) + 1 for one in text.split("\n")[:line])
     end = _line_end(text)
-    new = [_pair(key, value) + end for key, value in values.items() if ("servers", name, key) not in places]
+    new = [_pair(key, value) + end for key, value in values.items() if (*table, key) not in places]
     if new and below > len(text):  # the head is the last line, without an end
         new.insert(0, end)
     changes = [(below, below, "".join(new))]
-    changes += [
-        (*places["servers", name, key], _quoted(value))
-        for key, value in values.items()
-        if ("servers", name, key) in places
-    ]
+    changes += [(*places[(*table, key)], _quoted(value)) for key, value in values.items() if (*table, key) in places]
     for begins, ends, put in sorted(changes, reverse=True):
         text = text[:begins] + put + text[ends:]
     return text

@@ -168,6 +168,23 @@ def stored(url: str, user: str) -> str | None:
     return found if isinstance(found, str) else None
 
 
+def store(url: str, user: str, password: str) -> None:
+    """Store a password in the keyring, where `stored` finds it; CredentialsMissing where none takes it."""
+    keyring = _keyring()
+    elsewhere = "Write it into a file with mode 0600, and name that file as `password_file` of the server."
+    if keyring is None:
+        raise CredentialsMissing("the package `keyring` is not installed, so there is no keyring", advice=elsewhere)
+    try:
+        keyring.set_password(f"xnatsync:{url}", user, password)
+        kept = keyring.get_password(f"xnatsync:{url}", user)
+    except (keyring.errors.KeyringError, RuntimeError) as error:
+        raise CredentialsMissing(
+            f"the keyring of this account does not take a password ({type(error).__name__})", advice=elsewhere
+        ) from None
+    if kept != password:  # a keyring that is switched off takes everything and keeps nothing
+        raise CredentialsMissing("the keyring of this account keeps no password", advice=elsewhere)
+
+
 def _keyring() -> Any:
     try:
         importlib.import_module("keyring.errors")

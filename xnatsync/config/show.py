@@ -11,6 +11,7 @@ from typing import Any
 from xnatsync.config.model import Config, DropConfig, RouteConfig
 from xnatsync.config.selected import SelectionConfig
 from xnatsync.config.words import duration, size
+from xnatsync.core.errors import RouteUnknown
 
 _DURATIONS = {"settle", "quiet", "timeout", "long_timeout", "trash_keep", "recheck"}
 _SIZES = {"big_file"}
@@ -21,6 +22,15 @@ def as_dict(config: Config) -> dict[str, Any]:
     data = config.model_dump() | {"routes": {name: _effective(route) for name, route in config.routes.items()}}
     shown: dict[str, Any] = _plain(data)
     return shown
+
+
+def of_server(config: Config, name: str) -> Config:
+    """Return what concerns one server: its table, and the routes that use it; RouteUnknown where there is none."""
+    if name not in config.servers:
+        known = ", ".join(sorted(config.servers)) or "none"
+        raise RouteUnknown(f"no server is called {name}; configured: {known}")
+    routes = {route: one for route, one in config.routes.items() if one.server == name}
+    return config.model_copy(update={"servers": {name: config.servers[name]}, "routes": routes})
 
 
 def as_toml(config: Config) -> str:

@@ -9,10 +9,12 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from xnatsync.core.errors import Usage
-from xnatsync.core.selection import Patterns
+
+if TYPE_CHECKING:
+    from xnatsync.core.selection import Patterns
 
 Row = Mapping[str, object]
 _DIGITS = re.compile(r"([0-9]+)")
@@ -102,6 +104,8 @@ def as_text(value: object) -> str:
 
 
 def _filter(text: str) -> tuple[str, Patterns]:
+    from xnatsync.core.selection import Patterns  # few listings are filtered
+
     field, colon, pattern = text.partition(":")
     words = "it names no field"
     if colon and field:
