@@ -19,6 +19,7 @@ NOWHERE = {  # commands that need words of their own, with words that come as fa
     **{("prearchive", word): ["x", "y", "z"] for word in ("show", "scans", "archive", "delete", "rebuild")},
     ("prearchive", "move"): ["x", "y", "z", "q"],
     ("mirror", "manifest"): ["x"], ("session", "show"): ["-E", "x"], ("project", "show"): ["x"],
+    ("session", "upload-dicom"): ["x", "--host", "127.0.0.1", "--called-aet", "X"],
     ("session", "download"): ["-E", "x", "--out", "x"], ("scan", "list"): ["-E", "x"], ("resource", "list"): ["x"],
     ("resource", "show"): ["x", "y"], ("resource", "upload"): ["x", "y", "z"], ("resource", "delete"): ["x", "y"],
     ("resource", "refresh"): ["x", "y"],

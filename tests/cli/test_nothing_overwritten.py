@@ -120,6 +120,8 @@ READ = {  # options that name a file or a folder which is only read, and where e
         "config add-profile --ca-bundle",
         "config import-xnatctl file",
     ),
+    *(f"session upload-dicom --tls-{file}" for file in ("ca-bundle", "cert", "key")),
+    *("session upload-dicom source",),
 }
 
 

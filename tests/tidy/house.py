@@ -28,18 +28,31 @@ LAYERS: dict[str, set[str]] = {
     "xnat": {"core", "ports"},
     "fetch": {"core", "ports"},
     "config": {"core", "dicom"},
+    "dicomnet": {"core"},
     "engine": {"core", "ports", "ledger"},
     "routes": {"core", "ports", "dicom", "ledger", "xnat", "fetch", "engine"},
     "verify": {"core", "ports", "dicom", "disk", "ledger", "xnat", "fetch", "config", "engine", "routes"},
     "report": {"core", "ledger", "engine"},
     "app": {
         *{"core", "ports", "dicom", "disk", "ledger", "xnat", "fetch", "config"},
-        *{"engine", "routes", "verify", "report", "sandbox"},
+        *{"engine", "routes", "verify", "report", "sandbox", "dicomnet"},
     },
-    "services": {"core", "ports", "dicom", "disk", "xnat", "fetch", "config", "engine", "report", "app"},
-    "views": {"core", "dicom", "ledger", "config", "engine", "routes", "verify", "report", "app", "services"},
+    "services": {"dicomnet", "core", "ports", "dicom", "disk", "xnat", "fetch", "config", "engine", "report", "app"},
+    "views": {
+        "dicomnet",
+        "core",
+        "dicom",
+        "ledger",
+        "config",
+        "engine",
+        "routes",
+        "verify",
+        "report",
+        "app",
+        "services",
+    },
     "cli": {
-        *{"core", "dicom", "ledger", "config", "engine", "routes", "report"},
+        *{"core", "dicom", "dicomnet", "ledger", "config", "engine", "routes", "report"},
         *{"verify", "app", "services", "views", "sandbox"},
     },
     "sandbox": set(),  # it judges the product, so it shares nothing with it
@@ -79,7 +92,7 @@ SUPERVISORS = {  # the only places where any exception whatever is caught and no
     "xnatsync.sandbox.model.rebuilder": None,
 }
 THREADS = re.compile(
-    r"xnatsync\.(disk\.digests|engine\.dispatcher|routes\.drop\.effects|fetch\.(threads|read_ahead)|app\..+|verify\..+|sandbox\..+|cli\.live)"
+    r"xnatsync\.(disk\.digests|dicomnet\.sending|engine\.dispatcher|routes\.drop\.effects|fetch\.(threads|read_ahead)|app\..+|verify\..+|sandbox\..+|cli\.live)"
 )
 URLS = re.compile(r"xnatsync\.(xnat|sandbox)\..+|xnatsync\.app\.demo_scene")  # scenery plays a person at the sandbox
 ADDRESS = re.compile(

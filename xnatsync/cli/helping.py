@@ -61,6 +61,10 @@ EXAMPLES = {
     "session list": ("session list -P NEURO", "session list -P NEURO -q"),
     "session show": ("session show -P NEURO -E S1_MR",),
     "session download": ("session download -E XNAT_E00001 --out ~/data",),
+    "session upload-dicom": (
+        "session upload-dicom ~/study --host xnat.example.org --port 8104 --called-aet XNAT",
+        "session upload-dicom ~/study --host xnat.example.org --called-aet XNAT --dry-run",
+    ),
     "scan list": ("scan list -E XNAT_E00001",),
     "scan download": (
         "scan download -E XNAT_E00001 -s 1,2 --out ~/data",

@@ -32,6 +32,12 @@ XnatsyncError
 │   ├── NotEmpty .............. XS-NOT-EMPTY            more would be deleted with it than was named
 │   ├── EffectMissing ......... XS-EFFECT-MISSING       the server said yes, and shows that it was not done
 │   └── RequestRefused ........ XS-REQUEST-REFUSED      the server will never accept this request
+├── PeerError
+│   ├── PeerUnreachable ....... XS-PEER-UNREACHABLE     no connection to a DICOM receiver
+│   ├── PeerRejected .......... XS-PEER-REJECTED        a DICOM receiver takes no association from us
+│   ├── PeerBusy .............. XS-PEER-BUSY            a DICOM receiver takes no association for now
+│   ├── PeerLost .............. XS-PEER-LOST            an association with a DICOM receiver ended without an answer
+│   └── PeerFull .............. XS-PEER-FULL            a DICOM receiver has no room for further objects
 ├── ServerMoved ............... XS-SERVER-MOVED         the server redirects to another address, which is never followed
 ├── ConnectionsTaken .......... XS-CONNECTIONS-TAKEN    all connections of our own were in use
 ├── DeliveryError
@@ -371,6 +377,51 @@ class RequestRefused(ServerError):
     exit_code = Exit.HELD
     disposition = Disposition.REFUSED
     advice = "Read the server's words, and mend the data or the server's settings."
+
+
+class PeerError(XnatsyncError, RuntimeError):
+    """A DICOM receiver is the problem."""
+
+    exit_code = Exit.TEMPORARY
+    disposition = Disposition.RETRY
+
+
+class PeerUnreachable(PeerError):
+    """There is no connection to a DICOM receiver."""
+
+    code = "XS-PEER-UNREACHABLE"
+    advice = "Check --host and --port, and whether a firewall is in between; then run the same command again."
+
+
+class PeerRejected(PeerError):
+    """A DICOM receiver takes no association from us."""
+
+    code = "XS-PEER-REJECTED"
+    exit_code = Exit.DENIED
+    disposition = Disposition.PERSON
+    advice = "Ask the receiver's administrator which AE titles and addresses it accepts."
+
+
+class PeerBusy(PeerError):
+    """A DICOM receiver takes no association for now."""
+
+    code = "XS-PEER-BUSY"
+    advice = "It has too much to do: run the same command again later, or with fewer --workers."
+
+
+class PeerLost(PeerError):
+    """An association with a DICOM receiver ended, or no answer came in time: what was sent last may have arrived."""
+
+    code = "XS-PEER-LOST"
+    disposition = Disposition.LOOK
+    advice = "Run the same command again: what the receiver confirmed is not sent again."
+
+
+class PeerFull(PeerError):
+    """A DICOM receiver says that it has no room for further objects."""
+
+    code = "XS-PEER-FULL"
+    advice = "Inform the receiver's administrator, then run the same command again: it sends what was not confirmed."
 
 
 class ServerMoved(XnatsyncError):

@@ -49,6 +49,8 @@ class Reading:
     pixel_bytes: int = 0
     doubt: Doubt = Doubt.NONE
     references: tuple[Reference, ...] = ()
+    data_at: int = 0  # where the data set of an object begins
+    fragments: int = 0  # of encapsulated pixel data
 
 
 class Classifier:
@@ -76,7 +78,17 @@ class Classifier:
             return Reading(Kind.BROKEN, reason)
         odd = "; ".join(filter(None, (oddity(head), _without_content(head))))
         kind, doubt = (Kind.BROKEN, Doubt.ODD) if odd else (Kind.DICOM, Doubt.NONE)
-        return Reading(kind, odd, identity_of(head), self._tags(head), head.pixels, head.pixel_bytes, doubt)
+        return Reading(
+            kind,
+            odd,
+            identity_of(head),
+            self._tags(head),
+            head.pixels,
+            head.pixel_bytes,
+            doubt,
+            data_at=head.data_at,
+            fragments=head.fragments,
+        )
 
     def _tags(self, head: Head) -> dict[str, str]:
         return {field.name: value(head, field.tag, field.vr) for field in self._fields if field.tag in head.values}

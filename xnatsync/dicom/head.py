@@ -73,6 +73,7 @@ class Head:
     public: bytes | None = None  # the same without private elements
     has_private: bool = False  # there are some among what counts as content
     record: bytes | None = None  # sha256 of what it says of how it was de-identified, when that was asked for
+    data_at: int = 0  # where the data set begins: behind preamble and meta group
 
     def number(self, tag: int) -> int | None:
         """Return a small unsigned number (US or IS), None when it is absent or is none."""
@@ -99,6 +100,7 @@ def read_head(
     head = Head(preamble)
     try:
         _read_meta(source, head)
+        head.data_at = source.offset
         if source.need(1):
             content = ContentDigest() if hash_content else None
             _read_data_set(source, head, _GEOMETRY.union(wanted), hash_pixels, content)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from pynetdicom import AllStoragePresentationContexts, register_uid
+from pynetdicom.service_class import StorageServiceClass
+
 _SYNTAX: Final = "1.2.840.10008.1.2"
 _JPEG: Final = (*range(50, 67), 70, 80, 81, 90, 91, 92, 93, 94, 100, 101)  # JPEG, JPEG-LS, JPEG 2000, JPIP, MPEG-2
 
@@ -26,8 +29,12 @@ FURTHER_CLASSES: Final = (
 
 
 def classes() -> list[str]:
-    """List the classes of objects that are taken; others are not negotiated."""
-    from pynetdicom import AllStoragePresentationContexts
+    """List the classes of objects that are taken; others are not negotiated.
 
+    pynetdicom answers for a class only when it knows what to do with it: the further ones are made known to it.
+    """
     standard = [str(context.abstract_syntax) for context in AllStoragePresentationContexts]
-    return [*standard, *(uid for uid in FURTHER_CLASSES if uid not in standard)]
+    further = [uid for uid in FURTHER_CLASSES if uid not in standard]
+    for number, uid in enumerate(further):
+        register_uid(uid, f"FurtherStorage{number}", StorageServiceClass)
+    return [*standard, *further]

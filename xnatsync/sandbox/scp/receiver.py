@@ -83,7 +83,8 @@ class Receiver:
         while self._server.active_associations and time.monotonic() < until:
             time.sleep(0.02)
         for association in self._server.active_associations:
-            association.abort()
+            if association.is_established:
+                association.abort()
         self._server.server_close()
 
     def _store(self, event: evt.Event) -> int:
