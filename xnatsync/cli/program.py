@@ -19,12 +19,14 @@ from xnatsync.cli import (
     audit,
     completing,
     configuration,
+    container,
     demo,
     health,
     helping,
     inspect,
     ledger,
     mirror,
+    pipeline,
     prearchive,
     project,
     resolve,
@@ -46,7 +48,8 @@ from xnatsync.views.blocks import Line, Tone
 
 _MODULES = (
     *(demo, sync, verify, inspect, resolve, accept, mirror, configuration, health, sandbox),
-    *(account, project, subject, session, scan, resource, prearchive, audit, ledger, completing, helping),
+    *(account, project, subject, session, scan, resource, audit, ledger, completing, helping),
+    *(prearchive, pipeline, container),
 )
 # Newer versions of typer carry click inside: its exceptions are found through the one that typer exports.
 _CLICK_EXCEPTION = typer.BadParameter.__mro__[2]

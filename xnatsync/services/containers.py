@@ -146,11 +146,7 @@ class ContainerService(BaseService):
 
     def kill(self, container_id: str) -> Fields:
         """Kill a container and see that it is killed; Usage when it had ended before."""
-        one, _ = self._container(container_id)
-        if ended(one.status):
-            raise Usage(f"container {short(one.id)} has ended already: {one.status}")
-        if not one.id:
-            raise ServerBusy("there is no container yet: nothing can be killed", advice="Ask again in a while.")
+        one = self._killable(container_id)
         with self._written_down("container.killed", f"kill container {short(one.id)}", project=one.project):
             containers.kill(self.client.low, one.id, request_id=str(uuid.uuid4()), timeout_s=WORK_S)
             after, _ = self._container(one.id)
@@ -159,6 +155,10 @@ class ContainerService(BaseService):
             if "killed" not in after.status.lower():
                 raise JobFailed(f"container {short(one.id)} ended by itself before it was killed: {after.status}")
         return _row(after)
+
+    def killable(self, container_id: str) -> Fields:
+        """Return the container that kill() would kill; Usage or ServerBusy where it would not."""
+        return _row(self._killable(container_id))
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -195,6 +195,14 @@ class ContainerService(BaseService):
             enabled_site=told.site if told else None,
             enabled_project=told.project if told else None,
         )
+
+    def _killable(self, container_id: str) -> Container:
+        one, _ = self._container(container_id)
+        if ended(one.status):
+            raise Usage(f"container {short(one.id)} has ended already: {one.status}")
+        if not one.id:
+            raise ServerBusy("there is no container yet: nothing can be killed", advice="Ask again in a while.")
+        return one
 
     def _container(self, container_id: str) -> tuple[Container, Mapping[str, object]]:
         try:

@@ -166,15 +166,20 @@ class PipelineService(BaseService):
                 raise JobUnfinished(f"job {job['job_id']} has not ended in {timeout} seconds: it is {job['status']}")
             self._sleep(min(poll_interval, left_s))
 
+    def cancellable(self, job_id: str | Mapping[str, Any]) -> Fields:
+        """Return the job that cancel() would cancel; Usage when it has ended."""
+        job = self.status(job_id)
+        if ended(job["status"]):
+            raise Usage(f"job {job['job_id']} has ended already: {job['status']}")
+        return job
+
     @also(run_id="job_id")
     def cancel(self, job_id: str | Mapping[str, Any]) -> bool:
         """Cancel a job; True once it is seen to have ended as killed, False when it ended by itself meanwhile.
 
         Usage when it had ended already, ServerBusy while it has no container that could be killed.
         """
-        job = self.status(job_id)
-        if ended(job["status"]):
-            raise Usage(f"job {job['job_id']} has ended already: {job['status']}")
+        job = self.cancellable(job_id)
         if job["engine"] == "pipeline":
             self._terminate(job)
         elif not job["container_id"]:

@@ -19,6 +19,10 @@ _ITEM = (
     "id", "route", "place", "path", "phase", "hold", "code", "detail", "advice", "retry_at", "command", "files",
     "bytes", "seen_at", "moved_at", "filed_as",
 )  # fmt: skip
+_PIPELINE = (
+    "name", "engine", "id", "command", "command_id", "image", "version", "description", "contexts", "enabled_site",
+    "enabled_project",
+)  # fmt: skip
 _TARGET = ("route", "server", "project", "subject", "session", "session_id")
 # Of each command that prints a table: where its rows are in the document, and the columns.  `version.since` is the
 # column `version_since`: a field of an object in the row.
@@ -38,6 +42,17 @@ TABLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     "prearchive-scans": ("", ("id", "series_description", "file_count", "file_size", "xsi_type")),
+    "pipeline-list": ("", _PIPELINE),
+    "wrapper-list": ("", _PIPELINE),
+    "pipeline-jobs": (
+        "",
+        (
+            "job_id", "status", "state", "pipeline", "engine", "experiment", "project", "started", "user", "details",
+            "container_id", "percent",
+        ),
+    ),
+    "command-list": ("", ("id", "name", "version", "image", "type", "description", "wrappers")),
+    "container-list": ("", ("id", "job_id", "status", "wrapper_id", "project", "user", "image")),
     "status": ("routes.items", _ITEM),
     "ledger-list": ("", ("table", "rows", "columns")),
     "ledger-export": ("files", ("table", "path", "rows", "bytes")),
