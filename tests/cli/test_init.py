@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli_world import REPOSITORY, World
+from cli_world import PASSWORD, REPOSITORY, World
 from xnatsync.app.first_configuration import Wishes, text_of
 from xnatsync.config.load import load
 from xnatsync.core.pasting import Calling
@@ -98,28 +98,50 @@ def test_what_is_wrong_is_said_and_nothing_is_left_behind(wrong: tuple[str, str]
 
 
 def test_where_nobody_can_be_asked_it_names_what_is_missing(box: World) -> None:
-    """And on a terminal it asks, in this order."""
-    ran = box.run("config", "init", "--config", str(box.root / "x.toml"), "--url", "https://x.example.org")
+    """The address; and of a route the project."""
+    words = ("config", "init", "--config", str(box.root / "x.toml"))
 
-    assert ran.code == 2
-    assert "--user was not given" in ran.err
+    none, no_project = box.run(*words), box.run(*words, "--url", box.server.url, "--folder", str(box.drop))
+
+    assert (none.code, no_project.code) == (2, 2)
+    assert "--url was not given" in none.err
+    assert "--folder needs a project" in no_project.err
+    assert not (box.root / "x.toml").exists()
+
+
+def test_without_a_folder_it_is_a_server_alone(box: World) -> None:
+    """As users of xnatctl want it: commands work, and there is no route."""
+    place, words = begin(box)
+
+    ran = box.run(*words, "-o", "json")
+
+    assert (ran.code, ran.document["username"]) == (0, "admin")
+    config = load(place)
+    assert (config.routes, config.servers["box"].project) == ({}, "DEMO")
+    assert box.run("config", "check", "--config", str(place)).code == 0
+
+
+class Answers:
+    """A person at the terminal."""
+
+    def __init__(self, *lines: str) -> None:
+        self.lines = iter(lines)
+
+    def readline(self) -> str:
+        return next(self.lines)
+
+    def isatty(self) -> bool:
+        return True
+
+    def sits(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TERM", "dumb")
+        monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+        monkeypatch.setattr("sys.stdin", self)
 
 
 def test_on_a_terminal_it_asks(box: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four questions, and the file."""
-
-    class Answers:
-        lines = iter([f"{box.server.url}\n", "admin\n", "DEMO\n", f"{box.drop}\n"])
-
-        def readline(self) -> str:
-            return next(self.lines)
-
-        def isatty(self) -> bool:
-            return True
-
-    monkeypatch.setenv("TERM", "dumb")
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    monkeypatch.setattr("sys.stdin", Answers())
+    Answers(f"{box.server.url}\n", "admin\n", "DEMO\n", f"{box.drop}\n").sits(monkeypatch)
     place = box.root / "asked.toml"
 
     ran = box.run("config", "init", "--config", str(place), "--name", "box")
@@ -128,7 +150,26 @@ def test_on_a_terminal_it_asks(box: World, monkeypatch: pytest.MonkeyPatch) -> N
     assert load(place).servers["box"].user == "admin"
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
+@pytest.mark.parametrize("more", [[], ["--no-login"]])
+def test_the_password_that_it_asks_for_is_tried_and_not_kept(
+    more: list[str], box: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session is, but for `--no-login`: the next command asks nothing."""
+    monkeypatch.delenv("XNATSYNC_BOX_PASSWORD")
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    monkeypatch.setattr("getpass.getpass", lambda prompt: PASSWORD)
+    Answers(f"{box.server.url}\n", "admin\n", "\n", "\n").sits(monkeypatch)
+    place = box.root / "asked.toml"
+
+    ran = box.run("config", "init", "--config", str(place), "--name", "box", "-o", "json", *more)
+
+    assert (ran.code, ran.document["username"], ran.document["session_kept"]) == (0, "admin", not more)
+    assert PASSWORD not in place.read_text("utf-8")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False)
+    assert box.run("whoami", "--config", str(place)).code == (6 if more else 0)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20))
 def test_any_text_is_written_so_that_it_is_read_again(text: str) -> None:
     """Quotes, backslashes, line ends, control characters."""
     written = text_of(Wishes("box", "https://x.example.org", text, "DEMO", text), Calling(text))

@@ -1,4 +1,4 @@
-"""A first configuration: one server and one route, written whole, for its user alone, and never over another file."""
+"""A first configuration: one server, and a route if one is wished, written whole and never over another file."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from xnatsync.app.accounts import ASKED
+from xnatsync.app.ping import located
 from xnatsync.app.profile import choose, connected
+from xnatsync.app.sign_in import log_in
 from xnatsync.config.load import load
-from xnatsync.core.errors import ConfigError, XnatsyncError
+from xnatsync.core.errors import ConfigError, ReplyStrange, Usage, XnatsyncError
 from xnatsync.core.pasting import Calling
 from xnatsync.disk.failures import our_disk
 
@@ -24,13 +27,13 @@ _WHAT = {
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What a first configuration says."""
+    """What a first configuration says; "" is left out, and without a folder there is no route."""
 
     name: str
     url: str
-    user: str
-    project: str
-    folder: str
+    user: str = ""
+    project: str = ""
+    folder: str = ""
     kind: Kind = "drop"
     resource: str = "RESULTS"
 
@@ -42,13 +45,17 @@ class Begun:
     file: Path
     known_as: str | None
     problem: XnatsyncError | None
+    is_kept: bool = False  # the session of this login
 
 
-def begin(file: Path, wishes: Wishes, calling: Calling | None = None) -> Begun:
-    """Write a first configuration; ConfigError when there is a file already, or when it would not be valid.
+def begin(file: Path, wishes: Wishes, calling: Calling | None = None, *, login: bool | None = None) -> Begun:
+    """Write a first configuration, and try it; ConfigError when there is a file already, or it would not be valid.
 
-    The commands in its comments mean this file, as `calling` says.
+    The commands in its comments mean this file, as `calling` says.  `login` keeps the session; None: where a person was
+    asked for the password.
     """
+    if wishes.folder and not wishes.project:
+        raise Usage("--folder needs a project", advice="Give --project, or leave out --folder: then there is no route.")
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -71,34 +78,45 @@ def begin(file: Path, wishes: Wishes, calling: Calling | None = None) -> Begun:
         if isinstance(error, OSError):
             raise our_disk(error, f"writing {file}") from error
         raise
+    return _tried(file, wishes, login)
+
+
+def _tried(file: Path, wishes: Wishes, login: bool | None) -> Begun:
+    """Log in with what was written; what is wrong is said, and the file stays."""
     try:
-        with connected(choose(file, wishes.name)) as server:
+        chosen = choose(file, wishes.name, by_password=bool(login))
+        if login or (login is None and chosen.login.source == ASKED):
+            return Begun(file, log_in(chosen), None, is_kept=True)
+        with connected(chosen) as server:
             return Begun(file, server.whoami(), None)
+    except ReplyStrange as error:
+        return Begun(file, None, located(error, load(file).servers[wishes.name]))
     except XnatsyncError as error:
         return Begun(file, None, error)
 
 
 def text_of(wishes: Wishes, calling: Calling) -> str:
     """Return the configuration, with a comment for whoever reads it next."""
-    words, route = _WHAT[wishes.kind]
-    resources = f"resources = [{_quoted(wishes.resource)}]\n" if wishes.kind == "push" else ""
     check = _comment(calling.line(["config", "check"]))
     return f"""# Written by `xnatsync config init`; `{check}` checks it. Every key: docs/configuration.md.
 # The ledger, which holds the receipts, is at its usual place; [ledger] path = "..." names another, on a local disk.
 
 [servers.{wishes.name}]
-url = {_quoted(wishes.url)}
-user = {_quoted(wishes.user)}
+{_pairs(url=wishes.url, user=wishes.user, project="" if wishes.folder else wishes.project)}\
 # The password is never in this file: it comes from XNATSYNC_{_variable(wishes.name)}_PASSWORD, from a file of mode 0600
 # (password_file = "..."), or from the keyring.
+{_route(wishes) if wishes.folder else ""}"""
 
-# {words[:1].upper()}{words[1:]}.
-[routes.{route}]
-kind = "{wishes.kind}"
-folder = {_quoted(wishes.folder)}
-server = {_quoted(wishes.name)}
-project = {_quoted(wishes.project)}
-{resources}"""
+
+def _route(wishes: Wishes) -> str:
+    words, route = _WHAT[wishes.kind]
+    resources = f"resources = [{_quoted(wishes.resource)}]\n" if wishes.kind == "push" else ""
+    pairs = _pairs(kind=wishes.kind, folder=wishes.folder, server=wishes.name, project=wishes.project)
+    return f"\n# {words[:1].upper()}{words[1:]}.\n[routes.{route}]\n{pairs}{resources}"
+
+
+def _pairs(**values: str) -> str:
+    return "".join(f"{key} = {_quoted(value)}\n" for key, value in values.items() if value)
 
 
 def _comment(text: str) -> str:

@@ -83,9 +83,13 @@ def init(
     folder: Annotated[str | None, typer.Option(metavar="FOLDER", help="Where files are dropped, or kept.")] = None,
     kind: Annotated[str, typer.Option(metavar="KIND", help="drop, mirror or push.")] = "drop",
     name: Annotated[str, typer.Option(metavar="NAME", help="What the server is called here.")] = "default",
+    login: Annotated[
+        bool | None,
+        typer.Option("--login/--no-login", help="Keep the session, as `auth login` does; on a terminal it is kept."),
+    ] = None,
     output: OutputOption = None,
 ) -> int:
-    """Write a first configuration: one server, one route.
+    """Write a first configuration, and try it: one server, and with a folder one route.
 
     Asks on a terminal for what was not given.  A file that is there is never overwritten.
     """
@@ -98,7 +102,7 @@ def init(
         raise Usage(f"--kind {kind}: write drop, mirror or push")
     given = {"url": url, "user": user, "project": project, "folder": folder}
     wishes = Wishes(name=name, kind=kind, **{key: _answer(shell, key, text) for key, text in given.items()})  # type: ignore[arg-type]
-    begun = begin(shell.place_of_config, wishes, shell.calling)
+    begun = begin(shell.place_of_config, wishes, shell.calling, login=login)
     lines: list[Block] = [Line(f"{begun.file} was written", Tone.GOOD)]
     if begun.problem is None:
         lines.append(Line(f"{wishes.url} knows this account as {begun.known_as}", Tone.GOOD))
@@ -107,29 +111,32 @@ def init(
             Line(f"the server was not reached with it yet: {begun.problem}  [{begun.problem.code}]", Tone.WARN)
         )
         lines.append(Line(f"what to do: {begun.problem.remedy}", indent=2, hang=12))
+    if begun.is_kept:
+        lines.append(Line("the session is kept for every command; `xnatsync auth logout` ends it"))
     lines.append(Command("check everything: ", ("doctor",)))
-    lines.append(Command("see what a run would do: ", ("plan",)))
+    if wishes.folder:
+        lines.append(Command("see what a run would do: ", ("plan",)))
     problem = begun.problem.code if begun.problem is not None else None
-    shell.show(lines, {"file": str(begun.file), "username": begun.known_as, "problem": problem})
+    shell.show(
+        lines, {"file": str(begun.file), "username": begun.known_as, "problem": problem, "session_kept": begun.is_kept}
+    )
     return Exit.OK
 
 
 _QUESTIONS = {
     "url": "The address of the XNAT (https://...)",
     "user": "The account",
-    "project": "The project (its ID)",
-    "folder": "The folder where files are dropped, or kept",
+    "project": "The project (its ID; nothing: none)",
+    "folder": "The folder where files are dropped, or kept (nothing: no route)",
 }
 
 
 def _answer(shell: Shell, key: str, given: str | None) -> str:
-    """Return what was given, or ask; Usage where nobody can be asked, or nothing is answered."""
+    """Return what was given, or ask; "" for what may be left out; Usage where there is no address."""
     from xnatsync.core.errors import Usage
 
     if given is None and shell.screen.can_ask:
         given = shell.screen.ask_for(_QUESTIONS[key])
-    if not given:
-        raise Usage(
-            f"--{key} was not given", advice="Give --url, --user, --project and --folder, or run it on a terminal."
-        )
-    return given
+    if not given and key == "url":
+        raise Usage("--url was not given", advice="Give --url, or run it on a terminal.")
+    return given or ""
