@@ -246,6 +246,23 @@ class Xnat(Protocol):
         """
         ...
 
+    def import_tar(
+        self,
+        target: ImportTarget,
+        members: Iterable[tuple[str, ManifestFile, Iterator[bytes]]],
+        *,
+        size: int,
+        request_id: str,
+    ) -> ImportReply:
+        """Upload one streamed tar of exactly `size` bytes, as `import_zip` does."""
+        ...
+
+    def import_object(
+        self, target: ImportTarget, name: str, file: ManifestFile, content: Iterator[bytes], *, request_id: str
+    ) -> ImportReply:
+        """Upload one object under a file name, beside those that came before, as `import_zip` does."""
+        ...
+
     def build(self, uri: str, *, request_id: str) -> None:
         """Let the server build a prearchive session, so that it can be listed."""
         ...

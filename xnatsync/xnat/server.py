@@ -153,6 +153,27 @@ class XnatServer:
             self.client, target, members, size=size, request_id=request_id, timeout_s=self._timeouts.import_s
         )
 
+    def import_tar(
+        self,
+        target: ImportTarget,
+        members: Iterable[tuple[str, ManifestFile, Iterator[bytes]]],
+        *,
+        size: int,
+        request_id: str,
+    ) -> ImportReply:
+        """Upload one streamed tar, as `import_zip` does."""
+        return upload.import_tar(
+            self.client, target, members, size=size, request_id=request_id, timeout_s=self._timeouts.import_s
+        )
+
+    def import_object(
+        self, target: ImportTarget, name: str, file: ManifestFile, content: Iterator[bytes], *, request_id: str
+    ) -> ImportReply:
+        """Upload one object by itself, as `import_zip` does."""
+        return upload.import_object(
+            self.client, target, name, file, content, request_id=request_id, timeout_s=self._timeouts.import_s
+        )
+
     def build(self, uri: str, *, request_id: str) -> None:
         """Let the server build a prearchive session."""
         prearchive.build(self.client, uri, request_id=request_id, timeout_s=self._timeouts.work_s)

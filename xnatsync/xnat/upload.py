@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Final
 
 from xnatsync.core.errors import Bug, ForeignContent, OutcomeUnknown, ReplyStrange, SourceChanged
@@ -12,8 +13,9 @@ from xnatsync.core.remote import ImportReply, ImportTarget
 from xnatsync.xnat import replies, wire
 from xnatsync.xnat.client import Client
 from xnatsync.xnat.exchange import Body
+from xnatsync.xnat.tarstream import tar_pieces
 from xnatsync.xnat.wire import Call
-from xnatsync.xnat.zipstream import zip_pieces
+from xnatsync.xnat.zipstream import exactly, zip_pieces
 
 _OK: Final = frozenset({200})
 _STORED: Final = frozenset({200, 201})
@@ -32,14 +34,51 @@ def import_zip(
 
     LoginLost means that nothing was stored.  An answer of 200 that cannot be understood is OutcomeUnknown: it happened.
     """
-    pieces = _promised(zip_pieces(members), size)
-    reply = client.write(
-        wire.import_zip(target),
-        request_id=request_id,
-        body=Body(pieces, size, "application/zip"),
-        timeout_s=timeout_s,
-        done=_OK,
-    )
+    body = Body(_promised(zip_pieces(members), size), size, "application/zip")
+    return _imported(client, wire.import_archive(target), body, request_id=request_id, timeout_s=timeout_s)
+
+
+def import_tar(
+    client: Client,
+    target: ImportTarget,
+    members: Iterable[tuple[str, ManifestFile, Iterator[bytes]]],
+    *,
+    size: int,
+    request_id: str,
+    timeout_s: float,
+) -> ImportReply:
+    """Upload one tar by the same importer, which tells it by its type (import.md §1.4)."""
+    body = Body(_promised(tar_pieces(members), size), size, "application/x-tar")
+    return _imported(client, wire.import_archive(target), body, request_id=request_id, timeout_s=timeout_s)
+
+
+def import_object(
+    client: Client,
+    target: ImportTarget,
+    name: str,
+    file: ManifestFile,
+    content: Iterator[bytes],
+    *,
+    request_id: str,
+    timeout_s: float,
+) -> ImportReply:
+    """Upload one object by the importer gradual-DICOM, under a file name that XNAT keeps (import.md §4.6).
+
+    It travels in a form, because only that gives it a name in every version (§1.4).
+    """
+    mark = f"xnatsync-{uuid.uuid4().hex}"
+    head = (
+        f'--{mark}\r\nContent-Disposition: form-data; name="object"; filename="{name}"\r\n'
+        "Content-Type: application/dicom\r\n\r\n"
+    ).encode("ascii")
+    tail = f"\r\n--{mark}--\r\n".encode("ascii")
+    size = len(head) + file.size + len(tail)
+    body = Body(chain([head], exactly(file, content), [tail]), size, f"multipart/form-data; boundary={mark}")
+    return _imported(client, wire.import_object(target), body, request_id=request_id, timeout_s=timeout_s)
+
+
+def _imported(client: Client, call: Call, body: Body, *, request_id: str, timeout_s: float) -> ImportReply:
+    reply = client.write(call, request_id=request_id, body=body, timeout_s=timeout_s, done=_OK)
     try:
         return ImportReply(replies.destinations(reply))
     except ReplyStrange as error:

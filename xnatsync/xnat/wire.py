@@ -197,11 +197,21 @@ def stored_file(session_id: str, resource: str, name: str, *, overwrite: bool = 
 # --- import and prearchive ---------------------------------------------------------------------------------------
 
 
-def import_zip(target: ImportTarget) -> Call:
+def import_archive(target: ImportTarget) -> Call:
+    """An upload of a zip or a tar: the importer reads the members one by one (import.md §1.4, §1.8)."""
+    return _import(target, "DICOM-zip", ("inbody", "true"))
+
+
+def import_object(target: ImportTarget) -> Call:
+    """An upload of one object in a form, which names it; it lands beside those that came before (import.md §1.8)."""
+    return _import(target, "gradual-DICOM")
+
+
+def _import(target: ImportTarget, handler: str, *more: tuple[str, str]) -> Call:
     """The upload: into the prearchive, built and archived by nobody but us (import.md §1.2); never with `overwrite`."""
     query = (
-        ("import-handler", "DICOM-zip"),
-        ("inbody", "true"),
+        ("import-handler", handler),
+        *more,
         ("PROJECT_ID", target.project),
         ("SUBJECT_ID", target.subject),
         ("EXPT_LABEL", target.session),

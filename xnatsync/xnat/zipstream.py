@@ -68,7 +68,7 @@ def zip_pieces(members: Iterable[tuple[str, ManifestFile, Iterator[bytes]]]) -> 
 
     A content that is longer or shorter than its file promised raises SourceChanged before the zip is complete.
     """
-    return _gathered(_written(members))
+    return gathered(_written(members))
 
 
 def _written(members: Iterable[tuple[str, ManifestFile, Iterator[bytes]]]) -> Iterator[bytes]:
@@ -83,12 +83,13 @@ def _written(members: Iterable[tuple[str, ManifestFile, Iterator[bytes]]]) -> It
         placed.append(member)
         header = _local_header(member)
         yield header
-        yield from _exactly(file, content)
+        yield from exactly(file, content)
         offset += len(header) + file.size
     yield from _directory(placed, offset)
 
 
-def _exactly(file: ManifestFile, content: Iterator[bytes]) -> Iterator[bytes]:
+def exactly(file: ManifestFile, content: Iterator[bytes]) -> Iterator[bytes]:
+    """Pass a content on; SourceChanged when it is longer or shorter than its file promised."""
     left = file.size
     for piece in content:
         left -= len(piece)
@@ -99,7 +100,7 @@ def _exactly(file: ManifestFile, content: Iterator[bytes]) -> Iterator[bytes]:
         raise SourceChanged(f"{file.path} is {left} bytes shorter than it was")
 
 
-def _gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Join small pieces: the header and content of a small file go out together, in few and large writes.
 
     Copying into one buffer is three times as fast as keeping the pieces and joining them, which makes the allocator
