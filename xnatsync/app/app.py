@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,9 @@ from xnatsync.app.rivals import lives, own_claim
 from xnatsync.app.running import boot
 from xnatsync.app.settings import drop_route
 from xnatsync.config.model import Config, ServerConfig
+from xnatsync.config.secrets import Credentials
 from xnatsync.config.show import route_digest
+from xnatsync.config.uploads import UploadConfig
 from xnatsync.core.errors import RouteUnknown
 from xnatsync.core.moment import stamp
 from xnatsync.disk.local import LocalDisk
@@ -33,8 +35,17 @@ from xnatsync.routes.drop.world import World
 class App:
     """Builds what a command needs.  The `make_` methods are the ports: the only things a test replaces."""
 
-    def __init__(self, config: Config, stop: threading.Event | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        stop: threading.Event | None = None,
+        *,
+        logins: Mapping[str, Credentials] | None = None,
+        servers: Mapping[str, Server] | None = None,
+    ) -> None:
         self.config = config
+        self.logins = logins or {}  # of servers that were named otherwise than in the configuration
+        self.given = servers or {}  # connections of somebody else, who closes them
         self.stop = stop or threading.Event()
         self._servers: dict[str, Server] = {}
         self._lock = threading.Lock()
@@ -43,7 +54,7 @@ class App:
 
     def make_disk(self) -> Disk:
         """The local disk."""
-        routes = self.config.drop_routes.values()
+        routes = [route for route in self.config.drop_routes.values() if not isinstance(route, UploadConfig)]
         return LocalDisk(*(Path(folder) for route in routes for folder in (route.folder, route.done_folder)))
 
     def make_tree_disk(self) -> TreeDisk:
@@ -60,7 +71,7 @@ class App:
 
     def make_server(self, name: str, config: ServerConfig) -> Server:
         """A client for a server, with the credentials that belong to its URL."""
-        login = login_of(name, config)
+        login = self.logins.get(name) or login_of(name, config)
         return connect(name, config, login, stopping=self.stop.is_set, connections=config.connections)
 
     def make_ledger(self) -> Ledger:
@@ -76,6 +87,8 @@ class App:
     def server(self, name: str) -> Server:
         """Return the one client of a server, made at its first use."""
         with self._lock:
+            if name in self.given:
+                return self.given[name]
             if name not in self._servers:
                 if name not in self.config.servers:  # it was once: the ledger remembers it
                     raise RouteUnknown(
@@ -132,8 +145,9 @@ class App:
         run_id = ledger.start_run(cause, _pid(), boot(), __version__, now)
         for name, route in routes.items():
             with ledger.write():
-                if ledger.remember_route(name, "drop", route_digest(self.config.routes[name]), now):
-                    wake(ledger, name, now, selects=not route.wanted.is_everything)
+                changed = ledger.remember_route(name, "drop", route_digest(self.config.routes[name]), now)
+                if changed or route.given is not None:  # whoever gives the same command again asks for another try
+                    wake(ledger, name, now, selects=_selects(route))
         return World(
             ledger=ledger,
             disk=self.make_disk(),
@@ -147,6 +161,10 @@ class App:
             claim=own_claim(ledger, self.config.ledger.path),
             lives=lives,
         )
+
+
+def _selects(route: DropRoute) -> bool:
+    return not route.wanted.is_everything or (route.given is not None and route.given.unparsable == "leave")
 
 
 def _pid() -> int:

@@ -6,7 +6,9 @@ from datetime import date
 from pathlib import Path
 
 from xnatsync.config.model import DropConfig, MirrorConfig, PushConfig
+from xnatsync.config.uploads import UploadConfig
 from xnatsync.core.drop_selection import Wanted
+from xnatsync.core.given import Given
 from xnatsync.core.group import Routing, Rule
 from xnatsync.core.labels import Template
 from xnatsync.core.manifest import Level
@@ -50,6 +52,21 @@ def drop_route(name: str, config: DropConfig, settle_s: float | None = None) -> 
         quiet_s=config.quiet,
         ignore=tuple(config.ignore),
         wanted=Wanted(config.selection(), frozenset(config.projects)),
+        given=_given(config),
+    )
+
+
+def _given(config: DropConfig) -> Given | None:
+    if not isinstance(config, UploadConfig) or not config.source:
+        return None
+    return Given(
+        config.subject,
+        config.session,
+        config.source,
+        files=config.files,
+        transport=config.transport,
+        adds=config.adds,
+        unparsable=config.unparsable,
     )
 
 

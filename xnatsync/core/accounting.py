@@ -37,10 +37,11 @@ class Rules:
     dicomdir: Index = "hold"
     other: Other = "keep"
     accepted: Collection[Acceptance] = frozenset()
+    everything: bool = False  # whatever is in doubt is accepted
 
     def accepts(self, file: ManifestFile) -> bool:
         """Tell whether a person has seen this very file, and the reason, and said that it is well."""
-        return (file.path, file.sha256, file.reason) in self.accepted
+        return self.everything or (file.path, file.sha256, file.reason) in self.accepted
 
 
 def examined(files: Sequence[ManifestFile], rules: Rules) -> list[ManifestFile]:

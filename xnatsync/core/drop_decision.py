@@ -29,7 +29,7 @@ from xnatsync.core.errors import (
 from xnatsync.core.labels import suffixed
 from xnatsync.core.manifest import Level
 from xnatsync.core.moment import seconds_between
-from xnatsync.core.occupied import label_taken, occupied, stuck
+from xnatsync.core.occupied import label_taken, named_otherwise, occupied, stuck
 from xnatsync.core.phases import UnitPhase
 from xnatsync.core.receipt import examine
 from xnatsync.core.remote import PrearchiveSeen, PrearchiveState, SessionSeen
@@ -178,8 +178,8 @@ def _holder(wish: Wish, view: ServerView) -> SessionSeen | None:
         return None
     if holders[0].subject.casefold() != wish.subject.casefold():
         raise StudyElsewhere(
-            f"{wish.where} is already on the server as session {holders[0].label} of another subject than the header "
-            "says"
+            f"{wish.where} is already on the server as session {holders[0].label} of another subject than "
+            + ("was given" if wish.exact else "the header says")
         )
     return holders[0]
 
@@ -233,6 +233,8 @@ def _from_nothing(case: _Case) -> Step:
     """Send, once it is certain under which label, and that nothing which is there could be mixed with it."""
     wish, view = case.wish, case.view
     if case.holder is not None and case.holder.label != wish.session:
+        if wish.exact:
+            raise named_otherwise(wish, case.holder.label)
         return Relabel(case.holder.label, f"the server already holds this study as session {case.holder.label}")
     if rival := _rival(case, rows=True):
         if wish.collision == "hold":

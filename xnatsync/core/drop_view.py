@@ -23,6 +23,7 @@ class Wish:
     destination: Literal["archive", "prearchive"]
     collision: Literal["hold", "suffix"]
     where: str  # names the dropped side for people
+    exact: bool = False  # a person named the session: the study goes to no other, whatever is there
 
 
 @dataclass(frozen=True, slots=True)

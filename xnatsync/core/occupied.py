@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from xnatsync.core.drop_view import Wish
-from xnatsync.core.errors import PrearchiveOccupied, PrearchiveStuck, SessionCollision
+from xnatsync.core.errors import PrearchiveOccupied, PrearchiveStuck, SessionCollision, StudyElsewhere
 from xnatsync.core.remote import PrearchiveSeen, PrearchiveState, SessionSeen
 
 _OTHER_UID = "modification of session UID"  # as XNAT says it (import.md §2.6)
@@ -72,3 +72,11 @@ def label_taken(wish: Wish, sessions: Iterable[SessionSeen], what: str) -> Sessi
     taken = [session for session in sessions if session.label == wish.session]
     by_hand = bool(taken) and not any(one.study_uid for one in taken)
     return SessionCollision(f"{wish.where} {what}", advice=_BY_HAND if by_hand else None)
+
+
+def named_otherwise(wish: Wish, label: str) -> StudyElsewhere:
+    """Say that a study has another session than the one that a person named: it is sent to neither."""
+    return StudyElsewhere(
+        f"the server already holds {wish.where} as session {label}, and it was to become another; nothing was sent",
+        advice=f"Name session {label} to add what it lacks, or rename it on the server.",
+    )

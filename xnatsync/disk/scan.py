@@ -99,23 +99,23 @@ def look(path: Path) -> ItemLook | None:
 
 def look_at(folder: Path, names: Iterable[str]) -> ItemLook:
     """Look at some files of a folder, sorted by name; one that is absent, or is a folder now, is not in it."""
-    looks = [seen for name in sorted(names) if (seen := _one(folder / name)) is not None]
+    looks = [seen for name in sorted(names) if (seen := _one(folder / name, name)) is not None]
     return ItemLook(
         tuple(file for seen in looks for file in seen.files), tuple(part for seen in looks for part in seen.problems)
     )
 
 
-def _one(path: Path) -> ItemLook | None:
-    root = real(path)
+def _one(path: Path, called: str | None = None) -> ItemLook | None:
+    root, name = real(path), called or path.name
     try:
         seen = root.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        return ItemLook((), (ProblemSeen(path.name, f"it cannot be looked at: {why(error)}", unreadable=True),))
+        return ItemLook((), (ProblemSeen(name, f"it cannot be looked at: {why(error)}", unreadable=True),))
     if what := special(seen):
-        return ItemLook((), (_never_followed(path.name, what),))
-    return None if stat.S_ISDIR(seen.st_mode) else ItemLook((FileSeen(path.name, seen.st_size, changed_ns(seen)),))
+        return ItemLook((), (_never_followed(name, what),))
+    return None if stat.S_ISDIR(seen.st_mode) else ItemLook((FileSeen(name, seen.st_size, changed_ns(seen)),))
 
 
 def _sort_in(

@@ -15,8 +15,8 @@ from xnatsync.core.wording import counted
 from xnatsync.dicom.identity import pixel_digest
 from xnatsync.ledger.rows import FileRow, ItemRow
 from xnatsync.ports.drop import DropEntry
-from xnatsync.routes.drop.effects import as_manifest
 from xnatsync.routes.drop.fetch_back import told
+from xnatsync.routes.drop.members import as_manifest
 from xnatsync.routes.drop.settings import OWN_FOLDER, DropRoute
 from xnatsync.verify.examiner import Looking
 

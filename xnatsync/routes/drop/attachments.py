@@ -15,8 +15,9 @@ from xnatsync.engine.attempts import OnUnit
 from xnatsync.engine.holds import LOOK_AGAIN_S
 from xnatsync.engine.result import Due, Result
 from xnatsync.ledger.rows import AttemptRow, FileRow, UnitRow
-from xnatsync.routes.drop.effects import as_manifest, carry_out
+from xnatsync.routes.drop.effects import carry_out
 from xnatsync.routes.drop.holds import held_back
+from xnatsync.routes.drop.members import as_manifest
 from xnatsync.routes.drop.proof import Unattached
 from xnatsync.routes.drop.settings import DropRoute, attached_key
 from xnatsync.routes.drop.world import World, last_attempt

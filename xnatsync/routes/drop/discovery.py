@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xnatsync.core.claim import number_of
+from xnatsync.core.given import Given
 from xnatsync.core.phases import ItemPhase
 from xnatsync.core.wording import counted
 from xnatsync.ledger.rows import ItemRow
 from xnatsync.ports.drop import DropEntry
 from xnatsync.routes.drop.custody import unclaimed
 from xnatsync.routes.drop.done_folders import former_done
-from xnatsync.routes.drop.loose import sort_loose
+from xnatsync.routes.drop.loose import find_listed, sort_loose
 from xnatsync.routes.drop.settings import OWN_FOLDER, DropRoute
 from xnatsync.routes.drop.source import print_of
 from xnatsync.routes.drop.world import World
@@ -23,6 +24,9 @@ def discover(world: World, route: DropRoute) -> list[ItemRow]:
 
     FolderMissing when the folder is not there: then nothing is concluded about the items that were in it.
     """
+    if route.given is not None:
+        find_given(world, route, route.given)
+        return world.ledger.items(route=route.name)
     entries = world.disk.entries(route.folder)
     if any(entry.name == OWN_FOLDER for entry in entries):
         _adopt(world, route)
@@ -32,6 +36,14 @@ def discover(world: World, route: DropRoute) -> list[ItemRow]:
             continue
         _first_seen(world, route, entry.name)
     return world.ledger.items(route=route.name)
+
+
+def find_given(world: World, route: DropRoute, given: Given) -> None:
+    """Find what a command named, and nothing else; a source that is done and looks as it did is no new item."""
+    if given.files:
+        find_listed(world, route, given)
+    elif world.ledger.find_item(route.name, "drop", given.source) is None:
+        _first_seen(world, route, given.source)
 
 
 def _candidates(world: World, route: DropRoute, entries: Sequence[DropEntry]) -> list[DropEntry]:

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from xnatsync.core.drop_view import ServerView
 from xnatsync.core.errors import (
     Disposition,
-    Misrouted,
-    OutcomeUnknown,
     PrearchiveStuck,
     RequestRefused,
     XnatsyncError,
 )
 from xnatsync.core.hold import still_waits_s
-from xnatsync.core.manifest import Kind, ManifestFile
+from xnatsync.core.manifest import Kind
 from xnatsync.core.moment import seconds_between
 from xnatsync.core.phases import UnitPhase
-from xnatsync.core.remote import ImportReply, ImportTarget
+from xnatsync.core.remote import ImportTarget
 from xnatsync.core.wording import counted
 from xnatsync.engine.attempts import Attempt, OnUnit
 from xnatsync.engine.holds import LOOK_AGAIN_S
 from xnatsync.engine.observers import tell
 from xnatsync.engine.result import Due, Rest, Result
 from xnatsync.ledger.rows import AttemptRow, FileRow, UnitRow
+from xnatsync.routes.drop.gradual import send_one_by_one
+from xnatsync.routes.drop.members import members_of, note_destination
 from xnatsync.routes.drop.settings import DropRoute
 from xnatsync.routes.drop.world import World
+from xnatsync.xnat.tarstream import tar_size
 from xnatsync.xnat.zipstream import zip_size
-
-_PREARCHIVE = re.compile(r"/prearchive/projects/([^/]+)/[^/]+/[^/]+")
 
 
 def send(
@@ -48,6 +46,8 @@ def send(
 
     def act(attempt: AttemptRow) -> list[XnatsyncError]:
         world.progress.unit(world.ledger.unit(unit.id), f"sending {counted(len(wanted), 'object')}")
+        if route.given is not None and route.given.transport == "gradual":
+            return send_one_by_one(world, route, unit, attempt, wanted)
         return _send_all(world, route, unit, attempt, _by_series(wanted))
 
     return carry_out(world, route, unit, effect, act, unless=lambda: lease_taken(world, unit))
@@ -127,65 +127,18 @@ def _send_series(
     if failures:
         return
     try:
-        reply = world.server(unit.server).import_zip(
+        tar = route.given is not None and route.given.transport == "tar"
+        sizes = [(file.member, file.size) for file in files]
+        reply = (world.server(unit.server).import_tar if tar else world.server(unit.server).import_zip)(
             ImportTarget(unit.project, unit.subject, unit.session),
-            _members(world, route, unit, files),
-            size=zip_size([(file.member, file.size) for file in files]),
+            members_of(world, route, unit, files),
+            size=tar_size(sizes) if tar else zip_size(sizes),
             request_id=f"{attempt.request_id}.{number}",
         )
-        _destination(world, unit, reply)
-        world.ledger.acknowledge(unit, [file.key for file in files])
+        note_destination(world, unit, reply)
+        world.acknowledge(unit, [file.key for file in files])
     except XnatsyncError as error:
         failures.append(error)
-
-
-def _members(
-    world: World, route: DropRoute, unit: UnitRow, files: Sequence[FileRow]
-) -> Iterator[tuple[str, ManifestFile, Iterator[bytes]]]:
-    item = world.ledger.item(unit.item_id)
-    members = {file.path: file.member for file in files}
-    path = route.source(item)
-    for file, chunks in world.disk.stream(path, [as_manifest(file) for file in files]):
-        yield members[file.path], file, _counted(world, unit.id, chunks)
-
-
-def _counted(world: World, unit_id: int, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    for chunk in chunks:
-        if world.stopping():
-            raise OutcomeUnknown("the upload was interrupted by a request to stop")
-        yield chunk
-        world.progress.sent(unit_id, len(chunk))
-
-
-def as_manifest(file: FileRow) -> ManifestFile:
-    """A ledger row as the disk wants it."""
-    return ManifestFile(
-        file.path,
-        file.size,
-        file.mtime_ns,
-        file.sha256,
-        file.crc32,
-        file.md5,
-        Kind(file.kind),
-        pixels=file.pixels,
-        packed=file.packed,
-    )
-
-
-def _destination(world: World, unit: UnitRow, reply: ImportReply) -> None:
-    """Read where the upload came out, which alone tells whether it was understood (import.md §1.5, §1.6)."""
-    if not reply.uris:
-        raise RequestRefused(
-            "the server accepted an upload and kept nothing of it",
-            advice="A series import filter or an anonymisation script of the server rejects it: correct that.",
-        )
-    for uri in reply.uris:
-        found = _PREARCHIVE.fullmatch(uri)
-        if found is None or found.group(1) != unit.project:
-            raise Misrouted(f"the upload for project {unit.project} came out as {uri}")
-    if len(reply.uris) > 1:
-        raise Misrouted(f"one study came out in several places: {', '.join(reply.uris)}")
-    world.ledger.set_unit(unit.id, prearchive=reply.uris[0])
 
 
 def build(world: World, route: DropRoute, unit: UnitRow, uri: str) -> Result:

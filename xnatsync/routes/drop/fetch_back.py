@@ -16,7 +16,7 @@ from xnatsync.core.streams import closed_after
 from xnatsync.core.tree import Node, Problem, Tree
 from xnatsync.dicom.identity import PixelFacts, pixel_digest
 from xnatsync.ledger.rows import FileRow, UnitRow
-from xnatsync.routes.drop.effects import as_manifest
+from xnatsync.routes.drop.members import as_manifest
 from xnatsync.routes.drop.settings import DropRoute, is_attached, object_key
 from xnatsync.routes.drop.world import World
 

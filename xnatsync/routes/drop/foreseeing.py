@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xnatsync.core.drop_view import ServerView
-from xnatsync.core.errors import ObjectsConflict, SessionTypeDiffers, Unverifiable, XnatsyncError
+from xnatsync.core.errors import ObjectsConflict, SessionCollision, SessionTypeDiffers, Unverifiable, XnatsyncError
 from xnatsync.core.manifest import Kind
 from xnatsync.core.remote import SessionSeen
 from xnatsync.core.session_type import is_refused, session_type
@@ -16,6 +16,19 @@ from xnatsync.routes.drop.settings import DropRoute
 from xnatsync.routes.drop.world import World
 
 SETTING = "preventCrossModalityMerge"
+
+
+def refuse_what_is_there(route: DropRoute, unit: UnitRow, view: ServerView) -> None:
+    """Raise where a session is there that would be added to, and the command asked for it to be left as it is."""
+    if route.given is None or route.given.adds:
+        return
+    there = next((one for one in view.sessions if unit.study_uid == one.study_uid or one.label == unit.session), None)
+    if there is not None:
+        raise SessionCollision(
+            f"the session {there.label} is already in project {unit.project}, and it was asked to add nothing to one "
+            "that is there; nothing was sent",
+            advice="Give `--overwrite append` to have what it lacks added, or another label.",
+        )
 
 
 def refuse_what_is_refused(

@@ -13,6 +13,7 @@ from xnatsync.core.group import Study
 from xnatsync.core.hold import Hold
 from xnatsync.core.manifest import Doubt, Kind, ManifestFile
 from xnatsync.core.moment import clock_words, parse, seconds_between
+from xnatsync.core.otherwise import otherwise
 from xnatsync.core.phases import PROVEN, ItemPhase
 from xnatsync.core.settle import settles_at
 from xnatsync.core.wording import counted, left_out_words
@@ -25,7 +26,7 @@ from xnatsync.routes.drop.loose import hand_over
 from xnatsync.routes.drop.release import unsure_s
 from xnatsync.routes.drop.settings import DropRoute, attached_names, member_names
 from xnatsync.routes.drop.source import look_at_source, print_of, read_source
-from xnatsync.routes.drop.unaccounted import are_accepted, refusal, rules_of
+from xnatsync.routes.drop.unaccounted import are_accepted, refusal, refuse_all, rules_of
 from xnatsync.routes.drop.world import World
 
 NO_DIGEST = bytes(32)
@@ -139,6 +140,7 @@ def _write_manifest(
     never_read = accounted([_never_read(problem) for problem in problems], (), rules)
     chosen = replace(chosen, files=(*accounted(chosen.files, chosen.attached.keys(), rules), *never_read))
     studies = chosen.studies
+    refuse_all(route, chosen.files, studies)
     rows = _rows(world, route, item, chosen)
     now = world.now()
     with world.ledger.write():
@@ -151,8 +153,18 @@ def _write_manifest(
                     world.ledger.hold_unit(unit.id, Hold.for_person(error))
                     world.progress.failed(error.code, f"unit {unit.id}")
             found = f"{counted(len(rows), 'file')}, {counted(len(units), 'study')}"
+            _tell_otherwise(world, route, item, files)
             world.note(item, "item.settled", f"item {item.id} settled: {found}{left_out_words(_left_out(rows), ', ')}")
     world.progress.item(world.ledger.item(item.id), "settled")
+
+
+def _tell_otherwise(world: World, route: DropRoute, item: ItemRow, files: Sequence[ManifestFile]) -> None:
+    """Note where headers say something else than the command did: its labels are used all the same."""
+    if route.given is None or route.routing.project is None:
+        return
+    for one in otherwise(files, route.given, route.routing.project):
+        data = {"field": one.field, "objects": one.objects, "words": one.text}
+        world.note(item, "labels.otherwise", f"item {item.id}: {one.text}", level="warning", data=data)
 
 
 def _leave(world: World, route: DropRoute, item: ItemRow, rows: Sequence[NewFile], now: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 
+from xnatsync.core.given import Given
 from xnatsync.core.phases import ItemPhase
 from xnatsync.core.settle import fingerprint
 from xnatsync.core.wording import counted
@@ -46,6 +47,30 @@ def sort_loose(world: World, route: DropRoute, entries: Iterable[DropEntry], *, 
     lost = [name for name in known if name in files and name not in mine]
     _assign(world, route, found, items, known, forgotten={*ended, *lost}, begin=begin)
     return mine | {row.name for row in found}
+
+
+def find_listed(world: World, route: DropRoute, given: Given) -> None:
+    """Make one item of files that a command listed, wherever they lie; as it was, where they are done and unchanged."""
+    if world.ledger.find_item(route.name, "drop", given.source) is not None:
+        return
+    look = world.disk.look_at(route.folder, given.files)
+    former = world.ledger.latest_item(route.name, "drop", given.source)
+    seen = fingerprint(
+        ((file.path, file.size, file.mtime_ns) for file in look.files),
+        ((problem.path, problem.reason) for problem in look.problems),
+    )
+    if not look.files or (former is not None and former.fingerprint == seen and route.lets_stay(former)):
+        return
+    with world.ledger.write():
+        size_bytes = sum(file.size for file in look.files)
+        item = world.ledger.new_item(
+            route.name, "drop", given.source, seen, len(look.files), size_bytes, world.now(), flat=1
+        )
+        world.ledger.note_loose(
+            route.name, [LooseRow(file.path, file.size, file.mtime_ns, "", item.id) for file in look.files]
+        )
+        world.note(item, "item.seen", f"{counted(len(look.files), 'file')} were named")
+    world.progress.item(item, "seen")
 
 
 def freshen(world: World, route: DropRoute) -> None:

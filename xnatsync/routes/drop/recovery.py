@@ -15,7 +15,8 @@ def recover(world: World) -> None:
     """
     world.ledger.disbelieve_the_future(world.now())
     for one in world.routes.values():
-        remember_done(world, one)
+        if one.given is None:
+            remember_done(world, one)
     ended = [run.id for run in world.ledger.open_runs() if run.id != world.run_id]
     if ended:
         world.ledger.interrupt_runs(ended, world.now())

@@ -13,9 +13,11 @@ from typing import Literal
 from xnatsync.core.accounting import Index, Odd, Other
 from xnatsync.core.compare import NO_PIXELS
 from xnatsync.core.drop_selection import EVERY_DROP, Wanted
+from xnatsync.core.given import Given
 from xnatsync.core.group import Collision, Routing
 from xnatsync.core.labels import member_name, stored_name, unpacked_name
 from xnatsync.core.manifest import Kind, Level, ManifestFile
+from xnatsync.core.otherwise import OTHERWISE
 from xnatsync.core.phases import ItemPhase
 from xnatsync.core.remote import FileListing, RemoteFile
 from xnatsync.core.tree import Node, Tree
@@ -49,6 +51,12 @@ class DropRoute:
     quiet_s: float = 60.0
     ignore: tuple[str, ...] = ()
     wanted: Wanted = EVERY_DROP
+    given: Given | None = None  # a command named source and destination: it is a route for that alone
+
+    @property
+    def keywords(self) -> frozenset[str]:
+        """List the header fields that are read: those that decide, and those that may say otherwise."""
+        return self.routing.keywords | (OTHERWISE if self.given is not None else frozenset())
 
     @property
     def custody(self) -> Path:

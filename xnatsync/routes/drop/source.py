@@ -29,7 +29,8 @@ def look_at_source(world: World, route: DropRoute, item: ItemRow) -> ItemLook | 
     SourceGone: an item in custody is not there, and neither is our own folder.
     """
     if item.flat:
-        freshen(world, route)
+        if route.given is None:
+            freshen(world, route)
         return look_at_loose(world, route, item)
     path = route.source(item)
     look = world.disk.look(path)
@@ -55,7 +56,7 @@ def read_source(
     more = {} if only is None else {"only": only}
     return world.disk.read_manifest(
         route.source(item),
-        tags=route.routing.keywords,
+        tags=route.keywords,
         pixels=route.wants_pixels,
         on_progress=on_progress,
         stop=world.stopping,

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from xnatsync.core.accounting import Rules
 from xnatsync.core.errors import DeliveryError, FilesUnaccounted, ObjectsBroken, ObjectsOdd
-from xnatsync.core.manifest import Doubt
+from xnatsync.core.group import Study
+from xnatsync.core.manifest import Doubt, Kind, ManifestFile
 from xnatsync.core.wording import counted
 from xnatsync.ledger.rows import FileRow, ItemRow
 from xnatsync.routes.drop.settings import DropRoute
@@ -22,7 +23,21 @@ _WHAT: dict[type[DeliveryError], tuple[str, str]] = {
 
 def rules_of(world: World, route: DropRoute, item: ItemRow) -> Rules:
     """Give what the route says of files in doubt, and what a person has accepted of this item."""
-    return Rules(route.odd, route.dicomdir, route.other, world.ledger.accepted(item.id))
+    lenient = route.given is not None and route.given.unparsable == "leave"
+    return Rules(route.odd, route.dicomdir, route.other, world.ledger.accepted(item.id), everything=lenient)
+
+
+def refuse_all(route: DropRoute, files: Sequence[ManifestFile], studies: Sequence[Study]) -> None:
+    """Let no study go where the command asked for objects only, and something else lies among them."""
+    others = [file for file in files if file.kind in {Kind.OTHER, Kind.BROKEN}]
+    if route.given is None or route.given.unparsable != "refuse" or not others:
+        return
+    words = f"{counted(len(others), 'file')} cannot be read as a DICOM object, the first is {others[0].path}"
+    for study in studies:
+        study.error = study.error or ObjectsBroken(
+            f"{words}: {others[0].reason}; nothing was sent",
+            advice="Take them away, or give `--ignore-unparsable` to have everything else sent.",
+        )
 
 
 def are_accepted(world: World, item: ItemRow, files: Sequence[FileRow]) -> bool:

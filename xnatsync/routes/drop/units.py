@@ -13,7 +13,12 @@ from xnatsync.engine.result import Due, Rest, Result
 from xnatsync.ledger.rows import FileRow, UnitRow
 from xnatsync.routes.drop.attachments import attach
 from xnatsync.routes.drop.effects import build, commit, lease_taken, send
-from xnatsync.routes.drop.foreseeing import refuse_taken_names, refuse_to_send_twice, refuse_what_is_refused
+from xnatsync.routes.drop.foreseeing import (
+    refuse_taken_names,
+    refuse_to_send_twice,
+    refuse_what_is_refused,
+    refuse_what_is_there,
+)
 from xnatsync.routes.drop.holds import fail_unit, held_back, is_tried_again, still_held
 from xnatsync.routes.drop.observation import observe
 from xnatsync.routes.drop.proof import Unattached, prove
@@ -63,6 +68,7 @@ def wish_of(world: World, route: DropRoute, unit: UnitRow) -> Wish:
         study_uid=unit.study_uid,
         destination=route.destination,
         collision=route.collision,
+        exact=route.given is not None,
         where=f"study {unit.study_uid} (in {item.path})",
     )
 
@@ -89,6 +95,7 @@ def _deliver(world: World, route: DropRoute, unit: UnitRow, files: list[FileRow]
             theirs = any(seen.study_uid == unit.study_uid and seen.label == session for seen in view.sessions)
             return _relabel(world, route, unit, session, why, new=not theirs)
         case Send(keys):
+            refuse_what_is_there(route, unit, view)
             refuse_what_is_refused(world, route, unit, files, view)
             refuse_to_send_twice(world, unit, files, frozenset(keys), view)
             refuse_taken_names(files, frozenset(keys), view)

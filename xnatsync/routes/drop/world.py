@@ -38,7 +38,13 @@ class World(Context):
     claimed: set[str] = field(default_factory=set)  # routes where we have said so in this run
     marked: set[str] = field(default_factory=set)  # routes whose done folder is known to have our mark
     sorted_at: dict[str, float] = field(default_factory=dict)  # when the top of a drop folder was last sorted
+    stored: set[tuple[int, str]] = field(default_factory=set)  # objects that a server acknowledged in this run, by unit
     heads: dict[tuple[str, str, int, int], str] = field(default_factory=dict)  # studies of files that are nobody's yet
+
+    def acknowledge(self, unit: UnitRow, keys: Sequence[str]) -> None:
+        """Note that the server acknowledged objects of a unit."""
+        self.ledger.acknowledge(unit, keys)
+        self.stored.update((unit.id, key) for key in keys)
 
     def note(
         self,
