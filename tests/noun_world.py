@@ -58,6 +58,7 @@ class NounWorld:
             "NO_COLOR": "1",
             "XDG_CONFIG_HOME": str(self.root / "config"),
             "XDG_STATE_HOME": str(self.root / "state"),
+            "XDG_DATA_HOME": str(self.root / "data"),
             "XNAT_URL": self.server.url,
             "XNAT_USER": USER,
             "XNAT_PASS": PASSWORD,

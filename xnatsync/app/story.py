@@ -10,6 +10,7 @@ from xnatsync.app.account import Account, account_of, held_words
 from xnatsync.app.lookup import look_up
 from xnatsync.app.status import reading
 from xnatsync.app.tree_story import TreeTale, tell_trees
+from xnatsync.app.uploads_known import again_words, is_upload
 from xnatsync.app.waits import left_alone, phase_words, waits_now
 from xnatsync.core.errors import ACCEPTABLE, NothingFound
 from xnatsync.core.manifest import Kind
@@ -32,7 +33,14 @@ _EFFECTS = {
     "commit": "asked the server to archive it",
     "attach": "attached {detail}",
 }
-_TOLD_OF_ITEMS = {"item.changed", "item.dismissed", "item.accepted", "custody.strangers", "item.left"}
+_TOLD_OF_ITEMS = {
+    "labels.otherwise",
+    "item.changed",
+    "item.dismissed",
+    "item.accepted",
+    "custody.strangers",
+    "item.left",
+}
 _TOLD_BY_ROWS = {"unit.verified"}  # the receipt tells it better than the diary
 
 
@@ -116,9 +124,12 @@ def _asked_file(files: Iterable[FileRow], units: Iterable[UnitRow], what: str) -
 
 
 def _seen(item: ItemRow) -> Sentence:
-    if item.flat:
+    if item.flat and not is_upload(item):
         text = f"{counted(item.files, 'file')} at the top of the drop folder of route {item.route} belong to one study"
         return Sentence(item.seen_at, f"{text}, and are one item: {size(item.bytes)}.", "seen")
+    if is_upload(item):
+        text = f"{item.path} was given to be sent: {counted(item.files, 'file')} on disk, {size(item.bytes)}."
+        return Sentence(item.seen_at, text, "seen")
     where = "the drop folder" if item.place == "drop" else "custody, where no item knew of it"
     return Sentence(
         item.seen_at,
@@ -172,6 +183,8 @@ def _end(item: ItemRow) -> Iterator[Sentence]:
         words = (
             f"It was filed under the done folder as {item.filed_as}."
             if item.filed_as
+            else "It is done; its source stays where it is."
+            if is_upload(item)
             else "It is done; its source stays where it was dropped, or was removed, as `after` of the route says."
         )
         yield Sentence(item.moved_at, words, "filed")
@@ -266,7 +279,8 @@ def _next_steps(
         order, way = ("accept", "To let them be:") if item.code in ACCEPTABLE else ("retry", "Then:")
         yield Step(item.advice or "", way, (order, str(item.id)))
     for unit in held:
-        yield Step(unit.advice or "", "Then:", ("retry", f"u{unit.id}"))
+        again = again_words(item, units)
+        yield Step(unit.advice or "", "Then:", again or ("retry", f"u{unit.id}"))
     give_up = ("dismiss", str(item.id))
     if held or item.hold == "person":
         yield Step("", "Or give it up, leaving its files where they are:", give_up)
@@ -303,4 +317,5 @@ def _waiting(
         yield Step(text, "Or have it tried at once:", ("retry", name))
     for words in waits:
         yield Step(f"It waits: {words}.")
-    yield Step(f"Nothing{' else' if retried or waits else ''}: `xnatsync sync` goes on with it.")
+    if not is_upload(item):
+        yield Step(f"Nothing{' else' if retried or waits else ''}: `xnatsync sync` goes on with it.")

@@ -107,16 +107,21 @@ def sync(
         report.errors += [pause.error for pause in dispatcher.pauses.values()]
         report.interrupted = world.stopping()
         report.items = [report_item(world, item_id) for item_id in touched_items(world, touched)]
-        outcome = "interrupted" if report.interrupted else "ok" if report.exit_code == Exit.OK else "partial"
-        gravest = gravest_of(report.all_errors)
-        world.ledger.outlive_pauses(world.run_id, _used(app, names))
-        world.ledger.end_run(
-            world.run_id, outcome, counts(report), world.now(),
-            exit_code=report.exit_code,
-            code=gravest.code if gravest is not None else None,
-            detail=str(gravest) if gravest is not None else None,
-        )  # fmt: skip
+        end(app, world, report, names)
     return report
+
+
+def end(app: App, world: World, report: SyncReport, names: Sequence[str]) -> None:
+    """Write down how a run of these routes ended."""
+    outcome = "interrupted" if report.interrupted else "ok" if report.exit_code == Exit.OK else "partial"
+    gravest = gravest_of(report.all_errors)
+    world.ledger.outlive_pauses(world.run_id, _used(app, names))
+    world.ledger.end_run(
+        world.run_id, outcome, counts(report), world.now(),
+        exit_code=report.exit_code,
+        code=gravest.code if gravest is not None else None,
+        detail=str(gravest) if gravest is not None else None,
+    )  # fmt: skip
 
 
 def _used(app: App, names: Sequence[str]) -> list[str]:

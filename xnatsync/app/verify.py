@@ -14,6 +14,7 @@ from xnatsync import __version__
 from xnatsync.app.app import App
 from xnatsync.app.kinds import KINDS
 from xnatsync.app.running import boot
+from xnatsync.app.uploads_known import knowing_uploads
 from xnatsync.core.errors import Disposition, Exit, Stopped, XnatsyncError
 from xnatsync.core.manifest import Level
 from xnatsync.core.moment import later
@@ -60,6 +61,7 @@ def verify(app: App, names: Sequence[str], asked: Asked, *, progress: Progress) 
     Nothing is changed but the ledger's own notes of what was seen, so it works beside a run; with `repair`, what is
     wrong is made due, and nobody else may work with the ledger: LedgerHeld.
     """
+    app = knowing_uploads(app)
     app.config.refuse_unknown(names)
     chosen = tuple(dict.fromkeys(names or app.config.routes))
     path = app.config.ledger.path

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from xnatsync.app.uploads_known import goes_on, is_upload
 from xnatsync.core.moment import clock_words, seconds_between, stamp
 from xnatsync.core.pasting import command_line
-from xnatsync.core.phases import ItemPhase, UnitPhase
+from xnatsync.core.phases import ENDED, ItemPhase, UnitPhase
 from xnatsync.core.settle import settles_at
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ def waits_now(
     """
     route = config.drop_routes.get(item.route)
     if route is None:
+        units = list(units)
         held = item.hold is not None or any(unit.hold is not None for unit in units)
+        if is_upload(item):
+            return () if held or item.phase in ENDED else (f"for its upload: {goes_on(item, units)}",)
         give_up = command_line("dismiss", str(item.id))
         also = "" if held else f"; `{give_up}` gives it up, and leaves its files where they are"
         return (f"for its route {item.route}, which is not configured any more: no sync goes on with it{also}",)

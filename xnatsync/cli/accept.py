@@ -32,7 +32,7 @@ def accept(
     from xnatsync.core.errors import Declined
     from xnatsync.views.accept import accept_blocks, accept_fields
 
-    config = shell.config()
+    config = shell.known()
     found = proposed(config, names)
     if dry_run:
         shell.show(accept_blocks(found, done=False), accept_fields(found, done=False))

@@ -15,8 +15,6 @@ _ALIKE = 0.75  # of 1: below, a suggestion would mislead
 _ABSENT = {  # commands of xnatctl that this version does not have, and what does the same
     "admin": "the server's web interface has what it did",
     "dicom": "let a receiver write into the folder of a drop route",
-    "upload": "put the files into the folder of a drop route, and run `xnatsync sync`",
-    "upload-dicom": "put the files into the folder of a drop route, and run `xnatsync sync`",
     "transfer": "a mirror copies a project to a folder, a push sends files back",
 }
 
@@ -63,6 +61,10 @@ EXAMPLES = {
     "session upload-dicom": (
         "session upload-dicom ~/study --host xnat.example.org --port 8104 --called-aet XNAT",
         "session upload-dicom ~/study --host xnat.example.org --called-aet XNAT --dry-run",
+    ),
+    "session upload": (
+        "session upload ~/exam -P NEURO -S SUB01 -E SUB01_MR1",
+        "session upload exam.zip -P NEURO -S SUB01 -E SUB01_MR1 --prearchive --dry-run",
     ),
     "scan list": ("scan list -E XNAT_E00001",),
     "scan download": (

@@ -32,7 +32,7 @@ def status(
     from xnatsync.app.status import overview
     from xnatsync.views.status import status_blocks, status_fields
 
-    seen = overview(shell.config(), route)
+    seen = overview(shell.known(), route)
     shell.show(status_blocks(seen), status_fields(seen))
     return Exit.OK
 
@@ -48,7 +48,7 @@ def history(
     from xnatsync.app.status import diary
     from xnatsync.views.status import history_blocks, history_fields
 
-    seen = diary(shell.config(), limit)
+    seen = diary(shell.known(), limit)
     shell.show(history_blocks(seen), history_fields(seen))
     return Exit.OK
 
@@ -67,6 +67,6 @@ def why(
     from xnatsync.app.story import tell
     from xnatsync.views.why import why_blocks, why_fields
 
-    tale = tell(shell.config(), what)
+    tale = tell(shell.known(), what)
     shell.show(why_blocks(tale), why_fields(tale))
     return Exit.OK

@@ -36,7 +36,7 @@ def list_tables(ctx: typer.Context, output: OutputOption = None, quiet: QuietOpt
     shell.begin("ledger-list", output, quiet, lists=True)
     from xnatsync.app.ledger_tables import table_sizes
 
-    sizes = table_sizes(shell.config())
+    sizes = table_sizes(shell.known())
     rows = [{"table": size.name, "rows": size.rows, "columns": " ".join(size.columns)} for size in sizes]
     shell.show_rows(rows, {"table": "TABLE", "rows": "ROWS", "columns": "COLUMNS"}, key="table")
     return Exit.OK
@@ -54,7 +54,7 @@ def query(
     from xnatsync.app.ledger_tables import opened
     from xnatsync.ledger.questions import ask
 
-    with opened(shell.config()) as ledger:
+    with opened(shell.known()) as ledger:
         answer = ask(ledger, sql)
         rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
     shell.show_rows(rows, {name: name.upper() for name in answer.columns}, key=answer.columns[0])
@@ -81,6 +81,6 @@ def export(
     from xnatsync.app.ledger_tables import export as written
     from xnatsync.views.ledger_export import export_blocks, export_fields
 
-    done = written(shell.config(), tables or [], to, form.value, force=force)
+    done = written(shell.known(), tables or [], to, form.value, force=force)
     shell.show(export_blocks(done), export_fields(done))
     return Exit.OK

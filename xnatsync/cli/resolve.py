@@ -35,7 +35,7 @@ def retry(
     from xnatsync.app.resolve import all_held, release
     from xnatsync.views.resolve import retry_blocks, retry_fields
 
-    config = shell.config()
+    config = shell.known()
     if not (names or everything) and shell.screen.can_ask:
         _ask_for_all(shell, all_held(config))
         everything = True
@@ -72,7 +72,7 @@ def dismiss(
     from xnatsync.core.errors import Declined
     from xnatsync.views.resolve import dismiss_blocks, dismiss_fields, dismiss_question
 
-    app = App(shell.config())
+    app = App(shell.known())
     try:
         what = prospect(app, id_, prearchive=prearchive)
         if not yes:

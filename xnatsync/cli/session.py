@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from xnatsync.cli import download, upload_dicom
+from xnatsync.cli import download, upload, upload_dicom
 from xnatsync.cli.options import OutputOption, ProfileOption, ProjectOption, QuietOption, SessionOption
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
@@ -19,6 +19,7 @@ def register(program: typer.Typer) -> None:
     group.command()(show)
     group.command(name="download")(download.session)
     group.command(name="upload-dicom")(upload_dicom.upload_dicom)
+    group.command(name="upload")(upload.session)
     program.add_typer(group, name="session")
 
 

@@ -165,6 +165,16 @@ class Shell:
 
         return load(self.place_of_config)
 
+    def known(self) -> Config:
+        """Read the configuration; where there is none, the ledger in its usual place stands for itself."""
+        from xnatsync.config.load import default_path
+        from xnatsync.config.model import Config
+
+        alone = Config()
+        if self.config_file is None and not default_path().exists() and alone.ledger.path.exists():
+            return alone
+        return self.config()
+
 
 def _person() -> Asking:
     from xnatsync.cli.passwords import person

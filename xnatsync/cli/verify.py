@@ -86,7 +86,7 @@ def _run(
 
     handwritten.refuse_taken([path for path in (html, report) if path is not None], force=force)
     stop = threading.Event()
-    app = App(shell.config(), stop)
+    app = App(shell.known(), stop)
     with stop_on_signals(stop) as received, watched(shell) as (progress, _):
         found = service.verify(app, routes, asked, progress=progress)
     code = by_signal(received, found.exit_code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from xnatsync.core.given import given_route
 from xnatsync.core.wording import counted
 from xnatsync.views.blocks import Block, Line, Tone
 from xnatsync.views.sync import item_fields, item_name
@@ -29,7 +30,9 @@ def retry_blocks(done: Release) -> Iterator[Block]:
             yield Line(f"{_name(part)} is released; it was held by {part.code}", Tone.GOOD)
     number = sum(part.code is not None for part in released)
     if number or not done.reminded:
-        words = f"{counted(number, 'hold')} released" + ("; `xnatsync sync` tries again" if number else "")
+        uploads = bool(released) and all(given_route(part.item.route) is not None for part in released)
+        again = "the same upload once more" if uploads else "`xnatsync sync`"
+        words = f"{counted(number, 'hold')} released" + (f"; {again} tries again" if number else "")
         yield Line(words, Tone.HEAD)
 
 

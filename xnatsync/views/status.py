@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from xnatsync.app.waits import left_alone
+from xnatsync.core.given import given_route
 from xnatsync.core.moment import clock_words
 from xnatsync.core.wording import counted, left_out_words, size
 from xnatsync.ledger.rows import PauseRow, RunRow
@@ -79,7 +80,8 @@ def _verify_line(run: RunRow) -> Line:
 
 
 def _route(route: RouteStanding) -> Iterator[Block]:
-    yield Line(f"{route.name}  {route.folder or '(no longer configured)'}", Tone.HEAD)
+    is_given = given_route(route.name) is not None
+    yield Line(f"{route.name}  {route.folder or ('' if is_given else '(no longer configured)')}".rstrip(), Tone.HEAD)
     for note in route.notes:
         yield Line(note, Tone.WARN, indent=2)
     if route.kind != "drop":
