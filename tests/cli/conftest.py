@@ -12,8 +12,9 @@ from mirror_box import MirrorBox, mirror_box
 
 
 @pytest.fixture(autouse=True)
-def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
+def _plain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv("XNATSYNC_CONFIG", raising=False)
     monkeypatch.setenv("XNATSYNC_BOX_PASSWORD", PASSWORD)
 

@@ -17,7 +17,7 @@ from cli_fields import document_faults
 from cli_world import REPOSITORY
 from front import front
 from noun_world import PASSWORD, USER, NounWorld, here
-from xnatsync.app.kept_sessions import SessionIgnored, SessionStore
+from xnatsync.app.kept_sessions import SessionStore
 from xnatsync.disk.private import PrivateFolder
 
 
@@ -231,8 +231,8 @@ def test_what_others_can_have_read_or_made_is_refused(
     change(kept(far))  # type: ignore[operator]
     asked(far)
 
-    with pytest.warns(SessionIgnored, match="is not used"):
-        assert far.run("whoami").code == 0
+    warned = far.run("whoami")
+    assert (warned.code, warned.err.count("warning: the kept session is not used")) == (0, 1), warned.err
     assert "POST /data/JSESSION" in asked(far)
     monkeypatch.delenv("XNAT_PASS")
     ran = far.run("whoami", "-o", "json")
@@ -302,12 +302,40 @@ def test_something_else_in_its_place_is_left_unchanged(far: NounWorld, tmp_path:
     place.symlink_to(victim)
     before = len(far.site.logins.of(USER, far.site.clock(), 1e6))
 
-    with pytest.warns(SessionIgnored, match="is a link"):
-        ran = far.run("auth", "login")
+    ran = far.run("auth", "login")
 
     assert (ran.code, "[XS-CONFIG]" in ran.err) == (2, True), ran.err
     assert (place.is_symlink(), victim.read_text()) == (True, "theirs")
     assert len(far.site.logins.of(USER, far.site.clock(), 1e6)) == before
+
+
+def test_a_linked_folder_is_neither_read_nor_emptied(far: NounWorld, tmp_path: Path) -> None:
+    """What is behind the link is somebody's: `auth logout --all` removes nothing there."""
+    theirs = tmp_path / "theirs"
+    theirs.mkdir(mode=0o700)
+    for name in ("letter.txt", f"{'0' * 32}.json"):
+        (theirs / name).write_text("{}")
+    folder(far).parent.mkdir(parents=True)
+    folder(far).symlink_to(theirs)
+
+    ran = far.run("auth", "logout", "--all", "-o", "json")
+
+    assert (ran.code, ran.document["sessions"]) == (0, [])
+    assert len(list(theirs.iterdir())) == 2
+
+
+def test_only_what_is_named_as_a_session_is_removed(far: NounWorld) -> None:
+    """Also by `--all`: a file of another name, a folder and a link stay."""
+    far.run("auth", "login")
+    (folder(far) / "letter.txt").write_text("theirs")
+    (folder(far) / f"{'0' * 32}.json").mkdir()
+    (folder(far) / f"{'1' * 32}.json").symlink_to(folder(far) / "letter.txt")
+    (folder(far) / f"{'2' * 32}.json").write_text("damaged")
+
+    ran = far.run("auth", "logout", "--all", "-o", "json")
+
+    assert (ran.code, len(ran.document["sessions"])) == (0, 1)
+    assert sorted(path.name for path in folder(far).iterdir()) == [f"{'0' * 32}.json", f"{'1' * 32}.json", "letter.txt"]
 
 
 # --- the password --------------------------------------------------------------------------------------------------

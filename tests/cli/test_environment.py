@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -264,3 +265,36 @@ def test_two_processes_renew_one_session(far: NounWorld, monkeypatch: pytest.Mon
     again = store.find()
     assert again is not None
     assert json.dumps(again.ticket.session) != json.dumps(found.ticket.session)
+
+
+def test_a_route_begins_with_the_session_that_is_kept(far: NounWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`doctor` and `sync` need no password then; without a session they say what is missing."""
+    drop = far.root / "drop"
+    drop.mkdir()
+    configure(far, box=far.server.url)
+    path = far.root / "config" / "xnatsync" / "xnatsync.toml"
+    route = f'[routes.in]\nkind = "drop"\nfolder = "{drop}"\nserver = "box"\nproject = "NEUROIMAGING"\n'
+    path.write_text(path.read_text() + route + f'[ledger]\npath = "{far.root / "ledger.db"}"\n')
+    assert far.run("doctor").code == 6
+    monkeypatch.setattr("sys.stdin", io.StringIO(PASSWORD + "\n"))
+    assert far.run("auth", "login", "-p", "box", "--username", USER, "--password-stdin").code == 0
+
+    ran = far.run("doctor", "-o", "json")
+
+    assert ran.code == 0, ran.out
+    assert len(far.site.logins.of(USER, far.site.clock(), 1e6)) == 1
+
+
+@pytest.mark.parametrize("source", ["cached", "environment", "prompt"])
+def test_a_login_may_be_given_the_password_whatever_its_place(
+    source: str, far: NounWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`password_source` is where commands look; who logs in by hand says the password."""
+    path = far.root / "config" / "xnatsync" / "xnatsync.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(f'[servers.box]\nurl = "{far.server.url}"\nuser = "{USER}"\npassword_source = "{source}"\n')
+    assert "--password-stdin" in far.run("auth", "login").err
+    monkeypatch.setattr("sys.stdin", io.StringIO(PASSWORD + "\n"))
+
+    assert far.run("auth", "login", "--password-stdin").code == 0
+    assert far.run("whoami", "-o", "json").document["auth_mode"] == "cached"

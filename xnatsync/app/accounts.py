@@ -72,8 +72,12 @@ def account(
     user = given.user or chosen.user or ""
     if not by_password and (found := _kept(url, user)) is not None:
         return found
-    if ask is not None and only in {None, "prompt"} and (found := _asked(url, user, ask)) is not None:
+    may_ask = by_password or only in {None, "prompt"}
+    if ask is not None and may_ask and (found := _asked(url, user, ask)) is not None:
         return found
+    if by_password:
+        remedy = f"{missing.remedy}  Or give it by `xnatsync auth login --password-stdin`."
+        raise CredentialsMissing(str(missing), advice=remedy)
     raise kept_sessions.missing(url, user, missing)
 
 

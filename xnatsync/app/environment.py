@@ -65,6 +65,12 @@ def named_profile() -> str | None:
     return os.environ.get("XNAT_PROFILE") or None
 
 
+def stronger() -> str | None:
+    """Return the variable that wins over the default server of the configuration; None where none is set."""
+    around = environment()
+    return "XNAT_PROFILE" if named_profile() else around.url_name if around.url else None
+
+
 def adjusted(server: ServerConfig, *, is_bound: bool) -> ServerConfig:
     """Return a server with `XNAT_TIMEOUT` and `XNAT_VERIFY_SSL`: only the server that is meant is less verified."""
     changes: dict[str, object] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from xnatsync.xnat.login import SESSION, Ticket
 
 UNUSED_S = 24 * 3600.0  # XNAT ends a session long before: what is older is not even asked about
 _MOST_BYTES = 16 << 10
+_OURS = re.compile(r"[0-9a-f]{32}\.json")
 _VERSION = 1
 _FAR_S = 4e9  # the year 2096: a later timestamp is no timestamp
 
@@ -142,7 +144,7 @@ class NotUsable:
 def every(place: PrivateFolder | None = None, now: float | None = None) -> Iterator[KeptSession | NotUsable]:
     """Give all sessions that are kept."""
     place = place or folder()
-    for name in place.names():
+    for name in ours(place):
         try:
             found = _read(place, name, time.time() if now is None else now)
         except (NotPrivate, DiskError) as error:
@@ -150,6 +152,11 @@ def every(place: PrivateFolder | None = None, now: float | None = None) -> Itera
             continue
         if found is not None:
             yield found
+
+
+def ours(place: PrivateFolder) -> list[str]:
+    """List the files that are named as sessions are: nothing else in the folder concerns us."""
+    return [name for name in place.names() if _OURS.fullmatch(name)]
 
 
 def newest(url: str) -> KeptSession | None:

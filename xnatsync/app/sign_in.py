@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xnatsync.app.connecting import connect
-from xnatsync.app.kept_sessions import KeptSession, NotUsable, SessionStore, every, folder
+from xnatsync.app.kept_sessions import KeptSession, NotUsable, SessionStore, every, folder, ours
 from xnatsync.app.profile import Profile
 from xnatsync.config.load import default_path, load
 from xnatsync.config.model import ServerConfig
@@ -51,8 +51,8 @@ def log_out(url: str | None, user: str | None, config_file: Path | None) -> list
             continue
         SessionStore(kept.url, kept.user).forget()  # first: what is here may not outlive it
         found.append(Ended(kept.url, kept.user, _end(kept, servers.get(kept.url))))
-    for place in folder().names() if url is None and user is None else ():
-        folder().remove(place)  # of all that is left nothing may be used
+    for name in ours(folder()) if url is None and user is None else ():
+        folder().remove(name)  # of all that is left nothing may be used
     return found
 
 

@@ -78,11 +78,14 @@ def use_context(ctx: typer.Context, name: NameArgument, output: OutputOption = N
     """Make a server the one that commands mean when `-p` names none."""
     shell = ctx.ensure_object(Shell)
     shell.begin("config-use-context", output)
+    from xnatsync.app.environment import stronger
     from xnatsync.app.profiles import use
 
     path = shell.place_of_config
     use(path, name)
     shell.show([Line(f"commands mean server {name}", Tone.GOOD)], {"name": name, "file": str(path)})
+    if winner := stronger():
+        shell.screen.say(f"The environment variable {winner} is set, and wins over it.")
     return Exit.OK
 
 

@@ -37,11 +37,10 @@ class PrivateFolder:
     path: Path
 
     def names(self) -> list[str]:
-        """List what is in it, and no drafts; nothing where there is no folder."""
-        try:
-            return sorted(name for name in os.listdir(self.path) if not name.startswith("."))  # noqa: PTH208 - names
-        except (FileNotFoundError, NotADirectoryError):
+        """List what is in it, and no drafts; nothing where there is no folder, or a link to one."""
+        if self.path.is_symlink() or not self.path.is_dir():
             return []
+        return sorted(name for name in os.listdir(self.path) if not name.startswith("."))  # noqa: PTH208 - names
 
     def read(self, name: str, most: int) -> bytes | None:
         """Return a file's bytes; None when there is none, NotPrivate when it may not be trusted.  OSError passes on."""
@@ -76,11 +75,11 @@ class PrivateFolder:
         drafts.write(place, content, replace=True)
 
     def remove(self, name: str) -> bool:
-        """Remove a file; False when there is none.  A link is removed itself, and never what it leads to."""
-        try:
-            (self.path / name).unlink()
-        except FileNotFoundError:
+        """Remove a file; False when there is none.  What is behind a link, and a folder, stay."""
+        place = self.path / name
+        if self.path.is_symlink() or not os.path.lexists(place) or not stat.S_ISREG(place.lstat().st_mode):
             return False
+        place.unlink(missing_ok=True)
         return True
 
     def touch(self, name: str) -> None:
