@@ -25,14 +25,19 @@ NOWHERE = {  # commands that need words of their own, with words that come as fa
     ("session", "upload-dicom"): ["x", "--host", "127.0.0.1", "--called-aet", "X"],
     ("session", "download"): ["-E", "x", "--out", "x"], ("scan", "list"): ["-E", "x"], ("resource", "list"): ["x"],
     ("resource", "show"): ["x", "y"], ("resource", "upload"): ["x", "y", "z"], ("resource", "delete"): ["x", "y"],
-    ("resource", "refresh"): ["x", "y"],
+    ("resource", "refresh"): ["x", "y"], ("api", "get"): ["/data"], ("api", "post"): ["/data"],
+    ("api", "put"): ["/data"], ("api", "delete"): ["/data"], ("dicom", "inspect"): ["x"], ("dicom", "validate"): ["x"],
+    ("dicom", "list-tags"): ["x"],
     ("config", "use-context"): ["x"], ("config", "remove-profile"): ["x", "--yes"],
     ("config", "import-xnatctl"): ["--dry-run"], ("config", "set-password"): ["x"],
     ("auth", "logout"): [],
     ("session", "upload"): [".", "-S", "x", "-E", "x"],
     ("scan", "download"): ["-E", "x", "-s", "1", "--out", "x"], ("resource", "download"): ["x", "y", "--file", "x"],
 }  # fmt: skip
-WITHOUT = {("completion",), ("help",), ("demo",), ("sandbox",), ("config", "add-profile"), ("config", "init")}
+WITHOUT = {
+    *(("dicom", word) for word in ("inspect", "validate", "list-tags")),
+    *(("completion",), ("help",), ("demo",), ("sandbox",), ("config", "add-profile"), ("config", "init")),
+}
 
 
 @pytest.mark.parametrize("command", [name for name in ALL if name not in WITHOUT], ids=" ".join)

@@ -19,6 +19,7 @@ from big_project import add_resource
 from contract.model_world import ArchiveModel
 from xnatsync.core.errors import ForeignContent, NotThere, RequestRefused
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
+from xnatsync.ports.tree import SmallFile
 from xnatsync.sandbox.http.server import SandboxServer
 from xnatsync.sandbox.model.site import Site
 from xnatsync.xnat.server import XnatServer
@@ -400,3 +401,53 @@ def test_metadata_is_the_owners_own(world: World) -> None:
     del world.site.experiments[SESSION]
     with pytest.raises(NotThere):
         world.archive.metadata(gone)
+
+
+def put_many(
+    world: World, owner: Owner, where: ResourceKey, files: dict[str, bytes], *, overwrite: bool = False
+) -> frozenset[str]:
+    small = [SmallFile(name, len(content), lambda content=content: content) for name, content in files.items()]  # type: ignore[misc]
+    return world.archive.put_resource_files(owner, where, small, overwrite=overwrite, request_id=next(REQUESTS))
+
+
+def test_small_files_are_stored_together_byte_for_byte(world: World) -> None:
+    """In folders, with blanks, and empty ones."""
+    files = {"a.txt": b"a", "sub/b c.txt": b"b" * 1000, "empty": b"", ".hidden": b"h"}
+
+    assert put_many(world, world.owner(SESSION), key("5", "NEW"), files) == frozenset()
+
+    listing = world.archive.owner_files([world.owner(SESSION)])[world.owner(SESSION)]
+    assert {file.name: (file.size, file.digest) for file in listing.files if file.resource == "NEW"} == {
+        name: digest(content) for name, content in files.items()
+    }
+
+
+def test_what_is_there_stays_and_is_named(world: World) -> None:
+    """The rest is stored; asked for, it is replaced."""
+    owner = world.owner(SESSION)
+    put(world, owner, key("", "NEW"), "taken", b"theirs")
+
+    assert put_many(world, owner, key("", "NEW"), {"taken": b"ours", "free": b"ours"}) == {"taken"}
+
+    def held() -> dict[str, tuple[int | None, str]]:
+        files = world.archive.owner_files([owner])[owner].files
+        return {file.name: (file.size, file.digest) for file in files if file.resource == "NEW"}
+
+    assert held() == {"taken": digest(b"theirs"), "free": digest(b"ours")}
+    assert put_many(world, owner, key("", "NEW"), {"taken": b"ours"}, overwrite=True) == frozenset()
+    assert held() == {"taken": digest(b"ours"), "free": digest(b"ours")}
+
+
+def test_together_as_alone_what_cannot_be_stored_faithfully_is_refused(world: World) -> None:
+    """With everything beside it, before anything is sent."""
+    for where, name in ((key("", "NEW"), "x_catalog.xml"), (key("", "NEW"), "star*"), (key("", "a b"), "good")):
+        with pytest.raises(RequestRefused):
+            put_many(world, world.owner(SESSION), where, {"good": b"g", name: b"bad"})
+    assert not [each for each in world.inventory().owners[world.owner(SESSION)] if each.key.label in {"NEW", "a b"}]
+
+
+def test_together_nothing_falls_through(world: World) -> None:
+    """A scan that is not there is NotThere, and the session gets nothing."""
+    with pytest.raises(NotThere):
+        put_many(world, world.owner(SESSION), key("99", "NEW"), {"a": b"a", "b": b"b"})
+    assert not [each for each in world.inventory().owners[world.owner(SESSION)] if each.key.label == "NEW"]

@@ -30,6 +30,7 @@ from xnatsync.core.errors import (
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.core.remote import ImportTarget
 from xnatsync.core.streams import closed_after
+from xnatsync.ports.tree import SmallFile
 from xnatsync.xnat import wire
 from xnatsync.xnat.client import Retries
 from xnatsync.xnat.pace import Timeouts
@@ -244,6 +245,9 @@ METHODS: dict[str, Callable[[XnatServer], object]] = {
     "put_resource_file": lambda server: server.put_resource_file(
         SESSION, KEY, "a", iter([b"x"]), size=1, overwrite=False, request_id="r"
     ),
+    "put_resource_files": lambda server: server.put_resource_files(
+        SESSION, KEY, [SmallFile("a", 1, lambda: b"x")], overwrite=False, request_id="r"
+    ),
     "whoami": lambda server: server.client.get(wire.projects()),  # whose own address must answer before
     "about": lambda server: server.about(),
     "may_edit": lambda server: server.may_edit("P1"),
@@ -254,7 +258,7 @@ METHODS: dict[str, Callable[[XnatServer], object]] = {
     "prearchive_files": lambda server: server.prearchive_files(URI),
     "fetch_scans": lambda server: all_of(server.fetch_scans("E1", ["4"])),
 }
-WRITES = {"build", "commit", "delete_prearchive", "import_zip", "put_file", "put_resource_file"}
+WRITES = {"build", "commit", "delete_prearchive", "import_zip", "put_file", "put_resource_file", "put_resource_files"}
 STREAMS = {"fetch_file", "fetch_resources", "fetch_scans"}
 LISTED = json.dumps({"ResultSet": {"Result": [{
     "Name": "a", "Size": "5", "URI": "/data/experiments/E1/scans/4/resources/1/files/a", "collection": "NIFTI",

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from mirror_world import HurriedApp, MirrorWorld
+from mirror_world import Hurried, HurriedApp, MirrorWorld
 from xnatsync.app.app import App
 from xnatsync.app.clock import SystemClock
 from xnatsync.core.errors import Exit
 from xnatsync.core.inventory import Inventory, ResourceKey
 from xnatsync.ledger.open import open_ledger
+from xnatsync.sandbox.http.faults import Fault
 
 REPORT = "P1/S1/S1_MR/resources/QC/files/report.txt"
 GONE = "P1/S1/S1_MR/resources/QC/files/gone.txt"
@@ -465,3 +466,74 @@ def test_an_empty_file_goes_up_too(pushing: MirrorWorld) -> None:
 
     assert pushing.mirror().exit_code == 0
     assert stored(pushing) == {"resources/QC/files/report.txt": b""}
+
+
+def test_many_small_files_are_few_requests(pushing: MirrorWorld) -> None:
+    """Of one resource in one: every file is proven by itself, and archives among them travel as they are."""
+    files = {f"sub/{number:03}.txt": b"%d" % number * 50 for number in range(30)} | {
+        "a.zip": b"PK no zip", "t1.nii.gz": b"no gzip",
+    }  # fmt: skip
+    for name, content in files.items():
+        write(pushing, REPORT.replace("report.txt", name), content)
+    write(pushing, SCAN_REPORT, b"{}")
+
+    report = pushing.mirror()
+
+    sent = {f"resources/QC/files/{name}": content for name, content in files.items()}
+    assert (report.exit_code, report.counts["sent"], report.counts["proven"]) == (0, 33, 33), report
+    assert stored(pushing) == sent | {"scans/1/resources/QC/files/deep/scan.json": b"{}"}
+    stores = [line for line in pushing.requests() if line.startswith("PUT") and "/resources/QC/" in line]
+    assert len(stores) == 4
+    assert pushing.mirror().counts == {}
+
+
+def test_a_cut_zip_is_made_whole_by_the_next_run(pushing: MirrorWorld) -> None:
+    """What lies there in no catalogue is replaced, because it is known to be ours."""
+    files = {f"{number:02}.txt": b"%d" % number * 9000 for number in range(20)}
+    for name, content in files.items():
+        write(pushing, REPORT.replace("report.txt", name), content)
+    pushing.server.faults.add(Fault("PUT", "extract=true", kind="cut_request", bytes=60_000))
+
+    first = pushing.mirror(patience_s=0.0)
+
+    assert first.exit_code == Exit.TEMPORARY
+    report = pushing.mirror()
+    assert report.exit_code == 0, report
+    assert stored(pushing) == {f"resources/QC/files/{name}": content for name, content in files.items()}
+
+
+def test_one_file_that_the_server_cannot_take_stops_no_other(pushing: MirrorWorld) -> None:
+    """In company it fails twice; then each goes alone."""
+    for number in range(3):
+        write(pushing, REPORT.replace("report.txt", f"{number}.txt"), b"%d" % number)
+    pushing.server.faults.add(Fault("PUT", "extract=true", kind="status", status=500, times=99))
+
+    pushing.make_app = HurriedApp
+
+    ended = []
+    for _ in range(5):
+        ended.append(pushing.mirror(patience_s=0.0).exit_code)
+        Hurried.gone_s += 7200
+
+    assert ended[-1] == Exit.OK, ended
+    assert len(stored(pushing)) == 3
+
+
+def test_a_file_that_appears_there_meanwhile_stays(pushing: MirrorWorld) -> None:
+    """It is named; the others of its request are stored and proven."""
+    for name in ("a.txt", "b.txt", "c.txt"):
+        write(pushing, REPORT.replace("report.txt", name), b"ours")
+
+    def somebody(request: object) -> None:
+        pushing.server.faults.clear()
+        pushing.upload(f"experiments/{pushing.number}/resources/QC/files/b.txt", b"theirs")
+
+    pushing.server.faults.add(Fault("PUT", "extract=true", kind="call", before=somebody))
+
+    report = pushing.mirror(patience_s=0.0)
+
+    assert report.exit_code == Exit.HELD, report
+    assert codes(report) == {"XS-FOREIGN-CONTENT"}
+    assert stored(pushing) == {
+        "resources/QC/files/a.txt": b"ours", "resources/QC/files/b.txt": b"theirs", "resources/QC/files/c.txt": b"ours",
+    }  # fmt: skip

@@ -20,7 +20,8 @@ SHARE = {
 }  # fmt: skip
 # What few histories come to at all is met in more of them.
 TIMES = {
-    **dict.fromkeys(("archive.put_resource_file", "disk.keep", "disk.discard", "disk.rename", "disk.settle_files"), 4),
+    **dict.fromkeys(("archive.put_resource_file", "archive.put_resource_files", "disk.keep", "disk.discard"), 4),
+    **dict.fromkeys(("disk.rename", "disk.settle_files"), 4),
     **dict.fromkeys(("archive.fetch_resources", "disk.open", "disk.stat"), 3), "archive.fetch_file": 2, "disk.copy": 6,
     "disk.empty_trash": 4, "disk.mark": 2,
 }  # fmt: skip

@@ -72,12 +72,17 @@ def add_beside(history: TreeHistory, chance: Chance) -> str | None:
 
 
 def add_result(history: TreeHistory, chance: Chance) -> str | None:
-    """An analyst puts a result into the tree, or changes it."""
+    """An analyst puts a result into the tree, or changes it; often several at once."""
     if not history.disk.mounted:
         return None
     path = result_path(history, chance, f"report{chance.randrange(2)}.txt")
     if path is not None:
         history.write_by_hand(path, history.content("result", chance), in_place=chance.random() < 0.5)
+        more = history.faults.next("results")
+        for name in ("report0.txt", "report1.txt", "table.txt") if more.random() < 0.6 else ():
+            beside = f"{path.rpartition('/')[0]}/{name}"
+            if beside not in history.disk.names and result_path(history, more, name) is not None:
+                history.write_by_hand(beside, history.content("result", more), in_place=False)
     return path
 
 

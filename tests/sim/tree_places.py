@@ -22,7 +22,7 @@ _STORE_FAULTS = (
 
 TABLES: tuple[Table, ...] = (
     ("archive", "archive.", _READ_FAULTS, READS),
-    ("stores", "archive.", _STORE_FAULTS, ("put_resource_file",)),
+    ("stores", "archive.", _STORE_FAULTS, ("put_resource_file", "put_resource_files")),
     ("tree, reading", "disk.", ("eio",), READERS),
     ("tree, writing", "disk.", ("eio", "enospc", "stuck"), MUTATORS),
     ("ledger", "ledger.", ("ledger busy", "ledger full", "ledger io"), ("write",)),

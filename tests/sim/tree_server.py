@@ -22,6 +22,7 @@ from xnatsync.core.errors import (
 from xnatsync.core.inventory import Inventory, Owner, OwnerKind, ResourceKey, ResourceSeen
 from xnatsync.core.modality import modality_of
 from xnatsync.core.remote import FileListing, RemoteFile
+from xnatsync.ports.tree import SmallFile
 from xnatsync.sandbox.model import creation, files, resources
 from xnatsync.sandbox.model.accounts import User
 from xnatsync.sandbox.model.creation import ModelError
@@ -471,6 +472,81 @@ class SimArchive:
             if fate in {"cut", "reply lost"}:
                 raise _unknown("no answer")
 
+    def put_resource_files(
+        self,
+        owner: Owner,
+        resource: ResourceKey,
+        files: Sequence[SmallFile],
+        *,
+        overwrite: bool,
+        request_id: str,
+    ) -> frozenset[str]:
+        """Unpacked one by one, and written into the catalogue at the end: what breaks off before is in none (§6.3)."""
+        history, faults, where = self.history, self.history.faults, "archive.put_resource_files"
+        resource_names.check_resource(resource)
+        for file in files:
+            resource_names.check_name(file.name)
+        at = {file.name: self._key(owner, resource, file.name) for file in files}
+        with self._writing(where, *at.values()) as fate:
+            contents = {}
+            for file in files:
+                contents[file.name] = file.read()
+                if len(contents[file.name]) != file.size:
+                    raise OutcomeUnknown("the body was cut")
+                history.boundary(f"{where}, within")
+            left: set[str] = set()
+
+            def act(names: Sequence[str]) -> None:
+                for name in names:
+                    history.judge.before_store(at[name], contents[name], overwrite=overwrite)
+                    if not self._store(owner, resource, name, contents[name], overwrite=overwrite):
+                        left.add(name)
+
+            def late() -> None:
+                with suppress(XnatsyncError):
+                    for name, data in contents.items():
+                        self._store(owner, resource, name, data, overwrite=overwrite)
+
+            if fate == "delayed":
+                wait_ms = int(faults.next("delay").uniform(0.01, 0.95) * history.push.quiet_s * 1000)
+                self.server.pending.append(Pending(history.clock.ms + wait_ms, late))
+            if fate in {"delayed", "lost"}:
+                raise _unknown("the connection was reset")
+            if fate == "lost in limbo":
+                self.server.sent |= {at[name]: data for name, data in contents.items()}
+                return frozenset()
+            if fate == "cut":
+                self._leave_parts(owner, resource, contents, overwrite=overwrite)
+                raise _unknown("no answer")
+            if chance := faults.fires("truncated", where):
+                name = chance.choice(sorted(contents))
+                contents[name] = contents[name][: len(contents[name]) // 2]
+                history.judge.known.add(contents[name])
+            act(list(contents))
+            if fate == "twice":
+                act([name for name in contents if name not in left])
+            if fate == "reply lost":
+                raise _unknown("no answer")
+            return frozenset(left)
+
+    def _leave_parts(self, owner: Owner, key: ResourceKey, contents: Mapping[str, bytes], *, overwrite: bool) -> None:
+        """A zip was cut: some files lie there in no catalogue, the last of them in part."""
+        resource = self.server.find(owner, key)
+        if resource is None:
+            return
+        many = self.history.faults.next("parts").randrange(len(contents) + 1)
+        for number, (name, data) in enumerate(list(contents.items())[:many]):
+            if name in resource.entries:
+                continue  # a file that is there is replaced as a whole, or not at all
+            part = data if number < many - 1 else data[: len(data) // 2]
+            self.history.judge.known.add(part)
+            path = f"{resource.folder}/{name}"
+            if overwrite or self.server.site.store.size(path) is None:
+                self.server.site.store.write(path, [part])
+
+    def _key(self, owner: Owner, resource: ResourceKey, name: str) -> FileKey:
+        return owner.kind.value, owner.id, resource.scan, resource.label, name
+
     def _store(self, owner: Owner, key: ResourceKey, name: str, data: bytes, *, overwrite: bool) -> bool:
         one = self.server.held(owner.kind.value, owner.id)
         scans = scans_named(one, key.scan) if isinstance(one, Experiment) and key.scan else []
@@ -486,7 +562,7 @@ class SimArchive:
         return stored
 
     @contextmanager
-    def _writing(self, where: str, at: FileKey) -> Iterator[str]:
+    def _writing(self, where: str, *at: FileKey) -> Iterator[str]:
         history, faults = self.history, self.history.faults
         history.boundary(where)
         self._known()
@@ -495,7 +571,8 @@ class SimArchive:
             history.judge.begins_to_refuse()
             history.unwilling = history.clock.ms + chance.choice(UNWILLING_MS), chance.choice(UNWILLING)
         if history.clock.ms < history.unwilling[0]:
-            history.judge.refused_store(at)
+            for each in at:
+                history.judge.refused_store(each)
             raise from_status(history.unwilling[1], "", Verb.STORE, "storing")
         for kind, status in (("503", 503), ("401", 401), ("500", 500)):
             if faults.fires(kind, where):

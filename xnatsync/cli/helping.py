@@ -14,7 +14,6 @@ from xnatsync.core.errors import Exit, Usage
 _ALIKE = 0.75  # of 1: below, a suggestion would mislead
 _ABSENT = {  # commands of xnatctl that this version does not have, and what does the same
     "admin": "the server's web interface has what it did",
-    "dicom": "let a receiver write into the folder of a drop route",
     "transfer": "a mirror copies a project to a folder, a push sends files back",
 }
 
@@ -108,6 +107,13 @@ EXAMPLES = {
     "container launch": ("container launch dcm2niix-session -P NEURO -E S1_MR --wait",),
     "container logs": ("container logs 0c3f6ab1d2e4", "container logs 0c3f6ab1d2e4 --stderr"),
     "container kill": ("container kill 0c3f6ab1d2e4 --yes",),
+    "api get": ("api get /data/projects --query format=csv",),
+    "api post": ("api post /data/services/refresh/catalog --query resource=/archive/projects/NEURO --yes",),
+    "api put": ("api put /data/projects/NEURO/accessibility/protected --yes",),
+    "api delete": ("api delete /data/experiments/XNAT_E00001/resources/QC --yes",),
+    "dicom inspect": ("dicom inspect IM0001", "dicom inspect IM0001 -t Modality -t SeriesDescription"),
+    "dicom validate": ("dicom validate ./exam",),
+    "dicom list-tags": ("dicom list-tags IM0001",),
     "audit": ("audit manifest.json -P NEURO",),
     "ledger list": ("ledger list",),
     "ledger query": ("ledger query 'select path, phase from item' -o csv",),

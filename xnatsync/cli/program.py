@@ -16,11 +16,13 @@ import typer
 from xnatsync.cli import (
     accept,
     account,
+    api,
     audit,
     completing,
     configuration,
     container,
     demo,
+    dicom,
     health,
     helping,
     inspect,
@@ -49,7 +51,7 @@ from xnatsync.views.blocks import Line, Tone
 _MODULES = (
     *(demo, sync, verify, inspect, resolve, accept, mirror, configuration, health, sandbox),
     *(account, project, subject, session, scan, resource, audit, ledger, completing, helping),
-    *(prearchive, pipeline, container),
+    *(prearchive, pipeline, container, api, dicom),
 )
 # Newer versions of typer carry click inside: its exceptions are found through the one that typer exports.
 _CLICK_EXCEPTION = typer.BadParameter.__mro__[2]

@@ -61,6 +61,12 @@ class Screen:
         """Print text for programs as UTF-8 with plain line ends: the same bytes everywhere."""
         streams.stdout(self._loss).write_bytes(text.encode("utf-8", "surrogatepass"))
 
+    def raw(self, pieces: Iterable[bytes]) -> None:
+        """Print bytes as they are."""
+        out = streams.stdout(self._loss)
+        for piece in pieces:
+            out.write_bytes(piece)
+
     def say(self, *blocks: Block | str) -> None:
         """Print talk; nothing under `--quiet`."""
         if not self.quiet:

@@ -6,7 +6,7 @@ The one place that opens and closes an attempt or a deed, and the one table of w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from xnatsync.core.errors import (
@@ -25,7 +25,8 @@ from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.rows import AttemptRow, Outcome
 from xnatsync.ledger.tree_rows import DeedRow
 
-Row = TypeVar("Row", AttemptRow, DeedRow)
+Deeds = tuple[DeedRow, ...]
+Row = TypeVar("Row", AttemptRow, DeedRow, Deeds)
 
 _OURS = (SourceError, DiskError, LedgerError, Stopped)  # we broke it off: what came so far may be digested
 _GRAVITY = [
@@ -130,6 +131,42 @@ class OnFile:
         """Close the deed."""
         code = failure.code if failure is not None else None
         context.ledger.end_deed(row.id, outcome=outcome, now=context.now(), code=code, quiet_at=quiet_at)
+
+
+@dataclass(frozen=True, slots=True)
+class OnFiles:
+    """A store of several files of a resource in one request: a deed for each of them, opened and closed together.
+
+    What the effect adds to `left` was there and was left alone: that is no store, and the others are none the worse.
+    """
+
+    owner_id: int
+    key: ResourceKey
+    files: Sequence[tuple[str, bytes]]  # name and SHA-256
+    left: set[str] = field(default_factory=set)
+    name: str = "store"
+
+    def announce(self, context: Context, request_id: str, quiet_at: str) -> Deeds:
+        """Open the deeds: the first has the name of the request, the others are told apart by their number in it."""
+        return tuple(
+            OnFile(self.owner_id, self.key, name, sha256).announce(
+                context, f"{request_id}/{number}" if number else request_id, quiet_at
+            )
+            for number, (name, sha256) in enumerate(self.files)
+        )
+
+    def record(
+        self, context: Context, row: Deeds, outcome: Outcome, failure: XnatsyncError | None, quiet_at: str | None
+    ) -> None:
+        """Close the deeds in one transaction."""
+        code = failure.code if failure is not None else None
+        with context.ledger.write():
+            for deed in row:
+                is_left = failure is None and deed.name in self.left
+                context.ledger.end_deed(
+                    deed.id, outcome="refused" if is_left else outcome, now=context.now(),
+                    code=ForeignContent.code if is_left else code, quiet_at=quiet_at,
+                )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

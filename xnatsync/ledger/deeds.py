@@ -81,6 +81,16 @@ class Deeds(Connection):
         sql = f"select {DEED} from deed where {where} order by id desc limit 1"
         return self._one(DeedRow, sql, [owner_id, resource.scan, resource.label, name])
 
+    def failed_stores(self, owner_id: int, resource: ResourceKey, name: str) -> int:
+        """Count the stores of one file that did not succeed since the last one that did."""
+        where = "owner_id = :owner and scan = :scan and label = :label and name = :name"
+        sql = (
+            f"select count(*) from deed where {where} and outcome is not 'ok' and id > coalesce("
+            f"(select max(id) from deed where {where} and outcome = 'ok'), 0)"
+        )
+        values: dict[str, Value] = {"owner": owner_id, "scan": resource.scan, "label": resource.label, "name": name}
+        return int(self._scalar(sql, values) or 0)
+
     def was_there_before(self, deed: DeedRow) -> bool:
         """Return whether the server had said before a store of this very content that a file of its name is there."""
         sql = (

@@ -85,6 +85,22 @@ class Archive(Protocol):
         """
         ...
 
+    def put_resource_files(
+        self,
+        owner: Owner,
+        resource: ResourceKey,
+        files: Sequence[SmallFile],
+        *,
+        overwrite: bool,
+        request_id: str,
+    ) -> frozenset[str]:
+        """Store small files in one request; return those that were there, which stay unless `overwrite` is asked for.
+
+        OutcomeUnknown when no usable answer came: any number of them may be there then, the last one in part, and
+        listed or not (§6.1).  A 200 proves nothing: list them afterwards.
+        """
+        ...
+
     def metadata(self, owner: Owner) -> bytes:
         """Return the XML of a project, subject or session (§4.1)."""
         ...

@@ -7,12 +7,12 @@ that are sent once, no redirect followed, certificates verified, and every failu
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from xnatsync.core.errors import CredentialsMissing
+from xnatsync.core.errors import CredentialsMissing, Usage
 from xnatsync.xnat import raw, replies
 from xnatsync.xnat.exchange import Body
 from xnatsync.xnat.failures import Verb
@@ -166,6 +166,10 @@ class XNATClient:
         """Read from a path such as `/data/projects`; everything but 200 is raised."""
         return Answer(raw.read(self.low, path, what or f"reading {path}", *_pairs(params), due=Due.JSON))
 
+    def stream(self, path: str, params: Query = None) -> Iterator[bytes]:
+        """Read from a path piece by piece, whatever comes; whoever does not read to the end closes it."""
+        return self.low.stream(raw.call("GET", path, f"reading {path}", _pairs(params), due=Due.FILE))
+
     def get_json(self, path: str, params: Query = None) -> Any:
         """Read a JSON document; `format=json` is asked for below /data."""
         asked = {"format": "json", **(params or {})} if path.startswith("/data/") else params
@@ -191,14 +195,14 @@ class XNATClient:
         *,
         json: object = None,
         data: Mapping[str, str] | None = None,
-        content: bytes | Body | None = None,
+        content: bytes | Body | Path | None = None,
         content_type: str = "application/octet-stream",
         what: str = "",
         verb: Verb = Verb.CHANGE,
         timeout_s: float = WORK_S,
         done: Iterable[int] = raw.DONE,
     ) -> Answer:
-        """Do an effect once; OutcomeUnknown when it may or may not have happened."""
+        """Do an effect once; OutcomeUnknown when it may or may not have happened.  A file as `content` is streamed."""
         body: Body | None = content if isinstance(content, Body) else None
         if json is not None:
             body = raw.json_body(json)
@@ -206,6 +210,8 @@ class XNATClient:
             body = raw.form_body(data)
         elif isinstance(content, bytes):
             body = raw.bytes_body(content, content_type)
+        elif isinstance(content, Path):
+            body = _of_a_file(content, content_type)
         request = raw.call(method, path, what or f"{method} {path}", _pairs(params), verb=verb)
         return Answer(
             raw.change(
@@ -217,6 +223,15 @@ class XNATClient:
                 done=frozenset(done),
             )
         )
+
+
+def _of_a_file(path: Path, content_type: str) -> Body:
+    from xnatsync.disk.given import given_files
+
+    if path.is_dir():
+        raise Usage(f"{path} is a folder", advice="Name one file.")
+    (file,) = given_files([path])
+    return Body(file.pieces(), file.size, content_type)
 
 
 def _pairs(params: Query) -> list[tuple[str, str]]:

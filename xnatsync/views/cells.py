@@ -53,6 +53,7 @@ TABLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ),
     "command-list": ("", ("id", "name", "version", "image", "type", "description", "wrappers")),
     "container-list": ("", ("id", "job_id", "status", "wrapper_id", "project", "user", "image")),
+    "dicom-list-tags": ("", ("tag", "vr", "keyword", "value")),
     "status": ("routes.items", _ITEM),
     "ledger-list": ("", ("table", "rows", "columns")),
     "ledger-export": ("files", ("table", "path", "rows", "bytes")),

@@ -49,6 +49,15 @@ def has_address(name: str) -> bool:
     return True
 
 
+def may_travel_packed(name: str) -> bool:
+    """Return whether a file of this name arrives as it is in a zip of ours, and by itself as well."""
+    try:
+        check_name(name)
+    except RequestRefused:
+        return False
+    return has_address(name) and not is_packed(name)
+
+
 def check_sendable(name: str) -> None:
     """Refuse a name that would not arrive as it is, by itself or in a zip of ours."""
     check_name(name)

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 
 from xnatsync.core.errors import (
     ContentDiffers,
-    ForeignContent,
     ListingShort,
     NameHostile,
     NotThere,
-    PlaceTaken,
     ReadFailed,
-    RequestRefused,
     SourceChanged,
     SourceError,
     Stopped,
@@ -25,14 +22,14 @@ from xnatsync.core.moment import clock_words, later, seconds_between
 from xnatsync.core.push_decision import Agreed, Compare, Later, Put, Refuse, Sending, decide_sending
 from xnatsync.core.sides import BaseFile, ContentLike, ServerFile
 from xnatsync.core.streams import closed_after
-from xnatsync.engine.attempts import Attempt, OnFile
 from xnatsync.engine.holds import LOOK_AGAIN_S, still_waits
 from xnatsync.engine.result import Due, Rest, Result
-from xnatsync.ledger.tree_rows import DeedRow, NewVersion, OwnerRow, VersionRow
+from xnatsync.ledger.tree_rows import NewVersion, OwnerRow, VersionRow
 from xnatsync.ports.tree import Content
 from xnatsync.routes.tree.holds import fail, hold_by, name_of
 from xnatsync.routes.tree.landing import outlived
 from xnatsync.routes.tree.push_past import followed, is_unstored, last_deed, latest_deed, was_there
+from xnatsync.routes.tree.push_stores import REFUSALS, PushStores, Sent, refusal
 from xnatsync.routes.tree.push_survey import LocalFile, PushSurvey
 from xnatsync.routes.tree.world import TreeWorld
 
@@ -88,7 +85,7 @@ class PushStep:
         listing = self._listing(owner)
         base = {version.path: version for version in world.ledger.living_of(row.id)}
         troubles: list[Trouble] = []
-        sent: list[tuple[LocalFile, Content]] = []
+        due: list[Sent] = []
         wait_until = ""
         for file in files:
             if world.stopping():
@@ -104,18 +101,18 @@ class PushStep:
                     case Refuse(error, person):
                         troubles.append(Trouble(file.path, error.code, str(error), person))
                     case Put(overwrite):
-                        self._put(row, owner, file, here, overwrite=overwrite)
-                        sent.append((file, here))
+                        due.append(Sent(file, here, overwrite))
                     case Compare():
                         raise AssertionError("compared already")
-            except (ForeignContent, PlaceTaken, RequestRefused, NotThere, SourceError) as error:
-                person = not isinstance(error, SourceError)
-                troubles.append(Trouble(file.path, error.code, str(error), person))
+            except REFUSALS as error:
+                troubles.append(refusal(file, error))
+        sent, refused = PushStores(self.world, self.survey.route).store(row, owner, due)
+        troubles += refused
         found, whole = self._look_again(row, owner, {file.path for file in files}, listing)
         troubles += found
         listed = self._listing(owner).files if sent else {}
-        for file, here in sent:
-            self._prove(row, owner, file, here, base.get(file.path), listed)
+        for one in sent:
+            self._prove(row, owner, one.file, one.here, base.get(one.file.path), listed)
         self._let_go(row, owner)
         put_off = {trouble.path for trouble in troubles if not trouble.person}
         unstored = any(is_unstored(world, row, file) for file in files if file.path in put_off)
@@ -297,24 +294,7 @@ class PushStep:
                 digest.update(piece)
         return digest.digest()
 
-    # --- acting --------------------------------------------------------------------------------------------------
-
-    def _put(self, row: OwnerRow, owner: Owner, file: LocalFile, here: Content, *, overwrite: bool) -> None:
-        """Announce the store, does it once, and notes how it ended."""
-        world, route = self.world, self.survey.route
-
-        def act(deed: DeedRow) -> list[XnatsyncError]:
-            world.progress.goal(here.size)
-            content = world.disk.open(route.folder, file.path, here.size)
-            world.archive(route.server).put_resource_file(
-                owner, file.key, file.name, content, size=here.size, overwrite=overwrite, request_id=deed.request_id
-            )
-            return []
-
-        Attempt(world, OnFile(row.id, file.key, file.name, here.sha256), route.quiet_s).carry_out(act)
-        world.progress.fetched(here.size)
-        world.tally(route.name).add("sent")
-        world.tally(route.name).add("bytes", here.size)
+    # --- proving -------------------------------------------------------------------------------------------------
 
     def _prove(
         self,
