@@ -94,7 +94,8 @@ SUPERVISORS = {  # the only places where any exception whatever is caught and no
 THREADS = re.compile(
     r"xnatsync\.(disk\.digests|dicomnet\.sending|engine\.dispatcher|routes\.drop\.(effects|gradual)|fetch\.(threads|read_ahead)|app\..+|verify\..+|sandbox\..+|cli\.live)"
 )
-URLS = re.compile(r"xnatsync\.(xnat|sandbox)\..+|xnatsync\.app\.demo_scene")  # scenery plays a person at the sandbox
+# `api` takes addresses, and shows what one looks like; scenery plays a person at the sandbox
+URLS = re.compile(r"xnatsync\.(xnat|sandbox)\..+|xnatsync\.app\.demo_scene|xnatsync\.cli\.(api|helping)")
 ADDRESS = re.compile(
     r"(^|[^\w.])/?(data|xapi|REST)/(projects|subjects|experiments|services|prearchive|archive|user|config|JSESSION|auth)\b"
 )
