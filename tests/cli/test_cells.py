@@ -66,10 +66,11 @@ def test_hostile_names(form: str, name: str, cell: str) -> None:
 def test_the_manual_lists_every_table() -> None:
     """Commands and columns, in their order; each column is a field that json.md describes."""
     page = (REPOSITORY / "docs" / "commands.md").read_text("utf-8")
+    spelled = {"-".join(command): " ".join(command) for command in ALL}
     listed = dict(re.findall(r"^\| `([a-z -]+)` \| ((?:`\w+` ?)+) \|$", page, re.MULTILINE))
 
     assert {name: re.findall(r"`(\w+)`", columns) for name, columns in listed.items()} == {
-        name.replace("-", " ", 1): list(columns_of(name)) for name in TABLES
+        spelled.get(name, name): list(columns_of(name)) for name in TABLES
     }
     for name, (path, columns) in TABLES.items():
         kind = f"xnatsync/{name}/1" if path else name.replace("-", "/", 1)

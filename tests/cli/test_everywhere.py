@@ -20,6 +20,10 @@ NOWHERE = {  # commands that need words of their own, with words that come as fa
     ("pipeline", "run"): ["x", "-E", "y"], ("container", "launch"): ["x", "-E", "y"], ("command", "show"): ["x"],
     **{("pipeline", word): ["1"] for word in ("status", "cancel")},
     **{("container", word): ["x"] for word in ("show", "logs", "kill")},
+    ("admin", "refresh-catalogs"): ["x"], ("admin", "site-config", "set"): ["x", "y"],
+    **{
+        ("admin", "user", word): ["x"] for word in ("show", "add", "remove", "enable", "disable", "groups", "roles")
+    },
     ("prearchive", "move"): ["x", "y", "z", "q"],
     ("mirror", "manifest"): ["x"], ("session", "show"): ["-E", "x"], ("project", "show"): ["x"],
     ("session", "upload-dicom"): ["x", "--host", "127.0.0.1", "--called-aet", "X"],
@@ -118,7 +122,7 @@ def test_a_group_alone_shows_its_commands(capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.parametrize(
     ("word", "expected"),
-    [("sesion", "did you mean `session`?"), ("admin", "web interface"), ("fly", "there is no command `fly`")],
+    [("sesion", "did you mean `session`?"), ("transfer", "a mirror copies"), ("fly", "there is no command `fly`")],
 )
 def test_a_command_that_is_not_there(word: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A slip is corrected; what is only a little alike is not suggested."""

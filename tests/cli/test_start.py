@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import typer
@@ -24,12 +25,16 @@ print("loaded:", *sorted({name.partition(".")[0] for name in sys.modules}))
 
 
 def commands() -> Iterator[tuple[str, ...]]:
-    tree = typer.main.get_command(build())
-    for name, command in tree.commands.items():  # type: ignore[attr-defined]
+    yield from below(typer.main.get_command(build()), ())
+
+
+def below(tree: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Every command of a tree, however deep."""
+    for name, command in tree.commands.items():
         if hasattr(command, "commands"):
-            yield from ((name, below) for below in command.commands)
+            yield from below(command, (*path, name))
         else:
-            yield (name,)
+            yield (*path, name)
 
 
 ALL = sorted(commands())

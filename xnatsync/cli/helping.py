@@ -13,7 +13,6 @@ from xnatsync.core.errors import Exit, Usage
 
 _ALIKE = 0.75  # of 1: below, a suggestion would mislead
 _ABSENT = {  # commands of xnatctl that this version does not have, and what does the same
-    "admin": "the server's web interface has what it did",
     "transfer": "a mirror copies a project to a folder, a push sends files back",
 }
 
@@ -114,6 +113,23 @@ EXAMPLES = {
     "dicom inspect": ("dicom inspect IM0001", "dicom inspect IM0001 -t Modality -t SeriesDescription"),
     "dicom validate": ("dicom validate ./exam",),
     "dicom list-tags": ("dicom list-tags IM0001",),
+    "admin refresh-catalogs": (
+        "admin refresh-catalogs NEURO",
+        "admin refresh-catalogs NEURO --option append --option populateStats -E S1_MR",
+    ),
+    "admin audit": ("admin audit --project NEURO --since 7d", "admin audit --project NEURO --action refreshed"),
+    "admin user list": ("admin user list", "admin user list -P NEURO"),
+    "admin user show": ("admin user show ada",),
+    "admin user add": ("admin user add ada NEURO_member", "admin user add ada --projects NEURO,PET --role member"),
+    "admin user remove": ("admin user remove ada --project NEURO --yes",),
+    "admin user enable": ("admin user enable ada",),
+    "admin user disable": ("admin user disable ada --yes",),
+    "admin user groups": ("admin user groups ada",),
+    "admin user roles": ("admin user roles ada", "admin user roles ada --grant Administrator --yes"),
+    "admin site-config get": ("admin site-config get", "admin site-config get siteId"),
+    "admin site-config set": ("admin site-config set sessionTimeout '2 hours' --yes",),
+    "admin plugins": ("admin plugins",),
+    "admin version": ("admin version",),
     "audit": ("audit manifest.json -P NEURO",),
     "ledger list": ("ledger list",),
     "ledger query": ("ledger query 'select path, phase from item' -o csv",),

@@ -16,6 +16,7 @@ import typer
 from xnatsync.cli import (
     accept,
     account,
+    admin,
     api,
     audit,
     completing,
@@ -51,7 +52,7 @@ from xnatsync.views.blocks import Line, Tone
 _MODULES = (
     *(demo, sync, verify, inspect, resolve, accept, mirror, configuration, health, sandbox),
     *(account, project, subject, session, scan, resource, audit, ledger, completing, helping),
-    *(prearchive, pipeline, container, api, dicom),
+    *(prearchive, pipeline, container, api, dicom, admin),
 )
 # Newer versions of typer carry click inside: its exceptions are found through the one that typer exports.
 _CLICK_EXCEPTION = typer.BadParameter.__mro__[2]

@@ -54,6 +54,14 @@ TABLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "command-list": ("", ("id", "name", "version", "image", "type", "description", "wrappers")),
     "container-list": ("", ("id", "job_id", "status", "wrapper_id", "project", "user", "image")),
     "dicom-list-tags": ("", ("tag", "vr", "keyword", "value")),
+    "admin-audit": (
+        "", ("at", "user", "action", "type", "status", "reason", "project", "item", "event_id")
+    ),
+    "admin-user-list": (
+        "", ("username", "id", "first_name", "last_name", "email", "enabled", "verified", "group")
+    ),
+    "admin-user-groups": ("", ("id",)),
+    "admin-plugins": ("", ("id", "name", "version", "description")),
     "status": ("routes.items", _ITEM),
     "ledger-list": ("", ("table", "rows", "columns")),
     "ledger-export": ("files", ("table", "path", "rows", "bytes")),

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from xnatsync.sandbox.http.exchange import Match, Refusal, Request, Response
 from xnatsync.sandbox.http.loading import model_errors
 from xnatsync.sandbox.http.router import Routes
+from xnatsync.sandbox.model.events import note
 from xnatsync.sandbox.model.files import refresh
+from xnatsync.sandbox.model.hierarchy import find_experiment
 from xnatsync.sandbox.model.resources import named, place_of
 from xnatsync.sandbox.model.selection import Held, selected
 from xnatsync.sandbox.model.site import Site
@@ -71,6 +73,18 @@ class _Refresh:
                     raise Refusal(403, "User account doesn't have permission to modify this resource.")
         for place, resource in targets:
             refresh(self.site, place, resource, operations)
+        self._note(request, uris)
+
+    def _note(self, request: Request, uris: list[str]) -> None:
+        """Have it in the history of each session that was named (§6.1)."""
+        with self.site.lock:
+            for uri in uris:
+                match = _URI.fullmatch(uri)
+                name = match["EXPT_ID"] if match is not None else None
+                session = find_experiment(self.site, match["PROJECT_ID"], name) if match is not None and name else None
+                if session is not None:
+                    note(self.site, session, "Catalog(s) Refreshed", request.user)
+                    self.site.save(session)
 
     def _held(self, request: Request, uri: str) -> list[Held]:
         match = _URI.fullmatch(uri)
