@@ -9,6 +9,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+import httpx
+
 from xnatsync.core.errors import Usage
 from xnatsync.xnat.client import Client
 from xnatsync.xnat.exchange import Body
@@ -18,6 +20,7 @@ from xnatsync.xnat.wire import Call, Due
 
 DONE: Final = frozenset({200, 201, 202, 204})
 PIECE_BYTES: Final = 1 << 20
+UNREACHED: Final = (httpx.TransportError, OSError)  # what a connection raises that gave no answer
 
 
 def call(
