@@ -108,3 +108,17 @@ def test_a_temporary_file_would_be_seen(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=_environment())
 
     assert f"wrote {log}" in done.stdout
+
+
+def test_a_resource_upload_is_compared_with_curl_and_writes_no_temporary_file(tmp_path: Path) -> None:
+    """Few requests for many files, and nothing on this disk."""
+    seen = report_of(
+        "bench_resource_upload.py", "--files", "120", "--kb", "2", "--big-mb", "8", "--rounds", "1",
+        "--folder", str(tmp_path),
+    )  # fmt: skip
+
+    for part in ("many", "big"):
+        assert seen[part]["left_in_tmpdir"] == []
+        assert seen[part]["median_s"]["ours"] > 0
+        assert seen[part]["peak_mb"] < 200
+    assert seen["many"]["requests"] < 12

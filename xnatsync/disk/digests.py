@@ -18,10 +18,14 @@ WAITING_MAX = 4  # pieces between the two threads: all the memory that it costs
 
 
 class Digests:
-    """Digests of what it is given, in order.  To be left like a file: its thread ends with it."""
+    """Digests of what it is given, in order.  To be left like a file: its thread ends with it.
 
-    def __init__(self) -> None:
+    Who compares with a catalogue alone needs no SHA-256: then `finish` returns b"" for it.
+    """
+
+    def __init__(self, *, sha256: bool = True) -> None:
         self.size = 0
+        self._both = sha256
         self._sha256 = hashlib.sha256()
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._pieces: Queue[bytes | None] | None = None  # most files are small and need none
@@ -44,12 +48,13 @@ class Digests:
             self._md5.update(piece)
         else:
             self._pieces.put(piece)
-        self._sha256.update(piece)
+        if self._both:
+            self._sha256.update(piece)
 
     def finish(self) -> tuple[bytes, str]:
         """Return SHA-256, and MD5 in lower-case hex; nothing can be added any more."""
         self._end()
-        return self._sha256.digest(), self._md5.hexdigest()
+        return self._sha256.digest() if self._both else b"", self._md5.hexdigest()
 
     def _beside(self, pieces: Queue[bytes | None]) -> None:
         while (piece := pieces.get()) is not None:

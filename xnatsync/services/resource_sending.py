@@ -236,7 +236,7 @@ class Sender:
         return content
 
     def _alone(self, file: GivenFile, *, overwrite: bool) -> None:
-        with Digests() as digests:
+        with Digests(sha256=False) as digests:
             try:
                 resource_upload.put_resource_file(
                     self.client.low,
