@@ -70,7 +70,7 @@ def test_status_tells_every_file_that_is_sent_nowhere(pushing: MirrorBox) -> Non
     assert pushing.command("sync").code == 3
     shutil.move(pushing.tree, pushing.root / "away")  # nothing of this looks at the tree
 
-    expected = {NOBODYS: ("XS-NOT-THERE", True), HOSTILE: ("XS-NOT-THERE", True)}
+    expected = {NOBODYS: ("XS-NOT-THERE", True), HOSTILE: ("XS-NAME-REFUSED", True)}
     assert in_status(pushing) == expected | dict.fromkeys(ASTRAY, ("XS-NO-PLACE", False))
     text = pushing.command("status").out
     assert "4 files: no file of a resource belongs there in this layout" in " ".join(text.split())
@@ -222,3 +222,27 @@ def test_many_that_nobody_owns_are_counted_once(pushing: MirrorBox) -> None:
     text = " ".join(pushing.command("sync").out.split())
     assert "! 120 files: the server has no such session" in text
     assert "in all" not in text
+
+
+QC = "P1/S1/S1_MR/resources/QC/files"
+NAMES = ["a\tb", "a\nb", "a\x7fb", "su\tb/f", "a\\b", "a&b", "pct%41", "ä", "a:b", "star*", "my_catalog.xml"]
+
+
+def test_a_name_that_would_not_stay_is_asked_about_in_run_and_plan_alike(pushing: MirrorBox) -> None:
+    """Whoever reads it renames the file: neither the session nor the server's settings are at fault."""
+    names = [f"{QC}/{name}" for name in NAMES]
+    write(pushing, *names)
+    expected = dict.fromkeys(names, "XS-NAME-REFUSED")
+
+    (planned,) = told(pushing, "plan")["pushes"]
+    (step,) = planned["steps"]
+    cases = planned["unplaced"] + step["troubles"]
+    assert {row["path"]: row["code"] for row in cases} == expected
+    assert all("Rename the file" in row["advice"] for row in cases)
+    assert pushing.command("sync").code == 3
+    (route,) = told(pushing, "status")["routes"]
+    found = route["tree"]["unplaced"] + route["tree"]["troubles"]
+    assert {row["path"]: row["code"] for row in found} == expected
+    for name in names:
+        (pushing.tree / name).unlink()
+    assert pushing.command("sync").code == 0

@@ -32,6 +32,7 @@ XnatsyncError
 │   ├── NotEmpty .............. XS-NOT-EMPTY            more would be deleted with it than was named
 │   ├── EffectMissing ......... XS-EFFECT-MISSING       the server said yes, and shows that it was not done
 │   └── RequestRefused ........ XS-REQUEST-REFUSED      the server will never accept this request
+│       └── NameRefused ....... XS-NAME-REFUSED         XNAT would not keep a file under its name
 ├── PeerError
 │   ├── PeerUnreachable ....... XS-PEER-UNREACHABLE     no connection to a DICOM receiver
 │   ├── PeerRejected .......... XS-PEER-REJECTED        a DICOM receiver takes no association from us
@@ -377,6 +378,13 @@ class RequestRefused(ServerError):
     exit_code = Exit.HELD
     disposition = Disposition.REFUSED
     advice = "Read the server's words, and mend the data or the server's settings."
+
+
+class NameRefused(RequestRefused):
+    """XNAT would store a file under another name, elsewhere, or where nobody finds it: nothing of it was sent."""
+
+    code = "XS-NAME-REFUSED"
+    advice = "Rename the file or the folder named, or pack it in an archive."
 
 
 class PeerError(XnatsyncError, RuntimeError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from xnatsync.core.errors import ReplyStrange, RequestRefused
+from xnatsync.core.errors import NameRefused, ReplyStrange, RequestRefused
 from xnatsync.core.inventory import ResourceKey
 from xnatsync.core.packing import is_packed
 from xnatsync.xnat import addresses, names, wire
@@ -20,24 +20,31 @@ _PART_MAX: Final = 255  # bytes that a name on the server's disk may have
 def check_resource(resource: ResourceKey) -> None:
     """Refuse a resource that nothing could be found in again."""
     if not addresses.is_plain(resource.label):
-        raise RequestRefused(
+        raise NameRefused(
             "XNAT would not find this resource again: its label holds characters other than letters, digits, `.`, `_`, "
             "`-`, or is a number",
             advice="Rename the resource's folder.",
         )
     if resource.scan in _MANY or "," in resource.scan or "[" in resource.scan:
-        raise RequestRefused("XNAT would take this scan's ID for several scans", advice="Rename the scan.")
+        raise NameRefused("XNAT would take this scan's ID for several scans", advice="Rename the scan.")
 
 
 def check_name(name: str) -> None:
     """Refuse a name that XNAT keeps for itself, or takes for a pattern."""
     if name.endswith("*"):
-        raise RequestRefused("XNAT takes a name with a star at its end for a pattern", advice="Rename the file.")
+        raise NameRefused("XNAT takes a name with a star at its end for a pattern", advice="Rename the file.")
     if name.lower().endswith(_CATALOG):
-        raise RequestRefused(
+        raise NameRefused(
             "XNAT keeps its own lists under names that end with `catalog.xml` and does not show files of such names",
             advice="Rename the file, or pack it in an archive.",
         )
+
+
+def check_storable(resource: ResourceKey, name: str) -> None:
+    """Refuse what could not be stored as a file of its own."""
+    check_resource(resource)
+    check_name(name)
+    wire.file_path(name)
 
 
 def has_address(name: str) -> bool:
@@ -65,11 +72,11 @@ def check_sendable(name: str) -> None:
         names.relative_path(name, "")
         long = any(len(part.encode()) > _PART_MAX for part in name.split("/"))
     except (ReplyStrange, UnicodeEncodeError):
-        raise RequestRefused(
+        raise NameRefused(
             "no file on the server may have such a name: it holds control characters, or is no relative path",
             advice="Rename the file.",
         ) from None
     if long:
-        raise RequestRefused(f"a part of its name has more than {_PART_MAX} bytes", advice="Rename the file.")
+        raise NameRefused(f"a part of its name has more than {_PART_MAX} bytes", advice="Rename the file.")
     if is_packed(name):
         wire.file_path(name)  # it travels by itself, and an address must be able to say its name

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Final
 from urllib.parse import quote
 
-from xnatsync.core.errors import Bug, RequestRefused
+from xnatsync.core.errors import Bug, NameRefused
 from xnatsync.core.remote import ImportTarget
 from xnatsync.xnat import names
 from xnatsync.xnat.failures import Verb
@@ -297,7 +297,7 @@ def file_path(name: str) -> str:
         return name
     if " " in name or "+" in name:
         return quote(name, safe="/")  # %20 or %2B make XNAT decode the whole path
-    raise RequestRefused(
+    raise NameRefused(
         "XNAT would store this file under another name: it holds characters other than letters, digits, `.`, `_`, `-`",
         advice="Rename the file, or pack it in an archive.",
     )

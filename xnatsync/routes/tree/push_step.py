@@ -9,6 +9,7 @@ from xnatsync.core.errors import (
     ContentDiffers,
     ListingShort,
     NameHostile,
+    NameRefused,
     NotThere,
     ReadFailed,
     SourceChanged,
@@ -32,6 +33,7 @@ from xnatsync.routes.tree.push_past import followed, is_unstored, last_deed, lat
 from xnatsync.routes.tree.push_stores import REFUSALS, PushStores, Sent, refusal
 from xnatsync.routes.tree.push_survey import LocalFile, PushSurvey
 from xnatsync.routes.tree.world import TreeWorld
+from xnatsync.xnat.resource_names import check_storable
 
 _Listed = dict[tuple[str, str, str], ServerFile]
 
@@ -164,7 +166,9 @@ class PushStep:
             try:
                 here = self.world.disk.read(self.survey.route.folder, file.path, stop=self.world.stopping)
                 answer = self._decide(row, owner, file, here, base.get(file.path), listing, fetches=False)
-            except (NotThere, SourceError) as refused:
+                if isinstance(answer, Put):
+                    check_storable(file.key, file.name)
+            except (NotThere, NameRefused, SourceError) as refused:
                 answer = Refuse(refused, person=not isinstance(refused, SourceError))
             match answer:
                 case Put():

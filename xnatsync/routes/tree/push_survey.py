@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from xnatsync.core.conflict import is_conflict_copy
-from xnatsync.core.errors import NoPlace, NotFollowed, NotThere, SourceUnreadable
+from xnatsync.core.errors import NameRefused, NoPlace, NotFollowed, NotThere, SourceUnreadable
 from xnatsync.core.hold import still_waits_s
 from xnatsync.core.inventory import Inventory, Owner, ResourceKey, ResourceSeen
 from xnatsync.core.layout import Layout, Place
@@ -42,6 +42,7 @@ class PushSurvey:
     files: dict[int, list[LocalFile]] = field(default_factory=dict)  # of the owners that are due
     counted: dict[int, dict[ResourceKey, int | None]] = field(default_factory=dict)  # what the server says it has
     unplaced: list[tuple[str, str]] = field(default_factory=list)  # (path, why): nobody on the server owns them
+    unnamable: list[tuple[str, str]] = field(default_factory=list)  # (path, why): no file on the server has such a name
     astray: list[str] = field(default_factory=list)  # files that lie where the layout has no place for any
     unseen: list[Trouble] = field(default_factory=list)  # what may be to be sent, and cannot be looked at or followed
     ended: list[int] = field(default_factory=list)  # versions whose file was removed here
@@ -68,7 +69,7 @@ def push_survey(world: TreeWorld, route: PushRoute, *, dry: bool = False) -> Pus
             continue
         place = route.layout.locate(path)
         if place is None and (why := _why_unnamable(route, path)):
-            found.unplaced.append((path, why))
+            found.unnamable.append((path, why))
         elif place is None and _is_astray(route, path):
             found.astray.append(path)
         if place is None or place.sidecar or not _is_sent(route, place) or is_conflict_copy(path):
@@ -181,6 +182,7 @@ def troubles_of(found: PushSurvey) -> list[Trouble]:
         f"no file of a resource belongs there in this layout, such as {found.route.layout.templates['session'].text}"
     )
     unplaced = [Trouble(path, NotThere.code, why, person=True) for path, why in found.unplaced]
+    unplaced += [Trouble(path, NameRefused.code, why, person=True) for path, why in found.unnamable]
     return unplaced + found.unseen + [Trouble(path, NoPlace.code, words, person=False) for path in found.astray]
 
 
