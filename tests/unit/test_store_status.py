@@ -29,7 +29,12 @@ def test_no_answer_is_no_success() -> None:
 
 def test_it_agrees_with_the_reference() -> None:
     """pynetdicom's table of the standard."""
-    kinds = {"Success": {Outcome.STORED}, "Warning": {Outcome.WARNED}, "Failure": {Outcome.FAILED, Outcome.NO_ROOM}}
+    kinds = {
+        "Success": {Outcome.STORED},
+        "Warning": {Outcome.WARNED},
+        "Failure": {Outcome.FAILED, Outcome.NO_ROOM},
+        "Cancel": {Outcome.UNKNOWN},
+    }
     for status, (kind, _) in STORAGE_SERVICE_CLASS_STATUS.items():
         assert outcome_of(status) in kinds[kind], hex(status)
 
