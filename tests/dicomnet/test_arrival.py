@@ -15,8 +15,9 @@ from dicomnet.objects import CSA, IMPLICIT, JPEG_2000, JPEG_LS, RLE, ROOT, dicom
 from dicomnet.peers import keeping
 from noun_world import PASSWORD, USER, NounWorld, here
 from xnatsync import XNATClient
-from xnatsync.app.store_proof import prove
+from xnatsync.app.store_proof import _Look, _marks, _note
 from xnatsync.app.store_survey import survey
+from xnatsync.core.remote import FileListing, RemoteFile
 from xnatsync.core.store_plan import Pair, Sendable
 from xnatsync.dicomnet.peer import Peer
 from xnatsync.dicomnet.sending import Sending, Sent
@@ -177,13 +178,21 @@ def test_a_server_that_still_receives_is_not_blamed(
     assert (report.proof.waiting, report.proof.found, report.exit_code) == (True, 0, 5)
 
 
-def test_two_objects_that_share_a_mark_prove_nothing(client: XNATClient) -> None:
-    """The mark has 32 bits: of two objects with one mark neither is proven by it."""
+def test_two_objects_that_share_a_mark_prove_nothing() -> None:
+    """The mark has 32 bits: of two objects with one mark neither is proven by it; a UID that is listed proves."""
     one, other = "1.2.Aa", "1.2.BB"  # as Java hashes texts
-    assert mark_of("1.2.3", one) == mark_of("1.2.3", other)
+    mark = mark_of("1.2.3", one)
+    assert mark == mark_of("1.2.3", other)
     objects = [Sendable(uid, Pair("1.2.3", "1.2"), uid, "9.9", 1, b"", 0) for uid in (one, other)]
-    proof = prove(client.server, objects, project=None, wait_s=0, wait=lambda s: True)
-    assert proof.missing == (one, other)
+    named = FileListing((RemoteFile("1", "DICOM", f"9.9-1-1-{mark}.dcm", 1),))
+    listed = FileListing((RemoteFile("1", "DICOM", "any", 1, sop_uid=other),))
+    both, single = _Look(), _Look()
+
+    _note(both, named, {one, other}, _marks(objects))
+    _note(both, listed, {one, other}, _marks(objects))
+    _note(single, named, {one}, _marks(objects[:1]))
+
+    assert (both.found, single.found) == ({other}, {one})
 
 
 def test_the_mark_is_that_of_the_template(world: NounWorld, receiver: Receiver, source: Path, send: Send) -> None:
@@ -330,3 +339,20 @@ def test_a_stop_ends_it_and_nothing_is_lost(receiver: Receiver, source: Path, se
     stop.set()
     assert send(receiver.port, "XNAT", stop=stop).confirmed == 0
     assert send(receiver.port, "XNAT").stored == 3
+
+
+def test_what_no_message_can_name_is_told_even_when_odd_objects_are_wanted(source: Path, send: Send) -> None:
+    """An object with an odd modality is sent when that is asked for; an odd class or syntax has no context."""
+    odd = dicom_file(1).replace(b"CS\2\0MR", b"CS\2\0M/")
+    (source / "odd").write_bytes(odd)
+    (source / "class").write_bytes(dicom_file(2, sop_class="1.2.840.10008.5.1.4.1.x.4"))
+    (source / "syntax").write_bytes(dicom_file(3, syntax="1.2.840.10008.1.x.1"))
+
+    with keeping() as keeper:
+        held = send(keeper.port)
+        assert (held.exit_code, held.stored, len(held.doubtful)) == (3, 0, 3)
+        wanted = send(keeper.port, odd=True)
+
+    assert (wanted.exit_code, wanted.stored) == (3, 1)
+    assert sorted(left.path for left in wanted.doubtful) == ["class", "syntax"]
+    assert [content for _, _, content in keeper.held] == [sent_part(odd)]

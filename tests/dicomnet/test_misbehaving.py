@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 
 import pytest
 from hypothesis import given
@@ -202,6 +203,25 @@ def test_a_receiver_that_reads_nothing_ends_in_time(source: Path, send: Send) ->
 
     assert report.exit_code == 5
     assert "took no data" in report.failed[0].words or "ended" in report.failed[0].words
+
+
+def test_a_stop_ends_a_wait_for_an_answer(source: Path, send: Send) -> None:
+    """At once, whatever the time limit is; the object on the way is unknown, the rest was not sent."""
+    write_study(source, 3)
+    stop = Event()
+
+    def act(connection: socket.socket) -> None:
+        first_object(connection)
+        stop.set()
+        silent(connection)
+
+    began = time.monotonic()
+    with raw_peer(accepting(act)) as port:
+        report = send(port, stop=stop, workers=1, patience={"answer_s": 60.0})
+
+    assert time.monotonic() - began < 10
+    assert [sent.outcome for sent in report.failed] == [Outcome.UNKNOWN, Outcome.NOT_SENT, Outcome.NOT_SENT]
+    assert report.exit_code == 5
 
 
 @pytest.mark.parametrize(

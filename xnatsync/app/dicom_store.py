@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from xnatsync.xnat.server import XnatServer
 
 _TOGETHER, _TOGETHER_S = 200, 2.0  # confirmations of one transaction
+_ASKED = 2000  # objects of which the ledger is asked at a time
 _LATER = frozenset({Outcome.NO_ROOM, Outcome.UNKNOWN, Outcome.CHANGED, Outcome.NOT_SENT})
 
 
@@ -197,12 +198,14 @@ class _Confirming:
         report, peer = self._report, self._report.order.peer
         if report.order.again:
             return objects
-        known = self._ledger.confirmed(peer.address, peer.called)
-        left = [one for one in objects if (one.sop_uid, one.sha256) not in known]
-        report.before = len(objects) - len(left)
-        report.before_at = max(
-            (known[one.sop_uid, one.sha256] for one in objects if (one.sop_uid, one.sha256) in known), default=""
-        )
+        left: list[Sendable] = []
+        for at in range(0, len(objects), _ASKED):
+            some = objects[at : at + _ASKED]
+            known = self._ledger.confirmed(peer.address, peer.called, [one.sop_uid for one in some])
+            new = [one for one in some if (one.sop_uid, one.sha256) not in known]
+            left += new
+            report.before += len(some) - len(new)
+            report.before_at = max(report.before_at, *(known.get((one.sop_uid, one.sha256), "") for one in some))
         return left
 
     def told(self, sent: Sent) -> None:

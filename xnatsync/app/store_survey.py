@@ -11,12 +11,14 @@ from xnatsync.core.errors import SourceChanged, SourceError, Usage
 from xnatsync.core.manifest import Doubt, Kind
 from xnatsync.core.store_plan import Pair, Sendable
 from xnatsync.dicom.classify import Classifier, Reading
+from xnatsync.dicom.identity import is_uid
 from xnatsync.disk.item import archive_kind, pieces_of
 from xnatsync.disk.scan import look
 from xnatsync.disk.spelling import real
 from xnatsync.ports.drop import FileSeen
 
 _PLAIN = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"})
+_UID_MAX = 64
 _CONFLICT = "another file has the same SOP Instance UID and another content"
 _UNKNOWN = "its pixel data are compressed, and its transfer syntax does not say how"
 
@@ -116,6 +118,9 @@ def _sort_in(
         found.doubtful.append(Left(file.path, _UNKNOWN))
         return
     pair = Pair(identity.sop_class, identity.transfer_syntax)
+    if not (is_uid(pair.sop_class) and is_uid(pair.syntax) and len(identity.sop_uid) <= _UID_MAX):
+        found.doubtful.append(Left(file.path, "no message can name its class, its transfer syntax or its instance"))
+        return
     one = Sendable(file.path, pair, identity.sop_uid, identity.study_uid, file.size, sha256, reading.data_at)
     first = by_uid.setdefault(identity.sop_uid, one)
     if first is one:
