@@ -35,7 +35,7 @@ NOWHERE = {  # commands that need words of their own, with words that come as fa
     ("config", "use-context"): ["x"], ("config", "remove-profile"): ["x", "--yes"],
     ("config", "import-xnatctl"): ["--dry-run"], ("config", "set-password"): ["x"],
     ("auth", "logout"): [],
-    ("session", "upload"): [".", "-S", "x", "-E", "x"],
+    ("session", "upload"): [".", "-S", "x", "-E", "x"], ("session", "upload-exam"): [".", "-S", "x", "-E", "x"],
     ("scan", "download"): ["-E", "x", "-s", "1", "--out", "x"], ("resource", "download"): ["x", "y", "--file", "x"],
 }  # fmt: skip
 WITHOUT = {

@@ -60,6 +60,7 @@ EXAMPLES = {
         "session upload-dicom ~/study --host xnat.example.org --port 8104 --called-aet XNAT",
         "session upload-dicom ~/study --host xnat.example.org --called-aet XNAT --dry-run",
     ),
+    "session upload-exam": ("session upload-exam ~/exam -P NEURO -S SUB01 -E SUB01_MR1 --dry-run",),
     "session upload": (
         "session upload ~/exam -P NEURO -S SUB01 -E SUB01_MR1",
         "session upload exam.zip -P NEURO -S SUB01 -E SUB01_MR1 --prearchive --dry-run",

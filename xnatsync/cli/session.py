@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from xnatsync.cli import download, upload, upload_dicom
+from xnatsync.cli import download, upload, upload_dicom, upload_exam
 from xnatsync.cli.options import OutputOption, ProfileOption, ProjectOption, QuietOption, SessionOption
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
@@ -20,6 +20,7 @@ def register(program: typer.Typer) -> None:
     group.command(name="download")(download.session)
     group.command(name="upload-dicom")(upload_dicom.upload_dicom)
     group.command(name="upload")(upload.session)
+    group.command(name="upload-exam")(upload_exam.exam)
     program.add_typer(group, name="session")
 
 

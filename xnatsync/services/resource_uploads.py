@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from xnatsync.core.errors import Usage
-from xnatsync.disk.given import given_files
+from xnatsync.disk.given import GivenFile, given_files
 from xnatsync.services.base import BaseService
 from xnatsync.services.places import Place, find_place
 from xnatsync.services.progress import Teller, UploadProgress, UploadSummary
@@ -62,6 +62,13 @@ class ResourceUploads(BaseService):
             sender = unpacker = Unpacker(self.client, place, wish, Teller(callback), archive=files[0])
             files = unpacker.members()
             refuse_none(files)
+        return self._stored(sender, place, files, wish)
+
+    def store_files(self, place: Place, files: Sequence[GivenFile], wish: Wish, callback: Callback = None) -> Stored:
+        """Store files that were chosen one by one, each under the name that it was given."""
+        return self._stored(Sender(self.client, place, wish, Teller(callback)), place, files, wish)
+
+    def _stored(self, sender: Sender, place: Place, files: Sequence[GivenFile], wish: Wish) -> Stored:
         if wish.dry_run:
             return sender.send(files)
         deed = f"store files in resource {wish.label} of {place.words}"

@@ -51,7 +51,7 @@ def send(
     stop = threading.Event()
     listener = _Listener(_and_shown(callback) if shown else callback, stop)
     bugs: list[str] = []
-    uploads = upload_of(*_where(client), order, lambda config: _app(client, config, stop, account, timeout_s))
+    uploads = upload_of(*where(client), order, lambda config: application(client, config, stop, account, timeout_s))
     report = uploads.run(progress=Progress(listener.hear), on_bug=bugs.append)
     if listener.error is not None:
         raise listener.error
@@ -85,7 +85,8 @@ def summary_of(report: UploadReport) -> UploadSummary:
     )
 
 
-def _where(client: XNATClient) -> tuple[Config, str, ServerConfig]:
+def where(client: XNATClient) -> tuple[Config, str, ServerConfig]:
+    """Return the configuration of a client, and its server as the ledger calls it."""
     from xnatsync.config.model import Config, ServerConfig
 
     if client.profile is None:
@@ -93,13 +94,19 @@ def _where(client: XNATClient) -> tuple[Config, str, ServerConfig]:
     return client.profile.config, server_name(client.profile), client.profile.server
 
 
-def _app(client: XNATClient, config: Config, stop: threading.Event, account: Account, timeout_s: float | None) -> App:
+def application(
+    client: XNATClient,
+    config: Config,
+    stop: threading.Event,
+    account: Account = (None, None),
+    timeout_s: float | None = None,
+) -> App:
     """Return the application on the client's own connection, or on one as somebody else, or with another patience."""
     from xnatsync.app.app import App
     from xnatsync.config.secrets import Credentials
 
     user, password = account
-    name = _where(client)[1]
+    name = where(client)[1]
     if user is None and password is None:
         return App(config, stop, servers={name: client.server})
     if password is None or not (user or client.username):
