@@ -85,6 +85,19 @@ def test_a_missing_plug_in_is_told_as_such(service: PipelineService, far: NounWo
     assert "not installed" not in words
 
 
+def test_tomcats_own_page_is_no_unwell_server(service: PipelineService, far: NounWorld) -> None:
+    """An address that no plug-in has is answered as everything is while XNAT starts: the list of plug-ins decides."""
+    page = "<!doctype html><html><head><title>HTTP Status 404 \u2013 Not Found</title></head></html>"
+    for place in ("/xapi/commands", "/xapi/containers"):
+        far.server.faults.add(instead("GET", place, page, 404))
+
+    with pytest.raises(errors.ResourceNotFoundError, match="is not installed"):
+        service.containers.list()
+
+    assert not [line for line in far.server.log if line["path"] == "/xapi/commands"]
+    assert "is not installed" in str(refusal(service))
+
+
 def test_an_unknown_command_is_told_with_what_there_is(service: PipelineService, far: NounWorld) -> None:
     """Name, image and version; never as a missing plug-in (FLIP 1093)."""
     install(far)

@@ -12,7 +12,16 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
-from xnatsync.core.errors import AccessDenied, JobFailed, NotEnabled, NotThere, OutcomeUnknown, ServerBusy, Usage
+from xnatsync.core.errors import (
+    AccessDenied,
+    JobFailed,
+    NotEnabled,
+    NotThere,
+    OutcomeUnknown,
+    ServerBusy,
+    ServerUnwell,
+    Usage,
+)
 from xnatsync.core.nouns import SessionHeld
 from xnatsync.core.pasting import command_line
 from xnatsync.services.base import BaseService
@@ -29,9 +38,12 @@ class ContainerService(BaseService):
     """Looks at commands, wrappers and containers; launches, kills, and reads what was written."""
 
     def is_installed(self) -> bool:
-        """Return whether the server answers as the Container Service does."""
+        """Return whether the server lists the plug-in; where it lists none for us, whether it answers as one."""
+        known = containers.plugins(self.client.low)
+        if known is not None:
+            return containers.PLUGIN in known
         try:
-            containers.commands(self.client.low)
+            self._commands()
         except NotThere:
             return False
         return True
@@ -163,14 +175,22 @@ class ContainerService(BaseService):
     # --- looking -----------------------------------------------------------------------------------------------------
 
     def _commands(self) -> tuple[Mapping[str, object], ...]:
+        """List the commands; NotThere says what is known of a server that has none to list.
+
+        The plug-ins come first: an address that no plug-in has is answered by Tomcat's own 404, as everything is while
+        XNAT starts, and that is asked again for some seconds.
+        """
+        known = containers.plugins(self.client.low)
+        if known is not None and containers.PLUGIN not in known:
+            raise self._absent(known)
         try:
             return containers.commands(self.client.low)
-        except NotThere as error:
-            raise self._absent(error) from error
+        except (NotThere, ServerUnwell) as error:
+            if error.http != 404:
+                raise
+            raise self._absent(known) from error
 
-    def _absent(self, error: NotThere) -> NotThere:
-        """Say what is known of a server that has no commands to list."""
-        known = containers.plugins(self.client.low)
+    def _absent(self, known: Mapping[str, Mapping[str, object]] | None) -> NotThere:
         if known is None:
             words = "this server answers 404 where the Container Service is, and does not list its plug-ins"
         elif containers.PLUGIN in known:
@@ -178,7 +198,7 @@ class ContainerService(BaseService):
             words = f"the plug-in of the Container Service is installed (version {version}), and answers 404"
         else:
             words = f"the plug-in of the Container Service is not installed: the server lists {len(known)} plug-ins"
-        return NotThere(words, http=error.http, advice=f"`{command_line('admin', 'plugins')}` lists what is installed.")
+        return NotThere(words, http=404, advice=f"`{command_line('admin', 'plugins')}` lists what is installed.")
 
     def _wrapper(self, one: Wrapper, project: str | None) -> Fields:
         told = containers.enabled(self.client.low, project, one.id) if project is not None else None

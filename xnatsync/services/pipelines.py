@@ -247,7 +247,9 @@ class PipelineService(BaseService):
         """List pipelines of the old engine; none where the server has no such list for us."""
         try:
             return workflows.pipelines(self.client.low, project)
-        except (NotThere, AccessDenied):
+        except (NotThere, AccessDenied, ServerUnwell) as error:
+            if isinstance(error, ServerUnwell) and error.http != 404:
+                raise
             return ()
 
     def _launch_old(self, name: str, session: SessionHeld, project: str, params: Mapping[str, Any] | None) -> str:
