@@ -176,7 +176,17 @@ def test_a_launch_that_was_not_one_is_never_a_job(body: str, service: PipelineSe
     error = refusal(service)
 
     assert statuses(far) == []
-    assert error.code in {"XS-REQUEST-REFUSED", "XS-OUTCOME-UNKNOWN"}
+    assert error.code == ("XS-REQUEST-REFUSED" if "failure" in body else "XS-OUTCOME-UNKNOWN")
+
+
+def test_an_earlier_job_is_never_taken_for_a_launch_that_was_lost(service: PipelineService, far: NounWorld) -> None:
+    """No answer, and nothing happened: the job that was there before is not the one."""
+    install(far)
+    service.run(NAME, "MR001", PROJECT)
+    far.server.faults.add(instead("POST", "/launch", "", 504))
+
+    assert refusal(service).code == "XS-OUTCOME-UNKNOWN"
+    assert len(statuses(far)) == 1
 
 
 def test_a_launch_whose_answer_was_lost_is_found(service: PipelineService, far: NounWorld) -> None:

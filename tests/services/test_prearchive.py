@@ -225,8 +225,10 @@ def test_a_failure_inside_a_200_is_a_failure(
     place = waiting(web)
     far.server.faults.add(instead("POST", r"/services/archive", body))
 
-    with pytest.raises(errors.OperationError):
+    with pytest.raises(errors.OperationError) as caught:
         service.archive(*place)
+    assert caught.value.code == ("XS-REQUEST-REFUSED" if body else "XS-OUTCOME-UNKNOWN")
+    assert ("no space" in str(caught.value)) is bool(body)
     assert row_of(far, place) is not None
     assert not archived(far, "NEW1")
 
