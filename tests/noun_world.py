@@ -86,11 +86,13 @@ class NounWorld:
             status, text = self.ask("PUT", path, body)
             assert status in {200, 201}, (status, text)
 
-    def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, str]:
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, media: str = "application/octet-stream"
+    ) -> tuple[int, str]:
         """One request as the owner."""
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
         login = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-        headers = {"Authorization": f"Basic {login}", "Content-Type": "application/octet-stream"}
+        headers = {"Authorization": f"Basic {login}", "Content-Type": media}
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
