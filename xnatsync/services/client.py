@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from xnatsync.core.errors import CredentialsMissing, Usage
+from xnatsync.services.accessors import Services
 from xnatsync.xnat import raw, replies
 from xnatsync.xnat.exchange import Body
 from xnatsync.xnat.failures import Verb
@@ -49,7 +50,7 @@ class Answer:
         return replies.parsed(self._reply)
 
 
-class XNATClient:
+class XNATClient(Services):
     """One XNAT as one user.  Thread-safe; a context manager that logs out at its end.
 
         with XNATClient("https://xnat.example.org", "me", password) as client:
