@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import json
 import re
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from pydicom import dcmread
 
 from noun_world import PASSWORD, USER
 from workflows.conftest import Workplace, blocks, manual
 from xnatsync.dicom.make import SeriesPlan, StudyPlan, make_study
 from xnatsync.sandbox.model.creation import create_project
+from xnatsync.sandbox.scp.receiver import Receiver
 
 PROJECT, LABEL = "MYPROJECT", "MYSESSION"
 ROOT = "path/to/DICOM_ROOT"
@@ -76,20 +79,29 @@ def get(place: Workplace, path: str) -> Any:
     return answer.json()["ResultSet"]["Result"]
 
 
-def bodies(place: Workplace, project: str = PROJECT, label: str = LABEL) -> list[bytes]:
-    """The bytes of every DICOM file that the archive holds in a session."""
+def identity(content: bytes) -> tuple[str, str, bytes]:
+    """What XNAT leaves as it is: its script writes project, subject and session into the head (import.md §4)."""
+    found = dcmread(BytesIO(content))
+    return str(found.SeriesInstanceUID), str(found.SOPInstanceUID), bytes(found.PixelData)
+
+
+Objects = list[tuple[str, str, bytes]]
+
+
+def archived(place: Workplace, project: str = PROJECT, label: str = LABEL) -> Objects:
+    """Each DICOM file that the archive holds in a session."""
     rows = get(place, f"/data/projects/{project}/experiments")
     found = [row["ID"] for row in rows if row["label"] == label]
     if not found:
         return []
     files = get(place, f"/data/experiments/{found[0]}/scans/ALL/files")
-    got = [httpx.get(f"{place.world.server.url}{row['URI']}", auth=(USER, PASSWORD)) for row in files]
-    return sorted(answer.content for answer, row in zip(got, files, strict=True) if row["collection"] == "DICOM")
+    urls = [f"{place.world.server.url}{row['URI']}" for row in files if row["collection"] == "DICOM"]
+    return sorted(identity(httpx.get(url, auth=(USER, PASSWORD)).content) for url in urls)
 
 
-def dropped(place: Workplace, folder: str = ROOT) -> list[bytes]:
-    """The bytes of the files that were uploaded."""
-    return sorted(path.read_bytes() for path in (place.folder / folder).rglob("*") if path.is_file())
+def dropped(place: Workplace, folder: str = ROOT) -> Objects:
+    """Each file that was to be uploaded."""
+    return sorted(identity(path.read_bytes()) for path in (place.folder / folder).rglob("*") if path.is_file())
 
 
 def local(command: str) -> str:
@@ -117,7 +129,7 @@ def test_every_upload_of_the_page_arrives_or_waits_in_the_prearchive(desk: Workp
 
         assert ran.code == 0, (command, ran.err)
         if "--prearchive" not in command:
-            assert bodies(desk) == sent, command
+            assert archived(desk) == sent, command
     assert not [path for path in desk.files() if "done" in path.split("/") or ".xnatsync" in path]
     assert dropped(desk) == sent
 
@@ -132,9 +144,9 @@ def test_each_upload_of_the_page_arrives_alone(number: int, desk: Workplace) -> 
     assert ran.code == 0, (command, ran.err)
     rows = get(desk, f"/data/prearchive/projects/{PROJECT}")
     if "--prearchive" in command:
-        assert (bodies(desk), [row["status"] for row in rows]) == ([], ["READY"])
+        assert (archived(desk), [row["status"] for row in rows]) == ([], ["READY"])
     else:
-        assert (bodies(desk), rows) == (dropped(desk), [])
+        assert (archived(desk), rows) == (dropped(desk), [])
 
 
 def test_a_password_on_the_command_line_is_warned_of(desk: Workplace) -> None:
@@ -166,14 +178,35 @@ def test_what_waits_in_the_prearchive_is_listed_archived_or_deleted(desk: Workpl
     ran = desk.script(archive.replace(theirs, ours))
 
     assert ran.code == 0, ran.err
-    assert bodies(desk) == dropped(desk)
+    assert archived(desk) == dropped(desk)
     assert get(desk, f"/data/prearchive/projects/{PROJECT}") == []
     assert desk.script(local(upload).replace("MYSESSION", "OTHER")).code in {0, 3}  # the study is archived already
     for waiting in get(desk, f"/data/prearchive/projects/{PROJECT}"):
         named = f"{PROJECT} {waiting['timestamp']} {waiting['folderName']}"
         assert desk.script(delete.replace(theirs, named)).code == 0
     assert get(desk, f"/data/prearchive/projects/{PROJECT}") == []
-    assert bodies(desk) == dropped(desk)
+    assert archived(desk) == dropped(desk)
+
+
+def test_the_page_sends_by_the_dicom_protocol(desk: Workplace) -> None:
+    """A dry run asks the receiver and sends nothing; the command sends every object."""
+    dry, send = sorted((each for each in page() if "upload-dicom" in each), key=lambda each: "--dry-run" not in each)
+    desk.world.site.settings.update({"receivedFileUser": USER})
+    with Receiver(desk.world.site) as receiver:
+
+        def here(command: str) -> str:
+            told = local(command).replace("xnat.example.org", "127.0.0.1").replace("8104", str(receiver.port))
+            assert "127.0.0.1" in told
+            return told
+
+        ran = desk.script(here(dry))
+        assert (ran.code, get(desk, "/data/prearchive/projects")) == (0, []), ran.err
+
+        ran = desk.script(here(send))
+
+    assert ran.code == 0, ran.err
+    held = [path for path in (desk.folder.parent / "xnat").rglob("*.dcm") if "prearchive" in path.parts]
+    assert sorted(identity(path.read_bytes()) for path in held) == dropped(desk)
 
 
 def test_resources_of_the_page_arrive_byte_for_byte(desk: Workplace) -> None:
@@ -230,10 +263,10 @@ def test_the_page_on_workflows_goes_through_the_prearchive(desk: Workplace) -> N
     ran = desk.script(archive.replace("20240115_120530 MR001", ours))
 
     assert ran.code == 0, ran.err
-    assert bodies(desk, "NEUROIMAGING", "MR901") == dropped(desk, "incoming/SUBJECT001_MR_20240115")
+    assert archived(desk, "NEUROIMAGING", "MR901") == dropped(desk, "incoming/SUBJECT001_MR_20240115")
     assert "20240115_120530 MR001" in delete
     assert desk.script(delete).code != 0  # it was archived: there is nothing to delete, and nothing is deleted
-    assert bodies(desk, "NEUROIMAGING", "MR901")
+    assert archived(desk, "NEUROIMAGING", "MR901")
     assert desk.script(refresh).code == 0
 
 
@@ -242,6 +275,8 @@ def test_a_changed_byte_would_be_seen(desk: Workplace) -> None:
     (first, *_) = [each for each in page() if UPLOADS.match(each)]
     assert desk.script(local(first)).code == 0
     victim: Path = next(path for path in (desk.folder / ROOT).rglob("*.dcm"))
+    before = archived(desk)
+    assert before == dropped(desk)
     victim.write_bytes(victim.read_bytes()[:-1] + b"\x7f")
 
-    assert bodies(desk) != dropped(desk)
+    assert archived(desk) != dropped(desk)
