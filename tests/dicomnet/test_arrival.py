@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from threading import Event, Thread
 
@@ -330,6 +331,21 @@ def test_a_file_that_changes_on_the_way_is_not_confirmed(world: NounWorld, recei
         ("0003.dcm", "changed"),
     ]
     assert len(stored(world)) == len(receiver.log) == 1
+
+
+def test_what_the_importer_of_an_xnat_cannot_read_is_0xc000(world: NounWorld, receiver: Receiver) -> None:
+    """Any failure of the importer is (import.md §5); nothing of it is kept, and it is not called stored."""
+    content = b"neither elements nor anything else " * 4
+    pair = Pair("1.2.840.10008.5.1.4.1.1.4", IMPLICIT)
+    one = Sendable("x", pair, "1.2.3", "1.2", len(content), sha256(content).digest(), 0)
+    told: list[Sent] = []
+    peer = Peer("127.0.0.1", receiver.port, "XNAT", "XNATSYNC")
+
+    Sending(peer, lambda _: iter([content]), told.append, patience=QUICK).send([one])
+
+    assert [(sent.outcome.value, sent.status) for sent in told] == [("failed", 0xC000)]
+    assert [row.status for row in receiver.log] == [0xC000]
+    assert stored(world) == []
 
 
 def test_a_stop_ends_it_and_nothing_is_lost(receiver: Receiver, source: Path, send: Send) -> None:
