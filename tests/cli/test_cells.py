@@ -139,7 +139,7 @@ def test_what_prints_no_table_is_refused_before_anything_is_done(
     from cli.test_everywhere import NOWHERE
 
     more = {("demo",): ["-q"], ("sandbox",): ["--root", str(box.root / "s"), "--port", "0"],
-            ("config", "add-profile"): ["x"], ("config", "init"): []}  # fmt: skip
+            ("config", "add-profile"): ["x"], ("config", "init"): [], ("completion",): ["bash"]}  # fmt: skip
     if command == ("help",):
         return  # it prints help, in whatever form
     before = box.config.read_text("utf-8")
