@@ -42,6 +42,18 @@ WITHOUT = {
     *(("dicom", word) for word in ("inspect", "validate", "list-tags")),
     *(("completion",), ("help",), ("demo",), ("sandbox",), ("config", "add-profile"), ("config", "init")),
 }
+NOWHERE |= {  # the commands that change things on a server
+    ("project", "create"): ["x"], ("project", "access"): ["x"], ("project", "users"): ["x"],
+    ("project", "grant"): ["x", "y"], ("project", "revoke"): ["x", "y"], ("subject", "show"): ["x"],
+    ("subject", "create"): ["x"], ("subject", "delete"): ["x"], ("subject", "rename"): ["x", "y"],
+    ("subject", "share"): ["x", "--into", "y"], ("subject", "unshare"): ["x", "--from", "y"],
+    ("subject", "vars"): ["x"],
+    ("session", "create"): ["-E", "x", "-S", "y"], ("session", "set"): ["-E", "x", "note=y"],
+    ("session", "delete"): ["-E", "x"], ("session", "share"): ["-E", "x", "--into", "y"],
+    ("session", "unshare"): ["-E", "x", "--from", "y"], ("session", "vars"): ["-E", "x"],
+    ("scan", "show"): ["1", "-E", "x"], ("scan", "delete"): ["-E", "x", "-s", "1"],
+    ("scan", "quality"): ["-E", "x", "-s", "1", "usable"], ("scan", "note"): ["-E", "x", "-s", "1", "fine"],
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("command", [name for name in ALL if name not in WITHOUT], ids=" ".join)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from xnatsync.cli.change_examples import CHANGE_EXAMPLES
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit, Usage
 
@@ -143,7 +144,7 @@ def explain(command: Any, path: tuple[str, ...] = ()) -> None:
     """Give every command below its examples, and names that people read instead of Python's types."""
     for name, child in getattr(command, "commands", {}).items():
         own = (*path, name)
-        if lines := EXAMPLES.get(" ".join(own), ()):
+        if lines := EXAMPLES.get(" ".join(own)) or CHANGE_EXAMPLES.get(" ".join(own), ()):
             shown = "\n".join(f"  xnatsync {line}" for line in lines)
             child.epilog = f"\b\nExamples:\n{shown}\n\nThe options of `xnatsync --help` may stand here too."
         for option in child.params:

@@ -1,4 +1,4 @@
-"""`project list` and `project show`."""
+"""`project list` and `project show`; `project_changes` has what changes one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from xnatsync.cli import project_changes
 from xnatsync.cli.options import OutputOption, ProfileOption, QuietOption
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
@@ -16,6 +17,7 @@ def register(program: typer.Typer) -> None:
     group = typer.Typer(help="The projects of a server.", rich_markup_mode=None, no_args_is_help=True)
     group.command(name="list")(list_projects)
     group.command()(show)
+    project_changes.register(group)
     program.add_typer(group, name="project")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from xnatsync.cli import download
+from xnatsync.cli import download, scan_changes
 from xnatsync.cli.options import OutputOption, ProfileOption, ProjectOption, QuietOption, SessionOption
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
@@ -15,6 +15,7 @@ def register(program: typer.Typer) -> None:
     group = typer.Typer(help="The scans of a session.", rich_markup_mode=None, no_args_is_help=True)
     group.command(name="list")(list_scans)
     group.command(name="download")(download.scan)
+    scan_changes.register(group)
     program.add_typer(group, name="scan")
 
 

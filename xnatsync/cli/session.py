@@ -8,6 +8,7 @@ import typer
 
 from xnatsync.cli import download, upload, upload_dicom, upload_exam
 from xnatsync.cli.options import OutputOption, ProfileOption, ProjectOption, QuietOption, SessionOption
+from xnatsync.cli.session_changes import register as add_changes
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
 
@@ -15,6 +16,7 @@ from xnatsync.core.errors import Exit
 def register(program: typer.Typer) -> None:
     """Add the commands of this module."""
     group = typer.Typer(help="The imaging sessions of a project.", rich_markup_mode=None, no_args_is_help=True)
+    add_changes(group)
     group.command(name="list")(list_sessions)
     group.command()(show)
     group.command(name="download")(download.session)

@@ -1,19 +1,33 @@
-"""`subject list`."""
+"""`subject list|show|create|delete|share|unshare|vars`; `subject_renaming` has `subject rename`."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from xnatsync.cli.options import OutputOption, ProfileOption, ProjectOption, QuietOption
+from xnatsync.cli import subject_renaming
+from xnatsync.cli.changing import ended, goes_on, pairs, serving
+from xnatsync.cli.options import DryRunOption, OutputOption, ProfileOption, ProjectOption, QuietOption, YesOption
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
+from xnatsync.views.changes import ALREADY, PLANNED, Change
+
+SubjectArgument = Annotated[str, typer.Argument(metavar="SUBJECT", show_default=False, help="Label or accession ID.")]
+IntoOption = Annotated[str, typer.Option("--into", metavar="PROJECT", help="The second project.")]
+FromOption = Annotated[str, typer.Option("--from", metavar="PROJECT", help="The project that only shows it.")]
+LabelOption = Annotated[str | None, typer.Option("--label", metavar="LABEL", help="Another label there.")]
+RemoveOption = Annotated[bool, typer.Option("--remove-files", help="Remove its files from the server's disk too.")]
 
 
 def register(program: typer.Typer) -> None:
     """Add the commands of this module."""
     group = typer.Typer(help="The subjects of a project.", rich_markup_mode=None, no_args_is_help=True)
-    group.callback()(lambda: None)
     group.command(name="list")(list_subjects)
+    for command in (show, create, delete, share, unshare):
+        group.command()(command)
+    group.command(name="rename")(subject_renaming.rename)
+    group.command(name="vars")(variables)
     program.add_typer(group, name="subject")
 
 
@@ -36,4 +50,184 @@ def list_subjects(
         held = holdings.subjects_of(server, wanted)
     rows = [{"id": subject.id, "label": subject.label, "sessions": count} for subject, count in held]
     shell.show_rows(rows, {"id": "id", "label": "label", "sessions": "sessions"}, key="label")
+    return Exit.OK
+
+
+def show(
+    ctx: typer.Context,
+    subject: SubjectArgument,
+    project: ProjectOption = None,
+    profile: ProfileOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Show a subject with everything that belongs to it."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("subject-show", output, quiet)
+    from xnatsync.services.finding import Accession
+    from xnatsync.services.subjects import SubjectService
+    from xnatsync.views.services import subject_blocks, subject_fields
+
+    with serving(shell, profile) as client:
+        service = SubjectService(client)
+        found = service.get(subject, project)
+        experiments, custom = service.held(Accession(found.id)), service.variables(Accession(found.id))
+    shell.show(subject_blocks(found, experiments, custom), subject_fields(found, experiments, custom))
+    return Exit.OK
+
+
+def create(
+    ctx: typer.Context,
+    label: Annotated[str, typer.Argument(metavar="LABEL", show_default=False)],
+    project: ProjectOption = None,
+    group: Annotated[str | None, typer.Option(metavar="TEXT", help="Its group.")] = None,
+    gender: Annotated[str | None, typer.Option(metavar="WORD", help="male, female, other or unknown.")] = None,
+    yob: Annotated[int | None, typer.Option(metavar="YEAR", help="Year of birth.")] = None,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    profile: ProfileOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Create a subject that is not there yet."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("subject-create", output, quiet)
+    from xnatsync.services.subjects import SubjectService
+
+    with serving(shell, profile) as client:
+        service = SubjectService(client)
+        home = service.home(project)
+        service.check_new(home, label)
+        if not goes_on(shell, [Change("create", "subject", "", label, home, outcome=PLANNED)], dry_run=dry_run):
+            return Exit.OK
+        made = service.create(home, label, group, gender, yob)
+    return ended(shell, [Change("create", "subject", made.id, made.label, home)])
+
+
+def delete(
+    ctx: typer.Context,
+    subject: SubjectArgument,
+    project: ProjectOption = None,
+    remove_files: RemoveOption = False,
+    force: Annotated[bool, typer.Option("--force", help="Delete its sessions too, in every project.")] = False,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    profile: ProfileOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Delete a subject that has no sessions; with --force everything that belongs to it."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("subject-delete", output, quiet)
+    from xnatsync.services.finding import Accession
+    from xnatsync.services.subjects import SubjectService
+
+    with serving(shell, profile) as client:
+        service = SubjectService(client)
+        found, experiments = service.deletable(subject, project, force=force)
+        changes = [
+            *(
+                Change("delete", "session", str(row["ID"]), str(row["label"]), str(row["project"]))
+                for row in experiments
+            ),
+            Change("delete", "subject", found.id, found.label, found.held_by),
+        ]
+        plan = [change.as_(PLANNED) for change in changes]
+        along = f" with {len(experiments)} sessions" if experiments else ""
+        question = f"Delete subject {found.label} ({found.id}) of project {found.held_by}{along}?"
+        if not goes_on(shell, plan, dry_run=dry_run, yes=yes, question=question):
+            return Exit.OK
+        service.delete(Accession(found.id), None, remove_files=remove_files, force=force)
+    return ended(shell, changes)
+
+
+def share(
+    ctx: typer.Context,
+    subject: SubjectArgument,
+    into: IntoOption,
+    label: LabelOption = None,
+    project: ProjectOption = None,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
+    profile: ProfileOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Show a subject in a second project, under its own label unless another is given."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("subject-share", output, quiet)
+    from xnatsync.services.finding import Accession
+    from xnatsync.services.subjects import SubjectService
+
+    with serving(shell, profile) as client:
+        service = SubjectService(client)
+        found = service.get(subject, project)
+        is_there = into in service.places(found.id)
+        change = Change("share", "subject", found.id, found.label, found.project, after=into)
+        if not goes_on(shell, [change.as_(PLANNED)], dry_run=dry_run):
+            return Exit.OK
+        service.share(Accession(found.id), into, label)
+    return ended(shell, [change.as_(ALREADY) if is_there else change])
+
+
+def unshare(
+    ctx: typer.Context,
+    subject: SubjectArgument,
+    out_of: FromOption,
+    project: ProjectOption = None,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    profile: ProfileOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Take a subject, with its sessions, out of a project that only shows it."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("subject-unshare", output, quiet)
+    from xnatsync.services.finding import Accession
+    from xnatsync.services.subjects import SubjectService
+
+    with serving(shell, profile) as client:
+        service = SubjectService(client)
+        found = service.get(subject, project)
+        is_there = service.check_unshare(found.id, out_of)
+        change = Change("unshare", "subject", found.id, found.label, before=out_of)
+        question = f"Take subject {found.label} ({found.id}) out of project {out_of}?"
+        if is_there and not goes_on(shell, [change.as_(PLANNED)], dry_run=dry_run, yes=yes, question=question):
+            return Exit.OK
+        service.unshare(Accession(found.id), out_of)
+    return ended(shell, [change if is_there else change.as_(ALREADY)])
+
+
+def variables(
+    ctx: typer.Context,
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="SUBJECT [NAME=VALUE]...", show_default=False, help="With values: set them."),
+    ],
+    project: ProjectOption = None,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
+    profile: ProfileOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Show the custom variables of a subject, or set some."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("subject-vars", output, quiet)
+    from xnatsync.services.finding import Accession
+    from xnatsync.services.subjects import SubjectService
+    from xnatsync.views.services import variables_blocks, variables_fields
+
+    if words[:1] == ["set"] and len(words) > 1 and "=" not in words[1]:  # as xnatctl has it
+        words = words[1:]
+    wanted = pairs(words[1:])
+    with serving(shell, profile) as client:
+        service = SubjectService(client)
+        found = service.get(words[0], project)
+        if wanted and not dry_run:
+            service.set_variables(Accession(found.id), wanted)
+        shown = service.variables(Accession(found.id))
+    told = variables_fields(found.id, found.label, shown, wanted, dry_run=dry_run)
+    shell.show(variables_blocks(shown, wanted, dry_run=dry_run), told)
     return Exit.OK

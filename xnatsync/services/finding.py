@@ -21,6 +21,15 @@ NEAREST = 3  # names that are told, of what is there
 _COLUMNS = ("ID", "label", "project")
 
 
+class Accession(str):
+    """An accession ID that was found already: it is looked up as nothing else, whatever labels there are.
+
+    A label wins over an ID where a person writes a name, and somebody's label may look like another's accession ID.
+    """
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class SubjectFound:
     """A subject that is there.  `project` and `label` are those of the project in which it was looked for."""
@@ -58,7 +67,7 @@ def subject(client: XNATClient, name: str, project_id: str | None) -> SubjectFou
     The client's default project is looked into first where none is named.
     """
     home = project_id or client.default_project
-    if home is None:
+    if home is None or isinstance(name, Accession):
         return subject_by_id(client, name)
     try:
         return _subject_in(client, name, project(client, home).id)
@@ -103,8 +112,8 @@ def session(client: XNATClient, name: str, project_id: str | None) -> SessionHel
     if not name or name in {".", ".."}:
         raise Usage("no session was named")
     home = project_id or client.default_project
-    if home is None:
-        return sessions.one(client.low, name, None)
+    if home is None or isinstance(name, Accession):
+        return sessions.by_id(client.low, name)
     try:
         return sessions.one(client.low, name, project(client, home).id)
     except NotThere:

@@ -85,7 +85,7 @@ class ProjectService(BaseService):
 
         It is private until everything else of it is there; a failure to open it afterwards says so.
         """
-        self._refuse_unusable(project_id, accessibility)
+        self.check_new(project_id, accessibility)
         texts = [values.check_text(text or "") for text in (name, description, keywords, pi_firstname, pi_lastname)]
         body = values.project_document(project_id, texts[0] or project_id, texts[1], texts[2], (texts[3], texts[4]))
         with self.written_down("project.created", f"create project {project_id}", project=project_id):
@@ -175,17 +175,12 @@ class ProjectService(BaseService):
         """
         if role not in ROLES:
             raise Usage(f"{role!r} is no role", advice=f"One of: {', '.join(ROLES)}.")
-        held = finding.project(self.client, project_id)
-        if self._has(held.id, username, role):
+        home, _ = self.check_user(project_id, username, role)
+        if self._has(home, username, role):
             return True
-        self._refuse_unknown(username)
-        self._refuse_last(held.id, username, but=role)
-        deed = f"make user {username} {role} of project {held.id}"
-        with self.written_down("project.granted", deed, project=held.id, member=username, role=role):
-            self.do(
-                edits.membership(held.id, f"{held.id}_{role}", username),
-                seen=lambda: self._has(held.id, username, role),
-            )
+        deed = f"make user {username} {role} of project {home}"
+        with self.written_down("project.granted", deed, project=home, member=username, role=role):
+            self.do(edits.membership(home, f"{home}_{role}", username), seen=lambda: self._has(home, username, role))
         return True
 
     @also(project="project_id", user="username")
@@ -194,20 +189,29 @@ class ProjectService(BaseService):
 
         ResourceNotFoundError when the user is in none.  The last of those who may change the project stays.
         """
-        held = finding.project(self.client, project_id)
-        mine = [member for member in self.users(held.id) if member.login == username]
-        if not mine:
-            raise NotThere(
-                f"user {username} is in no group of project {held.id}",
-                advice=f"`{command_line('project', 'users', held.id)}` lists its users.",
-            )
-        self._refuse_last(held.id, username)
-        deed = f"take user {username} out of project {held.id}"
-        with self.written_down("project.revoked", deed, project=held.id, member=username):
+        home, _ = self.check_user(project_id, username)
+        mine = [member for member in self.users(home) if member.login == username]
+        deed = f"take user {username} out of project {home}"
+        with self.written_down("project.revoked", deed, project=home, member=username):
             for member in mine:
-                call = edits.membership(held.id, member.group, username, ends=True)
-                self.do(call, seen=lambda group=member.group: not self._in(held.id, username, group))  # type: ignore[misc]
+                call = edits.membership(home, member.group, username, ends=True)
+                self.do(call, seen=lambda group=member.group: not self._in(home, username, group))  # type: ignore[misc]
         return [member.role for member in mine]
+
+    @also(project="project_id", user="username")
+    def check_user(self, project_id: str, username: str, role: str | None = None) -> tuple[str, str]:
+        """Return a project's ID and the roles that a user has there; raise what `grant` or `revoke` would raise."""
+        home = finding.project(self.client, project_id).id
+        mine = [member.role for member in self.users(home) if member.login == username]
+        if role is not None and role not in mine:
+            self._refuse_unknown(username)
+        if role is None and not mine:
+            raise NotThere(
+                f"user {username} is in no group of project {home}",
+                advice=f"`{command_line('project', 'users', home)}` lists its users.",
+            )
+        self._refuse_last(home, username, but=role or "")
+        return home, ", ".join(mine)
 
     def _has(self, project_id: str, username: str, role: str) -> bool:
         return self._in(project_id, username, f"{project_id}_{role}")
@@ -233,13 +237,14 @@ class ProjectService(BaseService):
         """Refuse to leave a project without anybody who may change it."""
         masters = {member.login for member in self.users(project_id) if member.role == ROLES[0]}
         if masters == {username} and but != ROLES[0]:
-            line = command_line("project", "grant", project_id, "USER", "--role", ROLES[0])
             raise RequestRefused(
                 f"user {username} is the last one who may change project {project_id}",
-                advice=f"First `{line}` for another.",
+                advice=f"First give that role to another user: `{command_line('project', 'users', project_id)}`.",
             )
 
-    def _refuse_unusable(self, project_id: str, accessibility: str) -> None:
+    @also(project="project_id")
+    def check_new(self, project_id: str, accessibility: str = "private") -> None:
+        """Raise what `create` would raise before it sends anything."""
         if accessibility not in ACCESS:
             raise Usage(f"{accessibility!r} is no level of access", advice=f"One of: {', '.join(ACCESS)}.")
         if not _ID.fullmatch(project_id):

@@ -55,9 +55,9 @@ class Renaming:
 
     # --- many ----------------------------------------------------------------------------------------------------
 
-    def batch(self, mapping: Mapping[str, str], *, dry_run: bool) -> Summary:
+    def batch(self, mapping: Mapping[str, str], *, dry_run: bool, merge: bool) -> Summary:
         """Rename by a mapping: in an order in which labels are free, one failure costs no other."""
-        return self._many(mapping, dry_run=dry_run, merge=False)
+        return self._many(mapping, dry_run=dry_run, merge=merge)
 
     def pattern(self, match_pattern: str, to_template: str, *, dry_run: bool, merge: bool) -> Summary:
         """Rename the subjects whose whole label matches."""

@@ -84,6 +84,18 @@ class ScanService(BaseService):
             self._delete_all(held, wanted, set(there), summary, workers if parallel else 1, progress_callback)
         return summary
 
+    @also(session="session_id", experiment="session_id", scans="scan_ids")
+    def named(self, session_id: str, scan_ids: Sequence[str], project: str | None = None) -> builtins.list[str]:
+        """Return the scans that are meant, `*` for all; ResourceNotFoundError when one of them is not there."""
+        named, there = list_of(scan_ids), self._ids(finding.session(self.client, session_id, project).id)
+        if not named:
+            raise Usage("no scan was named", advice="Give their IDs, or `*` for all.")
+        if named == [EVERY]:
+            return there
+        if strangers := [scan_id for scan_id in named if scan_id not in there]:
+            raise _not_there(session_id, strangers)
+        return named
+
     @also(session="session_id", experiment="session_id", scan="scan_id")
     def get_resources(self, session_id: str, scan_id: str, project: str | None = None) -> builtins.list[dict[str, Any]]:
         """List the resources of a scan, under XNAT's names of the columns; never those of another one."""

@@ -84,6 +84,10 @@ class SessionService(BaseService):
             uid=item.text("UID") or None,
         )
 
+    def home(self, project: str | None) -> str:
+        """Return the ID of the project that is meant, else of the client's default; it is there."""
+        return finding.project(self.client, self._project(project)).id
+
     @also(session="label")
     def create(
         self,
@@ -110,9 +114,7 @@ class SessionService(BaseService):
             raise Usage(
                 "the visit holds a sign that XNAT would store as another", advice="Use letters, digits, _ and -."
             )
-        found = finding.subject(self.client, subject, finding.project(self.client, project).id)
-        rows = asked.sessions(self.client.low, found.project, ("ID", "label"))
-        finding.new_label(label, (row["label"] for row in rows), "session")
+        found = self.check_new(project, subject, label)
         query = values.as_parameters(kind, given, {})
         deed = f"create a session of subject {found.id} in project {found.project}"
         with self.written_down("session.created", deed, project=found.project, subject=found.id) as told:
@@ -125,20 +127,21 @@ class SessionService(BaseService):
             raise EffectMissing(f"session {made.id} was created, and does not show everything that was given")
         return made
 
+    @also(session="label")
+    def check_new(self, project: str, subject: str, label: str) -> finding.SubjectFound:
+        """Find the subject of a new session; raise what `create` would raise about the labels."""
+        found = finding.subject(self.client, subject, finding.project(self.client, project).id)
+        rows = asked.sessions(self.client.low, found.project, ("ID", "label"))
+        finding.new_label(label, (row["label"] for row in rows), "session")
+        return found
+
     @also(session="session_id", experiment="session_id")
     def delete(self, session_id: str, project: str | None = None, remove_files: bool = False) -> bool:
         """Delete a session with its scans.  True when it is gone.
 
         InvalidInputError where the project only shows a session of another one: `unshare` takes it out of there.
         """
-        held = finding.session(self.client, session_id, project)
-        held_by = self._held_by(held.id)
-        if project is not None and finding.project(self.client, project).id != held_by:
-            line = command_line("session", "unshare", "-E", held.id, "--from", project)
-            raise Usage(
-                f"session {held.id} belongs to project {held_by}, and {project} only shows it",
-                advice=f"`{line}` takes it out of there.",
-            )
+        held, held_by = self.deletable(session_id, project)
         deed = f"delete session {held.id} of project {held_by}"
         with self.written_down("session.deleted", deed, project=held_by, files=remove_files) as told:
             told["scans"] = len(asked.scans(self.client.low, held.id, ("ID",)))
@@ -147,6 +150,29 @@ class SessionService(BaseService):
                 seen=lambda: not asked.is_there(self.client.low, edits.held(edits.SESSION, held.id)),
             )
         return True
+
+    @also(session="session_id", experiment="session_id")
+    def deletable(self, session_id: str, project: str | None = None) -> tuple[SessionHeld, str]:
+        """Find a session and the project it belongs to; raise what `delete` would raise before it sends anything."""
+        held = finding.session(self.client, session_id, project)
+        held_by = self._held_by(held.id)
+        if project is not None and finding.project(self.client, project).id != held_by:
+            line = command_line("session", "unshare", "-E", held.id, "--from", project)
+            raise Usage(
+                f"session {held.id} belongs to project {held_by}, and {project} only shows it",
+                advice=f"`{line}` takes it out of there.",
+            )
+        return held, held_by
+
+    @also(session="session_id", experiment="session_id")
+    def places(self, session_id: str) -> builtins.list[str]:
+        """List the projects that a session is in, by its accession ID."""
+        return [place.project for place in asked.places(self.client.low, edits.SESSION, session_id)]
+
+    @also(session="session_id", experiment="session_id")
+    def check_unshare(self, session_id: str, target_project: str) -> bool:
+        """Return whether a session is shared into a project; raise what `unshare` would raise."""
+        return Sharing(self).is_shown(edits.SESSION, session_id, target_project)
 
     @also(session="session_id", experiment="session_id")
     def get_scans(self, session_id: str, project: str | None = None) -> builtins.list[dict[str, Any]]:
@@ -168,7 +194,12 @@ class SessionService(BaseService):
 
         Nothing is sent when it has it.  InvalidInputError for what says which session it is: label, project, subject.
         """
-        self._set(session_id, project, {field: value}, {})
+        return self.set_fields(session_id, {field: value}, project)
+
+    @also(session="session_id", experiment="session_id")
+    def set_fields(self, session_id: str, values: Mapping[str, str], project: str | None = None) -> bool:
+        """Set several fields of a session in one request, as `set_field` does."""
+        self._set(session_id, project, values, {})
         return True
 
     @also(session="session_id", experiment="session_id")

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xnatsync.core.errors import AlreadyThere
-from xnatsync.core.pasting import command_line
 from xnatsync.services import finding
 from xnatsync.xnat import asked, edits
 from xnatsync.xnat.asked import Place
@@ -56,21 +55,20 @@ class Sharing:
 
     def end(self, kind: str, item_id: str, target: str) -> bool:
         """Take something out of a project that it is shared into.  True when it is not there."""
-        low = self.service.client.low
         home = finding.project(self.service.client, target).id
-        held_by = asked.item(low, edits.held(kind, item_id)).text("project")
-        places = asked.places(low, kind, item_id)
-        if not finding.refuse_at_its_project(places, home, held_by, f"{_WORDS[kind]} {item_id}"):
+        if not self.is_shown(kind, item_id, home):
             return True
-        deed = f"take {_WORDS[kind]} {item_id} of project {held_by} out of project {home}"
-        with self.service.written_down(f"{_WORDS[kind]}.unshared", deed, project=held_by, target=home):
-            self.service.do(
-                edits.unshare(kind, item_id, home),
-                seen=lambda: (
-                    self._place(kind, item_id, home) is None and asked.is_there(low, edits.held(kind, item_id))
-                ),
-            )
+        deed = f"take {_WORDS[kind]} {item_id} out of project {home}"
+        with self.service.written_down(f"{_WORDS[kind]}.unshared", deed, target=home):
+            self.service.do(edits.unshare(kind, item_id, home), seen=lambda: self._place(kind, item_id, home) is None)
         return True
+
+    def is_shown(self, kind: str, item_id: str, target: str) -> bool:
+        """Return whether a project only shows something; Usage where it belongs to the project: it would be deleted."""
+        home = finding.project(self.service.client, target).id
+        held_by = asked.item(self.service.client.low, edits.held(kind, item_id)).text("project")
+        places = asked.places(self.service.client.low, kind, item_id)
+        return finding.refuse_at_its_project(places, home, held_by, f"{_WORDS[kind]} {item_id}")
 
     def _share(self, kind: str, item_id: str, home: str, label: str, *, primary: bool = False) -> bool:
         low = self.service.client.low
@@ -100,8 +98,7 @@ class Sharing:
         labels = {other.casefold() for other in taken}
         if label.casefold() not in labels:
             return
-        line = command_line(_WORDS[kind], "share", *(("-E",) if kind == edits.SESSION else ()), item_id)
         raise AlreadyThere(
             f"project {home} has another {_WORDS[kind]} with the label that {_WORDS[kind]} {item_id} was to have there",
-            advice=f"`{line} --into {home} --label ANOTHER` gives it one of its own there.",
+            advice="Give it a label of its own there: `--label`, or `label=`.",
         )

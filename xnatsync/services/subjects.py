@@ -61,8 +61,7 @@ class SubjectService(BaseService):
         if yob is not None and yob not in _YEARS:
             raise Usage("the year of birth is no year")
         home = finding.project(self.client, project)
-        rows = asked.subjects(self.client.low, home.id, ("ID", "label"))
-        finding.new_label(label, (row["label"] for row in rows), "subject")
+        self.check_new(home.id, label)
         given = {"group": group, "gender": gender, "yob": str(yob) if yob is not None else None}
         wanted = {name: text for name, text in given.items() if text is not None}
         plain = {name: text for name, text in wanted.items() if name != "group" or fields.is_plain(text)}
@@ -87,14 +86,7 @@ class SubjectService(BaseService):
         NotEmpty, which is a RuntimeError, when experiments belong to it, in whichever project: XNAT would delete them
         too.  `force=True` deletes everything together.  Usage where the project only shows a subject of another one.
         """
-        found = finding.subject(self.client, subject_id, project)
-        self._refuse_shared(found)
-        held = self.held(found.id)
-        if held and not force:
-            raise NotEmpty(
-                f"subject {found.id} has {counted(len(held), 'experiment')}, which would be deleted with it: "
-                + ", ".join(str(row["ID"]) for row in held[:10]),
-            )
+        found, held = self.deletable(subject_id, project, force=force)
         deed = f"delete subject {found.id} of project {found.held_by}"
         ids = [row["ID"] for row in held]
         with self.written_down("subject.deleted", deed, project=found.held_by, experiments=ids, files=remove_files):
@@ -103,6 +95,35 @@ class SubjectService(BaseService):
                 seen=lambda: not asked.is_there(self.client.low, edits.held(edits.SUBJECT, found.id)),
             )
         return True
+
+    def home(self, project: str | None) -> str:
+        """Return the ID of the project that is meant, else of the client's default; it is there."""
+        return finding.project(self.client, self._project(project)).id
+
+    def check_new(self, project: str, label: str) -> None:
+        """Raise what `create` would raise about a label before it sends anything."""
+        rows = asked.subjects(self.client.low, project, ("ID", "label"))
+        finding.new_label(label, (row["label"] for row in rows), "subject")
+
+    @also(subject="subject_id")
+    def deletable(
+        self, subject_id: str, project: str | None = None, force: bool = False
+    ) -> tuple[finding.SubjectFound, builtins.list[dict[str, Any]]]:
+        """Find a subject with all its experiments; raise what `delete` would raise before it sends anything."""
+        found = finding.subject(self.client, subject_id, project)
+        self._refuse_shared(found)
+        held = self.held(finding.Accession(found.id))
+        if held and not force:
+            raise NotEmpty(
+                f"subject {found.id} has {counted(len(held), 'experiment')}, which would be deleted with it: "
+                + ", ".join(str(row["ID"]) for row in held[:10]),
+            )
+        return found, held
+
+    @also(subject="subject_id")
+    def places(self, subject_id: str) -> builtins.list[str]:
+        """List the projects that a subject is in, by its accession ID."""
+        return [place.project for place in asked.places(self.client.low, edits.SUBJECT, subject_id)]
 
     @also(subject="subject_id")
     def held(self, subject_id: str, project: str | None = None) -> builtins.list[dict[str, Any]]:
@@ -122,7 +143,14 @@ class SubjectService(BaseService):
 
         Return what was `renamed`, `skipped` (they have the label) and `errors`, each with `from`, `to` and a reason.
         """
-        return self._renaming(finding.project(self.client, project).id).batch(mapping, dry_run=dry_run)
+        return self.rename_mapping(project, mapping, dry_run=dry_run)
+
+    def rename_mapping(
+        self, project: str, mapping: Mapping[str, str], dry_run: bool = False, merge: bool = False
+    ) -> dict[str, Any]:
+        """Rename as `rename_batch`; with `merge` a subject whose new label is taken is merged into the one of it."""
+        renaming = self._renaming(finding.project(self.client, project).id)
+        return renaming.batch(mapping, dry_run=dry_run, merge=merge)
 
     def rename_pattern(
         self, project: str, match_pattern: str, to_template: str, dry_run: bool = False, merge: bool = False
@@ -173,6 +201,11 @@ class SubjectService(BaseService):
         return Sharing(self).end(edits.SUBJECT, found.id, target_project)
 
     @also(subject="subject_id")
+    def check_unshare(self, subject_id: str, target_project: str) -> bool:
+        """Return whether a subject is shared into a project; raise what `unshare` would raise."""
+        return Sharing(self).is_shown(edits.SUBJECT, subject_id, target_project)
+
+    @also(subject="subject_id")
     def variables(self, subject_id: str, project: str | None = None) -> dict[str, str]:
         """Return the custom variables of a subject."""
         found = finding.subject(self.client, subject_id, project)
@@ -211,10 +244,10 @@ class SubjectService(BaseService):
 
     def _refuse_shared(self, found: finding.SubjectFound) -> None:
         if found.is_shared:
-            line = command_line("subject", "unshare", found.id)
+            line = command_line("subject", "unshare", found.id, "--from", found.project)
             raise Usage(
                 f"subject {found.id} belongs to project {found.held_by}, and {found.project} only shows it",
-                advice=f"`{line} --from {found.project}` takes it out of there.",
+                advice=f"`{line}` takes it out of there.",
             )
 
 

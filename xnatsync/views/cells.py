@@ -28,6 +28,7 @@ _TARGET = ("route", "server", "project", "subject", "session", "session_id")
 # column `version_since`: a field of an object in the row.
 TABLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "project-list": ("", ("id", "name", "pi", "description", "secondary_id")),
+    "project-users": ("", ("login", "role", "group", "firstname", "lastname", "email")),
     "subject-list": ("", ("id", "label", "sessions")),
     "session-list": (
         "", ("id", "label", "subject", "date", "modality", "subject_id", "project", "xsi_type")
