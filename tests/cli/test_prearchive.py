@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from cli_fields import document_faults, faults
+from cli_world import World
 from noun_world import PASSWORD, PROJECT, USER, NounWorld, furnish, here
 from sandbox.dicom_study import landed, study
 
@@ -124,3 +125,22 @@ def test_settings_are_shown_and_set(far: NounWorld) -> None:
     done = far.run(*words, "--set", "manual", "--yes", "-o", "json")
     assert (done.code, document_faults(done.document), done.document["before"]) == (0, [], "auto-archive")
     assert far.site.projects[PROJECT].prearchive_code == 0
+
+
+def test_what_was_done_is_in_the_diary(box: World) -> None:
+    """With its outcome, by project and time; no label of a patient (E11)."""
+    box.study("one")
+    assert box.run("sync").code == 0
+    with httpx.Client(base_url=box.server.url, auth=("admin", PASSWORD), timeout=30) as web:
+        web.put("/data/projects/DEMO/prearchive_code/0").raise_for_status()
+        uri = landed(web, study(), "project=DEMO&subject=S9&session=NEW1")
+        web.post(f"{uri}?action=build").raise_for_status()
+    timestamp = uri.split("/")[-2]
+
+    assert box.run("prearchive", "delete", "DEMO", timestamp, "NEW1", "--yes").code == 0
+
+    events = box.run("history", "-o", "json").document["events"]
+    (line,) = [event for event in events if event["code"] == "prearchive.deleted"]
+    assert line["data"]["outcome"] == "done"
+    assert f"DEMO/{timestamp}" in line["text"]
+    assert "NEW1" not in str(line)
