@@ -243,7 +243,7 @@ def test_a_limit_of_associations_means_fewer_of_them(source: Path, send: Send) -
     """Not a failure, as long as there is one."""
     write_study(source, 12)
     with keeping(at_most=1) as keeper:
-        report = send(keeper.port, workers=4)
+        report = send(keeper.port, workers=4, patience={"again_s": 0.5})
     assert (report.exit_code, report.stored) == (0, 12)
 
 
