@@ -97,8 +97,8 @@ def test_what_cannot_be_meant_is_raised_before_anything_is_sent(far: NounWorld, 
     files = study(far.root / "exam")
     wrong: list[tuple[type[Exception], Callable[[], object]]] = [
         (ResourceNotFoundError, lambda: service.upload_dicom("NOWHERE", "S", "E", far.root / "exam")),
-        (InvalidInputError, lambda: service.upload_dicom(**TO)),
-        (InvalidInputError, lambda: service.upload_dicom(**TO, source_path=far.root, files=files)),
+        (TypeError, lambda: service.upload_dicom(**TO)),
+        (TypeError, lambda: service.upload_dicom(**TO, source_path=far.root, files=files)),
         (InvalidInputError, lambda: service.upload_dicom(**TO, files=[])),
         (InvalidInputError, lambda: service.upload_dicom(**TO, source_path=far.root, batch_size=0)),
         (InvalidInputError, lambda: service.upload_dicom_gradual(far.root, **TO, workers=0)),

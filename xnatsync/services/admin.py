@@ -21,6 +21,8 @@ from xnatsync.services.models import Fields
 from xnatsync.xnat import administration, containers, projects, sessions, subjects
 from xnatsync.xnat.administration import REFRESHES, Happening
 
+__all__ = ["AdminService"]
+
 Told = Callable[[int, int, str], object]
 _AT_ONCE_MAX: Final = 8  # as many connections as a client has
 _AGO: Final = re.compile(r"([0-9]{1,6})([mhdw])")

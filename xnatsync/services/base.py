@@ -13,6 +13,8 @@ from xnatsync.services.client import XNATClient
 from xnatsync.xnat.exchange import Body
 from xnatsync.xnat.wire import Call
 
+__all__ = ["BaseService"]
+
 Row = TypeVar("Row")
 
 

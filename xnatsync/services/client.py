@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from xnatsync.app.profile import Profile
     from xnatsync.xnat.client import Client
 
+__all__ = ["Answer", "XNATClient"]
+
 Query = Mapping[str, object] | None
 WORK_S: Final = 3600.0  # how long an effect may take to be answered: a relabelling moves files (hierarchy.md §4)
 

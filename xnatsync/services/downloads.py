@@ -23,6 +23,8 @@ from xnatsync.xnat import listing
 if TYPE_CHECKING:
     from xnatsync.app.download import DownloadReport, Order
 
+__all__ = ["DownloadService"]
+
 Callback = Callable[[DownloadProgress], object] | None
 WORKERS_MAX = 32
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+__all__ = ["Fields", "Member", "Project", "Record", "Resource", "ResourceFile", "Scan", "Session", "Subject"]
+
 
 class Record(BaseModel):
     """One thing that a server holds."""

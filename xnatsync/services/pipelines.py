@@ -37,6 +37,8 @@ from xnatsync.services.spelling import also
 from xnatsync.xnat import containers, listing, sessions, workflows
 from xnatsync.xnat.workflows import Workflow
 
+__all__ = ["PipelineService"]
+
 Told = Callable[[dict[str, Any]], object]
 _PASSING: Final = (ServerUnreachable, ServerUnwell, ReadFailed)
 _PAUSES_S: Final = (0.2, 0.4, 0.8, 1.6, 3.2)

@@ -34,6 +34,8 @@ from xnatsync.xnat import listing, prearchive, prearchive_table
 from xnatsync.xnat.names import archive_uri
 from xnatsync.xnat.prearchive_table import CODES, UNASSIGNED, Row
 
+__all__ = ["PrearchiveService"]
+
 _GONE: Final = (NotThere, OutcomeUnknown, LoginLost)  # what an archive is answered that may have happened all the same
 
 

@@ -14,6 +14,8 @@ from typing import Generic, TypeVar
 
 from xnatsync.core.errors import Stopped
 
+__all__ = ["DownloadProgress", "DownloadSummary", "UploadProgress", "UploadSummary"]
+
 
 @dataclass(frozen=True, slots=True)
 class UploadProgress:

@@ -14,6 +14,8 @@ from xnatsync.services.models import Fields, Member, Project
 from xnatsync.services.spelling import also
 from xnatsync.xnat import asked, edits, values, wire
 
+__all__ = ["ProjectService"]
+
 ACCESS: Final = ("private", "protected", "public")
 ROLES: Final = ("owner", "member", "collaborator")
 _ID: Final = re.compile(r"[A-Za-z0-9_-]+")

@@ -22,6 +22,8 @@ from xnatsync.xnat import addresses, owner_files, resource_names, resources
 if TYPE_CHECKING:
     from xnatsync.services.progress import DownloadSummary, UploadSummary
 
+__all__ = ["ResourceService"]
+
 _SPELLED: Final = {"session": "session_id", "scan": "scan_id", "resource": "resource_label"}
 
 

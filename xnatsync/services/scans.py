@@ -21,6 +21,8 @@ from xnatsync.services.spelling import also
 from xnatsync.xnat import asked, edits
 from xnatsync.xnat.scans import natural
 
+__all__ = ["ScanService"]
+
 EVERY: Final = "*"
 _COLUMNS: Final = ("ID", "type", "quality", "xsiType", "note", "series_description", "frames", "UID")
 

@@ -20,6 +20,8 @@ from xnatsync.services.spelling import also
 from xnatsync.xnat import asked, edits, sessions, values
 from xnatsync.xnat.asked import Item
 
+__all__ = ["SessionService"]
+
 _COLUMNS: Final = (
     *("ID", "label", "project", "subject_label", "subject_ID", "date", "xsiType", "modality"),
     *("scanner", "visit_id", "note", "UID"),

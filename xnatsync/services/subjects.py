@@ -17,6 +17,8 @@ from xnatsync.services.sharing import Sharing
 from xnatsync.services.spelling import also
 from xnatsync.xnat import asked, edits
 
+__all__ = ["SubjectService"]
+
 GENDERS: Final = ("male", "female", "other", "unknown")
 _COLUMNS: Final = ("ID", "label", "project", "group", "gender", "yob")
 _TYPE: Final = "xnat:subjectData"

@@ -125,12 +125,13 @@ class UploadService(BaseService):
     that every object is proven to be where it was to go.
     """
 
+    @also(files="source_path")
     def upload_dicom(
         self,
         project: str,
         subject: str,
         session: str,
-        source_path: Path | None = None,
+        source_path: Path | str | Sequence[Path | str],
         overwrite: bool = False,
         quarantine: bool = False,
         batch_size: int = 500,
@@ -138,10 +139,9 @@ class UploadService(BaseService):
         workers: int = 4,
         progress_callback: Callback = None,
         *,
-        files: Sequence[Path | str] | None = None,
         show_progress: bool = False,
     ) -> UploadSummary:
-        """Send a folder, a file, an archive, or the `files` that are listed, as streams of one series each.
+        """Send a folder, a file, an archive, or a list of files (also as `files=`), as streams of one series each.
 
         `quarantine`: it is left in the prearchive.  `batch_size` changes nothing, because nothing is packed before it
         is sent; `overwrite` neither: a session that is there gets what it lacks.
@@ -149,7 +149,7 @@ class UploadService(BaseService):
         if batch_size < 1:
             raise Usage(f"batch_size is {batch_size}", advice="Give 1 or more.")
         order = self._order(
-            self._sources(source_path, files), project, subject, session, direct=not quarantine,
+            _sources(source_path), project, subject, session, direct=not quarantine,
             workers=workers if parallel else 1,
         )  # fmt: skip
         return self._send(order, progress_callback, shown=show_progress)
@@ -220,7 +220,7 @@ class UploadService(BaseService):
     ) -> UploadSummary:
         """Send exactly the files that are listed, one request for each."""
         order = self._order(
-            self._sources(None, files), project, subject, session, direct=direct_archive, workers=workers,
+            _sources(files), project, subject, session, direct=direct_archive, workers=workers,
             transport="gradual",
         )  # fmt: skip
         return self._send(order, progress_callback)
@@ -272,14 +272,6 @@ class UploadService(BaseService):
             session_id, resource_label, source_path, scan_id, project, extract, overwrite, progress_callback
         )
 
-    def _sources(self, source: Path | None, files: Sequence[Path | str] | None) -> list[Path]:
-        if (source is None) is (files is None):
-            raise Usage("name a source_path, or files", advice="Give one of the two, and not both.")
-        found = [Path(source)] if source is not None else [Path(file) for file in files or ()]
-        if not found:
-            raise Usage("files is empty", advice="Name at least one file.")
-        return found
-
     def _order(
         self, sources: Sequence[Path], project: str, subject: str, session: str, *, direct: bool, workers: int,
         transport: str = "zip", overwrite: str = "append", unparsable: str = "hold",
@@ -305,3 +297,11 @@ class UploadService(BaseService):
         from xnatsync.services.upload_sending import send
 
         return send(self.client, order, callback, shown=shown, account=account, timeout_s=timeout_s)
+
+
+def _sources(given: Path | str | Sequence[Path | str]) -> list[Path]:
+    """Return what is to be sent as a list; Usage when it is empty."""
+    found = [Path(given)] if isinstance(given, Path | str) else [Path(file) for file in given]
+    if not found:
+        raise Usage("files is empty", advice="Name at least one file.")
+    return found
