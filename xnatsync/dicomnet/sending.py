@@ -71,7 +71,7 @@ class Sending:
         self._content, self._told, self._trusted = content, told, trusted
         self._workers, self._patience, self._stopping = workers, patience or Patience(), stopping
         self._wait = wait or threading.Event().wait
-        self._lock = threading.Lock()
+        self._lock, self._opening = threading.Lock(), threading.Lock()
         self._queue: deque[Sendable] = deque()
         self._open = 0  # associations that are open
         self._losses: Counter[Sendable] = Counter()  # of each object
@@ -130,7 +130,13 @@ class Sending:
         """Open an association; None when there is none to be had: others go on, or it is over."""
         for tried in range(1, TRIES + 1):
             try:
-                found = associate(self.peer, pairs, self._patience, self._trusted, self._stopping)
+                with self._opening:  # one at a time: all at once may be more than a receiver allows, each time anew
+                    if self._is_over:
+                        return None
+                    found = associate(self.peer, pairs, self._patience, self._trusted, self._stopping)
+                    with self._lock:
+                        self._open += 1
+                        self.associations += 1
             except (TlsRefused, PeerRejected) as error:
                 self._end(error)
                 return None
@@ -145,9 +151,6 @@ class Sending:
                     self._end(error)
                     return None
             else:
-                with self._lock:
-                    self._open += 1
-                    self.associations += 1
                 return found
         return None
 
