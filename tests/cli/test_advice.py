@@ -159,6 +159,7 @@ PROMISES = re.compile(r"by itself|goes on at once|work goes on|is tried again\b"
 LOSSES = re.compile(r"\b(remove|delete|take)\b", re.IGNORECASE)
 KEEPS = {  # advice that speaks of removing, and why nothing is lost by it
     "XS-LEDGER-OPEN": "a right, and not a file",
+    "XS-NOT-EMPTY": "it asks for a look first, and says that --force deletes everything",
     "XS-OBJECTS-DIFFER": "it forbids it",
     "XS-NOT-OURS": "only what its sender still has",
     "XS-PREARCHIVE-OCCUPIED": "only what its sender still has",

@@ -121,7 +121,10 @@ READ = {  # options that name a file or a folder which is only read, and where e
         "config import-xnatctl file",
     ),
     *(f"session upload-dicom --tls-{file}" for file in ("ca-bundle", "cert", "key")),
-    *("session upload-dicom source",),
+    *("session upload-dicom source", "session upload-exam folder", "subject rename --mapping"),
+    *("dicom inspect file", "dicom validate path", "dicom list-tags file"),
+    *(f"api {verb} path" for verb in ("get", "post", "put", "delete")),  # of the server
+    *("api post --file", "api put --file"),
 }
 
 

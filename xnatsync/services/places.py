@@ -43,10 +43,11 @@ class Place:
     @property
     def listing(self) -> str:
         """Return the command that lists its resources."""
-        scan = ("--scan", self.scan) if self.scan else ()
         match self.owner.kind:
+            case OwnerKind.SESSION if self.scan:
+                return command_line("resource", "list", self.owner.id, "--scan", self.scan)
             case OwnerKind.SESSION:
-                return command_line("resource", "list", self.owner.id, *scan)
+                return command_line("resource", "list", self.owner.id)
             case OwnerKind.SUBJECT:
                 return command_line("resource", "list", "-P", self.owner.project, "-S", self.owner.id)
             case OwnerKind.PROJECT:

@@ -28,7 +28,7 @@ from xnatsync.core.remote import PrearchiveState, SessionSeen
 from xnatsync.services.base import BaseService
 from xnatsync.services.client import WORK_S, XNATClient
 from xnatsync.services.models import Fields
-from xnatsync.services.prearchive_rows import Rows, command, fields, refuse_while_working, told
+from xnatsync.services.prearchive_rows import Rows, build_command, fields, move_command, refuse_while_working, told
 from xnatsync.services.spelling import also
 from xnatsync.xnat import listing, prearchive, prearchive_table
 from xnatsync.xnat.names import archive_uri
@@ -85,7 +85,7 @@ class PrearchiveService(BaseService):
         if scans is None:
             raise NotThere(
                 f"the scans of {told(row)} are not known: it is not built ({row.seen.status})",
-                advice=f"Build it with `{command('rebuild', row)}`.",
+                advice=f"Build it with `{build_command(row)}`.",
             )
         return scans
 
@@ -111,7 +111,7 @@ class PrearchiveService(BaseService):
         if row.seen.project == UNASSIGNED:
             raise Usage(
                 "a session without a project cannot be archived",
-                advice=f"Move it first: `{command('move', row)} PROJECT`.",
+                advice=f"Move it first: `{move_command(row)}`.",
             )
         for name in filter(None, (subject, experiment_label)):
             if not is_valid_label(name):

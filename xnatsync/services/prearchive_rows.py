@@ -117,7 +117,7 @@ def refuse_while_working(row: Row, done: str, *, receiving: bool = False) -> Non
     if row.seen.state is PrearchiveState.RECEIVING:
         raise ServerBusy(
             f"{told(row)} is not {done}: files may still arrive ({row.seen.status})",
-            advice=f"When all have arrived, build it with `{command('rebuild', row)}`.",
+            advice=f"When all have arrived, build it with `{build_command(row)}`.",
         )
     raise ServerBusy(
         f"{told(row)} is not {done}: the server works on it ({row.seen.status})", advice="Ask again in a while."
@@ -141,6 +141,11 @@ def told(row: Row) -> str:
     return f"prearchive session {row.seen.project}/{row.timestamp}"
 
 
-def command(word: str, row: Row) -> str:
-    """Return a command about a row, to be typed."""
-    return command_line("prearchive", word, row.seen.project, row.timestamp, row.folder)
+def build_command(row: Row) -> str:
+    """Return the command that builds a row, to be typed."""
+    return command_line("prearchive", "rebuild", row.seen.project, row.timestamp, row.folder)
+
+
+def move_command(row: Row) -> str:
+    """Return the command that moves a row to a project, to be typed."""
+    return command_line("prearchive", "move", row.seen.project, row.timestamp, row.folder, "PROJECT")

@@ -39,8 +39,8 @@ NAMED_MAX: Final = 5  # files that one message names
 TOLD_EACH: Final = 100  # small files between two words to the callback
 PUT_OFF: Final = "Nothing to do by hand: the same command compares what arrived, and sends what is missing."
 UNLISTED: Final = (
-    "An interrupted upload may have left it. `--overwrite` replaces it; `xnatsync resource refresh` lets the server "
-    "list it, to be looked at first."
+    "An interrupted upload may have left it. `--overwrite` replaces it; `xnatsync resource refresh SESSION LABEL` "
+    "lets the server list it, to be looked at first."
 )
 OTHER: Final = "Compare the two; `--overwrite` replaces what is on the server."
 
