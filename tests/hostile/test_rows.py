@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,20 @@ from draws import examples
 from unit.xnat_scripted import Answer, Scripted, connected, scripted
 from xnatsync.core.errors import ReadFailed, ReplyStrange, XnatsyncError
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
-from xnatsync.xnat import projects, resources, scans, sessions, subjects
+from xnatsync.xnat import (
+    administration,
+    arrivals,
+    asked,
+    owner_files,
+    prearchive_table,
+    projects,
+    resources,
+    scans,
+    sessions,
+    subjects,
+    wire,
+    workflows,
+)
 from xnatsync.xnat.server import XnatServer
 
 ODD: list[object] = [
@@ -81,6 +95,74 @@ LISTINGS: dict[str, tuple[str, dict[str, Any], Callable[[XnatServer], set[str]]]
         "/data/experiments/E1/scans/4/resources",
         {"label": "L1", "cat_id": "4", "format": "", "content": "", "file_count": "1", "file_size": "5"},
         lambda server: {held.label for held in resources.of_scan(server.client, "E1", "4")},
+    ),
+    "users shown to everybody": (
+        "/data/users",
+        {"login": "L1", "firstname": "a", "lastname": "b", "email": "c", "xdat_user_id": "4"},
+        lambda server: {user.username for user in administration._everybody(server.client)},
+    ),
+    "members": (
+        "/data/projects/P1/users",
+        {"login": "L1", "GROUP_ID": "P1_owner", "displayname": "Owners", "firstname": "a", "lastname": "b"},
+        lambda server: {user.username for user in administration.members(server.client, "P1")},
+    ),
+    "subjects with columns": (
+        "/data/projects/P1/subjects",
+        {"ID": "XNAT_S1", "label": "L1"},
+        lambda server: {row["label"] for row in asked.subjects(server.client, "P1", ("ID", "label"))},
+    ),
+    "scans with columns": (
+        "/data/experiments/E1/scans",
+        {"ID": "L1", "type": "T1"},
+        lambda server: {row["ID"] for row in asked.scans(server.client, "E1", ("ID", "type"))},
+    ),
+    "resources as texts": (
+        "/data/experiments/E1/resources",
+        {"label": "L1", "file_count": "1"},
+        lambda server: {row["label"] for row in asked.resources(server.client, "E1", everything=False)},
+    ),
+    "the prearchive of all projects": (
+        "/data/prearchive/projects",
+        {"project": "P1", "name": "L1", "subject": "S1", "tag": "1.2.3", "status": "READY", "url": URI.format("L1"),
+         "uploaded": ""},
+        lambda server: {row.name for row in arrivals.rows_of_study(server.client, "1.2.3")},
+    ),
+    "sessions of a study": (
+        "/data/experiments",
+        {**SEEN, "URI": "/data/experiments/E1"},
+        lambda server: {seen.label for seen in arrivals.sessions_of_study(server.client, "1.2.3")},
+    ),
+    "files of one resource": (
+        "/data/experiments/E1/resources/17/files",
+        {"Name": "L1", "Size": "5", "URI": "/data/experiments/E1/resources/17/files/L1", "collection": "R",
+         "digest": ""},
+        lambda server: {file.name for file in owner_files.resource_files(server.client, OWNER, "", "17").files},
+    ),
+    "the prearchive for people": (
+        "/data/prearchive/projects/P1",
+        {"project": "P1", "name": "L1", "subject": "S1", "tag": "1.2.3", "status": "READY", "url": URI.format("L1"),
+         "uploaded": "", "timestamp": "20240611_142301123", "folderName": "L1"},
+        lambda server: {row.seen.name for row in prearchive_table.rows(server.client, "P1")},
+    ),
+    "scans of a prearchive row for people": (
+        f"/data{ROW}/scans",
+        {"ID": "L1", "xsiType": "xnat:mrScanData", "series_description": "d"},
+        lambda server: {scan.id for scan in prearchive_table.scans(server.client, ROW)},
+    ),
+    "what is counted of a row of the prearchive": (
+        f"/data{ROW}/resources",
+        {"category": "scans", "cat_id": "4", "label": "DICOM", "file_count": "3", "file_size": "5"},
+        lambda server: {"L1" for scan in prearchive_table.scans(server.client, ROW) if scan.id == "4" and scan.files},
+    ),
+    "resources of a project": (
+        "/data/projects/P1/resources",
+        {"label": "L1", "format": "", "content": "", "file_count": "1", "file_size": "5"},
+        lambda server: {held.label for held in resources.of_owner(server.client, PROJECT, "")},
+    ),
+    "pipelines": (
+        "/xapi/pipelines/site",
+        {"Name": "L1", "Datatype": "x"},
+        lambda server: {row["Name"] for row in workflows.pipelines(server.client, None)},
     ),
     "files of a session": (
         "/data/experiments/E1/scans/ALL/files",
@@ -271,6 +353,10 @@ def test_any_other_row_leaves_the_good_one(name: str, data: Any) -> None:
     values = st.one_of(st.text(max_size=20), st.none(), st.integers(), st.lists(st.integers(), max_size=2))
     row = {key: data.draw(values) for key in good}
     with scripted() as script, connected(script) as server:
+        if name == "scans of a prearchive row" and isinstance(row["ID"], str):  # a scan that is listed has a listing
+            place = f"/data{ROW}/scans/{quote(row['ID'], safe='')}/resources"
+            script.on("GET", place, result({"label": "DICOM"}))
+            script.on("GET", f"{place}/DICOM/files", result({"Name": "x", "Size": "1"}))
         listed(script, path, [row, good])
         assert "L1" in found(server)
 
@@ -327,6 +413,32 @@ def test_a_listing_in_which_no_row_is_right_is_refused_whole() -> None:
             assert good
 
 
+@pytest.mark.parametrize("odd", [*ODD, {}])
+def test_an_odd_count_leaves_the_sum_untold_and_stops_nothing(odd: object) -> None:
+    """Of the catalogues that an administrator refreshed."""
+    good = {"label": "A", "file_count": "3", "file_size": "5"}
+    with scripted() as script, connected(script) as server:
+        listed(script, "/data/experiments/E1/resources", [good, {**good, "file_count": odd, "file_size": odd}])
+        counts = administration.counted(server.client, "E1")
+        listed(script, "/data/experiments/E1/resources", [good, good])
+        assert administration.counted(server.client, "E1") == (6, 10)
+    assert counts == ((None, None) if odd != 7 else (10, 12))
+
+
+@pytest.mark.parametrize("odd", [None, 7, "row", [], {}, {"data_fields": None}, {"data_fields": {"ID": "a\tb"}}])
+def test_an_item_with_an_odd_child_is_refused_or_read(odd: object) -> None:
+    """Never half of it: what acts on an item acts on all that is in it."""
+    child = {"field": "scans/scan", "items": [{"data_fields": {"ID": "4"}}, odd]}
+    body = json.dumps({"items": [{"data_fields": {"ID": "E1"}, "children": [child]}]}).encode()
+    with scripted() as script, connected(script) as server:
+        script.on("GET", "/data/experiments/E1", Answer(200, body))
+        try:
+            found = asked.item(server.client, wire.session("E1"))
+        except ReplyStrange:
+            return
+    assert len(found.children["scans/scan"]) == 2
+
+
 def _reads() -> set[str]:
     """Names every function of the client that reads a listing."""
     reading = {"rows", "scans", "scan_types", "labels", "scan_labels", "files", "prearchive_files", "prearchive",
@@ -343,10 +455,14 @@ def _reads() -> set[str]:
 def test_every_function_that_reads_a_listing_is_in_a_table() -> None:
     """Those of the inventory are in its own (test_inventory_rows)."""
     here = {
-        "resources.of_session", "resources.of_scan", "sessions.listed", "sessions.scan_counts", "sessions._labels_here",
+        "resources.of_session", "resources.of_scan", "sessions.listed", "sessions.scan_counts", "sessions.labels_here",
         "subjects.listed", "listing.may_edit", "listing.sessions", "listing.scan_files", "listing.scans",
         "listing.resource_files", "owner_files._listed", "owner_files._there", "owner_files._alone", "scans.listed",
         "projects.listed", "prearchive.rows", "prearchive.files", "prearchive._labels", "download._types",
-        "resource_download._number", "resource_download._Folders",
+        "resource_download._number", "resource_download._Folders", "administration._everybody",
+        "administration.members",
+        "administration.counted", "arrivals.rows_of_study", "arrivals.sessions_of_study", "asked._texts", "asked.item",
+        "asked.resources", "asked.scans", "owner_files.resource_files", "prearchive_table._counts",
+        "prearchive_table.rows", "prearchive_table.scans", "resources.of_owner", "workflows.pipelines",
     }  # fmt: skip
     assert {name for name in _reads() if not name.startswith("inventory.")} == here

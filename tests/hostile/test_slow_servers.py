@@ -28,6 +28,7 @@ from xnatsync.core.errors import (
     XnatsyncError,
 )
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
+from xnatsync.core.manifest import Kind, ManifestFile
 from xnatsync.core.remote import ImportTarget
 from xnatsync.core.streams import closed_after
 from xnatsync.ports.tree import SmallFile
@@ -35,6 +36,7 @@ from xnatsync.xnat import wire
 from xnatsync.xnat.client import Retries
 from xnatsync.xnat.pace import Timeouts
 from xnatsync.xnat.server import XnatServer
+from xnatsync.xnat.tarstream import tar_size
 
 OK = b"HTTP/1.1 200 OK\r\n"
 PLAIN = b"Content-Type: application/json\r\n"
@@ -228,6 +230,7 @@ def bounded(server: XnatServer) -> None:
 
 
 TARGET = ImportTarget("P1", "S", "L")
+OBJECT = ManifestFile("a.dcm", 1, 0, b"", 0, b"", Kind.DICOM)
 METHODS: dict[str, Callable[[XnatServer], object]] = {
     "project": lambda server: server.project("P1"),
     "prearchive": lambda server: server.prearchive("P1"),
@@ -241,6 +244,8 @@ METHODS: dict[str, Callable[[XnatServer], object]] = {
     "commit": lambda server: server.commit(URI, request_id="r"),
     "delete_prearchive": lambda server: server.delete_prearchive(URI, request_id="r"),
     "import_zip": lambda server: server.import_zip(TARGET, [], size=22, request_id="r"),
+    "import_tar": lambda server: server.import_tar(TARGET, [], size=tar_size([]), request_id="r"),
+    "import_object": lambda server: server.import_object(TARGET, "a.dcm", OBJECT, iter([b"x"]), request_id="r"),
     "put_file": lambda server: server.put_file("E1", "R", "a", iter([b"x"]), size=1, request_id="r"),
     "put_resource_file": lambda server: server.put_resource_file(
         SESSION, KEY, "a", iter([b"x"]), size=1, overwrite=False, request_id="r"
@@ -258,7 +263,10 @@ METHODS: dict[str, Callable[[XnatServer], object]] = {
     "prearchive_files": lambda server: server.prearchive_files(URI),
     "fetch_scans": lambda server: all_of(server.fetch_scans("E1", ["4"])),
 }
-WRITES = {"build", "commit", "delete_prearchive", "import_zip", "put_file", "put_resource_file", "put_resource_files"}
+WRITES = {
+    *("build", "commit", "delete_prearchive", "import_object", "import_tar", "import_zip"),
+    *("put_file", "put_resource_file", "put_resource_files"),
+}
 STREAMS = {"fetch_file", "fetch_resources", "fetch_scans"}
 LISTED = json.dumps({"ResultSet": {"Result": [{
     "Name": "a", "Size": "5", "URI": "/data/experiments/E1/scans/4/resources/1/files/a", "collection": "NIFTI",

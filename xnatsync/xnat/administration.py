@@ -10,6 +10,7 @@ from xnatsync.core.errors import AccessDenied, ReplyStrange
 from xnatsync.xnat import names, raw, replies, wire
 from xnatsync.xnat.client import Client
 from xnatsync.xnat.failures import Verb
+from xnatsync.xnat.resources import shown_amount
 from xnatsync.xnat.wire import Call, Due
 
 REFRESHES = ("append", "checksum", "delete", "populateStats")
@@ -191,7 +192,7 @@ def counted(client: Client, session_id: str) -> tuple[int | None, int | None]:
     files: int | None = 0
     size: int | None = 0
     for row in replies.rows(client.get(call), ("label", "file_count", "file_size")):
-        count, bytes_ = replies.amount(row["file_count"], what), replies.amount(row["file_size"], what)
+        count, bytes_ = shown_amount(row["file_count"]), shown_amount(row["file_size"])
         files = None if files is None or count is None else files + count
         size = None if size is None or bytes_ is None else size + bytes_
     return files, size

@@ -16,6 +16,7 @@ from xnatsync.xnat import failures, names, raw, replies, wire
 from xnatsync.xnat.client import Client
 from xnatsync.xnat.failures import Verb
 from xnatsync.xnat.prearchive import location
+from xnatsync.xnat.resources import shown_amount
 from xnatsync.xnat.wire import Call, Due
 
 UNASSIGNED: Final = "Unassigned"
@@ -98,7 +99,7 @@ def _counts(client: Client, uri: str) -> dict[str, tuple[int | None, int | None]
         if not names.shown(row["category"]).startswith("scan"):
             continue
         scan = names.shown(row["cat_id"])
-        files, size = replies.amount(row.get("file_count"), call.what), replies.amount(row.get("file_size"), call.what)
+        files, size = shown_amount(row.get("file_count")), shown_amount(row.get("file_size"))
         before = found.get(scan, (0, 0))
         found[scan] = _sum(before[0], files), _sum(before[1], size)
     return found

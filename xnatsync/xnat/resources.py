@@ -90,14 +90,15 @@ def _held(row: Row) -> ResourceHeld:
         label=names.shown(row["label"] or row.get("xnat_abstractresource_id")),
         format=names.shown(row.get("format")),
         content=names.shown(row.get("content")),
-        files=_amount(row.get("file_count")),
-        size=_amount(row.get("file_size")),
+        files=shown_amount(row.get("file_count")),
+        size=shown_amount(row.get("file_size")),
         id=names.shown(row.get("xnat_abstractresource_id")),
         category=names.shown(row.get("category")),
     )
 
 
-def _amount(value: object) -> int | None:
+def shown_amount(value: object) -> int | None:
+    """Return a count for people; None where it is odd, or was never made."""
     try:
         return replies.amount(value, "")
     except ReplyStrange:
