@@ -409,6 +409,27 @@ def test_what_is_sent_from_another_folder_since_is_nobodys_in_the_old_one(pushin
     assert (pushing.tree / REPORT).read_bytes() == b"good"
 
 
+def test_a_refused_store_makes_nothing_ours_though_the_contents_are_equal(pushing: MirrorWorld) -> None:
+    """Tree seed 6202 (S3): somebody stored the same bytes first, unseen; what is edited here later overwrote theirs."""
+    write(pushing, REPORT, b"the same")
+    place = f"experiments/{pushing.number}/resources/QC/files/report.txt"
+
+    def first(_request: object, _response: object) -> None:
+        pushing.upload(place, b"the same")
+
+    listing = rf"experiments/{pushing.number}/files\?"
+    pushing.server.faults.add(Fault("GET", listing, "call", after_call=first))
+    assert codes(pushing.mirror()) == {"XS-FOREIGN-CONTENT"}
+    assert stored(pushing) == {"resources/QC/files/report.txt": b"the same"}
+    assert pushing.mirror().exit_code == 0
+    write(pushing, REPORT, b"edited here")
+
+    report = pushing.mirror()
+
+    assert stored(pushing) == {"resources/QC/files/report.txt": b"the same"}
+    assert (report.exit_code, codes(report)) == (3, {"XS-TREE-EDITED"})
+
+
 def test_two_folders_of_one_resource_come_to_rest(pushing: MirrorWorld) -> None:
     """Tree seed 6341 (L2): the type of a scan is in its folder's name, and each run let go of one of the two copies."""
     layout = 'layout = { scan = "{project}/by id/{session_id}/{scan}/{scan_type}/{resource}/{path}" }\n'

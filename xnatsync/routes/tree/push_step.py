@@ -328,7 +328,9 @@ class PushStep:
             return
         mine = world.ledger.latest_deed(row.id, file.key, file.name)
         ours = mine is not None and mine.sha256 == here.sha256  # not what a mirror brought in the place of ours
-        if mine is not None and mine.outcome != "ok":  # nor what a mirror had brought before ours was sent
+        if mine is not None and mine.outcome == "refused":
+            ours = False  # it put nothing there: what is there, equal or not, was there before
+        elif mine is not None and mine.outcome != "ok":  # nor what a mirror had brought before ours was sent
             ours = ours and not was_there(world, self.survey.route, file, mine)
         version = NewVersion(
             owner_id=row.id, scan=file.key.scan, label=file.key.label, name=file.name, route=row.route, path=file.path,
