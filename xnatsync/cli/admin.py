@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from xnatsync.cli import admin_users
 from xnatsync.cli.options import DryRunOption, OutputOption, ProfileOption, QuietOption, YesOption
+from xnatsync.cli.serving import serving
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit, Usage
-
-if TYPE_CHECKING:
-    from xnatsync.services.admin import AdminService
 
 
 class Refresh(StrEnum):
@@ -69,7 +65,8 @@ def refresh_catalogs(
         if shell.screen.is_live:
             shell.screen.say(f"{done} of {total}: {session}")
 
-    with service_of(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.admin
         report = service.refresh_catalogs(
             project, experiment, [one.value for one in option or ()], limit, workers=workers, progress_callback=tell
         )
@@ -95,7 +92,8 @@ def audit(
     shell.begin("admin-audit", output, quiet, lists=True)
     from xnatsync.views.admin import AUDIT_COLUMNS, audit_row
 
-    with service_of(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.admin
         rows = [audit_row(entry) for entry in service.audit_log(project, user, action, since, limit)]
     shell.show_rows(rows, AUDIT_COLUMNS, key="event_id")
     return Exit.OK
@@ -113,7 +111,8 @@ def get_setting(
     shell.begin("admin-site-config-get", output, quiet)
     from xnatsync.views.admin import setting_lines
 
-    with service_of(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.admin
         found = service.get_site_config(key)
     shell.show(setting_lines(found), {"settings": dict(found)})
     return Exit.OK
@@ -135,7 +134,8 @@ def set_setting(
     from xnatsync.cli.asking import sure
     from xnatsync.views.blocks import Line
 
-    with service_of(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.admin
         before = service.get_site_config(key)[key]
         wanted = _as_is(value, before)
         if not dry_run:
@@ -156,7 +156,8 @@ def plugins(
     shell.begin("admin-plugins", output, quiet, lists=True)
     from xnatsync.views.admin import PLUGIN_COLUMNS
 
-    with service_of(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.admin
         rows = service.list_plugins()
     shell.show_rows(rows, PLUGIN_COLUMNS)
     return Exit.OK
@@ -170,23 +171,13 @@ def version(
     shell.begin("admin-version", output, quiet)
     from xnatsync.views.admin import info_blocks
 
-    with service_of(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.admin
         info = service.get_server_info()
     build = {key: value for key, value in info.items() if key not in {"version", "url", "plugins", "uptime"}}
     fields = {key: info.get(key) for key in ("version", "url", "plugins", "uptime")}
     shell.show(info_blocks(info), {**fields, "build": build})
     return Exit.OK
-
-
-@contextmanager
-def service_of(shell: Shell, profile: str | None) -> Iterator[AdminService]:
-    """Open the server that is meant."""
-    from xnatsync.app.profile import choose
-    from xnatsync.services.admin import AdminService
-    from xnatsync.services.client import XNATClient
-
-    with XNATClient.of(choose(shell.config_file, profile)) as client:
-        yield AdminService(client)
 
 
 def _as_is(value: str, before: object) -> object:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from xnatsync.cli.options import DryRunOption, OutputOption, ProfileOption, QuietOption, YesOption
+from xnatsync.cli.serving import serving
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit, Usage
-
-if TYPE_CHECKING:
-    from xnatsync.services.admin import AdminService
 
 UserArgument = Annotated[str, typer.Argument(metavar="USER", show_default=False)]
 GroupsArgument = Annotated[
@@ -56,7 +52,8 @@ def list_users(
     shell.begin("admin-user-list", output, quiet, lists=True)
     from xnatsync.views.admin import OF_PROJECT, OF_SITE, USER_COLUMNS, user_row
 
-    with _service(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.admin
         rows = [user_row(row) for row in service.list_users(project)]
     shell.show_rows(rows, USER_COLUMNS | (OF_PROJECT if project else OF_SITE), key="username")
     return Exit.OK
@@ -72,7 +69,8 @@ def show(
     """Show an account with its groups and roles."""
     shell = ctx.ensure_object(Shell)
     shell.begin("admin-user-show", output, quiet)
-    with _service(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.admin
         found = service.get_user(user)
     _show(shell, found)
     return Exit.OK
@@ -93,7 +91,8 @@ def add(
     shell.begin("admin-user-add", output, quiet)
     from xnatsync.views.admin import groups_blocks
 
-    with _service(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.admin
         report = service.add_user_to_groups(user, groups or [], _listed(projects), role.value)
     shell.show(groups_blocks(report), {"username": user, **report})
     return Exit.HELD if report.failed else Exit.OK
@@ -116,7 +115,8 @@ def remove(
     from xnatsync.cli.asking import sure
     from xnatsync.views.admin import groups_blocks
 
-    with _service(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.admin
         wanted = service.leavable(user, groups or [], _listed(projects))
         report: dict[str, object] = {"removed": [], "absent": [], "failed": [], "errors": []}
         if not dry_run:
@@ -138,7 +138,8 @@ def enable(
     """Let an account log in again."""
     shell = ctx.ensure_object(Shell)
     shell.begin("admin-user-enable", output, quiet)
-    with _service(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.admin
         service.set_enabled(user, enabled=True)
         found = service.get_user(user)
     _show(shell, found)
@@ -160,7 +161,8 @@ def disable(
     from xnatsync.cli.asking import sure
     from xnatsync.views.admin import user_blocks
 
-    with _service(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.admin
         found = service.get_user(user)
         if not dry_run:
             plan = user_blocks(found)
@@ -181,7 +183,8 @@ def groups(
     """List the groups that an account is in."""
     shell = ctx.ensure_object(Shell)
     shell.begin("admin-user-groups", output, quiet, lists=True)
-    with _service(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.admin
         rows = [{"id": group} for group in service.groups(user)]
     shell.show_rows(rows, {"id": "group"})
     return Exit.OK
@@ -205,7 +208,8 @@ def roles(
 
     if grant and revoke:
         raise Usage("a role is given or taken, one at a time", advice="Give --grant or --revoke.")
-    with _service(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.admin
         found = service.get_user(user)
         if (role := grant or revoke) and not dry_run:
             words = f"give {role} to {user}" if grant else f"take {role} from {user}"
@@ -224,13 +228,3 @@ def _show(shell: Shell, user: dict[str, object], **more: object) -> None:
 
 def _listed(projects: str | None) -> list[str] | None:
     return None if projects is None else [part.strip() for part in projects.split(",") if part.strip()]
-
-
-@contextmanager
-def _service(shell: Shell, profile: str | None) -> Iterator[AdminService]:
-    from xnatsync.app.profile import choose
-    from xnatsync.services.admin import AdminService
-    from xnatsync.services.client import XNATClient
-
-    with XNATClient.of(choose(shell.config_file, profile)) as client:
-        yield AdminService(client)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from xnatsync.cli.options import ProfileOption, YesOption
+from xnatsync.cli.serving import serving
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit, SourceUnreadable, Usage
-
-if TYPE_CHECKING:
-    from xnatsync.services.client import XNATClient
 
 PathArgument = Annotated[str, typer.Argument(metavar="PATH", show_default=False, help="Such as /data/projects.")]
 QueryOption = Annotated[
@@ -44,7 +42,7 @@ def get(ctx: typer.Context, path: PathArgument, query: QueryOption = None, profi
     """Read from a path.  The read is repeated where that is safe, and an error is one of the program's."""
     shell = _begun(ctx, "api-get")
     path, pairs = _address(path, query)
-    with _client(shell, profile) as client:
+    with serving(shell, profile) as client:
         shell.screen.raw(client.stream(path, pairs))
     return Exit.OK
 
@@ -104,7 +102,7 @@ def _change(
 
     shell = _begun(ctx, f"api-{method.lower()}")
     path, pairs = _address(path, query)
-    with _client(shell, profile) as client:
+    with serving(shell, profile) as client:
         server = client.base_url
         sure(shell, yes=yes, question=f"Send {method} {path} to {server}?", would=f"{method} {path} would be sent")
         with written_down(client.profile, "api.sent", f"send {method} to {_harmless(path)}"):
@@ -117,13 +115,6 @@ def _begun(ctx: typer.Context, command: str) -> Shell:
     shell = ctx.ensure_object(Shell)
     shell.begin(command, None)
     return shell
-
-
-def _client(shell: Shell, profile: str | None) -> XNATClient:
-    from xnatsync.app.profile import choose
-    from xnatsync.services.client import XNATClient
-
-    return XNATClient.of(choose(shell.config_file, profile))
 
 
 def _address(path: str, query: list[str] | None) -> tuple[str, dict[str, object]]:

@@ -1,28 +1,13 @@
-"""What commands that change a server share: the client, the plan that is asked about, and how they end."""
+"""What commands that change a server share: the plan that is asked about, and how they end."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from xnatsync.cli.asking import sure
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit, Usage
 from xnatsync.views.changes import Change, change_blocks, change_fields
-
-if TYPE_CHECKING:
-    from xnatsync.services.client import XNATClient
-
-
-@contextmanager
-def serving(shell: Shell, profile: str | None) -> Iterator[XNATClient]:
-    """Give a client of the chosen server, and log out at the end."""
-    from xnatsync.app.profile import choose
-    from xnatsync.services.client import XNATClient
-
-    with XNATClient.of(choose(shell.config_file, profile)) as client:
-        yield client
 
 
 def goes_on(shell: Shell, plan: Sequence[Change], *, dry_run: bool, yes: bool = True, question: str = "") -> bool:

@@ -15,9 +15,9 @@ from xnatsync.cli.pipeline import (
     Timeout,
     Wait,
     parameters,
-    service_of,
     show_job,
 )
+from xnatsync.cli.serving import serving
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
 
@@ -48,7 +48,8 @@ def list_commands(
     shell.begin("command-list", output, quiet, lists=True)
     from xnatsync.views.jobs import COMMAND_COLUMNS, command_row
 
-    with service_of(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.pipelines
         rows = [command_row(row) for row in service.containers.commands()]
     shell.show_rows(rows, COMMAND_COLUMNS)
     return Exit.OK
@@ -66,7 +67,8 @@ def show_command(
     shell.begin("command-show", output, quiet)
     from xnatsync.views.jobs import command_blocks
 
-    with service_of(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.pipelines
         found = service.containers.command(name)
     shell.show(command_blocks(found), {"command": found})
     return Exit.OK
@@ -84,7 +86,8 @@ def list_wrappers(
     shell.begin("wrapper-list", output, quiet, lists=True)
     from xnatsync.views.jobs import IN_A_PROJECT, WRAPPER_COLUMNS, pipeline_row
 
-    with service_of(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.pipelines
         rows = [pipeline_row(row) for row in service.containers.wrappers(project)]
     shell.show_rows(rows, WRAPPER_COLUMNS | (IN_A_PROJECT if project else {}))
     return Exit.OK
@@ -105,7 +108,8 @@ def list_containers(
     shell.begin("container-list", output, quiet, lists=True)
     from xnatsync.views.jobs import CONTAINER_COLUMNS, container_row
 
-    with service_of(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.pipelines
         rows = [container_row(row) for row in service.containers.list(project, status)]
     shell.show_rows(rows, CONTAINER_COLUMNS)
     return Exit.OK
@@ -123,7 +127,8 @@ def show(
     shell.begin("container-show", output, quiet)
     from xnatsync.views.jobs import container_blocks, container_row
 
-    with service_of(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.pipelines
         found = service.containers.get(container)
     shell.show(container_blocks(found), {**container_row(found), "inputs": found.inputs, "raw": found.raw})
     return Exit.OK
@@ -145,7 +150,8 @@ def launch(
     """Launch a wrapper on a session; prints its job."""
     shell = ctx.ensure_object(Shell)
     shell.begin("container-launch", output, quiet)
-    with service_of(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.pipelines
         service.containers.find(wrapper)  # never a pipeline of the old engine that has the name
         job = service.run(wrapper, experiment, project, parameters(param))
         if wait:
@@ -167,7 +173,8 @@ def logs(
     from xnatsync.views.printable import printable
 
     stream = "stderr" if stderr else "stdout"
-    with service_of(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.pipelines
         text = service.containers.logs(container, stream)
     if shell.is_json:
         shell.show((), {"id": container, "stream": stream, "text": text})
@@ -192,7 +199,8 @@ def kill(
     from xnatsync.cli.asking import sure
     from xnatsync.views.jobs import container_blocks, container_row
 
-    with service_of(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.pipelines
         found = service.containers.killable(container)
         if not dry_run:
             would, plan = f"container {container} would be killed", container_blocks(found)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
 from xnatsync.cli.options import DryRunOption, OutputOption, ProfileOption, ProjectOption, QuietOption, YesOption
+from xnatsync.cli.serving import serving
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit, Usage
-
-if TYPE_CHECKING:
-    from xnatsync.services.pipelines import PipelineService
 
 OfProject = Annotated[str | None, typer.Option("--project", "-P", metavar="ID", help="In this project.")]
 OnSession = Annotated[
@@ -49,7 +46,8 @@ def list_pipelines(
     shell.begin("pipeline-list", output, quiet, lists=True)
     from xnatsync.views.jobs import IN_A_PROJECT, PIPELINE_COLUMNS, pipeline_row
 
-    with service_of(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.pipelines
         rows = [pipeline_row(row) for row in service.list(project)]
     shell.show_rows(rows, PIPELINE_COLUMNS | (IN_A_PROJECT if project else {}), key="name")
     return Exit.OK
@@ -71,7 +69,8 @@ def run(
     """Run a pipeline on a session; prints its job."""
     shell = ctx.ensure_object(Shell)
     shell.begin("pipeline-run", output, quiet)
-    with service_of(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.pipelines
         job = service.run(name, experiment, project, parameters(param))
         if wait:
             job = service.wait(job, timeout, interval, _watching(shell))
@@ -91,7 +90,8 @@ def status(
     """Show how far a job is."""
     shell = ctx.ensure_object(Shell)
     shell.begin("pipeline-status", output, quiet)
-    with service_of(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.pipelines
         found = service.wait(job, timeout, interval, _watching(shell)) if watch else service.status(job)
     return show_job(shell, found)
 
@@ -111,7 +111,8 @@ def cancel(
     from xnatsync.cli.asking import sure
     from xnatsync.views.jobs import cancelled_fields, job_blocks
 
-    with service_of(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.pipelines
         found, cancelled = service.cancellable(job), False
         if not dry_run:
             would, plan = f"job {found.job_id} would be cancelled", job_blocks(found)
@@ -140,21 +141,11 @@ def jobs(
     shell.begin("pipeline-jobs", output, quiet, lists=True)
     from xnatsync.views.jobs import JOB_COLUMNS, job_row
 
-    with service_of(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.pipelines
         rows = [job_row(job) for job in service.list_jobs(experiment, project, status, None)]
     shell.show_rows(rows, JOB_COLUMNS, key="job_id")
     return Exit.OK
-
-
-@contextmanager
-def service_of(shell: Shell, profile: str | None) -> Iterator[PipelineService]:
-    """Open the server that is meant."""
-    from xnatsync.app.profile import choose
-    from xnatsync.services.client import XNATClient
-    from xnatsync.services.pipelines import PipelineService
-
-    with XNATClient.of(choose(shell.config_file, profile)) as client:
-        yield PipelineService(client)
 
 
 def parameters(given: list[str] | None) -> dict[str, Any]:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from xnatsync.cli.options import DryRunOption, OutputOption, ProfileOption, ProjectOption, QuietOption, YesOption
+from xnatsync.cli.serving import serving
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
-
-if TYPE_CHECKING:
-    from xnatsync.services.prearchive import PrearchiveService
 
 ProjectArgument = Annotated[str, typer.Argument(metavar="PROJECT", show_default=False)]
 TimestampArgument = Annotated[str, typer.Argument(metavar="TIMESTAMP", show_default=False)]
@@ -54,7 +50,8 @@ def list_rows(
     shell.begin("prearchive-list", output, quiet, lists=True)
     from xnatsync.views.prearchive import COLUMNS, prearchive_row
 
-    with _service(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.prearchive
         rows = [prearchive_row(row) for row in service.list(project, count_scans=False)]
     shell.show_rows(rows, COLUMNS, key="url")
     return Exit.OK
@@ -74,7 +71,8 @@ def show(
     shell.begin("prearchive-show", output, quiet)
     from xnatsync.views.prearchive import prearchive_scan_row, shown_blocks, shown_fields
 
-    with _service(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.prearchive
         row = service.get(project, timestamp, session)
     rows = [prearchive_scan_row(scan) for scan in row.scans]
     shell.show(shown_blocks(row, rows), shown_fields(row, rows))
@@ -95,7 +93,8 @@ def scans(
     shell.begin("prearchive-scans", output, quiet, lists=True)
     from xnatsync.views.prearchive import SCAN_COLUMNS, prearchive_scan_row
 
-    with _service(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.prearchive
         rows = [prearchive_scan_row(scan) for scan in service.get_scans(project, timestamp, session)]
     shell.show_rows(rows, SCAN_COLUMNS)
     return Exit.OK
@@ -120,7 +119,8 @@ def archive(
     shell.begin("prearchive-archive", output, quiet)
     from xnatsync.views.prearchive import archived_blocks
 
-    with _service(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.prearchive
         done = service.archive(project, timestamp, session, subject, label, overwrite)
     shell.show(archived_blocks(done), done)
     return Exit.OK
@@ -143,7 +143,8 @@ def delete(
     from xnatsync.cli.asking import sure
     from xnatsync.views.prearchive import deleted_blocks, deleted_fields
 
-    with _service(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.prearchive
         row = service.deletable(project, timestamp, session)
         if not dry_run:
             words = f"{project}/{timestamp}/{session}"
@@ -168,7 +169,8 @@ def rebuild(
     shell.begin("prearchive-rebuild", output, quiet)
     from xnatsync.views.prearchive import prearchive_row, row_blocks
 
-    with _service(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.prearchive
         row = service.rebuild(project, timestamp, session)
     shell.show(row_blocks(row), {**prearchive_row(row), "scan_count": row.scan_count})
     return Exit.OK
@@ -189,7 +191,8 @@ def move(
     shell.begin("prearchive-move", output, quiet)
     from xnatsync.views.prearchive import prearchive_row, row_blocks
 
-    with _service(shell, profile) as service:
+    with serving(shell, profile) as client:
+        service = client.prearchive
         row = service.move(project, timestamp, session, target)
     shell.show(row_blocks(row), {**prearchive_row(row), "scan_count": row.scan_count})
     return Exit.OK
@@ -227,13 +230,3 @@ def settings(
     dry_run = dry_run and mode is not None
     shell.show(settings_blocks(wanted, now, was, dry_run=dry_run), settings_fields(wanted, now, was, dry_run=dry_run))
     return Exit.OK
-
-
-@contextmanager
-def _service(shell: Shell, profile: str | None) -> Iterator[PrearchiveService]:
-    from xnatsync.app.profile import choose
-    from xnatsync.services.client import XNATClient
-    from xnatsync.services.prearchive import PrearchiveService
-
-    with XNATClient.of(choose(shell.config_file, profile)) as client:
-        yield PrearchiveService(client)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -20,11 +20,9 @@ from xnatsync.cli.options import (
     YesOption,
     named_resource,
 )
+from xnatsync.cli.serving import serving
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit, Usage
-
-if TYPE_CHECKING:
-    from xnatsync.services.client import XNATClient
 
 
 def register(program: typer.Typer) -> None:
@@ -57,7 +55,7 @@ def list_resources(
     from xnatsync.views.resources import RESOURCE_COLUMNS, resource_row
 
     named_resource([session, ""] if session is not None else [""], project, subject)
-    with _client(shell, profile) as client:
+    with serving(shell, profile) as client:
         from xnatsync.services.resources import ResourceService
 
         rows = ResourceService(client).list(session, scan, project, subject=subject)
@@ -82,7 +80,7 @@ def show(
     from xnatsync.views.resources import resource_blocks, resource_fields
 
     session, label = named_resource(words, project, subject)
-    with _client(shell, profile) as client:
+    with serving(shell, profile) as client:
         service = ResourceService(client)
         held = service.get(session, label, scan, project, subject=subject)
         files = service.list_files(session, label, scan, project, subject=subject)
@@ -125,7 +123,7 @@ def upload(
         raise Usage("no path was given", advice="Give [SESSION] LABEL PATH: the path is the last word.")
     session, label = named_resource(named, project, subject)
     wish = Wish(label, overwrite, format_, content, dry_run)
-    with _client(shell, profile) as client, sending(shell.screen) as callback:
+    with serving(shell, profile) as client, sending(shell.screen) as callback:
         place = find_place(client, session, scan=scan, project=project, subject=subject)
         done = ResourceUploads(client).store(place, [Path(path)], wish, extract=extract, callback=callback)
     for error in done.errors:
@@ -154,7 +152,7 @@ def delete(
     from xnatsync.views.resources import resource_blocks, resource_fields
 
     session, label = named_resource(words, project, subject)
-    with _client(shell, profile) as client:
+    with serving(shell, profile) as client:
         service = ResourceService(client)
         held = service.get(session, label, scan, project, subject=subject)
         files = service.list_files(session, label, scan, project, subject=subject)
@@ -200,17 +198,10 @@ def refresh(
 
     session, label = named_resource(words, project, subject)
     wanted = [word for given in options or () for word in given.split(",") if word]
-    with _client(shell, profile) as client:
+    with serving(shell, profile) as client:
         service = ResourceService(client)
         more = {"options": wanted} if wanted else {}
         held = service.refresh(session, label, scan, project, subject=subject, **more)
         files = service.list_files(session, label, scan, project, subject=subject)
     shell.show(resource_blocks(held, files), resource_fields(held, files))
     return Exit.OK
-
-
-def _client(shell: Shell, profile: str | None) -> XNATClient:
-    from xnatsync.app.profile import choose
-    from xnatsync.services.client import XNATClient
-
-    return XNATClient.of(choose(shell.config_file, profile))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from xnatsync.cli.changing import ended, goes_on, serving
+from xnatsync.cli.changing import ended, goes_on
 from xnatsync.cli.options import (
     DryRunOption,
     OutputOption,
@@ -16,6 +16,7 @@ from xnatsync.cli.options import (
     SessionOption,
     YesOption,
 )
+from xnatsync.cli.serving import serving
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
 from xnatsync.views.changes import DONE, FAILED, PLANNED, Change

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from xnatsync.cli.changing import ended, goes_on, pairs, serving
+from xnatsync.cli.changing import ended, goes_on, pairs
 from xnatsync.cli.options import (
     DryRunOption,
     OutputOption,
@@ -16,6 +16,7 @@ from xnatsync.cli.options import (
     SessionOption,
     YesOption,
 )
+from xnatsync.cli.serving import serving
 from xnatsync.cli.shell import Shell
 from xnatsync.cli.subject import FromOption, IntoOption, LabelOption, RemoveOption
 from xnatsync.core.errors import Exit

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from xnatsync.cli import subject_renaming
-from xnatsync.cli.changing import ended, goes_on, pairs, serving
+from xnatsync.cli.changing import ended, goes_on, pairs
 from xnatsync.cli.options import DryRunOption, OutputOption, ProfileOption, ProjectOption, QuietOption, YesOption
+from xnatsync.cli.serving import serving
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
 from xnatsync.views.changes import ALREADY, PLANNED, Change

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from xnatsync.cli.changing import ended, goes_on, serving
+from xnatsync.cli.changing import ended, goes_on
 from xnatsync.cli.options import DryRunOption, OutputOption, ProfileOption, ProjectOption, QuietOption, YesOption
+from xnatsync.cli.serving import serving
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit, Usage
 from xnatsync.views.changes import ALREADY, DONE, FAILED, PLANNED, SKIPPED, Change
