@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from xnatsync.config.lines import Key, find_line
 from xnatsync.core.errors import ConfigError
+
+Where = str | Callable[[Sequence[str | int]], int]  # a text of TOML, or what finds the line of a key in another
 
 SHOWN_MAX = 50  # problems in one message
 _WORD_MAX, _WORDS_MAX = 100, 400  # characters of a key, of an explanation: a longer one repeats a slip
@@ -56,9 +58,10 @@ class ConfigInvalid(ConfigError):
         self.problems = tuple(problems)
 
 
-def problem_at(text: str, key: Sequence[str | int], words: str, *, warning: bool = False) -> Problem:
+def problem_at(text: Where, key: Sequence[str | int], words: str, *, warning: bool = False) -> Problem:
     """Make a problem of a key, with the line where it stands, or where it would have to stand."""
-    return Problem(find_line(text, key), named(key), _short(words, _WORDS_MAX), warning=warning)
+    line = find_line(text, key) if isinstance(text, str) else text(key)
+    return Problem(line, named(key), _short(words, _WORDS_MAX), warning=warning)
 
 
 def named(key: Sequence[str | int]) -> str:
@@ -77,7 +80,7 @@ def suggestion(word: str, known: Sequence[str]) -> str:
     return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(sorted(known))}"
 
 
-def problems_of(text: str, above: Key, model: type[BaseModel], error: ValidationError) -> Iterator[Problem]:
+def problems_of(text: Where, above: Key, model: type[BaseModel], error: ValidationError) -> Iterator[Problem]:
     """Say every error of a part in our words."""
     for found in error.errors(include_url=False, include_input=False):
         key = (*above, *(part for part in found["loc"] if part != "[key]"))

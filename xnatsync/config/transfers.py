@@ -1,0 +1,199 @@
+"""What of a project a transfer takes, and how: the keys of a transfer's YAML file, and of its route."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
+
+from xnatsync.config.lines import Key
+from xnatsync.config.values import Name, Part
+from xnatsync.core.transfer_filter import Inside, Names, SyncType, Things, TransferFilter
+
+Dicom = Literal["copy", "import"]
+Item = Annotated[StrictStr, Field(min_length=1, max_length=255)]
+WORKERS_MAX = 32
+DELAY_MAX_S = 3600.0
+
+Failures = Annotated[StrictInt, Field(ge=1, le=10**6)]
+Retries = Annotated[StrictInt, Field(ge=0, le=100)]
+Delay = Annotated[StrictFloat, Field(ge=0, le=DELAY_MAX_S, allow_inf_nan=False)]
+Workers = Annotated[StrictInt, Field(ge=1, le=WORKERS_MAX)]
+
+
+class NamesConfig(Part):
+    """A level whose members have a name alone."""
+
+    sync_type: Literal["all", "none", "include", "exclude"] = "all"
+    items: tuple[Item, ...] = ()
+
+    @property
+    def names(self) -> Names:
+        """What it takes."""
+        return Names(SyncType(self.sync_type), frozenset(self.items))
+
+
+class AssessorTypeConfig(Part):
+    """A type of assessors, and what of them goes."""
+
+    xsi_type: Item
+    resources: NamesConfig = NamesConfig()
+
+    @property
+    def inside(self) -> Inside:
+        """What of it goes."""
+        return Inside(resources=self.resources.names)
+
+
+class AssessorsConfig(Part):
+    """A level of assessors: of subjects, or of sessions."""
+
+    sync_type: Literal["all", "none", "include", "exclude"] = "all"
+    items: tuple[Item, ...] = ()
+    xsi_types: tuple[AssessorTypeConfig, ...] = ()
+    resources: NamesConfig = NamesConfig()
+
+    @property
+    def things(self) -> Things:
+        """What it takes."""
+        types = tuple((one.xsi_type, one.inside) for one in self.xsi_types)
+        return Things(SyncType(self.sync_type), frozenset(self.items), types, Inside(resources=self.resources.names))
+
+
+class InsideConfig(Part):
+    """What goes of the inside of sessions."""
+
+    scan_types: NamesConfig = NamesConfig()
+    scan_resources: NamesConfig = NamesConfig()
+    resources: NamesConfig = NamesConfig()
+    session_assessors: AssessorsConfig = AssessorsConfig()
+
+    @property
+    def inside(self) -> Inside:
+        """What of it goes."""
+        assessors = self.session_assessors.things
+        return Inside(
+            self.scan_types.names,
+            self.scan_resources.names,
+            self.resources.names,
+            None if assessors == Things() else assessors,
+        )
+
+
+class SessionTypeConfig(InsideConfig):
+    """A type of sessions, and what of them goes."""
+
+    xsi_type: Item
+
+
+class SessionsConfig(InsideConfig):
+    """The level of imaging sessions; what stands here of their inside is meant for every type."""
+
+    sync_type: Literal["all", "none", "include", "exclude"] = "all"
+    items: tuple[Item, ...] = ()
+    xsi_types: tuple[SessionTypeConfig, ...] = ()
+
+    @property
+    def things(self) -> Things:
+        """What it takes."""
+        types = tuple((one.xsi_type, one.inside) for one in self.xsi_types)
+        return Things(SyncType(self.sync_type), frozenset(self.items), types, self.inside)
+
+
+class FilteringConfig(Part):
+    """`filtering`: what of a project goes, level by level; the scan levels are those of every session."""
+
+    project_resources: NamesConfig = NamesConfig()
+    subject_resources: NamesConfig = NamesConfig()
+    subject_assessors: AssessorsConfig = AssessorsConfig()
+    imaging_sessions: SessionsConfig = SessionsConfig()
+    scan_types: NamesConfig = NamesConfig()
+    scan_resources: NamesConfig = NamesConfig()
+    session_resources: NamesConfig = NamesConfig()
+    session_assessors: AssessorsConfig = AssessorsConfig()
+
+    @property
+    def filter(self) -> TransferFilter:
+        """What of a project goes."""
+        shared = InsideConfig(
+            scan_types=self.scan_types,
+            scan_resources=self.scan_resources,
+            resources=self.session_resources,
+            session_assessors=self.session_assessors,
+        )
+        return TransferFilter(
+            self.project_resources.names,
+            self.subject_resources.names,
+            self.subject_assessors.things,
+            self.imaging_sessions.things,
+            shared.inside,
+        )
+
+
+class TransferFile(Part):
+    """The YAML file of `project transfer --config`."""
+
+    source_project: Name | None = None
+    dest_project: Name | None = None
+    sync_new_only: StrictBool = True
+    max_failures: Failures = 5
+    scan_retry_count: Retries = 3
+    scan_retry_delay: Delay = 5.0
+    verify_after_transfer: StrictBool = True
+    scan_workers: Workers = 4
+    dicom: Dicom = "copy"
+    filtering: FilteringConfig = FilteringConfig()
+
+
+def idle(config: FilteringConfig, above: Key = ()) -> Iterator[tuple[Key, str]]:
+    """Find what stands in the filters and has no effect, which is allowed and hardly meant: its key, and why."""
+    sessions = config.imaging_sessions
+    yield from _names(config.project_resources, (*above, "project_resources"))
+    yield from _names(config.subject_resources, (*above, "subject_resources"))
+    yield from _typed(config.subject_assessors, (*above, "subject_assessors"))
+    yield from _names(config.subject_assessors.resources, (*above, "subject_assessors", "resources"))
+    for name in ("scan_types", "scan_resources", "session_resources"):
+        yield from _names(getattr(config, name), (*above, name))
+    yield from _typed(config.session_assessors, (*above, "session_assessors"))
+    yield from _names(config.session_assessors.resources, (*above, "session_assessors", "resources"))
+    yield from _typed(sessions, (*above, "imaging_sessions"))
+    yield from _inside(sessions, (*above, "imaging_sessions"))
+    for number, one in enumerate(sessions.xsi_types):
+        yield from _inside(one, (*above, "imaging_sessions", "xsi_types", number))
+
+
+def _inside(config: InsideConfig, above: Key) -> Iterator[tuple[Key, str]]:
+    yield from _names(config.scan_types, (*above, "scan_types"))
+    yield from _names(config.scan_resources, (*above, "scan_resources"))
+    yield from _names(config.resources, (*above, "resources"))
+    yield from _typed(config.session_assessors, (*above, "session_assessors"))
+    yield from _names(config.session_assessors.resources, (*above, "session_assessors", "resources"))
+
+
+def _names(config: NamesConfig, above: Key) -> Iterator[tuple[Key, str]]:
+    if config.sync_type in {"all", "none"} and config.items:
+        yield (
+            (*above, "items"),
+            f'has no effect below sync_type "{config.sync_type}"; "include" and "exclude" ask for it',
+        )
+    if config.sync_type == "include" and not config.items:
+        yield (*above, "sync_type"), _NOTHING
+
+
+def _typed(config: AssessorsConfig | SessionsConfig, above: Key) -> Iterator[tuple[Key, str]]:
+    kind = config.sync_type
+    if kind in {"all", "none"} and config.items:
+        yield (*above, "items"), _IDLE.format(kind)
+    if kind == "include" and not config.items and not config.xsi_types:
+        yield (*above, "sync_type"), _NOTHING
+    types: tuple[AssessorTypeConfig | SessionTypeConfig, ...] = config.xsi_types
+    for number, one in enumerate(types):
+        if (kind == "none") or (kind == "all" and one.inside == Inside()):
+            yield (*above, "xsi_types", number), f'{one.xsi_type} has no effect below sync_type "{kind}"'
+        elif kind == "exclude" and one.inside != Inside():
+            yield (*above, "xsi_types", number), f"{one.xsi_type} is excluded: filters of its inside have no effect"
+
+
+_IDLE = 'has no effect below sync_type "{}": "include" and "exclude" ask for it'
+_NOTHING = '"include" without names takes nothing, as "none" does'
