@@ -35,6 +35,16 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """A resource of a thing, as its document tells of it: what a new one is created with.  Its files are listed."""
+
+    label: str
+    side: Side = ""  # of an assessor or reconstruction
+    format: str = ""
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Described:
     """One thing.
 
@@ -50,6 +60,7 @@ class Described:
     fields: tuple[tuple[str, str], ...] = ()
     custom: tuple[tuple[str, str], ...] = ()
     shares: tuple[Share, ...] = ()
+    resources: tuple[Stored, ...] = ()  # of the thing itself, empty ones as well
     parts: tuple[Described, ...] = ()  # records of a subject; scans, reconstructions and assessors of a session
     stamp: str = ""  # of its last change, in the server's words: compared for equality alone
 

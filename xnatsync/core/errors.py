@@ -77,6 +77,15 @@ XnatsyncError
 │   ├── NameHostile ........... XS-NAME-HOSTILE         the server holds a name that this tree cannot hold
 │   ├── NameClash ............. XS-NAME-CLASH           two things of the server belong at one path of the tree
 │   └── ContentDiffers ........ XS-CONTENT-DIFFERS      what came is not what the server lists
+├── TransferError
+│   ├── ChangedThere .......... XS-CHANGED-THERE        the destination holds something else where a transfer's belongs
+│   ├── GoneThere ............. XS-GONE-THERE           what had been transferred was deleted at the destination
+│   ├── LabelTaken ............ XS-LABEL-TAKEN          another thing has the label at the destination
+│   ├── RenamedThere .......... XS-RENAMED-THERE        what was transferred has another label at one of both sides
+│   ├── LostAtSource .......... XS-LOST-AT-SOURCE       the source lists it and cannot give it
+│   ├── GoneAtSource .......... XS-GONE-AT-SOURCE       the source no longer has what was transferred
+│   ├── NotCarried ............ XS-NOT-CARRIED          it cannot travel, or the destination does not keep it
+│   └── TooManyFailures ....... XS-TOO-MANY-FAILURES    so many subjects in a row failed that the run was stopped
 ├── DiskError
 │   ├── DiskFull .............. XS-DISK-FULL            no space left on our disk
 │   ├── PlaceTaken ............ XS-PLACE-TAKEN          something lies where a file was to be put: never overwritten
@@ -758,6 +767,83 @@ class ContentDiffers(MirrorError):
     advice = (
         "Nothing to do now: the next run fetches it again. If it repeats, the server's catalog is out of date or its "
         "disk is damaged: its administrator can refresh the catalog."
+    )
+
+
+# --- transfers -----------------------------------------------------------------------------------------------------
+
+
+class TransferError(XnatsyncError):
+    """Source and destination of a transfer disagree: nothing at the destination is overwritten."""
+
+    exit_code = Exit.HELD
+    disposition = Disposition.PERSON
+
+
+class ChangedThere(TransferError):
+    """The destination holds something else where a transfer's belongs: changed there, or never put there by us."""
+
+    code = "XS-CHANGED-THERE"
+    advice = (
+        "Compare the two sides. Put the source's version there yourself, or change the source: it is over when both "
+        "agree. Nothing that is there is ever overwritten."
+    )
+
+
+class GoneThere(TransferError):
+    """What had been transferred was deleted at the destination; it is sent again only when that is asked for."""
+
+    code = "XS-GONE-THERE"
+    advice = "If it is wanted there, run the transfer with `--repair`: then it is sent again."
+
+
+class LabelTaken(TransferError):
+    """Another thing has the label at the destination, or the same study is there under another one."""
+
+    code = "XS-LABEL-TAKEN"
+    advice = "Rename or move the one that is there, or the one of the source. The others go on."
+
+
+class RenamedThere(TransferError):
+    """What was transferred has another label at one of both sides now: it is known by its ID, and not sent again."""
+
+    code = "XS-RENAMED-THERE"
+    disposition = Disposition.RETRY
+    advice = "Nothing to do if that is meant; else give it the same label on both sides."
+
+
+class LostAtSource(TransferError):
+    """The source lists it and cannot give it: an outcome of its own, of which the rest is none the worse."""
+
+    code = "XS-LOST-AT-SOURCE"
+    disposition = Disposition.RETRY
+    advice = "Ask the administrator of the source for its files. Each run asks once more."
+
+
+class GoneAtSource(TransferError):
+    """The source no longer has what was transferred; what is at the destination stays."""
+
+    code = "XS-GONE-AT-SOURCE"
+    disposition = Disposition.RETRY
+    advice = "Nothing to do: it stays at the destination. Delete it there if it is not wanted."
+
+
+class NotCarried(TransferError):
+    """It cannot travel, or the destination does not keep it as it was sent; it is named, and holds nothing up."""
+
+    code = "XS-NOT-CARRIED"
+    disposition = Disposition.RETRY
+    advice = "See in the certificate what it is. A share is made once the other project is transferred as well."
+
+
+class TooManyFailures(TransferError):
+    """So many subjects failed one after the other that the run was stopped."""
+
+    code = "XS-TOO-MANY-FAILURES"
+    exit_code = Exit.HALTED
+    advice = (
+        "See with `xnatsync status` what they failed with; when that is mended, run it again. `max_failures` says how "
+        "many it takes."
     )
 
 

@@ -13,6 +13,7 @@ from xnatsync.disk.atomic import move
 from xnatsync.disk.failures import our_disk
 from xnatsync.ledger.confirmations import Confirmations
 from xnatsync.ledger.connection import Value
+from xnatsync.ledger.counterparts import Counterparts
 from xnatsync.ledger.folders import Folders
 from xnatsync.ledger.items import ITEM
 from xnatsync.ledger.items import LIVING as LIVING_ITEM
@@ -25,13 +26,13 @@ EVENT = ", ".join(field.name for field in fields(EventRow))
 RUN = ", ".join(field.name for field in fields(RunRow))
 
 
-class Ledger(Units, Mirrors, Folders, Confirmations):
+class Ledger(Units, Mirrors, Folders, Confirmations, Counterparts):
     """What was seen, what was tried, what was proven."""
 
     # --- routes and runs -----------------------------------------------------------------------------------------
 
     def route_kinds(self) -> dict[str, str]:
-        """Return the kind of every route that was ever run: `drop`, `mirror` or `push`."""
+        """Return the kind of every route that was ever run: `drop`, `mirror`, `push` or `transfer`."""
         return {str(name): str(kind) for name, kind in self._fetch("select name, kind from route")}
 
     def remember_route(self, name: str, kind: str, digest: str, now: str) -> bool:

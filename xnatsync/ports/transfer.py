@@ -47,6 +47,14 @@ class TransferServer(Server, Protocol):
         """List the files of all resources of some entities as `owner_files` does, those of their parts as well."""
         ...
 
+    def part_stamps(self, project: str) -> Mapping[str, str]:
+        """Say for each subject and session, by accession ID, a text that changes with what `inventory` does not show.
+
+        That is: a record or an assessor is added, removed or changed, as one or two listings of the project tell.
+        Those that have none may be missing.
+        """
+        ...
+
     def rules(self, project: str) -> ProjectRules:
         """Say what would interfere with a delivery into a project; NotThere when it is absent or hidden."""
         ...
