@@ -73,7 +73,7 @@ PURE = {
         "pathlib",
         "re",
     ),
-    *("contextlib", "shlex"),
+    *("contextlib", "json", "shlex"),
     *("types", "typing", "unicodedata"),
 }
 
