@@ -83,6 +83,7 @@ SUPERVISORS = {  # the only places where any exception whatever is caught and no
     "xnatsync.cli.program": {"_run"},
     "xnatsync.fetch.threads": {"_begin"},
     "xnatsync.fetch.read_ahead": {"_read"},  # passed on to the thread that waits for it
+    "xnatsync.fetch.ahead": {"_make"},  # likewise
     # The stand-in server answers 500 or writes a log entry where XNAT's own catch-alls do.
     "xnatsync.sandbox.http.import_routes": None,
     "xnatsync.sandbox.http.multipart": None,
@@ -92,7 +93,7 @@ SUPERVISORS = {  # the only places where any exception whatever is caught and no
     "xnatsync.sandbox.model.rebuilder": None,
 }
 THREADS = re.compile(
-    r"xnatsync\.(disk\.digests|dicomnet\.sending|engine\.dispatcher|routes\.drop\.(effects|gradual)|fetch\.(threads|read_ahead)|app\..+|verify\..+|sandbox\..+|cli\.live)"
+    r"xnatsync\.(disk\.digests|dicomnet\.sending|engine\.dispatcher|routes\.drop\.(effects|gradual)|fetch\.(threads|read_ahead|ahead)|app\..+|verify\..+|sandbox\..+|cli\.live)"
 )
 # `api` takes addresses, and shows what one looks like; scenery plays a person at the sandbox
 URLS = re.compile(r"xnatsync\.(xnat|sandbox)\..+|xnatsync\.app\.demo_scene|xnatsync\.cli\.(api|helping)")
@@ -278,7 +279,7 @@ ACTING = {
     "delete_prearchive",
 }  # what changes something on a server
 ACTORS = re.compile(
-    r"xnatsync\.(xnat|sandbox|ledger|services)(\..+)?|xnatsync\.app\.dismiss|xnatsync\.routes\.(drop\.(effects|attachments)|tree\.push_stores)"
+    r"xnatsync\.(xnat|sandbox|ledger|services)(\..+)?|xnatsync\.app\.dismiss|xnatsync\.routes\.(drop\.(effects|attachments)|tree\.push_stores|transfer\.carry)"
 )
 
 

@@ -6,12 +6,12 @@ Resources of reconstructions, assessors and records stand in `ResourceKey.scan` 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from xnatsync.core.described import Described, Part
-from xnatsync.core.inventory import Owner
+from xnatsync.core.inventory import Inventory, Owner, OwnerKind, ResourceKey
 from xnatsync.core.remote import FileListing
 from xnatsync.ports.tree import Server
 
@@ -31,10 +31,12 @@ class ProjectRules:
     free_bytes: int | None = None
 
 
-class TransferServer(Server, Protocol):
-    """One server of a transfer: what is read of a source, and what is written to a destination."""
+class Readable(Protocol):
+    """What is read of a source, a server or a tree on disk: nothing here changes anything there."""
 
-    # --- reading -------------------------------------------------------------------------------------------------
+    def inventory(self, project: str, kinds: frozenset[OwnerKind]) -> Inventory:
+        """List a project with the sessions shared into it, as `Archive.inventory` does."""
+        ...
 
     def describe(self, owner: Owner) -> Described:
         """Describe a project (itself), a subject (with its records) or a session (with all its parts).
@@ -54,6 +56,30 @@ class TransferServer(Server, Protocol):
         Those that have none may be missing.
         """
         ...
+
+    def fetch_resources(
+        self,
+        owner: Owner,
+        resources: Sequence[ResourceKey],
+        *,
+        sizes: Mapping[tuple[ResourceKey, str], int | None] | None = None,
+    ) -> Iterator[tuple[ResourceKey, str, Iterator[bytes]]]:
+        """Stream every file of some resources, as `Archive.fetch_resources` does."""
+        ...
+
+    def fetch_file(self, owner: Owner, resource: ResourceKey, name: str, *, offset: int = 0) -> Iterator[bytes]:
+        """Stream one file from an offset on, as `Archive.fetch_file` does."""
+        ...
+
+    def metadata(self, owner: Owner) -> bytes:
+        """Return the XML of a project, subject or session (§4.1)."""
+        ...
+
+
+class TransferServer(Server, Readable, Protocol):
+    """One server of a transfer: what is read of a source, and what is written to a destination."""
+
+    # --- reading, beyond what is Readable ------------------------------------------------------------------------
 
     def rules(self, project: str) -> ProjectRules:
         """Say what would interfere with a delivery into a project; NotThere when it is absent or hidden."""
