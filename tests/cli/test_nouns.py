@@ -10,6 +10,7 @@ import pytest
 
 from cli_fields import document_faults, faults
 from noun_world import PASSWORD, PROJECT, USER, NounWorld, furnish, here
+from xnatsync import XNATClient
 from xnatsync.sandbox.http.faults import Fault
 
 
@@ -131,6 +132,27 @@ def test_a_single_thing_is_the_document_described(name: str, far: NounWorld) -> 
 
     assert (ran.code, ran.document["schema"]) == (0, f"xnatsync/{name}/1"), ran.err
     assert document_faults(ran.document) == []
+
+
+def test_a_listing_is_what_the_services_say(far: NounWorld) -> None:
+    """One implementation: the same names, the same sizes, and no request for counts that are not shown."""
+    ids = furnish(far)
+    place = f"/data/experiments/{ids['MR001']}/scans/1?xnat:mrScanData/note=two%0Alines"
+    assert far.ask("PUT", place)[0] == 200
+    with XNATClient(far.server.url, USER, PASSWORD) as client:
+        sessions, scans = client.sessions.list(PROJECT), client.scans.list("MR001", PROJECT)
+        seen = client.projects.get(PROJECT)
+    mark = len(far.server.log)
+
+    rows = far.rows("scan", "list", "-P", PROJECT, "-E", "MR001")
+
+    asked = [str(line["path"]).partition("?")[0] for line in far.server.log[mark:]]
+    assert not [path for path in asked if path.endswith("/resources")]
+    assert [row["id"] for row in rows] == [scan.scan_id for scan in scans]
+    assert rows[0]["note"] == scans[0].note == "two lines"
+    assert [row["id"] for row in far.rows("session", "list", "-P", PROJECT)] == [each.id for each in sessions]
+    shown = far.run("project", "show", PROJECT, "-o", "json").document
+    assert (shown["subjects"], shown["sessions"]) == (seen.subject_count, seen.session_count) == (2, 3)
 
 
 def test_people_get_a_table(far: NounWorld) -> None:

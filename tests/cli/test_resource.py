@@ -114,7 +114,7 @@ def test_a_mistyped_project_names_the_nearest(far: NounWorld) -> None:
     ran = far.run("resource", "upload", "-P", "NEUROIMAGIN", "PLAN", str(far.root / "a.txt"))
 
     assert ran.code == Exit.HELD
-    assert "did you mean NEUROIMAGING?" in " ".join(ran.err.split())
+    assert "the nearest: NEUROIMAGING" in " ".join(ran.err.split())
     assert far.site.projects[PROJECT].resources == {}
 
 

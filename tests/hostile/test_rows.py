@@ -27,7 +27,6 @@ from xnatsync.xnat import (
     prearchive_table,
     projects,
     resources,
-    scans,
     sessions,
     subjects,
     wire,
@@ -70,11 +69,6 @@ LISTINGS: dict[str, tuple[str, dict[str, Any], Callable[[XnatServer], set[str]]]
         "/data/projects/P1/experiments",
         {**SEEN, "URI": "/data/experiments/E1"},
         lambda server: {held.label for held in sessions.listed(server.client, "P1")},
-    ),
-    "scans": (
-        "/data/experiments/E1/scans",
-        {"ID": "L1", "type": "T1", "series_description": "d", "quality": "usable"},
-        lambda server: {held.id for held in scans.listed(server.client, "E1")},
     ),
     "subjects": (
         "/data/projects/P1/subjects",
@@ -457,7 +451,7 @@ def test_every_function_that_reads_a_listing_is_in_a_table() -> None:
     here = {
         "resources.of_session", "resources.of_scan", "sessions.listed", "sessions.scan_counts", "sessions.labels_here",
         "subjects.listed", "listing.may_edit", "listing.sessions", "listing.scan_files", "listing.scans",
-        "listing.resource_files", "owner_files._listed", "owner_files._there", "owner_files._alone", "scans.listed",
+        "listing.resource_files", "owner_files._listed", "owner_files._there", "owner_files._alone",
         "projects.listed", "prearchive.rows", "prearchive.files", "prearchive._labels", "download._types",
         "resource_download._number", "resource_download._Folders", "administration._everybody",
         "administration.members",

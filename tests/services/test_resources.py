@@ -113,7 +113,7 @@ def test_files_are_listed_with_size_and_digest(service: ResourceService) -> None
         (("XNAT_E99999", None, None), "no session"),
         (("MR009", None, P), "no session MR009"),
         (("MR001", "9", P), "no scan 9"),
-        (("MR001", None, "NEUROIMAGNG"), "did you mean NEUROIMAGING"),
+        (("MR001", None, "NEUROIMAGNG"), "the nearest: NEUROIMAGING"),
     ],
 )
 def test_what_is_not_there_is_named(
@@ -360,7 +360,7 @@ def test_a_mistyped_project_is_one_error_and_no_store(far: NounWorld, service: R
     (tmp_path / "a.txt").write_text("a")
     subjects = len(far.site.subjects)
 
-    with pytest.raises(ResourceNotFoundError, match=r"NEUROIMAGINGG.*did you mean NEUROIMAGING"):
+    with pytest.raises(ResourceNotFoundError, match=r"NEUROIMAGINGG.*the nearest: NEUROIMAGING"):
         service.upload("MR001", "QC", [tmp_path / "a.txt"], project="NEUROIMAGINGG")
 
     assert puts(far, "QC") == []

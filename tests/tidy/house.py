@@ -360,6 +360,18 @@ def url_findings(name: str, text: str) -> list[str]:
     return [f"{name} line {line} holds a URL" for line, value in texts(text) if ADDRESS.search(value)]
 
 
+NOUNS = ("admin", "container", "pipeline", "prearchive", "project", "resource", "scan", "session", "subject")
+
+
+def noun_findings(name: str, text: str) -> list[str]:
+    """The commands for what a server holds open no connection of their own: the services are the one way there."""
+    if not name.startswith("xnatsync.cli.") or not name.rpartition(".")[2].startswith(NOUNS):
+        return []
+    found = [node.module or "" for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
+    ways = {"xnatsync.app.profile", "xnatsync.app.connecting"}
+    return [f"{name} opens a connection by {way}, and not by a service" for way in found if way in ways]
+
+
 def print_findings(name: str, text: str) -> list[str]:
     """Printing, and writing to the standard streams, outside the one module that does it."""
     if name == "xnatsync.cli.render":

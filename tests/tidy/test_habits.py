@@ -14,6 +14,7 @@ from tidy.house import (
     except_findings,
     kind_findings,
     modules,
+    noun_findings,
     phase_findings,
     print_findings,
     sql_findings,
@@ -29,6 +30,7 @@ CHECKS: list[Callable[[str, str], list[str]]] = [
     diary_findings,
     except_findings,
     kind_findings,
+    noun_findings,
     phase_findings,
     print_findings,
     sql_findings,
@@ -114,3 +116,11 @@ def test_a_planted_one_is_caught(check: Callable[[str, str], list[str]], text: s
 def test_and_what_is_allowed_is_not(check: Callable[[str, str], list[str]], name: str, text: str) -> None:
     """A rule that cries wolf is switched off."""
     assert check(name, text) == []
+
+
+def test_a_noun_that_opens_its_own_connection_is_caught() -> None:
+    """Only commands of nouns are asked: others have no service."""
+    planted = "def f():\n    from xnatsync.app.profile import connected"
+
+    assert noun_findings("xnatsync.cli.scan_changes", planted)
+    assert noun_findings("xnatsync.cli.download", planted) == []

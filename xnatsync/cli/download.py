@@ -25,11 +25,12 @@ from xnatsync.core.errors import Usage
 
 if TYPE_CHECKING:
     from xnatsync.app.download import Order
-    from xnatsync.app.profile import Profile, Server
     from xnatsync.core.inventory import Owner
     from xnatsync.core.nouns import SessionHeld
+    from xnatsync.services.client import XNATClient
 
-    MakeOrder = Callable[[Server, SessionHeld], Order]
+    MakeOrder = Callable[[XNATClient, SessionHeld], Order]
+    Find = Callable[[XNATClient], tuple[SessionHeld, Owner | None]]
 
 _WORKERS_MAX = 32
 
@@ -72,7 +73,7 @@ def session(
     shell.begin("session-download", output, quiet)
     folder = _folder(out, name or experiment)
 
-    def order(server: Server, held: SessionHeld) -> Order:
+    def order(client: XNATClient, held: SessionHeld) -> Order:
         from xnatsync.app.download import Order
         from xnatsync.core.download_layout import Wish
 
@@ -112,12 +113,11 @@ def scan(
     shell.begin("scan-download", output, quiet)
     folder = _folder(out, name or experiment)
 
-    def order(server: Server, held: SessionHeld) -> Order:
+    def order(client: XNATClient, held: SessionHeld) -> Order:
         from xnatsync.app.download import Order
-        from xnatsync.app.listings import scans_named
         from xnatsync.core.download_layout import Wish
 
-        wish = Wish(scans_named(server, held, scans), label=label)
+        wish = Wish(_scans(client, held, scans), label=label)
         return Order(wish, folder, unpacked=bool(unzip), keep_zips=not cleanup, force=force, dry_run=dry_run)
 
     return _download(shell, profile, experiment, project, order)
@@ -143,12 +143,11 @@ def resource(
     if file.is_dir():
         raise Usage(f"--file {file} is a folder", advice="Name the zip to write, such as ./dicoms.zip.")
 
-    def order(server: Server, held: SessionHeld) -> Order:
+    def order(client: XNATClient, held: SessionHeld) -> Order:
         from xnatsync.app.download import Order
-        from xnatsync.app.listings import scans_named
         from xnatsync.core.download_layout import Wish
 
-        scans = scans_named(server, held, scan) if scan is not None else None
+        scans = _scans(client, held, scan) if scan is not None else None
         wish = Wish(scans, only_own=scan is None, label=label)
         return Order(wish, file.parent, single=file, force=force, dry_run=dry_run)
 
@@ -165,13 +164,25 @@ def _folder(out: Path, name: str) -> Path:
     return out / name
 
 
+def _scans(client: XNATClient, held: SessionHeld, text: str) -> frozenset[str] | None:
+    """Read `1,2,3`; None for `*`, which means all.  NotThere when one of them is not in the session."""
+    from xnatsync.services.finding import Accession
+    from xnatsync.services.scans import EVERY, ScanService, list_of
+
+    if list_of(text) == [EVERY]:
+        return None
+    return frozenset(ScanService(client).named(Accession(held.id), text))
+
+
 def _download(shell: Shell, profile: str | None, experiment: str, project: str | None, make_order: MakeOrder) -> int:
     """Download of a session."""
-    from xnatsync.app.listings import session_named
 
-    return _brought(
-        shell, profile, make_order, lambda server, chosen: (session_named(server, chosen, experiment, project), None)
-    )
+    def found(client: XNATClient) -> tuple[SessionHeld, None]:
+        from xnatsync.services import finding
+
+        return finding.session(client, experiment, project), None
+
+    return _brought(shell, profile, make_order, found)
 
 
 def _download_apart(
@@ -179,36 +190,32 @@ def _download_apart(
 ) -> int:
     """Download of a subject or of a project itself."""
 
-    def found(server: Server, chosen: Profile) -> tuple[SessionHeld, Owner]:
+    def found(client: XNATClient) -> tuple[SessionHeld, Owner]:
         from xnatsync.core.nouns import SessionHeld
-        from xnatsync.services.client import XNATClient
         from xnatsync.services.places import find_place
 
-        owner = find_place(XNATClient.over(server, chosen), project=project, subject=subject).owner
+        owner = find_place(client, project=project, subject=subject).owner
         return SessionHeld(owner.id, owner.subject or owner.id, owner.project), owner
 
     return _brought(shell, profile, make_order, found)
 
 
-def _brought(
-    shell: Shell,
-    profile: str | None,
-    make_order: MakeOrder,
-    find: Callable[[Server, Profile], tuple[SessionHeld, Owner | None]],
-) -> int:
+def _brought(shell: Shell, profile: str | None, make_order: MakeOrder, find: Find) -> int:
     from xnatsync.app.clock import stop_on_signals
     from xnatsync.app.download import download
     from xnatsync.app.profile import choose, connected
     from xnatsync.cli.exits import by_signal
     from xnatsync.cli.gauging import gauging
+    from xnatsync.services.client import XNATClient
     from xnatsync.views.download import download_blocks, download_fields
     from xnatsync.views.errors import error_blocks
 
     stop = threading.Event()
     chosen = choose(shell.config_file, profile)
     with stop_on_signals(stop) as received, connected(chosen, stop, workers=_WORKERS_MAX) as server:
-        held, owner = find(server, chosen)
-        order = make_order(server, held)
+        client = XNATClient.over(server, chosen)
+        held, owner = find(client)
+        order = make_order(client, held)
         with gauging(shell.screen) as gauge:
             report = download(server, held, order, owner=owner, gauge=gauge, stopping=stop.is_set)
     code = by_signal(received, report.exit_code)

@@ -211,16 +211,12 @@ def settings(
     """Show or set what a project does with what arrives: let it wait, archive it, or archive over what is there."""
     shell = ctx.ensure_object(Shell)
     shell.begin("prearchive-settings", output, quiet)
-    from xnatsync.app.profile import choose
     from xnatsync.cli.asking import sure
-    from xnatsync.services.client import XNATClient
-    from xnatsync.services.prearchive import PrearchiveService
     from xnatsync.views.prearchive import settings_blocks, settings_fields
 
-    chosen = choose(shell.config_file, profile)
-    wanted = chosen.project_or_default(project)
-    with XNATClient.of(chosen) as client:
-        service = PrearchiveService(client)
+    with serving(shell, profile) as client:
+        service = client.prearchive
+        wanted = service.named_project(project)
         before = service.get_routing_mode(wanted)
         if mode is not None and not dry_run and mode.value != before:
             would = f"what arrives in project {wanted} would be treated as {mode.value} (today: {before})"

@@ -8,6 +8,7 @@ import typer
 
 from xnatsync.cli import project_changes
 from xnatsync.cli.options import OutputOption, ProfileOption, QuietOption
+from xnatsync.cli.serving import serving
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
 
@@ -27,12 +28,11 @@ def list_projects(
     """List the projects that this account can read."""
     shell = ctx.ensure_object(Shell)
     shell.begin("project-list", output, quiet, lists=True)
-    from xnatsync.app import listings as holdings
-    from xnatsync.app.profile import choose, connected
+    from xnatsync.services.projects import ProjectService
     from xnatsync.views.nouns import project_row
 
-    with connected(choose(shell.config_file, profile)) as server:
-        rows = [project_row(held) for held in holdings.projects_of(server)]
+    with serving(shell, profile) as client:
+        rows = [project_row(found) for found in ProjectService(client).list()]
     shell.show_rows(rows, {"id": "id", "name": "name", "pi": "investigator", "description": "description"})
     return Exit.OK
 
@@ -47,11 +47,10 @@ def show(
     """Show a project and how much is in it."""
     shell = ctx.ensure_object(Shell)
     shell.begin("project-show", output, quiet)
-    from xnatsync.app import listings as holdings
-    from xnatsync.app.profile import choose, connected
+    from xnatsync.services.projects import ProjectService
     from xnatsync.views.nouns import project_blocks, project_fields
 
-    with connected(choose(shell.config_file, profile)) as server:
-        seen = holdings.project_view(server, project)
-    shell.show(project_blocks(seen), project_fields(seen))
+    with serving(shell, profile) as client:
+        found = ProjectService(client).get(project)
+    shell.show(project_blocks(found), project_fields(found))
     return Exit.OK

@@ -6,6 +6,7 @@ import typer
 
 from xnatsync.cli import download, scan_changes
 from xnatsync.cli.options import OutputOption, ProfileOption, ProjectOption, QuietOption, SessionOption
+from xnatsync.cli.serving import serving
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
 
@@ -30,13 +31,10 @@ def list_scans(
     """List the scans of a session."""
     shell = ctx.ensure_object(Shell)
     shell.begin("scan-list", output, quiet, lists=True)
-    from xnatsync.app import listings as holdings
-    from xnatsync.app.profile import choose, connected
+    from xnatsync.services.scans import ScanService
     from xnatsync.views.nouns import SCAN_COLUMNS, scan_row
 
-    chosen = choose(shell.config_file, profile)
-    with connected(chosen) as server:
-        found = holdings.session_named(server, chosen, experiment, project)
-        rows = [scan_row(held) for held in holdings.scans_of(server, found)]
+    with serving(shell, profile) as client:
+        rows = [scan_row(found) for found in ScanService(client).list(experiment, project, counted=False)]
     shell.show_rows(rows, SCAN_COLUMNS)
     return Exit.OK

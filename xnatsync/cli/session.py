@@ -8,6 +8,7 @@ import typer
 
 from xnatsync.cli import download, upload, upload_dicom, upload_exam
 from xnatsync.cli.options import OutputOption, ProfileOption, ProjectOption, QuietOption, SessionOption
+from xnatsync.cli.serving import serving
 from xnatsync.cli.session_changes import register as add_changes
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
@@ -42,14 +43,13 @@ def list_sessions(
     """List the imaging sessions of a project, with those shared into it."""
     shell = ctx.ensure_object(Shell)
     shell.begin("session-list", output, quiet, lists=True)
-    from xnatsync.app import listings as holdings
-    from xnatsync.app.profile import choose, connected
+    from xnatsync.services.sessions import SessionService
     from xnatsync.views.nouns import SESSION_COLUMNS, session_row
 
-    chosen = choose(shell.config_file, profile)
-    wanted = chosen.project_or_default(project)
-    with connected(chosen) as server:
-        rows = [session_row(held) for held in holdings.sessions_of(server, wanted, subject, modality)]
+    with serving(shell, profile) as client:
+        service = SessionService(client)
+        found = service.list(service.named_project(project), subject, modality)
+    rows = [session_row(each) for each in found]
     shell.show_rows(rows, SESSION_COLUMNS)
     return Exit.OK
 
@@ -65,13 +65,15 @@ def show(
     """Show a session with its scans and resources."""
     shell = ctx.ensure_object(Shell)
     shell.begin("session-show", output, quiet)
-    from xnatsync.app import listings as holdings
-    from xnatsync.app.profile import choose, connected
+    from xnatsync.services.finding import Accession
+    from xnatsync.services.resources import ResourceService
+    from xnatsync.services.scans import ScanService
+    from xnatsync.services.sessions import SessionService
     from xnatsync.views.nouns import session_blocks, session_fields
 
-    chosen = choose(shell.config_file, profile)
-    with connected(chosen) as server:
-        found = holdings.session_named(server, chosen, experiment, project)
-        seen = holdings.session_view(server, found)
-    shell.show(session_blocks(seen), session_fields(seen))
+    with serving(shell, profile) as client:
+        found = SessionService(client).get(experiment, project)
+        scans = ScanService(client).list(Accession(found.id), counted=False)
+        resources = ResourceService(client).list(Accession(found.id))
+    shell.show(session_blocks(found, scans, resources), session_fields(found, scans, resources))
     return Exit.OK

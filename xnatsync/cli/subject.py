@@ -42,14 +42,12 @@ def list_subjects(
     """List the subjects of a project, with the number of their sessions."""
     shell = ctx.ensure_object(Shell)
     shell.begin("subject-list", output, quiet, lists=True)
-    from xnatsync.app import listings as holdings
-    from xnatsync.app.profile import choose, connected
+    from xnatsync.services.subjects import SubjectService
+    from xnatsync.views.nouns import subject_row
 
-    chosen = choose(shell.config_file, profile)
-    wanted = chosen.project_or_default(project)
-    with connected(chosen) as server:
-        held = holdings.subjects_of(server, wanted)
-    rows = [{"id": subject.id, "label": subject.label, "sessions": count} for subject, count in held]
+    with serving(shell, profile) as client:
+        service = SubjectService(client)
+        rows = [subject_row(found) for found in service.list(service.named_project(project))]
     shell.show_rows(rows, {"id": "id", "label": "label", "sessions": "sessions"}, key="label")
     return Exit.OK
 

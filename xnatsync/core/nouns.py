@@ -1,4 +1,4 @@
-"""What a person asks a server for: projects, subjects, sessions, scans and resources, as its listings show them."""
+"""What a person asks a server for: projects, subjects, sessions and resources, as its listings show them."""
 
 from __future__ import annotations
 
@@ -35,19 +35,6 @@ class SessionHeld:
     subject_id: str = ""
     date: str = ""  # YYYY-MM-DD
     modality: str = ""  # MR, PET, CT, ...
-    xsi_type: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ScanHeld:
-    """A scan of a session."""
-
-    id: str
-    type: str = ""
-    series_description: str = ""
-    quality: str = ""
-    frames: str = ""
-    note: str = ""
     xsi_type: str = ""
 
 

@@ -37,6 +37,11 @@ class BaseService:
             return found
         raise Usage("no project was named", advice="Give project=..., or set `project` for this server.")
 
+    def named_project(self, project: str | None) -> str:
+        """Return the project that is meant, else the default one; Usage says where it can be set."""
+        profile = self.client.profile
+        return profile.project_or_default(project) if profile is not None else self._project(project)
+
     def do(self, call: Call, *, seen: Callable[[], bool], body: Body | None = None) -> None:
         """Do one effect and see it: EffectMissing, or OutcomeUnknown where no answer came, when it is not seen."""
         effects.do(self.client, call, seen=seen, body=body, settle_s=self.settle_s, cache_s=self.cache_s)

@@ -5,17 +5,14 @@ A mistyped project is one error that names the nearest ones this account can rea
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
 from xnatsync.core.errors import AccessDenied, NotThere, Usage
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.core.pasting import command_line
+from xnatsync.services import finding
 from xnatsync.services.client import XNATClient
-from xnatsync.xnat import listing, projects, sessions, subjects
-
-_NEAR = 0.6  # of 1: below, a suggestion would mislead
-_NEAR_MAX = 3
+from xnatsync.xnat import listing
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,27 +71,11 @@ def find_place(
                 "neither a session, a subject nor a project was named",
                 advice="Name the session, or give -P PROJECT, and -S SUBJECT for a subject's own.",
             )
-        seen = find_project(client, wanted)
+        seen = finding.project(client, wanted).id
         return Place(Owner(OwnerKind.PROJECT, seen, seen))
     if wanted is None:
         raise Usage("a subject was named and no project", advice="Give its project too.")
-    return _subject(client, subject, find_project(client, wanted))
-
-
-def find_project(client: XNATClient, name: str) -> str:
-    """Return the ID of a project by ID or alias; NotThere with the nearest readable ones."""
-    if (seen := listing.project(client.low, name)) is not None:
-        return seen.id
-    known = [held.id for held in projects.listed(client.low)]
-    near = difflib.get_close_matches(name, known, n=_NEAR_MAX, cutoff=_NEAR)
-    if not near:
-        small = {each.lower(): each for each in known}
-        near = [small[each] for each in difflib.get_close_matches(name.lower(), list(small), n=_NEAR_MAX, cutoff=_NEAR)]
-    meant = f"; did you mean {' or '.join(near)}?" if near else ""
-    raise NotThere(
-        f"there is no project {name}, or it is hidden from this account{meant}",
-        advice=f"`{command_line('project', 'list')}` lists the projects that this account can read.",
-    )
+    return _subject(client, subject, finding.project(client, wanted).id)
 
 
 def refuse_read_only(client: XNATClient, place: Place) -> None:
@@ -107,15 +88,7 @@ def refuse_read_only(client: XNATClient, place: Place) -> None:
 
 
 def _session(client: XNATClient, name: str, scan: str | None, project: str | None) -> Place:
-    wanted = project or client.default_project
-    if project is not None:
-        wanted = find_project(client, project)
-    try:
-        held = sessions.one(client.low, name, wanted)
-    except NotThere:
-        if project is not None or wanted is None:
-            raise
-        held = sessions.by_id(client.low, name)  # the default project does not hide what has an ID of its own
+    held = finding.session(client, name, project)
     if scan is not None and scan not in listing.scans(client.low, held.id):
         raise NotThere(
             f"session {held.id} has no scan {scan}",
@@ -134,10 +107,5 @@ def _session(client: XNATClient, name: str, scan: str | None, project: str | Non
 
 
 def _subject(client: XNATClient, name: str, project: str) -> Place:
-    held = subjects.listed(client.low, project)
-    for found in [*(one for one in held if one.label == name), *(one for one in held if one.id == name)]:
-        return Place(Owner(OwnerKind.SUBJECT, project, found.id, subject=found.label, subject_id=found.id))
-    raise NotThere(
-        f"project {project} has no subject {name}",
-        advice=f"`{command_line('subject', 'list', '-P', project)}` lists its subjects.",
-    )
+    found = finding.subject(client, name, project)
+    return Place(Owner(OwnerKind.SUBJECT, project, found.id, subject=found.label, subject_id=found.id))

@@ -31,12 +31,20 @@ class ScanService(BaseService):
     """The scans of sessions."""
 
     @also(session="session_id", experiment="session_id")
-    def list(self, session_id: str, project: str | None = None, columns: Sequence[str] | None = None) -> list[Scan]:
-        """List the scans of a session as a person counts, with how many files they have.
+    def list(
+        self,
+        session_id: str,
+        project: str | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        counted: bool = True,
+    ) -> list[Scan]:
+        """List the scans of a session as a person counts, with how many files they have if `counted`: one request more.
 
         Further columns of XNAT are attributes of the scans under the names that were asked for.
         """
-        return self._listed(finding.session(self.client, session_id, project).id, columns or ())
+        held = finding.session(self.client, session_id, project).id
+        return self._listed(held, columns or (), has_counts=counted)
 
     @also(session="session_id", experiment="session_id", scan="scan_id")
     def get(self, session_id: str, scan_id: str, project: str | None = None) -> Scan:
@@ -170,10 +178,10 @@ class ScanService(BaseService):
         rows = asked.scans(self.client.low, session_id, ("ID",))
         return sorted({row["ID"] for row in rows}, key=natural)
 
-    def _listed(self, session_id: str, columns: Sequence[str]) -> builtins.list[Scan]:
+    def _listed(self, session_id: str, columns: Sequence[str], *, has_counts: bool = True) -> builtins.list[Scan]:
         wanted = [*_COLUMNS, *(column for column in columns if column not in _COLUMNS)]
         rows = asked.scans(self.client.low, session_id, wanted)
-        resources = asked.resources(self.client.low, session_id, everything=True) if rows else []
+        resources = asked.resources(self.client.low, session_id, everything=True) if rows and has_counts else []
         found = []
         for row in rows:
             own = [each for each in resources if _is_of(each, row["ID"])]
@@ -188,8 +196,8 @@ class ScanService(BaseService):
                     frames=_number(row.get("frames", "")),
                     xsi_type=row.get("xsiType", ""),
                     uid=row.get("UID") or None,
-                    file_count=_total(own, "file_count"),
-                    file_size=_total(own, "file_size"),
+                    file_count=_total(own, "file_count") if has_counts else None,
+                    file_size=_total(own, "file_size") if has_counts else None,
                     **more,
                 )
             )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from xnatsync.core.wording import counted, size, span
 from xnatsync.views.blocks import Block, Line, Table, Tone
 from xnatsync.views.jsonout import error_fields
-from xnatsync.views.nouns import RESOURCE_COLUMNS
+from xnatsync.views.nouns import RESOURCE_COLUMNS, resource_row
 
 if TYPE_CHECKING:
     from xnatsync.services.models import Resource, ResourceFile
@@ -24,17 +24,6 @@ __all__ = [
     "stored_fields",
 ]
 _FILES_SHOWN = 200
-
-
-def resource_row(held: Resource) -> dict[str, object]:
-    """A row of `resource list`."""
-    return {
-        "label": held.label,
-        "format": held.format,
-        "file_count": held.file_count,
-        "file_size": held.file_size,
-        "content": held.content,
-    }
 
 
 def resource_fields(held: Resource, files: Sequence[ResourceFile]) -> dict[str, object]:

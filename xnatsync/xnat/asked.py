@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from xnatsync.core.errors import NotThere
 from xnatsync.xnat import edits, listing, names, replies, wire
@@ -12,6 +13,7 @@ from xnatsync.xnat.replies import Reply, Row
 from xnatsync.xnat.wire import Call
 
 Texts = dict[str, str]
+_SAID: Final = frozenset({"note", "description"})  # what people write in several lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,4 +133,4 @@ def _texts(client: Client, call: Call, needed: Sequence[str]) -> list[Texts]:
 
 
 def _text(row: Row) -> Texts:
-    return {key: names.shown(value) for key, value in row.items()}
+    return {key: names.said(value) if key in _SAID else names.shown(value) for key, value in row.items()}

@@ -62,6 +62,11 @@ def shown(value: object) -> str:
     return quoted if len(quoted) < PATH_MAX else quoted[: PATH_MAX - 1] + "…"
 
 
+def said(value: object) -> str:
+    """Return what a person wrote as one line that harms nobody: its ends of lines are blanks."""
+    return shown(" ".join(value.split()) if isinstance(value, str) else value)
+
+
 def segment(value: object, what: str) -> str:
     """Return a name that is one part of a path: a label, an ID, a scan, a resource."""
     name = text(value, what, longest=SEGMENT_MAX)

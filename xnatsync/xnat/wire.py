@@ -25,7 +25,6 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9._/-]+")
 UNFILTERABLE: Final = re.compile(r"[,*%&<>'\"]")
 _SESSION_COLUMNS: Final = "ID,label,project,subject_label,xsiType,UID"
 _HELD_COLUMNS: Final = "ID,label,project,subject_label,subject_ID,date,xsiType,modality"
-_SCAN_COLUMNS: Final = "ID,type,quality,xsiType,note,series_description,frames"
 SCAN_ID_COLUMN: Final = "xnat:imagescandata/id"  # answers under this very key (hierarchy.md §3.4)
 
 
@@ -132,12 +131,6 @@ def held_sessions(project_id: str, *, with_scans: bool = False) -> Call:
     query = (("xsiType", "xnat:imageSessionData"), ("columns", columns))
     path = f"/data/projects/{seg(project_id)}/experiments"
     return read(path, f"listing sessions of project {project_id}", *query)
-
-
-def held_scans(session_id: str) -> Call:
-    """The scans of a session as a person wants to see them (§3.4)."""
-    path = f"/data/experiments/{seg(session_id)}/scans"
-    return read(path, f"listing the scans of session {session_id}", ("columns", _SCAN_COLUMNS))
 
 
 def scan_resources(session_id: str, scan: str) -> Call:
