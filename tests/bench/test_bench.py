@@ -122,3 +122,31 @@ def test_a_resource_upload_is_compared_with_curl_and_writes_no_temporary_file(tm
         assert seen[part]["median_s"]["ours"] > 0
         assert seen[part]["peak_mb"] < 200
     assert seen["many"]["requests"] < 12
+
+
+def test_a_line_of_a_gigabit_is_the_kernels_or_why_it_is_not_is_said(tmp_path: Path) -> None:
+    """Where a network of one's own is allowed, everything is compared over it; else the reason is in the report."""
+    seen = report_of(
+        "bench_line.py", "--objects", "24", "--files", "40", "--big-mb", "4", "--pull-files", "12", "--pull-big", "0",
+        "--rounds", "1", "--folder", str(tmp_path),
+    )  # fmt: skip
+
+    if seen["skipped"]:
+        pytest.skip(seen["skipped"])
+    assert set(seen["24 objects"]["ratio"]) == {
+        *("sync to curl", "sync to curl, archived", "session upload to curl", "session upload to curl, archived"),
+    }
+    assert seen["resources"]["large file"]["ratio"]["resource upload to curl"] > 0
+    assert seen["pull, small files"]["requests"] > 0
+
+
+def test_a_line_that_is_slow_is_slow(tmp_path: Path) -> None:
+    """Over 100 Mbit/s, 4 MB take a third of a second at least: the line is there, and not the loopback as it is."""
+    seen = report_of(
+        "bench_line.py", "--mbit", "100", "--objects", "--files", "0", "--big-mb", "4", "--pull-files", "0",
+        "--pull-big", "0", "--rounds", "1", "--folder", str(tmp_path),
+    )  # fmt: skip
+
+    if seen["skipped"]:
+        pytest.skip(seen["skipped"])
+    assert min(seen["resources"]["large file"]["wall_s"]["curl"]) > 0.33
