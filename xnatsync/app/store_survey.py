@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from xnatsync.core.errors import SourceChanged, SourceError, Usage
@@ -12,7 +13,7 @@ from xnatsync.core.manifest import Doubt, Kind
 from xnatsync.core.store_plan import Pair, Sendable
 from xnatsync.dicom.classify import Classifier, Reading
 from xnatsync.dicom.identity import is_uid
-from xnatsync.disk.item import archive_kind, pieces_of
+from xnatsync.disk.item import Way, archive_kind, pieces_at
 from xnatsync.disk.scan import look
 from xnatsync.disk.spelling import real
 from xnatsync.ports.drop import FileSeen
@@ -35,7 +36,7 @@ class Left:
 class Survey:
     """All files: objects to send, copies of them, files that are no objects, and those that need a person."""
 
-    root: Path
+    way: Way
     objects: list[Sendable] = field(default_factory=list)
     copies: list[Left] = field(default_factory=list)
     others: list[Left] = field(default_factory=list)
@@ -54,8 +55,8 @@ class Survey:
 
     def pieces(self, file: FileSeen) -> Iterator[bytes]:
         """Read a file to its end."""
-        place = self.root / file.path if self.is_folder else self.root
-        return pieces_of(place, file.path, (file.size, file.mtime_ns), item=self.root)
+        find = partial(self.way.to, file.path) if self.is_folder else self.way.itself
+        return pieces_at(find, file.path, (file.size, file.mtime_ns))
 
 
 def survey(
@@ -70,7 +71,7 @@ def survey(
     Usage when nothing is there, or it is an archive; objects of one UID with different contents are sent neither.
     """
     root = root.absolute()
-    found = Survey(root, is_folder=real(root).is_dir())
+    found = Survey(Way(root), is_folder=real(root).is_dir())
     seen = look(root)
     if seen is None:
         raise Usage(f"{root} is not there", advice="Name a folder with DICOM files, or one file.")

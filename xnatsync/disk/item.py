@@ -18,7 +18,8 @@ from xnatsync.disk.failures import their_file
 from xnatsync.disk.handles import Spot, reach
 from xnatsync.disk.packed import PackingError, packing, unpacked
 from xnatsync.disk.scan import changed_ns, look, look_at, named_archive
-from xnatsync.disk.spelling import real
+from xnatsync.disk.spelling import real, real_name
+from xnatsync.ports.drop import ItemLook
 
 PIECE = 1 << 20  # bytes read at a time, and all that is ever held of a file
 
@@ -27,13 +28,15 @@ _ZIPS = (b"PK\x03\x04", b"PK\x05\x06")
 _T = TypeVar("_T")
 
 
-def parts(path: Path, only: Sequence[str] | None = None) -> Generator[Part, None, None]:
+def parts(
+    path: Path, only: Sequence[str] | None = None, *, seen: ItemLook | None = None
+) -> Generator[Part, None, None]:
     """List the files of an item in the order in which they are read fastest, which is the same every time.
 
     SourceUnreadable when something cannot be looked at, SourceChanged when it vanishes or changes, SourceDamaged for an
-    archive.  With `only`, the item is these files of a folder.
+    archive.  With `only`, the item is these files of a folder.  `seen`: a look that was just taken.
     """
-    seen = look(path) if only is None else look_at(path, only)
+    seen = seen or (look(path) if only is None else look_at(path, only))
     if seen is None:
         raise SourceChanged(f"{path.name} is gone")
     if unreadable := [problem for problem in seen.problems if problem.unreadable]:
@@ -42,15 +45,11 @@ def parts(path: Path, only: Sequence[str] | None = None) -> Generator[Part, None
         yield from _archived(path, kind)
         return
     single = not real(path).is_dir()
+    way = Way(path)
     for file in seen.files:
-        place = path if single else path / file.path
-        item = path if only is None else place
-        yield Part(
-            file.path,
-            file.size,
-            file.mtime_ns,
-            _opener(item, place, file.path, (file.size, file.mtime_ns)),
-        )
+        find = way.itself if single else partial(way.to, file.path) if only is None else Way(path / file.path).itself
+        expected = (file.size, file.mtime_ns)
+        yield Part(file.path, file.size, file.mtime_ns, partial(pieces_at, find, file.path, expected))
 
 
 def archive_kind(path: Path) -> Kind | None:
@@ -86,19 +85,23 @@ def _inner_start(handle: int, start: bytes, how: str) -> bytes:
     return found
 
 
-def pieces_of(
-    path: Path, name: str, expected: tuple[int, int] | None = None, *, item: Path | None = None
-) -> Iterator[bytes]:
-    """Read a file of an item to its end; SourceChanged when size or time are not as expected, or change meanwhile.
+class Way:
+    """The way to the files of an item, worked out once: no link is followed from the folder in which the item lies."""
 
-    No link is followed on the way from the folder in which the item lies.
-    """
-    anchors = Anchors(((item or path).parent,))
-    yield from pieces_at(lambda: reach(*anchors.steps(path)), name, expected)
+    def __init__(self, item: Path) -> None:
+        self._anchor, self._steps = Anchors((item.parent,)).steps(item)
+
+    def itself(self) -> Spot:
+        """Reach an item that is one file."""
+        return reach(self._anchor, self._steps)
+
+    def to(self, name: str) -> Spot:
+        """Reach a file below it, by its path as it was listed."""
+        return reach(self._anchor, (*self._steps, *map(real_name, name.split("/"))))
 
 
 def pieces_at(find: Callable[[], Spot], name: str, expected: tuple[int, int] | None = None) -> Iterator[bytes]:
-    """Read a file where it is found to its end; see `pieces_of`."""
+    """Read a file where it is found to its end; SourceChanged when size or time are not as expected, or change."""
     try:
         with find().reading() as handle:
             yield from _pieces(handle, name, expected)
@@ -125,10 +128,6 @@ def _stamp(handle: int, name: str) -> tuple[int, int]:
     if not stat.S_ISREG(seen.st_mode):
         raise SourceChanged(f"{name} is no longer a file")
     return seen.st_size, changed_ns(seen)
-
-
-def _opener(item: Path, path: Path, name: str, expected: tuple[int, int]) -> Callable[[], Iterator[bytes]]:
-    return lambda: pieces_of(path, name, expected, item=item)
 
 
 def _archived(path: Path, kind: Kind) -> Iterator[Part]:

@@ -39,7 +39,7 @@ def read_manifest(
     inside = "a folder" if archive_kind(path) is None else "an archive"
     tally = _Tally(on_progress)
     files = []
-    with closing(parts(path, only)) as found:
+    with closing(parts(path, only, seen=before)) as found:
         for part in found:
             if stop():
                 raise Stopped(f"reading {path.name} was interrupted")

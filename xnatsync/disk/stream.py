@@ -5,12 +5,13 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
 from xnatsync.core.errors import SourceChanged, SourceDamaged
 from xnatsync.core.manifest import ManifestFile
-from xnatsync.disk.item import archive_kind, parts, pieces_of
+from xnatsync.disk.item import Way, archive_kind, parts, pieces_at
 from xnatsync.disk.packed import PackingError, packing, unpacked
 from xnatsync.disk.spelling import real
 
@@ -26,10 +27,10 @@ def stream(
     if archive_kind(path) is not None:
         yield from _from_archive(path, files)
         return
-    single = real(path).is_file()
+    single, way = real(path).is_file(), Way(path)
     for file in files:
-        place = path if single else path / file.path
-        yield file, _proved(file, pieces_of(place, file.path, item=place if top else path))
+        find = way.itself if single else Way(path / file.path).itself if top else partial(way.to, file.path)
+        yield file, _proved(file, pieces_at(find, file.path))
 
 
 def _from_archive(path: Path, files: Sequence[ManifestFile]) -> Iterator[tuple[ManifestFile, Iterator[bytes]]]:
