@@ -23,6 +23,22 @@ assert run(["--help"]) == 0
 print("loaded:", *sorted({name.partition(".")[0] for name in sys.modules}))
 """
 
+UPLOAD = """
+import contextlib, sys
+import xnatsync.cli
+sys.argv = ["xnatsync", "--version"]
+with contextlib.suppress(SystemExit):
+    xnatsync.cli.main()
+import httpx, xnatsync.app.profile, xnatsync.app.upload, xnatsync.views.upload
+from xnatsync.core.group import ORDER_TAGS
+from xnatsync.core.otherwise import OTHERWISE
+from xnatsync.dicom.classify import Classifier
+Classifier({*ORDER_TAGS, *OTHERWISE, "PatientID", "PatientName"}, pixels=False)
+print("loaded:", *sorted(sys.modules))
+"""
+# Of a session's upload, none of this is needed: it takes longer to import than 2,000 objects take to send.
+UNNEEDED = {"pydicom", "pynetdicom", "numpy", "requests", "rich", "click", "xnatsync.routes.tree.run", "sqlite_utils"}
+
 
 def commands() -> Iterator[tuple[str, ...]]:
     yield from below(typer.main.get_command(build()), ())
@@ -58,6 +74,16 @@ def test_the_check_for_heavy_imports_sees_one() -> None:
     )  # fmt: skip
 
     assert "pydantic" in set(done.stdout.splitlines()[-1].split()) & HEAVY
+
+
+def test_an_upload_loads_nothing_that_it_does_not_need() -> None:
+    """Neither the program, nor its HTTP client, nor the reading of headers imports what others may need."""
+    done = subprocess.run([sys.executable, "-c", UPLOAD], capture_output=True, text=True, timeout=60, cwd=REPOSITORY)
+
+    loaded = set(done.stdout.splitlines()[-1].split()[1:])
+    assert done.returncode == 0, done.stderr
+    assert {"httpx", "xnatsync.app.upload"} < loaded
+    assert set() == loaded & UNNEEDED
 
 
 @pytest.mark.parametrize("command", ALL, ids=" ".join)

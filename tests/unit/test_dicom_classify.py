@@ -283,6 +283,15 @@ def test_fields_are_found_by_keyword_or_number() -> None:
         field_named("PatientId")
 
 
+def test_what_we_ask_for_ourselves_needs_no_dictionary() -> None:
+    """Every field that is read whatever a route's templates say is in the table: else each run imports pydicom."""
+    from xnatsync.core.group import ORDER_TAGS
+    from xnatsync.core.otherwise import OTHERWISE
+    from xnatsync.dicom.fields import _KNOWN
+
+    assert {*ORDER_TAGS, *OTHERWISE} <= set(_KNOWN)
+
+
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
 # Part 3 wants pixel data of them, though their names do not say so; pydicom's dictionary has no 66.7 and 66.8 yet.
 _IMAGES_BY_ANOTHER_NAME = {

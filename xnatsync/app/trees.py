@@ -1,4 +1,7 @@
-"""Runs and plans of mirrors and pushes: from the configuration to a report."""
+"""Runs and plans of mirrors and pushes: from the configuration to a report.
+
+What trees need is imported when there is one: a run of drops alone starts without it.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xnatsync.app.kinds import TREES
 from xnatsync.config.show import route_digest
 from xnatsync.core.errors import Disposition, Exit, NotThere, XnatsyncError
 from xnatsync.core.mirror_decision import Trouble
 from xnatsync.engine.progress import Progress
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.tree_rows import MirrorCounts, OwnerRow, TroubleRow
-from xnatsync.routes.tree.mirror_plan import MirrorPlan
-from xnatsync.routes.tree.push_plan import PushPlan
-from xnatsync.routes.tree.run import TreeRun
-from xnatsync.routes.tree.world import TreeWorld
 
 if TYPE_CHECKING:
     from xnatsync.app.app import App
+    from xnatsync.routes.tree.mirror_plan import MirrorPlan
+    from xnatsync.routes.tree.push_plan import PushPlan
+    from xnatsync.routes.tree.run import TreeRun
+    from xnatsync.routes.tree.world import TreeWorld
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,10 @@ def run_mirrors(
     Pushes go first: what they send, a mirror of the same tree then finds on both sides.  `settle_s` stands in for the
     settle time of the pushes; `recheck`: everything is looked at file by file.
     """
+    if not any(name in app.config.tree_routes for name in names or app.config.routes):
+        return []
+    from xnatsync.app.kinds import TREES
+
     world = tree_world(app, ledger, run_id, names, progress)
     world.routes = {name: TREES[route.kind].as_asked(route, settle_s, recheck) for name, route in world.routes.items()}
     reports = []
@@ -110,6 +116,10 @@ def plan_pushes(app: App, ledger: Ledger, run_id: int, names: Sequence[str], pro
 
 
 def _plans(app: App, ledger: Ledger, run_id: int, names: Sequence[str], progress: Progress, kind: str) -> Iterator[Any]:
+    if not any(name in app.config.tree_routes for name in names or app.config.routes):
+        return
+    from xnatsync.app.kinds import TREES
+
     world = tree_world(app, ledger, run_id, names, progress)
     for route in world.routes.values():
         if route.kind == kind:
@@ -120,6 +130,9 @@ def _plans(app: App, ledger: Ledger, run_id: int, names: Sequence[str], progress
 
 def tree_world(app: App, ledger: Ledger, run_id: int, names: Sequence[str], progress: Progress) -> TreeWorld:
     """The world of the mirrors among the named routes; of all, if none is named."""
+    from xnatsync.app.kinds import TREES
+    from xnatsync.routes.tree.world import TreeWorld
+
     clock = app.make_clock()
     today = clock.now().date()
     chosen = names or list(app.config.routes)

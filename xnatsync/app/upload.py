@@ -15,12 +15,11 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from threading import Event
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
 
 from xnatsync.app.app import App
-from xnatsync.app.plan import PlanReport, UnitPlan, plan
 from xnatsync.app.profile import Profile
 from xnatsync.app.sync import ItemReport, SyncReport, end, report_item
 from xnatsync.config.model import Config, ServerConfig
@@ -48,6 +47,9 @@ from xnatsync.verify.drops import Drops
 from xnatsync.verify.examiner import Looking
 from xnatsync.xnat import projects
 from xnatsync.xnat.server import XnatServer
+
+if TYPE_CHECKING:
+    from xnatsync.app.plan import PlanReport, UnitPlan
 
 PATIENCE_S = 120.0
 LEDGER_WAIT_S = 600.0  # so long another upload, or a run, may have the ledger before this one gives up
@@ -161,6 +163,8 @@ class Uploads:
 
     def plan(self, *, progress: Progress) -> UploadPlan:
         """Say what it would do, and change nothing."""
+        from xnatsync.app.plan import PlanReport, plan
+
         with closing(self.app):
             self._find_project()
             with self.app.rehearsal(self.app.routes([self.route]), progress) as world:

@@ -1,7 +1,7 @@
 """Header fields by name, and their values as text, as templates and rules want them.
 
-The names people use most are known here, because pydicom's dictionary takes longer to import than a study to read; for
-every other name, and for every character set but ASCII, pydicom is asked.
+The names that people use most, and all that we ask for ourselves, are known here, because pydicom's dictionary takes
+longer to import than a study to read; for every other name, and for every character set but ASCII, pydicom is asked.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ _KNOWN = {
     "ManufacturerModelName": (0x00081090, "LO"),
     "PatientName": (0x00100010, "PN"),
     "PatientID": (0x00100020, "LO"),
+    "AdditionalPatientHistory": (0x001021B0, "LT"),
     "PatientComments": (0x00104000, "LT"),
     "DeviceSerialNumber": (0x00181000, "LO"),
     "ProtocolName": (0x00181030, "LO"),
@@ -41,6 +42,7 @@ _KNOWN = {
     "SeriesInstanceUID": (0x0020000E, "UI"),
     "StudyID": (0x00200010, "SH"),
     "SeriesNumber": (0x00200011, "IS"),
+    "StudyComments": (0x00324000, "LT"),
 }
 _PRIVATE = re.compile(r"\(([0-9A-Fa-f]{4}),([0-9A-Fa-f]{4})\)")
 _NUMBERS = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "UV": "Q", "SV": "q", "FL": "f", "FD": "d"}
