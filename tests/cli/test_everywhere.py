@@ -44,6 +44,7 @@ WITHOUT = {
 }
 NOWHERE |= {  # the commands that change things on a server
     ("project", "create"): ["x"], ("project", "access"): ["x"], ("project", "users"): ["x"],
+    ("project", "delete"): ["x"],
     ("project", "grant"): ["x", "y"], ("project", "revoke"): ["x", "y"], ("subject", "show"): ["x"],
     ("subject", "create"): ["x"], ("subject", "delete"): ["x"], ("subject", "rename"): ["x", "y"],
     ("subject", "share"): ["x", "--into", "y"], ("subject", "unshare"): ["x", "--from", "y"],

@@ -52,6 +52,7 @@ def session(far: NounWorld, label: str) -> Experiment:
 ASKED = {  # commands that destroy, or open: they ask, and what would be lost is there yet
     ("project", "access", PROJECT, "--set", "public"),
     ("project", "revoke", PROJECT, "jane"),
+    ("project", "delete", PROJECT),
     ("subject", "delete", "EMPTY", *P),
     ("subject", "delete", "SUB001", "--force", *P),
     ("subject", "unshare", "SUB002", "--from", "OTHER", *P),

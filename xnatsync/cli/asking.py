@@ -9,15 +9,18 @@ from xnatsync.core.errors import Declined
 from xnatsync.views.blocks import Block
 
 
-def sure(shell: Shell, *, yes: bool, question: str, would: str, plan: Iterable[Block] = ()) -> None:
+def sure(shell: Shell, *, yes: bool, question: str, would: str, plan: Iterable[Block] = (), typed: str = "") -> None:
     """Go on only with a yes: `--yes`, or an answer on a terminal, to which the plan is shown before the question.
 
-    `would` says what is at stake, as in `session XNAT_E00001 would be deleted`.  Declined otherwise: nothing is done.
+    `would` says what is at stake, as in `session XNAT_E00001 would be deleted`.  `typed` has to be typed
+    instead of a yes, for what nobody should agree to by habit.  Declined otherwise: nothing is done.
     """
     if yes:
         return
     if not shell.screen.can_ask:
         raise Declined(f"{would}, and there is no terminal to ask on")
     shell.screen.say(*plan)
-    if not shell.screen.ask(question):
+    if typed and shell.screen.ask_for(f"{question} Type {typed} to do it") != typed:
+        raise Declined(f"nothing was changed: {would}, and the answer was not {typed}")
+    if not typed and not shell.screen.ask(question):
         raise Declined(f"nothing was changed: {would}, and the answer was not yes")

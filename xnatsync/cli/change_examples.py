@@ -6,6 +6,7 @@ from typing import Final
 
 CHANGE_EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "project create": ('project create NEURO --name "Memory study" --pi "Jane Smith"',),
+    "project delete": ("project delete NEURO --dry-run", "project delete NEURO --remove-files"),
     "project access": ("project access NEURO", "project access NEURO --set protected --dry-run"),
     "project users": ("project users NEURO",),
     "project grant": ("project grant NEURO jane --role collaborator",),

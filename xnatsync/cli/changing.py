@@ -10,16 +10,19 @@ from xnatsync.core.errors import Exit, Usage
 from xnatsync.views.changes import Change, change_blocks, change_fields
 
 
-def goes_on(shell: Shell, plan: Sequence[Change], *, dry_run: bool, yes: bool = True, question: str = "") -> bool:
+def goes_on(
+    shell: Shell, plan: Sequence[Change], *, dry_run: bool, yes: bool = True, question: str = "", typed: str = ""
+) -> bool:
     """Return whether the plan is to be done: not in a dry run, which shows it; Declined where a yes is missing.
 
-    `question` is asked on a terminal unless `yes`; without one the command destroys nothing, and does not ask.
+    `question` is asked on a terminal unless `yes`, and `typed` is the answer to it, else a yes; without a question the
+    command destroys nothing, and does not ask.
     """
     if dry_run:
         shell.show(change_blocks(plan, dry_run=True), change_fields(plan, dry_run=True))
         return False
     would = question.rstrip("?")
-    sure(shell, yes=yes, question=question, would=f"asked was: {would}", plan=change_blocks(plan))
+    sure(shell, yes=yes, question=question, would=f"asked was: {would}", plan=change_blocks(plan), typed=typed)
     return True
 
 

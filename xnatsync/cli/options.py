@@ -35,6 +35,7 @@ WordsOfResource = Annotated[list[str], typer.Argument(metavar="[SESSION] LABEL",
 RoutesArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[ROUTE]...", show_default=False, help="Routes; all, if none is named.")
 ]
+RemoveOption = Annotated[bool, typer.Option("--remove-files", help="Remove its files from the server's disk too.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Look, show what would be done, and change nothing.")]
 UsernameOption = Annotated[

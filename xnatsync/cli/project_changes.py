@@ -1,4 +1,4 @@
-"""`project create|access|users|grant|revoke`."""
+"""`project create|delete|access|users|grant|revoke`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from xnatsync.cli.changing import ended, goes_on
-from xnatsync.cli.options import DryRunOption, OutputOption, ProfileOption, QuietOption, YesOption
+from xnatsync.cli.options import DryRunOption, OutputOption, ProfileOption, QuietOption, RemoveOption, YesOption
 from xnatsync.cli.serving import serving
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
@@ -36,7 +36,7 @@ class Role(StrEnum):
 
 def register(group: typer.Typer) -> None:
     """Add the commands of this module to `project`."""
-    for command in (create, access, users, grant, revoke):
+    for command in (create, delete, access, users, grant, revoke):
         group.command()(command)
 
 
@@ -68,6 +68,34 @@ def create(
             return Exit.OK
         made = service.create(project, name, description, keywords, first or None, last or None, accessibility.value)
     return ended(shell, [Change("create", "project", made.id, made.name, made.id, after=made.accessibility or "")])
+
+
+def delete(
+    ctx: typer.Context,
+    project: Annotated[str, typer.Argument(metavar="PROJECT", show_default=False, help="Its ID; no other name.")],
+    remove_files: RemoveOption = False,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    profile: ProfileOption = None,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+) -> int:
+    """Delete a project with all its subjects and sessions, for good; on a terminal its ID has to be typed again."""
+    shell = ctx.ensure_object(Shell)
+    shell.begin("project-delete", output, quiet)
+    from xnatsync.services.projects import ProjectService
+    from xnatsync.views.changes import deletion_of
+
+    with serving(shell, profile) as client:
+        service = ProjectService(client)
+        held = service.deletable(project)
+        change = deletion_of(held)
+        question = f"Delete project {held.id} with {held.words}? Its ID can never be used again."
+        plan = [change.as_(PLANNED)]
+        if not goes_on(shell, plan, dry_run=dry_run, yes=yes, question=question, typed=held.id):
+            return Exit.OK
+        service.delete(held.id, remove_files, holding=held)
+    return ended(shell, [change])
 
 
 def access(

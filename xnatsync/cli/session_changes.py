@@ -13,12 +13,13 @@ from xnatsync.cli.options import (
     ProfileOption,
     ProjectOption,
     QuietOption,
+    RemoveOption,
     SessionOption,
     YesOption,
 )
 from xnatsync.cli.serving import serving
 from xnatsync.cli.shell import Shell
-from xnatsync.cli.subject import FromOption, IntoOption, LabelOption, RemoveOption
+from xnatsync.cli.subject import FromOption, IntoOption, LabelOption
 from xnatsync.core.errors import Exit
 from xnatsync.views.changes import ALREADY, DONE, PLANNED, Change
 

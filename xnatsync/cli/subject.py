@@ -8,7 +8,15 @@ import typer
 
 from xnatsync.cli import subject_renaming
 from xnatsync.cli.changing import ended, goes_on, pairs
-from xnatsync.cli.options import DryRunOption, OutputOption, ProfileOption, ProjectOption, QuietOption, YesOption
+from xnatsync.cli.options import (
+    DryRunOption,
+    OutputOption,
+    ProfileOption,
+    ProjectOption,
+    QuietOption,
+    RemoveOption,
+    YesOption,
+)
 from xnatsync.cli.serving import serving
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
@@ -18,7 +26,6 @@ SubjectArgument = Annotated[str, typer.Argument(metavar="SUBJECT", show_default=
 IntoOption = Annotated[str, typer.Option("--into", metavar="PROJECT", help="The second project.")]
 FromOption = Annotated[str, typer.Option("--from", metavar="PROJECT", help="The project that only shows it.")]
 LabelOption = Annotated[str | None, typer.Option("--label", metavar="LABEL", help="Another label there.")]
-RemoveOption = Annotated[bool, typer.Option("--remove-files", help="Remove its files from the server's disk too.")]
 
 
 def register(program: typer.Typer) -> None:

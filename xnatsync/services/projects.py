@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import builtins
 import re
+from dataclasses import dataclass
 from typing import Any, Final
 
-from xnatsync.core.errors import AccessDenied, AlreadyThere, EffectMissing, NotThere, RequestRefused, Usage
+from xnatsync.core.errors import AccessDenied, AlreadyThere, Declined, EffectMissing, NotThere, RequestRefused, Usage
 from xnatsync.core.pasting import command_line
+from xnatsync.core.wording import counted
 from xnatsync.services import finding
 from xnatsync.services.base import BaseService, limited
 from xnatsync.services.models import Fields, Member, Project
@@ -31,6 +33,22 @@ _SESSION: Final = (
     "modality",
     "insert_date",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What goes with a project when it is deleted; `shown` is shared into it, and stays where it belongs."""
+
+    id: str
+    name: str
+    subjects: int
+    experiments: int  # imaging sessions and whatever else belongs to its subjects
+    shown: int
+
+    @property
+    def words(self) -> str:
+        """Say it: `2 subjects and 3 experiments`."""
+        return f"{counted(self.subjects, 'subject')} and {counted(self.experiments, 'experiment')}"
 
 
 class ProjectService(BaseService):
@@ -101,19 +119,41 @@ class ProjectService(BaseService):
         return made
 
     @also(project="project_id")
-    def delete(self, project_id: str, remove_files: bool = False) -> bool:
-        """Delete a project with everything it holds; its ID can never be used again.  True when it is gone."""
+    def delete(self, project_id: str, remove_files: bool = False, *, holding: Holding | None = None) -> bool:
+        """Delete a project with everything it holds; its ID can never be used again.  True when it is gone.
+
+        With `holding`, what `deletable` found, it is refused (Declined) when the project holds anything else by now.
+        """
+        held = self.deletable(project_id)
+        if holding is not None and held != holding:
+            raise Declined(
+                f"project {project_id} has changed since it was asked about: it holds {held.words} now",
+                advice="Nothing was deleted.  Look again, and say it again.",
+            )
+        deed = f"delete project {project_id}"
+        with self.written_down("project.deleted", deed, project=project_id, files=remove_files) as told:
+            told |= {"subjects": held.subjects, "experiments": held.experiments}
+            self.do(
+                edits.project_gone(project_id, remove_files=remove_files),
+                seen=lambda: not asked.is_there(self.client.low, wire.project(project_id)),
+            )
+        return True
+
+    @also(project="project_id")
+    def deletable(self, project_id: str) -> Holding:
+        """Count what would be deleted with a project; raise what `delete` would raise before it sends anything."""
         held = finding.project(self.client, project_id)
         if held.id != project_id:
             raise Usage(f"{project_id} is another name of project {held.id}", advice="Delete a project by its ID.")
-        deed = f"delete project {held.id}"
-        with self.written_down("project.deleted", deed, project=held.id, files=remove_files) as told:
-            told["subjects"] = len(asked.subjects(self.client.low, held.id, ("ID", "label")))
-            self.do(
-                edits.project_gone(held.id, remove_files=remove_files),
-                seen=lambda: not asked.is_there(self.client.low, wire.project(held.id)),
-            )
-        return True
+        subjects = asked.subjects(self.client.low, held.id, ("ID", "label", "project"))
+        experiments = asked.experiments_in(self.client.low, held.id)
+        return Holding(
+            held.id,
+            held.name,
+            subjects=sum(row.get("project") == held.id for row in subjects),
+            experiments=sum(row["project"] == held.id for row in experiments),
+            shown=sum(row.get("project") != held.id for row in (*subjects, *experiments)),
+        )
 
     @also(project="project_id")
     def get_subjects(self, project_id: str, limit: int | None = None) -> builtins.list[dict[str, Any]]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from xnatsync.core.wording import counted
 from xnatsync.views.blocks import Block, Line, Tone
+
+if TYPE_CHECKING:
+    from xnatsync.services.projects import Holding
 
 PLANNED, DONE, ALREADY, SKIPPED, FAILED = "planned", "done", "already", "skipped", "failed"
 _PAST: Final = {
@@ -41,6 +45,12 @@ class Change:
     def is_failure(self) -> bool:
         """Return whether what was asked for is not so."""
         return self.outcome in {SKIPPED, FAILED}
+
+
+def deletion_of(held: Holding) -> Change:
+    """Return the deletion of a project, with what goes with it."""
+    stays = f"; {counted(held.shown, 'item')} of other projects, which it only shows, stay there" if held.shown else ""
+    return Change("delete", "project", held.id, held.name, held.id, reason=f"with {held.words}{stays}")
 
 
 def change_fields(changes: Sequence[Change], *, dry_run: bool) -> dict[str, object]:

@@ -91,6 +91,11 @@ def experiments_of(client: Client, subject_id: str) -> list[Texts]:
     return [row for row in rows if row["subject_ID"] == subject_id]
 
 
+def experiments_in(client: Client, project_id: str) -> list[Texts]:
+    """List everything of subjects that a project shows, sessions or not, with the project that each belongs to."""
+    return _texts(client, edits.experiments_in(project_id), ("label", "URI", "project"))
+
+
 def places(client: Client, kind: str, item_id: str) -> list[Place]:
     """List the projects in which a subject or a session is (§4.1); NotThere when it is not to be seen."""
     found = _texts(client, edits.places(kind, item_id), ("ID", "label"))

@@ -139,6 +139,13 @@ def experiments_of(subject_id: str) -> Call:
     return read("/data/experiments", what, ("xsiType", "xnat:subjectAssessorData"), columns, ("subject_ID", subject_id))
 
 
+def experiments_in(project_id: str) -> Call:
+    """Everything of subjects that a project shows: imaging sessions and all else, its own and what is shared (§3.4)."""
+    columns = ("columns", "ID,label,project,xsiType")
+    what = f"listing the experiments of project {project_id}"
+    return read(f"/data/projects/{seg(project_id)}/experiments", what, ("xsiType", "xnat:subjectAssessorData"), columns)
+
+
 def _put(path: str, what: str, query: Query = ()) -> Call:
     return Call(Verb.CHANGE, "PUT", path, what, query, Due.TEXT)
 
