@@ -130,7 +130,7 @@ def test_rules_send_studies_to_their_projects_and_the_rest_is_held(world: DropWo
 
     report = world.sync()
 
-    assert (report.exit_code, held(report).code) == (3, "XS-LABEL-UNUSABLE")
+    assert (report.exit_code, held(report).code) == (3, "XS-NO-RULE")
     session = world.session("pilot_20260301", "PILOT")
     assert session is not None
     assert {

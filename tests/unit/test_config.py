@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from xnatsync.config.load import ConfigInvalid, Problem, check, default_path, load
-from xnatsync.config.model import Config, DefaultsConfig, DropConfig, LedgerConfig, Part, RuleConfig, ServerConfig
+from xnatsync.config.model import (
+    Config,
+    DefaultsConfig,
+    DropConfig,
+    LedgerConfig,
+    Part,
+    RuleConfig,
+    ServerConfig,
+    TableConfig,
+)
 from xnatsync.config.selected import NOT_OF_DROPS, SelectionConfig
 from xnatsync.config.show import as_dict, as_toml, route_digest
 from xnatsync.core.errors import ConfigError, Exit
@@ -108,7 +117,7 @@ def test_the_full_example_tells_the_true_defaults() -> None:
         assert "none" in text[text.index(line) : text.index(line) + 400]
 
 
-@pytest.mark.parametrize("model", [LedgerConfig, DefaultsConfig, ServerConfig, DropConfig, RuleConfig])
+@pytest.mark.parametrize("model", [LedgerConfig, DefaultsConfig, ServerConfig, DropConfig, RuleConfig, TableConfig])
 def test_every_key_is_documented(model: type[Part]) -> None:
     """docs/configuration.md has an entry for each key, under the heading of its table."""
     text = (ROOT / "docs" / "configuration.md").read_text()
@@ -118,6 +127,7 @@ def test_every_key_is_documented(model: type[Part]) -> None:
         ServerConfig: "## [servers.NAME]",
         DropConfig: '## [routes.NAME], kind = "drop"',
         RuleConfig: "### rules",
+        TableConfig: "#### Lookup tables",
     }[model]
     section = text[text.index(heading) + len(heading) :]
     section = section[: section.index("\n## ") if "\n## " in section else len(section)]
@@ -203,7 +213,6 @@ def test_every_problem_is_told_at_once_and_in_order(tmp_path: Path) -> None:
         (9, "routes.a.server"),
         (10, "routes.a.settel"),
         (13, "routes.a.rules[2].projct"),
-        (13, "routes.a.rules[2].project"),
         (13, "routes.a.rules[2].when"),
         (16, "routes.b.kind"),
         (22, "routes.c.subject"),
@@ -255,7 +264,21 @@ def test_the_message_is_clickable(tmp_path: Path) -> None:
         (['done = "/data/in/.xnatsync"'], "done", "outside the drop folder or directly in it"),
         (['rules = [{ when = { StationNam = "x" }, project = "A" }]'], "rules[1].when.StationNam", "StationName"),
         (['rules = [{ when = { stationname = "x" }, project = "A" }]'], "rules[1].when.stationname", "not a DICOM"),
-        (['rules = [{ when = { StationName = "x" } }]'], "rules[1].project", "required"),
+        (['rules = [{ when = { StationName = "x" } }]'], "rules[1].project", "what becomes of it"),
+        (['rules = [{ project = "A" }]'], "rules[1].when", "at least one header field"),
+        (['rules = [{ path = "a/*", project = "A", ignore = true }]'], "rules[1].project", "means nothing beside"),
+        (['rules = [{ path = { regex = "(" }, project = "A" }]'], "rules[1].path.regex", "not a regular expression"),
+        (['rules = [{ path = { regex = "(?P<A>x)" }, project = "A" }]'], "rules[1].path.regex", "small letters"),
+        (['rules = [{ path = { exact = "a", like = "b" }, project = "A" }]'], "rules[1].path", "one of"),
+        (['rules = [{ path = 7, project = "A" }]'], "rules[1].path", "a text, in quotes"),
+        (['rules = [{ path = "a", project = "A B" }]'], "rules[1].project", "cannot be a project"),
+        (['rules = [{ path = "a", subject = "{site}" }]'], "rules[1].subject", "has a group site"),
+        (['rules = [{ path = "a", subject = "{table.x}" }]'], "rules[1].subject", "no table here"),
+        (['rules = [{ path = "a", hold = "" }]'], "rules[1].hold", "why a person must look"),
+        (['rules = [{ table = { file = "t.csv", match = { a = "{PatientID}" } }, project = "A" }]'],
+         "rules[1].table.file", "absolute path"),
+        (['rules = [{ table = { file = "/t.csv", match = {} }, project = "A" }]'], "rules[1].table.match", "column"),
+        (['rules = [{ path = "a", destination = "prearchive" }]', 'verify = "bytes"'], "verify", "names only"),
         (["rules = { a = 1 }"], "rules", "must be a list"),
     ],
 )  # fmt: skip

@@ -20,6 +20,7 @@ from xnatsync.config.uploads import UploadConfig
 from xnatsync.core.errors import RouteUnknown
 from xnatsync.core.moment import stamp
 from xnatsync.disk.local import LocalDisk
+from xnatsync.disk.tables import LocalTables, kept_beside
 from xnatsync.disk.tree import LocalTree
 from xnatsync.engine.progress import Progress
 from xnatsync.ledger.ledger import Ledger
@@ -132,13 +133,20 @@ class App:
         ledger = copy_apart(self.config.ledger.path)
         clock = self.make_clock()
         try:
-            yield self._world(ledger, clock, routes, "command", progress)
+            yield self._world(ledger, clock, routes, "command", progress, keeps=False)
         finally:
             self.close()
             ledger.close()
 
     def _world(
-        self, ledger: Ledger, clock: Clock, routes: dict[str, DropRoute], cause: str, progress: Progress
+        self,
+        ledger: Ledger,
+        clock: Clock,
+        routes: dict[str, DropRoute],
+        cause: str,
+        progress: Progress,
+        *,
+        keeps: bool = True,
     ) -> World:
         """Begin a run; a route whose settings changed lets go of what it held, in the transaction that notes it."""
         now = stamp(clock.now())
@@ -160,11 +168,13 @@ class App:
             stopping=self.stop.is_set,
             claim=own_claim(ledger, self.config.ledger.path),
             lives=lives,
+            tables=LocalTables(kept_beside(self.config.ledger.path), keeps=keeps),
         )
 
 
 def _selects(route: DropRoute) -> bool:
-    return not route.wanted.is_everything or (route.given is not None and route.given.unparsable == "leave")
+    ignoring = any(rule.then == "ignore" for rule in route.routing.rules)
+    return not route.wanted.is_everything or ignoring or (route.given is not None and route.given.unparsable == "leave")
 
 
 def _pid() -> int:

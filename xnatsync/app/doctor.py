@@ -336,10 +336,11 @@ def _server(app: App, name: str, config: ServerConfig) -> Iterator[Check]:
 def _projects(app: App, server: str) -> tuple[set[str], set[str]]:
     """Return the projects that are added to, and those that are read."""
     from xnatsync.app.kinds import TREES
+    from xnatsync.config.values import is_name
 
     drops = [route for route in app.config.drop_routes.values() if route.server == server]
     written = {route.project for route in drops if route.project is not None}
-    written |= {rule.project for route in drops for rule in route.rules}
+    written |= {name for route in drops for name in route.ruled if is_name(name)}
     read: set[str] = set()
     for route in app.config.tree_routes.values():
         if route.server == server:

@@ -79,7 +79,7 @@ def plan(app: App, names: Sequence[str], *, progress: Progress) -> PlanReport:
                 report.errors.append(error)
                 continue
             planned = [replace(part, is_new=part.item.id not in known) for part in planned]
-            planned = _without_rivals(planned) if route.collision == "hold" else planned
+            planned = _without_rivals(route, planned)
             report.items += [_without_server(part, report.errors) for part in planned]
         report.mirrors = plan_mirrors(app, world.ledger, world.run_id, names, progress)
         report.pushes = plan_pushes(app, world.ledger, world.run_id, names, progress)
@@ -135,15 +135,17 @@ def _stop(item: ItemRow, others: Sequence[FileRow]) -> XnatsyncError | None:
     return refusal(broken)
 
 
-def _without_rivals(items: Sequence[ItemPlan]) -> list[ItemPlan]:
+def _without_rivals(route: DropRoute, items: Sequence[ItemPlan]) -> list[ItemPlan]:
     """Of two studies that are to be sent to one session one will be held: the plan says so before anything is sent."""
     first: dict[str, tuple[ItemRow, UnitRow]] = {}
-    return [replace(part, units=tuple(_or_held(unit, part.item, first) for unit in part.units)) for part in items]
+    return [
+        replace(part, units=tuple(_or_held(route, unit, part.item, first) for unit in part.units)) for part in items
+    ]
 
 
-def _or_held(part: UnitPlan, item: ItemRow, first: dict[str, tuple[ItemRow, UnitRow]]) -> UnitPlan:
+def _or_held(route: DropRoute, part: UnitPlan, item: ItemRow, first: dict[str, tuple[ItemRow, UnitRow]]) -> UnitPlan:
     unit = part.unit
-    if not isinstance(part.step, Send):
+    if not isinstance(part.step, Send) or route.collision_of(unit) != "hold":
         return part
     other, rival = first.setdefault(unit.target, (item, unit))
     if rival.study_uid == unit.study_uid:

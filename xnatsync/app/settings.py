@@ -6,12 +6,14 @@ from datetime import date
 from pathlib import Path
 
 from xnatsync.config.model import DropConfig, MirrorConfig, PushConfig
+from xnatsync.config.rules import MatchConfig, RuleConfig, TableConfig
 from xnatsync.config.uploads import UploadConfig
 from xnatsync.core.drop_selection import Wanted
 from xnatsync.core.given import Given
-from xnatsync.core.group import Routing, Rule
+from xnatsync.core.group import Routing
 from xnatsync.core.labels import Template
 from xnatsync.core.manifest import Level
+from xnatsync.core.rules import Lookup, Matcher, Rule
 from xnatsync.routes.drop.settings import DropRoute
 from xnatsync.routes.tree.mirror_settings import MirrorRoute
 from xnatsync.routes.tree.push_settings import PushRoute
@@ -28,15 +30,7 @@ def drop_route(name: str, config: DropConfig, settle_s: float | None = None) -> 
             project=config.project,
             subject=Template.parse(config.subject),
             session=Template.parse(config.session),
-            rules=tuple(
-                Rule(
-                    when=dict(rule.when),
-                    project=rule.project,
-                    subject=Template.parse(rule.subject) if rule.subject is not None else None,
-                    session=Template.parse(rule.session) if rule.session is not None else None,
-                )
-                for rule in config.rules
-            ),
+            rules=tuple(map(rule_of, config.rules)),
         ),
         settle_s=config.settle if settle_s is None else settle_s,
         destination=config.destination,
@@ -54,6 +48,39 @@ def drop_route(name: str, config: DropConfig, settle_s: float | None = None) -> 
         wanted=Wanted(config.selection(), frozenset(config.projects)),
         given=_given(config),
     )
+
+
+def rule_of(config: RuleConfig) -> Rule:
+    """Turn the configuration of a rule into what the core asks."""
+    project = config.project
+    return Rule(
+        when={keyword: _matcher(match) for keyword, match in config.when.items()},
+        project=Template.parse(project, given=True) if project is not None and "{" in project else project,
+        subject=_template(config.subject),
+        session=_template(config.session),
+        name=config.name,
+        path=_matcher(config.path) if config.path is not None else None,
+        table=_lookup(config.table) if config.table is not None else None,
+        then=config.then,
+        why=config.hold or "",
+        destination=config.destination,
+        collision=config.collision,
+    )
+
+
+def _template(text: str | None) -> Template | None:
+    return Template.parse(text, given=True) if text is not None else None
+
+
+def _matcher(config: MatchConfig) -> Matcher:
+    if config.regex is not None:
+        return Matcher(config.regex, "regex")
+    return Matcher(config.like or "") if config.exact is None else Matcher(config.exact, "is")
+
+
+def _lookup(config: TableConfig) -> Lookup:
+    match = {column: Template.parse(text, given=True) for column, text in config.match.items()}
+    return Lookup(str(config.file), match, config.missing)
 
 
 def _given(config: DropConfig) -> Given | None:

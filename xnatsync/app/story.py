@@ -38,6 +38,7 @@ _TOLD_OF_ITEMS = {
     "item.changed",
     "item.dismissed",
     "item.accepted",
+    "item.assigned",
     "custody.strangers",
     "item.left",
 }
@@ -201,6 +202,7 @@ def _unit(ledger: Ledger, unit: UnitRow, events: list[EventRow], account: Accoun
         unit.planned_at,
         f"Study {unit.study_uid} was planned as {_place(unit)} (u{unit.id}): "
         f"{counted(unit.files, 'object')}, {size(unit.bytes)}."
+        + (f" It was taken by {unit.ruled}; the rules behind it were not asked." if unit.ruled else "")
         + (" That plan was given up." if unit.phase is UnitPhase.DISMISSED else ""),
         "planned",
     )

@@ -28,6 +28,7 @@ EXAMPLES = {
     "why": ("why 12", "why /data/incoming/exam_42", "why S1_MR"),
     "retry": ("retry 12", "retry --all"),
     "accept": ("accept 12",),
+    "assign": ("assign 12 -P NEURO", "assign u7 -P NEURO -S NC07 --session NC07_MR1"),
     "dismiss": ("dismiss 12", "dismiss 12 --prearchive --yes"),
     "mirror ls": ("mirror ls nightly NEURO --at yesterday",),
     "mirror diff": ('mirror diff nightly "2 days ago" now',),

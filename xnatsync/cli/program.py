@@ -18,6 +18,7 @@ from xnatsync.cli import (
     account,
     admin,
     api,
+    assign,
     audit,
     completing,
     configuration,
@@ -50,7 +51,7 @@ from xnatsync.report import streams
 from xnatsync.views.blocks import Line, Tone
 
 _MODULES = (
-    *(demo, sync, verify, inspect, resolve, accept, mirror, configuration, health, sandbox),
+    *(demo, sync, verify, inspect, resolve, accept, assign, mirror, configuration, health, sandbox),
     *(account, project, subject, session, scan, resource, audit, ledger, completing, helping),
     *(prearchive, pipeline, container, api, dicom, admin),
 )

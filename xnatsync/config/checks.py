@@ -9,6 +9,7 @@ from pathlib import Path
 from xnatsync.config.lines import Key
 from xnatsync.config.model import DropConfig, LedgerConfig, MirrorConfig, PushConfig, RouteConfig, ServerConfig
 from xnatsync.config.problems import Problem, problem_at
+from xnatsync.config.rules import RuleConfig
 from xnatsync.config.secrets import variable
 from xnatsync.core.labels import Template
 from xnatsync.core.modality import is_known
@@ -77,12 +78,30 @@ def _fields(text: str, name: str, route: DropConfig) -> Iterator[Problem]:
     for key, template in (("subject", route.subject), ("session", route.session)):
         yield from _keywords(text, (*above, key), Template.parse(template).keywords)
     for number, rule in enumerate(route.rules):
-        at: Key = (*above, "rules", number)
-        for keyword in rule.when:
-            yield from _keywords(text, (*at, "when", keyword), frozenset({keyword}))
-        for key, part in (("subject", rule.subject), ("session", rule.session)):
-            if part is not None:
-                yield from _keywords(text, (*at, key), Template.parse(part).keywords)
+        yield from _rule(text, (*above, "rules", number), rule)
+
+
+def _rule(text: str, at: Key, rule: RuleConfig) -> Iterator[Problem]:
+    """A template may name what its rule finds, and nothing else."""
+    for keyword in rule.when:
+        yield from _keywords(text, (*at, "when", keyword), frozenset({keyword}))
+    templates: list[tuple[Key, str | None]] = [
+        (("project",), rule.project),
+        (("subject",), rule.subject),
+        (("session",), rule.session),
+    ]
+    if rule.table is not None:
+        templates += [(("table", "match", name), part) for name, part in rule.table.match.items()]
+    for key, part in templates:
+        if part is None or "{" not in part:
+            continue
+        template = Template.parse(part, given=True)
+        yield from _keywords(text, (*at, *key), template.keywords)
+        for name in sorted(template.given - rule.groups):
+            if not name.startswith("table."):
+                yield problem_at(text, (*at, *key), f"no regular expression of this rule has a group {name}")
+            elif rule.table is None or key[0] == "table":
+                yield problem_at(text, (*at, *key), f"there is no table here to take {name} from")
 
 
 def _modalities(text: str, name: str, route: RouteConfig) -> Iterator[Problem]:

@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 import platformdirs
 from pydantic import AfterValidator, Field, StrictInt, field_validator, model_validator
 
+from xnatsync.config.rules import MatchConfig, RuleConfig, TableConfig
 from xnatsync.config.selected import SelectionConfig
 from xnatsync.config.trees import LayoutConfig, MirrorConfig, PushConfig
-from xnatsync.config.values import Folder, Keyword, Name, Part, Resource, Seconds, TemplateText, quarrel, waiting
+from xnatsync.config.values import Folder, Name, Part, Resource, Seconds, TemplateText, is_name, quarrel, waiting
 from xnatsync.core.errors import RouteUnknown
 
 __all__ = [
@@ -24,12 +25,14 @@ __all__ = [
     "DropConfig",
     "LayoutConfig",
     "LedgerConfig",
+    "MatchConfig",
     "MirrorConfig",
     "Part",
     "PushConfig",
     "RouteConfig",
     "RuleConfig",
     "ServerConfig",
+    "TableConfig",
 ]
 
 COMING = ("transfer",)  # kinds that a later version knows
@@ -103,22 +106,6 @@ class ServerConfig(Part):
             return host == "localhost"
 
 
-class RuleConfig(Part):
-    """One of `rules`: studies whose header matches go to this project."""
-
-    when: dict[Keyword, str]
-    project: Name
-    subject: TemplateText | None = None
-    session: TemplateText | None = None
-
-    @field_validator("when")
-    @classmethod
-    def _says_something(cls, when: dict[str, str]) -> dict[str, str]:
-        if not when:
-            raise ValueError("name at least one header field; what matches no rule goes to the route's `project`")
-        return when
-
-
 class DropConfig(SelectionConfig):
     """`[routes.NAME]` with `kind = "drop"`"""
 
@@ -151,6 +138,11 @@ class DropConfig(SelectionConfig):
         return self.done if self.done is not None else self.folder / "done"
 
     @property
+    def ruled(self) -> tuple[str, ...]:
+        """List the projects that rules name, as they name them: by ID, or by a template."""
+        return tuple(rule.project for rule in self.rules if rule.project is not None)
+
+    @property
     def level(self) -> Literal["names", "pixels", "bytes"]:
         """The level of proof: what is to be deleted is fetched back first."""
         return self.verify if self.verify is not None else ("pixels" if self.after == "delete" else "names")
@@ -161,18 +153,23 @@ class DropConfig(SelectionConfig):
         found = self._misread()
         if self.project is None and not self.rules:
             found.append(("project", "say where studies go: `project`, or `rules`"))
-        elif nowhere := sorted({*self.projects} - {self.project, *(rule.project for rule in self.rules)}):
+        elif (nowhere := sorted({*self.projects} - {self.project, *self.ruled})) and all(map(is_name, self.ruled)):
             found.append(("projects", f"neither `project` nor a rule sends anything to {nowhere[0]}"))
+        if self.project is None:
+            for number, rule in enumerate(self.rules):
+                if rule.project is None and rule.then == "send":
+                    found.append((f"rules.{number}.project", "this key is required, as the route has no `project`"))
         if self.after == "delete" and self.level == "names":
             found.append(
                 ("verify", 'names are not enough to delete a source: after = "delete" needs "pixels" or "bytes"')
             )
-        if self.destination == "prearchive" and self.level != "names":
+        to_prearchive = "prearchive" in {self.destination, *(rule.destination for rule in self.rules)}
+        if to_prearchive and self.level != "names":
             key = "verify" if self.verify is not None else "after"
             found.append((key, f'a prearchive session is proven by names only, and this needs "{self.level}"'))
-        if self.destination == "prearchive" and self.member_names == "original":
+        if to_prearchive and self.member_names == "original":
             found.append(("member_names", "a prearchive session is proven by names, which must hold the UID"))
-        if self.destination == "prearchive" and self.other == "attach":
+        if to_prearchive and self.other == "attach":
             found.append(("other", 'a prearchive session takes no attachments: use "keep" or "ignore"'))
         if self.done is not None and not self._is_filable(self.done):
             found.append(("done", "must be outside the drop folder or directly in it, and must not hold it"))

@@ -86,7 +86,8 @@ def problems_of(text: Where, above: Key, model: type[BaseModel], error: Validati
         key = (*above, *(part for part in found["loc"] if part != "[key]"))
         if found["type"] == "quarrels":
             for name, words in found["ctx"]["quarrels"]:
-                yield problem_at(text, (*key, *name.split(".")), words)
+                parts = [int(part) if part.isdigit() else part for part in name.split(".")]
+                yield problem_at(text, (*key, *parts), words)
         else:
             yield problem_at(text, key, _words(key, above, model, found))
 
@@ -116,6 +117,8 @@ def _words(key: Key, above: Key, model: type[BaseModel], error: Mapping[str, Any
 def _model_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel]:
     """Find the model of a table inside a part: tables, and lists of tables."""
     for name in (part for part in path if isinstance(part, str)):
+        if name not in model.model_fields:  # the key of a table of tables
+            continue
         annotation = model.model_fields[name].annotation
         for inner in (annotation, *getattr(annotation, "__args__", ())):
             if isinstance(inner, type) and issubclass(inner, BaseModel):

@@ -96,8 +96,13 @@ def _resource(value: str) -> str:
     return _label(value)
 
 
+def is_name(value: str) -> bool:
+    """Return whether a text can be a name or an ID here."""
+    return _NAME.fullmatch(value) is not None
+
+
 def _name(value: str) -> str:
-    if not _NAME.fullmatch(value):
+    if not is_name(value):
         raise ValueError(f"{value!r} cannot be a name here: A-Z a-z 0-9 _ -")
     return value
 

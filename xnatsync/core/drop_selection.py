@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from xnatsync.core.group import (
+    NOWHERE,
     Collision,
     Routing,
     Study,
+    Surroundings,
     attach,
     dates_of,
     lead_modality,
@@ -27,6 +29,7 @@ from xnatsync.core.manifest import Kind, ManifestFile
 from xnatsync.core.selection import Patterns, Selection
 
 EVERYTHING = Selection()
+RULES = "rules"  # the key that leaves a study out when a rule says so
 _DATE = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)")  # as DICOM writes it, and as ACR-NEMA did
 
 
@@ -63,11 +66,17 @@ class Chosen:
 
 
 def choose(
-    files: Sequence[ManifestFile], routing: Routing, collision: Collision, wanted: Wanted, *, attaching: bool
+    files: Sequence[ManifestFile],
+    routing: Routing,
+    collision: Collision,
+    wanted: Wanted,
+    *,
+    attaching: bool,
+    around: Surroundings = NOWHERE,
 ) -> Chosen:
     """Group what is taken of an item by study and labels it; `attaching`: other files go with the study near them."""
     taken = list(files) if wanted.is_everything else _taken(files, wanted.selection)
-    studies = studies_of(taken, routing)
+    studies = studies_of(taken, routing, around)
     refused = {study.study_uid: key for study in studies if (key := _key_against(study, wanted)) is not None}
     taken = [_left_out(file, refused.get(_study_of(file), "")) for file in taken]
     studies = [study for study in studies if study.study_uid not in refused]
@@ -112,6 +121,8 @@ def _key_against_file(file: ManifestFile, selection: Selection) -> str | None:
 def _key_against(study: Study, wanted: Wanted) -> str | None:
     """Name the key that leaves a study out.  Labels that cannot be made are a matter for a person, not for a key."""
     selection = wanted.selection
+    if study.is_ignored:
+        return RULES
     if study.error is not None:
         selection = replace(selection, subjects=Patterns(), sessions=Patterns())
     elif wanted.projects and study.project not in wanted.projects:
@@ -166,4 +177,5 @@ def _left_out(file: ManifestFile, key: str) -> ManifestFile:
     if not key or file.left_by:
         return file
     before = f"{file.reason}; " if file.kind in {Kind.OTHER, Kind.BROKEN} else ""
-    return replace(file, kind=Kind.OTHER, left_by=key, reason=f"{before}left out by `{key}` of the route's selection")
+    whose = "by one of the route's `rules`" if key == RULES else f"by `{key}` of the route's selection"
+    return replace(file, kind=Kind.OTHER, left_by=key, reason=f"{before}left out {whose}")

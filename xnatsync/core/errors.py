@@ -43,6 +43,10 @@ XnatsyncError
 ├── ConnectionsTaken .......... XS-CONNECTIONS-TAKEN    all connections of our own were in use
 ├── DeliveryError
 │   ├── LabelUnusable ......... XS-LABEL-UNUSABLE       the header yields no usable subject or session label
+│   │   ├── NoRule ............ XS-NO-RULE              no rule of the route takes this study
+│   │   ├── RuleHolds ......... XS-RULE-HOLDS           a rule of the route holds this study for a person
+│   │   ├── TableMiss ......... XS-TABLE-MISS           a lookup table has no row for this study
+│   │   └── TableUnusable ..... XS-TABLE-UNUSABLE       a lookup table that a rule asks was never usable
 │   ├── SessionCollision ...... XS-SESSION-COLLISION    another study already has this session label
 │   ├── StudyElsewhere ........ XS-STUDY-ELSEWHERE      this study is already on the server under another label
 │   ├── SessionTypeDiffers .... XS-SESSION-TYPE         a late part is of another type than the session of its study
@@ -474,6 +478,34 @@ class LabelUnusable(DeliveryError):
 
     code = "XS-LABEL-UNUSABLE"
     advice = "Correct the identifier at the scanner and export again, or change `subject`/`session` of the route."
+
+
+class NoRule(LabelUnusable):
+    """No rule of the route takes this study."""
+
+    code = "XS-NO-RULE"
+    advice = "Say where it belongs (`assign` with the project), or add a rule for it, or a `project` for all the rest."
+
+
+class RuleHolds(LabelUnusable):
+    """A rule of the route holds this study for a person."""
+
+    code = "XS-RULE-HOLDS"
+    advice = "Say where it belongs (`assign` with the project), or give it up."
+
+
+class TableMiss(LabelUnusable):
+    """A lookup table has no row for this study."""
+
+    code = "XS-TABLE-MISS"
+    advice = "Add or correct the row: a changed table releases it. Or say where it belongs (`assign` with the project)."
+
+
+class TableUnusable(LabelUnusable):
+    """A lookup table that a rule asks was never usable."""
+
+    code = "XS-TABLE-UNUSABLE"
+    advice = "Correct the table: a change of it releases everything that waits for it."
 
 
 class SessionCollision(DeliveryError):
@@ -991,3 +1023,8 @@ class ImpossibleMove(Bug):
 
 # Codes of holds that a person may end with `accept`: what is not accounted for is let be.
 ACCEPTABLE = frozenset(kind.code for kind in (ObjectsBroken, ObjectsOdd, FilesUnaccounted))
+
+# Codes of holds that a person may end with `assign`: what lies in the labels of a study.
+ASSIGNABLE = frozenset(
+    kind.code for kind in (LabelUnusable, NoRule, RuleHolds, TableMiss, TableUnusable, SessionCollision)
+)

@@ -6,15 +6,15 @@ a byte is sent is found here: no usable label, two studies that want one label, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Literal
 
 from xnatsync.core.errors import DeliveryError, LabelUnusable, ObjectsConflict, SessionCollision
-from xnatsync.core.labels import Template, suffixed
+from xnatsync.core.labels import Template, is_valid_label, suffixed
 from xnatsync.core.manifest import Kind, ManifestFile
+from xnatsync.core.rules import Rule, Ruling, TableState, first_rule, no_rule
 
 Collision = Literal["hold", "suffix"]
 
@@ -24,13 +24,28 @@ ORDER_TAGS = ("StudyDate", "StudyTime")  # in which order studies of one label a
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """Where studies go whose header matches every pattern of `when` (shell patterns, case-sensitive)."""
+class Assigned:
+    """Where a person said that a study belongs: it wins over every rule.  None: as the route's templates make it."""
 
-    when: Mapping[str, str]
     project: str
-    subject: Template | None = None
-    session: Template | None = None
+    subject: str | None = None
+    session: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is known beside the objects: where the item lies, lookup tables, and what people said of studies."""
+
+    folder: str = ""  # what stands before the paths of its files; "" = nothing
+    tables: Mapping[str, TableState] = field(default_factory=dict)
+    assigned: Mapping[str, Assigned] = field(default_factory=dict)  # by Study Instance UID
+
+    def path(self, file: ManifestFile) -> str:
+        """Return where a file lies in the drop folder."""
+        return f"{self.folder}/{file.path}" if self.folder not in {"", file.path} else file.path
+
+
+NOWHERE = Surroundings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +60,7 @@ class Routing:
     @property
     def keywords(self) -> frozenset[str]:
         """List the header fields that are needed to decide."""
-        templates = [self.subject, self.session]
-        templates += [part for rule in self.rules for part in (rule.subject, rule.session) if part is not None]
+        templates = [self.subject, self.session, *(part for rule in self.rules for part in rule.templates)]
         wanted = {keyword for template in templates for keyword in template.keywords}
         return frozenset(wanted | {keyword for rule in self.rules for keyword in rule.when} | set(ORDER_TAGS))
 
@@ -62,6 +76,12 @@ class Study:
     files: list[ManifestFile] = field(default_factory=list)
     error: DeliveryError | None = None
     order: tuple[str, ...] = ()
+    ruling: Ruling = field(default_factory=Ruling)
+
+    @property
+    def is_ignored(self) -> bool:
+        """Return whether a rule leaves it out."""
+        return self.error is None and self.ruling.rule is not None and self.ruling.rule.then == "ignore"
 
     @property
     def where(self) -> str:
@@ -78,7 +98,7 @@ def group(files: Sequence[ManifestFile], routing: Routing, collision: Collision)
     return tuple(studies)
 
 
-def studies_of(files: Sequence[ManifestFile], routing: Routing) -> list[Study]:
+def studies_of(files: Sequence[ManifestFile], routing: Routing, around: Surroundings = NOWHERE) -> list[Study]:
     """Group the DICOM files of an item by study and labels each, as if it were alone in the item."""
     studies: dict[str, Study] = {}
     for file in files:
@@ -88,7 +108,7 @@ def studies_of(files: Sequence[ManifestFile], routing: Routing) -> list[Study]:
     for study in ordered:
         try:
             _refuse_conflicting_objects(study)
-            _label(study, routing)
+            _label(study, routing, around)
         except DeliveryError as error:
             study.error = error
     return ordered
@@ -115,23 +135,54 @@ def _refuse_conflicting_objects(study: Study) -> None:
             )
 
 
-def _label(study: Study, routing: Routing) -> None:
+def _label(study: Study, routing: Routing, around: Surroundings) -> None:
     values = _study_values(study.files)
     tags = {keyword: "" for file in study.files for keyword in file.tags}  # there and empty is not missing
     tags |= {keyword: min(found) for keyword, found in values.items()}
     study.order = tuple(tags.get(keyword, "") for keyword in ORDER_TAGS)
-    rule = next((rule for rule in routing.rules if _matches(rule, values)), None)
-    project = rule.project if rule is not None else routing.project
+    said = around.assigned.get(study.study_uid)
+    if said is not None:
+        study.ruling = Ruling()
+        study.project = said.project
+        study.subject = said.subject if said.subject is not None else _filled(routing.subject, values, tags)
+        study.session = said.session if said.session is not None else _filled(routing.session, values, tags)
+        return
+    paths = {around.path(file) for file in study.files}
+    study.ruling = ruling = first_rule(routing.rules, values, paths, tags, around.tables)
+    if ruling.error is not None:
+        raise ruling.error
+    if study.is_ignored:
+        return
+    rule, tags = ruling.rule, {**tags, **ruling.names}
+    project = _project(rule.project if rule is not None and rule.project is not None else routing.project, values, tags)
     if project is None:
-        raise LabelUnusable(
-            "no rule of the route matches this study", advice="Add a rule for it, or a `project` for all the rest."
-        )
+        raise no_rule(ruling.passed)
     subject = rule.subject if rule is not None and rule.subject is not None else routing.subject
     session = rule.session if rule is not None and rule.session is not None else routing.session
-    if quarrel := sorted(key for key in subject.keywords | session.keywords if len(values.get(key, ())) > 1):
+    _refuse_quarrel(subject.keywords | session.keywords, values)
+    study.project, study.subject, study.session = project, subject.render(tags), session.render(tags)
+
+
+def _project(wanted: str | Template | None, values: Mapping[str, set[str]], tags: Mapping[str, str]) -> str | None:
+    """Return the project's ID; one that is made from what was found is never changed to make it fit."""
+    if not isinstance(wanted, Template):
+        return wanted
+    _refuse_quarrel(wanted.keywords, values)
+    project = wanted.raw(tags)
+    if not is_valid_label(project):
+        raise LabelUnusable(f"{wanted.text} yields no project ID that XNAT accepts: A-Z a-z 0-9 _ -")
+    return project
+
+
+def _filled(template: Template, values: Mapping[str, set[str]], tags: Mapping[str, str]) -> str:
+    _refuse_quarrel(template.keywords, values)
+    return template.render(tags)
+
+
+def _refuse_quarrel(keywords: Collection[str], values: Mapping[str, set[str]]) -> None:
+    if quarrel := sorted(key for key in keywords if len(values.get(key, ())) > 1):
         why = "it may be of two patients" if any("Patient" in key for key in quarrel) else "it has no single label"
         raise LabelUnusable(f"the series of this study disagree about {', '.join(quarrel)}: {why}")
-    study.project, study.subject, study.session = project, subject.render(tags), session.render(tags)
 
 
 def _study_values(files: Sequence[ManifestFile]) -> dict[str, set[str]]:
@@ -151,22 +202,6 @@ def _lead(modality: str) -> tuple[int, str]:
     return known, modality
 
 
-def _matches(rule: Rule, values: Mapping[str, set[str]]) -> bool:
-    """Return whether a rule is for this study; LabelUnusable when it would be for a part of it only."""
-    split: list[str] = []
-    for keyword, pattern in rule.when.items():
-        verdicts = {fnmatchcase(value, pattern) for value in values.get(keyword) or {""}}
-        if verdicts == {False}:
-            return False
-        split += [keyword] if False in verdicts else []
-    if split:
-        raise LabelUnusable(
-            f"the series of this study disagree about {', '.join(sorted(split))}, and the rules would send them to "
-            "different places"
-        )
-    return True
-
-
 def settle_collisions(studies: Sequence[Study], collision: Collision) -> None:
     """Two studies of one item that want one label: both are held with both named, or the later ones are numbered.
 
@@ -174,14 +209,14 @@ def settle_collisions(studies: Sequence[Study], collision: Collision) -> None:
     """
     claims: dict[tuple[str, str], list[Study]] = {}
     for study in studies:
-        if study.error is None:
+        if study.error is None and not study.is_ignored:
             claims.setdefault((study.project, study.session), []).append(study)
     taken = set(claims)
     for (project, session), rivals in sorted(claims.items()):
         if len(rivals) < 2:
             continue
         rivals.sort(key=lambda study: (study.order, study.study_uid))
-        if collision == "hold":
+        if any(_collision_of(study, collision) == "hold" for study in rivals):
             for study in rivals:
                 others = " and ".join(rival.where for rival in rivals if rival is not study)
                 study.error = SessionCollision(f"{study.where} and {others} want the same session {session}")
@@ -189,6 +224,11 @@ def settle_collisions(studies: Sequence[Study], collision: Collision) -> None:
         for study in rivals[1:]:
             study.session = _free(project, session, taken)
             taken.add((project, study.session))
+
+
+def _collision_of(study: Study, collision: Collision) -> Collision:
+    rule = study.ruling.rule
+    return collision if rule is None or rule.collision is None else rule.collision
 
 
 def _free(project: str, session: str, taken: set[tuple[str, str]]) -> str:

@@ -7,7 +7,7 @@ this module contains a header's value: it names the field.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from xnatsync.core.errors import LabelUnusable
@@ -16,6 +16,7 @@ MAX_LABEL = 255  # characters: as wide as XNAT's text columns, and as long as th
 _CLEANED = str.maketrans(dict.fromkeys("`~@#$%^&*()+=[]{}|\\/?:;',.<> ", "_"))
 _VALID = re.compile(r"[A-Za-z0-9_-]+")
 _FIELD = re.compile(r"[A-Z][A-Za-z0-9]*|\([0-9A-Fa-f]{4},[0-9A-Fa-f]{4}\)")
+_GIVEN = re.compile(r"table\.[^{}|:']+|[a-z][a-z0-9_]*")  # what a rule found: a column of its table, a group
 
 
 def clean_label(text: str) -> str:
@@ -93,13 +94,17 @@ class Template:
     parts: tuple[str | tuple[Pick, ...], ...]
 
     @classmethod
-    def parse(cls, text: str) -> Template:
-        """Read a template; ValueError names the position (counted from 1) of what is wrong."""
+    def parse(cls, text: str, *, given: bool = False) -> Template:
+        """Read a template; ValueError names the position (counted from 1) of what is wrong.
+
+        With `given`, places may also name what a rule found: `{number}`, a group of a regular expression, or
+        `{table.label}`, a column of its lookup table.
+        """
         parts: list[str | tuple[Pick, ...]] = []
         at = 0
         while at < len(text):
             if text[at] == "{":
-                picks, at = _read_place(text, at + 1)
+                picks, at = _read_place(text, at + 1, given=given)
                 parts.append(picks)
             elif text[at] == "}":
                 raise _wrong(at, "`}` without `{`")
@@ -117,9 +122,20 @@ class Template:
     @property
     def keywords(self) -> frozenset[str]:
         """List the header fields that are read."""
-        return frozenset(
-            pick.keyword for part in self.parts if not isinstance(part, str) for pick in part if pick.keyword
-        )
+        return frozenset(name for name in self._names if not _GIVEN.fullmatch(name))
+
+    @property
+    def given(self) -> frozenset[str]:
+        """List what a rule must have found: names of groups, and `table.column`."""
+        return frozenset(name for name in self._names if _GIVEN.fullmatch(name))
+
+    @property
+    def _names(self) -> Iterator[str]:
+        return (pick.keyword for part in self.parts if not isinstance(part, str) for pick in part if pick.keyword)
+
+    def raw(self, tags: Mapping[str, str]) -> str:
+        """Fill the places and change nothing: for what is looked up; LabelUnusable when a field yields nothing."""
+        return "".join(part if isinstance(part, str) else _fill(part, tags) for part in self.parts)
 
     def render(self, tags: Mapping[str, str]) -> str:
         """Make the label; LabelUnusable when a field yields nothing or XNAT would not keep the result."""
@@ -155,6 +171,8 @@ def _fill(picks: tuple[Pick, ...], tags: Mapping[str, str]) -> str:
 
 def _why_nothing(pick: Pick, tags: Mapping[str, str]) -> str:
     text = tags.get(pick.keyword)
+    if _GIVEN.fullmatch(pick.keyword):
+        return f"the rule found nothing usable for {pick.keyword}"
     if text is None:
         return f"the header has no {pick.keyword}"
     if not text.strip():
@@ -179,12 +197,12 @@ def _check_literal(text: str, at: int) -> None:
             raise _wrong(at + offset, f"XNAT refuses {char!r} in a label")
 
 
-def _read_place(text: str, at: int) -> tuple[tuple[Pick, ...], int]:
+def _read_place(text: str, at: int, *, given: bool) -> tuple[tuple[Pick, ...], int]:
     """Read alternatives up to the closing brace; return them and the position behind it."""
     opened = at - 1
     picks: list[Pick] = []
     while True:
-        pick, at = _read_pick(text, at, opened)
+        pick, at = _read_pick(text, at, opened, given=given)
         picks.append(pick)
         if at >= len(text):
             raise _wrong(opened, "`{` is not closed")
@@ -195,7 +213,7 @@ def _read_place(text: str, at: int) -> tuple[tuple[Pick, ...], int]:
         at += 1
 
 
-def _read_pick(text: str, at: int, opened: int) -> tuple[Pick, int]:
+def _read_pick(text: str, at: int, opened: int, *, given: bool) -> tuple[Pick, int]:
     if text.startswith("'", at):
         end = text.find("'", at + 1)
         if end < 0:
@@ -204,7 +222,7 @@ def _read_pick(text: str, at: int, opened: int) -> tuple[Pick, int]:
             raise _wrong(at, "an empty text is never used")
         _check_literal(text[at + 1 : end], at + 1)
         return Pick(literal=text[at + 1 : end]), end + 1
-    field = _FIELD.match(text, at)
+    field = _FIELD.match(text, at) or (_GIVEN.match(text, at) if given else None)
     if field is None:
         if at >= len(text):
             raise _wrong(opened, "`{` is not closed")

@@ -43,7 +43,8 @@ _GEOMETRY = frozenset({ROWS, COLUMNS, SAMPLES, FRAMES, BITS})
 
 _IMPLICIT_LITTLE, _EXPLICIT_LITTLE, _EXPLICIT_BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
 _META_ELEMENT = Struct("<HH2sH")
-_META_WANTED = frozenset({TRANSFER_SYNTAX & 0xFFFF, MEDIA_CLASS & 0xFFFF})
+_SENDERS = frozenset({0x00020016, 0x00020017, 0x00020018})  # AE titles that receivers write down
+_META_WANTED = frozenset({TRANSFER_SYNTAX & 0xFFFF, MEDIA_CLASS & 0xFFFF} | {tag & 0xFFFF for tag in _SENDERS})
 _SYNTAX = "1.2.840.10008.1.2."
 # JPEG, JPEG-LS, JPEG 2000, JPEG XL, HTJ2K, RLE, encapsulated plain and deflated frames; not films, which are one
 # stream, nor JPEG 2000 part 2 and JPIP.
@@ -100,6 +101,7 @@ def read_head(
     head = Head(preamble)
     try:
         _read_meta(source, head)
+        head.values = {tag: stored for tag, stored in head.values.items() if tag in wanted}
         head.data_at = source.offset
         if source.need(1):
             content = ContentDigest() if hash_content else None
@@ -140,6 +142,7 @@ def _read_meta(source: ByteSource, head: Head) -> None:
         found[tag] = take(source, tag, length).strip(b" \0").decode("ascii", "replace")
     head.transfer_syntax = found.get(TRANSFER_SYNTAX, "")
     head.media_class = found.get(MEDIA_CLASS, "")
+    head.values.update({tag: ("AE", found[tag].encode("ascii", "replace")) for tag in _SENDERS & found.keys()})
 
 
 def _read_data_set(

@@ -291,7 +291,8 @@ class Items(Connection):
         return self._insert(
             "unit", item_id=item.id, route=item.route, server=unit.server, project=unit.project, subject=unit.subject,
             session=unit.session, study_uid=unit.study_uid, target=unit.target, phase="planned", files=unit.files,
-            bytes=unit.bytes, planned_at=now, moved_at=now,
+            bytes=unit.bytes, planned_at=now, moved_at=now, ruled=unit.ruled, destination=unit.destination,
+            collision=unit.collision,
         )  # fmt: skip
 
     def _write_files(self, item_id: int, files: Sequence[NewFile], units: Sequence[int]) -> None:

@@ -12,6 +12,8 @@ from xnatsync.core.manifest import Compared
 from xnatsync.core.phases import ItemPhase, UnitPhase
 
 Outcome = Literal["ok", "refused", "failed", "unknown"]
+Destination = Literal["archive", "prearchive"]
+Collision = Literal["hold", "suffix"]
 Phase = TypeVar("Phase", ItemPhase, UnitPhase)
 
 
@@ -127,6 +129,9 @@ class NewUnit:
     target: str
     files: int
     bytes: int
+    ruled: str = ""
+    destination: Destination | None = None
+    collision: Collision | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +161,9 @@ class UnitRow:
     session_id: str | None  # accession ID, once seen in the archive
     planned_at: str
     moved_at: str
+    ruled: str = ""  # the rule of the route that took it, for people
+    destination: Destination | None = None  # None: the route's
+    collision: Collision | None = None
 
     def __post_init__(self) -> None:
         """Read the phase from its text."""

@@ -276,6 +276,7 @@ def unit_fields(unit: UnitRow) -> dict[str, object]:
         "objects": unit.files,
         "bytes": unit.bytes,
         "prearchive": unit.prearchive,
+        "rule": unit.ruled or None,
     }
 
 

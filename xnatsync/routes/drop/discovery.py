@@ -14,6 +14,7 @@ from xnatsync.ports.drop import DropEntry
 from xnatsync.routes.drop.custody import unclaimed
 from xnatsync.routes.drop.done_folders import former_done
 from xnatsync.routes.drop.loose import find_listed, sort_loose
+from xnatsync.routes.drop.ruled import refresh_tables
 from xnatsync.routes.drop.settings import OWN_FOLDER, DropRoute
 from xnatsync.routes.drop.source import print_of
 from xnatsync.routes.drop.world import World
@@ -27,6 +28,7 @@ def discover(world: World, route: DropRoute) -> list[ItemRow]:
     if route.given is not None:
         find_given(world, route, route.given)
         return world.ledger.items(route=route.name)
+    refresh_tables(world, route)
     entries = world.disk.entries(route.folder)
     if any(entry.name == OWN_FOLDER for entry in entries):
         _adopt(world, route)

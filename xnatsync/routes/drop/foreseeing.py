@@ -39,7 +39,7 @@ def refuse_what_is_refused(
     The site's setting decides.  Where the account may not read that, a person's `retry` is their word that it is off.
     """
     holder = next((one for one in view.sessions if one.study_uid == unit.study_uid), None)
-    if holder is None or route.destination != "archive":
+    if holder is None or route.destination_of(unit) != "archive":
         return
     if (refusal := _other_type(unit, files, view, holder)) is None:
         return

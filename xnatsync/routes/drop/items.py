@@ -24,6 +24,7 @@ from xnatsync.routes.drop.filing import file_away, is_back
 from xnatsync.routes.drop.holds import fail_item, is_tried_again, still_held
 from xnatsync.routes.drop.loose import hand_over
 from xnatsync.routes.drop.release import unsure_s
+from xnatsync.routes.drop.ruled import surroundings
 from xnatsync.routes.drop.settings import DropRoute, attached_names, member_names
 from xnatsync.routes.drop.source import look_at_source, print_of, read_source
 from xnatsync.routes.drop.unaccounted import are_accepted, refusal, refuse_all, rules_of
@@ -136,7 +137,9 @@ def _write_manifest(
     dropped = min(parse(item.seen_at), world.clock.now())  # later than now: by a clock that was ahead
     wanted = route.wanted.on(dropped.date())
     rules = rules_of(world, route, item)
-    chosen = choose(examined(files, rules), route.routing, route.collision, wanted, attaching=route.other == "attach")
+    around = surroundings(world, route, item)
+    attaching = route.other == "attach"
+    chosen = choose(examined(files, rules), route.routing, route.collision, wanted, attaching=attaching, around=around)
     never_read = accounted([_never_read(problem) for problem in problems], (), rules)
     chosen = replace(chosen, files=(*accounted(chosen.files, chosen.attached.keys(), rules), *never_read))
     studies = chosen.studies
@@ -183,6 +186,7 @@ def _left_out(rows: Sequence[NewFile]) -> dict[str, int]:
 
 
 def _new_unit(route: DropRoute, study: Study) -> NewUnit:
+    rule = study.ruling.rule
     target = route.target(study.project, study.session) if study.session else f"{route.server}//{study.study_uid}"
     return NewUnit(
         server=route.server,
@@ -193,6 +197,9 @@ def _new_unit(route: DropRoute, study: Study) -> NewUnit:
         target=target,
         files=len(study.files),
         bytes=sum(file.size for file in study.files),
+        ruled=study.ruling.called,
+        destination=rule.destination if rule is not None else None,
+        collision=rule.collision if rule is not None else None,
     )
 
 

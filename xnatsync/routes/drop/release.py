@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from xnatsync.core.drop_view import quiet_s
-from xnatsync.core.errors import LabelUnusable, ObjectsConflict, ServerBusy, SessionCollision
+from xnatsync.core.errors import (
+    LabelUnusable,
+    NoRule,
+    ObjectsConflict,
+    RuleHolds,
+    ServerBusy,
+    SessionCollision,
+    TableMiss,
+    TableUnusable,
+)
 from xnatsync.core.phases import ItemPhase, UnitPhase
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.rows import ItemRow, UnitRow
 from xnatsync.routes.drop.world import last_attempt
 
 # What lies in the labels or in the manifest itself: the item is read anew, so that templates are applied again.
-REPLANNED = frozenset({LabelUnusable.code, SessionCollision.code, ObjectsConflict.code})
+REPLANNED = frozenset(
+    kind.code
+    for kind in (LabelUnusable, NoRule, RuleHolds, TableMiss, TableUnusable, SessionCollision, ObjectsConflict)
+)
 
 
 def release_unit(ledger: Ledger, item: ItemRow, unit: UnitRow, now: str, *, other_settings: bool = False) -> bool:

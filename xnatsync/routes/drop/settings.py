@@ -16,12 +16,13 @@ from xnatsync.core.drop_selection import EVERY_DROP, Wanted
 from xnatsync.core.given import Given
 from xnatsync.core.group import Collision, Routing
 from xnatsync.core.labels import member_name, stored_name, unpacked_name
+from xnatsync.core.lookup_table import TableUse
 from xnatsync.core.manifest import Kind, Level, ManifestFile
 from xnatsync.core.otherwise import OTHERWISE
 from xnatsync.core.phases import ItemPhase
 from xnatsync.core.remote import FileListing, RemoteFile
 from xnatsync.core.tree import Node, Tree
-from xnatsync.ledger.rows import FileRow, ItemRow
+from xnatsync.ledger.rows import FileRow, ItemRow, UnitRow
 
 OWN_FOLDER = ".xnatsync"  # inside every drop folder: custody, and marks that say whose boxes are there
 FLAT = "flat"  # how items without a folder are called: flat/<Study Instance UID>
@@ -57,6 +58,25 @@ class DropRoute:
     def keywords(self) -> frozenset[str]:
         """List the header fields that are read: those that decide, and those that may say otherwise."""
         return self.routing.keywords | (OTHERWISE if self.given is not None else frozenset())
+
+    @property
+    def tables(self) -> tuple[TableUse, ...]:
+        """List the lookup tables that the rules ask, each with what is wanted of it."""
+        keys: dict[str, set[tuple[str, ...]]] = {}
+        columns: dict[str, set[str]] = {}
+        for rule in self.routing.rules:
+            if rule.table is not None:
+                keys.setdefault(rule.table.file, set()).add(tuple(sorted(rule.table.match)))
+                columns.setdefault(rule.table.file, set()).update(rule.columns)
+        return tuple(TableUse(file, frozenset(keys[file]), frozenset(columns[file])) for file in sorted(keys))
+
+    def destination_of(self, unit: UnitRow) -> Literal["archive", "prearchive"]:
+        """Return where a session ends: a rule may have said it."""
+        return unit.destination if unit.destination is not None else self.destination
+
+    def collision_of(self, unit: UnitRow) -> Collision:
+        """Return what becomes of a session whose label is taken: a rule may have said it."""
+        return unit.collision if unit.collision is not None else self.collision
 
     @property
     def custody(self) -> Path:

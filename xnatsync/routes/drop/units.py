@@ -66,8 +66,8 @@ def wish_of(world: World, route: DropRoute, unit: UnitRow) -> Wish:
         subject=unit.subject,
         session=unit.session,
         study_uid=unit.study_uid,
-        destination=route.destination,
-        collision=route.collision,
+        destination=route.destination_of(unit),
+        collision=route.collision_of(unit),
         exact=route.given is not None,
         where=f"study {unit.study_uid} (in {item.path})",
     )

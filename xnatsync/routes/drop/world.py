@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from xnatsync.core.claim import Claim
 from xnatsync.core.drop_view import LastAttempt
+from xnatsync.core.lookup_table import TableSeen, TableUse
 from xnatsync.engine.backoff import Writes
 from xnatsync.engine.context import Context
 from xnatsync.ledger.rows import AttemptRow, ItemRow, UnitRow
@@ -33,6 +34,7 @@ class World(Context):
     tried: set[tuple[str, int]] = field(default_factory=set)  # what waits for a person and was tried again in this run
     restless: dict[int, tuple[str, str]] = field(default_factory=dict)  # verified items that changed: looks, since when
 
+    tables: Callable[[TableUse], TableSeen] = lambda use: TableSeen(None, "", "no tables are read here")
     claim: Claim | None = None  # what we say of ourselves beside our custody boxes; None: nothing is written there
     lives: Callable[[Claim], bool] = lambda claim: False  # tells whether another ledger that says so is there
     claimed: set[str] = field(default_factory=set)  # routes where we have said so in this run
