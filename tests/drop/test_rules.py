@@ -10,6 +10,7 @@ import pytest
 from drop_pieces import edit, held
 from drop_world import DropWorld, uids
 from xnatsync.app.assign import assign, proposed
+from xnatsync.app.status import overview
 from xnatsync.config.load import load
 from xnatsync.core.errors import Usage
 from xnatsync.core.group import Assigned
@@ -65,6 +66,8 @@ def test_a_table_that_contradicts_itself_is_refused_and_the_last_good_one_stays(
     with world.ledger() as ledger:
         told = [event for event in ledger.events() if event.code == "table.refused"]
     assert len(told) == 1
+    (route,) = overview(load(world.config)).routes
+    assert any("lines 2 and 4" in note and "last good one" in note for note in route.notes)
     assert "lines 2 and 4" in told[0].text
     assert b"OTHER" not in b"".join(path.read_bytes() for path in world.root.glob("ledger.db*") if path.is_file())
     kept = world.root / "ledger.db.tables"

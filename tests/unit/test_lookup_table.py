@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xnatsync.core.lookup_table import Near, TableInvalid, read_table
+from xnatsync.core.lookup_table import Near, TableInvalid
+from xnatsync.disk.table_text import read_table
 
 GOOD = "patient,label\n007,A1\n8,A2\n"
 

@@ -10,9 +10,10 @@ from property.strategies import dicom
 from xnatsync.core.errors import LabelUnusable, NoRule, RuleHolds, TableMiss, TableUnusable
 from xnatsync.core.group import Assigned, Routing, Study, Surroundings, studies_of
 from xnatsync.core.labels import Template
-from xnatsync.core.lookup_table import Table, read_table
+from xnatsync.core.lookup_table import Table
 from xnatsync.core.manifest import ManifestFile
 from xnatsync.core.rules import Lookup, Matcher, Rule, Ruling, TableState, first_rule
+from xnatsync.disk.table_text import read_table
 
 SUBJECT = Template.parse("{PatientID}")
 LABEL = Template.parse("{PatientID}_{StudyDate}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from xnatsync.app.running import is_alive
 from xnatsync.app.waits import waits_now
+from xnatsync.core.moment import clock_words
 from xnatsync.ledger.rows import EventRow, ItemRow, PauseRow, RunRow, UnitRow
 from xnatsync.ledger.tree_rows import MirrorCounts, OwnerRow, TroubleRow, UnplacedRow
 
@@ -171,7 +172,7 @@ def _route(
         tree,
         len(stray.found),
         len(stray.rivals),
-        _notes(config, name),
+        (*_notes(config, name), *_refused(ledger, name)),
     )
 
 
@@ -190,6 +191,17 @@ def _notes(config: Config, name: str) -> tuple[str, ...]:
 
     tree = config.tree_routes.get(name)
     return (f"schedule {NO_SCHEDULE}",) if tree is not None and tree.schedule is not None else ()
+
+
+def _refused(ledger: Ledger | None, name: str) -> tuple[str, ...]:
+    """Say which lookup tables of a route are refused, and what is in force in their place."""
+    rows = ledger.lookups(name).values() if ledger is not None else ()
+    return tuple(
+        f"the lookup table {row.file} is refused since {clock_words(row.at)}: {row.refused}; "
+        + ("the last good one stays in force" if row.digest else "there was no good one yet")
+        for row in rows
+        if row.refused
+    )
 
 
 def _tree(ledger: Ledger, name: str, counts: MirrorCounts | None) -> TreeStanding | None:

@@ -10,7 +10,6 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import lru_cache
 from typing import Literal
 
 from xnatsync.core.errors import DeliveryError, LabelUnusable, NoRule, RuleHolds, TableMiss, TableUnusable
@@ -32,7 +31,7 @@ class Matcher:
     def found(self, value: str) -> Mapping[str, str] | None:
         """Return what the named groups of the expression caught; None when the value does not match."""
         if self.how == "regex":
-            match = _compiled(self.text).search(value)
+            match = re.compile(self.text).search(value)
             return None if match is None else {name: text or "" for name, text in match.groupdict().items()}
         matches = value == self.text if self.how == "is" else fnmatchcase(value, self.text)
         return {} if matches else None
@@ -40,7 +39,7 @@ class Matcher:
     @property
     def groups(self) -> frozenset[str]:
         """List the named groups."""
-        return frozenset(_compiled(self.text).groupindex) if self.how == "regex" else frozenset()
+        return frozenset(re.compile(self.text).groupindex) if self.how == "regex" else frozenset()
 
     @property
     def words(self) -> str:
@@ -48,11 +47,6 @@ class Matcher:
         if not self.text:
             return "is not empty"
         return {"like": "is not like", "is": "is not", "regex": "does not match"}[self.how] + f" {self.text}"
-
-
-@lru_cache(maxsize=512)
-def _compiled(text: str) -> re.Pattern[str]:
-    return re.compile(text)
 
 
 @dataclass(frozen=True, slots=True)

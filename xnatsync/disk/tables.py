@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xnatsync.core.encoding import not_utf8, wide_encoding
-from xnatsync.core.lookup_table import TableInvalid, TableSeen, TableUse
+from xnatsync.core.lookup_table import Table, TableInvalid, TableSeen, TableUse
 from xnatsync.disk.private import NotPrivate, PrivateFolder
+from xnatsync.disk.table_text import read_table
 
 TABLE_MAX = 64 << 20  # bytes
 _Look = tuple[int, int, int]
@@ -45,7 +46,7 @@ class LocalTables:
     def _read(self, use: TableUse, before: TableSeen | None) -> TableSeen:
         try:
             raw = _bytes(use)
-            seen = TableSeen(use.read(_text(raw)), hashlib.sha256(raw).hexdigest())
+            seen = TableSeen(_table(use, raw), hashlib.sha256(raw).hexdigest())
         except TableInvalid as error:
             last = before if before is not None and before.table is not None else self._last_good(use)
             return (
@@ -58,7 +59,7 @@ class LocalTables:
     def _last_good(self, use: TableUse) -> TableSeen | None:
         try:
             raw = self._kept.read(_name(use), TABLE_MAX)
-            return None if raw is None else TableSeen(use.read(_text(raw)), hashlib.sha256(raw).hexdigest())
+            return None if raw is None else TableSeen(_table(use, raw), hashlib.sha256(raw).hexdigest())
         except (OSError, NotPrivate, TableInvalid):
             return None
 
@@ -85,6 +86,10 @@ def _bytes(use: TableUse) -> bytes:
     if len(raw) > TABLE_MAX:
         raise TableInvalid(f"it is larger than {TABLE_MAX >> 20} MiB")
     return raw
+
+
+def _table(use: TableUse, raw: bytes) -> Table:
+    return read_table(_text(raw), keys=use.keys, wanted=use.columns)
 
 
 def _text(raw: bytes) -> str:
