@@ -84,3 +84,46 @@ def test_a_line_that_cannot_be_written_denies_nothing(
 
     assert [str(warning.message) for warning in recwarn if warning.category is NotWrittenDown]
     assert lines(box) == []
+
+
+def edits(box: World) -> list[tuple[str, str, object]]:
+    """The lines that tell of edits of the configuration, in the order of time."""
+    events = json.loads(box.run("history", "-o", "json").out)["events"]
+    found = [event for event in events if event["code"].startswith("config.")]
+    return [(event["code"], event["data"]["server"], event["data"].get("fields")) for event in found]
+
+
+def test_edits_of_the_configuration_are_written_down(box: World, profile: Profile) -> None:
+    """One line for each that was made, with the names of keys and no value; none for a dry run or a refusal."""
+    assert box.run("config", "add-profile", "far", "--url", "https://x.example.org", "--user", "jane").code == 0
+    assert box.run("config", "add-profile", "far", "--project", "NEURO").code == 0
+    assert box.run("config", "add-profile", "far", "--url", "https://me:secret@x.example.org").code == 2
+    assert box.run("config", "use-context", "far").code == 0
+    assert box.run("config", "use-context", "nobody").code == 2
+    assert box.run("config", "remove-profile", "far", "--dry-run").code == 0
+    assert box.run("config", "remove-profile", "far", "--yes").code == 0
+    assert box.run("config", "remove-profile", "box", "--yes").code == 2  # a route needs it
+
+    assert edits(box) == [
+        ("config.server-added", "far", ["url", "user"]),
+        ("config.server-changed", "far", ["project"]),
+        ("config.default-server", "far", None),
+        ("config.server-removed", "far", None),
+    ]
+    told = box.run("history", "-o", "json").out
+    assert not [word for word in ("secret", "jane", "NEURO") if word in told]
+
+
+def test_an_edit_stands_where_the_ledger_does_not(box: World, profile: Profile) -> None:
+    """A damaged one is told, and may be what is to be mended; where there is none, none is begun."""
+    Path(profile.config.ledger.path).write_bytes(b"no ledger" * 1000)
+    for beside in box.root.glob("ledger.db-*"):
+        beside.unlink()
+
+    ran = box.run("config", "use-context", "box")
+
+    assert (ran.code, 'server = "box"' in box.config.read_text()) == (0, True)
+    assert "not written into the diary" in ran.err
+    Path(profile.config.ledger.path).unlink()
+    assert box.run("config", "use-context", "box").code == 0
+    assert not Path(profile.config.ledger.path).exists()

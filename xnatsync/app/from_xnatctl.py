@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from xnatsync.app.environment import ORDINARY_MOST_S, wait
-from xnatsync.config.edit import set_default, set_server
+from xnatsync.app.profiles import put_server, use
 from xnatsync.config.load import load
 from xnatsync.config.model import Config, ServerConfig
 from xnatsync.config.words import duration
@@ -73,9 +73,9 @@ def write(planned: Import, ours: Path) -> None:
     """Write what is new into our configuration."""
     for one in planned.servers:
         if one.state == "new":
-            set_server(ours, one.name, one.values)
+            put_server(ours, one.name, one.values)
     if planned.default:
-        set_default(ours, "server", planned.default)
+        use(ours, planned.default)
 
 
 def _document(source: Path) -> Mapping[str, Any]:

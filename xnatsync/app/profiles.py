@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from xnatsync.app.environment import ORDINARY_MOST_S, environment, wait
 from xnatsync.app.kept_sessions import KeptSession, every
+from xnatsync.app.written_down import note_edit
 from xnatsync.config.edit import remove_server, set_default, set_server
 from xnatsync.config.load import load
 from xnatsync.config.model import ServerConfig
@@ -61,7 +63,15 @@ def write_profile(path: Path, name: str, wishes: ServerWishes) -> bool:
             values = given | values
     if not values:
         raise Usage("there is nothing to change", advice="Give --url, --user or --project.")
-    return set_server(path, name, values)
+    return put_server(path, name, values)
+
+
+def put_server(path: Path, name: str, values: Mapping[str, str]) -> bool:
+    """Write keys of a server into the configuration, and that they were into the diary; True when it is new."""
+    is_new = set_server(path, name, values)
+    deed = f"{'add' if is_new else 'change'} server {name}"
+    note_edit(path, f"config.server-{'added' if is_new else 'changed'}", deed, server=name, fields=sorted(values))
+    return is_new
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +101,14 @@ def removal(path: Path, name: str) -> Removal:
 def remove(path: Path, planned: Removal) -> None:
     """Remove a server from the configuration."""
     remove_server(path, planned.name)
+    note_edit(path, "config.server-removed", f"remove server {planned.name}", server=planned.name)
 
 
 def use(path: Path, name: str) -> None:
     """Make a server the default of commands."""
     server_named(path, name)
     set_default(path, "server", name)
+    note_edit(path, "config.default-server", f"make server {name} the default", server=name)
 
 
 def keep_password(path: Path, name: str, user: str | None, password: str) -> str:

@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from xnatsync.app.profile import Profile
+from xnatsync.config.load import load
 from xnatsync.core.errors import XnatsyncError
 from xnatsync.core.moment import stamp
 from xnatsync.engine.diary import Diary
@@ -55,13 +57,31 @@ def written_down(profile: Profile | None, code: str, deed: str, **data: object) 
         ledger.close()
 
 
+def note_edit(config_file: Path, code: str, deed: str, **data: object) -> None:
+    """Have an edit of a configuration file, which was made, in the diary of that configuration, where there is one.
+
+    A ledger that cannot be written to is told as a warning: the file may be edited to mend just that.
+    """
+    try:
+        ledger = _ledger_at(load(config_file).ledger.path)
+        if ledger is not None:
+            with closing(ledger):
+                _note(ledger, code, f"{deed} in the configuration", "info", {**data, "outcome": "done"})
+    except XnatsyncError as error:
+        warnings.warn(f"not written into the diary ({error}): {deed}", NotWrittenDown, stacklevel=3)
+
+
 def _ledger(profile: Profile | None) -> Ledger | None:
     """Open the ledger of the configuration beside whoever works with it; None where there is none."""
-    if profile is None or not profile.config.ledger.path.exists():
+    return _ledger_at(profile.config.ledger.path) if profile is not None else None
+
+
+def _ledger_at(path: Path) -> Ledger | None:
+    if not path.exists():
         return None
     from xnatsync.ledger.open import open_ledger
 
-    return open_ledger(profile.config.ledger.path, beside=True)
+    return open_ledger(path, beside=True)
 
 
 def _note(ledger: Ledger, code: str, text: str, level: str, told: Told) -> None:
