@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xnatsync.core.described import Described, Share, ThingKind
+from xnatsync.core.described import Described, Share, Stored, ThingKind
 from xnatsync.core.fidelity import (
     Comparison,
     Contents,
@@ -49,10 +49,12 @@ SESSION = Described(
     (("date", "2024-05-17"), ("note", "calm"), ("fields/field[name=iq]", "007"), ("dcmPatientName", "X")),
     (("form/age", '{"a": 1, "b": 2}'),),
     (Share("OTHER", "S1_MR"), Share("FAR", "S1_MR")),
+    (Stored("QC", "", "CSV", "QC"), Stored("EMPTY")),
     (
         scan("1"), scan("2"),
         Described(ThingKind.RECONSTRUCTION, "R1", "", "xnat:reconstructedImageData", (("type", "mean"),)),
-        Described(ThingKind.ASSESSOR, "XNAT_E00002", "QC1", "xnat:qcManualAssessorData", (("rater", "a"),)),
+        Described(ThingKind.ASSESSOR, "XNAT_E00002", "QC1", "xnat:qcManualAssessorData", (("rater", "a"),),
+                  resources=(Stored("SRC", "in"), Stored("RES", "out", "TXT"))),
     ),
 )  # fmt: skip
 FILES = Contents(
@@ -62,7 +64,6 @@ FILES = Contents(
         file("", "QC", "x.csv"), file("reconstructions/R1/out", "MEAN", "m.img"),
         file("assessors/QC1/in", "SRC", "i.txt"), file("assessors/QC1/out", "RES", "o.txt"),
     ),
-    frozenset({("", "EMPTY"), ("", "QC")}),
 )  # fmt: skip
 THERE = replace(
     SESSION, id="STAGE_E00099", shares=(Share("OTHER_DEV", "S1_MR"),),
@@ -141,7 +142,10 @@ TAMPERED: list[tuple[str, Described | None, Contents, tuple[Fate, str, str, str]
      (Fate.DIFFERS, "field", "assessors/QC1", "rater")),
     ("a file gone", THERE, without(0), (Fate.MISSING, "file", "1", "DICOM/1.dcm")),
     ("a resource gone", THERE, without(3), (Fate.MISSING, "resource", "2", "NIFTI")),
-    ("an empty resource gone", THERE, replace(FILES, resources=frozenset()), (Fate.MISSING, "resource", "", "EMPTY")),
+    ("an empty resource gone", replace(THERE, resources=THERE.resources[:1]), FILES,
+     (Fate.MISSING, "resource", "", "EMPTY")),
+    ("a format", replace(THERE, resources=(Stored("QC", "", "TXT", "QC"), Stored("EMPTY"))), FILES,
+     (Fate.DIFFERS, "resource", "", "QC")),
     ("a size", THERE, file_changed(4, size=1), (Fate.DIFFERS, "file", "", "QC/x.csv")),
     ("a digest", THERE, file_changed(5, digest=md5("")),
      (Fate.DIFFERS, "file", "reconstructions/R1/out", "MEAN/m.img")),

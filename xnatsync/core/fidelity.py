@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal
 
-from xnatsync.core.described import Described, Part, ThingKind
+from xnatsync.core.described import Described, Part, Stored, ThingKind
 from xnatsync.core.remote import RemoteFile
 from xnatsync.core.transfer_filter import TransferFilter
 
@@ -61,7 +61,6 @@ class Contents:
     """The files of a thing and all its parts, as one side lists them."""
 
     files: tuple[RemoteFile, ...] = ()
-    resources: frozenset[Place] = frozenset()  # also those without files
     complete: bool = True
     refused: tuple[FilePlace, ...] = ()  # the place of a name that nobody may use, and why
 
@@ -115,7 +114,7 @@ def compare(
     known = {id(theirs) for _, theirs in pairs.values()}
     found += [Difference(Fate.EXTRA, "part", _text(part), "") for part in there.parts if id(part) not in known]
     names = {text: _text(theirs) for text, (_, theirs) in pairs.items() if text and theirs is not None}
-    files = _Files(source, terms, names).compared(here_files, there_files)
+    files = _Files(source, there, terms, names).compared(here_files, there_files)
     return Comparison((*found, *files.differences), compared, files.files, files.size, files.digests)
 
 
@@ -222,24 +221,26 @@ def canonical_json(text: str) -> str:
 class _Files:
     """Compares the files of one thing."""
 
-    def __init__(self, source: Described, terms: Terms, names: Mapping[str, str]) -> None:
+    def __init__(self, source: Described, there: Described, terms: Terms, names: Mapping[str, str]) -> None:
         self.source, self.terms, self.names = source, terms, names
+        self.mine, self.theirs = dict(_stored(source)), dict(_stored(there))
         self.differences: list[Difference] = []
         self.same = self.size = self.digests = 0
 
     def compared(self, here: Contents, there: Contents) -> Comparison:
         """Compare resource by resource."""
         mine, theirs = self._sorted(here.files), self._sorted(there.files)
-        places = self._wanted({*mine, *here.resources})
+        places = self._wanted({*mine, *self.mine})
         expected = {self._there(place) for place in places}
         imported = [place for place in places if self._is_imported(place, mine.get(place, []))]
         self._imported([file for place in imported for file in mine.get(place, [])], there.files)
         for place in sorted(places - set(imported)):
             at = self._there(place)
-            self._resource(place, mine.get(place, []), theirs.get(at), exists=at in there.resources)
+            self._resource(place, mine.get(place, []), theirs.get(at), exists=at in self.theirs)
+            self._kept(place, self.mine.get(place), self.theirs.get(at))
         for side, contents in (("source", here), ("destination", there)):
             self._doubts(side, contents)
-        extra = {*theirs, *there.resources} - expected - {self._there(place) for place in imported}
+        extra = {*theirs, *self.theirs} - expected
         for part, label in sorted(extra):
             many = len(theirs.get((part, label), []))
             if many and imported and label in {name for _, name in imported}:
@@ -288,6 +289,14 @@ class _Files:
         for name in sorted(there):
             self._tell(Fate.EXTRA, "file", part, f"{label}/{name}")
 
+    def _kept(self, place: Place, mine: Stored | None, theirs: Stored | None) -> None:
+        """Compare what the two sides say of a resource itself."""
+        if mine is None or theirs is None:
+            return
+        for name, one, other in (("format", mine.format, theirs.format), ("content", mine.content, theirs.content)):
+            if one != other:
+                self._tell(Fate.DIFFERS, "resource", *place, f"its {name} differs", count=0)
+
     def _file(self, place: Place, mine: RemoteFile, theirs: RemoteFile | None) -> None:
         part, label = place
         name = f"{label}/{mine.name}"
@@ -328,6 +337,14 @@ class _Files:
 
     def _tell(self, fate: Fate, what: What, part: str, name: str, detail: str = "", *, count: int = 1) -> None:
         self.differences.append(Difference(fate, what, part, name, detail, count))
+
+
+def _stored(thing: Described) -> Iterator[tuple[Place, Stored]]:
+    for stored in thing.resources:
+        yield ("", stored.label), stored
+    for part in thing.parts:
+        for stored in part.resources:
+            yield (str(Part(part.kind, part.name, stored.side)), stored.label), stored
 
 
 _UID: Final = re.compile(r"\d+(?:\.\d+){3,}")

@@ -12,6 +12,7 @@ from xnatsync.core.errors import LedgerDamaged
 from xnatsync.disk.atomic import move
 from xnatsync.disk.failures import our_disk
 from xnatsync.ledger.assignments import Assignments
+from xnatsync.ledger.certificates import Certificates
 from xnatsync.ledger.confirmations import Confirmations
 from xnatsync.ledger.connection import Value
 from xnatsync.ledger.counterparts import Counterparts
@@ -27,7 +28,7 @@ EVENT = ", ".join(field.name for field in fields(EventRow))
 RUN = ", ".join(field.name for field in fields(RunRow))
 
 
-class Ledger(Units, Mirrors, Folders, Confirmations, Counterparts, Assignments):
+class Ledger(Units, Mirrors, Folders, Confirmations, Counterparts, Assignments, Certificates):
     """What was seen, what was tried, what was proven."""
 
     # --- routes and runs -----------------------------------------------------------------------------------------

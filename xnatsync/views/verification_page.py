@@ -27,28 +27,33 @@ def verification_page(report: VerifyReport, made_with: str) -> str:
     """Write the page; `made_with` names the program and its version."""
     title = f"Verification of {report.began_at[:10] or 'nothing'}"
     parts = [
-        f"<h1>{_said(title)}</h1>",
-        f"<p>{_said(conclusion(report))}</p>",
-        _table(("what", "value"), ((None, pair) for pair in _facts(report, made_with))),
+        f"<h1>{said(title)}</h1>",
+        f"<p>{said(conclusion(report))}</p>",
+        table(("what", "value"), ((None, pair) for pair in _facts(report, made_with))),
         "<h2>What was looked at</h2>",
-        _table(_TARGETS, (_target(part) for part in report.summaries)),
+        table(_TARGETS, (_target(part) for part in report.summaries)),
     ]
     if report.findings:
-        parts += ["<h2>What was found</h2>", _table(_FINDINGS, (_finding(*found) for found in report.findings))]
+        parts += ["<h2>What was found</h2>", table(_FINDINGS, (_finding(*found) for found in report.findings))]
     if report.more:
         more = f"{counted(report.more, 'finding')} more: see the ledger, run {report.run_id}."
-        parts.append(f"<p>{_said(more)}</p>")
+        parts.append(f"<p>{said(more)}</p>")
     if report.repairs:
         head = "What a repair would do" if report.rehearsed else "Repair"
-        parts += [f"<h2>{head}</h2>", _table(("where", "what", "how"), map(_repair, report.repairs))]
+        parts += [f"<h2>{head}</h2>", table(("where", "what", "how"), map(_repair, report.repairs))]
     if report.errors:
         headings = ("code", "what happened", "what to do")
         rows = (("bad", (error.code, str(error), error.remedy)) for error in report.errors)
-        parts += ["<h2>What could not be looked at</h2>", _table(headings, rows)]
+        parts += ["<h2>What could not be looked at</h2>", table(headings, rows)]
+    return whole_page(title, parts)
+
+
+def whole_page(title: str, parts: Iterable[str]) -> str:
+    """Write a page of escaped parts, which runs no script and fetches nothing."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8">'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<title>{_said(title)}</title><style>{_STYLE}</style></head>\n<body>\n"
+        f"<title>{said(title)}</title><style>{_STYLE}</style></head>\n<body>\n"
         + "\n".join(parts)
         + "\n</body>\n</html>\n"
     )
@@ -127,8 +132,9 @@ def _repair(part: Repair) -> tuple[str | None, Sequence[str]]:
     return kind, (part.target.name, part.key or "all of it", part.text)
 
 
-def _table(headings: Sequence[str], rows: Iterable[tuple[str | None, Sequence[str]]]) -> str:
-    head = "".join(f"<th>{_said(name)}</th>" for name in headings)
+def table(headings: Sequence[str], rows: Iterable[tuple[str | None, Sequence[str]]]) -> str:
+    """Write a table; a row is a class of the page's style, and its cells."""
+    head = "".join(f"<th>{said(name)}</th>" for name in headings)
     body = "\n".join(
         (f'<tr class="{kind}">' if kind else "<tr>") + "".join(_cell(text) for text in cells) + "</tr>"
         for kind, cells in rows
@@ -137,10 +143,10 @@ def _table(headings: Sequence[str], rows: Iterable[tuple[str | None, Sequence[st
 
 
 def _cell(text: str) -> str:
-    return f'<td class="n">{text}</td>' if text.isascii() and text.isdigit() else f"<td>{_said(text)}</td>"
+    return f'<td class="n">{text}</td>' if text.isascii() and text.isdigit() else f"<td>{said(text)}</td>"
 
 
-def _said(text: str) -> str:
+def said(text: str) -> str:
     """Escape a text for a page; characters that are not seen are spelled out, so that none can hide another."""
     return escape(
         "".join(
