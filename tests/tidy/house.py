@@ -279,7 +279,7 @@ ACTING = {
     "delete_prearchive",
 }  # what changes something on a server
 ACTORS = re.compile(
-    r"xnatsync\.(xnat|sandbox|ledger|services)(\..+)?|xnatsync\.app\.dismiss|xnatsync\.routes\.(drop\.(effects|attachments)|tree\.push_stores|transfer\.carry)"
+    r"xnatsync\.(xnat|sandbox|ledger|services)(\..+)?|xnatsync\.app\.dismiss|xnatsync\.routes\.(drop\.(effects|attachments)|tree\.push_stores|transfer\.(carry|importing))"
 )
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
-from xnatsync.core.errors import Misrouted, OutcomeUnknown, RequestRefused
+from xnatsync.core.errors import OutcomeUnknown
+from xnatsync.core.landing_place import landing_place
 from xnatsync.core.manifest import Kind, ManifestFile
 from xnatsync.core.remote import ImportReply
 from xnatsync.ledger.rows import FileRow, UnitRow
 from xnatsync.routes.drop.settings import DropRoute
 from xnatsync.routes.drop.world import World
-
-_PREARCHIVE = re.compile(r"/prearchive/projects/([^/]+)/[^/]+/[^/]+")
 
 
 def members_of(
@@ -51,15 +49,4 @@ def as_manifest(file: FileRow) -> ManifestFile:
 
 def note_destination(world: World, unit: UnitRow, reply: ImportReply) -> None:
     """Read where the upload came out, which alone tells whether it was understood (import.md §1.5, §1.6)."""
-    if not reply.uris:
-        raise RequestRefused(
-            "the server accepted an upload and kept nothing of it",
-            advice="A series import filter or an anonymisation script of the server rejects it: correct that.",
-        )
-    for uri in reply.uris:
-        found = _PREARCHIVE.fullmatch(uri)
-        if found is None or found.group(1) != unit.project:
-            raise Misrouted(f"the upload for project {unit.project} came out as {uri}")
-    if len(reply.uris) > 1:
-        raise Misrouted(f"one study came out in several places: {', '.join(reply.uris)}")
-    world.ledger.set_unit(unit.id, prearchive=reply.uris[0])
+    world.ledger.set_unit(unit.id, prearchive=landing_place(reply, unit.project))

@@ -173,7 +173,7 @@ class Carrier:
 
     def _stream(self, begin: Begin, events: Iterator[Event]) -> None:
         """Store a file while it comes."""
-        name, big = begin.file.name, _Coming(events)
+        name, big = begin.file.name, Coming(events)
         try:
             self.destination.put_resource_file(
                 self.owner, self.load.target, name, self._paced(iter(big)), size=begin.size,
@@ -215,7 +215,7 @@ class Carrier:
 
 
 @dataclass(slots=True)
-class _Coming:
+class Coming:
     """A big file on its way: pieces up to its End."""
 
     events: Iterator[Event]

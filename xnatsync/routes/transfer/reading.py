@@ -112,7 +112,9 @@ class Reader:
     def _load(self, load: Load) -> Generator[Event]:
         self._broken, self._failed, self._came = [], [], 0
         refused = tuple(
-            Left(file.name, error) for file in load.files if (error := refusal(load.target, file)) is not None
+            Left(file.name, error)
+            for file in load.files
+            if load.keeps_names and (error := refusal(load.target, file)) is not None
         )
         names = {left.name for left in refused}
         due = [file for file in load.files if file.name not in names]
