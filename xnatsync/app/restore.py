@@ -109,8 +109,8 @@ def restore(app: App, route: str, paths: Sequence[str], moment: str, target: Pat
 
 def _target(config: Config, target: Path) -> Path:
     folder = target.expanduser().resolve()
-    for name, route in config.routes.items():
-        own = Path(route.folder).resolve()
+    for name, place in config.folders.items():
+        own = place.resolve()
         if folder.is_relative_to(own) or own.is_relative_to(folder):
             raise Usage(
                 f"--to {target}: it is inside the folder of route {name}, or holds it",

@@ -158,7 +158,7 @@ def _route(
     standing = [_standing(config, ledger, item) for item in living] if ledger is not None else []
     standing.sort(key=lambda part: not part.is_held)
     left_out = ledger.never_sent(name) if ledger is not None else {}
-    folder = str(config.routes[name].folder) if name in config.routes else None
+    folder = str(config.folders[name]) if name in config.folders else None
     tree = _tree(ledger, name, trees.get(name)) if ledger is not None else None
     stray = _strays(config, ledger, name)
     return RouteStanding(
@@ -187,10 +187,10 @@ def _strays(config: Config, ledger: Ledger | None, name: str) -> Strays:
 
 
 def _notes(config: Config, name: str) -> tuple[str, ...]:
-    from xnatsync.config.checks import NO_SCHEDULE
+    from xnatsync.config.cron import NO_SCHEDULE
 
-    tree = config.tree_routes.get(name)
-    return (f"schedule {NO_SCHEDULE}",) if tree is not None and tree.schedule is not None else ()
+    route = config.tree_routes.get(name) or config.transfer_routes.get(name)
+    return (f"schedule {NO_SCHEDULE}",) if route is not None and route.schedule is not None else ()
 
 
 def _refused(ledger: Ledger | None, name: str) -> tuple[str, ...]:

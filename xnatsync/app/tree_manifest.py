@@ -84,8 +84,8 @@ def write_list(config: Config, file: Path, text: str) -> bool:
     PlaceTaken when something else does; Usage when it would lie in the folder of a route.
     """
     place = file.expanduser().resolve()
-    for name, route in config.routes.items():
-        if place.is_relative_to(Path(route.folder).resolve()):
+    for name, folder in config.folders.items():
+        if place.is_relative_to(folder.resolve()):
             raise Usage(f"--file {file}: it is inside the folder of route {name}", advice="Write it beside the folder.")
     return write_whole(file.expanduser(), text.encode("utf-8", "surrogatepass"))
 

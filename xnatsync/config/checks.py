@@ -6,18 +6,25 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from xnatsync.config.cron import NO_SCHEDULE
 from xnatsync.config.lines import Key
-from xnatsync.config.model import DropConfig, LedgerConfig, MirrorConfig, PushConfig, RouteConfig, ServerConfig
+from xnatsync.config.model import (
+    DropConfig,
+    LedgerConfig,
+    MirrorConfig,
+    PushConfig,
+    RouteConfig,
+    ServerConfig,
+    TransferConfig,
+)
 from xnatsync.config.problems import Problem, problem_at
 from xnatsync.config.rules import RuleConfig
 from xnatsync.config.secrets import variable
+from xnatsync.config.transfer_checks import transfer_crossed
 from xnatsync.core.labels import Template
 from xnatsync.core.modality import is_known
 
 Tree = MirrorConfig | PushConfig
-
-
-NO_SCHEDULE = "has no effect in this version, which has no service: let a timer call `xnatsync sync`"
 
 
 def crossed(
@@ -28,7 +35,7 @@ def crossed(
         yield from _server(text, name, server)
     yield from _variables(text, servers)
     drops = {name: route for name, route in routes.items() if isinstance(route, DropConfig)}
-    trees = {name: route for name, route in routes.items() if not isinstance(route, DropConfig)}
+    trees = {name: route for name, route in routes.items() if isinstance(route, MirrorConfig | PushConfig)}
     for name, route in drops.items():
         yield from _fields(text, name, route)
         yield from _folder(text, name, route, ledger)
@@ -37,8 +44,11 @@ def crossed(
         for other, rival in drops.items():
             if other != name:
                 yield from _rivals(text, name, route, other, rival)
-    for name, any_route in routes.items():
-        yield from _modalities(text, name, any_route)
+    for name, selecting in {**drops, **trees}.items():
+        yield from _modalities(text, name, selecting)
+    for name, transfer in routes.items():
+        if isinstance(transfer, TransferConfig):
+            yield from transfer_crossed(text, name, transfer, servers)
     for name, tree in trees.items():
         yield from _tree(text, name, tree, ledger, servers)
         if tree.schedule is not None:
@@ -104,7 +114,7 @@ def _rule(text: str, at: Key, rule: RuleConfig) -> Iterator[Problem]:
                 yield problem_at(text, (*at, *key), f"there is no table here to take {name} from")
 
 
-def _modalities(text: str, name: str, route: RouteConfig) -> Iterator[Problem]:
+def _modalities(text: str, name: str, route: DropConfig | Tree) -> Iterator[Problem]:
     """Warn of a word that matches no modality: a site may have its own, and a slip takes nothing at all."""
     for word in route.modalities:
         if not is_known(word.removeprefix("!")):

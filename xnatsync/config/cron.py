@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+NO_SCHEDULE = "has no effect in this version, which has no service: let a timer call `xnatsync sync`"
+
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _FIELDS: Final = (  # name, least, most, words for them

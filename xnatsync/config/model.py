@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, StrictInt, field_validator, model_va
 
 from xnatsync.config.rules import MatchConfig, RuleConfig, TableConfig
 from xnatsync.config.selected import SelectionConfig
+from xnatsync.config.transfers import TransferConfig
 from xnatsync.config.trees import LayoutConfig, MirrorConfig, PushConfig
 from xnatsync.config.values import Folder, Name, Part, Resource, Seconds, TemplateText, is_name, quarrel, waiting
 from xnatsync.core.errors import RouteUnknown
@@ -33,6 +34,7 @@ __all__ = [
     "RuleConfig",
     "ServerConfig",
     "TableConfig",
+    "TransferConfig",
 ]
 
 COMING = ("transfer",)  # kinds that a later version knows
@@ -187,7 +189,7 @@ class DropConfig(SelectionConfig):
         return self
 
 
-RouteConfig = Annotated[DropConfig | MirrorConfig | PushConfig, Field(discriminator="kind")]
+RouteConfig = Annotated[DropConfig | MirrorConfig | PushConfig | TransferConfig, Field(discriminator="kind")]
 
 
 class Config(Part):
@@ -216,7 +218,17 @@ class Config(Part):
     @property
     def tree_routes(self) -> dict[str, MirrorConfig | PushConfig]:
         """The routes that keep a tree: the kinds `mirror` and `push`."""
-        return {name: route for name, route in self.routes.items() if not isinstance(route, DropConfig)}
+        return {name: route for name, route in self.routes.items() if isinstance(route, MirrorConfig | PushConfig)}
+
+    @property
+    def folders(self) -> dict[str, Path]:
+        """The folders of the routes that have one."""
+        return {name: Path(route.folder) for name, route in {**self.drop_routes, **self.tree_routes}.items()}
+
+    @property
+    def transfer_routes(self) -> dict[str, TransferConfig]:
+        """The routes of the kind `transfer`."""
+        return {name: route for name, route in self.routes.items() if isinstance(route, TransferConfig)}
 
     def refuse_unknown(self, names: Iterable[str], known: Iterable[str] = ()) -> None:
         """Raise RouteUnknown for names that no route has; it tells which there are.  `known`: further ones."""

@@ -13,7 +13,7 @@ from xnatsync.config.selected import SelectionConfig
 from xnatsync.config.words import duration, size
 from xnatsync.core.errors import RouteUnknown
 
-_DURATIONS = {"settle", "quiet", "timeout", "long_timeout", "trash_keep", "recheck"}
+_DURATIONS = {"settle", "quiet", "timeout", "long_timeout", "trash_keep", "recheck", "retry_delay"}
 _SIZES = {"big_file"}
 
 
@@ -52,7 +52,7 @@ def route_digest(route: RouteConfig) -> str:
 
 def _effective(route: RouteConfig) -> dict[str, Any]:
     data = route.model_dump()
-    data |= {key: data.pop(key) for key in SelectionConfig.model_fields}  # last: few routes have any of them
+    data |= {key: data.pop(key) for key in SelectionConfig.model_fields if key in data}  # last: few have any
     return data | ({"done": route.done_folder, "verify": route.level} if isinstance(route, DropConfig) else {})
 
 

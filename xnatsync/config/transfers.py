@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 
 from xnatsync.config.lines import Key
-from xnatsync.config.values import Name, Part
+from xnatsync.config.values import Cron, Name, Part, Seconds, quarrel
 from xnatsync.core.transfer_filter import Inside, Names, SyncType, Things, TransferFilter
 
 Dicom = Literal["copy", "import"]
@@ -144,6 +144,32 @@ class TransferFile(Part):
     scan_workers: Workers = 4
     dicom: Dicom = "copy"
     filtering: FilteringConfig = FilteringConfig()
+
+
+class TransferConfig(Part):
+    """`[routes.NAME]` with `kind = "transfer"`: a project of one server to a project of another, or of the same."""
+
+    kind: Literal["transfer"] = "transfer"
+    server: str
+    project: Name
+    to_server: str
+    to_project: Name
+    dicom: Dicom = "copy"
+    filters: FilteringConfig = FilteringConfig()
+    sync_new_only: StrictBool = True
+    max_failures: Failures = 5
+    retries: Retries = 3
+    retry_delay: Seconds = 5.0
+    verify: StrictBool = True
+    workers: Workers = 4
+    quiet: Seconds = 60.0
+    schedule: Cron | None = None
+
+    @model_validator(mode="after")
+    def _goes_somewhere(self) -> Self:
+        if (self.server, self.project) == (self.to_server, self.to_project):
+            raise quarrel([("to_project", "is the source itself: name another project, or another server")])
+        return self
 
 
 def idle(config: FilteringConfig, above: Key = ()) -> Iterator[tuple[Key, str]]:
