@@ -64,6 +64,7 @@ def test_the_least_is_enough_and_every_default_is_the_documented_one(tmp_path: P
     assert scanner.model_dump() == {
         "kind": "drop", "folder": Path("/data/in"), "server": "prod", "project": "NEURO", "rules": (),
         "subject": "{PatientID}", "session": "{PatientID}_{Modality}_{StudyDate}", "settle": 60.0,
+        "settle_min": None, "wait_for_missing": 0.0, "wait_for": (), "wait_while": (), "max_wait": 43200.0,
         "destination": "archive", "after": "move", "done": None, "verify": None, "collision": "hold", "other": "keep",
         "odd": "hold", "dicomdir": "hold", "attach_to": "ATTACHED", "member_names": "uid",
         "streams": 2, "quiet": 60.0, "ignore": (),
@@ -108,7 +109,7 @@ def test_the_full_example_tells_the_true_defaults() -> None:
     least = load(ROOT / "config_examples" / "minimal.toml")
 
     (shown,), (default,) = config.routes.values(), least.routes.values()
-    said_otherwise = {"folder", "server", "project", "rules", "ignore", "done", "verify"}
+    said_otherwise = {"settle_min", "folder", "server", "project", "rules", "ignore", "done", "verify"}
     for key in set(DropConfig.model_fields) - said_otherwise:
         assert getattr(shown, key) == getattr(default, key), key
     assert (shown.level, shown.done_folder) == (default.level, shown.folder / "done")
@@ -265,6 +266,10 @@ def test_the_message_is_clickable(tmp_path: Path) -> None:
         (['rules = [{ when = { StationNam = "x" }, project = "A" }]'], "rules[1].when.StationNam", "StationName"),
         (['rules = [{ when = { stationname = "x" }, project = "A" }]'], "rules[1].when.stationname", "not a DICOM"),
         (['rules = [{ when = { StationName = "x" } }]'], "rules[1].project", "what becomes of it"),
+        (['wait_for = ["*"]'], "wait_for[1]", "more than wildcards"),
+        (['wait_while = ["/a/b.lock"]'], "wait_while[1]", "a path in the drop folder"),
+        (['wait_while = ["{name}.lock"]'], "wait_while[1]", "{item} and {stem}"),
+        (['settle_min = "2h"'], "settle_min", "at most as long"),
         (['rules = [{ project = "A" }]'], "rules[1].when", "at least one header field"),
         (['rules = [{ path = "a/*", project = "A", ignore = true }]'], "rules[1].project", "means nothing beside"),
         (['rules = [{ path = { regex = "(" }, project = "A" }]'], "rules[1].path.regex", "not a regular expression"),

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from xnatsync.app.lookup import one_item
-from xnatsync.core.errors import ACCEPTABLE, Usage
+from xnatsync.core.errors import ACCEPTABLE, NotComplete, Usage
 from xnatsync.core.manifest import Doubt, Kind
 from xnatsync.core.moment import stamp
 from xnatsync.core.pasting import command_line
@@ -33,6 +33,7 @@ class Accepting:
     item: ItemRow
     as_they_are: tuple[FileRow, ...]
     undelivered: tuple[FileRow, ...]
+    complete: bool = False  # it is taken as complete, whatever its markers say
 
     @property
     def files(self) -> tuple[FileRow, ...]:
@@ -78,6 +79,8 @@ def _proposed(config: Config, ledger: Ledger | None, names: Sequence[str]) -> tu
 
 
 def _of_item(ledger: Ledger, item: ItemRow) -> Accepting:
+    if item.phase is ItemPhase.SEEN and item.code == NotComplete.code:
+        return Accepting(item, (), (), complete=True)
     held = ledger.files(item.id, kind=Kind.BROKEN.value) if item.phase is ItemPhase.SETTLED else []
     if not held:
         raise Usage(
@@ -99,6 +102,8 @@ def _accept(ledger: Ledger, part: Accepting, now: str) -> None:
     """Write the decision down; the next step of the item reads it anew, once nothing of it is on its way any more."""
     item = part.item
     ledger.accept(item.id, part.files, now)
+    if part.complete:
+        ledger.accept_complete(item.id, now)
     if item.code in ACCEPTABLE:
         ledger.release_item(item.id)
     Diary(ledger, lambda: now).note(

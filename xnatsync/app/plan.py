@@ -66,7 +66,7 @@ class PlanReport:
 
 def plan(app: App, names: Sequence[str], *, progress: Progress) -> PlanReport:
     """Plan the named routes (all, if none is named); settling is taken as over."""
-    routes = {name: replace(route, settle_s=0.0) for name, route in app.routes(names).items()}
+    routes = {name: _without_waiting(route) for name, route in app.routes(names).items()}
     report = PlanReport()
     with app.rehearsal(routes, progress) as world:
         world.ledger.disbelieve_the_future(world.now())  # as a run does when it begins
@@ -84,6 +84,10 @@ def plan(app: App, names: Sequence[str], *, progress: Progress) -> PlanReport:
         report.mirrors = plan_mirrors(app, world.ledger, world.run_id, names, progress)
         report.pushes = plan_pushes(app, world.ledger, world.run_id, names, progress)
     return report
+
+
+def _without_waiting(route: DropRoute) -> DropRoute:
+    return replace(route, settle_s=0.0, settle_min_s=None, missing_s=0.0, heeds_markers=False)
 
 
 def _without_server(part: ItemPlan, errors: list[XnatsyncError]) -> ItemPlan:

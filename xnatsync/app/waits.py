@@ -11,6 +11,7 @@ from xnatsync.core.moment import clock_words, seconds_between, stamp
 from xnatsync.core.pasting import command_line
 from xnatsync.core.phases import ENDED, ItemPhase, UnitPhase
 from xnatsync.core.settle import settles_at
+from xnatsync.core.wording import span
 
 if TYPE_CHECKING:
     from xnatsync.config.model import Config
@@ -66,7 +67,11 @@ def _waits(
     now: str,
     pauses: Sequence[PauseRow],
 ) -> Iterator[str]:
-    if item.phase is ItemPhase.SEEN and item.hold is None and settle_s is not None:
+    if item.phase is ItemPhase.SEEN and item.hold is None and item.waits:
+        steady = f"unchanged for {span(max(0.0, seconds_between(item.steady_at, now)))}"
+        until = f", until {clock_words(item.waits_until)} at the latest" if item.waits_until else ""
+        yield f"{item.waits}; {steady}{until}"
+    elif item.phase is ItemPhase.SEEN and item.hold is None and settle_s is not None:
         until = settles_at(item.steady_at, settle_s, now)
         yield f"it settles: taken {_after(until, now)}, if nothing of it changes until then"
     for unit in units:

@@ -16,7 +16,18 @@ from xnatsync.config.rules import MatchConfig, RuleConfig, TableConfig
 from xnatsync.config.selected import SelectionConfig
 from xnatsync.config.transfers import TransferConfig
 from xnatsync.config.trees import LayoutConfig, MirrorConfig, PushConfig
-from xnatsync.config.values import Folder, Name, Part, Resource, Seconds, TemplateText, is_name, quarrel, waiting
+from xnatsync.config.values import (
+    Folder,
+    MarkerText,
+    Name,
+    Part,
+    Resource,
+    Seconds,
+    TemplateText,
+    is_name,
+    quarrel,
+    waiting,
+)
 from xnatsync.core.errors import RouteUnknown
 
 __all__ = [
@@ -119,6 +130,11 @@ class DropConfig(SelectionConfig):
     subject: TemplateText = "{PatientID}"
     session: TemplateText = "{PatientID}_{Modality}_{StudyDate}"
     settle: Seconds = 60.0
+    settle_min: Seconds | None = None
+    wait_for_missing: Seconds = 0.0
+    wait_for: tuple[MarkerText, ...] = ()
+    wait_while: tuple[MarkerText, ...] = ()
+    max_wait: Seconds = 43200.0
     destination: Literal["archive", "prearchive"] = "archive"
     after: Literal["move", "keep", "delete"] = "move"
     done: Folder | None = None
@@ -161,6 +177,8 @@ class DropConfig(SelectionConfig):
             for number, rule in enumerate(self.rules):
                 if rule.project is None and rule.then == "send":
                     found.append((f"rules.{number}.project", "this key is required, as the route has no `project`"))
+        if self.settle_min is not None and self.settle_min > self.settle:
+            found.append(("settle_min", "at most as long as `settle`"))
         if self.after == "delete" and self.level == "names":
             found.append(
                 ("verify", 'names are not enough to delete a source: after = "delete" needs "pixels" or "bytes"')

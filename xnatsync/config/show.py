@@ -13,7 +13,10 @@ from xnatsync.config.selected import SelectionConfig
 from xnatsync.config.words import duration, size
 from xnatsync.core.errors import RouteUnknown
 
-_DURATIONS = {"settle", "quiet", "timeout", "long_timeout", "trash_keep", "recheck", "retry_delay"}
+_DURATIONS = {
+    *("settle", "settle_min", "wait_for_missing", "max_wait", "quiet", "timeout", "long_timeout", "trash_keep"),
+    *("recheck", "retry_delay"),
+}
 _SIZES = {"big_file"}
 
 
@@ -53,7 +56,10 @@ def route_digest(route: RouteConfig) -> str:
 def _effective(route: RouteConfig) -> dict[str, Any]:
     data = route.model_dump()
     data |= {key: data.pop(key) for key in SelectionConfig.model_fields if key in data}  # last: few have any
-    return data | ({"done": route.done_folder, "verify": route.level} if isinstance(route, DropConfig) else {})
+    if not isinstance(route, DropConfig):
+        return data
+    settle_min = route.settle_min if route.settle_min is not None else route.settle
+    return data | {"done": route.done_folder, "verify": route.level, "settle_min": settle_min}
 
 
 def _plain(value: Any, key: str = "") -> Any:

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from xnatsync.config.cron import check_cron
 from xnatsync.config.words import seconds, size_bytes
+from xnatsync.core.completeness import ITEM, STEM, says_something
 from xnatsync.core.labels import Template, is_valid_label
 from xnatsync.core.removal_limit import removals_allowed
 
@@ -90,6 +91,16 @@ def _label(value: str) -> str:
     return value
 
 
+def _marker(value: str) -> str:
+    if not says_something(value):
+        raise ValueError("say more than wildcards: every item would wait for ever")
+    if value.startswith("/") or any(part in {"", ".", ".."} for part in value.split("/")):
+        raise ValueError("must be a path in the drop folder, such as {item}/READY or {item}.lock")
+    if re.search(r"[{}]", value.replace(ITEM, "").replace(STEM, "")):
+        raise ValueError("only {item} and {stem} are known: the name of the item, and the same without its last ending")
+    return value
+
+
 def _resource(value: str) -> str:
     if value.isdigit():
         raise ValueError("must not be a number: XNAT would take it for the number of a resource")
@@ -119,6 +130,7 @@ Size = Annotated[int, BeforeValidator(_size)]
 Removals = Annotated[int | str, BeforeValidator(_removals)]
 Cron = Annotated[str, AfterValidator(_cron)]
 Folder = Annotated[Path, BeforeValidator(_path)]
+MarkerText = Annotated[str, AfterValidator(_marker)]
 TemplateText = Annotated[str, AfterValidator(_template)]
 Resource = Annotated[str, AfterValidator(_resource)]
 Name = Annotated[str, AfterValidator(_name)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Literal
@@ -25,6 +25,7 @@ Acceptance = tuple[str, bytes, str]  # path, sha256 and reason: another content,
 _ENDINGS = ("", ".dcm", ".ima", ".gz", ".dcm.gz")  # that people give to what they copy from a CD
 _VERSION = re.compile(r";[0-9]+$")  # of a file on a CD: `IM1.;1`
 _STANDARD = "1.2.840.10008."
+MARKER = "the marker by which the item is known to be complete"
 _NAMED_MAX = 3  # paths in a reason
 TWINS_MIN = 2  # so many objects of one size make it the size of objects
 
@@ -37,6 +38,7 @@ class Rules:
     dicomdir: Index = "hold"
     other: Other = "keep"
     accepted: Collection[Acceptance] = frozenset()
+    is_marker: Callable[[str], bool] = lambda path: False  # tells a file by which the item is known to be complete
     everything: bool = False  # whatever is in doubt is accepted
 
     def accepts(self, file: ManifestFile) -> bool:
@@ -62,6 +64,8 @@ def accounted(files: Sequence[ManifestFile], attached: Collection[str], rules: R
 def _account(file: ManifestFile, attached: bool, rules: Rules) -> ManifestFile:
     if file.left_by or attached or file.kind in {Kind.DICOM, Kind.DUPLICATE}:
         return file if file.kind is Kind.DICOM else replace(file, doubt=Doubt.NONE)
+    if file.identity is None and rules.is_marker(file.path):
+        return replace(file, kind=Kind.OTHER, doubt=Doubt.NONE, reason=MARKER)
     if file.kind is Kind.OTHER and not file.doubt:
         return file
     if file.doubt is Doubt.STRANGE and rules.other == "ignore":

@@ -66,6 +66,7 @@ XnatsyncError
 ├── SourceError
 │   ├── SourceChanged ......... XS-SOURCE-CHANGED       the item changed after it had settled
 │   ├── SourceUnreadable ...... XS-SOURCE-UNREADABLE    a dropped file cannot be read
+│   ├── NotComplete ........... XS-NOT-COMPLETE         a marker says for too long that a dropped item is not complete
 │   ├── SourceGone ............ XS-SOURCE-GONE          a dropped item is gone before its end
 │   ├── SourceDamaged ......... XS-SOURCE-DAMAGED       a dropped archive is damaged or dangerous
 │   └── FolderMissing ......... XS-FOLDER-MISSING       the drop folder is not there (unmounted?)
@@ -669,6 +670,17 @@ class SourceUnreadable(SourceError):
     advice = "Give this account the right to read the file named, or copy it again."
 
 
+class NotComplete(SourceError):
+    """A marker says for too long that a dropped item is not complete."""
+
+    code = "XS-NOT-COMPLETE"
+    disposition = Disposition.PERSON
+    advice = (
+        "Look at the device: has it ended? Set the marker right, and it goes on. Or accept the item: it is delivered "
+        "as it is."
+    )
+
+
 class SourceGone(SourceError):
     """An item is gone before its end: it was taken away, or its disk is not mounted."""
 
@@ -1022,7 +1034,7 @@ class ImpossibleMove(Bug):
 
 
 # Codes of holds that a person may end with `accept`: what is not accounted for is let be.
-ACCEPTABLE = frozenset(kind.code for kind in (ObjectsBroken, ObjectsOdd, FilesUnaccounted))
+ACCEPTABLE = frozenset(kind.code for kind in (ObjectsBroken, ObjectsOdd, FilesUnaccounted, NotComplete))
 
 # Codes of holds that a person may end with `assign`: what lies in the labels of a study.
 ASSIGNABLE = frozenset(

@@ -23,6 +23,7 @@ WRITTEN = (
     "item_id, position, path, size, mtime_ns, sha256, crc32, md5, kind, reason, unit_id, key, member, series_id, "
     "pixels, pixel_bytes, left_by, doubt, packed"
 )
+COMPLETE = "complete"  # the reason under which a person accepted that an item is complete, whatever its markers say
 LIVING = "phase not in ('done', 'dismissed')"
 
 
@@ -95,9 +96,17 @@ class Items(Connection):
         """Note that an item looks different: it is steady from now on."""
         with self.write():
             self._run(
-                "update item set fingerprint = ?, files = ?, bytes = ?, steady_at = ? where id = ?",
+                "update item set fingerprint = ?, files = ?, bytes = ?, steady_at = ?, waits = '', waits_until = null "
+                "where id = ?",
                 [fingerprint, files, size_bytes, now, item_id],
             )
+
+    def note_wait(self, item_id: int, why: str, until: str | None) -> None:
+        """Write down what an item waits for, beyond being quiet; nothing is written when that is known."""
+        item = self.item(item_id)
+        if (item.waits, item.waits_until) != (why, until):
+            with self.write():
+                self._run("update item set waits = ?, waits_until = ? where id = ?", [why, until, item_id])
 
     def forget_item(self, item_id: int, now: str | None = None) -> None:
         """Forget an item that is gone and that nobody counts on; one with a history is kept as dismissed.
@@ -222,6 +231,12 @@ class Items(Connection):
             sql = "insert into acceptance values (?, ?, ?, ?, ?) on conflict do nothing"
             self._run_many(sql, ((item_id, file.path, file.sha256, file.reason, now) for file in files))
 
+    def accept_complete(self, item_id: int, now: str) -> None:
+        """Write down that a person said that an item is complete, whatever its markers say."""
+        with self.write():
+            sql = "insert into acceptance values (?, '', zeroblob(32), ?, ?) on conflict do nothing"
+            self._run(sql, [item_id, COMPLETE, now])
+
     def accepted(self, item_id: int) -> frozenset[tuple[str, bytes, str]]:
         """Give what a person has accepted of an item: path, digest and reason."""
         sql = "select path, sha256, reason from acceptance where item_id = ?"
@@ -264,7 +279,7 @@ class Items(Connection):
         to = advance_item(item.phase, phase)
         self._run(
             "update item set phase = ?, moved_at = ?, hold = null, code = null, detail = null, advice = null, "
-            "retry_at = null, tries = 0 where id = ?",
+            "retry_at = null, tries = 0, waits = '', waits_until = null where id = ?",
             [to, now, item.id],
         )
 

@@ -49,6 +49,8 @@ class ItemRow:
     flat: int = 0  # 1: files at the top of the drop folder, which belong to one study; its path is a name for people
     filed_in: str | None = None  # the done folder in which it was filed
     unkept_at: str | None = None  # its filed copy was found to be wholly gone
+    waits: str = ""  # for what, beyond being quiet, while it was only seen
+    waits_until: str | None = None  # then it goes even so, or a person is asked
 
     def __post_init__(self) -> None:
         """Read the phase from its text."""

@@ -17,6 +17,8 @@ def accept_blocks(found: Sequence[Accepting], *, done: bool) -> Iterator[Block]:
     """Tell a person what is accepted, or would be."""
     for part in found:
         yield Line(f"{item_name(part.item)}:", Tone.HEAD)
+        if part.complete:
+            yield Line("delivered as it is, whatever its markers say", Tone.WARN, indent=2)
         if part.as_they_are:
             yield Line(f"delivered as they are: {counted(len(part.as_they_are), 'odd object')}", Tone.WARN, indent=2)
             yield from undelivered_blocks(part.as_they_are, {}, indent=4)
@@ -38,6 +40,7 @@ def accept_fields(found: Sequence[Accepting], *, done: bool) -> dict[str, object
                 "item": item_fields(part.item),
                 "as_they_are": [file_fields(file) for file in part.as_they_are],
                 "not_delivered": [file_fields(file) for file in part.undelivered],
+                "complete": part.complete,
             }
             for part in found
         ],

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from xnatsync.core.accounting import accounted, examined
+from xnatsync.core.announced import series_of
+from xnatsync.core.completeness import Count, Go
 from xnatsync.core.drop_selection import Chosen, choose
-from xnatsync.core.errors import SourceChanged, SourceGone, SourceUnreadable, XnatsyncError
+from xnatsync.core.errors import NotComplete, SourceChanged, SourceGone, SourceUnreadable, XnatsyncError
 from xnatsync.core.group import Study
 from xnatsync.core.hold import Hold
 from xnatsync.core.manifest import Doubt, Kind, ManifestFile
-from xnatsync.core.moment import clock_words, parse, seconds_between
+from xnatsync.core.moment import parse
 from xnatsync.core.otherwise import otherwise
 from xnatsync.core.phases import PROVEN, ItemPhase
-from xnatsync.core.settle import settles_at
 from xnatsync.core.wording import counted, left_out_words
 from xnatsync.engine.result import Due, Rest, Result
 from xnatsync.ledger.rows import FileRow, ItemRow, NewFile, NewUnit, UnitRow
@@ -28,6 +29,7 @@ from xnatsync.routes.drop.ruled import surroundings
 from xnatsync.routes.drop.settings import DropRoute, attached_names, member_names
 from xnatsync.routes.drop.source import look_at_source, print_of, read_source
 from xnatsync.routes.drop.unaccounted import are_accepted, refusal, refuse_all, rules_of
+from xnatsync.routes.drop.waiting import blocked_now, judge
 from xnatsync.routes.drop.world import World
 
 NO_DIGEST = bytes(32)
@@ -65,6 +67,8 @@ def _changed_meanwhile(world: World, route: DropRoute, item: ItemRow) -> bool:
         return item.code == SourceGone.code and is_back(world, route, item)
     if item.phase not in {ItemPhase.SEEN, ItemPhase.SETTLED}:
         return False
+    if item.code == NotComplete.code and not route.patience.marks:
+        return True
     try:
         look = look_at_source(world, route, item)
     except SourceGone:  # still: nothing changed about that
@@ -73,6 +77,8 @@ def _changed_meanwhile(world: World, route: DropRoute, item: ItemRow) -> bool:
         return item.phase is ItemPhase.SEEN or not any(
             world.ledger.attempts(unit.id) for unit in world.ledger.units(item_id=item.id)
         )
+    if item.code == NotComplete.code and not blocked_now(world, route, item, look):
+        return True
     put_back = item.code == SourceGone.code or (item.phase is ItemPhase.SETTLED and item.code == SourceUnreadable.code)
     if put_back and not any(problem.unreadable for problem in look.problems):
         return True
@@ -86,11 +92,9 @@ def _seen(world: World, route: DropRoute, item: ItemRow) -> Result:
         return Rest()
     if (changed := _touch(world, route, item, look)) is not None:
         return changed
-    until = settles_at(item.steady_at, route.settle_s, world.now())
-    wait_s = seconds_between(world.now(), until)
-    if wait_s > 0:
-        world.progress.item(item, f"settles after {clock_words(until)}")
-        return Due(wait_s, "settling")
+    found = judge(world, route, item, look)
+    if isinstance(found, Due):
+        return found
     if _is_single(item, look) and (study := hand_over(world, route, item, look.files[0])) is not None:
         return Rest(wakes=(("item", study),))
     files = read_source(
@@ -99,7 +103,13 @@ def _seen(world: World, route: DropRoute, item: ItemRow) -> Result:
     after = _look(world, route, item)
     if after is None or (changed := _touch(world, route, item, after)) is not None:
         return Due(route.settle_s, "it changed while it was read")
+    if isinstance(found, Count):
+        found = judge(world, route, item, after, series_of(files))
+        if isinstance(found, Due):
+            return found
     _write_manifest(world, route, item, files, look.problems)
+    if isinstance(found, Go) and found.note:
+        world.note(item, "item.short", f"item {item.id} was waited for in vain: {found.note}", level="warning")
     return Due()
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Literal
 
 from xnatsync.core.accounting import Index, Odd, Other
+from xnatsync.core.announced import KEYWORDS as ANNOUNCED
 from xnatsync.core.compare import NO_PIXELS
+from xnatsync.core.completeness import Patience, is_marker
 from xnatsync.core.drop_selection import EVERY_DROP, Wanted
 from xnatsync.core.given import Given
 from xnatsync.core.group import Collision, Routing
@@ -52,12 +54,26 @@ class DropRoute:
     quiet_s: float = 60.0
     ignore: tuple[str, ...] = ()
     wanted: Wanted = EVERY_DROP
+    settle_min_s: float | None = None
+    missing_s: float = 0.0
+    max_wait_s: float = 12 * 3600.0
+    wait_for: tuple[str, ...] = ()
+    wait_while: tuple[str, ...] = ()
+    heeds_markers: bool = True  # False: a plan, which takes every wait as over
     given: Given | None = None  # a command named source and destination: it is a route for that alone
 
     @property
     def keywords(self) -> frozenset[str]:
         """List the header fields that are read: those that decide, and those that may say otherwise."""
-        return self.routing.keywords | (OTHERWISE if self.given is not None else frozenset())
+        counting = ANNOUNCED if self.patience.counts else frozenset()
+        return self.routing.keywords | counting | (OTHERWISE if self.given is not None else frozenset())
+
+    @property
+    def patience(self) -> Patience:
+        """Return how long is waited, and for what."""
+        return Patience(
+            self.settle_s, self.settle_min_s, self.missing_s, self.max_wait_s, self.wait_for, self.wait_while
+        )
 
     @property
     def tables(self) -> tuple[TableUse, ...]:
@@ -116,7 +132,7 @@ class DropRoute:
 
     def ignores(self, name: str) -> bool:
         """Return whether an entry of the drop folder is none of ours, by its name."""
-        return any(fnmatchcase(name, pattern) for pattern in self.ignore)
+        return any(fnmatchcase(name, pattern) for pattern in self.ignore) or is_marker(self.patience, name)
 
     def lets_stay(self, item: ItemRow) -> bool:
         """Return whether what looks like an item that has ended is to stay: kept when done, or given up by a person."""

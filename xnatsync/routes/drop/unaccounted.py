@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xnatsync.core.accounting import Rules
+from xnatsync.core.completeness import is_marker_within
 from xnatsync.core.errors import DeliveryError, FilesUnaccounted, ObjectsBroken, ObjectsOdd
 from xnatsync.core.group import Study
 from xnatsync.core.manifest import Doubt, Kind, ManifestFile
@@ -24,7 +25,14 @@ _WHAT: dict[type[DeliveryError], tuple[str, str]] = {
 def rules_of(world: World, route: DropRoute, item: ItemRow) -> Rules:
     """Give what the route says of files in doubt, and what a person has accepted of this item."""
     lenient = route.given is not None and route.given.unparsable == "leave"
-    return Rules(route.odd, route.dicomdir, route.other, world.ledger.accepted(item.id), everything=lenient)
+    return Rules(
+        route.odd,
+        route.dicomdir,
+        route.other,
+        world.ledger.accepted(item.id),
+        is_marker=lambda path: is_marker_within(route.patience, item.path, path),
+        everything=lenient,
+    )
 
 
 def refuse_all(route: DropRoute, files: Sequence[ManifestFile], studies: Sequence[Study]) -> None:

@@ -1,0 +1,84 @@
+"""What an item waits for before it is read for good: quiet, markers, and objects that its scanner announced."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from xnatsync.core.announced import Series
+from xnatsync.core.completeness import Ask, Count, Go, Waits, blocked_by, expanded, verdict
+from xnatsync.core.errors import FolderMissing, NotComplete
+from xnatsync.core.moment import clock_words, later, seconds_between
+from xnatsync.engine.result import Due
+from xnatsync.ledger.items import COMPLETE
+from xnatsync.ledger.rows import ItemRow
+from xnatsync.ports.drop import ItemLook
+from xnatsync.routes.drop.ruled import folder_of
+from xnatsync.routes.drop.settings import DropRoute
+from xnatsync.routes.drop.world import World
+
+
+def judge(
+    world: World, route: DropRoute, item: ItemRow, look: ItemLook, series: tuple[Series, ...] | None = None
+) -> Due | Go | Count:
+    """Say whether an item is complete; NotComplete when a person must.  What it waits for is written down."""
+    counted = series if series is not None else _counted(world, item)
+    steady_s = max(0.0, seconds_between(item.steady_at, world.now()))
+    blocked = blocked_now(world, route, item, look)
+    found = verdict(route.patience, steady_s, blocked, counted, accepted=is_accepted(world, item))
+    if series is not None:
+        world.counted[item.id] = (item.fingerprint, series)
+    match found:
+        case Waits():
+            return _wait(world, item, found)
+        case Ask(why):
+            raise NotComplete(f"{why}, and nothing of it has changed since {clock_words(item.steady_at)}")
+        case _:
+            return found
+
+
+def blocked_now(world: World, route: DropRoute, item: ItemRow, look: ItemLook) -> tuple[str, ...]:
+    """Say which markers are not as they must be; what is in custody was complete once, and a command waits for none."""
+    patience = route.patience
+    if not patience.marks or route.given is not None or not route.heeds_markers or item.place == "custody":
+        return ()
+    names = {file.path for file in look.files} if item.flat else {item.path}
+    return blocked_by(patience, names, _paths(world, route, item, look, names))
+
+
+def is_accepted(world: World, item: ItemRow) -> bool:
+    """Return whether a person said that no marker is to be waited for."""
+    return any(reason == COMPLETE for _, _, reason in world.ledger.accepted(item.id))
+
+
+def _paths(world: World, route: DropRoute, item: ItemRow, look: ItemLook, names: set[str]) -> set[str]:
+    """List what is there: the files of the item, and, in the folders where markers may be, entries of every kind."""
+    folder = folder_of(item)
+    found = {f"{folder}/{file.path}" if folder not in {"", file.path} else file.path for file in look.files}
+    parents = {str(PurePosixPath(one).parent) for pattern in route.patience.marks for one in expanded(pattern, names)}
+    for parent in parents:
+        if any(sign in parent for sign in "*?["):
+            continue
+        try:
+            entries = world.disk.entries(route.folder / parent)
+        except FolderMissing:
+            continue
+        found |= {entry.name if parent == "." else f"{parent}/{entry.name}" for entry in entries}
+    return found
+
+
+def _counted(world: World, item: ItemRow) -> tuple[Series, ...] | None:
+    """Return its series as they were counted in this run, if it has not changed since."""
+    known = world.counted.get(item.id)
+    return known[1] if known is not None and known[0] == item.fingerprint else None
+
+
+def _wait(world: World, item: ItemRow, found: Waits) -> Due:
+    until = later(item.steady_at, found.until_s) if found.until_s is not None else None
+    if found.why:
+        world.ledger.note_wait(item.id, found.why, until)
+    if not found.why:
+        world.progress.item(item, f"settles after {clock_words(until or world.now())}")
+    else:
+        then = "a person is asked after" if found.asks else "goes even so after"
+        world.progress.item(item, f"waiting: {found.why}" + (f"; {then} {clock_words(until)}" if until else ""))
+    return Due(max(0.001, found.seconds), "settling")
