@@ -126,6 +126,33 @@ def test_several_resources_are_read_ahead_in_their_order(pair: Pair) -> None:
     assert not pair.destination.session.scans["2"].resources
 
 
+def test_many_resources_all_come_whoever_is_faster(pair: Pair) -> None:
+    """Each of them ends, and none is skipped."""
+    keys = [ResourceKey("", f"R{number}") for number in range(12)]
+    for key in keys:
+        pair.source.plant({f"{key.label}.{each}": b"%d" % each for each in range(3)}, key)
+    loads = [pair.load(key) for key in keys]
+
+    with Reading(pair.source.server, pair.source.owner, loads) as reading:
+        done = [
+            Carrier(pair.destination.server, pair.destination.owner, load, load.target.label).carry(reading.of(load))
+            for load in loads
+        ]
+
+    assert [len(carried.arrived) for carried in done] == [3] * 12
+
+
+def test_a_load_that_never_ended_is_no_success(pair: Pair) -> None:
+    """Although nothing went wrong with what came of it."""
+    pair.source.plant({"1": b"1"})
+    load = pair.load()
+
+    carried = Carrier(pair.destination.server, pair.destination.owner, load, "r").carry(iter(()))
+
+    assert isinstance(carried.failure, ReadFailed)
+    assert not carried.complete
+
+
 # --- names -------------------------------------------------------------------------------------------------------
 
 ODD_NAMES = [

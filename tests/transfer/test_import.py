@@ -16,6 +16,7 @@ from xnatsync.core.errors import (
     ObjectsMissing,
     PrearchiveOccupied,
     PrearchiveStuck,
+    ReadFailed,
     SessionCollision,
     StudyElsewhere,
     XnatsyncError,
@@ -80,7 +81,7 @@ def send(pair: Pair, wish: ImportWish, **more: object) -> Imported:
     target = ImportTarget(wish.project, wish.subject, wish.session)
     with Reading(pair.source.server, pair.source.owner, loads) as reading:
         importer = Importer(pair.destination.server, target, wish.study_uid, "import-1", **more)  # type: ignore[arg-type]
-        return importer.send(event for load in loads for event in reading.of(load))
+        return importer.send((event for load in loads for event in reading.of(load)), len(loads))
 
 
 def driven(pair: Pair, wish: ImportWish, row: OurRow = OurRow()) -> tuple[list[str], Step]:  # noqa: B008
@@ -195,6 +196,13 @@ def test_a_source_that_changes_a_big_object_breaks_the_upload_off(pair: Pair, wi
 
     assert imported.broken
     assert isinstance(imported.failure, XnatsyncError)
+
+
+def test_loads_that_never_ended_are_no_success(pair: Pair, wish: ImportWish) -> None:
+    """Whatever came of them."""
+    target = ImportTarget(wish.project, wish.subject, wish.session)
+    imported = Importer(pair.destination.server, target, wish.study_uid, "i").send(iter(()), 2)
+    assert isinstance(imported.failure, ReadFailed)
 
 
 # --- the decision ------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from typing import Final, Self
 from xnatsync.core.errors import (
     ForeignContent,
     PlaceTaken,
+    ReadFailed,
     RequestRefused,
     SourceChanged,
     XnatsyncError,
@@ -55,7 +56,7 @@ class Reading:
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._loads = list(loads)
-        events = Reader(source, owner, pack, line, stopping).read(self._loads)
+        events = Reader(source, owner, pack, line, stopping).read(tuple(loads))
         self._ahead = Ahead(events, weight, pack) if threads else None
         self._events: Iterator[Event] = self._ahead if self._ahead is not None else events
         self._close = self._ahead.close if self._ahead is not None else events.close
@@ -112,6 +113,8 @@ class Carrier:
                     self._stream(event, events)
                 elif isinstance(event, Over):
                     self._over(event)
+                    return self.result
+            self.result.failure = ReadFailed("what the source sent ended before its end")
         except XnatsyncError as error:
             self.result.failure = error
         return self.result

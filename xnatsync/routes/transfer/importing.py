@@ -16,6 +16,7 @@ from xnatsync.core.errors import (
     ObjectsBroken,
     ObjectsConflict,
     PrearchiveStuck,
+    ReadFailed,
     SourceChanged,
     XnatsyncError,
 )
@@ -78,8 +79,8 @@ class Importer:
     result: Imported = field(default_factory=Imported)
     _seen: dict[str, bytes] = field(default_factory=dict)  # what every UID holds
 
-    def send(self, events: Iterator[Event]) -> Imported:
-        """Send everything that comes of all loads; what ends it early is in the result."""
+    def send(self, events: Iterator[Event], loads: int = 1) -> Imported:
+        """Send everything that comes of so many loads; what ends it early is in the result."""
         try:
             for event in events:
                 if isinstance(event, Pack):
@@ -88,6 +89,9 @@ class Importer:
                     self._big(event, events)
                 elif isinstance(event, Over):
                     self._over(event)
+                    loads -= 1
+            if loads:
+                raise ReadFailed("what the source sent ended before its end")
         except XnatsyncError as error:
             self.result.failure = error
         return self.result
