@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,12 +15,11 @@ from xnatsync.core.wording import counted
 from xnatsync.engine.blame import LEDGER, of_one_thing, of_the_ledger
 from xnatsync.engine.holds import LOOK_AGAIN_S, OF_THE_SERVER, next_step
 from xnatsync.engine.result import Due, Paused, Result
-from xnatsync.ledger.tree_rows import NewTrouble, OwnerRow
+from xnatsync.engine.troubles import told
+from xnatsync.ledger.tree_rows import OwnerRow
 from xnatsync.routes.tree.mirror_settings import MirrorRoute
 from xnatsync.routes.tree.push_settings import PushRoute
 from xnatsync.routes.tree.world import TreeWorld
-
-TOLD_MAX: Final = 50  # troubles of one kind that are written down one by one for an owner; then their number
 
 _TIRED: Final = (
     "It has failed too often. Ask the administrator of the server, or check the disk, that is named in the reason. "
@@ -111,17 +109,3 @@ def gone_whole(world: TreeWorld, row: OwnerRow) -> Trouble:
 def name_of(owner: Owner) -> str:
     """What people call it."""
     return owner.session or owner.subject or owner.project
-
-
-def told(troubles: Sequence[Trouble]) -> list[NewTrouble]:
-    """What is written down of troubles, so many of each kind: of a session that is gone nobody wants thousands."""
-    found: list[NewTrouble] = []
-    many: Counter[str] = Counter()
-    for trouble in troubles:
-        many[trouble.code] += 1
-        if many[trouble.code] <= TOLD_MAX or trouble.person:
-            found.append(NewTrouble(trouble.path, trouble.code, trouble.detail, trouble.person))
-    for code, count in many.items():
-        if count > TOLD_MAX:
-            found.append(NewTrouble("", code, f"{counted(count, 'file')} in all", person=False, many=count))
-    return found

@@ -10,8 +10,9 @@ from xnatsync.core.errors import NameHostile, XnatsyncError
 from xnatsync.core.inventory import Owner
 from xnatsync.engine.dispatcher import Dispatcher
 from xnatsync.engine.standing import write_down
+from xnatsync.engine.troubles import told
 from xnatsync.fetch.listings import Listings
-from xnatsync.routes.tree.holds import gone_whole, hold_by, told
+from xnatsync.routes.tree.holds import gone_whole, hold_by
 from xnatsync.routes.tree.kinds import Owners
 from xnatsync.routes.tree.mirror_settings import MirrorRoute
 from xnatsync.routes.tree.mirror_step import OwnerStep
