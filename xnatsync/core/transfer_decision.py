@@ -23,7 +23,7 @@ class Landing(Enum):
     """What is known of the write that sent a fact last."""
 
     TAKEN = "the server said yes"
-    OPEN = "nobody knows"
+    OPEN = "it had no answer"
     REFUSED = "the server said that it did not do it"
 
 
@@ -114,7 +114,8 @@ def is_same_thing(here: Described, there: Described) -> bool:
 
 def study_uid(thing: Described) -> str:
     """Return the UID of a session or a scan; "" when it states none."""
-    return dict(thing.fields).get("UID", "")
+    facts = dict(thing.fields)
+    return facts.get("@UID", "") or facts.get("UID", "")
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

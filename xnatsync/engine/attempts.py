@@ -170,6 +170,60 @@ class OnFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class OnThing:
+    """A change of an entity of a transfer, or of a part or resource of it, that stores no file.
+
+    `noted` is called in the transaction that announces: what is written down there belongs to it.
+    """
+
+    owner_id: int
+    key: ResourceKey  # the part, and the label of a resource
+    name: str  # begins with a slash, as no file does: `/create`, `/fields`…
+    digest: bytes  # SHA-256 of what is sent
+    noted: Callable[[], None] = lambda: None
+
+    def announce(self, context: Context, request_id: str, quiet_at: str) -> DeedRow:
+        """Open a deed."""
+        self.noted()
+        return OnFile(self.owner_id, self.key, self.name, self.digest).announce(context, request_id, quiet_at)
+
+    def record(
+        self, context: Context, row: DeedRow, outcome: Outcome, failure: XnatsyncError | None, quiet_at: str | None
+    ) -> None:
+        """Close the deed."""
+        OnFile(self.owner_id, self.key, self.name, self.digest).record(context, row, outcome, failure, quiet_at)
+
+
+@dataclass(frozen=True, slots=True)
+class OnResource:
+    """A store of files of a resource in as many requests as it takes: a deed for each, announced together.
+
+    `ended` is filled meanwhile with what became of files by themselves; the others share the end of the whole.
+    """
+
+    owner_id: int
+    key: ResourceKey
+    files: Sequence[tuple[str, bytes]]  # name, and what a store of it is known again by
+    ended: dict[str, tuple[Outcome, str | None]] = field(default_factory=dict)  # by name: outcome and code
+    name: str = "store"
+
+    def announce(self, context: Context, request_id: str, quiet_at: str) -> Deeds:
+        """Open the deeds."""
+        return OnFiles(self.owner_id, self.key, self.files).announce(context, request_id, quiet_at)
+
+    def record(
+        self, context: Context, row: Deeds, outcome: Outcome, failure: XnatsyncError | None, quiet_at: str | None
+    ) -> None:
+        """Close the deeds in one transaction; what is quiet at once may not land any more."""
+        code = failure.code if failure is not None else None
+        with context.ledger.write():
+            for deed in row:
+                how, why = self.ended.get(deed.name, (outcome, code))
+                until = context.in_seconds(0) if how != "unknown" else quiet_at
+                context.ledger.end_deed(deed.id, outcome=how, now=context.now(), code=why, quiet_at=until)
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt(Generic[Row]):
     """One effect: announced, done and recorded once."""
 
@@ -217,3 +271,8 @@ def close_cut(ledger: Ledger, now: str, quiet_at: Callable[[AttemptRow], str]) -
             quiet_at=quiet_at(attempt), counts=False,
         )  # fmt: skip
         yield attempt
+
+
+def close_cut_deeds(context: Context) -> None:
+    """Close the deeds that a killed run left open: nobody knows their end, and their quiet time begins now."""
+    context.ledger.end_cut_deeds(context.now())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
+
+from xnatsync.core.transfer_filter import TransferFilter
 
 DicomPolicy = Literal["copy", "import"]
 
@@ -19,6 +21,7 @@ class TransferRoute:
     project: str
     to_server: str  # may be the same one
     to_project: str
+    filters: TransferFilter = field(default_factory=TransferFilter)
     dicom: DicomPolicy = "copy"  # names and bytes kept; or by DICOM import, where the destination's scripts apply
     sync_new_only: bool = True  # what is in agreement is looked at again only when the listings of a side changed
     max_failures: int = 5  # subjects in a row that fail: then the run is stopped

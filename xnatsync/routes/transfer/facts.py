@@ -1,0 +1,63 @@
+"""What is compared of a thing besides its files: fields, values of custom forms and shares, each by one path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from xnatsync.core.described import Described, Part
+from xnatsync.core.transfer_decision import fact_digest
+from xnatsync.ledger.counterparts import CounterpartRow
+
+CUSTOM: Final = "custom:"
+SHARE: Final = "share:"
+_OF_THE_SITE: Final = frozenset({"name", "secondary_ID", "@secondary_ID"})  # no second project of a server has them
+
+
+def facts_here(thing: Described, projects: Mapping[str, str], *, one_server: bool) -> dict[str, str]:
+    """Return what the destination should show of a thing of the source.
+
+    `projects` says what each project that is transferred is called there; a share with another one cannot travel.
+    """
+    facts = _values(thing)
+    if one_server:
+        facts = {path: value for path, value in facts.items() if path not in _OF_THE_SITE}
+    for share in thing.shares:
+        if share.project in projects:
+            facts[f"{SHARE}{projects[share.project]}"] = share.label or thing.label
+    return facts
+
+
+def facts_there(thing: Described) -> dict[str, str]:
+    """Return what the destination shows of a thing."""
+    return _values(thing) | {f"{SHARE}{share.project}": share.label or thing.label for share in thing.shares}
+
+
+def _values(thing: Described) -> dict[str, str]:
+    fields = {path: value for path, value in thing.fields if value}
+    return fields | {f"{CUSTOM}{name}": value for name, value in thing.custom if value}
+
+
+def text_of(part: Described) -> str:
+    """Say which part of an entity something is, as the ledger writes it."""
+    return str(Part(part.kind, part.name))
+
+
+def stand_ins(
+    here: Described, there: Described | None, known: Mapping[str, CounterpartRow]
+) -> dict[str, Described | None]:
+    """Return what stands at the destination for each part: by its ID where it is known, else by its name."""
+    by_id = {(part.kind, part.id): part for part in there.parts} if there is not None else {}
+    by_name = {(part.kind, part.name): part for part in there.parts} if there is not None else {}
+    found: dict[str, Described | None] = {}
+    for part in here.parts:
+        text = text_of(part)
+        row = known.get(text)
+        mine = by_id.get((part.kind, row.there_id)) if row is not None and row.there_id else None
+        found[text] = mine or by_name.get((part.kind, part.name))
+    return found
+
+
+def digests(facts: Mapping[str, str]) -> dict[str, str]:
+    """Return the facts as the ledger keeps them."""
+    return {path: fact_digest(value) for path, value in facts.items()}
