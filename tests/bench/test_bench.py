@@ -150,3 +150,20 @@ def test_a_line_that_is_slow_is_slow(tmp_path: Path) -> None:
     if seen["skipped"]:
         pytest.skip(seen["skipped"])
     assert min(seen["resources"]["large file"]["wall_s"]["curl"]) > 0.33
+
+
+def test_a_transfer_is_compared_with_curl_and_keeps_nothing(tmp_path: Path) -> None:
+    """Everything is proven, memory is flat for a file of 100 MB, and nothing is written to this disk."""
+    seen = report_of(
+        "bench_transfer.py", "--sessions", "2", "--scans", "2", "--files", "20", "--big", "1", "--big-mb", "100",
+        "--workers", "1",
+    )  # fmt: skip
+
+    for name, files in (("small", 80), ("big", 1)):
+        ours = seen[name]["1 workers"]
+        assert ours["proven"] == files
+        assert ours["problems"] == 0
+        assert ours["temporary_bytes"] < 200_000  # compiled modules, the first time
+        assert set(ours["source_requests"]) == {"GET"}
+        assert ours["peak_mb"] < 120
+        assert seen[name]["curl"]["wall_s"] > 0

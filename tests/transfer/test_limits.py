@@ -1,0 +1,175 @@
+"""Memory, bandwidth and streams stay within what was given, however slow one of the sides is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transfer.pair import Pair
+from xnatsync.core.errors import ReadFailed, Stopped
+from xnatsync.fetch.ahead import Ahead
+from xnatsync.routes.transfer.limits import BURST_S, Line, lines
+
+
+@dataclass(slots=True)
+class Hand:
+    """A clock that only waiting moves."""
+
+    elapsed: float = 0.0
+    stops: bool = False
+    waits: list[float] = field(default_factory=list)
+
+    def now(self) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.elapsed)
+
+    def elapsed_s(self) -> float:
+        return self.elapsed
+
+    def wait(self, seconds: float) -> bool:
+        self.waits.append(seconds)
+        self.elapsed += seconds
+        return self.stops
+
+
+@given(st.lists(st.integers(0, 5_000_000), max_size=40), st.integers(1000, 50_000_000))
+def test_a_line_lets_no_more_through_than_it_may(sizes: list[int], bytes_s: int) -> None:
+    """At every moment: what went is no more than time and a quarter of a second allow."""
+    clock, gone = Hand(), 0
+    line = Line(clock, bytes_s)
+    for size in sizes:
+        line.take(size)
+        gone += size
+        assert gone <= bytes_s * (clock.elapsed + BURST_S) * 1.000001 + 1
+
+
+def test_a_line_that_rested_gives_no_more_than_a_burst() -> None:
+    """An hour of silence is not caught up with."""
+    clock = Hand()
+    line = Line(clock, 1000)
+    clock.elapsed = 3600.0
+    line.take(1000)
+    assert clock.elapsed == pytest.approx(3600.0 + 1 - BURST_S)
+
+
+def test_waiting_for_a_line_ends_when_we_are_asked_to_stop() -> None:
+    """Nothing of what was to go has gone."""
+    with pytest.raises(Stopped):
+        Line(Hand(stops=True), 10).take(1000)
+
+
+def test_streams_take_turns() -> None:
+    """As many at a time as were given; both ends of one server leave a connection for what is stored."""
+    here, there = lines(Hand(), (4, None), (9, None), same=False)
+    assert here is not there
+    one, other = lines(Hand(), (1, None), (1, None), same=True)
+    assert one is other
+    seen, most, lock = 0, 0, threading.Lock()
+
+    def use() -> None:
+        nonlocal seen, most
+        with one.stream():
+            with lock:
+                seen += 1
+                most = max(most, seen)
+            with lock:
+                seen -= 1
+
+    threads = [threading.Thread(target=use) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1
+
+
+def test_a_transfer_keeps_to_the_speed_of_both_lines(pair: Pair) -> None:
+    """The bytes count on the way in and on the way out."""
+    pair.source.plant({f"{number}.dcm": bytes(10_000) for number in range(10)})
+    here, there = Hand(), Hand()
+
+    carried = pair.carry(lines=(Line(here, 100_000), Line(there, 50_000)), threads=False)
+
+    assert carried.complete
+    assert here.elapsed == pytest.approx(1.0 - BURST_S)
+    assert there.elapsed == pytest.approx(2.0 - BURST_S)
+
+
+# --- memory ------------------------------------------------------------------------------------------------------
+
+
+def made(count: int, size: int, log: list[int]) -> Iterator[bytes]:
+    try:
+        for number in range(count):
+            log.append(number)
+            yield bytes([number % 256]) * size
+    finally:
+        log.append(-1)
+
+
+def test_who_runs_ahead_never_holds_more_than_it_may() -> None:
+    """A slow consumer keeps the maker waiting; the order is kept."""
+    log: list[int] = []
+    ahead = Ahead(made(50, 100, log), len, 300)
+    for number in range(50):
+        assert next(ahead)[0] == number
+        assert max(log) - number <= 300 // 100 + 2  # one taken, one being made, and those that wait
+    assert next(ahead, None) is None
+    assert log[-1] == -1
+
+
+def test_who_stops_taking_closes_the_maker() -> None:
+    """Its stream is closed in its own thread."""
+    log: list[int] = []
+    ahead = Ahead(made(50, 100, log), len, 300)
+    next(ahead)
+    ahead.close()
+    assert log[-1] == -1
+    assert max(log) < 10
+
+
+def test_an_error_comes_where_it_would_have_been_met() -> None:
+    """Behind what came before it, and once."""
+
+    def broken() -> Iterator[bytes]:
+        yield b"one"
+        raise ReadFailed("cut")
+
+    ahead = Ahead(broken(), len, 300)
+    assert next(ahead) == b"one"
+    with pytest.raises(ReadFailed):
+        next(ahead)
+    assert next(ahead, None) is None
+
+
+def test_one_thing_larger_than_the_memory_still_comes() -> None:
+    """Alone."""
+    assert [len(one) for one in Ahead(made(3, 1000, []), len, 10)] == [1000] * 3
+
+
+def test_a_slow_destination_keeps_the_source_waiting(pair: Pair) -> None:
+    """While the first pack is stored, no more is read than one further pack and what is being made."""
+    pair.source.plant({f"{number:02}.dcm": bytes(50_000) for number in range(40)})
+    load, seen = pair.load(), []
+    taken = [0]
+
+    class Counting(Line):
+        def take(self, size: int) -> None:
+            taken[0] += size
+
+    def moved(size: int) -> None:
+        seen.append(taken[0])
+
+    carried = pair.carry(load, pack=100_000, lines=(Counting(), Line()), moved=moved)
+
+    assert carried.complete
+    assert carried.requests == 20
+    sent = 0
+    for number, read in enumerate(seen):
+        sent = number * 50_000
+        assert read - sent <= 4 * 100_000 + 50_000  # sent now, waiting, ready to wait, and one file
