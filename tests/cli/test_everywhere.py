@@ -14,7 +14,7 @@ from xnatsync.cli.program import run
 
 NOWHERE = {  # commands that need words of their own, with words that come as far as the configuration
     ("why",): ["x"], ("dismiss",): ["x"], ("retry",): ["x"], ("audit",): ["-P", "X"], ("mirror", "ls"): ["x"],
-    ("accept",): ["x"], ("assign",): ["x", "-P", "X"], ("ledger", "query"): ["select 1"],
+    ("accept",): ["x"], ("assign",): ["x", "-P", "X"], ("rules", "test"): ["x"], ("ledger", "query"): ["select 1"],
     ("ledger", "export"): ["--to", "x"],
     ("mirror", "diff"): ["x", "now"], ("mirror", "restore"): ["x", ".", "--at", "now", "--to", "x"],
     **{("prearchive", word): ["x", "y", "z"] for word in ("show", "scans", "archive", "delete", "rebuild")},

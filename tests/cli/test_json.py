@@ -39,6 +39,7 @@ DOCUMENTS: dict[str, tuple[list[str], Callable[[World], object]]] = {
     "retry": (["retry", "--all"], busy),
     "accept": (["accept", "cut", "--yes"], lambda box: cut(box)),
     "assign": (["assign", "unnamed", "-P", "DEMO", "-S", "S9", "--session", "S9_MR", "--yes"], busy),
+    "rules-replay": (["rules", "replay"], busy),
     "dismiss": (["dismiss", "unnamed"], busy),
     "config-check": (["config", "check"], lambda box: None),
     "config-show": (["config", "show"], lambda box: None),

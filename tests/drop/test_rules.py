@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from drop_pieces import edit, held
 from drop_world import DropWorld, uids
 from xnatsync.app.assign import assign, proposed
+from xnatsync.app.rules_rehearsed import rehearse, replay
 from xnatsync.app.status import overview
 from xnatsync.config.load import load
 from xnatsync.core.errors import Usage
@@ -190,3 +192,52 @@ def test_what_does_not_wait_cannot_be_assigned(world: DropWorld) -> None:
     for to in (Assigned("P1"), Assigned("no project"), Assigned("P1", "a b"), Assigned("P1", session="")):
         with pytest.raises(Usage):
             proposed(config, "a", to)
+
+
+# --- what rules would do -----------------------------------------------------------------------------------------
+
+
+def test_a_rehearsal_tells_which_rule_takes_a_study_and_sends_nothing(world: DropWorld) -> None:
+    """Case 8: the rule, how many behind it were not asked, and why those before it did not take it."""
+    world.configure(
+        rules=[
+            {"name": "a", "when": {"PatientID": "A*"}, "project": "P1"},
+            {"name": "b", "path": "exam*", "session": "S_{PatientID}"},
+            {"name": "c", "when": {"PatientID": "*"}, "ignore": True},
+        ]
+    )
+    study(world, "exam", 1, PatientID="B7")
+    study(world, "other", 2, PatientID="B8")
+    before = len(world.server.log)
+
+    taken, left = rehearse(load(world.config), [world.folder / "exam", world.folder / "other"])
+
+    assert len(world.server.log) == before
+    assert not (world.root / "ledger.db").exists()
+    (one,), (two,) = taken.outcomes, left.outcomes
+    assert (one.then, one.rule, one.not_asked) == ("send", "rule 2 (b)", 1)
+    assert one.place is not None
+    assert (one.place.session, [rule.why for rule in one.passed]) == ("S_B7", [("PatientID is not like A*",)])
+    assert (two.then, two.rule, two.not_asked, two.place) == ("ignore", "rule 3 (c)", 0, None)
+    assert world.sync().exit_code == 0
+    assert world.archived("S_B7")
+
+
+def test_a_replay_shows_what_would_go_elsewhere(world: DropWorld) -> None:
+    """From where it was filed; what is gone is said to be gone."""
+    study(world, "a", 1, PatientID="A1")
+    study(world, "b", 2, PatientID="B1")
+    assert world.sync().exit_code == 0
+    assert not any(one.differs for part in replay(load(world.config), 3600.0) for one in part.outcomes)
+    world.configure(rules=[{"when": {"PatientID": "B*"}, "subject": "X"}])
+    shutil.rmtree(next(world.folder.glob("done/*/a")))
+
+    gone, moved = replay(load(world.config), 3600.0)
+
+    assert gone.error is not None
+    (one,) = moved.outcomes
+    assert one.differs
+    assert one.before is not None
+    assert one.place is not None
+    assert (one.before.subject, one.place.subject) == ("B1", "X")
+    assert replay(load(world.config), 0.0) == []

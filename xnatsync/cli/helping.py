@@ -136,6 +136,8 @@ EXAMPLES = {
     "audit": ("audit manifest.json -P NEURO",),
     "ledger list": ("ledger list",),
     "ledger query": ("ledger query 'select path, phase from item' -o csv",),
+    "rules test": ("rules test /data/incoming/prisma/exam1", "rules test ~/exam.zip --route prisma"),
+    "rules replay": ("rules replay --since 30d", "rules replay --since 7d --route prisma -o json"),
     "ledger export": ("ledger export --to ~/ledger-2026", "ledger export receipt unit --to ~/receipts --format json"),
     "help": ("help session list",),
 }

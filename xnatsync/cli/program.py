@@ -35,6 +35,7 @@ from xnatsync.cli import (
     project,
     resolve,
     resource,
+    rules,
     sandbox,
     scan,
     session,
@@ -51,7 +52,7 @@ from xnatsync.report import streams
 from xnatsync.views.blocks import Line, Tone
 
 _MODULES = (
-    *(demo, sync, verify, inspect, resolve, accept, assign, mirror, configuration, health, sandbox),
+    *(demo, sync, verify, inspect, resolve, accept, assign, rules, mirror, configuration, health, sandbox),
     *(account, project, subject, session, scan, resource, audit, ledger, completing, helping),
     *(prearchive, pipeline, container, api, dicom, admin),
 )
