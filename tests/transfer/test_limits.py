@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -11,10 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transfer.pair import Pair
-from xnatsync.core.errors import ReadFailed, Stopped
+from transfer.pair import PASSWORD, USER, Half, Pair, an_end
+from xnatsync.core.errors import ConfigError, ConnectionsTaken, ReadFailed, Stopped
+from xnatsync.core.inventory import ResourceKey
+from xnatsync.core.packing import SMALL_BYTES
 from xnatsync.fetch.ahead import Ahead
-from xnatsync.routes.transfer.limits import BURST_S, Line, lines
+from xnatsync.routes.transfer.carry import carry
+from xnatsync.routes.transfer.limits import BURST_S, Line, Lines
+from xnatsync.routes.transfer.load import Carried, Load
+from xnatsync.xnat.pace import Timeouts
 
 
 @dataclass(slots=True)
@@ -65,10 +71,15 @@ def test_waiting_for_a_line_ends_when_we_are_asked_to_stop() -> None:
 
 def test_streams_take_turns() -> None:
     """As many at a time as were given; both ends of one server leave a connection for what is stored."""
-    here, there = lines(Hand(), (4, None), (9, None), same=False)
+    found = Lines(Hand(), {"a": 4, "b": 2, "c": 1})
+    here, there = found.between("a", "b")
     assert here is not there
-    one, other = lines(Hand(), (1, None), (1, None), same=True)
+    assert found.between("a", "b") == (here, there)
+    one, other = found.between("b", "b")
     assert one is other
+    with pytest.raises(ConfigError, match="both ends"):
+        found.between("c", "c")
+    found.between("c", "a")
     seen, most, lock = 0, 0, threading.Lock()
 
     def use() -> None:
@@ -86,6 +97,31 @@ def test_streams_take_turns() -> None:
     for thread in threads:
         thread.join()
     assert most == 1
+
+
+@pytest.mark.parametrize("limited", [True, False])
+def test_both_ends_of_one_server_never_wait_for_each_other(limited: bool) -> None:
+    """Three workers and two connections: without the line, what is read keeps what is stored from ever beginning."""
+    with an_end("ONE_MR", [str(number) for number in range(6)]) as end:
+        for number in range(3):
+            end.plant({"big": bytes(SMALL_BYTES + 40 * (1 << 20))}, ResourceKey(str(number), "DICOM"))
+        listed = end.server.all_files([end.owner])[end.owner].files
+        line = Lines(connections={"x": 2}).between("x", "x")[0] if limited else Line()
+        times = Timeouts(pool_s=0.3)
+        with Half(end.box.url, USER, PASSWORD, server_name="x", pool=2, timeouts=times) as server:
+
+            def carried(number: int) -> Carried:
+                files = tuple(file for file in listed if file.scan == str(number))
+                load = Load(ResourceKey(str(number), "DICOM"), ResourceKey(str(number + 3), "DICOM"), files)
+                return carry(
+                    server, server, end.owner, end.owner, load, request_id=f"r{number}", pack=1 << 20,
+                    lines=(line, line),
+                )  # fmt: skip
+
+            with ThreadPoolExecutor(3) as pool:
+                found = list(pool.map(carried, range(3)))
+    assert all(one.complete for one in found) == limited
+    assert limited or any(isinstance(one.failure, ConnectionsTaken) for one in found)
 
 
 def test_a_transfer_keeps_to_the_speed_of_both_lines(pair: Pair) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from xnatsync.core.errors import Stopped
+from xnatsync.core.errors import ConfigError, Stopped
 from xnatsync.ports.drop import Clock
 
+CONNECTIONS: Final = 4  # as many as a server has when nothing else is said
+BOTH_ENDS: Final = 2  # a server that is read and written at the same time needs so many
 BURST_S: Final = 0.25  # so much of a second's bytes may go at once
 
 
@@ -47,14 +49,37 @@ class Line:
 UNLIMITED: Final = Line()
 
 
-def lines(
-    clock: Clock, source: tuple[int, float | None], destination: tuple[int, float | None], *, same: bool
-) -> tuple[Line, Line]:
-    """Return the lines to source and destination by their connections and bytes in a second.
+class Lines:
+    """The lines of one run: every worker gets the same ones."""
 
-    Where both are one server, a stream that is read keeps a connection while the next store needs one: one connection
-    is left free for that, and both share the bytes.
-    """
-    connections, bytes_s = source
-    here = Line(clock, bytes_s, max(1, connections - 1) if same else connections)
-    return here, here if same else Line(clock, destination[1], None)
+    def __init__(
+        self, clock: Clock | None = None, connections: Mapping[str, int] | None = None,
+        bytes_s: Mapping[str, float] | None = None,
+    ) -> None:  # fmt: skip
+        """Take the limits by the names of servers; what is not named has the usual connections, and all of its line."""
+        self._clock, self._connections, self._bytes_s = clock, connections or {}, bytes_s or {}
+        self._known: dict[tuple[str, bool], Line] = {}
+        self._lock = threading.Lock()
+
+    def between(self, source: str, destination: str) -> tuple[Line, Line]:
+        """Return the lines to both.
+
+        Where both are one server, a stream that is read keeps a connection while the next store needs one: one is left
+        free for that, else all would wait for each other.  ConfigError when there is only one.
+        """
+        same = source == destination
+        connections = self._connections.get(source, CONNECTIONS)
+        if same and connections < BOTH_ENDS:
+            raise ConfigError(
+                f"server {source} is both ends of a transfer, and may have one connection only",
+                advice=f"Set `connections` of server {source} to {BOTH_ENDS} or more.",
+            )
+        with self._lock:
+            here = self._line(source, same, connections - 1 if same else connections)
+            return here, here if same else self._line(destination, same, None)
+
+    def _line(self, server: str, same: bool, streams: int | None) -> Line:
+        key = server, same
+        if key not in self._known:
+            self._known[key] = Line(self._clock, self._bytes_s.get(server), streams)
+        return self._known[key]

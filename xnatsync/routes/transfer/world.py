@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from xnatsync.engine.context import Context
 from xnatsync.ports.transfer import TransferServer
+from xnatsync.routes.transfer.limits import Lines
 from xnatsync.routes.transfer.settings import TransferRoute
 
 
@@ -19,6 +20,7 @@ class TransferWorld(Context):
     server: Callable[[str], TransferServer]
     routes: Mapping[str, TransferRoute]
     threads: bool = False  # the source is read ahead of the destination: the same requests, sooner
+    lines: Lines = field(default_factory=Lines)
     counts: dict[str, Counter[str]] = field(default_factory=dict)  # by route
     lock: threading.Lock = field(default_factory=threading.Lock)
 
