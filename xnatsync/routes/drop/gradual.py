@@ -6,18 +6,38 @@ series goes alone: parallel requests for a session or scan that is not there yet
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from xnatsync.core.errors import XnatsyncError
-from xnatsync.core.remote import ImportTarget
+from xnatsync.core.landing_place import landing_place
+from xnatsync.core.remote import ImportReply, ImportTarget
+from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.rows import AttemptRow, FileRow, UnitRow
-from xnatsync.routes.drop.members import members_of, note_destination
+from xnatsync.routes.drop.members import members_of
 from xnatsync.routes.drop.settings import DropRoute
 from xnatsync.routes.drop.world import World
 
 ACKNOWLEDGED_AT_ONCE = 25  # objects that are noted in one transaction: so many at most are asked about again
 Numbered = Sequence[tuple[int, FileRow]]
+
+
+class Landing:
+    """Where the objects of a unit come out: written down whenever it is another place, not for each object."""
+
+    def __init__(self, ledger: Ledger, unit: UnitRow) -> None:
+        self._ledger, self._unit = ledger, unit
+        self._noted = ""
+        self._lock = threading.Lock()
+
+    def note(self, reply: ImportReply) -> None:
+        """Read where an object came out, which alone tells whether it was understood (import.md §1.5, §1.6)."""
+        place = landing_place(reply, self._unit.project)
+        with self._lock:
+            if place != self._noted:
+                self._ledger.set_unit(self._unit.id, prearchive=place)
+                self._noted = place
 
 
 def send_one_by_one(
@@ -26,13 +46,14 @@ def send_one_by_one(
     """Send objects one request each; what goes wrong is returned, and nothing further is sent then."""
     failures: list[XnatsyncError] = []
     first, rest = _first_of_each_series(files)
-    _send_part(world, route, unit, attempt, first, failures)
+    landing = Landing(world.ledger, unit)
+    _send_part(world, route, unit, attempt, first, landing, failures)
     if rest and not failures:
         workers = min(max(1, route.streams), len(rest))
         size = -(-len(rest) // workers)
         with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="send") as pool:
             parts = [
-                pool.submit(_send_part, world, route, unit, attempt, rest[at : at + size], failures)
+                pool.submit(_send_part, world, route, unit, attempt, rest[at : at + size], landing, failures)
                 for at in range(0, len(rest), size)
             ]
         for part in parts:
@@ -50,7 +71,13 @@ def _first_of_each_series(files: Sequence[FileRow]) -> tuple[Numbered, Numbered]
 
 
 def _send_part(
-    world: World, route: DropRoute, unit: UnitRow, attempt: AttemptRow, part: Numbered, failures: list[XnatsyncError]
+    world: World,
+    route: DropRoute,
+    unit: UnitRow,
+    attempt: AttemptRow,
+    part: Numbered,
+    landing: Landing,
+    failures: list[XnatsyncError],
 ) -> None:
     """Send some objects in the manifest's order, so that an archive is gone through once."""
     target = ImportTarget(unit.project, unit.subject, unit.session)
@@ -64,7 +91,7 @@ def _send_part(
             reply = world.server(unit.server).import_object(
                 target, name, file, content, request_id=f"{attempt.request_id}.{number}"
             )
-            note_destination(world, unit, reply)
+            landing.note(reply)
             done.append(key)
             if len(done) >= ACKNOWLEDGED_AT_ONCE:
                 world.acknowledge(unit, done)
