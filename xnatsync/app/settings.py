@@ -42,6 +42,7 @@ def drop_route(name: str, config: DropConfig, settle_s: float | None = None) -> 
         after=config.after,
         level=Level(config.level),
         collision=config.collision,
+        same_patient=config.same_patient,
         other=config.other,
         odd=config.odd,
         dicomdir=config.dicomdir,

@@ -140,6 +140,7 @@ class DropConfig(SelectionConfig):
     done: Folder | None = None
     verify: Literal["names", "pixels", "bytes"] | None = None
     collision: Literal["hold", "suffix"] = "hold"
+    same_patient: Literal["ignore", "hold"] = "ignore"
     other: Literal["keep", "attach", "ignore"] = "keep"
     odd: Literal["hold", "deliver"] = "hold"
     dicomdir: Literal["hold", "ignore"] = "hold"

@@ -48,6 +48,7 @@ XnatsyncError
 │   │   ├── TableMiss ......... XS-TABLE-MISS           a lookup table has no row for this study
 │   │   └── TableUnusable ..... XS-TABLE-UNUSABLE       a lookup table that a rule asks was never usable
 │   ├── SessionCollision ...... XS-SESSION-COLLISION    another study already has this session label
+│   ├── PatientDiffers ........ XS-PATIENT-DIFFERS      it may be of another patient than what the subject has
 │   ├── StudyElsewhere ........ XS-STUDY-ELSEWHERE      this study is already on the server under another label
 │   ├── SessionTypeDiffers .... XS-SESSION-TYPE         a late part is of another type than the session of its study
 │   ├── ObjectsBroken ......... XS-OBJECTS-BROKEN       a dropped DICOM file is truncated or has no identity
@@ -516,6 +517,16 @@ class SessionCollision(DeliveryError):
     advice = (
         "Give the two studies different labels: change the `session` template of the route, or set `collision = "
         '"suffix"`.'
+    )
+
+
+class PatientDiffers(DeliveryError):
+    """A study may be of another patient than what was delivered under the label of its subject."""
+
+    code = "XS-PATIENT-DIFFERS"
+    advice = (
+        "Compare the two at the scanner or in the hospital's system. Then say where it belongs (`assign` with the "
+        "project, and another subject if it is of another patient)."
     )
 
 
@@ -1038,5 +1049,5 @@ ACCEPTABLE = frozenset(kind.code for kind in (ObjectsBroken, ObjectsOdd, FilesUn
 
 # Codes of holds that a person may end with `assign`: what lies in the labels of a study.
 ASSIGNABLE = frozenset(
-    kind.code for kind in (LabelUnusable, NoRule, RuleHolds, TableMiss, TableUnusable, SessionCollision)
+    kind.code for kind in (LabelUnusable, NoRule, RuleHolds, TableMiss, TableUnusable, SessionCollision, PatientDiffers)
 )

@@ -35,6 +35,8 @@ _KNOWN = {
     "PatientName": (0x00100010, "PN"),
     "PatientID": (0x00100020, "LO"),
     "AdditionalPatientHistory": (0x001021B0, "LT"),
+    "PatientBirthDate": (0x00100030, "DA"),
+    "PatientSex": (0x00100040, "CS"),
     "PatientComments": (0x00104000, "LT"),
     "DeviceSerialNumber": (0x00181000, "LO"),
     "ProtocolName": (0x00181030, "LO"),

@@ -24,6 +24,7 @@ from xnatsync.ports.drop import ItemLook, ProblemSeen
 from xnatsync.routes.drop.filing import file_away, is_back
 from xnatsync.routes.drop.holds import fail_item, is_tried_again, still_held
 from xnatsync.routes.drop.loose import hand_over
+from xnatsync.routes.drop.patients import guard, note_patients
 from xnatsync.routes.drop.release import unsure_s
 from xnatsync.routes.drop.ruled import surroundings
 from xnatsync.routes.drop.settings import DropRoute, attached_names, member_names
@@ -154,6 +155,7 @@ def _write_manifest(
     chosen = replace(chosen, files=(*accounted(chosen.files, chosen.attached.keys(), rules), *never_read))
     studies = chosen.studies
     refuse_all(route, chosen.files, studies)
+    patients = guard(world, route, item, studies)
     rows = _rows(world, route, item, chosen)
     now = world.now()
     with world.ledger.write():
@@ -161,6 +163,7 @@ def _write_manifest(
             _leave(world, route, item, rows, now)
         else:
             units = world.ledger.settle_item(item.id, rows, [_new_unit(route, study) for study in studies], now)
+            note_patients(world, units, patients)
             for unit, study in zip(units, studies, strict=True):
                 if (error := study.error) is not None:
                     world.ledger.hold_unit(unit.id, Hold.for_person(error))

@@ -7,6 +7,7 @@ from xnatsync.core.errors import (
     LabelUnusable,
     NoRule,
     ObjectsConflict,
+    PatientDiffers,
     RuleHolds,
     ServerBusy,
     SessionCollision,
@@ -21,7 +22,16 @@ from xnatsync.routes.drop.world import last_attempt
 # What lies in the labels or in the manifest itself: the item is read anew, so that templates are applied again.
 REPLANNED = frozenset(
     kind.code
-    for kind in (LabelUnusable, NoRule, RuleHolds, TableMiss, TableUnusable, SessionCollision, ObjectsConflict)
+    for kind in (
+        PatientDiffers,
+        LabelUnusable,
+        NoRule,
+        RuleHolds,
+        TableMiss,
+        TableUnusable,
+        SessionCollision,
+        ObjectsConflict,
+    )
 )
 
 

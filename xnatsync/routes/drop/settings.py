@@ -21,6 +21,7 @@ from xnatsync.core.labels import member_name, stored_name, unpacked_name
 from xnatsync.core.lookup_table import TableUse
 from xnatsync.core.manifest import Kind, Level, ManifestFile
 from xnatsync.core.otherwise import OTHERWISE
+from xnatsync.core.patient import KEYWORDS as PATIENT
 from xnatsync.core.phases import ItemPhase
 from xnatsync.core.remote import FileListing, RemoteFile
 from xnatsync.core.tree import Node, Tree
@@ -59,6 +60,7 @@ class DropRoute:
     max_wait_s: float = 12 * 3600.0
     wait_for: tuple[str, ...] = ()
     wait_while: tuple[str, ...] = ()
+    same_patient: Literal["ignore", "hold"] = "ignore"
     heeds_markers: bool = True  # False: a plan, which takes every wait as over
     given: Given | None = None  # a command named source and destination: it is a route for that alone
 
@@ -66,7 +68,8 @@ class DropRoute:
     def keywords(self) -> frozenset[str]:
         """List the header fields that are read: those that decide, and those that may say otherwise."""
         counting = ANNOUNCED if self.patience.counts else frozenset()
-        return self.routing.keywords | counting | (OTHERWISE if self.given is not None else frozenset())
+        guarding = PATIENT if self.same_patient == "hold" else frozenset()
+        return self.routing.keywords | counting | guarding | (OTHERWISE if self.given is not None else frozenset())
 
     @property
     def patience(self) -> Patience:
