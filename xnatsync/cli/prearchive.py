@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +12,9 @@ from xnatsync.cli.options import DryRunOption, OutputOption, ProfileOption, Proj
 from xnatsync.cli.serving import serving
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
+
+if TYPE_CHECKING:
+    from xnatsync.app.prearchive_needs import Need
 
 ProjectArgument = Annotated[str, typer.Argument(metavar="PROJECT", show_default=False)]
 TimestampArgument = Annotated[str, typer.Argument(metavar="TIMESTAMP", show_default=False)]
@@ -110,6 +114,7 @@ def archive(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace files of the same study that are in the archive already.")
     ] = False,
+    yes: YesOption = False,
     profile: ProfileOption = None,
     output: OutputOption = None,
     quiet: QuietOption = False,
@@ -121,7 +126,8 @@ def archive(
 
     with serving(shell, profile) as client:
         service = client.prearchive
-        done = service.archive(project, timestamp, session, subject, label, overwrite)
+        meant = _meant(shell, service.needs(project, timestamp, session, deed="archived"), "archived", yes=yes)
+        done = service.archive(project, timestamp, session, subject, label, overwrite, although_needed=meant)
     shell.show(archived_blocks(done), done)
     return Exit.OK
 
@@ -146,12 +152,14 @@ def delete(
     with serving(shell, profile) as client:
         service = client.prearchive
         row = service.deletable(project, timestamp, session)
+        needs = service.needs(project, timestamp, session)
         if not dry_run:
             words = f"{project}/{timestamp}/{session}"
-            plan = deleted_blocks(row, dry_run=True)
-            sure(shell, yes=yes, question=f"Delete {words}?", would=f"{words} would be deleted", plan=plan)
-            service.delete(project, timestamp, session)
-    shell.show(deleted_blocks(row, dry_run=dry_run), deleted_fields(row, dry_run=dry_run))
+            plan = deleted_blocks(row, needs, dry_run=True)
+            told = "".join(f"; {need.words}" for need in needs)
+            sure(shell, yes=yes, question=f"Delete {words}?", would=f"{words} would be deleted{told}", plan=plan)
+            service.delete(project, timestamp, session, although_needed=True)
+    shell.show(deleted_blocks(row, needs, dry_run=dry_run), deleted_fields(row, needs, dry_run=dry_run))
     return Exit.OK
 
 
@@ -160,6 +168,7 @@ def rebuild(
     project: ProjectArgument,
     timestamp: TimestampArgument,
     session: NameArgument,
+    yes: YesOption = False,
     profile: ProfileOption = None,
     output: OutputOption = None,
     quiet: QuietOption = False,
@@ -171,7 +180,8 @@ def rebuild(
 
     with serving(shell, profile) as client:
         service = client.prearchive
-        row = service.rebuild(project, timestamp, session)
+        meant = _meant(shell, service.needs(project, timestamp, session, deed="built"), "built", yes=yes)
+        row = service.rebuild(project, timestamp, session, although_needed=meant)
     shell.show(row_blocks(row), {**prearchive_row(row), "scan_count": row.scan_count})
     return Exit.OK
 
@@ -182,6 +192,7 @@ def move(
     timestamp: TimestampArgument,
     session: NameArgument,
     target: Annotated[str, typer.Argument(metavar="TARGET", show_default=False, help="The project to move it to.")],
+    yes: YesOption = False,
     profile: ProfileOption = None,
     output: OutputOption = None,
     quiet: QuietOption = False,
@@ -193,9 +204,22 @@ def move(
 
     with serving(shell, profile) as client:
         service = client.prearchive
-        row = service.move(project, timestamp, session, target)
+        meant = _meant(shell, service.needs(project, timestamp, session, deed="moved"), "moved", yes=yes)
+        row = service.move(project, timestamp, session, target, although_needed=meant)
     shell.show(row_blocks(row), {**prearchive_row(row), "scan_count": row.scan_count})
     return Exit.OK
+
+
+def _meant(shell: Shell, needs: Sequence[Need], deed: str, *, yes: bool) -> bool:
+    """Return whether items of our own count on a row and a person wants it all the same; Declined where not."""
+    from xnatsync.cli.asking import sure
+    from xnatsync.views.prearchive import need_blocks
+
+    if needs:
+        words = "; ".join(need.words for need in needs)
+        would = f"it would be {deed}, and {words}"
+        sure(shell, yes=yes, question=f"Have it {deed} all the same?", would=would, plan=need_blocks(needs))
+    return bool(needs)
 
 
 def settings(

@@ -66,6 +66,14 @@ class Evidence(Items):
         sql = f"select {UNIT} from unit where server = ? and prearchive = ? and phase <> 'dismissed' order by id"
         return self._all(UnitRow, sql, [server, uri])
 
+    def expecting(self, server: str, project: str, study_uid: str, session: str) -> list[UnitRow]:
+        """List the units that sent something of a study or label, and do not know yet which row it made."""
+        sql = (
+            f"select {UNIT} from unit where server = ? and project = ? and (study_uid = ? or session = ?) "
+            "and phase = 'sent' and prearchive is null order by id"
+        )
+        return self._all(UnitRow, sql, [server, project, study_uid, session])
+
     def landed_in(self, server: str, project: str, study_uid: str) -> frozenset[str]:
         """List the sessions, by accession ID, in which a study was ever seen to have landed."""
         sql = (

@@ -9,10 +9,13 @@ from __future__ import annotations
 import builtins
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
+from xnatsync.app.prearchive_needs import Need, needs, undisturbed
 from xnatsync.core.errors import (
+    Declined,
     LoginLost,
     NotThere,
     OutcomeUnknown,
@@ -36,6 +39,7 @@ from xnatsync.xnat.prearchive_table import CODES, UNASSIGNED, Row
 
 __all__ = ["PrearchiveService"]
 
+DELETED: Final = "deleted"  # what may not be said of the only copy without a word
 _GONE: Final = (NotThere, OutcomeUnknown, LoginLost)  # what an archive is answered that may have happened all the same
 
 
@@ -98,6 +102,8 @@ class PrearchiveService(BaseService):
         subject: str | None = None,
         experiment_label: str | None = None,
         overwrite: bool = False,
+        *,
+        although_needed: bool = False,
     ) -> Fields:
         """Archive one session; returns once it is in the archive and its row has gone.
 
@@ -105,6 +111,7 @@ class PrearchiveService(BaseService):
         study takes in what it lacks; what it has is refused by XNAT, with `overwrite` it is replaced.  A session of
         that label that holds another study is never touched: SessionCollision, with `overwrite` too.  The result has
         `project`, `subject`, `session`, `session_id`, `uri`, `merged` (a session of that label was there) and `status`.
+        Declined where a delivery of our own goes on through it, unless `although_needed`.
         """
         row = self._rows.named(project, timestamp, session_name)
         refuse_while_working(row, "archived")
@@ -124,7 +131,10 @@ class PrearchiveService(BaseService):
                 advice="Give another label with --label (experiment_label=), or correct what is in the archive.",
             )
         deed = f"archive {told(row)}{' over what is there' if overwrite else ''}"
-        with self._written_down("prearchive.archived", deed, project=row.seen.project) as note:
+        with (
+            self._undisturbed(row, "archived", sure=although_needed),
+            self._written_down("prearchive.archived", deed, project=row.seen.project) as note,
+        ):
             uri = self._archived(row, subject, experiment_label, overwrite)
             held = self._look_after(row, uri, label)
             note["session_id"] = held.id
@@ -146,14 +156,18 @@ class PrearchiveService(BaseService):
         return fields(row, self._rows.scan_count(row))
 
     @also(session="session_name")
-    def delete(self, project: str, timestamp: str, session_name: str) -> bool:
+    def delete(self, project: str, timestamp: str, session_name: str, *, although_needed: bool = False) -> bool:
         """Delete one session; True once its row has gone.
 
-        ServerBusy while files arrive or the server works on it: then nothing is deleted.
+        ServerBusy while files arrive or the server works on it, Declined where an item of our own counts on it, unless
+        `although_needed`, LedgerHeld while a run may act on it: then nothing is deleted.
         """
         row = self._rows.named(project, timestamp, session_name)
         refuse_while_working(row, "deleted")
-        with self._written_down("prearchive.deleted", f"delete {told(row)}", project=row.seen.project):
+        with (
+            self._undisturbed(row, DELETED, sure=although_needed),
+            self._written_down("prearchive.deleted", f"delete {told(row)}", project=row.seen.project),
+        ):
             try:
                 prearchive.delete(self.client.low, row.uri, request_id=_id(), timeout_s=WORK_S)
             except (OutcomeUnknown, LoginLost):
@@ -164,18 +178,19 @@ class PrearchiveService(BaseService):
         return True
 
     @also(session="session_name")
-    def rebuild(self, project: str, timestamp: str, session_name: str) -> Fields:
+    def rebuild(self, project: str, timestamp: str, session_name: str, *, although_needed: bool = False) -> Fields:
         """Build one session anew from its files, also one that is still receiving; returns its row, which is READY.
 
-        RequestRefused with XNAT's words when it could not be built.
+        RequestRefused with XNAT's words when it could not be built; Declined as with `archive`.
         """
         row = self._rows.named(project, timestamp, session_name)
         refuse_while_working(row, "built", receiving=True)
-        try:
-            prearchive.build(self.client.low, row.uri, request_id=_id(), timeout_s=WORK_S)
-        except (OutcomeUnknown, ReadFailed):
-            if self._rows.settled(row) is None:
-                raise
+        with self._undisturbed(row, "built", sure=although_needed):
+            try:
+                prearchive.build(self.client.low, row.uri, request_id=_id(), timeout_s=WORK_S)
+            except (OutcomeUnknown, ReadFailed):
+                if self._rows.settled(row) is None:
+                    raise
         built = self._rows.again(row)
         if built is None:
             raise OutcomeUnknown(f"{told(row)} was to be built, and is not there any more")
@@ -184,10 +199,19 @@ class PrearchiveService(BaseService):
         return fields(built, self._rows.scan_count(built))
 
     @also(session="session_name")
-    def move(self, project: str, timestamp: str, session_name: str, target_project: str) -> Fields:
+    def move(
+        self,
+        project: str,
+        timestamp: str,
+        session_name: str,
+        target_project: str,
+        *,
+        although_needed: bool = False,
+    ) -> Fields:
         """Move one session to another project; returns its row there once it has gone here.
 
-        ResourceNotFoundError when this account does not see the target; nothing is moved then.
+        ResourceNotFoundError when this account does not see the target; nothing is moved then.  Declined as with
+        `archive`.
         """
         row = self._rows.named(project, timestamp, session_name)
         target = self._target(target_project)
@@ -196,7 +220,10 @@ class PrearchiveService(BaseService):
         refuse_while_working(row, "moved")
         if self._rows.moved(row, target) is not None:
             raise SessionCollision(f"project {target} has a prearchive session of that time and name already")
-        with self._written_down("prearchive.moved", f"move {told(row)} to project {target}", project=target):
+        with (
+            self._undisturbed(row, "moved", sure=although_needed),
+            self._written_down("prearchive.moved", f"move {told(row)} to project {target}", project=target),
+        ):
             try:
                 prearchive_table.move(self.client.low, row.uri, target, request_id=_id(), timeout_s=WORK_S)
             except (OutcomeUnknown, LoginLost, ServerBusy):
@@ -207,6 +234,31 @@ class PrearchiveService(BaseService):
                 where = "it is still where it was" if left is not None else "it is in neither of the projects"
                 raise OutcomeUnknown(f"{told(row)} was to be moved to project {target}: {where}")
         return fields(arrived, self._rows.scan_count(arrived))
+
+    # --- our own deliveries ------------------------------------------------------------------------------------------
+
+    @also(session="session_name")
+    def needs(self, project: str, timestamp: str, session_name: str, *, deed: str = DELETED) -> builtins.list[Need]:
+        """List the items of our own ledger for which a session must not be `archived`, `built`, `moved` or `deleted`.
+
+        Those whose delivery still goes on through it; of what is to be deleted, also those that were proven there.
+        """
+        return self._needs(self._rows.named(project, timestamp, session_name), deed)
+
+    def _needs(self, row: Row, deed: str) -> builtins.list[Need]:
+        found = needs(self.client.profile, row.seen)
+        return [need for need in found if need.is_waiting or deed == DELETED]
+
+    @contextmanager
+    def _undisturbed(self, row: Row, deed: str, *, sure: bool) -> Iterator[None]:
+        """Keep our own runs away from a row while it is acted on; Declined where they need it, unless `sure`."""
+        if (found := self._needs(row, deed)) and not sure:
+            raise Declined(
+                f"{told(row)} is not {deed}: {'; '.join(need.words for need in found)}",
+                advice="Let it come to its end (`xnatsync sync`), or say that it is meant (`although_needed=True`).",
+            )
+        with undisturbed(self.client.profile, needs(self.client.profile, row.seen)):
+            yield
 
     # --- settings ----------------------------------------------------------------------------------------------------
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from xnatsync.views.blocks import Block, Line, Table, Tone
+
+if TYPE_CHECKING:
+    from xnatsync.app.prearchive_needs import Need
 
 COLUMNS = {
     "project": "project",
@@ -70,12 +74,19 @@ def archived_blocks(done: Mapping[str, object]) -> Iterator[Block]:
     yield Line(f"{kind}: {done['session']} of subject {done['subject']}, {done['session_id']}", Tone.GOOD)
 
 
-def deleted_fields(row: Mapping[str, object], *, dry_run: bool) -> dict[str, object]:
+def need_blocks(needs: Iterable[Need]) -> Iterator[Block]:
+    """Items of our own that count on a row, for people."""
+    for need in needs:
+        yield Line(need.words, Tone.WARN, indent=2, hang=2)
+
+
+def deleted_fields(row: Mapping[str, object], needs: Sequence[Need], *, dry_run: bool) -> dict[str, object]:
     """`prearchive delete`, for programs."""
-    return {"dry_run": dry_run, "deleted": not dry_run, **prearchive_row(row), "scan_count": row["scan_count"]}
+    told = {"dry_run": dry_run, "deleted": not dry_run, "items": [need.item for need in needs]}
+    return {**told, **prearchive_row(row), "scan_count": row["scan_count"]}
 
 
-def deleted_blocks(row: Mapping[str, object], *, dry_run: bool) -> Iterator[Block]:
+def deleted_blocks(row: Mapping[str, object], needs: Iterable[Need], *, dry_run: bool) -> Iterator[Block]:
     """`prearchive delete`, for people; the plan and its end."""
     if not dry_run:
         yield Line(f"deleted: {row['project']} {row['timestamp']} {row['folderName']}", Tone.GOOD)
@@ -84,6 +95,7 @@ def deleted_blocks(row: Mapping[str, object], *, dry_run: bool) -> Iterator[Bloc
     yield Line("would be deleted for good:", Tone.WARN)
     yield from row_blocks(row)
     yield Line("scans: not known" if count is None else f"scans: {count}", indent=2)
+    yield from need_blocks(needs)
 
 
 def settings_fields(project: str, mode: str, before: str | None, *, dry_run: bool = False) -> dict[str, object]:
