@@ -255,7 +255,7 @@ def _pack(bringer: Bringer, disk: TreeDisk, placed: Sequence[ServerFile], order:
         if state == "same":
             report.kept_files += len(parcel.files) if not order.unpacked else 0
             report.zips.append(parcel.target)
-        elif state == "foreign" and (parcel.target.is_dir() or not order.force):
+        elif state == "foreign" and not (order.force and packing.is_plain(parcel.target)):
             report.errors.append(packing.foreign_error(parcel))
         else:
             due.append(parcel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,11 +111,19 @@ def from_folder(disk: TreeDisk, root: Path, parcel: Parcel, *, replace: bool) ->
         draft.land(parcel.listing, parcel.of, replace=replace)
 
 
+def is_plain(place: Path) -> bool:
+    """Return whether a plain file lies there: no link, folder, device or pipe, which nothing ever replaces."""
+    return stat.S_ISREG(place.lstat().st_mode)
+
+
 def foreign_error(parcel: Parcel) -> XnatsyncError:
-    """Say that a file at a zip's place was left as it is."""
+    """Say that what lies at a zip's place was left as it is."""
+    if is_plain(parcel.target):
+        return PlaceTaken(
+            f"{parcel.target} is there, and is not a zip of this that this program wrote: it was left as it is",
+            advice="Move it away, or give --force to overwrite it.",
+        )
     return PlaceTaken(
-        f"{parcel.target} is there, and is not a zip of this that this program wrote: it was left as it is",
-        advice="Move it away, or give --force to overwrite it."
-        if not parcel.target.is_dir()
-        else "It is a folder: move it away, or download to another folder with --out or --name.",
+        f"{parcel.target} is there, and is no plain file: it was left as it is",
+        advice="Nothing replaces a folder, a link or a device: move it away, or name another place.",
     )

@@ -78,6 +78,8 @@ def our_disk(error: OSError, doing: str) -> DiskError:
         return DiskFull(text)
     if error.errno in _TAKEN:
         return PlaceTaken(text)
+    if error.errno == errno.ENAMETOOLONG:
+        return DiskRefused(text, advice=_ADVICE[errno.ENAMETOOLONG])
     if error.errno == errno.EXDEV:
         return DiskUnwell(text, advice="Choose a `done` folder on the file system of the drop folder.")
     return DiskUnwell(text)

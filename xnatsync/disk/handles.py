@@ -119,7 +119,11 @@ class Spot:
         os.mkdir(self._at, mode, dir_fd=self._in)
 
     def replace(self, target: Spot) -> None:
-        """Rename, over what lies at the target."""
+        """Rename, over what lies at the target; FileExistsError where that is a device, a pipe or a socket."""
+        with suppress(FileNotFoundError):
+            mode = target.lstat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
+                raise FileExistsError(errno.EEXIST, "it is no plain file", str(target.name))
         os.replace(self._at, target._at, src_dir_fd=self._in, dst_dir_fd=target._in)
 
     def rename_exclusively(self, target: Spot) -> None:

@@ -75,7 +75,7 @@ def archived_blocks(done: Mapping[str, object]) -> Iterator[Block]:
 
 
 def need_blocks(needs: Iterable[Need]) -> Iterator[Block]:
-    """Items of our own that count on a row, for people."""
+    """Show a person the items of ours that count on a row."""
     for need in needs:
         yield Line(need.words, Tone.WARN, indent=2, hang=2)
 
