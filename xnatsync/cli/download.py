@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,7 @@ from xnatsync.cli.options import (
     named_resource,
 )
 from xnatsync.cli.shell import Shell
-from xnatsync.core.errors import Usage
+from xnatsync.core.errors import PlaceTaken, Usage
 
 if TYPE_CHECKING:
     from xnatsync.app.download import Order
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     Find = Callable[[XNATClient], tuple[SessionHeld, Owner | None]]
 
 _WORKERS_MAX = 32
+_NAME_MAX = 255  # bytes of one name, on every disk that is common
+_NAMED = "Name another place with --out or --name."
 
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="The session's folder is made in here.")]
 NameOption = Annotated[str | None, typer.Option(metavar="NAME", help="Folder name (default: the value of -E).")]
@@ -161,6 +164,11 @@ def resource(
 def _folder(out: Path, name: str) -> Path:
     if name in {".", ".."} or "/" in name or "\\" in name:
         raise Usage(f"{name!r} cannot be the name of a folder", advice="Give a plain name with --name.")
+    if (size := len(os.fsencode(name))) > _NAME_MAX:
+        raise Usage(f"the name of the folder has {size} bytes, and no disk takes more than {_NAME_MAX}", advice=_NAMED)
+    for place in (out / name, *(out / name).parents):
+        if os.path.lexists(place) and not place.is_dir():
+            raise PlaceTaken(f"{place} is there, and is no folder: it was left as it is", advice=_NAMED)
     return out / name
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from xnatsync.cli.shell import Shell
-from xnatsync.core.errors import Bug, Exit, XnatsyncError
+from xnatsync.core.errors import Bug, Exit, Usage, XnatsyncError
 from xnatsync.views.blocks import Line, Tone
 from xnatsync.views.errors import error_blocks
 from xnatsync.views.jsonout import document, error_fields
@@ -31,7 +31,12 @@ def leave(shell: Shell, error: XnatsyncError) -> int:
 
 
 def leave_bug(shell: Shell, error: Exception) -> int:
-    """Tell of our own mistake.  An unknown exception's message may hold anything, so it is shown only under `-v`."""
+    """Tell of our own mistake.  An unknown exception's message may hold anything, so it is shown only under `-v`.
+
+    A name that is longer than any disk takes is no mistake of ours: it was typed, wherever it comes to light.
+    """
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return leave(shell, Usage("a name is longer than this disk takes", advice=f"Give a shorter one: {_end(error)}"))
     place = traceback.extract_tb(error.__traceback__)
     where = f" in {Path(place[-1].filename).name}, line {place[-1].lineno}" if place else ""
     trace = "".join(traceback.format_exception(error))
@@ -43,6 +48,12 @@ def leave_bug(shell: Shell, error: Exception) -> int:
         with open_log(shell.log_file) as log:
             log.bug(trace)
     return leave(shell, Bug(f"unexpected {type(error).__name__}{where}; `-v` shows the whole trace"))
+
+
+def _end(error: OSError) -> str:
+    """Return the end of the name that an error is about, which is what was typed last."""
+    name = str(error.filename or "")
+    return f"...{name[-40:]}" if len(name) > 40 else name
 
 
 @contextmanager
