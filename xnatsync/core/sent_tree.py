@@ -19,7 +19,7 @@ from xnatsync.core.paths import HostileName, check_path
 from xnatsync.core.remote import FileListing, RemoteFile
 
 SCHEMA: Final = "xnatsync/mirror-manifest/1"
-_WRITE: Final = "Write it anew: `xnatsync mirror manifest ROUTE -o json --file FILE`."
+_WRITE: Final = "Write it again: `xnatsync mirror manifest ROUTE -o json --file FILE`."
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _MD5: Final = re.compile(r"[0-9a-f]{32}|")
 _TEXTS: Final = ("path", "sha256", "md5", "project", "subject", "session", "accession", "scan", "resource", "name")
