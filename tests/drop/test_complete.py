@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -138,3 +141,46 @@ def test_late_objects_go_to_the_same_session(world: DropWorld) -> None:
 
     assert world.sync().exit_code == 0
     assert world.archived("SUB1_MR_20260301") == uids([*world.folder.glob("done/*/*/**/*.dcm")])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root lists everything")
+def test_a_folder_of_locks_that_cannot_be_listed_is_no_proof_that_they_are_gone(world: DropWorld) -> None:
+    _cannot_list(world, lambda locks: locks.chmod(0))
+
+
+def test_a_place_of_locks_that_is_no_folder_is_no_proof_that_they_are_gone(world: DropWorld) -> None:
+    """The route stops, and says so; a place that was never there holds no lock."""
+
+    def spoil(locks: Path) -> None:
+        locks.rmdir()
+        locks.write_text("no folder")
+
+    _cannot_list(world, spoil)
+
+
+def _cannot_list(world: DropWorld, spoil: Callable[[Path], None]) -> None:
+    world.configure(wait_while=["locks/{item}.lock"], ignore=["locks"])
+    sent = uids(world.study(series=(2,)))
+    locks = world.folder / "locks"
+    locks.mkdir()
+    spoil(locks)
+
+    report = world.sync(patience_s=0.0)
+
+    assert report.exit_code != 0
+    assert only(report).item.phase is ItemPhase.SEEN
+    locks.rmdir() if locks.is_dir() else locks.unlink()
+    assert world.sync().exit_code == 0
+    assert world.archived("SUB1_MR_20260301") == sent
+
+
+def test_a_marker_within_a_single_file_is_looked_for_and_stops_nothing(world: DropWorld) -> None:
+    """`{item}/*.part` means folders; an archive has no such place."""
+    world.configure(wait_while=["{item}/*.part", "{item}/locks/*"])
+    files = world.study("exam", series=(1,))
+    sent = uids(files)
+    files[0].rename(world.folder / "one.dcm")
+    shutil.rmtree(world.folder / "exam")
+
+    assert world.sync().exit_code == 0
+    assert world.archived("SUB1_MR_20260301") == sent

@@ -29,6 +29,7 @@ from xnatsync.routes.drop import (
     items,
     loose,
     units,
+    waiting,
 )
 from xnatsync.routes.drop import discovery as discovering
 from xnatsync.routes.drop import (
@@ -258,6 +259,11 @@ def takes_what_it_cannot_read_for_clutter() -> list[Any]:
     return [patch.object(items, "accounted", careless)]
 
 
+def takes_a_lock_for_nothing() -> list[Any]:
+    """What lies beside an item says nothing of it."""
+    return [patch.object(waiting, "_entries", lambda world, route, parent: set())]
+
+
 BUGS: dict[str, Callable[[], list[Any]]] = {
     bug.__name__: bug
     for bug in (
@@ -269,6 +275,7 @@ BUGS: dict[str, Callable[[], list[Any]]] = {
         believes_every_timestamp, lets_watchers_fail_the_work,
         foresees_nothing, takes_no_pixels_for_equal_pixels,
         looks_into_no_custody, knows_a_flat_file_by_its_name, knows_sessions_by_their_uid_alone,
+        takes_a_lock_for_nothing,
     )
 }  # fmt: skip
 

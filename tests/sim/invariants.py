@@ -16,7 +16,7 @@ from xnatsync.core.errors import Disposition, XnatsyncError
 from xnatsync.core.manifest import Kind, Level, ManifestFile
 from xnatsync.core.retry import TRIES_MAX
 from xnatsync.dicom.identity import pixel_digest
-from xnatsync.ledger.rows import UnitRow
+from xnatsync.ledger.rows import ItemRow, UnitRow
 from xnatsync.sandbox.model.scantypes import session_type
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _PIXELS: dict[bytes, bytes | None] = {}
 
 
+LOOKED_MS = 60_000  # what came since may have been missed by the last look
 SHOWN_MS = 8_000  # after this time no listing leaves out what is there
 REFUSALS_MAX = 9  # of one write to one target within eleven hours: after 0, 2, 12, 72, 372 s and so on
 
@@ -294,6 +295,15 @@ class Judge:
             self.broken("L6", f"{method} was tried {self.refusals[method, target]} times while nothing was taken")
 
     # --- after each tick -----------------------------------------------------------------------------------------
+
+    def before_settling(self, item: ItemRow) -> None:
+        """S11: no item is taken for complete beside a lock that was there long before it was last looked at."""
+        lock = self.history.disk.files.get(str(self.history.route.folder / f"{item.path}.lock"))
+        if not self.history.route.wait_while or lock is None or item.place != "drop":
+            return
+        self.checks["lock"] += 1
+        if lock.written_ms < self.history.clock.ms - LOOKED_MS:
+            self.broken("S11", f"item {item.id} settled beside its lock")
 
     def after_tick(self) -> None:
         """What the ledger must never say."""

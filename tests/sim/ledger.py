@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from xnatsync.core.errors import DiskFull, DiskUnwell, LedgerHeld
 from xnatsync.core.manifest import Level
 from xnatsync.ledger.connection import Row, Values, its_disk
 from xnatsync.ledger.ledger import Ledger
-from xnatsync.ledger.rows import EventRow, ReceiptRow
+from xnatsync.ledger.rows import EventRow, NewFile, NewUnit, ReceiptRow, UnitRow
 
 if TYPE_CHECKING:
     from sim.world import History
@@ -57,6 +57,10 @@ class SimLedger(Ledger):
         except BaseException:
             self.forget()
             raise
+
+    def settle_item(self, item_id: int, files: Sequence[NewFile], units: Sequence[NewUnit], now: str) -> list[UnitRow]:
+        self.history.judge.before_settling(self.item(item_id))
+        return super().settle_item(item_id, files, units, now)
 
     def write(self) -> AbstractContextManager[None]:
         return self._outermost() if self._depth == 0 else super().write()

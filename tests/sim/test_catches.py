@@ -34,6 +34,7 @@ LAST = {
     "looks_into_no_custody": 59,
     "knows_a_flat_file_by_its_name": 3,
     "knows_sessions_by_their_uid_alone": 28,
+    "takes_a_lock_for_nothing": 19,
 }
 
 

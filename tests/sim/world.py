@@ -14,6 +14,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ from xnatsync.routes.drop.release import release_unit, wake
 from xnatsync.routes.drop.settings import DropRoute
 from xnatsync.routes.drop.world import World
 
+LOCKS_OF = 7  # in one history of so many, devices make locks
 PATIENCE_S = 120.0
 
 
@@ -97,6 +99,8 @@ class History:
         self.starts = 0
         chance = self.faults.random("route", 0)
         self.route = self._route(chance, dict(settings or {}))
+        if settings is None and script is None and only is None and seed % LOCKS_OF == LOCKS_OF - 2:
+            self.route = replace(self.route, wait_while=("{item}.lock",))
         self.disk = SimDisk(self, self.route.folder, self.route.done, chance.choice((1, 1, 2_000_000_000)))
         self.server = SimServer(self, anonymises=chance.random() < 0.5, checksums=chance.random() < 0.8)
         self.password = self.server.password
@@ -164,6 +168,7 @@ class History:
                     chance = self.faults.random("drop", number)
                     self.at(chance.choice((0, 0, 1_000, 30_000, 200_000)), self.acting(people.drop, chance))
                 self._others_come()
+                self._devices_lock()
             for _ in range(self.ticks):
                 self.tick()
                 self.judge.after_tick()
@@ -185,6 +190,19 @@ class History:
             draws = self.faults.random("other", number)
             act = draws.choice((people.add_other, people.add_other, people.add_other, people.push_other))
             self.at(draws.choice((0, 5_000, 200_000, 1_000_000, 4_000_000)), self.acting(act, draws))
+
+    def _devices_lock(self) -> None:
+        """Where a route waits for locks to go, devices make some and remove them: before, beside and after drops."""
+        for number, name in enumerate(people.NAMES if self.route.wait_while else ()):
+            draws = self.faults.random("lock", number)
+            place = self.route.folder / f"{name}{draws.choice(('', '', '.zip', '.dcm'))}.lock"
+            begins = draws.choice((0, 0, 1_000, 200_000))
+            self.at(begins, partial(self._lock, place))
+            self.at(begins + draws.choice((20_000, 400_000, 4_000_000)), partial(self.disk.take_away, place))
+
+    def _lock(self, place: Path) -> None:
+        if self.disk.mounted:
+            self.disk.put(place, b"")
 
     def acting(self, act: people.Act, chance: Chance) -> Callable[[], None]:
         def run() -> None:

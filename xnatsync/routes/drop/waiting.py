@@ -55,15 +55,25 @@ def _paths(world: World, route: DropRoute, item: ItemRow, look: ItemLook, names:
     folder = folder_of(item)
     found = {f"{folder}/{file.path}" if folder not in {"", file.path} else file.path for file in look.files}
     parents = {str(PurePosixPath(one).parent) for pattern in route.patience.marks for one in expanded(pattern, names)}
-    for parent in parents:
-        if any(sign in parent for sign in "*?["):
-            continue
-        try:
-            entries = world.disk.entries(route.folder / parent)
-        except FolderMissing:
-            continue
-        found |= {entry.name if parent == "." else f"{parent}/{entry.name}" for entry in entries}
+    for parent in sorted(parents):
+        if parent not in found and not any(sign in parent for sign in "*?["):
+            found |= _entries(world, route, parent)
     return found
+
+
+def _entries(world: World, route: DropRoute, parent: str) -> set[str]:
+    """List a folder in the drop folder, itself for `.`; nothing where there is none.
+
+    FolderMissing when it cannot be listed: what is not seen may be a lock, and is never taken to be gone.
+    """
+    try:
+        entries = world.disk.entries(route.folder / parent)
+    except FolderMissing:
+        if parent == "." or world.disk.exists(route.folder / parent):
+            raise
+        world.disk.entries(route.folder)  # the drop folder itself is there
+        return set()
+    return {entry.name if parent == "." else f"{parent}/{entry.name}" for entry in entries}
 
 
 def _counted(world: World, item: ItemRow) -> tuple[Series, ...] | None:
