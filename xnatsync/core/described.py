@@ -48,8 +48,8 @@ class Stored:
 class Described:
     """One thing.
 
-    `fields` are the texts of its document by path, in the order of the document, such as `dcmPatientName`,
-    `demographics/yob`, `fields/field[name=iq]` or `acquisition_site`; members of lists have their key in brackets.
+    `fields` are the texts of its document by path, in the order of the document: `date`, `demographics/yob`, `@UID`
+    for an attribute, `fields/field[name=iq]` for the member of a list with that key.
     `custom` are the values of custom forms as JSON texts.
     """
 
@@ -63,6 +63,7 @@ class Described:
     resources: tuple[Stored, ...] = ()  # of the thing itself, empty ones as well
     parts: tuple[Described, ...] = ()  # records of a subject; scans, reconstructions and assessors of a session
     stamp: str = ""  # of its last change, in the server's words: compared for equality alone
+    root: str = ""  # the element that its own document begins with, such as `xnat:MRSession`
 
     @property
     def name(self) -> str:

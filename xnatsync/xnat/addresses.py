@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from xnatsync.core.described import Part, ThingKind
 from xnatsync.core.errors import Bug
 from xnatsync.core.inventory import OwnerKind
 from xnatsync.xnat import wire
@@ -102,6 +103,13 @@ def resources_zip(kind: OwnerKind, owner_id: str, scan_ids: Sequence[str], addre
     return Call(Verb.READ, "GET", path, f"fetching files of {kind.value} {owner_id}", (("format", "zip"),), Due.ZIP)
 
 
+def part_zip(kind: OwnerKind, owner_id: str, part: str, labels: Sequence[str]) -> Call:
+    """Resources of one assessor or reconstruction as a zip; without labels all that it has on that side (§7, §19)."""
+    named = f"/resources/{','.join(wire.seg(label) for label in labels)}" if labels else ""
+    path = f"{_OWNERS[kind]}/{wire.seg(owner_id)}{_below(part)}{named}/files"
+    return Call(Verb.READ, "GET", path, f"fetching files of {kind.value} {owner_id}", (("format", "zip"),), Due.ZIP)
+
+
 def one_file(kind: OwnerKind, owner_id: str, scan: str, address: str, name: str) -> Call:
     """One file of a resource, to be read or, with `as_store`, to be written (§6.1, §6.5)."""
     path = f"{_resources(kind, owner_id, scan)}/{wire.seg(address)}/files/{wire.file_path(name)}"
@@ -138,15 +146,28 @@ def resources_of(kind: OwnerKind, owner_id: str, scan: str) -> Call:
 
 def refresh(kind: OwnerKind, owner_id: str, scan: str, address: str, options: Sequence[str]) -> Call:
     """Bring catalogue, disk and counts of a resource together (§5.3, import.md §6.1)."""
-    uri = f"{_resources(kind, owner_id, scan)}/{address}".replace("/data/", "/archive/", 1)
+    parent = scan.rpartition("/")[0] if scan.count("/") == 2 else scan  # a part without its side (import.md §6.1)
+    uri = f"{_resources(kind, owner_id, parent)}/{address}".replace("/data/", "/archive/", 1)
     query = (("resource", uri), ("options", ",".join(options)))
     what = f"refreshing a resource of {kind.value} {owner_id}"
     return Call(Verb.CHANGE, "POST", "/data/services/refresh/catalog", what, query, Due.TEXT)
 
 
 def _resources(kind: OwnerKind, owner_id: str, scan: str) -> str:
-    below = f"/scans/{wire.seg(scan)}" if scan else ""
-    return f"{_OWNERS[kind]}/{wire.seg(owner_id)}{below}/resources"
+    return f"{_OWNERS[kind]}/{wire.seg(owner_id)}{_below(scan)}/resources"
+
+
+def _below(scan: str) -> str:
+    """The way from an owner to a part of it: a scan, or what a `Part` says of reconstructions and assessors (§19)."""
+    if not scan:
+        return ""
+    part = Part.parse(scan)
+    if part.kind is ThingKind.SCAN:
+        return f"/scans/{wire.seg(scan)}"
+    if part.kind is ThingKind.RECORD:
+        raise Bug("a record is an experiment of its own and is addressed as one")
+    side = f"/{part.side}" if part.side else ""
+    return f"/{scan.partition('/')[0]}/{wire.seg(part.name)}{side}"
 
 
 def is_plain(label: str) -> bool:

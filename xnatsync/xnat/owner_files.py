@@ -26,7 +26,7 @@ _COLUMNS: Final = ("Name", "Size", "URI", "collection", "digest")
 _MD5: Final = re.compile(r"[0-9a-fA-F]{32}")
 _SESSION_FILE: Final = re.compile(
     r"(?:/data|/REST)?(?:/archive)?(?:/projects/[^/]+)?(?:/subjects/[^/]+)?/experiments/(?P<session>[^/]+)"
-    r"(?:/scans/(?P<scan>[^/]+)|(?P<aside>/(?:assessors|reconstructions)/.+?))?/resources/[^/]+/files/(?P<name>.+)",
+    r"(?:/scans/(?P<scan>[^/]+)|/(?P<aside>(?:assessors|reconstructions)/.+?))?/resources/[^/]+/files/(?P<name>.+)",
     re.DOTALL,
 )
 _OWN_FILE: Final = re.compile(
@@ -35,11 +35,14 @@ _OWN_FILE: Final = re.compile(
 )
 
 
-def owner_files(client: Client, owners: Sequence[Owner]) -> dict[Owner, FileListing]:
-    """List all files of some owners; those that are gone, or hidden from us, are missing in the answer."""
+def owner_files(client: Client, owners: Sequence[Owner], *, parts: bool = False) -> dict[Owner, FileListing]:
+    """List all files of some owners; those that are gone, or hidden from us, are missing in the answer.
+
+    With `parts`, those of reconstructions and assessors as well, under the words of their addresses.
+    """
     found: dict[Owner, FileListing] = {}
     for batch in _batches(owners):
-        found |= _sessions(client, batch)
+        found |= _sessions(client, batch, parts=parts)
     for owner in owners:
         if owner.kind is not OwnerKind.SESSION and (listing := _alone(client, owner)) is not None:
             found[owner] = listing
@@ -104,7 +107,7 @@ def _file(row: Row, scan: str, name: str, what: str) -> RemoteFile:
     path = names.relative_path(name, what)
     size, digest = str(row["Size"]), str(row["digest"])
     return RemoteFile(
-        scan=names.segment(scan, what) if scan else "",
+        scan="/".join(names.segment(word, what) for word in scan.split("/")) if scan else "",
         resource=names.segment(row["collection"], what),
         name=path,
         size=int(size) if size.isascii() and size.isdigit() and len(size) <= 18 else None,
@@ -116,11 +119,11 @@ def _file(row: Row, scan: str, name: str, what: str) -> RemoteFile:
 # --- sessions ----------------------------------------------------------------------------------------------------
 
 
-def _sessions(client: Client, owners: Sequence[Owner]) -> dict[Owner, FileListing]:
+def _sessions(client: Client, owners: Sequence[Owner], *, parts: bool) -> dict[Owner, FileListing]:
     """List one batch; when that fails, those that exist are tried again, and then each by itself."""
     ids = [owner.id for owner in owners]
     try:
-        drafts = _listed(client.get(addresses.files_of_sessions(ids)), ids)
+        drafts = _listed(client.get(addresses.files_of_sessions(ids)), ids, parts=parts)
     except (NotThere, ReadFailed) as error:
         if error.http not in {404, 500}:
             raise
@@ -129,9 +132,10 @@ def _sessions(client: Client, owners: Sequence[Owner]) -> dict[Owner, FileListin
             return {}
         if len(owners) == 1:
             raise ReadFailed(str(error), http=error.http) from error
-        return _sessions(client, there) if len(there) < len(owners) else _one_by_one(client, owners)
+        fewer = len(there) < len(owners)
+        return _sessions(client, there, parts=parts) if fewer else _one_by_one(client, owners, parts=parts)
     if drafts is None:
-        return _one_by_one(client, owners)
+        return _one_by_one(client, owners, parts=parts)
     silent = [session for session in ids if session not in drafts]
     empty = _there(client, silent) if silent else frozenset()
     return {
@@ -139,14 +143,14 @@ def _sessions(client: Client, owners: Sequence[Owner]) -> dict[Owner, FileListin
     }
 
 
-def _one_by_one(client: Client, owners: Sequence[Owner]) -> dict[Owner, FileListing]:
+def _one_by_one(client: Client, owners: Sequence[Owner], *, parts: bool) -> dict[Owner, FileListing]:
     found: dict[Owner, FileListing] = {}
     for owner in owners:
-        found |= _sessions(client, [owner])
+        found |= _sessions(client, [owner], parts=parts)
     return found
 
 
-def _listed(reply: Reply, ids: Sequence[str]) -> dict[str, _Draft] | None:
+def _listed(reply: Reply, ids: Sequence[str], *, parts: bool) -> dict[str, _Draft] | None:
     """Share the rows out among the sessions; None when the rows of several cannot be told apart.
 
     Each row's address names its own session, with or without `/data` before it; one that XNAT makes of what was asked
@@ -165,10 +169,9 @@ def _listed(reply: Reply, ids: Sequence[str]) -> dict[str, _Draft] | None:
             continue
         if len(ids) > 1 and uri["session"] not in wanted:
             return None
-        if uri["aside"] is None:
-            drafts.setdefault(ids[0] if len(ids) == 1 else uri["session"], _Draft()).add(
-                row, uri["scan"] or "", uri["name"], what
-            )
+        if uri["aside"] is None or parts:
+            draft = drafts.setdefault(ids[0] if len(ids) == 1 else uri["session"], _Draft())
+            draft.add(row, uri["scan"] or uri["aside"] or "", uri["name"], what)
     return drafts
 
 

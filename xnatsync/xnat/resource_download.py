@@ -26,6 +26,7 @@ Sizes = Mapping[tuple[ResourceKey, str], int | None]
 _IN_SCAN: Final = re.compile(r"[^/]+/scans/([^/]+)/resources/([^/]+)/files/(.+)", re.DOTALL)
 _OWN: Final = re.compile(r"(?:[^/]+/)??(?:(?:projects|subjects)/[^/]+/)*resources/([^/]+)/files/(.+)", re.DOTALL)
 _OF_SESSION: Final = re.compile(r"[^/]+/resources/([^/]+)/files/(.+)", re.DOTALL)
+_ASIDE: Final = re.compile(r"(?:[^/]+/)*?resources/([^/]+)/files/(.+)", re.DOTALL)  # of an assessor, a reconstruction
 _TYPED: Final = re.compile(r"-\w+")
 _MANY: Final = frozenset({"ALL", "*", "NULL"})  # scan IDs that mean something else in an address (§3.6)
 
@@ -39,13 +40,14 @@ def fetch_resources(
     listed: ReplyStrange when more comes of a file.
     """
     wanted = frozenset(resources)
-    scans = frozenset(key.scan for key in wanted if key.scan)
+    scans = frozenset(key.scan for key in wanted if key.scan and not _is_part(key))
     folders = _Folders(client, owner, scans)
     folders.ask_types()
     seen: set[tuple[ResourceKey, str]] = set()
     bounds = Bounds(sizes, f"fetching files of {owner.kind.value} {owner.id}")
     for call, asked in _calls(owner, wanted):
-        zipped = _Zip(call, owner, asked, folders if any(key.scan for key in asked) else None, bounds)
+        of_scans = any(key.scan and not _is_part(key) for key in asked)
+        zipped = _Zip(call, owner, asked, folders if of_scans else None, bounds)
         with closing(_members(client, owner, call, zipped.allowed)) as members:
             for _, content in members:
                 place = zipped.place
@@ -70,7 +72,8 @@ class _Zip:
 
     def allowed(self, inner: str) -> Allowance:
         """Look at the path of a member that begins."""
-        place = _place(inner, self.call, self.owner, self.folders)
+        aside = next((key.scan for key in self.asked if _is_part(key)), "")
+        place = _place(inner, self.call, self.owner, self.folders, aside)
         self.place = place if place is not None and place[0] in self.asked else None
         return self.bounds.of(place, asked=self.place is not None)
 
@@ -104,6 +107,8 @@ def _from_zip(client: Client, owner: Owner, resource: ResourceKey, name: str) ->
 def _file_call(client: Client, owner: Owner, resource: ResourceKey, name: str) -> Call | None:
     if name.endswith("*") or _is_many(resource.scan):
         return None
+    if _is_part(resource) and not addresses.is_plain(resource.label):
+        return None
     address = resource.label if addresses.is_plain(resource.label) else _number(client, owner, resource)
     try:
         return addresses.one_file(owner.kind, owner.id, resource.scan, address, name)
@@ -134,7 +139,10 @@ def _calls(owner: Owner, wanted: frozenset[ResourceKey]) -> Iterator[tuple[Call,
     own = frozenset(key for key in wanted if not key.scan)
     if own:
         yield addresses.resources_zip(owner.kind, owner.id, (), _labels({key.label for key in own})), own
-    for scans, labels in _groups(wanted - own):
+    asides = frozenset(key for key in wanted if _is_part(key))
+    for key in sorted(asides):
+        yield addresses.part_zip(owner.kind, owner.id, key.scan, _labels({key.label})), frozenset({key})
+    for scans, labels in _groups(wanted - own - asides):
         for batch in _batches(scans):
             asked = frozenset(ResourceKey(scan, label) for scan in batch for label in labels)
             among = ["ALL"] if any(map(_is_many, batch)) else batch
@@ -174,6 +182,11 @@ def _batches(scans: Sequence[str]) -> Iterator[list[str]]:
         batch.append(scan)
         length += 3 * len(scan) + 1
     yield batch
+
+
+def _is_part(key: ResourceKey) -> bool:
+    """Return whether a resource is one of an assessor or a reconstruction (`core.described.Part`)."""
+    return "/" in key.scan
 
 
 def _is_many(scan: str) -> bool:
@@ -234,19 +247,26 @@ def _folder(scan: str, kind: str) -> str:
     return f"{scan}-{re.sub(r'[^A-Za-z0-9_]', '_', kind)}" if kind else scan
 
 
-def _place(inner: str, call: Call, owner: Owner, folders: _Folders | None) -> tuple[ResourceKey, str] | None:
-    """Read a member's path; None for a folder, another scan's file or a name that must not be written."""
+def _place(
+    inner: str, call: Call, owner: Owner, folders: _Folders | None, aside: str = ""
+) -> tuple[ResourceKey, str] | None:
+    """Read a member's path; None for a folder, another scan's file or a name that must not be written.
+
+    `aside` is the part whose resource was asked for by itself, "" when none was.
+    """
     if inner.endswith("/"):
         return None
     if folders is not None:
         found = _IN_SCAN.fullmatch(inner)
+    elif aside:
+        found = _ASIDE.fullmatch(inner)
     else:
         found = (_OF_SESSION if owner.kind is OwnerKind.SESSION else _OWN).fullmatch(inner)
     if found is None:
         raise ReplyStrange(f"{call.what}: the zip holds a file outside of all resources asked for")
     *folder, label, path = found.groups()
     try:
-        scan = folders.scan(names.segment(folder[0], call.what), call.what) if folders is not None else ""
+        scan = folders.scan(names.segment(folder[0], call.what), call.what) if folders is not None else aside
         if scan is None:
             return None
         return ResourceKey(scan, names.segment(label, call.what)), names.relative_path(path, call.what)

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from xnatsync import __version__
+from xnatsync.core.described import Described, Part
 from xnatsync.core.inventory import Inventory, Owner, OwnerKind, ResourceKey
 from xnatsync.core.manifest import ManifestFile
 from xnatsync.core.remote import (
@@ -22,6 +23,7 @@ from xnatsync.core.remote import (
     ServerAbout,
     SessionSeen,
 )
+from xnatsync.ports.transfer import ProjectRules
 from xnatsync.ports.tree import SmallFile
 from xnatsync.xnat import (
     about,
@@ -29,10 +31,15 @@ from xnatsync.xnat import (
     listing,
     metadata,
     owner_files,
+    part_files,
+    part_transport,
     prearchive,
+    project_rules,
     replies,
     resource_download,
     resource_upload,
+    thing_changes,
+    things,
     upload,
     wire,
 )
@@ -234,10 +241,11 @@ class XnatServer:
         sizes: Mapping[tuple[ResourceKey, str], int | None] | None = None,
     ) -> Iterator[tuple[ResourceKey, str, Iterator[bytes]]]:
         """Stream every file of some resources as few zips: (resource, name, content), each to be read in turn."""
-        return resource_download.fetch_resources(self.client, owner, resources, sizes)
+        return part_transport.fetch_resources(self.client, owner, resources, sizes)
 
     def fetch_file(self, owner: Owner, resource: ResourceKey, name: str, *, offset: int = 0) -> Iterator[bytes]:
         """Stream one file from an offset on."""
+        owner, resource = part_transport.place(self.client, owner, resource)
         return resource_download.fetch_file(self.client, owner, resource, name, offset=offset)
 
     def put_resource_file(
@@ -252,6 +260,7 @@ class XnatServer:
         request_id: str,
     ) -> None:
         """Store one file byte-exact; PlaceTaken when it is there and `overwrite` is not asked for."""
+        owner, resource = part_transport.place(self.client, owner, resource)
         resource_upload.put_resource_file(
             self.client,
             owner,
@@ -274,6 +283,7 @@ class XnatServer:
         request_id: str,
     ) -> frozenset[str]:
         """Store small files as one zip that the server unpacks; return those that were there and stayed."""
+        owner, resource = part_transport.place(self.client, owner, resource)
         return resource_upload.put_resource_files(
             self.client,
             owner,
@@ -287,3 +297,57 @@ class XnatServer:
     def metadata(self, owner: Owner) -> bytes:
         """Return the XML of a project, subject or session."""
         return metadata.metadata(self.client, owner)
+
+    # --- the port TransferServer ---------------------------------------------------------------------------------
+
+    def describe(self, owner: Owner) -> Described:
+        """Describe a project, a subject with its records, or a session with its parts."""
+        return things.describe(self.client, owner)
+
+    def all_files(self, owners: Sequence[Owner]) -> Mapping[Owner, FileListing]:
+        """List the files of some entities and of all their parts; an entity that is gone is missing."""
+        return part_files.all_files(self.client, owners)
+
+    def part_stamps(self, project: str) -> Mapping[str, str]:
+        """Return a text for each subject and session that changes when a record or an assessor of it does."""
+        return things.part_stamps(self.client, project)
+
+    def create_project(self, described: Described, project: str) -> None:
+        """Make a project with these fields; PlaceTaken when it is there."""
+        thing_changes.create_project(self.client, described, project)
+
+    def create_subject(self, project: str, described: Described) -> str:
+        """Make a subject under its label; return its accession ID."""
+        return thing_changes.create_subject(self.client, project, described)
+
+    def create_experiment(self, project: str, subject_id: str, described: Described) -> str:
+        """Make a session without its parts, or a record, under its label; return its accession ID."""
+        return thing_changes.create_experiment(self.client, project, subject_id, described)
+
+    def create_part(self, session_id: str, described: Described) -> str:
+        """Make a scan, a reconstruction or an assessor of a session; return its ID."""
+        return thing_changes.create_part(self.client, session_id, described)
+
+    def overlay(self, owner: Owner, part: Part, described: Described, paths: frozenset[str]) -> None:
+        """Set the fields at these paths of what is there; all others stay."""
+        thing_changes.overlay(self.client, owner, part, described, paths)
+
+    def set_custom(self, owner: Owner, part: Part, values: Mapping[str, str]) -> None:
+        """Set values of custom forms; the others stay."""
+        thing_changes.set_custom(self.client, owner, part, values)
+
+    def share(self, owner: Owner, part: Part, project: str, label: str) -> None:
+        """Show a thing in a second project; one that is there already is no error."""
+        thing_changes.share(self.client, owner, part, project, label)
+
+    def create_resource(self, owner: Owner, part: Part, label: str, *, format_: str, content: str) -> None:
+        """Make an empty resource with its format and content."""
+        thing_changes.create_resource(self.client, owner, part, label, format_=format_, content=content)
+
+    def catalogue(self, owner: Owner, part: Part, label: str) -> None:
+        """Let the server read a resource from its disk again: counts, digests, UIDs of DICOM."""
+        thing_changes.catalogue(self.client, owner, part, label)
+
+    def rules(self, project: str) -> ProjectRules:
+        """Say what would interfere with a delivery into a project."""
+        return project_rules.rules(self.client, project)

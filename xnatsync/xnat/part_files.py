@@ -1,0 +1,69 @@
+"""Lists files at every level: those of reconstructions, assessors and records as well (hierarchy.md §3.6 F, §19).
+
+An address names an assessor by its accession ID, which differs on every server: here it has its label.  What an
+address does not call `in` is a result: XNAT's own addresses mean `out` (§19).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from urllib.parse import unquote
+
+from xnatsync.core.described import Part, ThingKind
+from xnatsync.core.inventory import Owner, OwnerKind
+from xnatsync.core.remote import FileListing, RemoteFile
+from xnatsync.xnat import names, owner_files, replies, thing_addresses, things
+from xnatsync.xnat.client import Client
+
+
+def all_files(client: Client, owners: Sequence[Owner]) -> dict[Owner, FileListing]:
+    """List all files of some entities and their parts; those that are gone are missing in the answer."""
+    found = owner_files.owner_files(client, owners, parts=True)
+    return {owner: _named(client, owner, listing) for owner, listing in found.items()}
+
+
+def assessors(client: Client, session_id: str) -> dict[str, str]:
+    """Return the image assessors of a session: accession ID -> label."""
+    reply = client.get(thing_addresses.assessors_of(session_id))
+    return {
+        names.segment(row["ID"], reply.call.what): names.segment(row["label"] or row["ID"], reply.call.what)
+        for row in replies.rows(reply, ("ID", "label"))
+    }
+
+
+def _named(client: Client, owner: Owner, listing: FileListing) -> FileListing:
+    if owner.kind is OwnerKind.SUBJECT:
+        return _with_records(client, owner, listing)
+    if not any("/" in file.scan for file in listing.files):
+        return listing
+    labels = assessors(client, owner.id) if any(file.scan.startswith("assessors/") for file in listing.files) else {}
+    return replace(listing, files=tuple(_placed(file, labels) for file in listing.files))
+
+
+def _placed(file: RemoteFile, labels: dict[str, str]) -> RemoteFile:
+    if "/" not in file.scan:
+        return file
+    word, name, *side = file.scan.split("/")
+    kind = ThingKind.ASSESSOR if word == "assessors" else ThingKind.RECONSTRUCTION
+    name = unquote(name)
+    return replace(file, scan=str(Part(kind, labels.get(name, name), "in" if side == ["in"] else "out")))
+
+
+def _with_records(client: Client, owner: Owner, listing: FileListing) -> FileListing:
+    """Add the files of a subject's records: experiments of their own."""
+    labels = {number: label for label, (number, _) in things.record_ids(client, owner).items()}
+    records = {number: Owner(OwnerKind.SESSION, owner.project, number) for number in labels}
+    if not records:
+        return listing
+    listed = owner_files.owner_files(client, list(records.values()))
+    files, refused = list(listing.files), list(listing.refused)
+    for number, record in records.items():
+        text = str(Part(ThingKind.RECORD, labels[number]))
+        if record not in listed:
+            refused.append((text, "", "it was there just now and is gone"))
+            continue
+        files += [replace(file, scan=text) for file in listed[record].files]
+        refused += [(text, label, why) for _, label, why in listed[record].refused]
+    complete = listing.complete and all(record in listed and listed[record].complete for record in records.values())
+    return FileListing(tuple(files), complete=complete, refused=tuple(refused))

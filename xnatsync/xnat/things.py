@@ -1,0 +1,152 @@
+"""Describes a project, a subject with its records, or a session with its parts (hierarchy.md §4.1, §4.4, §19).
+
+An assessor inside a session's document does not say which element its own document begins with, so each is read by
+itself, as records are.  Values of custom forms are asked for where the server has them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from xnatsync.core.described import Described, ThingKind
+from xnatsync.core.errors import AccessDenied, NotThere, ReplyStrange
+from xnatsync.core.inventory import Owner, OwnerKind
+from xnatsync.xnat import addresses, descriptions, documents, names, replies, thing_addresses
+from xnatsync.xnat.client import Client
+from xnatsync.xnat.documents import Node
+from xnatsync.xnat.wire import Call
+
+_KINDS: Final = {
+    OwnerKind.PROJECT: (ThingKind.PROJECT, "xnat:projectData"),
+    OwnerKind.SUBJECT: (ThingKind.SUBJECT, "xnat:subjectData"),
+    OwnerKind.SESSION: (ThingKind.SESSION, ""),
+}
+
+
+def describe(client: Client, owner: Owner) -> Described:
+    """Describe an entity and everything in it; NotThere when it is gone, ReplyStrange when an answer is cut."""
+    node = _read(client, addresses.owner(owner.kind, owner.id, xml=True), owner.id)
+    kind, xsi_type = _KINDS[owner.kind]
+    parts: list[Described] = []
+    if owner.kind is OwnerKind.SESSION:
+        parts = [*_listed(client, owner, node), *_assessors(client, owner, node)]
+    elif owner.kind is OwnerKind.SUBJECT:
+        parts = _records(client, owner)
+    found = descriptions.described(node, kind, thing_id=owner.id, xsi_type=owner.xsi_type or xsi_type, parts=parts)
+    return replace(found, custom=custom(client, owner.kind, owner.id), stamp=owner.stamp)
+
+
+def custom(client: Client, kind: OwnerKind, thing_id: str, scan: str = "") -> tuple[tuple[str, str], ...]:
+    """Return the values of custom forms as JSON texts; none where the server has no such thing (§4.4)."""
+    try:
+        reply = client.get(thing_addresses.custom_fields(kind, thing_id, scan))
+    except (NotThere, AccessDenied):
+        return ()
+    values = replies.parsed(reply)
+    if not isinstance(values, dict):
+        raise ReplyStrange(f"{reply.call.what}: the answer is no map of values")
+    return tuple(sorted((str(name), json.dumps(value, sort_keys=True)) for name, value in values.items()))
+
+
+def part_stamps(client: Client, project: str) -> dict[str, str]:
+    """Return a text for each subject and session that changes when a record or an assessor of it does.
+
+    Two listings: experiments that belong to a subject, and image assessors, each with the times of their changes.
+    """
+    found: dict[str, list[str]] = {}
+    imaging = {
+        replies.experiment_id(row["URI"], "listing sessions")
+        for row in replies.rows(client.get(thing_addresses.stamps(project, "xnat:imageSessionData")), ("URI",))
+    }
+    reply = client.get(thing_addresses.stamps(project, "xnat:subjectAssessorData"))
+    for row in replies.rows(reply, ("URI", "subject_ID")):
+        number = replies.experiment_id(row["URI"], reply.call.what)
+        if number not in imaging:
+            found.setdefault(str(row["subject_ID"]), []).append(_stamp(number, row))
+    reply = client.get(thing_addresses.assessor_stamps(project))
+    for row in replies.rows(reply, ("URI", "session_ID")):
+        found.setdefault(str(row["session_ID"]), []).append(_stamp(str(row["URI"]), row))
+    return {
+        number: hashlib.sha256("\n".join(sorted(texts)).encode()).hexdigest()[:24] for number, texts in found.items()
+    }
+
+
+def record_ids(client: Client, owner: Owner) -> dict[str, tuple[str, str]]:
+    """Return the records of a subject in its own project: label -> accession ID and type."""
+    reply = client.get(thing_addresses.experiments_of(owner.id))
+    rows = replies.rows(reply, ("URI", "label", "xsiType", "project"))
+    rows = [row for row in rows if row["project"] == owner.project]
+    if all(str(row["xsiType"]).endswith("SessionData") for row in rows):
+        return {}  # by XNAT's own names, only imaging sessions end so
+    sessions = client.get(thing_addresses.experiments_of(owner.id, "xnat:imageSessionData"))
+    imaging = {replies.experiment_id(row["URI"], sessions.call.what) for row in replies.rows(sessions, ("URI",))}
+    found: dict[str, tuple[str, str]] = {}
+    for row in rows:
+        number = replies.experiment_id(row["URI"], reply.call.what)
+        if number not in imaging:
+            found[names.segment(row["label"] or number, reply.call.what)] = number, str(row["xsiType"])
+    return found
+
+
+def _records(client: Client, owner: Owner) -> list[Described]:
+    return [
+        _alone(client, ThingKind.RECORD, number, xsi_type) for number, xsi_type in record_ids(client, owner).values()
+    ]
+
+
+def _assessors(client: Client, owner: Owner, node: Node) -> list[Described]:
+    return [
+        _alone(
+            client, ThingKind.ASSESSOR, _id(child, f"reading session {owner.id}"), child.attributes.get("xsi:type", "")
+        )
+        for child in _children(node, "assessors", "assessor")
+    ]
+
+
+def _alone(client: Client, kind: ThingKind, number: str, xsi_type: str) -> Described:
+    """Describe a record or an assessor by its own document."""
+    node = _read(client, addresses.owner(OwnerKind.SESSION, number, xml=True), number)
+    found = descriptions.described(node, kind, thing_id=number, xsi_type=xsi_type)
+    return replace(found, custom=custom(client, OwnerKind.SESSION, number))
+
+
+def _listed(client: Client, owner: Owner, node: Node) -> Iterable[Described]:
+    """Describe scans and reconstructions by the document of their session."""
+    what = f"reading session {owner.id}"
+    for child in _children(node, "scans", "scan"):
+        scan = names.segment(_id(child, what), what)
+        found = descriptions.described(child, ThingKind.SCAN, thing_id=scan, xsi_type="")
+        yield replace(found, custom=custom(client, owner.kind, owner.id, scan))
+    for child in _children(node, "reconstructions", "reconstructedImage"):
+        made = names.segment(_id(child, what), what)
+        yield descriptions.described(
+            child, ThingKind.RECONSTRUCTION, thing_id=made, xsi_type="xnat:reconstructedImageData"
+        )
+
+
+def _children(node: Node, outer: str, inner: str) -> Iterable[Node]:
+    found = node.first(outer)
+    return found.all(inner) if found is not None else ()
+
+
+def _id(node: Node, what: str) -> str:
+    number = node.attributes.get("ID", "")
+    if not number:
+        raise ReplyStrange(f"{what}: a part without an ID is listed")
+    return number
+
+
+def _read(client: Client, call: Call, wanted: str) -> Node:
+    reply = client.get(call)
+    node = documents.read(reply.body, call.what)
+    if node.attributes.get("ID", "") != wanted:
+        raise ReplyStrange(f"{call.what}: the answer is another item's")
+    return node
+
+
+def _stamp(number: str, row: Mapping[str, object]) -> str:
+    return " ".join([number, *(str(row.get(name, "")) for name in ("label", "insert_date", "last_modified"))])
