@@ -15,20 +15,20 @@ from typing import Final
 
 from xnatsync.core.described import Described, Part, ThingKind
 from xnatsync.core.errors import (
-    AlreadyThere,
     Bug,
     NameRefused,
     NotThere,
     OutcomeUnknown,
     PlaceTaken,
     ReplyStrange,
-    RequestRefused,
 )
 from xnatsync.core.inventory import Owner, OwnerKind
 from xnatsync.xnat import (
     addresses,
+    asked,
     descriptions,
     documents,
+    edits,
     names,
     part_files,
     raw,
@@ -47,6 +47,7 @@ _HOME: Final = ("project", "subject_ID")
 _BEFORE: Final = frozenset(  # what stands before them in a session
     "date time duration delay note investigator validation fields acquisition_site age scanner operator scans".split()  # noqa: SIM905
 )
+_NOUNS: Final = {OwnerKind.SUBJECT: edits.SUBJECT, OwnerKind.SESSION: edits.SESSION}
 _XML: Final = "text/xml"
 _LISTS: Final = {
     ThingKind.SCAN: ("scans", "scan"),
@@ -129,15 +130,13 @@ def set_custom(client: Client, owner: Owner, part: Part, values: Mapping[str, st
 
 
 def share(client: Client, owner: Owner, part: Part, project: str, label: str) -> None:
-    """Show a thing in a second project; that it is shown there already is as wanted (§4.5: 409)."""
+    """Show a thing in a second project; that it is shown there already is as wanted (§4.5: it would be 409)."""
     kind, number, scan = _address(client, owner, part)
     if scan:
         raise Bug("scans are shared with their session")
-    try:
-        _send(client, thing_addresses.share(kind, number, project, label), None)
-    except (AlreadyThere, RequestRefused) as error:
-        if "Already assigned" not in str(error):
-            raise
+    if any(place.project == project for place in asked.places(client, _NOUNS[kind], number)):
+        return
+    _send(client, thing_addresses.share(kind, number, project, label), None)
 
 
 def create_resource(client: Client, owner: Owner, part: Part, label: str, *, format_: str, content: str) -> None:
