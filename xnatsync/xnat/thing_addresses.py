@@ -23,13 +23,13 @@ def custom_fields(kind: OwnerKind, thing_id: str, scan: str = "") -> Call:
 
 
 def stamps(project: str, xsi_type: str) -> Call:
-    """Experiments of a project with the times of their changes (§3.9)."""
+    """All experiments of a project with the times of their changes (§3.9)."""
     what = f"listing when things of project {project} changed"
     return read("/data/experiments", what, ("xsiType", xsi_type), _STAMPED, ("project", project))
 
 
 def assessor_stamps(project: str) -> Call:
-    """Image assessors of a project, the sessions they belong to, and the times of their changes (§3.9)."""
+    """All image assessors of a project, the sessions they belong to, and the times of their changes (§3.9)."""
     columns = ("columns", "ID,label,project,xsiType,insert_date,last_modified,session_ID")
     what = f"listing the assessors of project {project}"
     return read("/data/experiments", what, ("xsiType", "xnat:imageAssessorData"), columns, ("project", project))
