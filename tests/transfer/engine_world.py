@@ -66,10 +66,14 @@ class EngineWorld:
         self.ledger = self.open()
 
     def open(self) -> Ledger:
-        self.folder.mkdir(exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         ledger = open_ledger(self.path) if self.on_disk else copy_apart(self.path)
         ledger.remember_route("t", "transfer", "digest", "2026-03-01T00:00:00.000Z")
         return ledger
+
+    def killed(self) -> None:
+        """What was not committed is gone with the process; the transaction that was open was rolled back on its way."""
+        assert not self.ledger._raw.in_transaction
 
     def world(self, ledger: Ledger | None = None) -> TransferWorld:
         ledger = ledger or self.ledger

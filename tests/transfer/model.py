@@ -72,6 +72,7 @@ class Archive:
         self.numbers = itertools.count(1)
         self.projects: dict[str, Thing] = {}
         self.things: dict[str, Thing] = {}  # subjects and sessions
+        self.told: dict[bytes, bytes] = {}  # contents that were lost, by what lies in their place
         self.uploads: list[PrearchiveSeen] = []
         self.calls: list[str] = []
         self.before: Callable[[str], None] = lambda call: None
@@ -118,6 +119,10 @@ class Archive:
             )
             for number, project in self.projects.items()
         }
+
+    def state_text(self) -> str:
+        """The same, to compare with later."""
+        return repr(self.state())
 
     @property
     def writes(self) -> list[str]:
@@ -178,7 +183,7 @@ class Archive:
                 continue
             found[owner] = FileListing(
                 tuple(
-                    RemoteFile(text, label, name, len(content), _md5(content) if self.digests else "")
+                    RemoteFile(text, label, name, len(content), self._digest(content))
                     for text, label, res in _resources(thing)
                     for name, content in sorted(res.files.items())
                 )
@@ -353,6 +358,9 @@ class Archive:
         self.calls.append(name)
         self.before(name)
         return lambda: self.after(name)
+
+    def _digest(self, content: bytes) -> str:
+        return _md5(self.told.get(content, content)) if self.digests else ""
 
     def _id(self, letter: str) -> str:
         return f"{self.name}_{letter}{next(self.numbers):04}"

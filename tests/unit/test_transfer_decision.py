@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from xnatsync.core.described import Described, ThingKind
 from xnatsync.core.transfer_decision import (
     SENT,
+    UNSURE,
     AgreedFact,
     FileFact,
     FileSides,
@@ -53,8 +54,12 @@ A, B, C = "a", "b", "c"
         (A, "", (A, SENT), "REFUSED", OfFact.SET),
         (A, B, (A, SENT + B), "TAKEN", OfFact.KEPT_OTHERWISE),
         (A, B, (A, SENT + B), "OPEN", OfFact.SET),
-        (A, C, (A, SENT + B), "OPEN", OfFact.KEPT_OTHERWISE),
+        (A, C, (A, SENT + B), "OPEN", OfFact.UNSURE),
         (A, C, (A, SENT + B), "REFUSED", OfFact.CHANGED),
+        (A, C, (A, UNSURE + C), "OPEN", OfFact.UNSURE),
+        (B, C, (A, UNSURE + C), "OPEN", OfFact.CHANGED),  # it may be somebody else's: never replaced
+        (A, B, (A, UNSURE + C), "OPEN", OfFact.CHANGED),
+        (A, "", (A, UNSURE + C), "OPEN", OfFact.GONE),
         (A, B, (B, SENT), "OPEN", OfFact.SET),  # the source changed while it was on its way
         (A, C, (B, SENT), "OPEN", OfFact.CHANGED),
     ],
@@ -69,7 +74,7 @@ def test_what_follows_for_a_fact(
 
 VALUES = st.sampled_from(["", A, B, C])
 AGREED = st.none() | st.builds(
-    AgreedFact, st.sampled_from([A, B]), st.sampled_from(["", A, B, SENT, SENT + A, SENT + C])
+    AgreedFact, st.sampled_from([A, B]), st.sampled_from(["", A, B, SENT, SENT + A, SENT + C, UNSURE + B])
 )
 
 

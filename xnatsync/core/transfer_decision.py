@@ -14,6 +14,7 @@ from typing import Final
 from xnatsync.core.described import Described
 
 SENT: Final = "?"  # begins what the ledger keeps of a fact that was sent and not seen since; what was there follows
+UNSURE: Final = "~"  # begins what the destination made of a fact that was sent without an answer: or somebody else did
 
 
 # --- facts: a field, a custom value, a share -------------------------------------------------------------------------
@@ -33,6 +34,7 @@ class OfFact(Enum):
     AGREED = "both sides show the same"
     SET = "the source's is sent"
     KEPT_OTHERWISE = "the destination keeps it in another form, or not at all"
+    UNSURE = "the destination shows it in another form, or it was changed there at that time"
     CHANGED = "the destination shows something else, which was not put there from here"
     GONE = "it was deleted at the destination"
     STALE = "the source no longer has it; what is at the destination stays"
@@ -44,7 +46,7 @@ class AgreedFact:
     """What both sides showed when they last agreed, as digests; "" for nothing."""
 
     here: str
-    there: str  # begins with SENT: `here` was sent, and what the destination showed before that follows
+    there: str  # begins with SENT: `here` was sent, and what the destination showed before that follows; or with UNSURE
 
 
 def fact_digest(value: str) -> str:
@@ -65,6 +67,8 @@ def decide_fact(here: str, there: str, agreed: AgreedFact | None, *, landing: La
         return OfFact.CHANGED if there else OfFact.SET
     if agreed.there.startswith(SENT):
         return _after_sending(here, there, agreed, landing)
+    if there and agreed.there == UNSURE + there:
+        return OfFact.UNSURE if here == agreed.here else OfFact.CHANGED
     if there == agreed.there:  # nobody touched it there
         return OfFact.KEPT_OTHERWISE if here == agreed.here else OfFact.SET
     if there:
@@ -78,7 +82,14 @@ def _after_sending(here: str, there: str, agreed: AgreedFact, landing: Landing) 
         return OfFact.SET if there in {before, agreed.here, ""} else OfFact.CHANGED
     if there in {before, ""}:
         return OfFact.KEPT_OTHERWISE if landing is Landing.TAKEN else OfFact.SET
-    return OfFact.CHANGED if landing is Landing.REFUSED else OfFact.KEPT_OTHERWISE
+    return _IN_ANOTHER_FORM[landing]
+
+
+_IN_ANOTHER_FORM: Final = {
+    Landing.TAKEN: OfFact.KEPT_OTHERWISE,
+    Landing.OPEN: OfFact.UNSURE,
+    Landing.REFUSED: OfFact.CHANGED,
+}
 
 
 # --- parts, and entities themselves ----------------------------------------------------------------------------------

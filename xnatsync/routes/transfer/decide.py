@@ -13,6 +13,7 @@ from xnatsync.core.errors import ChangedThere, GoneAtSource, GoneThere, LabelTak
 from xnatsync.core.inventory import ResourceKey
 from xnatsync.core.transfer_decision import (
     SENT,
+    UNSURE,
     AgreedFact,
     Landing,
     OfFact,
@@ -119,6 +120,8 @@ class Deciding:
                 due.setdefault(_effect_of(path), []).append(path)
             elif answer in {OfFact.AGREED, OfFact.KEPT_OTHERWISE}:
                 facts[path] = one, other
+            elif answer is OfFact.UNSURE:
+                facts[path] = one, UNSURE + other
             self._tell(text, path, answer, is_first=agreed is None)
         for effect, paths in due.items():
             if self._is_quiet(text, effect):
@@ -131,7 +134,7 @@ class Deciding:
         place = f"{text}:{path}" if text else path
         of_project = self.look.here.kind is ThingKind.PROJECT
         match answer:
-            case OfFact.KEPT_OTHERWISE:
+            case OfFact.KEPT_OTHERWISE | OfFact.UNSURE:
                 self.wanted.tell(
                     place, NotCarried.code, "the destination does not keep it as it was sent", person=False
                 )

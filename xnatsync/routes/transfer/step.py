@@ -158,6 +158,7 @@ class TransferStep:
         for other in listing.owners:
             is_it = other.kind is OwnerKind.PROJECT or label_of(other) == label_of(owner)
             if other.kind is owner.kind and not other.home and is_it:
+                self.survey.there[other.kind, other.id] = other  # the listings of this run began before it
                 return other
         if not listing.complete:
             raise ReadFailed("the destination's listing is not whole: nothing is concluded from what it leaves out")
