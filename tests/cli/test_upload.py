@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import stat
@@ -483,6 +484,33 @@ def test_status_why_and_verify_speak_of_uploads(plain: NounWorld) -> None:
     session = next(one.id for one in plain.site.experiments.values() if one.label == "SUB01_MR1")
     assert plain.ask("DELETE", f"/data/experiments/{session}?removeFiles=true")[0] == 200
     assert plain.run("verify").code == 4
+    mended = plain.run("verify", "--repair")
+    assert "drop it again" not in mended.out
+    (line,) = pasted(mended.out)
+    assert (plain.run(*line).code, plain.run("verify").code) == (0, 0), line
+
+
+def pasted(text: str) -> list[tuple[str, ...]]:
+    """The uploads that a text advises, as they are typed."""
+    found = re.findall(r"`xnatsync (session upload [^`]*)`", " ".join(text.split()))
+    return [tuple(shlex.split(line)) for line in found]
+
+
+def test_after_a_retry_the_command_is_told(plain: NounWorld) -> None:
+    """The same upload, to be pasted; a source that was mended meanwhile arrives by it."""
+    study(plain.root / "my exam" / "a", seed=3)
+    study(plain.root / "my exam" / "b", seed=4)
+    assert plain.run("session", "upload", str(plain.root / "my exam"), *TO).code == 3
+    shutil.rmtree(plain.root / "my exam" / "b")
+
+    ran = plain.run("retry", "--all")
+    document = plain.run("retry", "1", "-o", "json").document
+
+    assert ran.code == 0, ran.err
+    assert "xnatsync sync" not in ran.out
+    (line,) = pasted(ran.out)
+    assert document["commands"] == [f"xnatsync {shlex.join(line)}"]
+    assert plain.run(*line).code == 0
 
 
 def test_a_source_that_cannot_be_written_to_is_only_read(plain: NounWorld) -> None:

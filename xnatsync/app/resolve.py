@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from xnatsync.app.lookup import look_up
+from xnatsync.app.uploads_known import again_words, is_upload
 from xnatsync.core.errors import Usage
 from xnatsync.core.hold import Hold
 from xnatsync.core.moment import stamp
@@ -48,6 +49,7 @@ class Release:
 
     released: tuple[Released, ...]
     reminded: tuple[Reminded, ...]
+    uploads: tuple[str, ...] = ()  # the commands that try again what no route of the configuration does
 
 
 def release(config: Config, names: Sequence[str], *, everything: bool = False) -> Release:
@@ -72,9 +74,18 @@ def release(config: Config, names: Sequence[str], *, everything: bool = False) -
                 keys = list(dict.fromkeys(keys))
                 released = [_release(ledger, kind, number) for kind, number in keys if kind != "owner"]
                 reminded = [_remind(ledger, number) for kind, number in keys if kind == "owner"]
+            parts = tuple(part for several in released for part in several)
+            uploads = _uploads(ledger, parts)
         finally:
             ledger.close()
-    return Release(tuple(part for parts in released for part in parts), tuple(reminded))
+    return Release(parts, tuple(reminded), uploads)
+
+
+def _uploads(ledger: Ledger, parts: Sequence[Released]) -> tuple[str, ...]:
+    """Return the command of each upload that something was released of."""
+    items = {part.item.id: part.item for part in parts if is_upload(part.item)}
+    words = (again_words(item, ledger.units(item_id=number, living=False)) for number, item in items.items())
+    return tuple(dict.fromkeys(command_line(*each) for each in words if each))
 
 
 def all_held(config: Config) -> tuple[str, ...]:

@@ -12,7 +12,9 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from xnatsync.core.errors import PlaceTaken, XnatsyncError
+from xnatsync.core.given import given_route, upload_words
 from xnatsync.core.manifest import Kind, Level
+from xnatsync.core.pasting import command_line
 from xnatsync.core.verification import DIFFERENCES, Looked, Repair, Target, Verdict
 from xnatsync.core.wording import counted
 from xnatsync.ledger.rows import ItemRow
@@ -91,6 +93,8 @@ def _put_back(
 
 def _one(looking: Looking, route: DropRoute, target: Target, item: ItemRow, rehearse: bool) -> Repair:
     if item.filed_as is None or route.after == "delete":  # then what was filed is what was not delivered
+        if given_route(item.route) is not None:
+            return Repair(target, None, "person", f"item {item.id}: {_upload_again(looking, item)}")
         why = "it was kept in its place" if route.after == "keep" else "there is no filed copy of it"
         return Repair(target, None, "person", f"item {item.id}: {why}: drop it again to have it sent")
     copy = examine_copy(looking, route, item, looking.ledger.files(item.id), Level.BYTES, contents=False)
@@ -114,6 +118,14 @@ def _one(looking: Looking, route: DropRoute, target: Target, item: ItemRow, rehe
         return Repair(target, None, "person", f"item {item.id}: {error}")
     looking.ledger.unfile_item(item.id)
     return Repair(target, None, "redeliver", text, done=True)
+
+
+def _upload_again(looking: Looking, item: ItemRow) -> str:
+    """Return the command that sends what is missing of an upload, whose source stays where it is."""
+    units = looking.ledger.units(item_id=item.id, living=False)
+    unit = next((one for one in units if one.session), None)
+    words = upload_words(item.route, item.path, unit.subject, unit.session) if unit is not None else ()
+    return f"`{command_line(*words)}` sends what is missing" if words else "the same upload once more sends it"
 
 
 def _note(looking: Looking, item: ItemRow, code: str, text: str) -> None:

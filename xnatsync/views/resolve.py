@@ -32,8 +32,10 @@ def retry_blocks(done: Release) -> Iterator[Block]:
     if number or not done.reminded:
         uploads = bool(released) and all(given_route(part.item.route) is not None for part in released)
         again = "the same upload once more" if uploads else "`xnatsync sync`"
-        words = f"{counted(number, 'hold')} released" + (f"; {again} tries again" if number else "")
-        yield Line(words, Tone.HEAD)
+        told = not number or (uploads and done.uploads)
+        yield Line(f"{counted(number, 'hold')} released" + ("" if told else f"; {again} tries again"), Tone.HEAD)
+    for line in done.uploads:
+        yield Line(f"- `{line}` tries again", indent=2, hang=4)
 
 
 def _name(part: Released) -> str:
@@ -66,6 +68,7 @@ def retry_fields(done: Release) -> dict[str, object]:
             }
             for part in done.released
         ],
+        "commands": list(done.uploads),
         "reminded": [{"entity": owner_fields(part.owner), "soon": part.soon} for part in done.reminded],
     }
 
