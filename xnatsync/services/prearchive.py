@@ -15,6 +15,7 @@ from typing import Final
 
 from xnatsync.app.prearchive_needs import Need, needs, undisturbed
 from xnatsync.core.errors import (
+    AccessDenied,
     Declined,
     LoginLost,
     NotThere,
@@ -28,6 +29,7 @@ from xnatsync.core.errors import (
 )
 from xnatsync.core.labels import clean_label, is_valid_label
 from xnatsync.core.remote import PrearchiveState, SessionSeen
+from xnatsync.services import finding
 from xnatsync.services.base import BaseService
 from xnatsync.services.client import WORK_S, XNATClient
 from xnatsync.services.models import Fields
@@ -65,7 +67,23 @@ class PrearchiveService(BaseService):
         without `count_scans`: counting takes a request for each built row.
         """
         count = self._rows.scan_count if count_scans else lambda _: None
-        return [fields(row, count(row)) for row in prearchive_table.rows(self.client.low, project)]
+        with self._known(project):
+            rows = prearchive_table.rows(self.client.low, project)
+        return [fields(row, count(row)) for row in rows]
+
+    def _named(self, project: str, timestamp: str, name: str) -> Row:
+        with self._known(project):
+            return self._rows.named(project, timestamp, name)
+
+    @contextmanager
+    def _known(self, project: str | None) -> Iterator[None]:
+        """Tell a project that is not there from one whose prearchive is refused: XNAT answers 403 to both."""
+        try:
+            yield
+        except AccessDenied:
+            if project not in {None, UNASSIGNED}:
+                finding.project(self.client, str(project))
+            raise
 
     @also(session="session_name")
     def get(self, project: str, timestamp: str, session_name: str) -> Fields:
@@ -73,7 +91,7 @@ class PrearchiveService(BaseService):
 
         ResourceNotFoundError when it is not there (any more).
         """
-        row = self._rows.named(project, timestamp, session_name)
+        row = self._named(project, timestamp, session_name)
         scans = self._rows.scans(row)
         count = None if scans is None else len(scans)
         return Fields(fields(row, count), scans=scans or [], log=self._rows.log(row))
@@ -84,7 +102,7 @@ class PrearchiveService(BaseService):
 
         ResourceNotFoundError when it is not there, and when it is not built.
         """
-        row = self._rows.named(project, timestamp, session_name)
+        row = self._named(project, timestamp, session_name)
         scans = self._rows.scans(row)
         if scans is None:
             raise NotThere(
@@ -113,7 +131,7 @@ class PrearchiveService(BaseService):
         `project`, `subject`, `session`, `session_id`, `uri`, `merged` (a session of that label was there) and `status`.
         Declined where a delivery of our own goes on through it, unless `although_needed`.
         """
-        row = self._rows.named(project, timestamp, session_name)
+        row = self._named(project, timestamp, session_name)
         refuse_while_working(row, "archived")
         if row.seen.project == UNASSIGNED:
             raise Usage(
@@ -151,7 +169,7 @@ class PrearchiveService(BaseService):
     @also(session="session_name")
     def deletable(self, project: str, timestamp: str, session_name: str) -> Fields:
         """Return the row that delete() would delete; ServerBusy where it would not."""
-        row = self._rows.named(project, timestamp, session_name)
+        row = self._named(project, timestamp, session_name)
         refuse_while_working(row, "deleted")
         return fields(row, self._rows.scan_count(row))
 
@@ -162,7 +180,7 @@ class PrearchiveService(BaseService):
         ServerBusy while files arrive or the server works on it, Declined where an item of our own counts on it, unless
         `although_needed`, LedgerHeld while a run may act on it: then nothing is deleted.
         """
-        row = self._rows.named(project, timestamp, session_name)
+        row = self._named(project, timestamp, session_name)
         refuse_while_working(row, "deleted")
         with (
             self._undisturbed(row, DELETED, sure=although_needed),
@@ -183,7 +201,7 @@ class PrearchiveService(BaseService):
 
         RequestRefused with XNAT's words when it could not be built; Declined as with `archive`.
         """
-        row = self._rows.named(project, timestamp, session_name)
+        row = self._named(project, timestamp, session_name)
         refuse_while_working(row, "built", receiving=True)
         with self._undisturbed(row, "built", sure=although_needed):
             try:
@@ -213,7 +231,7 @@ class PrearchiveService(BaseService):
         ResourceNotFoundError when this account does not see the target; nothing is moved then.  Declined as with
         `archive`.
         """
-        row = self._rows.named(project, timestamp, session_name)
+        row = self._named(project, timestamp, session_name)
         target = self._target(target_project)
         if target == row.seen.project:
             raise Usage(f"{told(row)} is in project {target} already")
@@ -243,7 +261,7 @@ class PrearchiveService(BaseService):
 
         Those whose delivery still goes on through it; of what is to be deleted, also those that were proven there.
         """
-        return self._needs(self._rows.named(project, timestamp, session_name), deed)
+        return self._needs(self._named(project, timestamp, session_name), deed)
 
     def _needs(self, row: Row, deed: str) -> builtins.list[Need]:
         found = needs(self.client.profile, row.seen)

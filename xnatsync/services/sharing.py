@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xnatsync.core.errors import AlreadyThere
+from xnatsync.core.pasting import command_line
 from xnatsync.services import finding
 from xnatsync.xnat import asked, edits
 from xnatsync.xnat.asked import Place
@@ -31,8 +32,9 @@ class Sharing:
     def subject(self, subject_id: str, held_by: str, own_label: str, target: str, label: str | None) -> bool:
         """Show a subject in another project.  True when it is there."""
         home = finding.project(self.service.client, target).id
-        if home == held_by or self._place(edits.SUBJECT, subject_id, home) is not None:
-            return True
+        place = self._place(edits.SUBJECT, subject_id, home)
+        if home == held_by or place is not None:
+            return self._as_asked(place, label, edits.SUBJECT, subject_id, home)
         wanted = label or self._own_label(edits.SUBJECT, subject_id, held_by) or own_label
         taken = (row["label"] for row in asked.subjects(self.service.client.low, home, ("ID", "label")))
         self._refuse_taken(wanted, taken, edits.SUBJECT, subject_id, home)
@@ -43,14 +45,18 @@ class Sharing:
         home = finding.project(self.service.client, target).id
         place = self._place(edits.SESSION, held.id, home)
         if held_by == home or (place is not None and not primary):
-            return True
+            return self._as_asked(place, label, edits.SESSION, held.id, home)
         wanted = label or self._own_label(edits.SESSION, held.id, held_by) or held.label
         low = self.service.client.low
         rows = asked.sessions(low, home, ("ID", "label"))
         others = (row["label"] for row in rows if not row["URI"].endswith(f"/{held.id}"))
         self._refuse_taken(wanted, others, edits.SESSION, held.id, home)
         owner = finding.subject_by_id(self.service.client, held.subject_id)
-        self.subject(owner.id, owner.held_by, owner.label, home, None)
+        try:
+            self.subject(owner.id, owner.held_by, owner.label, home, None)
+        except AlreadyThere as taken:
+            line = command_line("subject", "share", owner.id, "--into", home, "--label", "LABEL")
+            raise AlreadyThere(f"{taken}", advice=f"First share its subject under another label: `{line}`.") from None
         return self._share(edits.SESSION, held.id, home, wanted, primary=primary)
 
     def end(self, kind: str, item_id: str, target: str) -> bool:
@@ -84,6 +90,16 @@ class Sharing:
         deed = f"{'move' if primary else 'share'} {word} {item_id} into project {home}"
         with self.service.written_down(code, deed, target=home):
             self.service.do(edits.share(kind, item_id, home, label, primary=primary), seen=seen)
+        return True
+
+    def _as_asked(self, place: Place | None, label: str | None, kind: str, item_id: str, home: str) -> bool:
+        """Return True of what is in a project already; AlreadyThere where another label was asked for than it has."""
+        if label is not None and place is not None and place.label != label:
+            word = _WORDS[kind]
+            raise AlreadyThere(
+                f"{word} {item_id} is in project {home} already, under another label than was asked for",
+                advice=f"Take it out of {home} with `xnatsync {word} unshare`, and share it again.",
+            )
         return True
 
     def _place(self, kind: str, item_id: str, home: str) -> Place | None:
