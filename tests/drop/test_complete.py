@@ -184,3 +184,28 @@ def test_a_marker_within_a_single_file_is_looked_for_and_stops_nothing(world: Dr
 
     assert world.sync().exit_code == 0
     assert world.archived("SUB1_MR_20260301") == sent
+
+
+def test_a_file_that_is_cut_off_may_still_be_written(world: DropWorld) -> None:
+    """It is waited for, nothing of the item is sent before, and the whole of it goes when it is whole."""
+    world.configure(wait_for_missing="1h")
+    files = world.study(series=(3,))
+    sent = uids(files)
+    whole = files[1].read_bytes()
+    files[1].write_bytes(whole[:-50])
+
+    assert world.sync(patience_s=0.0).exit_code == 5
+
+    assert "is cut off, it may still be written" in waits(world)
+    assert world.session("SUB1_MR_20260301") is None
+    files[1].write_bytes(whole)
+    assert world.sync().exit_code == 0
+    assert world.archived("SUB1_MR_20260301") == sent
+
+
+def test_a_file_that_stays_cut_off_holds_its_item_after_the_wait(world: DropWorld) -> None:
+    world.configure(wait_for_missing="0.01s")
+    files = world.study(series=(3,))
+    files[1].write_bytes(files[1].read_bytes()[:-50])
+
+    assert held(world.sync()).code == "XS-OBJECTS-BROKEN"

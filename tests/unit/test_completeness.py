@@ -56,6 +56,17 @@ def test_a_short_series_is_waited_for_and_goes_even_so() -> None:
     assert judged(patient, 60.0, WHOLE, SILENT) == Go()
 
 
+def test_a_file_that_is_cut_off_is_waited_for_as_a_missing_one() -> None:
+    """And no announced count ends the wait beside it."""
+    patient = Patience(60.0, 10.0, 900.0)
+
+    def found(steady_s: float) -> Verdict:
+        return verdict(patient, steady_s, (), [WHOLE], accepted=False, cut_off=("IM7",))
+
+    assert found(10.0) == Waits(950.0, "IM7 is cut off, it may still be written", 960.0)
+    assert found(960.0) == Go()
+
+
 def test_a_wait_is_shortened_only_where_everything_is_announced_and_there() -> None:
     quick = Patience(60.0, settle_min_s=10.0)
 

@@ -54,6 +54,13 @@ def series_of(files: Iterable[ManifestFile]) -> tuple[Series, ...]:
     return tuple(_one(parts) for _, parts in sorted(found.items()))
 
 
+def cut_off(files: Iterable[ManifestFile]) -> tuple[str, ...]:
+    """List the files that end before their own lengths say: the plainest sign that they are still being written."""
+    return tuple(
+        sorted(file.path for file in files if file.kind is Kind.BROKEN and file.reason.startswith("truncated"))
+    )
+
+
 def _one(files: list[ManifestFile]) -> Series:
     identity = files[0].identity
     assert identity is not None

@@ -78,12 +78,19 @@ Verdict = Go | Waits | Count | Ask
 
 
 def verdict(
-    patience: Patience, steady_s: float, blocked: Sequence[str], series: Sequence[Series] | None, *, accepted: bool
+    patience: Patience,
+    steady_s: float,
+    blocked: Sequence[str],
+    series: Sequence[Series] | None,
+    *,
+    accepted: bool,
+    cut_off: Sequence[str] = (),
 ) -> Verdict:
     """Decide what becomes of an item now.
 
     `steady_s`: since its last change; `blocked`: markers that are not as they must be; `series`: None = not yet
-    counted; `accepted`: a person said that no marker is to be waited for.
+    counted; `accepted`: a person said that no marker is to be waited for; `cut_off`: files that end too early, which
+    may still be written.  One that stays so is not delivered, and holds the item for a person once it is read.
     """
     if steady_s < patience.soonest_s:
         return Waits(patience.soonest_s - steady_s, "", patience.settle_s)
@@ -97,9 +104,11 @@ def verdict(
     if series is None:
         return Count()
     short = "; ".join(one.words for one in series if one.is_short)
-    if short:
+    if short or cut_off:
         until_s = patience.settle_s + patience.missing_s
-        return Waits(until_s - steady_s, short, until_s) if steady_s < until_s else Go(short)
+        growing = [f"{cut_off[0]} is cut off, it may still be written"] if cut_off else []
+        why = "; ".join([*growing, *([short] if short else [])])
+        return Waits(until_s - steady_s, why, until_s) if steady_s < until_s else Go(short)
     if steady_s < patience.settle_s and not (series and all(one.is_reached for one in series)):
         return Waits(patience.settle_s - steady_s, "", patience.settle_s)
     return Go()

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from xnatsync.core.accounting import accounted, examined
-from xnatsync.core.announced import series_of
 from xnatsync.core.completeness import Count, Go
 from xnatsync.core.drop_selection import Chosen, choose
 from xnatsync.core.errors import NotComplete, SourceChanged, SourceGone, SourceUnreadable, XnatsyncError
@@ -105,7 +104,7 @@ def _seen(world: World, route: DropRoute, item: ItemRow) -> Result:
     if after is None or (changed := _touch(world, route, item, after)) is not None:
         return Due(route.settle_s, "it changed while it was read")
     if isinstance(found, Count):
-        found = judge(world, route, item, after, series_of(files))
+        found = judge(world, route, item, after, files)
         if isinstance(found, Due):
             return found
     _write_manifest(world, route, item, files, look.problems)

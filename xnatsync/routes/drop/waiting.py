@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from xnatsync.core.announced import Series
+from xnatsync.core.announced import Series, cut_off, series_of
 from xnatsync.core.completeness import Ask, Count, Go, Waits, blocked_by, expanded, verdict
 from xnatsync.core.errors import FolderMissing, NotComplete
+from xnatsync.core.manifest import ManifestFile
 from xnatsync.core.moment import clock_words, later, seconds_between
 from xnatsync.engine.result import Due
 from xnatsync.ledger.items import COMPLETE
@@ -18,15 +20,18 @@ from xnatsync.routes.drop.world import World
 
 
 def judge(
-    world: World, route: DropRoute, item: ItemRow, look: ItemLook, series: tuple[Series, ...] | None = None
+    world: World, route: DropRoute, item: ItemRow, look: ItemLook, read: Sequence[ManifestFile] | None = None
 ) -> Due | Go | Count:
-    """Say whether an item is complete; NotComplete when a person must.  What it waits for is written down."""
-    counted = series if series is not None else _counted(world, item)
+    """Say whether an item is complete; NotComplete when a person must.  What it waits for is written down.
+
+    `read`: its files, when they were read to be counted.
+    """
+    if read is not None:
+        world.counted[item.id] = (item.fingerprint, series_of(read), cut_off(read))
+    series, growing = _counted(world, item)
     steady_s = max(0.0, seconds_between(item.steady_at, world.now()))
     blocked = blocked_now(world, route, item, look)
-    found = verdict(route.patience, steady_s, blocked, counted, accepted=is_accepted(world, item))
-    if series is not None:
-        world.counted[item.id] = (item.fingerprint, series)
+    found = verdict(route.patience, steady_s, blocked, series, accepted=is_accepted(world, item), cut_off=growing)
     match found:
         case Waits():
             return _wait(world, item, found)
@@ -76,10 +81,10 @@ def _entries(world: World, route: DropRoute, parent: str) -> set[str]:
     return {entry.name if parent == "." else f"{parent}/{entry.name}" for entry in entries}
 
 
-def _counted(world: World, item: ItemRow) -> tuple[Series, ...] | None:
-    """Return its series as they were counted in this run, if it has not changed since."""
+def _counted(world: World, item: ItemRow) -> tuple[tuple[Series, ...] | None, tuple[str, ...]]:
+    """Return its series and what is cut off, as they were counted in this run, if it has not changed since."""
     known = world.counted.get(item.id)
-    return known[1] if known is not None and known[0] == item.fingerprint else None
+    return known[1:] if known is not None and known[0] == item.fingerprint else (None, ())
 
 
 def _wait(world: World, item: ItemRow, found: Waits) -> Due:
