@@ -31,7 +31,9 @@ def judge(
     series, growing = _counted(world, item)
     steady_s = max(0.0, seconds_between(item.steady_at, world.now()))
     blocked = blocked_now(world, route, item, look)
-    found = verdict(route.patience, steady_s, blocked, series, accepted=is_accepted(world, item), cut_off=growing)
+    found = verdict(
+        route.patience, steady_s, blocked, series, accepted=bool(blocked) and is_accepted(world, item), cut_off=growing
+    )
     match found:
         case Waits():
             return _wait(world, item, found)
