@@ -41,9 +41,14 @@ NOWHERE = {  # commands that need words of their own, with words that come as fa
 }  # fmt: skip
 WITHOUT = {
     *(("dicom", word) for word in ("inspect", "validate", "list-tags")),
+    ("project", "transfer-init"),
     *(("completion",), ("help",), ("demo",), ("sandbox",), ("config", "add-profile"), ("config", "init")),
 }
 NOWHERE |= {  # the commands that change things on a server
+    ("project", "transfer"): ["-P", "x", "--dest-project", "y", "--dest-profile", "z"],
+    ("project", "transfer-check"): ["-P", "x", "--dest-project", "y", "--dest-profile", "z"],
+    ("project", "transfer-status"): ["-P", "x"], ("project", "transfer-history"): ["-P", "x"],
+    ("certificate", "check"): ["x"], ("certificate", "write"): ["x"],
     ("project", "create"): ["x"], ("project", "access"): ["x"], ("project", "users"): ["x"],
     ("project", "delete"): ["x"],
     ("project", "grant"): ["x", "y"], ("project", "revoke"): ["x", "y"], ("subject", "show"): ["x"],
@@ -136,7 +141,11 @@ def test_a_group_alone_shows_its_commands(capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.parametrize(
     ("word", "expected"),
-    [("sesion", "did you mean `session`?"), ("transfer", "a mirror copies"), ("fly", "there is no command `fly`")],
+    [
+        ("sesion", "did you mean `session`?"),
+        ("transfer", "project transfer`"),
+        ("fly", "there is no command `fly`"),
+    ],
 )
 def test_a_command_that_is_not_there(word: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A slip is corrected; what is only a little alike is not suggested."""

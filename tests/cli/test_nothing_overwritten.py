@@ -107,10 +107,15 @@ TABLE = {
     "ledger export": Writes(
         "ledger export --to", "out/run.csv", ("ledger", "export", "run", "--to", "{root}/out"), force=True
     ),
+    "project transfer-init": Writes(
+        "project transfer-init --output-file", "out.yaml",
+        ("project", "transfer-init", "-P", "P1", "--dest-project", "P2", "-f", "{place}"),
+    ),
     "sandbox": Writes("sandbox --root", "xnat", ("sandbox", "--root", "{place}"), follows=True),
     "the log": Writes("--log-file", "run.log", ("--log-file", "{place}", "sync", "m"), follows=True, silent=True),
 }  # fmt: skip
 READ = {  # options that name a file or a folder which is only read, and where else each is tested
+    *("project transfer --plan", "certificate check file"),
     *("--config", "audit --schedule", "audit --mirror", "config init --folder", "mirror ls --path"),
     *(
         "mirror diff --path",

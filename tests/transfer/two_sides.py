@@ -78,7 +78,7 @@ class TwoSides:
     def examination(self) -> Examination:
         """Compare them."""
         return Examination(
-            ledger=self.ledger, route=ROUTE, chosen=self.chosen,
+            ledger=self.ledger, route=replace(ROUTE, filters=self.chosen),
             source=self.source, there=self.there,  # type: ignore[arg-type]
         )  # fmt: skip
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from xnatsync.app.accounts import ENVIRONMENT, Choice, Given, account
@@ -64,6 +64,20 @@ def choose(
     login = account(chosen, ask or PERSON.get(), given or Given(), by_password=by_password)
     project = _project(chosen.config, chosen.server)
     return Profile(chosen.name, chosen.server, login, project, chosen.config, chosen.user)
+
+
+def at_address(config_file: Path | None, url: str, given: Given) -> Profile:
+    """Return the server at an address, with what was given or is known for that address alone."""
+    config, around = _config_if_any(config_file), environment()
+    base = url.rstrip("/")
+    alike = [name for name, server in config.servers.items() if server.base_url == base]
+    name = alike[0] if alike else ENVIRONMENT
+    server = config.servers[name] if alike else _server(base, "--dest-url")
+    is_bound = around.belongs_to(server, alone=False)
+    unbound = around if is_bound else replace(around, url="", user="", password="", token="")
+    chosen = Choice(name, adjusted(server, is_bound=is_bound), config, unbound, is_bound)
+    login = account(chosen, PERSON.get(), given)
+    return Profile(name, chosen.server, login, _project(config, server), config, chosen.user)
 
 
 def choose_server(config_file: Path | None, name: str | None = None) -> Choice:

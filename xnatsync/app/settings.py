@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from xnatsync.config.model import DropConfig, MirrorConfig, PushConfig
+from xnatsync.config.model import DropConfig, MirrorConfig, PushConfig, TransferConfig
 from xnatsync.config.rules import MatchConfig, RuleConfig, TableConfig
 from xnatsync.config.uploads import UploadConfig
 from xnatsync.core.drop_selection import Wanted
@@ -15,6 +15,7 @@ from xnatsync.core.labels import Template
 from xnatsync.core.manifest import Level
 from xnatsync.core.rules import Lookup, Matcher, Rule
 from xnatsync.routes.drop.settings import DropRoute
+from xnatsync.routes.transfer.settings import TransferRoute
 from xnatsync.routes.tree.mirror_settings import MirrorRoute
 from xnatsync.routes.tree.push_settings import PushRoute
 
@@ -142,3 +143,23 @@ def pushed_tree(name: str, config: PushConfig, today: date) -> MirrorRoute:
         name, config.server, config.all_projects, Path(config.folder), config.tree_layout, config.selection(),
         metadata=False,
     )  # fmt: skip
+
+
+def transfer_route(name: str, config: TransferConfig) -> TransferRoute:
+    """Turn the configuration of a transfer into the engine's settings."""
+    return TransferRoute(
+        name=name,
+        server=config.server,
+        project=config.project,
+        to_server=config.to_server,
+        to_project=config.to_project,
+        filters=config.filters.filter,
+        dicom=config.dicom,
+        sync_new_only=config.sync_new_only,
+        max_failures=config.max_failures,
+        retries=config.retries,
+        delay_s=config.retry_delay,
+        workers=config.workers,
+        verify=config.verify,
+        quiet_s=config.quiet,
+    )

@@ -13,8 +13,8 @@ from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit, Usage
 
 _ALIKE = 0.75  # of 1: below, a suggestion would mislead
-_ABSENT = {  # commands of xnatctl that this version does not have, and what does the same
-    "transfer": "a mirror copies a project to a folder, a push sends files back",
+_ABSENT = {  # commands that somebody may look for here, and where they are
+    "transfer": "`xnatsync project transfer` copies a project to another server",
 }
 
 
@@ -54,6 +54,20 @@ EXAMPLES = {
     "auth test": ("auth test -p staging",),
     "project list": ("project list",),
     "project show": ("project show NEURO",),
+    "project transfer": (
+        "project transfer -p prod -P NEURO --dest-profile staging --dest-project NEURO_DEV --dry-run",
+        "project transfer -p prod -P NEURO --dest-profile staging --dest-project NEURO_DEV --config t.yaml -y",
+        "project transfer -p prod --dest-profile staging --plan plan.json --yes",
+    ),
+    "project transfer-check": (
+        "project transfer-check -p prod -P NEURO --dest-profile staging --dest-project NEURO_DEV",
+    ),
+    "project transfer-status": ("project transfer-status -P NEURO",),
+    "project transfer-history": ("project transfer-history -P NEURO -o json",),
+    "project transfer-init": ("project transfer-init -P NEURO --dest-project NEURO_DEV -f transfer.yaml",),
+    "certificate check": ("certificate check NEURO_DEV-2026-11-28-0c3f6ab1.html",),
+    "certificate list": ("certificate list",),
+    "certificate write": ("certificate write nightly",),
     "subject list": ("subject list -P NEURO",),
     "session list": ("session list -P NEURO", "session list -P NEURO -q"),
     "session show": ("session show -P NEURO -E S1_MR",),

@@ -23,7 +23,14 @@ _LONGEST = 4096  # bytes of a password
 _ARGUMENTS_MAX = 8 << 20  # bytes; Linux takes no more
 
 
-def given(shell: Shell, username: str | None, password: str | None, *, from_stdin: bool = False) -> Given:
+def given(
+    shell: Shell,
+    username: str | None,
+    password: str | None,
+    *,
+    from_stdin: bool = False,
+    option: str = "--password",
+) -> Given:
     """Return what was given to a command; Usage for a password that is given twice, or is none."""
     from xnatsync.app.accounts import Given
 
@@ -31,11 +38,11 @@ def given(shell: Shell, username: str | None, password: str | None, *, from_stdi
         hidden = hide(password)
         seen = "was visible to other accounts of this machine until now" if hidden else "is visible to other accounts"
         shell.screen.complain(
-            [Line(f"warning: the password {seen}, and is in the history of the shell: use --password-stdin", Tone.WARN)]
+            [Line(f"warning: the password {seen}, and is in the history of the shell: use {option}-stdin", Tone.WARN)]
         )
     if from_stdin:
         if password is not None:
-            raise Usage("--password and --password-stdin exclude each other", advice="Give --password-stdin alone.")
+            raise Usage(f"{option} and {option}-stdin exclude each other", advice=f"Give {option}-stdin alone.")
         password = _line()
     if password == "":
         raise Usage("the password is empty", advice="Write it in one line: `xnatsync auth login --password-stdin`.")

@@ -20,6 +20,7 @@ from xnatsync.cli import (
     api,
     assign,
     audit,
+    certificate,
     completing,
     configuration,
     container,
@@ -53,7 +54,7 @@ from xnatsync.views.blocks import Line, Tone
 
 _MODULES = (
     *(demo, sync, verify, inspect, resolve, accept, assign, rules, mirror, configuration, health, sandbox),
-    *(account, project, subject, session, scan, resource, audit, ledger, completing, helping),
+    *(account, project, subject, session, scan, resource, audit, certificate, ledger, completing, helping),
     *(prearchive, pipeline, container, api, dicom, admin),
 )
 # Newer versions of typer carry click inside: its exceptions are found through the one that typer exports.

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from xnatsync.cli import project_changes
+from xnatsync.cli import project_changes, transfer
 from xnatsync.cli.options import OutputOption, ProfileOption, QuietOption
 from xnatsync.cli.serving import serving
 from xnatsync.cli.shell import Shell
@@ -19,6 +19,7 @@ def register(program: typer.Typer) -> None:
     group.command(name="list")(list_projects)
     group.command()(show)
     project_changes.register(group)
+    transfer.register(group)
     program.add_typer(group, name="project")
 
 

@@ -80,3 +80,27 @@ def upload_words(route: str, source: str, subject: str, session: str) -> tuple[s
         *("session", "upload", *server, "-P", found.project, "-S", subject, "-E", session),
         *(*place, *operand(source)),
     )
+
+
+_TRANSFER = re.compile(r"transfer:(?P<server>.+)/(?P<project>[^/,]+),(?P<to_server>.+)/(?P<to_project>[^/,]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Transferred:
+    """The two projects of a transfer that a command makes, and the name of its route: the same in every run."""
+
+    server: str  # its name in the configuration, or the address where it has none
+    project: str
+    to_server: str
+    to_project: str
+
+    @property
+    def route(self) -> str:
+        """Return the name of the route."""
+        return f"transfer:{self.server}/{self.project},{self.to_server}/{self.to_project}"
+
+
+def transferred(name: str) -> Transferred | None:
+    """Read the name of a route that a transfer command made; None for any other."""
+    found = _TRANSFER.fullmatch(name)
+    return Transferred(**found.groupdict()) if found is not None else None

@@ -13,7 +13,6 @@ from xnatsync.core.errors import LostAtSource, NotThere, Stopped, XnatsyncError
 from xnatsync.core.fidelity import Comparison, Contents, Difference, Fate, FilePlace, Terms, compare
 from xnatsync.core.inventory import Owner, OwnerKind
 from xnatsync.core.remote import FileListing
-from xnatsync.core.transfer_filter import TransferFilter
 from xnatsync.ledger.counterparts import CounterpartRow
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.tree_rows import OwnerRow
@@ -48,7 +47,6 @@ class Examination:
 
     ledger: Ledger
     route: TransferRoute
-    chosen: TransferFilter
     source: TransferServer
     there: TransferServer
     stopping: Callable[[], bool] = lambda: False
@@ -76,7 +74,7 @@ class Examination:
             yield Examined(project, self.route.to_project, comparison=Comparison((told,)))
 
     def _takes(self, owner: Owner) -> bool:
-        return owner.kind is not OwnerKind.SESSION or self.chosen.takes_session(owner.xsi_type, owner.session)
+        return owner.kind is not OwnerKind.SESSION or self.route.filters.takes_session(owner.xsi_type, owner.session)
 
     def _compared(
         self, some: Sequence[Owner], rows: Sequence[OwnerRow | None], found: Sequence[CounterpartRow | None]
@@ -120,7 +118,7 @@ class Examination:
         projects = {self.route.project: self.route.to_project}
         projects |= self.ledger.transferred_projects(self.route.server, self.route.to_server)
         terms = Terms(
-            filter=self.chosen, dicom=self.route.dicom, projects=projects, label=_delivered_as(owner),
+            filter=self.route.filters, dicom=self.route.dicom, projects=projects, label=_delivered_as(owner),
             parts=names, lost=self._lost(row, mine), proven=self._proven(row),
         )  # fmt: skip
         if shown is not None and owner.kind is OwnerKind.PROJECT:

@@ -29,6 +29,16 @@ _TARGET = ("route", "server", "project", "subject", "session", "session_id")
 TABLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "project-list": ("", ("id", "name", "pi", "description", "secondary_id")),
     "project-users": ("", ("login", "role", "group", "firstname", "lastname", "email")),
+    "project-transfer-history": (
+        "",
+        (
+            "id", "status", "started_at", "ended_at", "source_server", "source_project", "dest_server", "dest_project",
+            "subjects_synced", "subjects_failed", "subjects_skipped", "experiments_synced", "experiments_failed",
+            "experiments_skipped", "files", "bytes", "route",
+        ),
+    ),
+    "project-transfer-check": ("checks", ("name", "state", "text", "code", "advice")),
+    "certificate-list": ("", ("id", "route", "run", "made_at", "outcome", "json_sha256", "html_sha256", "path",)),
     "subject-list": ("", ("id", "label", "sessions")),
     "session-list": (
         "", ("id", "label", "subject", "date", "modality", "subject_id", "project", "xsi_type")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Final
 
-from xnatsync.app.certificates import Certificate, Checked, Side
+from xnatsync.app.certificates import Certificate, Checked, Side, Written
 from xnatsync.core.fidelity import GRAVE, NEVER_CARRIED, Difference
 from xnatsync.ledger.certificates import CertificateRow
 from xnatsync.verify.transfers import Examined
+from xnatsync.views.blocks import Block, Line, Tone
 
 SCHEMA: Final = "xnatsync.certificate/1"
 
@@ -107,3 +108,23 @@ def checked_fields(path: str, checked: Checked) -> dict[str, object]:
     """Return what is known of a file, for programs."""
     row = row_fields(checked.row) if checked.row is not None else None
     return {"path": path, "state": checked.state, "sha256": checked.sha256, "certificate": row}
+
+
+def checked_blocks(path: str, checked: Checked) -> Iterator[Block]:
+    """Tell a person what is known of a file."""
+    row = checked.row
+    if checked.state == "unknown" or row is None:
+        yield Line(f"{path}: no certificate of this ledger", Tone.BAD)
+    elif checked.state == "changed":
+        yield Line(f"{path}: CHANGED since it was made: it is not what was signed for", Tone.BAD)
+        yield Line(f"certificate {row.id} of {row.made_at} said {row.outcome}", indent=2)
+    else:
+        yield Line(f"{path}: unchanged since it was made", Tone.GOOD)
+        yield Line(f"certificate {row.id} of {row.made_at}: {row.outcome}", indent=2)
+
+
+def written_blocks(written: Written) -> Iterator[Block]:
+    """Tell a person where a certificate lies."""
+    tone = Tone.GOOD if written.row.outcome == "complete" else Tone.BAD
+    yield Line(f"certificate: {written.row.outcome}, {written.json}", tone, hang=4)
+    yield Line(f"the page for people: {written.html}", indent=2, hang=4)

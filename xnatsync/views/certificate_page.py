@@ -7,13 +7,15 @@ runs no script and fetches nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
-from xnatsync.app.certificates import Certificate, Side
+from xnatsync.app.certificates import Certificate, Side, Written, sign
 from xnatsync.core.fidelity import NEVER_CARRIED, Difference
 from xnatsync.core.wording import counted
+from xnatsync.ledger.ledger import Ledger
 from xnatsync.verify.transfers import Examined
-from xnatsync.views.certificate import LEVELS
+from xnatsync.views.certificate import LEVELS, certificate_text
 from xnatsync.views.verification_page import said, table, whole_page
 
 _SHOWN_MAX: Final = 5000  # differences on the page; the JSON file has all of them
@@ -22,6 +24,12 @@ _ENTITIES: Final = (
     *("fields", "files", "bytes", "differences"),
 )
 _DIFFERENCES: Final = ("what became of it", "kind", "subject", "session", "part", "what", "name", "count", "why")
+
+
+def signed(ledger: Ledger, certificate: Certificate, folder: Path) -> Written:
+    """Write both files of a certificate, and note them."""
+    text = certificate_text(certificate)
+    return sign(ledger, certificate, folder, text, lambda digest: certificate_page(certificate, digest))
 
 
 def certificate_page(certificate: Certificate, json_sha256: str) -> str:

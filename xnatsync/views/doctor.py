@@ -10,11 +10,12 @@ from xnatsync.views.blocks import Block, Line, Tone
 
 if TYPE_CHECKING:
     from xnatsync.app.doctor import Checks
+    from xnatsync.app.transfer_check import TransferChecks
 
 _MARKS = {"ok": ("ok      ", Tone.GOOD), "problem": ("problem ", Tone.BAD), "warning": ("warning ", Tone.WARN)}
 
 
-def doctor_blocks(checks: Checks) -> Iterator[Block]:
+def doctor_blocks(checks: Checks | TransferChecks) -> Iterator[Block]:
     """Tell a person what was found."""
     for check in checks.checks:
         mark, tone = _MARKS[check.state]
@@ -27,7 +28,7 @@ def doctor_blocks(checks: Checks) -> Iterator[Block]:
     yield Line(f"{', '.join(found)} found" if found else "everything is well", Tone.HEAD)
 
 
-def doctor_fields(checks: Checks) -> dict[str, object]:
+def doctor_fields(checks: Checks | TransferChecks) -> dict[str, object]:
     """The same for programs."""
     return {
         "exit_code": checks.exit_code,

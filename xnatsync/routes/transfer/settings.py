@@ -29,5 +29,6 @@ class TransferRoute:
     delay_s: float = 5.0  # before the first retry, then twice as long each time
     workers: int = 4
     verify: bool = True  # what was written is looked at once more, by new listings, within the same run
+    only: frozenset[tuple[str, str]] | None = None  # of these entities alone, by kind and ID; None: of all
     repair: bool = False  # what somebody deleted at the destination is sent again
     quiet_s: float = 60.0  # so long a write without an answer may still land

@@ -96,6 +96,8 @@ def survey(world: TransferWorld, route: TransferRoute) -> TransferSurvey:
         found.looks[number] = here, shown
         if not route.sync_new_only or "" in (here, shown) or agreed.get(number) != (here, shown):
             found.due.append(number)
+    if route.only is not None:
+        found.due = [number for number in found.due if found.owners[number].key in route.only]
     found.due.sort(key=lambda number: _order(found, number))
     if listing.complete:
         listed = {owner.key for owner in listing.owners}

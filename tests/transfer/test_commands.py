@@ -1,0 +1,176 @@
+"""`project transfer` and its companions on two servers: what is there afterwards, and what is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli_fields import document_faults, faults
+from transfer.commands_world import HERE, THERE, Desk, a_desk
+from transfer_world import PASSWORD, USER
+from xnatsync.core.inventory import OwnerKind
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Desk]:
+    with a_desk(tmp_path, monkeypatch, lambda: tuple(capsys.readouterr())) as found:  # type: ignore[arg-type,return-value]
+        yield found
+
+
+def session_there(desk: Desk, label: str) -> str:
+    return desk.pair.target.owner(OwnerKind.SESSION, label, "NEURO_DEV").id
+
+
+def test_a_project_is_transferred_and_signed_for(desk: Desk) -> None:
+    """Twice: the second run writes nothing on either side, and the source was never written to."""
+    before = desk.pair.source.writes()
+    first = desk.document()
+
+    assert document_faults(first) == []
+    assert (first["exit_code"], first["outcome"]) == (0, "complete")
+    assert first["experiments"] == {"synced": 3, "failed": 0, "skipped": 0}
+    assert first["certificate"]["outcome"] == "complete"
+    made = desk.certificate()
+    assert all(one["complete"] for one in made["entities"])
+    assert {one["name"] for entity in made["entities"] for one in entity["differences"]} == {"OTHER", "STAYS"}
+    assert desk.run("certificate", "check", first["certificate"]["path"]).code == 0
+    written = desk.pair.target.writes()
+
+    again = desk.document()
+
+    assert (again["exit_code"], again["certificate"]["new"]) == (0, False)
+    assert again["looked_at"] <= 1  # the server never counted an empty resource: that session is looked at each time
+    assert [one for one in desk.pair.target.writes()[len(written) :] if "JSESSION" not in one] == []
+    assert [one for one in desk.pair.source.writes()[len(before) :] if "JSESSION" not in one] == []
+
+
+def test_what_was_changed_behind_its_back_is_never_called_complete(desk: Desk) -> None:
+    """Told, not overwritten, and no certificate says complete; `--repair` sends what was deleted."""
+    assert desk.transfer().code == 0
+    number = session_there(desk, "S1_MR")
+    desk.pair.target.put(
+        "/data/projects/NEURO_DEV/subjects/S1/experiments/S1_MR", xsiType="xnat:mrSessionData", note="other"
+    )
+
+    found = desk.document()
+
+    assert (found["exit_code"], found["certificate"]["outcome"]) == (3, "incomplete")
+    assert any(one["code"] == "XS-CHANGED-THERE" for one in found["troubles"])
+    (session,) = [one for one in desk.certificate()["entities"] if one["destination_id"] == number]
+    assert ("differs", "field", "note") in {(one["fate"], one["what"], one["name"]) for one in session["differences"]}
+
+
+def test_a_plan_is_done_exactly(desk: Desk) -> None:
+    """What changed since the plan is left as it is, and named."""
+    asked = desk.run("project", "transfer", *HERE, *THERE, "--dry-run", "-o", "json")
+    plan = json.loads(asked.out)
+    assert document_faults(plan) == []
+    assert asked.code == 0
+    assert not [one for one in desk.pair.target.writes() if "JSESSION" not in one]
+    (desk.root / "plan.json").write_text(asked.out)
+    desk.pair.source.put(
+        "/data/projects/NEURO/subjects/S2/experiments/S2_PET", xsiType="xnat:petSessionData", note="new since"
+    )
+
+    ran = desk.run("project", "transfer", "-p", "prod", "--dest-profile", "staging", "--plan",
+                   str(desk.root / "plan.json"), "--yes", "-o", "json")  # fmt: skip
+
+    found = json.loads(ran.out)
+    assert (ran.code, document_faults(found)) == (3, [])
+    assert [one["label"] for one in found["not_done"]] == ["S2_PET"]
+    labels = {one.session for one in desk.pair.target.server.inventory("NEURO_DEV", frozenset(OwnerKind)).owners}
+    assert labels == {"", "S1_MR", "S2_CT"}
+
+
+def test_filters_of_the_file_hold_for_the_certificate_too(desk: Desk) -> None:
+    """The example of the manual: MR sessions, and one resource left out."""
+    file = desk.root / "transfer.yaml"
+    file.write_text(
+        "filtering:\n  imaging_sessions:\n    sync_type: include\n    xsi_types:\n"
+        '      - xsi_type: "xnat:mrSessionData"\n        scan_resources:\n          sync_type: exclude\n'
+        "          items:\n            - NIFTI\n"
+    )
+
+    found = desk.document("--config", str(file))
+
+    assert (found["exit_code"], found["certificate"]["outcome"]) == (0, "complete")
+    target = desk.pair.target
+    owners = target.server.inventory("NEURO_DEV", frozenset(OwnerKind)).owners
+    (session,) = [one for one in owners if one.kind is OwnerKind.SESSION]
+    listed = {(file.scan, file.resource) for file in target.server.owner_files([session])[session].files}
+    assert session.session == "S1_MR"
+    assert ("1", "DICOM") in listed
+    assert "NIFTI" not in {label for _, label in listed}
+
+
+def test_the_companions_tell_what_there_is(desk: Desk) -> None:
+    """Before the first transfer, and after it; each document as the page describes it."""
+    checks = desk.run("project", "transfer-check", *HERE, *THERE, "-o", "json")
+    found = json.loads(checks.out)
+    assert (checks.code, document_faults(found)) == (0, [])
+    assert {one["name"] for one in found["checks"]} >= {"source connection", "source login", "destination login"}
+    assert desk.run("project", "transfer-status", "-P", "NEURO").code == 2
+    assert json.loads(desk.run("project", "transfer-history", "-P", "NEURO", "-o", "json").out) == []
+
+    assert desk.transfer().code == 0
+
+    status = json.loads(desk.run("project", "transfer-status", "-P", "NEURO", "-o", "json").out)
+    assert document_faults(status) == []
+    assert (status["status"], status["experiments_synced"]) == ("complete", 3)
+    rows = json.loads(desk.run("project", "transfer-history", "-P", "NEURO", "-o", "json").out)
+    assert faults(rows, "list of project/transfer-history") == []
+    signed = json.loads(desk.run("certificate", "list", "-o", "json").out)
+    assert faults(signed, "list of certificate/list") == []
+    assert desk.run("project", "transfer-check", *HERE, *THERE).code == 0
+
+
+def test_a_file_to_begin_with_is_written_once(desk: Desk) -> None:
+    place = desk.root / "transfer.yaml"
+    words = ("project", "transfer-init", "-P", "NEURO", "--dest-project", "NEURO_DEV")
+    assert desk.run(*words, "-f", str(place)).code == 0
+    assert desk.run(*words).out == place.read_text()
+    assert desk.run(*words, "-f", str(place)).code == 3
+    assert desk.run("project", "transfer", *HERE, *THERE, "--config", str(place), "--dry-run").code == 0
+
+
+def test_a_destination_may_be_named_by_its_address(desk: Desk) -> None:
+    """A wrong password is told of, and nothing is sent; it is nowhere in what is printed."""
+    there = ("--dest-url", desk.pair.target.box.url, "--dest-user", USER, "--dest-project", "NEURO_DEV")
+    wrong = desk.run("project", "transfer", *HERE, *there, "--dest-pass", "not-the-password", "--yes")
+    assert wrong.code == 6
+    assert "not-the-password" not in wrong.out + wrong.err
+    assert not [one for one in desk.pair.target.writes() if "JSESSION" not in one]
+
+    right = desk.run("project", "transfer", *HERE, *there, "--dest-pass", PASSWORD, "--yes")
+
+    assert right.code == 0
+    assert "--dest-pass-stdin" in right.err
+
+
+def test_nothing_is_copied_without_a_yes(desk: Desk) -> None:
+    ran = desk.run("project", "transfer", *HERE, *THERE)
+    assert ran.code != 0
+    assert not [one for one in desk.pair.target.writes() if "JSESSION" not in one]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-P", "NEURO", "--dest-project", "X"),
+        ("-P", "NEURO", "--dest-profile", "staging"),
+        ("-P", "NEURO", "--dest-project", "NEURO", "--dest-profile", "prod"),
+        ("-P", "NEURO", "--dest-project", "X", "--dest-profile", "staging", "--dest-url", "http://127.0.0.1:1"),
+        ("-P", "NEURO", "--dest-project", "X", "--dest-profile", "nowhere"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_anything_is_asked(desk: Desk, words: tuple[str, ...]) -> None:
+    assert desk.run("project", "transfer", "-p", "prod", *words, "--yes").code == 2
+
+
+def test_a_project_that_is_not_there_makes_none(desk: Desk) -> None:
+    ran = desk.run("project", "transfer", "-p", "prod", "-P", "NEURA", *THERE, "--yes")
+    assert ran.code == 3
+    assert not [one for one in desk.pair.target.writes() if "JSESSION" not in one]
