@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from transfer.history import History, Violation
+from xnatsync.core.inventory import Owner
+from xnatsync.core.remote import FileListing, RemoteFile
 
 SEEDS = 16  # many more by hand: `python -m transfer.history 0-1000` from tests/
 
@@ -24,23 +27,21 @@ def test_every_history_keeps_the_promises(tmp_path: Path) -> None:
     assert kills > 5
 
 
-def spoilt(content: bytes) -> bytes:
-    return b"?" + content[1:]
-
-
 def lies(history: History) -> None:
-    """The destination holds other bytes than it lists digests of."""
-    put = history.there.put_resource_file
+    """The destination goes on listing what it once had, and holds other bytes of the parts of things."""
+    listed, first = history.there.all_files, dict[object, RemoteFile]()
 
-    def other(*given: object, **more: object) -> None:
-        put(*given, **more)  # type: ignore[arg-type]
+    def all_files(owners: Sequence[Owner]) -> Mapping[Owner, FileListing]:
+        found = {}
+        for owner, listing in listed(owners).items():
+            files = [first.setdefault((owner.id, one.scan, one.resource, one.name), one) for one in listing.files]
+            found[owner] = replace(listing, files=tuple(files))
         parts = [part for thing in history.there.things.values() for part in thing.parts]
-        for thing in parts:
-            for res in thing.resources.values():
-                history.there.told |= dict.fromkeys(res.files.values(), b"?")
-                res.files = dict.fromkeys(res.files, b"?")
+        for res in [res for part in parts for res in part.resources.values()]:
+            res.files = dict.fromkeys(res.files, b"spoilt")
+        return found
 
-    history.there.put_resource_file = other  # type: ignore[method-assign]
+    history.there.all_files = all_files  # type: ignore[method-assign]
 
 
 def writes_to_the_source(history: History) -> None:
