@@ -10,13 +10,31 @@ from dataclasses import dataclass
 from xnatsync.core.inventory import Owner, OwnerKind
 from xnatsync.sandbox.http.server import SandboxServer
 from xnatsync.sandbox.model.site import Site
-from xnatsync.xnat import raw
+from xnatsync.xnat import raw, thing_addresses
 from xnatsync.xnat.client import Retries
 from xnatsync.xnat.server import XnatServer
 
 SOURCE, TARGET, OTHER, ALONE = "NEURO", "NEURO_DEV", "OTHER", "STAYS"
 USER, PASSWORD = "mover", "a-password-of-the-test"
 XNAT = 'xmlns:xnat="http://nrg.wustl.edu/xnat" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+VARIABLES = (  # the definition of custom variables, whose ID repeats the project's
+    f'<xnat:studyProtocol xsi:type="xnat:datatypeProtocol" ID="{SOURCE}_xnat_mrSessionData" name="MR Session" '
+    'data-type="xnat:mrSessionData"><xnat:definitions><xnat:definition ID="vars" data-type="xnat:mrSessionData" '
+    'project-specific="1"><xnat:fields><xnat:field name="quality_by" datatype="string"/></xnat:fields>'
+    "</xnat:definition></xnat:definitions></xnat:studyProtocol>"
+)
+PEOPLE = (  # members of a list that have no key
+    "<xnat:investigators><xnat:investigator><xnat:firstname>Bo</xnat:firstname><xnat:lastname>M</xnat:lastname>"
+    "</xnat:investigator><xnat:investigator><xnat:firstname>Cy</xnat:firstname><xnat:lastname>N</xnat:lastname>"
+    "</xnat:investigator></xnat:investigators>"
+)
+RATINGS = (
+    f'<xnat:QCManualAssessment project="{SOURCE}" {XNAT}><xnat:date>2026-01-05</xnat:date><xnat:rater>RK</xnat:rater>'
+    '<xnat:scans><xnat:scan xsi:type="xnat:mrQcScanData"><xnat:imageScan_ID>1</xnat:imageScan_ID>'
+    '<xnat:motion>2</xnat:motion></xnat:scan><xnat:scan xsi:type="xnat:mrQcScanData">'
+    "<xnat:imageScan_ID>2</xnat:imageScan_ID><xnat:motion>0</xnat:motion></xnat:scan></xnat:scans>"
+    "</xnat:QCManualAssessment>"
+)
 
 
 @dataclass(slots=True)
@@ -51,7 +69,8 @@ class Side:
         return next(one for one in found if one.kind is kind and (one.session or one.subject or one.id) == label)
 
     def writes(self) -> list[str]:
-        """What was asked of it that is no read."""
+        """What was asked of it that is no read; a request is in its log when the next one is answered."""
+        self.server.client.get(thing_addresses.roles())
         return [f"{line['method']} {line['path']}" for line in self.box.log if line["method"] not in {"GET", "HEAD"}]
 
 
@@ -88,9 +107,9 @@ def fill(side: Side) -> None:
     side.xml(
         f"/data/projects/{SOURCE}",
         f'<xnat:Project ID="{SOURCE}" {XNAT}><xnat:description>about &lt;brains&gt;</xnat:description>'
-        "<xnat:keywords>mr pet</xnat:keywords><xnat:PI><xnat:firstname>Ada</xnat:firstname>"
-        '<xnat:lastname>L</xnat:lastname></xnat:PI><xnat:fields><xnat:field name="grant">G-7</xnat:field>'
-        "</xnat:fields></xnat:Project>",
+        f"<xnat:keywords>mr pet</xnat:keywords>{VARIABLES}<xnat:PI><xnat:firstname>Ada</xnat:firstname>"
+        f"<xnat:lastname>L</xnat:lastname></xnat:PI>{PEOPLE}"
+        '<xnat:fields><xnat:field name="grant">G-7</xnat:field></xnat:fields></xnat:Project>',
     )
     side.custom(f"/projects/{SOURCE}", sponsor="nobody")
     side.put(f"/data/projects/{SOURCE}/resources/DOCS/files/protocol.txt", b"protocol", format="TXT")
@@ -105,6 +124,7 @@ def fill(side: Side) -> None:
     for target, label in ((OTHER, "shown"), (ALONE, "alone")):
         side.put(f"/data/subjects/{subject}/projects/{target}", label=f"{label}_S")
         side.put(f"/data/experiments/{session}/projects/{target}", label=f"{label}_MR")
+    side.put(f"/data/experiments/{session}/scans/1/projects/{OTHER}")
 
 
 def _subjects(side: Side) -> None:
@@ -149,7 +169,8 @@ def _mr(side: Side) -> None:
     side.custom(f"/experiments/{session}/scans/1", motion="low")
     side.put(f"/data/experiments/{session}/reconstructions/R_S1", type="mean", baseScanType="T1")
     side.put(f"/data/experiments/{session}/reconstructions/R_S1/resources/MEAN/files/m.img", b"mean" * 100)
-    side.put(f"/data/experiments/{session}/assessors/S1_QC", xsiType="xnat:qcManualAssessorData", date="2026-01-05")
+    rated = side.xml(f"/data/experiments/{session}/assessors/S1_QC", RATINGS)
+    side.custom(f"/experiments/{session}/assessors/{rated}", seen_by="two")
     side.put(f"/data/experiments/{session}/assessors/S1_QC/resources/REPORT/files/qc.json", b'{"fine": true}')
 
 

@@ -15,29 +15,34 @@ from urllib.parse import quote, unquote
 from xnatsync.core.described import Described, Share, Stored, ThingKind
 from xnatsync.xnat.documents import NAMESPACES, OURS, Node
 
-LEFT_OUT: Final = {  # elements and attributes of a thing that are no field of it, and why
+_FILES: Final = "files are listed and carried by themselves"
+_THERE: Final = "names another thing by this server's own key"
+LEFT_OUT: Final[dict[str, str]] = {  # what is no field of any thing, and why
     "@ID": "names it on its server",
     "@project": "the project it is in",
     "@label": "a part of the description of its own; changed through another address",
     "@xsi:type": "a part of the description of its own",
     "@xsi:schemaLocation": "where this server has its schemas",
-    "subject_ID": "names its subject on this server",
-    "imageSession_ID": "names its session on this server",
-    "image_session_ID": "names its session on this server",
-    "@image_session_ID": "names its session on this server",
+    "subject_ID": _THERE,
+    "imageSession_ID": _THERE,
+    "image_session_ID": _THERE,
+    "@image_session_ID": _THERE,
     "prearchivePath": "a place on this server's disk",
     "sharing": "listed as shares",
     "custom_fields": "listed as values of custom forms",
-    "resources": "files are listed and carried by themselves",
-    "file": "files are listed and carried by themselves",
-    "in": "files are listed and carried by themselves",
-    "out": "files are listed and carried by themselves",
-    "scans": "parts",
-    "reconstructions": "parts",
-    "assessors": "parts",
-    "experiments": "parts, and sessions",
 }
-_KEYS: Final = ("name", "ID", "alias")  # what tells one member of a list from the next
+LEFT_OUT_OF: Final[dict[ThingKind, dict[str, str]]] = {  # an assessor's own `scans` are ratings of scans: fields of it
+    ThingKind.PROJECT: {"resources": _FILES},
+    ThingKind.SUBJECT: {"resources": _FILES, "experiments": "records, and sessions by themselves"},
+    ThingKind.RECORD: {"resources": _FILES},
+    ThingKind.SESSION: {"resources": _FILES, "scans": "parts", "reconstructions": "parts", "assessors": "parts"},
+    ThingKind.SCAN: {"file": _FILES},
+    ThingKind.RECONSTRUCTION: {"resources": _FILES, "file": _FILES, "in": _FILES, "out": _FILES},
+    ThingKind.ASSESSOR: {"resources": _FILES, "file": _FILES, "in": _FILES, "out": _FILES},
+}
+_OF_PROJECT: Final = ":project"  # stands in the ID of a protocol for the project it begins with (hierarchy.md §17)
+_KEYS: Final = ("ID", "name", "alias")  # what tells one member of a list from the next
+_NUMBERED: Final = re.compile(r"\[\d+\]$")
 _SEGMENT: Final = re.compile(r"(?P<name>[^\[\]/]+)(?:\[(?:(?P<key>[^=\]]+)=(?P<value>[^\]]*)|(?P<number>\d+))\])?")
 
 
@@ -45,9 +50,12 @@ def described(
     node: Node, kind: ThingKind, *, thing_id: str, xsi_type: str, parts: Iterable[Described] = ()
 ) -> Described:
     """Describe what an element holds; `thing_id` and `xsi_type` are those that the server names it by elsewhere."""
+    if kind is ThingKind.PROJECT:
+        node = _of_no_project(node, thing_id)
     return Described(
         kind, thing_id, node.attributes.get("label", "") if kind not in _NAMELESS else "",
-        node.attributes.get("xsi:type", xsi_type), tuple(_fields(node)), shares=tuple(_shares(node)),
+        node.attributes.get("xsi:type", xsi_type), tuple(_fields(node, {**LEFT_OUT, **LEFT_OUT_OF[kind]})),
+        shares=tuple(shares(node, thing_id if kind is ThingKind.SCAN else "")),
         parts=tuple(parts), resources=tuple(_stored(node)), root=node.tag,
     )  # fmt: skip
 
@@ -55,10 +63,19 @@ def described(
 def document(thing: Described, project: str, paths: Collection[str] | None = None) -> Node:
     """Write the document of a thing, or only these paths of it; with no label and no ID (import.md §7.2).
 
-    `project` is that of the place it goes to; "" for projects and for what is written inside another thing.
+    `project` is that of the place it goes to; "" for what is written inside another thing or overlaid.
     """
     top = Node(thing.root, {"project": project} if project else {})
     fill(top, thing, paths)
+    return top
+
+
+def of_project(thing: Described, project: str, paths: Collection[str] | None = None) -> Node:
+    """Write the document of a project, with an ID that it is to have or has."""
+    top = document(thing, "", paths)
+    top.attributes = {"ID": project, **top.attributes}
+    for protocol in top.all("studyProtocol"):
+        _renamed(protocol, _OF_PROJECT, project)
     return top
 
 
@@ -67,10 +84,32 @@ def fill(node: Node, thing: Described, paths: Collection[str] | None = None) -> 
 
     What a field stands in keeps its type: without it, XNAT takes the element for one of the general type.
     """
-    above = {f"{path[:at]}/@xsi:type" for path in paths or () for at, sign in enumerate(path) if sign == "/"}
-    for path, text in thing.fields:
-        if paths is None or path in paths or path in above:
-            _place(node, path, text)
+    chosen = [field for field in thing.fields if paths is None or field[0] in paths]
+    if paths is not None:
+        whole = _whole_members(thing, paths)
+        chosen = [field for field in chosen if _numbered_in(field[0]) <= whole]
+        above = {f"{path[:at]}/@xsi:type" for path, _ in chosen for at, sign in enumerate(path) if sign == "/"}
+        wanted = {path for path, _ in chosen} | above
+        chosen = [field for field in thing.fields if field[0] in wanted]
+    made: dict[str, Node] = {}
+    for path, text in chosen:
+        _place(node, path, text, made)
+
+
+def _whole_members(thing: Described, paths: Collection[str]) -> set[str]:
+    """Return the members without a key that are to be written as a whole.
+
+    XNAT tells them by nothing but their values: a part of one would be added beside it, so that it is left alone and
+    stays a difference that is named.
+    """
+    found = {member for path, _ in thing.fields for member in _numbered_in(path)}
+    return found - {member for path, _ in thing.fields if path not in paths for member in _numbered_in(path)}
+
+
+def _numbered_in(path: str) -> set[str]:
+    """Return the members without a key that a path leads through."""
+    segments = path.split("/")
+    return {"/".join(segments[: at + 1]) for at, segment in enumerate(segments) if _NUMBERED.search(segment)}
 
 
 _NAMELESS: Final = frozenset({ThingKind.PROJECT, ThingKind.SCAN, ThingKind.RECONSTRUCTION})
@@ -79,11 +118,26 @@ _NAMELESS: Final = frozenset({ThingKind.PROJECT, ThingKind.SCAN, ThingKind.RECON
 # --- reading -----------------------------------------------------------------------------------------------------
 
 
-def _fields(node: Node) -> Iterator[tuple[str, str]]:
+def _of_no_project(node: Node, project: str) -> Node:
+    """Return a project's document without what repeats its ID: another project has another one there."""
+    attributes = {name: value for name, value in node.attributes.items() if (name, value) != ("secondary_ID", project)}
+    children = [child for child in node.children if child.name != "name" or child.text != project]
+    for protocol in (child for child in children if child.name == "studyProtocol"):
+        _renamed(protocol, project, _OF_PROJECT)
+    return Node(node.tag, attributes, children, node.texts)
+
+
+def _renamed(protocol: Node, old: str, new: str) -> None:
+    number = protocol.attributes.get("ID", "")
+    if number.startswith(f"{old}_"):
+        protocol.attributes["ID"] = new + number.removeprefix(old)
+
+
+def _fields(node: Node, left_out: Collection[str]) -> Iterator[tuple[str, str]]:
     for name, value in node.attributes.items():
-        if f"@{name}" not in LEFT_OUT and not _is_known_space(name) and value:
+        if f"@{name}" not in left_out and not _is_known_space(name) and value:
             yield f"@{name}", value
-    for segment, child in _numbered(child for child in node.children if child.name not in LEFT_OUT):
+    for segment, child in _numbered(child for child in node.children if child.name not in left_out):
         yield from _below(segment, child)
 
 
@@ -129,11 +183,12 @@ def _key_of(path: str) -> str:
     return found["key"] or "" if found is not None else ""
 
 
-def _shares(node: Node) -> Iterator[Share]:
+def shares(node: Node, number: str = "") -> Iterator[Share]:
+    """Yield where it is shown; a scan has no label there, only its ID."""
     sharing = node.first("sharing")
     for share in sharing.all("share") if sharing is not None else ():
         if share.attributes.get("project"):
-            yield Share(share.attributes["project"], share.attributes.get("label", ""))
+            yield Share(share.attributes["project"], share.attributes.get("label", "") or number)
 
 
 def _stored(node: Node) -> Iterator[Stored]:
@@ -156,29 +211,23 @@ def _is_known_space(name: str) -> bool:
 # --- writing -----------------------------------------------------------------------------------------------------
 
 
-def _place(node: Node, path: str, text: str) -> None:
+def _place(node: Node, path: str, text: str, made: dict[str, Node]) -> None:
+    """Put a text where its path says; `made` are the elements that there are by now."""
+    below = ""
     for segment in path.split("/"):
         if segment.startswith("@"):
             node.attributes[segment[1:]] = text
             return
-        node = _child(node, segment)
+        below = f"{below}/{segment}"
+        if below not in made:
+            made[below] = _element(segment)
+            node.children.append(made[below])
+        node = made[below]
     node.texts = [text]
 
 
-def _child(node: Node, segment: str) -> Node:
+def _element(segment: str) -> Node:
     found = _SEGMENT.fullmatch(segment)
     assert found is not None  # a path of ours
     tag = found["name"] if ":" in found["name"] else f"{OURS}{found['name']}"
-    same = [child for child in node.children if child.tag == tag]
-    if found["key"]:
-        value = unquote(found["value"])
-        known = next((child for child in same if child.attributes.get(found["key"]) == value), None)
-        return known if known is not None else _added(node, Node(tag, {found["key"]: value}))
-    number = int(found["number"] or 1)
-    wanted = same[number - 1] if len(same) >= number else None
-    return wanted if wanted is not None else _added(node, Node(tag))
-
-
-def _added(node: Node, child: Node) -> Node:
-    node.children.append(child)
-    return child
+    return Node(tag, {found["key"]: unquote(found["value"])} if found["key"] else {})

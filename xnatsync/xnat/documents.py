@@ -124,7 +124,7 @@ def _written(node: Node) -> Iterator[str]:
         yield f"<{node.tag}{attributes}/>"
         return
     yield f"<{node.tag}{attributes}>"
-    yield escape(node.text)
+    yield escape(node.text, {"\r": "&#13;"})  # else it would be read as a line end
     for child in node.children:
         yield from _written(child)
     yield f"</{node.tag}>"

@@ -15,9 +15,9 @@ _STAMPED: Final = ("columns", "ID,label,subject_ID,project,xsiType,insert_date,l
 _WORDS: Final = {OwnerKind.PROJECT: "projects", OwnerKind.SUBJECT: "subjects", OwnerKind.SESSION: "experiments"}
 
 
-def custom_fields(kind: OwnerKind, thing_id: str, scan: str = "") -> Call:
-    """The values of the custom forms of a thing (hierarchy.md §4.4)."""
-    below = f"/scans/{seg(scan)}" if scan else ""
+def custom_fields(kind: OwnerKind, thing_id: str, scan: str = "", assessor: str = "") -> Call:
+    """The values of the custom forms of a thing, or of a scan or an assessor of a session (hierarchy.md §4.4)."""
+    below = f"/scans/{seg(scan)}" if scan else f"/assessors/{seg(assessor)}" if assessor else ""
     path = f"/xapi/custom-fields/{_WORDS[kind]}/{seg(thing_id)}{below}/fields"
     return read(path, f"reading the custom values of {kind.value} {thing_id}")
 
@@ -79,9 +79,15 @@ def share(kind: OwnerKind, thing_id: str, project_id: str, label: str) -> Call:
     return _put(path, f"sharing {kind.value} {thing_id} into project {project_id}", query)
 
 
-def custom_write(kind: OwnerKind, thing_id: str, scan: str = "") -> Call:
+def share_scan(session_id: str, scan: str, project_id: str) -> Call:
+    """Show a scan in a second project, and its session where it is not yet (§4.5)."""
+    path = f"/data/experiments/{seg(session_id)}/scans/{seg(scan)}/projects/{seg(project_id)}"
+    return _put(path, f"sharing a scan of session {session_id} into project {project_id}")
+
+
+def custom_write(kind: OwnerKind, thing_id: str, scan: str = "", assessor: str = "") -> Call:
     """The values of custom forms, to be set; the others stay (§4.4)."""
-    call = custom_fields(kind, thing_id, scan)
+    call = custom_fields(kind, thing_id, scan, assessor)
     return Call(Verb.CHANGE, "PUT", call.path, call.what.replace("reading", "setting", 1), (), Due.TEXT)
 
 

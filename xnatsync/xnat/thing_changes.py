@@ -15,7 +15,6 @@ from typing import Final
 
 from xnatsync.core.described import Described, Part, ThingKind
 from xnatsync.core.errors import (
-    Bug,
     NameRefused,
     NotThere,
     OutcomeUnknown,
@@ -58,9 +57,7 @@ _LISTS: Final = {
 def create_project(client: Client, thing: Described, project: str) -> None:
     """Make a project; PlaceTaken when there is one of this ID, readable or not (§4.3: 403, 409)."""
     _refuse_there(client, addresses.owner(OwnerKind.PROJECT, project), f"project {project}")
-    top = descriptions.document(thing, "")
-    top.attributes = {"ID": project, **top.attributes}
-    _put(client, thing_addresses.project(project), top)
+    _put(client, thing_addresses.project(project), descriptions.of_project(thing, project))
 
 
 def create_subject(client: Client, project: str, thing: Described) -> str:
@@ -113,8 +110,7 @@ def overlay(client: Client, owner: Owner, part: Part, thing: Described, paths: f
         found = part_id(client, owner, part)
         _put(client, thing_addresses.experiment(owner.project, owner.id, found), top)
     elif owner.kind is OwnerKind.PROJECT:
-        top.attributes = {"ID": owner.id, **top.attributes}
-        _put(client, thing_addresses.project(owner.id), top)
+        _put(client, thing_addresses.project(owner.id), descriptions.of_project(thing, owner.id, paths))
     elif owner.kind is OwnerKind.SUBJECT:
         _put(client, thing_addresses.subject(owner.project, owner.id), top)
     else:
@@ -124,19 +120,21 @@ def overlay(client: Client, owner: Owner, part: Part, thing: Described, paths: f
 
 def set_custom(client: Client, owner: Owner, part: Part, values: Mapping[str, str]) -> None:
     """Set values of custom forms; those that are not named stay (§4.4)."""
-    kind, number, scan = _address(client, owner, part)
-    body = raw.json_body({name: json.loads(value) for name, value in values.items()})
-    _send(client, thing_addresses.custom_write(kind, number, scan), body)
+    if part.kind is ThingKind.ASSESSOR:
+        call = thing_addresses.custom_write(owner.kind, owner.id, assessor=part_id(client, owner, part))
+    else:
+        call = thing_addresses.custom_write(*_address(client, owner, part))
+    _send(client, call, raw.json_body({name: json.loads(value) for name, value in values.items()}))
 
 
 def share(client: Client, owner: Owner, part: Part, project: str, label: str) -> None:
     """Show a thing in a second project; that it is shown there already is as wanted (§4.5: it would be 409)."""
     kind, number, scan = _address(client, owner, part)
     if scan:
-        raise Bug("scans are shared with their session")
-    if any(place.project == project for place in asked.places(client, _NOUNS[kind], number)):
-        return
-    _send(client, thing_addresses.share(kind, number, project, label), None)
+        if project not in things.places_of_scan(client, owner, scan):
+            _send(client, thing_addresses.share_scan(number, scan, project), None)
+    elif all(place.project != project for place in asked.places(client, _NOUNS[kind], number)):
+        _send(client, thing_addresses.share(kind, number, project, label), None)
 
 
 def create_resource(client: Client, owner: Owner, part: Part, label: str, *, format_: str, content: str) -> None:

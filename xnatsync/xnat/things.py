@@ -40,11 +40,16 @@ def describe(client: Client, owner: Owner) -> Described:
     return replace(found, custom=custom(client, owner.kind, owner.id), stamp=owner.stamp)
 
 
-def custom(client: Client, kind: OwnerKind, thing_id: str, scan: str = "") -> tuple[tuple[str, str], ...]:
-    """Return the values of custom forms as JSON texts; none where the server has no such thing (§4.4)."""
+def custom(
+    client: Client, kind: OwnerKind, thing_id: str, *, scan: str = "", assessor: str = ""
+) -> tuple[tuple[str, str], ...]:
+    """Return the values of custom forms as JSON texts; none where the server has no such thing (§4.4).
+
+    That they are hidden from this account is an error: nobody may take it for there being none.
+    """
     try:
-        reply = client.get(thing_addresses.custom_fields(kind, thing_id, scan))
-    except (NotThere, AccessDenied):
+        reply = client.get(thing_addresses.custom_fields(kind, thing_id, scan, assessor))
+    except NotThere:
         return ()
     values = replies.parsed(reply)
     if not isinstance(values, dict):
@@ -99,19 +104,22 @@ def _records(client: Client, owner: Owner) -> list[Described]:
 
 
 def _assessors(client: Client, owner: Owner, node: Node) -> list[Described]:
+    listed = [(_id(child, f"reading session {owner.id}"), child) for child in _children(node, "assessors", "assessor")]
     return [
-        _alone(
-            client, ThingKind.ASSESSOR, _id(child, f"reading session {owner.id}"), child.attributes.get("xsi:type", "")
-        )
-        for child in _children(node, "assessors", "assessor")
+        _alone(client, ThingKind.ASSESSOR, number, child.attributes.get("xsi:type", ""), session=owner.id)
+        for number, child in listed
     ]
 
 
-def _alone(client: Client, kind: ThingKind, number: str, xsi_type: str) -> Described:
-    """Describe a record or an assessor by its own document."""
-    node = _read(client, addresses.owner(OwnerKind.SESSION, number, xml=True), number)
+def _alone(client: Client, kind: ThingKind, number: str, xsi_type: str, session: str = "") -> Described:
+    """Describe a record or an assessor by its own document; the whole is not gone when a part of it is hidden."""
+    try:
+        node = _read(client, addresses.owner(OwnerKind.SESSION, number, xml=True), number)
+    except NotThere as error:
+        raise AccessDenied(f"{kind.value} {number} is listed, and is gone or hidden from this account") from error
     found = descriptions.described(node, kind, thing_id=number, xsi_type=xsi_type)
-    return replace(found, custom=custom(client, OwnerKind.SESSION, number))
+    assessor = number if session else ""
+    return replace(found, custom=custom(client, OwnerKind.SESSION, session or number, assessor=assessor))
 
 
 def _listed(client: Client, owner: Owner, node: Node) -> Iterable[Described]:
@@ -120,12 +128,21 @@ def _listed(client: Client, owner: Owner, node: Node) -> Iterable[Described]:
     for child in _children(node, "scans", "scan"):
         scan = names.segment(_id(child, what), what)
         found = descriptions.described(child, ThingKind.SCAN, thing_id=scan, xsi_type="")
-        yield replace(found, custom=custom(client, owner.kind, owner.id, scan))
+        yield replace(found, custom=custom(client, owner.kind, owner.id, scan=scan))
     for child in _children(node, "reconstructions", "reconstructedImage"):
         made = names.segment(_id(child, what), what)
         yield descriptions.described(
             child, ThingKind.RECONSTRUCTION, thing_id=made, xsi_type="xnat:reconstructedImageData"
         )
+
+
+def places_of_scan(client: Client, session: Owner, scan: str) -> set[str]:
+    """Return the projects that a scan is shown in by itself; NotThere when the session has no such scan."""
+    node = _read(client, addresses.owner(session.kind, session.id, xml=True), session.id)
+    for child in _children(node, "scans", "scan"):
+        if child.attributes.get("ID") == scan:
+            return {one.project for one in descriptions.shares(child)}
+    raise NotThere(f"session {session.id} has no scan of that name any more")
 
 
 def _children(node: Node, outer: str, inner: str) -> Iterable[Node]:
