@@ -47,6 +47,9 @@ class Deciding:
     def things(self) -> None:
         """Decide about the entity and its parts; where it is not there yet, only about itself."""
         look = self.look
+        for left in look.left:
+            why = "its ID is the whole site's, and this server has it already"
+            self.wanted.tell(str(left), NotCarried.code, why, person=False)
         if not self._thing("", look.here, look.there):
             if self.dry and self.wanted.effects:
                 self.wanted.effects += [Create(text_of(part), part, {}) for part in look.here.parts]

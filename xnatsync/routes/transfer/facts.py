@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
-from xnatsync.core.described import Described, Part
+from xnatsync.core.described import Described, Part, ThingKind
 from xnatsync.core.transfer_decision import fact_digest
 from xnatsync.ledger.counterparts import CounterpartRow
 
 CUSTOM: Final = "custom:"
 SHARE: Final = "share:"
-_OF_THE_SITE: Final = frozenset({"name", "secondary_ID", "@secondary_ID"})  # no second project of a server has them
+_OF_THE_SITE: Final = ("name", "secondary_ID", "@secondary_ID", "aliases")  # no second project of a server has them
 
 
 def facts_here(thing: Described, projects: Mapping[str, str], *, one_server: bool) -> dict[str, str]:
@@ -19,13 +20,24 @@ def facts_here(thing: Described, projects: Mapping[str, str], *, one_server: boo
 
     `projects` says what each project that is transferred is called there; a share with another one cannot travel.
     """
-    facts = _values(thing)
-    if one_server:
-        facts = {path: value for path, value in facts.items() if path not in _OF_THE_SITE}
+    facts = _values(beside(thing) if one_server else thing)
     for share in thing.shares:
         if share.project in projects:
             facts[f"{SHARE}{projects[share.project]}"] = share.label or thing.label
     return facts
+
+
+def beside(thing: Described) -> Described:
+    """Return what a thing can have on the server where it is already.
+
+    XNAT refuses a second project of its names; IDs of reconstructions are the whole site's (hierarchy.md §4.3, §19).
+    """
+    if thing.kind is ThingKind.SESSION:
+        return replace(thing, parts=tuple(part for part in thing.parts if part.kind is not ThingKind.RECONSTRUCTION))
+    if thing.kind is not ThingKind.PROJECT:
+        return thing
+    fields = tuple((path, text) for path, text in thing.fields if path.partition("/")[0] not in _OF_THE_SITE)
+    return replace(thing, fields=fields)
 
 
 def facts_there(thing: Described) -> dict[str, str]:

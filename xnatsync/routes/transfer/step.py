@@ -9,7 +9,7 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from xnatsync.core.described import Described
+from xnatsync.core.described import Described, Part
 from xnatsync.core.errors import (
     ContentDiffers,
     EffectMissing,
@@ -33,6 +33,7 @@ from xnatsync.ledger.tree_rows import OwnerRow
 from xnatsync.routes.transfer.acts import Acting, made
 from xnatsync.routes.transfer.decide import Deciding
 from xnatsync.routes.transfer.decide_files import Bytes, DecidingFiles
+from xnatsync.routes.transfer.facts import beside
 from xnatsync.routes.transfer.holds import Failures, hold_by
 from xnatsync.routes.transfer.survey import TransferSurvey, label_of
 from xnatsync.routes.transfer.wanted import Create, Look, Wanted
@@ -118,7 +119,10 @@ class TransferStep:
             listing = source.all_files([owner]).get(owner)
             if listing is None:
                 raise ReadFailed("it was at the source just now and is gone: looked at again in the next run")
-            before = Look(row, owner, route.filters.narrowed(source.describe(owner)), listing)
+            here = route.filters.narrowed(source.describe(owner))
+            able = beside(here) if route.server == route.to_server else here
+            left = tuple(Part(part.kind, part.name) for part in here.parts if part not in able.parts)
+            before = Look(row, owner, able, listing, left=left)
         there_owner = self._there(row, owner)
         if there_owner is None:
             return replace(before, there=None, there_owner=None, there_files=FileListing(()))

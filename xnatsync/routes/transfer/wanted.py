@@ -24,6 +24,7 @@ class Look:
     there: Described | None = None
     there_owner: Owner | None = None
     there_files: FileListing = field(default_factory=lambda: FileListing(()))
+    left: tuple[Part, ...] = ()  # parts that cannot be at the destination, which is the server of the source
 
 
 @dataclass(frozen=True, slots=True)
