@@ -90,23 +90,6 @@ def test_every_item_of_a_plan_has_a_sign(box: World) -> None:
         assert any(line.startswith(sign) for line in own), (name, own)
 
 
-# --- settings ----------------------------------------------------------------------------------------------------
-
-
-def test_a_schedule_is_said_to_have_no_effect(box: World) -> None:
-    """`config check`, `doctor` and `status`: nothing runs it in this version."""
-    (box.root / "tree").mkdir()
-    box.configure()
-    tree = f'[routes.m]\nkind = "mirror"\nfolder = "{box.root / "tree"}"\nserver = "box"\nproject = "DEMO"\n'
-    box.config.write_text(box.config.read_text() + tree + 'schedule = "0 2 * * *"\n')
-
-    for command in (["config", "check"], ["doctor"], ["status"]):
-        ran = box.run(*command)
-        assert "has no effect in this version" in " ".join(ran.out.split()), command
-    box.config.write_text(box.config.read_text().replace("schedule", "# schedule"))
-    assert "no effect" not in box.run("status").out
-
-
 @pytest.mark.parametrize(
     "command",
     [

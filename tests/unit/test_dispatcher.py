@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ports_between import Shifted
 from xnatsync.app.clock import SystemClock
-from xnatsync.core.errors import Bug, DiskUnwell, ServerUnwell
+from xnatsync.core.errors import Bug, Declined, DiskUnwell, ServerUnwell
 from xnatsync.engine.dispatcher import After, Dispatcher, Key
 from xnatsync.engine.result import Due, Paused, Rest, Result
 
@@ -305,3 +305,54 @@ def test_a_wait_is_told_once_however_long_it_lasts(monkeypatch: pytest.MonkeyPat
         time.sleep(0.1)
 
     assert len(told) == 1
+
+
+def test_what_is_called_for_is_done_beside_nothing_that_it_is_about() -> None:
+    """It waits for the key that is at work, and not for another one; meanwhile nothing begins."""
+    began, go_on = threading.Event(), threading.Event()
+    told: list[str] = []
+
+    def act(number: int) -> Result:
+        began.set()
+        assert go_on.wait(20)
+        told.append("step")
+        return Rest()
+
+    kind, other = Counted(act), Counted()
+    done, free = threading.Event(), threading.Event()
+    with running(kind, other) as dispatcher:
+        dispatcher.wake(("0", 1))
+        assert began.wait(20)
+        dispatcher.call(lambda: (told.append("call"), done.set())[0], lambda: {("0", 1)})
+        dispatcher.call(free.set, lambda: {("1", 9)})
+        assert free.wait(20), "it is about something else"
+        assert not done.is_set(), "it is done beside the step that it is about"
+        go_on.set()
+        assert done.wait(20)
+
+    assert told == ["step", "call"]
+
+
+def test_what_a_person_paused_is_stepped_again_only_when_it_is_taken_up() -> None:
+    """No failure of a step that was at work replaces the pause, and what ends pauses of its own ends not this one."""
+    kind = Counted(lambda number: Paused("route r", DiskUnwell("x")) if kind.taken[number] == 0 else Rest())
+    kind.aims = lambda number: ("route r",)  # type: ignore[method-assign]
+    with running(kind) as dispatcher:
+        asked = threading.Event()
+        dispatcher.wake(("0", 1))
+        kind.wait_for(1, 1)
+        dispatcher.call(lambda: (dispatcher.leave_alone("route r", Declined("paused")), asked.set())[0])
+        assert asked.wait(20)
+        for by_person, steps in ((False, 1), (True, 2)):
+            tried = threading.Event()
+            dispatcher.wake(("0", 1))
+
+            def take_up(by_person: bool = by_person, tried: threading.Event = tried) -> None:
+                dispatcher.take_up("route r", by_person=by_person)
+                tried.set()
+
+            dispatcher.call(take_up)
+            assert tried.wait(20)
+            kind.wait_for(1, steps)
+
+    assert kind.taken[1] == 2

@@ -7,11 +7,13 @@ removed.  It is written down for each file with its content and the reason: anot
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from xnatsync.app.lookup import one_item
+from xnatsync.app.mailbox import either
 from xnatsync.core.errors import ACCEPTABLE, NotComplete, Usage
 from xnatsync.core.manifest import Doubt, Kind
 from xnatsync.core.moment import stamp
@@ -53,19 +55,28 @@ def proposed(config: Config, names: Sequence[str]) -> tuple[Accepting, ...]:
 
 
 def accept(config: Config, names: Sequence[str]) -> tuple[Accepting, ...]:
-    """Accept what holds these items, all or nothing; the next run goes on with them."""
+    """Accept what holds these items, all or nothing; the next run, or the agent, goes on with them."""
+    before = proposed(config, names)  # what the agent has accepted, it may have read anew by the time it has answered
+    return either(
+        config, "accept", {"names": list(names)}, lambda: _accept_alone(config, names),
+        lambda answer: tuple(part for part in before if part.item.id in answer["items"]),
+    )  # fmt: skip
+
+
+def _accept_alone(config: Config, names: Sequence[str]) -> tuple[Accepting, ...]:
     from xnatsync.ledger.lock import hold
     from xnatsync.ledger.open import open_ledger
 
-    with hold(config.ledger.path):
-        ledger = open_ledger(config.ledger.path)
-        try:
-            with ledger.write():
-                found = _proposed(config, ledger, names)
-                for part in found:
-                    _accept(ledger, part, stamp(datetime.now(UTC)))
-        finally:
-            ledger.close()
+    with hold(config.ledger.path), closing(open_ledger(config.ledger.path)) as ledger:
+        return accept_in(config, ledger, names)
+
+
+def accept_in(config: Config, ledger: Ledger, names: Sequence[str]) -> tuple[Accepting, ...]:
+    """Accept what holds these items, all or nothing, in a ledger that is ours."""
+    with ledger.write():
+        found = _proposed(config, ledger, names)
+        for part in found:
+            _accept(ledger, part, stamp(datetime.now(UTC)))
     return found
 
 
@@ -74,8 +85,13 @@ def _proposed(config: Config, ledger: Ledger | None, names: Sequence[str]) -> tu
         raise Usage("name the items to accept", advice="`xnatsync status` lists what is held.")
     if ledger is None:
         raise Usage("there is no ledger yet: nothing is held", advice="`xnatsync sync` begins one.")
+    return tuple(_of_item(ledger, item) for item in named(config, ledger, names))
+
+
+def named(config: Config, ledger: Ledger, names: Sequence[str]) -> tuple[ItemRow, ...]:
+    """Return the items that are named, each once."""
     items = {item.id: item for item in (one_item(config, ledger, name, "accept") for name in names)}
-    return tuple(_of_item(ledger, item) for item in items.values())
+    return tuple(items.values())
 
 
 def _of_item(ledger: Ledger, item: ItemRow) -> Accepting:

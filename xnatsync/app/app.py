@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from xnatsync import __version__
@@ -115,10 +115,16 @@ class App:
 
     @contextmanager
     def world(
-        self, routes: dict[str, DropRoute], progress: Progress, cause: str, ledger: Ledger | None = None
+        self,
+        routes: dict[str, DropRoute],
+        progress: Progress,
+        cause: str,
+        ledger: Ledger | None = None,
+        *,
+        held: bool = False,
     ) -> Iterator[World]:
-        """Open the ledger for one run of these routes, and for this process alone."""
-        with hold(self.config.ledger.path):
+        """Open the ledger for one run of these routes, and for this process alone; `held`: the caller holds it."""
+        with nullcontext() if held else hold(self.config.ledger.path):
             ledger = ledger or self.make_ledger()
             clock = self.make_clock()
             try:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from xnatsync.app.lookup import one_item
+from xnatsync.app.mailbox import either
 from xnatsync.core.errors import NothingFound, NotOurs, NotThere, ServerBusy, Usage, XnatsyncError
 from xnatsync.core.manifest import Kind, Level
 from xnatsync.core.moment import stamp
@@ -22,6 +23,7 @@ from xnatsync.routes.drop.settings import OWN_FOLDER, object_key, source_tree, t
 
 if TYPE_CHECKING:
     from xnatsync.app.app import App
+    from xnatsync.config.model import Config
     from xnatsync.ledger.ledger import Ledger
     from xnatsync.ports.drop import Xnat
 
@@ -86,11 +88,7 @@ def prospect(app: App, name: str, *, prearchive: bool = False) -> Prospect:
         if ledger is None:
             raise NothingFound("there is no ledger yet: nothing was ever synchronised")
         item = one_item(app.config, ledger, name, "dismiss")
-        if item.phase in _ENDED:
-            raise Usage(
-                f"item {item.id} is {item.phase}: there is nothing to give up",
-                advice=f"`{command_line('why', str(item.id))}` shows its history.",
-            )
+        _refuse_ended(item)
         remains = look(app, ledger, item, surely=prearchive)
         return Prospect(item, tuple(ledger.units(item_id=item.id)), remains)
 
@@ -102,30 +100,74 @@ def dismiss(app: App, item_id: int, *, prearchive: bool = False) -> Dismissed:
     had acknowledged to us, or where another unit counts on it; ServerBusy while the server is at work on it.  Then
     nothing is given up, and nothing deleted.
     """
+    return either(
+        app.config,
+        "dismiss",
+        {"item": item_id, "prearchive": prearchive},
+        lambda: _dismiss_alone(app, item_id, prearchive=prearchive),
+        lambda answer: _told(app.config, item_id, answer),
+    )
+
+
+def _dismiss_alone(app: App, item_id: int, *, prearchive: bool) -> Dismissed:
     from xnatsync.ledger.lock import hold
 
     with hold(app.config.ledger.path):
         ledger = app.make_ledger()
         try:
-            item = ledger.item(item_id)
-            _refuse_while_unsure(ledger, ledger.units(item_id=item_id), stamp(app.make_clock().now()))
-            remains = look(app, ledger, item, surely=prearchive)
-            deleted = remains.waiting if prearchive else ()
-            for row in deleted:
-                app.server(row.server).delete_prearchive(row.uri, request_id=app.make_ids().request_id())
-            now = stamp(app.make_clock().now())
-            with ledger.write():
-                ledger.dismiss_item(item_id, now)
-                item = ledger.item(item_id)
-                Diary(ledger, lambda: now).note(
-                    "item.dismissed", f"item {item_id} was dismissed by a person", level="warning",
-                    route=item.route, item_id=item_id, data={"prearchive_deleted": len(deleted)},
-                )  # fmt: skip
+            return dismiss_in(app, ledger, item_id, prearchive=prearchive)
         finally:
             app.close()
             ledger.close()
+
+
+def dismiss_in(app: App, ledger: Ledger, item_id: int, *, prearchive: bool) -> Dismissed:
+    """Give an item up, in a ledger that is ours, while nothing steps it; one that has come to its end stays so."""
+    item = ledger.item(item_id)
+    _refuse_ended(item)
+    _refuse_while_unsure(ledger, ledger.units(item_id=item_id), stamp(app.make_clock().now()))
+    remains = look(app, ledger, item, surely=prearchive)
+    deleted = remains.waiting if prearchive else ()
+    for row in deleted:
+        app.server(row.server).delete_prearchive(row.uri, request_id=app.make_ids().request_id())
+    now = stamp(app.make_clock().now())
+    with ledger.write():
+        ledger.dismiss_item(item_id, now)
+        item = ledger.item(item_id)
+        Diary(ledger, lambda: now).note(
+            "item.dismissed", f"item {item_id} was dismissed by a person", level="warning",
+            route=item.route, item_id=item_id, data={"prearchive_deleted": len(deleted)},
+        )  # fmt: skip
     left = Remains(remains.archived, () if prearchive else remains.waiting, remains.source_gone, remains.unknown)
     return Dismissed(item, tuple(row.uri for row in deleted), left)
+
+
+def as_answer(done: Dismissed) -> dict[str, object]:
+    """Write down what was given up, for whoever asked the agent."""
+    return {"deleted": list(done.deleted), "remains": asdict(done.remains)}
+
+
+def _told(config: Config, item_id: int, answer: Mapping[str, Any]) -> Dismissed:
+    from xnatsync.app.status import reading
+
+    told = answer["remains"]
+    remains = Remains(
+        tuple(Archived(**row) for row in told["archived"]),
+        tuple(Waiting(**row) for row in told["waiting"]),
+        told["source_gone"],
+        told["unknown"],
+    )
+    with reading(config) as ledger:
+        assert ledger is not None
+        return Dismissed(ledger.item(item_id), tuple(answer["deleted"]), remains)
+
+
+def _refuse_ended(item: ItemRow) -> None:
+    if item.phase in _ENDED:
+        raise Usage(
+            f"item {item.id} is {item.phase}: there is nothing to give up",
+            advice=f"`{command_line('why', str(item.id))}` shows its history.",
+        )
 
 
 def _refuse_while_unsure(ledger: Ledger, units: Sequence[UnitRow], now: str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xnatsync.app.lookup import look_up
+from xnatsync.app.mailbox import either
 from xnatsync.app.uploads_known import again_words, is_upload
 from xnatsync.core.errors import Usage
 from xnatsync.core.hold import Hold
@@ -63,22 +65,36 @@ def release(config: Config, names: Sequence[str], *, everything: bool = False) -
             "name what to release, or say --all" + (", not both" if names else ""),
             advice="`xnatsync status` lists what is held; `xnatsync retry --all` releases everything.",
         )
+    return either(
+        config,
+        "retry",
+        {"names": list(names), "all": everything},
+        lambda: _release_alone(config, names, everything),
+        lambda answer: _told(config, answer),
+    )
+
+
+def _release_alone(config: Config, names: Sequence[str], everything: bool) -> Release:
     from xnatsync.ledger.lock import hold
     from xnatsync.ledger.open import open_ledger
 
-    with hold(config.ledger.path):
-        ledger = open_ledger(config.ledger.path)
-        try:
-            with ledger.write():
-                keys = [key for name in names for key in _keys(config, ledger, name)] or _all_held(ledger, everything)
-                keys = list(dict.fromkeys(keys))
-                released = [_release(ledger, kind, number) for kind, number in keys if kind != "owner"]
-                reminded = [_remind(ledger, number) for kind, number in keys if kind == "owner"]
-            parts = tuple(part for several in released for part in several)
-            uploads = _uploads(ledger, parts)
-        finally:
-            ledger.close()
-    return Release(parts, tuple(reminded), uploads)
+    with hold(config.ledger.path), closing(open_ledger(config.ledger.path)) as ledger:
+        return release_in(ledger, held_keys(config, ledger, names, everything=everything))
+
+
+def held_keys(config: Config, ledger: Ledger, names: Sequence[str], *, everything: bool) -> list[tuple[str, int]]:
+    """Return what is to be released, each once: `item`, `unit` or `owner` and its number."""
+    keys = [key for name in names for key in _keys(config, ledger, name)] or _all_held(ledger, everything)
+    return list(dict.fromkeys(keys))
+
+
+def release_in(ledger: Ledger, keys: Sequence[tuple[str, int]]) -> Release:
+    """Release what is held, all or nothing, in a ledger that is ours."""
+    with ledger.write():
+        released = [_release(ledger, kind, number) for kind, number in keys if kind != "owner"]
+        reminded = [_remind(ledger, number) for kind, number in keys if kind == "owner"]
+    parts = tuple(part for several in released for part in several)
+    return Release(parts, tuple(reminded), _uploads(ledger, parts))
 
 
 def _uploads(ledger: Ledger, parts: Sequence[Released]) -> tuple[str, ...]:
@@ -86,6 +102,31 @@ def _uploads(ledger: Ledger, parts: Sequence[Released]) -> tuple[str, ...]:
     items = {part.item.id: part.item for part in parts if is_upload(part.item)}
     words = (again_words(item, ledger.units(item_id=number, living=False)) for number, item in items.items())
     return tuple(dict.fromkeys(command_line(*each) for each in words if each))
+
+
+def as_answer(done: Release) -> dict[str, object]:
+    """Write down what was released, for whoever asked the agent."""
+    return {
+        "released": [
+            [part.name, part.item.id, part.unit.id if part.unit is not None else None, part.code, part.anew]
+            for part in done.released
+        ],
+        "reminded": [[part.owner.id, part.soon] for part in done.reminded],
+    }
+
+
+def _told(config: Config, answer: Mapping[str, Any]) -> Release:
+    """Read it, with the rows as they are now: the agent may have gone on already."""
+    from xnatsync.app.status import reading
+
+    with reading(config) as ledger:
+        assert ledger is not None
+        released = tuple(
+            Released(name, ledger.item(item), ledger.unit(unit) if unit is not None else None, code, anew)
+            for name, item, unit, code, anew in answer["released"]
+        )
+        reminded = tuple(Reminded(ledger.owner(owner), soon) for owner, soon in answer["reminded"])
+        return Release(released, reminded, _uploads(ledger, released))
 
 
 def all_held(config: Config) -> tuple[str, ...]:

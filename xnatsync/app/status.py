@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
+from xnatsync.app.mailbox import is_at_work
 from xnatsync.app.running import is_alive
 from xnatsync.app.waits import waits_now
-from xnatsync.core.moment import clock_words
+from xnatsync.core.errors import Exit
+from xnatsync.core.moment import clock_words, seconds_between, stamp
+from xnatsync.core.pasting import command_line
+from xnatsync.core.phases import ENDED
+from xnatsync.ledger.agents import AgentRow, JobRow
 from xnatsync.ledger.rows import EventRow, ItemRow, PauseRow, RunRow, UnitRow
 from xnatsync.ledger.tree_rows import MirrorCounts, OwnerRow, TroubleRow, UnplacedRow
 
@@ -19,6 +26,7 @@ if TYPE_CHECKING:
     from xnatsync.ledger.ledger import Ledger
 
 RUNS_LOOKED_AT = 50  # of the newest, to find the last of each kind
+SILENT_S = 90.0  # an agent that has not said for so long that it is at work is not healthy
 LISTED_MAX = 200  # items under way or held that are shown one by one
 
 
@@ -74,6 +82,17 @@ class RouteStanding:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentStanding:
+    """The agent that runs, or ran last, and what it last said of itself."""
+
+    row: AgentRow
+    alive: bool
+    healthy: bool  # it is alive, and said lately that something goes forward
+    told: Mapping[str, Any]
+    jobs: tuple[JobRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """All routes, what is left alone, and how the last runs went."""
 
@@ -82,6 +101,18 @@ class Overview:
     last_verify: RunRow | None = None
     pauses: tuple[PauseRow, ...] = ()
     alive: bool = False  # the process of the last run is at work
+    agent: AgentStanding | None = None  # None: none ever ran
+
+    @property
+    def exit_code(self) -> int:
+        """0 only when nothing of these routes is held or still to be done."""
+        trees = [route.tree for route in self.routes if route.tree is not None]
+        asked = [row.person for tree in trees for row in (*tree.troubles, *tree.unplaced)]
+        standing = [part for route in self.routes for part in route.standing]
+        if any(asked) or any(tree.held for tree in trees) or any(part.is_held for part in standing):
+            return Exit.HELD
+        is_open = any(part.item.phase not in ENDED for part in standing) or any(route.more for route in self.routes)
+        return Exit.TEMPORARY if is_open or self.pauses else Exit.OK
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +163,26 @@ def overview(config: Config, route: str | None = None) -> Overview:
             next((run for run in runs if is_verify(run) and run.ended_at is not None), None),
             tuple(ledger.pauses()) if ledger is not None else (),
             last is not None and is_alive(last),
+            _agent(ledger),
         )
+
+
+def _agent(ledger: Ledger | None) -> AgentStanding | None:
+    row = ledger.agent() if ledger is not None else None
+    if ledger is None or row is None:
+        return None
+    told = json.loads(row.told)
+    alive = is_at_work(row)
+    silent_s = abs(seconds_between(row.beat_at, stamp(datetime.now(UTC))))
+    return AgentStanding(
+        row, alive, alive and silent_s < SILENT_S and bool(told["well"]), told, tuple(ledger.jobs().values())
+    )
+
+
+def overview_of(config: Config, routes: Sequence[str]) -> Overview:
+    """Say how some routes stand; all, if none is named."""
+    seen = overview(config)
+    return replace(seen, routes=tuple(part for part in seen.routes if not routes or part.name in routes))
 
 
 def is_verify(run: RunRow) -> bool:
@@ -172,7 +222,7 @@ def _route(
         tree,
         len(stray.found),
         len(stray.rivals),
-        (*_notes(config, name), *_refused(ledger, name)),
+        (*_notes(config, ledger, name), *_refused(ledger, name)),
     )
 
 
@@ -186,11 +236,16 @@ def _strays(config: Config, ledger: Ledger | None, name: str) -> Strays:
     return strays(LocalDisk(), drop_route(name, config.drop_routes[name]), ledger)
 
 
-def _notes(config: Config, name: str) -> tuple[str, ...]:
+def _notes(config: Config, ledger: Ledger | None, name: str) -> tuple[str, ...]:
     from xnatsync.config.cron import NO_SCHEDULE
 
-    route = config.tree_routes.get(name) or config.transfer_routes.get(name)
-    return (f"schedule {NO_SCHEDULE}",) if route is not None and route.schedule is not None else ()
+    route = config.transfer_routes.get(name)
+    since = ledger.standby() if ledger is not None else {}
+    return (f"schedule {NO_SCHEDULE}",) * (route is not None and route.schedule is not None) + tuple(
+        f"paused in the agent since {clock_words(since[one])}: `{command_line('resume', *([one] if one else []))}`"
+        for one in (name, "")
+        if one in since
+    )
 
 
 def _refused(ledger: Ledger | None, name: str) -> tuple[str, ...]:

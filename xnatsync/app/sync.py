@@ -12,6 +12,7 @@ from xnatsync.app.waits import waits_of
 from xnatsync.core.errors import Exit, XnatsyncError
 from xnatsync.core.phases import ENDED, ItemPhase
 from xnatsync.engine.blame import LEDGER
+from xnatsync.engine.context import Context
 from xnatsync.engine.dispatcher import Dispatcher
 from xnatsync.engine.progress import Progress
 from xnatsync.engine.standing import write_down
@@ -111,7 +112,7 @@ def sync(
     return report
 
 
-def end(app: App, world: World, report: SyncReport, names: Sequence[str]) -> None:
+def end(app: App, world: Context, report: SyncReport, names: Sequence[str]) -> None:
     """Write down how a run of these routes ended."""
     outcome = "interrupted" if report.interrupted else "ok" if report.exit_code == Exit.OK else "partial"
     gravest = gravest_of(report.all_errors)

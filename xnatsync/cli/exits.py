@@ -75,9 +75,9 @@ def terminated_by_signal() -> Iterator[None]:
 
 
 # What these did is done, whoever heard of it: their exit code tells that.  The others did nothing but tell.
-_ACTS = frozenset({"sync", "verify", "retry", "dismiss", "accept", "assign", "demo", "mirror-restore"}) | {
-    f"{noun}-download" for noun in ("session", "scan", "resource")
-}
+_ACTS = frozenset(
+    {"sync", "verify", "retry", "dismiss", "accept", "assign", "demo", "run", "pause", "resume", "mirror-restore"}
+) | {f"{noun}-download" for noun in ("session", "scan", "resource")}
 
 
 def by_loss(shell: Shell, code: int) -> int:

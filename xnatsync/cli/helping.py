@@ -21,6 +21,9 @@ _ABSENT = {  # commands that somebody may look for here, and where they are
 EXAMPLES = {
     "demo": ("demo", "demo ~/some/dicom --keep"),
     "sync": ("sync", "sync prisma --settle 0s", "sync nightly --recheck"),
+    "run": ("run", "run --check-config"),
+    "pause": ("pause", "pause nightly"),
+    "resume": ("resume", "resume nightly"),
     "plan": ("plan", "plan prisma -o json"),
     "verify": ("verify", "verify nightly --sample 1/7", "verify prisma --repair"),
     "status": ("status", "status prisma"),

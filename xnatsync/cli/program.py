@@ -37,6 +37,7 @@ from xnatsync.cli import (
     resolve,
     resource,
     rules,
+    running,
     sandbox,
     scan,
     session,
@@ -55,7 +56,7 @@ from xnatsync.views.blocks import Line, Tone
 _MODULES = (
     *(demo, sync, verify, inspect, resolve, accept, assign, rules, mirror, configuration, health, sandbox),
     *(account, project, subject, session, scan, resource, audit, certificate, ledger, completing, helping),
-    *(prearchive, pipeline, container, api, dicom, admin),
+    *(prearchive, pipeline, container, api, dicom, admin, running),
 )
 # Newer versions of typer carry click inside: its exceptions are found through the one that typer exports.
 _CLICK_EXCEPTION = typer.BadParameter.__mro__[2]

@@ -14,6 +14,7 @@ from xnatsync.cli.options import OutputOption, QuietOption, RoutesArgument
 from xnatsync.cli.shell import Shell
 
 if TYPE_CHECKING:
+    from xnatsync.app.app import App
     from xnatsync.engine.progress import Progress
     from xnatsync.report.log import Log
 
@@ -66,27 +67,47 @@ def sync(
     from xnatsync.app import sync as service
     from xnatsync.app.app import App
     from xnatsync.app.clock import stop_on_signals
+    from xnatsync.app.mailbox import agent_of
     from xnatsync.cli.exits import by_signal
+    from xnatsync.core.errors import LedgerHeld
     from xnatsync.views.sync import sync_blocks, sync_fields
 
     stop = threading.Event()
     app = App(shell.config(), stop)
     with stop_on_signals(stop) as received, watched(shell) as (progress, log):
-        report = service.sync(
-            app,
-            routes or (),
-            progress=progress,
-            settle_s=settle_s,
-            recheck=recheck,
-            workers=workers,
-            patience_s=patience_s,
-            on_bug=log.bug,
-        )
+        try:
+            report = service.sync(
+                app, routes or (),
+                progress=progress, settle_s=settle_s, recheck=recheck, workers=workers, patience_s=patience_s,
+                on_bug=log.bug,
+            )  # fmt: skip
+        except LedgerHeld:
+            if settle_s is not None or recheck or agent_of(app.config) is None:
+                raise
+            return by_signal(received, _by_agent(shell, app, routes or [], patience_s))
         for error in report.all_errors:
             log.failed(error.code, "run")
     code = by_signal(received, report.exit_code)
     shell.show(sync_blocks(report), {**sync_fields(report), "exit_code": code})
     return code
+
+
+def _by_agent(shell: Shell, app: App, routes: list[str], patience_s: float | None) -> int:
+    """Let the running agent do it, and show how the routes stand when they have come to rest."""
+    from xnatsync.app.mailbox import ask
+    from xnatsync.app.status import overview_of
+    from xnatsync.app.sync import PATIENCE_S
+    from xnatsync.views.status import status_blocks, status_fields
+
+    app.config.refuse_unknown(routes)
+    shell.begin("status", shell.output, shell.quiet)
+    ask(
+        app.config, "sync", {"names": routes},
+        patience_s=PATIENCE_S if patience_s is None else patience_s, stopping=app.stop.is_set,
+    )  # fmt: skip
+    seen = overview_of(app.config, routes)
+    shell.show(status_blocks(seen), status_fields(seen))
+    return seen.exit_code
 
 
 def plan(

@@ -51,8 +51,6 @@ def crossed(
             yield from transfer_crossed(text, name, transfer, servers)
     for name, tree in trees.items():
         yield from _tree(text, name, tree, ledger, servers)
-        if tree.schedule is not None:
-            yield problem_at(text, ("routes", name, "schedule"), NO_SCHEDULE, warning=True)
         for other, drop in drops.items():
             yield from _dropped(text, name, tree, other, drop)
         for other, neighbour in trees.items():

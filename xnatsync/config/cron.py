@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
-NO_SCHEDULE = "has no effect in this version, which has no service: let a timer call `xnatsync sync`"
+from xnatsync.config.words import seconds
 
+NO_SCHEDULE = "has no effect in this version for a transfer: let a timer call `xnatsync sync`"
+
+MOST_S: Final = 31 * 86400.0
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _FIELDS: Final = (  # name, least, most, words for them
@@ -19,12 +22,33 @@ _FIELDS: Final = (  # name, least, most, words for them
 _PART: Final = re.compile(r"(?:\*|(\w{1,3})(?:-(\w{1,3}))?)(?:/(\d{1,2}))?")
 
 
+LEAST_S: Final = 60.0  # between two runs of a schedule
+
+
+def interval_s(text: str) -> float | None:
+    """Return the seconds of `every 15m`; None for a schedule of another form; ValueError where it is too short."""
+    word, _, rest = text.strip().partition(" ")
+    if word.lower() != "every":
+        return None
+    found = seconds(rest)
+    if not LEAST_S <= found <= MOST_S:
+        raise ValueError(f"{text!r} is not a schedule: from every 1m to every 31d")
+    return found
+
+
+def check_schedule(text: str) -> None:
+    """Refuse with ValueError what is neither an interval nor written as cron does."""
+    if interval_s(text) is None:
+        check_cron(text)
+
+
 def check_cron(text: str) -> tuple[frozenset[int], ...]:
     """Return the minutes, hours, days, months and weekdays (0 is Sunday) of a schedule; ValueError when it is none."""
     parts = text.split()
     if len(parts) != len(_FIELDS):
         raise ValueError(
-            f'{text!r} is not a schedule: write minute, hour, day, month and weekday, such as "0 2 * * *" (every night)'
+            f'{text!r} is not a schedule: write minute, hour, day, month and weekday, such as "0 2 * * *" (each '
+            'night), or an interval, such as "every 15m"'
         )
     return tuple(_field(part, *facts) for part, facts in zip(parts, _FIELDS, strict=True))
 

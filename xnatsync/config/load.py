@@ -12,13 +12,16 @@ from typing import Any, TypeVar
 import platformdirs
 from pydantic import BaseModel, ValidationError
 
+from xnatsync.config.agent import crossed_jobs
 from xnatsync.config.checks import crossed
 from xnatsync.config.lines import Key
 from xnatsync.config.model import (
     COMING,
+    AgentConfig,
     Config,
     DefaultsConfig,
     DropConfig,
+    JobConfig,
     LedgerConfig,
     MirrorConfig,
     PushConfig,
@@ -108,12 +111,20 @@ class _Reading:
         servers = {name: self._part(key, ServerConfig, table) for name, key, table in self._tables(data, "servers")}
         known = frozenset(servers)
         routes = {name: self._route(key, table, known) for name, key, table in self._tables(data, "routes")}
+        agent = self._part(("agent",), AgentConfig, data.get("agent", {}))
+        jobs = {name: self._part(key, JobConfig, table) for name, key, table in self._tables(data, "jobs")}
+        good_jobs = {name: job for name, job in jobs.items() if job is not None}
         good_servers = {name: server for name, server in servers.items() if server is not None}
         good_routes: dict[str, RouteConfig] = {name: route for name, route in routes.items() if route is not None}
         self.problems += crossed(self.text, ledger or LedgerConfig(), good_servers, good_routes)
-        if any(not problem.warning for problem in self.problems) or ledger is None or defaults is None:
+        self.problems += crossed_jobs(self.text, good_jobs, known, good_routes)
+        if any(not problem.warning for problem in self.problems):
             return None
-        return Config(ledger=ledger, defaults=defaults, servers=good_servers, routes=good_routes)
+        if ledger is None or defaults is None or agent is None:
+            return None
+        return Config(
+            ledger=ledger, defaults=defaults, servers=good_servers, routes=good_routes, agent=agent, jobs=good_jobs
+        )
 
     def _tables(self, data: Mapping[str, Any], group: str) -> Iterator[tuple[str, Key, Any]]:
         tables = data.get(group, {})

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import platformdirs
 from pydantic import AfterValidator, Field, StrictInt, field_validator, model_validator
 
+from xnatsync.config.agent import AgentConfig, JobConfig
 from xnatsync.config.rules import MatchConfig, RuleConfig, TableConfig
 from xnatsync.config.selected import SelectionConfig
 from xnatsync.config.transfers import TransferConfig
@@ -32,9 +33,11 @@ from xnatsync.core.errors import RouteUnknown
 
 __all__ = [
     "COMING",
+    "AgentConfig",
     "Config",
     "DefaultsConfig",
     "DropConfig",
+    "JobConfig",
     "LayoutConfig",
     "LedgerConfig",
     "MatchConfig",
@@ -218,6 +221,8 @@ class Config(Part):
     defaults: DefaultsConfig = Field(default_factory=DefaultsConfig)
     servers: dict[Name, ServerConfig] = Field(default_factory=dict)
     routes: dict[Name, RouteConfig] = Field(default_factory=dict)
+    agent: AgentConfig = Field(default_factory=AgentConfig)
+    jobs: dict[Name, JobConfig] = Field(default_factory=dict)
 
     @property
     def drop_routes(self) -> dict[str, DropConfig]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from xnatsync.config.agent import AgentConfig
 from xnatsync.config.model import Config, DropConfig, RouteConfig
 from xnatsync.config.selected import SelectionConfig
 from xnatsync.config.words import duration, size
@@ -15,7 +16,7 @@ from xnatsync.core.errors import RouteUnknown
 
 _DURATIONS = {
     *("settle", "settle_min", "wait_for_missing", "max_wait", "quiet", "timeout", "long_timeout", "trash_keep"),
-    *("recheck", "retry_delay"),
+    *("recheck", "retry_delay", "rescan", "poll"),
 }
 _SIZES = {"big_file"}
 
@@ -40,9 +41,11 @@ def as_toml(config: Config) -> str:
     """Return the effective configuration as TOML that can be loaded again."""
     data = as_dict(config)
     lines = _table("ledger", data["ledger"])
+    if config.agent != AgentConfig():
+        lines += _table("agent", data["agent"])
     if data["defaults"]:
         lines += _table("defaults", data["defaults"])
-    for group in ("servers", "routes"):
+    for group in ("servers", "routes", "jobs"):
         for name, table in data[group].items():
             lines += _table(f"{group}.{name}", table)
     return "\n".join(lines).strip() + "\n"

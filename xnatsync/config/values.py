@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 from pydantic_core import PydanticCustomError
 
-from xnatsync.config.cron import check_cron
+from xnatsync.config.cron import check_schedule
 from xnatsync.config.words import seconds, size_bytes
 from xnatsync.core.completeness import ITEM, STEM, says_something
 from xnatsync.core.labels import Template, is_valid_label
@@ -55,7 +55,7 @@ def _removals(value: object) -> object:
 
 
 def _cron(value: str) -> str:
-    check_cron(value)
+    check_schedule(value)
     return value
 
 

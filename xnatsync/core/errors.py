@@ -105,6 +105,7 @@ XnatsyncError
 │   ├── LedgerOpen ............ XS-LEDGER-OPEN          anybody may write to the ledger: nothing in it is evidence
 │   ├── LedgerNewer ........... XS-LEDGER-NEWER         the ledger was written by a newer xnatsync
 │   └── LedgerRemote .......... XS-LEDGER-REMOTE        the ledger lies on a network disk
+├── AgentSilent ............... XS-AGENT-SILENT         the running agent did not answer a command in time
 ├── Stopped ................... XS-STOPPED              we were asked to stop; nothing was concluded
 └── Bug ....................... XS-BUG                  our own mistake
     └── ImpossibleMove ........ XS-BUG-MOVE             a state machine was asked for an illegal move
@@ -1015,6 +1016,15 @@ class LedgerRemote(LedgerError):
     exit_code = Exit.USAGE
     disposition = Disposition.PERSON
     advice = "Set `[ledger] path` to a folder on a local disk."
+
+
+class AgentSilent(XnatsyncError):
+    """The running agent did not answer a command in time."""
+
+    code = "XS-AGENT-SILENT"
+    exit_code = Exit.TEMPORARY
+    disposition = Disposition.PAUSE
+    advice = "`xnatsync status` shows what the agent does; give the command again."
 
 
 # --- a request to stop -------------------------------------------------------------------------------------------

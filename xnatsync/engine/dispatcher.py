@@ -38,6 +38,15 @@ class Pause:
     failures: int
     error: XnatsyncError
     for_good: bool = False  # credentials: no further try in this run
+    by_person: bool = False  # somebody asked for it: no failure replaces it, and only a person ends it
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What the thread that hands out does itself, while none of the keys that it is about is at work."""
+
+    act: Callable[[], None]  # never raises
+    about: Callable[[], Collection[Key]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +120,10 @@ class Dispatcher:
         self.hurried = False
         self.told_until = 0.0
         self.again: set[Key] = set()  # what was woken from outside while it was at work
-        self.inbox: queue.SimpleQueue[tuple[Key, Result | None]] = queue.SimpleQueue()  # steps that ended, and wakes
+        self.inbox: queue.SimpleQueue[tuple[Key, Result | None] | Call] = queue.SimpleQueue()  # what has come in
+        self.calls: list[Call] = []  # that wait for their keys
+        self.forever = False
+        self.on_turn: Callable[[], None] = lambda: None  # each time it has looked what is due
         self.stepped: dict[Key, int] = {}  # which step was the last of a key: of what is due, that waits longest
 
     # --- from outside ----------------------------------------------------------------------------------------------
@@ -120,13 +132,40 @@ class Dispatcher:
         """Make a key due now, from any thread; one that is at work is stepped once more after that."""
         self.inbox.put((key, None))
 
+    def call(self, act: Callable[[], None], about: Callable[[], Collection[Key]] = frozenset) -> None:
+        """Have something done by the thread that hands out, while none of these keys is at work; from any thread.
+
+        `act` must not raise.  What is not done when the run ends is not done at all.
+        """
+        self.inbox.put(Call(act, about))
+
+    def leave_alone(self, what: str, error: XnatsyncError) -> None:
+        """Step nothing that is aimed at something, until `take_up`; to be called by what `call` does."""
+        self.pauses[what] = Pause(float("inf"), 0, error, for_good=True, by_person=True)
+
+    def take_up(self, what: str, *, by_person: bool) -> None:
+        """Step what is aimed at it now: that tells whether it is well; what a person paused, a person takes up."""
+        pause = self.pauses.get(what)
+        if pause is None or pause.by_person is not by_person:
+            return
+        for key in [key for key in self.due if what == LEDGER or what in self.kinds[key[0]].aims(key[1])]:
+            if self.due[key] >= pause.until:
+                self.put(key, 0.0)
+        pause.until, pause.for_good = 0.0, False
+        if by_person:
+            del self.pauses[what]
+            tell(self.on_well, what)
+
     # --- the work --------------------------------------------------------------------------------------------------
 
     def run(self, *, forever: bool = False) -> None:
         """Step what is due until nothing more can be done now, or a stop is asked for; `forever`: only until that."""
+        self.forever = forever
         with ThreadPoolExecutor(max_workers=self.workers, thread_name_prefix="step") as pool:
             while not self.context.stopping():
                 self._drain()
+                self._call()
+                tell(self.on_turn)
                 for key in self._ready():
                     self.busy.add(key)
                     pool.submit(self._step, key)
@@ -137,14 +176,24 @@ class Dispatcher:
                 elif not self._wait() and self.inbox.empty():
                     break
             while self.busy:
-                self._receive(*self.inbox.get())
+                self._receive(self.inbox.get())
 
     def _drain(self) -> None:
         """Take what has come in."""
         while not self.inbox.empty():  # nobody else takes from it
-            self._receive(*self.inbox.get())
+            self._receive(self.inbox.get())
 
-    def _receive(self, key: Key, result: Result | None) -> None:
+    def _call(self) -> None:
+        """Do what was asked for, as far as nothing that it is about is at work; meanwhile nothing begins."""
+        for call in [one for one in self.calls if not self.busy or self.busy.isdisjoint(one.about())]:
+            self.calls.remove(call)
+            call.act()
+
+    def _receive(self, came: tuple[Key, Result | None] | Call) -> None:
+        if isinstance(came, Call):
+            self.calls.append(came)
+            return
+        key, result = came
         if result is not None:
             self._take(key, result)
         elif key in self.busy:
@@ -159,7 +208,7 @@ class Dispatcher:
             self.told_until = self.order[0][0]
             tell(self.on_wait, wait_s, self._why_waiting())
         try:
-            self._receive(*self.inbox.get(timeout=FLAG_S if wait_s is None else min(wait_s, FLAG_S)))
+            self._receive(self.inbox.get(timeout=FLAG_S if wait_s is None else min(wait_s, FLAG_S)))
         except queue.Empty:
             return
 
@@ -200,7 +249,7 @@ class Dispatcher:
         free = len(self.busy) < self.workers
         wait_s = self._next_s() if free else None
         try:
-            self._receive(*self.inbox.get(timeout=None if wait_s is None else max(wait_s, BLOCKED_S)))
+            self._receive(self.inbox.get(timeout=None if wait_s is None else max(wait_s, BLOCKED_S)))
         except queue.Empty:
             return
 
@@ -285,6 +334,8 @@ class Dispatcher:
                     self._wake(other)
         if not isinstance(result, Paused):
             self._went(key, result)
+        if self.forever and isinstance(result, Rest):  # an agent meets more of them than it can remember
+            self.stepped.pop(key, None)
         if key in self.again:
             self.again.discard(key)
             self.put(key, 0.0)
@@ -293,7 +344,8 @@ class Dispatcher:
         """End the pauses of what a step reached, and wake what follows from it."""
         kind, number = key
         self.well(LEDGER)
-        self._note_rank(key, result)
+        if not self.forever:
+            self._note_rank(key, result)
         after = self.kinds[kind].follow(number, due=key in self.due)
         for what in after.well:
             self.well(what)
@@ -314,6 +366,8 @@ class Dispatcher:
             self.put(key, 0.0)
 
     def _pause(self, what: str, error: XnatsyncError) -> None:
+        if what in self.pauses and self.pauses[what].by_person:
+            return
         failures = self.pauses[what].failures + 1 if what in self.pauses else 1
         for_good = isinstance(error, OF_THE_SERVER) or error.exit_code in {Exit.HALTED, Exit.LOCKED}
         wait_s = pause_s(failures, error.retry_after_s)

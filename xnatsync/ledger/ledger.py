@@ -11,6 +11,7 @@ from pathlib import Path
 from xnatsync.core.errors import LedgerDamaged
 from xnatsync.disk.atomic import move
 from xnatsync.disk.failures import our_disk
+from xnatsync.ledger.agents import Agents
 from xnatsync.ledger.assignments import Assignments
 from xnatsync.ledger.certificates import Certificates
 from xnatsync.ledger.confirmations import Confirmations
@@ -29,7 +30,7 @@ EVENT = ", ".join(field.name for field in fields(EventRow))
 RUN = ", ".join(field.name for field in fields(RunRow))
 
 
-class Ledger(Units, Mirrors, Folders, Confirmations, Counterparts, Assignments, Patients, Certificates):
+class Ledger(Units, Mirrors, Folders, Confirmations, Counterparts, Assignments, Patients, Certificates, Agents):
     """What was seen, what was tried, what was proven."""
 
     # --- routes and runs -----------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from xnatsync.core.given import given_route
 from xnatsync.core.moment import clock_words
 from xnatsync.core.wording import counted, left_out_words, size
 from xnatsync.ledger.rows import PauseRow, RunRow
+from xnatsync.views.agent import agent_blocks, agent_fields
 from xnatsync.views.blocks import Block, Line, Table, Tone
 from xnatsync.views.sync import (
     held_fields,
@@ -32,6 +33,8 @@ _LEVELS = {"info": Tone.PLAIN, "warning": Tone.WARN, "error": Tone.BAD}
 
 def status_blocks(seen: Overview) -> Iterator[Block]:
     """Tell a person how things stand."""
+    if seen.agent is not None:
+        yield from agent_blocks(seen.agent)
     if not seen.routes:
         yield Line("no route is configured and the ledger is empty")
     for route in seen.routes:
@@ -164,6 +167,7 @@ def status_fields(seen: Overview) -> dict[str, object]:
             }
             for route in seen.routes
         ],
+        "agent": agent_fields(seen.agent) if seen.agent is not None else None,
         "last_run": _run_fields(seen.last_run, alive=seen.alive) if seen.last_run is not None else None,
         "last_verify": _run_fields(seen.last_verify, alive=False) if seen.last_verify is not None else None,
         "pauses": [

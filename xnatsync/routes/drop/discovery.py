@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from xnatsync.core.claim import number_of
@@ -20,9 +20,12 @@ from xnatsync.routes.drop.source import print_of
 from xnatsync.routes.drop.world import World
 
 
-def discover(world: World, route: DropRoute) -> list[ItemRow]:
+def discover(
+    world: World, route: DropRoute, passes_over: Callable[[DropEntry], bool] = lambda entry: False
+) -> list[ItemRow]:
     """Look at the folder's top level and at custody, write new items down, and give all living items of the route.
 
+    `passes_over` tells of an entry whether it was looked at before, and need not be again.
     FolderMissing when the folder is not there: then nothing is concluded about the items that were in it.
     """
     if route.given is not None:
@@ -34,7 +37,9 @@ def discover(world: World, route: DropRoute) -> list[ItemRow]:
         _adopt(world, route)
     grouped = sort_loose(world, route, entries)
     for entry in _candidates(world, route, entries):
-        if entry.name in grouped or world.ledger.find_item(route.name, "drop", entry.name) is not None:
+        if passes_over(entry) or entry.name in grouped:
+            continue
+        if world.ledger.find_item(route.name, "drop", entry.name) is not None:
             continue
         _first_seen(world, route, entry.name)
     return world.ledger.items(route=route.name)

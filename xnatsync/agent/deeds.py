@@ -1,0 +1,95 @@
+"""What the jobs of a configuration do: each is what a command does, in a run of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import tzinfo
+from functools import partial
+
+from xnatsync import __version__
+from xnatsync.agent.jobs import Ended, Job
+from xnatsync.agent.timetable import timetable
+from xnatsync.app.app import App
+from xnatsync.app.running import boot
+from xnatsync.app.sync import PATIENCE_S, SyncReport, end
+from xnatsync.app.trees import gravest_of, run_mirrors
+from xnatsync.config.agent import JobConfig
+from xnatsync.core.errors import XnatsyncError
+from xnatsync.core.manifest import Level
+from xnatsync.engine.context import Context
+from xnatsync.engine.progress import Progress
+
+Bugs = Callable[[str], None]
+
+
+def jobs_of(app: App, context: Context, progress: Progress, on_bug: Bugs, zone: tzinfo | None = None) -> list[Job]:
+    """Return the trees of a configuration, pushes first, and its `[jobs.NAME]`."""
+    config = app.config
+    found = [
+        Job(
+            name,
+            "trees",
+            timetable(route.schedule, zone) if route.schedule is not None else None,
+            partial(_tree, app, context, name, progress, on_bug),
+        )
+        for name, route in sorted(config.tree_routes.items(), key=lambda pair: pair[1].kind != "push")
+    ]
+    acts = {"verify": _verify, "audit": _audit}
+    return found + [
+        Job(name, "checks", timetable(job.schedule, zone), partial(acts[job.run], app, job, progress))
+        for name, job in config.jobs.items()
+    ]
+
+
+def _tree(app: App, context: Context, name: str, progress: Progress, on_bug: Bugs) -> Ended:
+    """Bring a tree into agreement, as `sync NAME` does."""
+    own = Context(
+        ledger=context.ledger, clock=context.clock, ids=context.ids, progress=progress, stopping=context.stopping,
+        run_id=context.ledger.start_run("schedule", os.getpid(), boot(), __version__, context.now()),
+    )  # fmt: skip
+    settle_s = getattr(app.config.routes[name], "settle", 0.0)
+    report = SyncReport()
+    try:
+        report.mirrors = run_mirrors(
+            app, own.ledger, own.run_id, [name],
+            progress=progress, workers=app.config.agent.workers, patience_s=max(PATIENCE_S, settle_s * 2),
+            on_bug=on_bug,
+        )  # fmt: skip
+    except XnatsyncError as error:
+        report.errors.append(error)
+    report.interrupted = own.stopping()
+    end(app, own, report, [name])
+    gravest = gravest_of(report.all_errors)
+    return Ended(report.exit_code, gravest.code if gravest is not None else None)
+
+
+def _verify(app: App, job: JobConfig, progress: Progress) -> Ended:
+    """Verify, as `verify` does; it has a ledger and connections of its own."""
+    from xnatsync.app.verify import Asked, verify
+
+    asked = Asked(level=Level(job.level) if job.level is not None else None)
+    report = verify(App(app.config, app.stop), job.routes, asked, progress=progress)
+    return Ended(report.exit_code)
+
+
+def _audit(app: App, job: JobConfig, progress: Progress) -> Ended:
+    """Compare a project with a manifest, as `audit` does."""
+    from xnatsync.app.audit import audit, held
+    from xnatsync.app.audit_files import read_manifest
+    from xnatsync.app.clock import today
+    from xnatsync.app.connecting import connect, login_of
+
+    assert job.manifest is not None
+    assert job.server is not None
+    assert job.project is not None
+    expected = read_manifest(job.manifest)
+    config = app.config.servers[job.server]
+    server = connect(
+        job.server, config, login_of(job.server, config), stopping=app.stop.is_set, connections=config.connections
+    )
+    try:
+        counts = held(server, job.project)
+    finally:
+        server.close()
+    return Ended(audit(counts, job.project, today(), manifest=expected).exit_code)
