@@ -107,7 +107,8 @@ class Overview:
     def exit_code(self) -> int:
         """0 only when nothing of these routes is held or still to be done."""
         trees = [route.tree for route in self.routes if route.tree is not None]
-        asked = [row.person for tree in trees for row in (*tree.troubles, *tree.unplaced)]
+        asked = [row.person for tree in trees for row in tree.troubles]
+        asked += [row.person for tree in trees for row in tree.unplaced]
         standing = [part for route in self.routes for part in route.standing]
         if any(asked) or any(tree.held for tree in trees) or any(part.is_held for part in standing):
             return Exit.HELD
