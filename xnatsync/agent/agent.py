@@ -98,7 +98,7 @@ class Agent:
             self.service.tell(READY="1", STATUS="the new configuration was refused")
             return None
         self._refused = None
-        life.world.diary.note("agent.reloads", "the configuration is read anew")
+        life.world.diary.note("agent.reloads", "the configuration is read again")
         return found
 
     def _feed(self, life: Life) -> None:

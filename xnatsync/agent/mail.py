@@ -10,11 +10,13 @@ from typing import Any
 
 from xnatsync.agent.jobs import Jobs
 from xnatsync.agent.looks import Looks
-from xnatsync.app import accept, dismiss, resolve
+from xnatsync.app import accept, assign, dismiss, resolve
 from xnatsync.app.app import App
+from xnatsync.app.lookup import look_up
 from xnatsync.app.mailbox import refusal, reply
 from xnatsync.app.pausing import pause_in, resume_in
 from xnatsync.core.errors import Bug, Declined, Exit, RouteUnknown, Usage, XnatsyncError
+from xnatsync.core.group import Assigned
 from xnatsync.core.moment import later
 from xnatsync.engine.dispatcher import Dispatcher, Key
 from xnatsync.engine.holds import OF_THE_SERVER
@@ -47,6 +49,7 @@ class Mail:
         self.handlers: dict[str, Handler] = {
             "retry": Handler(self._retry, self._held),
             "accept": Handler(self._accept, self._all_items),
+            "assign": Handler(self._assign, self._named),
             "dismiss": Handler(self._dismiss, lambda args: self._item_keys(args["item"])),
             "pause": Handler(self._pause),
             "resume": Handler(self._resume),
@@ -141,6 +144,16 @@ class Mail:
         items = {part.item.id for part in found}
         self.world.ledger.after_commit(lambda: self._go_on(items))
         return {"items": sorted(items)}
+
+    def _named(self, args: Args) -> Collection[Key]:
+        found = look_up(self.app.config, self.world.ledger, args["name"])
+        return {key for item in found.items for key in self._item_keys(item.id)}
+
+    def _assign(self, args: Args) -> Answer:
+        to = Assigned(args["project"], args["subject"], args["session"])
+        done = assign.assign_in(self.app.config, self.world.ledger, args["name"], to)
+        self.world.ledger.after_commit(lambda: self._go_on({done.item.id}))
+        return {"item": done.item.id}
 
     def _dismiss(self, args: Args) -> Answer:
         done = dismiss.dismiss_in(self.app, self.world.ledger, args["item"], prearchive=args["prearchive"])

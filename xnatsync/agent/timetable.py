@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Protocol
 
 from xnatsync.config.cron import check_cron, interval_s
+from xnatsync.core.moment import seconds_between, stamp
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _EVERY = tuple(frozenset(range(first, last + 1)) for first, last in ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6)))
@@ -85,7 +86,7 @@ def due_in_s(table: Timetable, last: datetime, now: datetime) -> float | None:
     One that ran in the future did so by a clock that was ahead: it counts as having run now.
     """
     moment = table.after(min(last, now))
-    return None if moment is None else max(0.0, (moment - now).total_seconds())
+    return None if moment is None else max(0.0, seconds_between(stamp(now), stamp(moment)))
 
 
 def _numbers(found: frozenset[int]) -> str:

@@ -96,7 +96,7 @@ class Watching:
         if route in self._ends:
             self._end(route, "")
         if (kind := remote_kind(folder)) is not None:
-            self._why[route] = f"its drive is {kind}, which tells nothing of what others change"
+            self._why[route] = f"its drive is {kind}, which reports no changes by others"
             return
         try:
             self._ends[route] = self._watcher.watch(folder, lambda name: self._hint(route, name))

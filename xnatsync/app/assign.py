@@ -5,11 +5,13 @@ The word is kept in the ledger for the study, so it counts in every run, and for
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from xnatsync.app.lookup import look_up, one_item
+from xnatsync.app.mailbox import either
 from xnatsync.config.values import is_name
 from xnatsync.core.errors import ASSIGNABLE, Usage
 from xnatsync.core.group import Assigned
@@ -44,18 +46,27 @@ def proposed(config: Config, name: str, to: Assigned) -> Assignment:
 
 
 def assign(config: Config, name: str, to: Assigned) -> Assignment:
-    """Write down where a study belongs; the next run sends it there."""
+    """Write down where a study belongs; the next run, or the agent, sends it there."""
+    before = proposed(config, name, to)
+    return either(
+        config, "assign", {"name": name, "project": to.project, "subject": to.subject, "session": to.session},
+        lambda: _assign_alone(config, name, to), lambda answer: before,
+    )  # fmt: skip
+
+
+def _assign_alone(config: Config, name: str, to: Assigned) -> Assignment:
     from xnatsync.ledger.lock import hold
     from xnatsync.ledger.open import open_ledger
 
-    with hold(config.ledger.path):
-        ledger = open_ledger(config.ledger.path)
-        try:
-            with ledger.write():
-                found = _proposed(config, ledger, name, to)
-                _write(ledger, found, stamp(datetime.now(UTC)))
-        finally:
-            ledger.close()
+    with hold(config.ledger.path), closing(open_ledger(config.ledger.path)) as ledger:
+        return assign_in(config, ledger, name, to)
+
+
+def assign_in(config: Config, ledger: Ledger, name: str, to: Assigned) -> Assignment:
+    """Write down where a study belongs, in a ledger that is ours."""
+    with ledger.write():
+        found = _proposed(config, ledger, name, to)
+        _write(ledger, found, stamp(datetime.now(UTC)))
     return found
 
 

@@ -15,6 +15,7 @@ from xnatsync.cli.shell import Shell
 
 if TYPE_CHECKING:
     from xnatsync.app.app import App
+    from xnatsync.app.sync import SyncReport
     from xnatsync.engine.progress import Progress
     from xnatsync.report.log import Log
 
@@ -85,11 +86,15 @@ def sync(
             if settle_s is not None or recheck or agent_of(app.config) is None:
                 raise
             return by_signal(received, _by_agent(shell, app, routes or [], patience_s))
-        for error in report.all_errors:
-            log.failed(error.code, "run")
+        _log_failures(log, report)
     code = by_signal(received, report.exit_code)
     shell.show(sync_blocks(report), {**sync_fields(report), "exit_code": code})
     return code
+
+
+def _log_failures(log: Log, report: SyncReport) -> None:
+    for error in report.all_errors:
+        log.failed(error.code, "run")
 
 
 def _by_agent(shell: Shell, app: App, routes: list[str], patience_s: float | None) -> int:

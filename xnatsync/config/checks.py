@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from xnatsync.config.cron import NO_SCHEDULE
 from xnatsync.config.lines import Key
 from xnatsync.config.model import (
     DropConfig,

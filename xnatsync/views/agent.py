@@ -72,7 +72,7 @@ def pause_blocks(names: Sequence[str], verb: str) -> Iterator[Block]:
     words = ", ".join(names) or "nothing"
     if verb == "pause":
         yield Line(f"paused: {words}", Tone.GOOD)
-        yield Line("what runs at this moment comes to its end; `xnatsync resume` goes on", Tone.DIM)
+        yield Line("what runs now comes to its end; `xnatsync resume` goes on", Tone.DIM)
     else:
         yield Line(f"resumed: {words}", Tone.GOOD)
 
