@@ -63,12 +63,11 @@ def sync(
     if dry_run:
         return _plan(shell, routes or (), output, quiet)
     shell.begin("sync", output, quiet)
-    settle_s = None if settle is None else _seconds("--settle", settle)
-    patience_s = None if patience is None else _seconds("--patience", patience)
-    from xnatsync.app import sync as service
+    settle_s, patience_s = _given("--settle", settle), _given("--patience", patience)
     from xnatsync.app.app import App
     from xnatsync.app.clock import stop_on_signals
     from xnatsync.app.mailbox import agent_of
+    from xnatsync.app.sync import sync as bring
     from xnatsync.cli.exits import by_signal
     from xnatsync.core.errors import LedgerHeld
     from xnatsync.views.sync import sync_blocks, sync_fields
@@ -77,19 +76,23 @@ def sync(
     app = App(shell.config(), stop)
     with stop_on_signals(stop) as received, watched(shell) as (progress, log):
         try:
-            report = service.sync(
+            report = bring(
                 app, routes or (),
                 progress=progress, settle_s=settle_s, recheck=recheck, workers=workers, patience_s=patience_s,
                 on_bug=log.bug,
             )  # fmt: skip
         except LedgerHeld:
-            if settle_s is not None or recheck or agent_of(app.config) is None:
-                raise
-            return by_signal(received, _by_agent(shell, app, routes or [], patience_s))
+            if settle_s is None and not recheck and agent_of(app.config) is not None:
+                return by_signal(received, _by_agent(shell, app, routes or [], patience_s))
+            raise
         _log_failures(log, report)
     code = by_signal(received, report.exit_code)
     shell.show(sync_blocks(report), {**sync_fields(report), "exit_code": code})
     return code
+
+
+def _given(option: str, text: str | None) -> float | None:
+    return None if text is None else _seconds(option, text)
 
 
 def _log_failures(log: Log, report: SyncReport) -> None:
