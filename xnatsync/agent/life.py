@@ -84,6 +84,7 @@ class Life:
         self.looks.begin()
         self.jobs.begin(self.side)
         self.world.diary.note("agent.began", "the agent is at work", data={"routes": len(app.config.routes)})
+        self._beat()
         self._start("drops", self.drops)
         self._start("side", self.side)
 
