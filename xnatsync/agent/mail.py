@@ -208,7 +208,7 @@ class Mail:
 
     def _sync_of(self, row: RequestRow, args: Args) -> Answer:
         """Begin it, or see whether it has come to rest: no answer before that."""
-        found = list(self._known(args["names"]) or self.app.config.routes)
+        found = [*self._known(args["names"])] or [name for name in self._there() if name in self.app.config.routes]
         paused = self.world.ledger.standby()
         if args["names"] and (stopped := [name for name in found if name in paused or "" in paused]):
             raise Usage(
