@@ -59,6 +59,9 @@ def test_what_was_changed_behind_its_back_is_never_called_complete(desk: Desk) -
 
     assert (found["exit_code"], found["certificate"]["outcome"]) == (3, "incomplete")
     assert any(one["code"] == "XS-CHANGED-THERE" for one in found["troubles"])
+    written = desk.run("certificate", "write", found["route"], "-o", "json")
+    assert (written.code, document_faults(json.loads(written.out))) == (3, [])
+    assert json.loads(written.out)["certificate"]["outcome"] == "incomplete"
     (session,) = [one for one in desk.certificate()["entities"] if one["destination_id"] == number]
     assert ("differs", "field", "note") in {(one["fate"], one["what"], one["name"]) for one in session["differences"]}
 
@@ -173,4 +176,11 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_asked(desk: Desk, wo
 def test_a_project_that_is_not_there_makes_none(desk: Desk) -> None:
     ran = desk.run("project", "transfer", "-p", "prod", "-P", "NEURA", *THERE, "--yes")
     assert ran.code == 3
+    assert not [one for one in desk.pair.target.writes() if "JSESSION" not in one]
+
+
+def test_import_is_refused_before_anything_is_sent(desk: Desk) -> None:
+    """A copy in its place would pass by the anonymisation of the destination."""
+    ran = desk.transfer("--dicom", "import")
+    assert ran.code == 2
     assert not [one for one in desk.pair.target.writes() if "JSESSION" not in one]

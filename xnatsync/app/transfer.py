@@ -6,11 +6,12 @@ beyond them.  What was done is signed for by a certificate.
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from threading import Event
 from typing import cast
@@ -36,10 +37,11 @@ from xnatsync.core.errors import (
     NotThere,
     RenamedThere,
     RouteUnknown,
+    SourceGone,
     Usage,
     XnatsyncError,
 )
-from xnatsync.core.given import Transferred
+from xnatsync.core.given import Transferred, transferred
 from xnatsync.core.labels import is_valid_label
 from xnatsync.core.remote import ServerAbout
 from xnatsync.engine.progress import Progress
@@ -346,15 +348,32 @@ def transfers_between(
     return Transfers(app, name, repair=order.repair)
 
 
-def configured(app: App, name: str) -> Transfers:
-    """Return a transfer of the configuration; RouteUnknown names those that there are."""
-    if name not in app.config.transfer_routes:
-        known = ", ".join(sorted(app.config.transfer_routes)) or "none"
-        raise RouteUnknown(
-            f"no transfer is called {name}; configured: {known}",
-            advice="A transfer that a command ordered is signed for by that command.",
-        )
+def transfer_of(app: App, name: str) -> Transfers:
+    """Return a transfer of the configuration, or one that a command ordered before, with what its certificate says."""
+    route = app.config.transfer_routes.get(name) or _ordered_before(app, name)
+    app.config = app.config.model_copy(update={"routes": {**app.config.routes, name: route}})
     return Transfers(app, name)
+
+
+def _ordered_before(app: App, name: str) -> TransferConfig:
+    with reading(app.config) as ledger:
+        rows = ledger.certificates(name) if ledger is not None else []
+    found = transferred(name)
+    if not rows or found is None or {found.server, found.to_server} - app.config.servers.keys():
+        raise RouteUnknown(
+            f"no transfer is called {name}, or its servers are not configured",
+            advice="`xnatsync certificate list` shows the transfers that were signed for.",
+        )
+    try:
+        said = json.loads(Path(rows[0].path).read_bytes())
+        return TransferConfig.model_validate(
+            {**asdict(found), "dicom": said["dicom"], "filters": said["filtering"], "verify": True}
+        )
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise SourceGone(
+            f"{rows[0].path} cannot be read, which says what of the project was to be carried",
+            advice="Order the same transfer again: it signs for what is there.",
+        ) from None
 
 
 def _wider(server: ServerConfig, workers: int) -> ServerConfig:

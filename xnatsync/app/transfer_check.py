@@ -155,7 +155,7 @@ class _Asking:
             notes.append(f"the anonymisation of the {' and of the '.join(scripts)} runs: DICOM is changed on arrival")
         elif scripts:
             script = " and of the ".join(scripts)
-            notes.append(f"the anonymisation of the {script} does not see what is copied: `dicom: import` lets it run")
+            notes.append(f"the anonymisation of the {script} does not see what is copied")
         if self.dicom == "import" and rules.prearchive_code == "5":
             notes.append("the project archives by itself and overwrites: sessions of one label are merged")
         if notes:

@@ -56,7 +56,7 @@ def list_certificates(ctx: typer.Context, output: OutputOption = None, quiet: Qu
 
 def write(
     ctx: typer.Context,
-    route: Annotated[str, typer.Argument(metavar="ROUTE", show_default=False, help="A transfer of the configuration.")],
+    route: Annotated[str, typer.Argument(metavar="ROUTE", show_default=False, help="As `certificate list` shows it.")],
     output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> int:
@@ -65,13 +65,13 @@ def write(
     shell.begin("certificate-write", output, quiet)
     from xnatsync.app.app import App
     from xnatsync.app.clock import stop_on_signals
-    from xnatsync.app.transfer import configured
+    from xnatsync.app.transfer import transfer_of
     from xnatsync.cli.sync import watched
     from xnatsync.views.certificate import row_fields, written_blocks
     from xnatsync.views.certificate_page import signed
 
     app = App(shell.config(), threading.Event())
     with stop_on_signals(app.stop), watched(shell) as (progress, _):
-        written = configured(app, route).certify(progress=progress, sign=signed)
+        written = transfer_of(app, route).certify(progress=progress, sign=signed)
     shell.show(written_blocks(written), {"certificate": row_fields(written.row), "page": str(written.html)})
     return Exit.OK if written.row.outcome == "complete" else Exit.HELD

@@ -70,7 +70,7 @@ EXAMPLES = {
     "project transfer-init": ("project transfer-init -P NEURO --dest-project NEURO_DEV -f transfer.yaml",),
     "certificate check": ("certificate check NEURO_DEV-2026-11-28-0c3f6ab1.html",),
     "certificate list": ("certificate list",),
-    "certificate write": ("certificate write nightly",),
+    "certificate write": ("certificate write transfer:prod/NEURO,staging/NEURO_DEV",),
     "subject list": ("subject list -P NEURO",),
     "session list": ("session list -P NEURO", "session list -P NEURO -q"),
     "session show": ("session show -P NEURO -E S1_MR",),

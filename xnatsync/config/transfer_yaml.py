@@ -132,7 +132,7 @@ scan_retry_count: 3             # retries of a request that fails for a while
 scan_retry_delay: 5.0           # seconds before the first of them; it doubles
 verify_after_transfer: true     # compare every file of both sides, not only what was written
 scan_workers: 4                 # requests at once
-dicom: copy                     # copy: names and bytes stay; import: the destination's anonymisation applies
+dicom: copy                     # names and bytes stay as they are
 filtering:                      # sync_type: all, none, include or exclude, with a list of items
   project_resources:
     sync_type: all
