@@ -48,6 +48,7 @@ from xnatsync.engine.progress import Progress
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.tree_rows import OwnerRow, TroubleRow
 from xnatsync.ports.transfer import TransferServer
+from xnatsync.routes.transfer.limits import Lines
 from xnatsync.routes.transfer.run import TransferPlan, TransferRun, plan, run
 from xnatsync.routes.transfer.world import TransferWorld
 from xnatsync.verify.transfers import Examination
@@ -208,8 +209,10 @@ class Transfers:
         return self.app.config.ledger.path.parent / "certificates"
 
     def _world(self, ledger: Ledger, run_id: int, progress: Progress) -> TransferWorld:
+        clock = self.app.make_clock()
+        connections = {name: server.connections for name, server in self.app.config.servers.items()}
         return TransferWorld(
-            ledger=ledger, clock=self.app.make_clock(), ids=self.app.make_ids(), server=self._server,
+            ledger=ledger, clock=clock, lines=Lines(clock, connections), ids=self.app.make_ids(), server=self._server,
             routes={self.route: transfer_route(self.route, self.config)}, run_id=run_id, progress=progress,
             stopping=self.app.stop.is_set, threads=True,
         )  # fmt: skip
