@@ -139,7 +139,7 @@ class _Asking:
         ]
         if missing:
             words = f"this account may not {' or '.join(missing)} in {side.project}"
-            advice = "Ask for the right to create and edit there: `xnatsync project grant` gives it."
+            advice = "Ask for the right to create and edit there."
             self._say("destination project", "problem", words, advice=advice)
         else:
             self._say("destination project", "ok", f"{side.project} can be read and written to")

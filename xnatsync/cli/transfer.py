@@ -187,7 +187,7 @@ def init(
         write_whole(output_file, text, force=False)
     if shell.is_json or output_file is not None:
         written = str(output_file) if output_file is not None else None
-        told = f"{written} is written: `xnatsync project transfer --config` reads it"
+        told = f"{written} is written: the option --config of `project transfer` reads it"
         shell.show([Line(told, Tone.GOOD)], {"path": written, "text": text})
     else:
         shell.screen.document(text.rstrip("\n"))

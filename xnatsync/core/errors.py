@@ -881,7 +881,7 @@ class GoneAtSource(TransferError):
 
     code = "XS-GONE-AT-SOURCE"
     disposition = Disposition.RETRY
-    advice = "Nothing to do: it stays at the destination. Delete it there if it is not wanted."
+    advice = "Nothing to do: it stays at the destination."
 
 
 class NotCarried(TransferError):
