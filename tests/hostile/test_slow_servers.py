@@ -12,12 +12,14 @@ import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from hostile.listening import listening
 from hostile.oracle import Caught, judged, watchdog
+from xnatsync.core.described import Described, Part, ThingKind
 from xnatsync.core.errors import (
     ConnectionsTaken,
     Disposition,
@@ -263,6 +265,25 @@ METHODS: dict[str, Callable[[XnatServer], object]] = {
     "prearchive_files": lambda server: server.prearchive_files(URI),
     "fetch_scans": lambda server: all_of(server.fetch_scans("E1", ["4"])),
 }
+THING = Described(ThingKind.SUBJECT, "X1", "N1", "xnat:subjectData", root="xnat:Subject")
+SUBJECT = Owner(OwnerKind.SUBJECT, "P1", "XS1", subject="S")
+READS_OF_TRANSFERS: dict[str, Callable[[XnatServer], object]] = {
+    "describe": lambda server: server.describe(SESSION),
+    "all_files": lambda server: server.all_files([SUBJECT]),
+    "part_stamps": lambda server: server.part_stamps("P1"),
+    "rules": lambda server: server.rules("P1"),
+}
+WRITES_OF_TRANSFERS: dict[str, Callable[[XnatServer], object]] = {
+    "create_project": lambda server: server.create_project(THING, "P1"),
+    "create_subject": lambda server: server.create_subject("P1", THING),
+    "create_experiment": lambda server: server.create_experiment("P1", "XS1", THING),
+    "create_part": lambda server: server.create_part("E1", replace(THING, kind=ThingKind.ASSESSOR)),
+    "overlay": lambda server: server.overlay(SUBJECT, Part(), THING, frozenset()),
+    "set_custom": lambda server: server.set_custom(SUBJECT, Part(), {"a": "1"}),
+    "share": lambda server: server.share(SESSION, Part(), "P2", "L"),
+    "create_resource": lambda server: server.create_resource(SESSION, Part(), "N", format_="", content=""),
+    "catalogue": lambda server: server.catalogue(SESSION, Part(), "N"),
+}
 WRITES = {
     *("build", "commit", "delete_prearchive", "import_object", "import_tar", "import_zip"),
     *("put_file", "put_resource_file", "put_resource_files"),
@@ -273,9 +294,17 @@ LISTED = json.dumps({"ResultSet": {"Result": [{
     "digest": ""}]}}).encode()  # fmt: skip
 
 
+ITEM = b'{"items": [{"data_fields": {"ID": "E1", "project": "P1", "subject_ID": "XS1"}}]}'
+NOTHING = b'{"ResultSet": {"Result": []}}'
+READ_BEFORE = {  # the first words of a request -> its answer; what is looked up by its label is not there
+    b"GET /data/experiments/E1?": ITEM, b"GET /data/experiments/E1/assessors?": NOTHING,
+    b"GET /data/experiments/E1/projects?": NOTHING, b"GET /data/projects/P1": None,
+}  # fmt: skip
+
+
 @contextmanager
-def misbehaving(act: Callable[[Say], None]) -> Iterator[str]:
-    """Lets everybody in, and misbehaves at every other request."""
+def misbehaving(act: Callable[[Say], None], reads: dict[bytes, bytes | None] | None = None) -> Iterator[str]:
+    """Lets everybody in, answers some reads, None with 404, and misbehaves at every other request."""
 
     def serve(connection: socket.socket) -> None:
         with suppress(OSError), connection:
@@ -287,6 +316,10 @@ def misbehaving(act: Callable[[Say], None]) -> Iterator[str]:
                 elif b"/data/auth" in first:
                     said = b"User 'u' is logged in"
                     connection.sendall(OK + b"Content-Length: %d\r\n\r\n%s" % (len(said), said))
+                elif known := [said for words, said in (reads or {}).items() if first.startswith(words)]:
+                    said = known[0] or b""
+                    status = OK if known[0] is not None else b"HTTP/1.1 404 Not Found\r\n"
+                    connection.sendall(status + PLAIN + b"Content-Length: %d\r\n\r\n%s" % (len(said), said))
                 elif b"/experiments/E1/scans/ALL/files" in first:
                     connection.sendall(OK + PLAIN + b"Content-Length: %d\r\n\r\n%s" % (len(LISTED), LISTED))
                 else:
@@ -349,10 +382,46 @@ def test_every_method_ends_within_its_bound_whatever_the_server_does(method: str
         assert isinstance(ended, OutcomeUnknown) or ended.disposition is Disposition.BUG
 
 
+def ends(method: Callable[[XnatServer], object], url: str) -> tuple[object, float]:
+    """Says how a call ended, after how long, with no connection left open."""
+    server = XnatServer(url, "u", "p", server_name="x", timeouts=TIMES, retries=ONCE, pool=1)
+    let_in(server)
+    began = time.monotonic()
+    ended = judged(lambda: method(server), seconds=BOUND_S)
+    took = time.monotonic() - began
+    assert server.client.exchanges.streams == 0
+    server.close()
+    return ended, took
+
+
+# Each stands for its kind: they ask by the same two ways as the methods above.
+KINDS = [dripping_head, endless_header, too_short, garbage, reset_in_the_head]
+
+
+@pytest.mark.parametrize("act", KINDS, ids=lambda act: act.__name__)
+@pytest.mark.parametrize("method", READS_OF_TRANSFERS)
+def test_a_read_of_a_transfer_ends_within_its_bound(method: str, act: Callable[[Say], None]) -> None:
+    """As an error of ours: never as nothing being there."""
+    with misbehaving(act) as url:
+        ended, took = ends(READS_OF_TRANSFERS[method], url)
+    assert isinstance(ended, XnatsyncError), ended
+    assert took < BOUND_S
+
+
+@pytest.mark.parametrize("act", KINDS, ids=lambda act: act.__name__)
+@pytest.mark.parametrize("method", WRITES_OF_TRANSFERS)
+def test_a_write_of_a_transfer_ends_within_its_bound_and_is_unknown(method: str, act: Callable[[Say], None]) -> None:
+    """What is read before it is answered properly, so that it is the write that gets no answer."""
+    with misbehaving(act, reads=READ_BEFORE) as url:
+        ended, took = ends(WRITES_OF_TRANSFERS[method], url)
+    assert isinstance(ended, OutcomeUnknown), ended
+    assert took < BOUND_S
+
+
 def test_the_table_has_every_method_of_a_server() -> None:
-    """Of both ports: none can be added without its way to end."""
+    """Of all ports: none can be added without its way to end."""
     methods = {name for name in vars(XnatServer) if not name.startswith("_")}
-    assert methods - {"close"} == METHODS.keys()
+    assert methods - {"close"} == METHODS.keys() | READS_OF_TRANSFERS.keys() | WRITES_OF_TRANSFERS.keys()
 
 
 @pytest.mark.parametrize("act", ENDLESS_ZIPS, ids=lambda act: act.__name__)

@@ -69,7 +69,7 @@ class Client:
         pool: int,
     ) -> None:
         self._retries, self._stop = retries, stop
-        self._read_s = timeouts.read_s
+        self._read_s, self.work_s = timeouts.read_s, timeouts.work_s
         self.exchanges = Exchanges(
             connection.checked_url(url),
             verify=verify,

@@ -26,6 +26,7 @@ NAMESPACES: Final = {  # those that every XNAT knows
     "xdat": "http://nrg.wustl.edu/xdat",
 }
 OURS: Final = "xnat:"
+TEXT_BYTES: Final = 1 << 20  # of one piece of a text: a long one is joined of few
 DEPTH_MAX: Final = 60  # elements within elements; items have a dozen
 
 
@@ -87,6 +88,7 @@ def read(body: bytes, what: str) -> Node:
 
     parser = expat.ParserCreate()
     parser.buffer_text = True
+    parser.buffer_size = TEXT_BYTES
     parser.StartElementHandler = start
     parser.EndElementHandler = end
     parser.CharacterDataHandler = text

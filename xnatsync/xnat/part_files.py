@@ -11,6 +11,7 @@ from dataclasses import replace
 from urllib.parse import unquote
 
 from xnatsync.core.described import Part, ThingKind
+from xnatsync.core.errors import ReplyStrange
 from xnatsync.core.inventory import Owner, OwnerKind
 from xnatsync.core.remote import FileListing, RemoteFile
 from xnatsync.xnat import names, owner_files, replies, thing_addresses, things
@@ -23,13 +24,23 @@ def all_files(client: Client, owners: Sequence[Owner]) -> dict[Owner, FileListin
     return {owner: _named(client, owner, listing) for owner, listing in found.items()}
 
 
-def assessors(client: Client, session_id: str) -> dict[str, str]:
-    """Return the image assessors of a session: accession ID -> label."""
+def assessors(client: Client, session_id: str, refused: replies.Refused | None = None) -> dict[str, str]:
+    """Return the image assessors of a session: accession ID -> label.
+
+    An odd row goes to `refused`, when there is such a list: an assessor that is not found may be that one.
+    """
     reply = client.get(thing_addresses.assessors_of(session_id))
-    return {
-        names.segment(row["ID"], reply.call.what): names.segment(row["label"] or row["ID"], reply.call.what)
-        for row in replies.rows(reply, ("ID", "label"))
-    }
+    what = reply.call.what
+    found: dict[str, str] = {}
+    for row in replies.rows(reply, ("ID", "label")):
+        try:
+            number = names.segment(row["ID"], what)
+            found[number] = names.segment(row["label"] or number, what)
+        except ReplyStrange as error:
+            if refused is None:
+                raise
+            refused.append(("", "", str(error)))
+    return found
 
 
 def _named(client: Client, owner: Owner, listing: FileListing) -> FileListing:
@@ -37,27 +48,42 @@ def _named(client: Client, owner: Owner, listing: FileListing) -> FileListing:
         return _with_records(client, owner, listing)
     if not any("/" in file.scan for file in listing.files):
         return listing
-    labels = assessors(client, owner.id) if any(file.scan.startswith("assessors/") for file in listing.files) else {}
-    return replace(listing, files=tuple(_placed(file, labels) for file in listing.files))
+    odd: replies.Refused = []
+    has_assessors = any(file.scan.startswith("assessors/") for file in listing.files)
+    labels = assessors(client, owner.id, odd) if has_assessors else {}
+    files: list[RemoteFile] = []
+    refused = [*listing.refused, *odd]
+    for file in listing.files:
+        try:
+            files.append(_placed(file, labels))
+        except ReplyStrange as error:
+            refused.append((file.scan, file.resource, str(error)))
+    return FileListing(
+        tuple(files), complete=listing.complete and len(files) == len(listing.files) and not odd, refused=tuple(refused)
+    )
 
 
 def _placed(file: RemoteFile, labels: dict[str, str]) -> RemoteFile:
+    """Return a file with the name of its part; ReplyStrange when nobody says which that is."""
     if "/" not in file.scan:
         return file
     word, name, *side = file.scan.split("/")
     kind = ThingKind.ASSESSOR if word == "assessors" else ThingKind.RECONSTRUCTION
-    name = unquote(name)
+    name = names.segment(unquote(name), "listing files")
+    if kind is ThingKind.ASSESSOR and name not in labels:
+        raise ReplyStrange("listing files: a file of an assessor that is not listed")
     return replace(file, scan=str(Part(kind, labels.get(name, name), "in" if side == ["in"] else "out")))
 
 
 def _with_records(client: Client, owner: Owner, listing: FileListing) -> FileListing:
     """Add the files of a subject's records: experiments of their own."""
-    labels = {number: label for label, (number, _) in things.record_ids(client, owner).items()}
+    odd: replies.Refused = []
+    labels = {number: label for label, (number, _) in things.record_ids(client, owner, odd).items()}
     records = {number: Owner(OwnerKind.SESSION, owner.project, number) for number in labels}
-    if not records:
+    if not records and not odd:
         return listing
     listed = owner_files.owner_files(client, list(records.values()))
-    files, refused = list(listing.files), list(listing.refused)
+    files, refused = list(listing.files), [*listing.refused, *odd]
     for number, record in records.items():
         text = str(Part(ThingKind.RECORD, labels[number]))
         if record not in listed:
@@ -65,5 +91,5 @@ def _with_records(client: Client, owner: Owner, listing: FileListing) -> FileLis
             continue
         files += [replace(file, scan=text) for file in listed[record].files]
         refused += [(text, label, why) for _, label, why in listed[record].refused]
-    complete = listing.complete and all(record in listed and listed[record].complete for record in records.values())
-    return FileListing(tuple(files), complete=complete, refused=tuple(refused))
+    complete = all(record in listed and listed[record].complete for record in records.values())
+    return FileListing(tuple(files), complete=complete and listing.complete and not odd, refused=tuple(refused))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from xnatsync.core.errors import AccessDenied, NotThere, ReadFailed, RequestRefused
+from xnatsync.core.errors import AccessDenied, NotThere, ReadFailed, ReplyStrange, RequestRefused
 from xnatsync.core.inventory import OwnerKind
 from xnatsync.ports.transfer import ProjectRules
-from xnatsync.xnat import addresses, listing, replies, thing_addresses
+from xnatsync.xnat import addresses, listing, names, replies, thing_addresses
 from xnatsync.xnat.client import Client
 from xnatsync.xnat.wire import Call
 
@@ -14,7 +14,9 @@ _SILENT = (AccessDenied, NotThere, RequestRefused, ReadFailed)  # not told to th
 
 def rules(client: Client, project: str) -> ProjectRules:
     """Ask for what this account is told; NotThere when the project is absent or hidden."""
-    client.get(addresses.owner(OwnerKind.PROJECT, project))
+    reply = client.get(addresses.owner(OwnerKind.PROJECT, project))
+    if replies.item_field(reply, "ID") != project:
+        raise ReplyStrange(f"{reply.call.what}: the answer is another item's")
     may_edit = listing.may_edit(client, project)
     role = (replies.role(client.get(thing_addresses.roles()), project) or "").lower()
     return ProjectRules(
@@ -47,4 +49,4 @@ def _types(client: Client) -> frozenset[str]:
         said = replies.parsed(client.get(thing_addresses.data_types()))
     except _SILENT:
         return frozenset()
-    return frozenset(str(name) for name in said) if isinstance(said, list) else frozenset()
+    return frozenset(names.shown(name) for name in said) if isinstance(said, list) else frozenset()

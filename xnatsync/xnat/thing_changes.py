@@ -42,6 +42,7 @@ from xnatsync.xnat.wire import Call, Due
 
 WRITE_S: Final = 600.0  # a document of thousands of scans is stored row by row
 _LABEL: Final = re.compile(r"[A-Za-z0-9._-]+")
+_MADE: Final = re.compile(r"(?:/[A-Za-z0-9._/-]*/)?([A-Za-z0-9._-]{1,256})")
 _HOME: Final = ("project", "subject_ID")
 _BEFORE: Final = frozenset(  # what stands before them in a session
     "date time duration delay note investigator validation fields acquisition_site age scanner operator scans".split()  # noqa: SIM905
@@ -86,6 +87,8 @@ def create_part(client: Client, session_id: str, thing: Described) -> str:
     PlaceTaken when the session has one of that name.
     """
     fields = replies.item_fields(client.get(addresses.owner(OwnerKind.SESSION, session_id)))
+    if fields.get("ID") != session_id:
+        raise ReplyStrange(f"looking up session {session_id}: the answer is another item's")
     project, subject = (names.segment(fields.get(name), f"looking up session {session_id}") for name in _HOME)
     session = Owner(OwnerKind.SESSION, project, session_id, subject_id=subject)
     if thing.kind is ThingKind.ASSESSOR:
@@ -166,18 +169,20 @@ def place_of(client: Client, owner: Owner, part: Part) -> tuple[Owner, str]:
 
 def part_id(client: Client, owner: Owner, part: Part) -> str:
     """Return the accession ID of a record or an assessor; NotThere when it is gone or called otherwise by now."""
+    kind, odd = part.kind.value if part.kind else "", replies.Refused()
     if part.kind is ThingKind.RECORD:
-        found = things.record_ids(client, owner).get(part.name)
-        number = found[0] if found is not None else ""
+        numbers = [number for label, (number, _) in things.record_ids(client, owner, odd).items() if label == part.name]
     else:
-        reply = client.get(thing_addresses.assessors_of(owner.id))
-        rows = replies.rows(reply, ("ID", "label"))
-        number = next((str(row["ID"]) for row in rows if part.name in {row["label"], row["ID"]}), "")
-    if not number:
-        raise NotThere(
-            f"{owner.kind.value} {owner.id} has no {part.kind.value if part.kind else ''} of that name any more"
-        )
-    return number
+        labels = part_files.assessors(client, owner.id, odd)
+        numbers = [number for number, label in labels.items() if label == part.name]
+        numbers = numbers or [number for number in labels if number == part.name]
+    if len(numbers) > 1:
+        raise ReplyStrange(f"looking up a {kind} of {owner.kind.value} {owner.id}: several of that name are listed")
+    if not numbers and odd:  # it may be one of them
+        raise ReplyStrange(odd[0][2])
+    if not numbers:
+        raise NotThere(f"{owner.kind.value} {owner.id} has no {kind} of that name any more")
+    return numbers[0]
 
 
 # --- inner parts ---------------------------------------------------------------------------------------------------
@@ -194,7 +199,7 @@ def _write_inside(
     client: Client, session: Owner, thing: Described, paths: frozenset[str] | None, name: str = "", *, new: bool = False
 ) -> None:
     """Write a scan or a reconstruction as a part of its session's document, where its type can stand (§4.3)."""
-    top = documents.read(client.get(addresses.owner(session.kind, session.id, xml=True)).body, "reading a session")
+    top = things.document(client, session.kind, session.id)
     outer, inner = _LISTS[thing.kind]
     there = top.first(outer)
     if new and there is not None and any(node.attributes.get("ID") == thing.id for node in there.all(inner)):
@@ -244,11 +249,10 @@ def _to_read(call: Call) -> Call:
 def _made(client: Client, call: Call, top: Node) -> str:
     """Make something; return the accession ID that the server gave it (§4.3: 201, the ID as plain text)."""
     reply = _put(client, call, top)
-    number = reply.body.decode("utf-8", "replace").strip()
-    try:
-        return names.segment(number.rpartition("/")[2], call.what)
-    except ReplyStrange as error:
-        raise OutcomeUnknown(f"{call.what}: the answer names nothing that was made", http=reply.status) from error
+    number = _MADE.fullmatch(reply.body.decode("utf-8", "replace").strip())
+    if number is None or number[1] in {".", ".."}:
+        raise OutcomeUnknown(f"{call.what}: the answer names nothing that was made", http=reply.status)
+    return number[1]
 
 
 def _put(client: Client, call: Call, top: Node) -> replies.Reply:
@@ -256,4 +260,4 @@ def _put(client: Client, call: Call, top: Node) -> replies.Reply:
 
 
 def _send(client: Client, call: Call, body: Body | None) -> replies.Reply:
-    return raw.change(client, call, request_id=str(uuid.uuid4()), timeout_s=WRITE_S, body=body)
+    return raw.change(client, call, request_id=str(uuid.uuid4()), timeout_s=min(WRITE_S, client.work_s), body=body)

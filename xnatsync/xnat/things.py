@@ -18,7 +18,6 @@ from xnatsync.core.inventory import Owner, OwnerKind
 from xnatsync.xnat import addresses, descriptions, documents, names, replies, thing_addresses
 from xnatsync.xnat.client import Client
 from xnatsync.xnat.documents import Node
-from xnatsync.xnat.wire import Call
 
 _KINDS: Final = {
     OwnerKind.PROJECT: (ThingKind.PROJECT, "xnat:projectData"),
@@ -29,7 +28,7 @@ _KINDS: Final = {
 
 def describe(client: Client, owner: Owner) -> Described:
     """Describe an entity and everything in it; NotThere when it is gone, ReplyStrange when an answer is cut."""
-    node = _read(client, addresses.owner(owner.kind, owner.id, xml=True), owner.id)
+    node = document(client, owner.kind, owner.id)
     kind, xsi_type = _KINDS[owner.kind]
     parts: list[Described] = []
     if owner.kind is OwnerKind.SESSION:
@@ -61,40 +60,67 @@ def part_stamps(client: Client, project: str) -> dict[str, str]:
     """Return a text for each subject and session that changes when a record or an assessor of it does.
 
     Two listings: experiments that belong to a subject, and image assessors, each with the times of their changes.
+    An odd row changes no stamp but that of the thing it names.
     """
     found: dict[str, list[str]] = {}
-    imaging = {
-        replies.experiment_id(row["URI"], "listing sessions")
-        for row in replies.rows(client.get(thing_addresses.stamps(project, "xnat:imageSessionData")), ("URI",))
-    }
+    imaging = set(replies.experiments(client.get(thing_addresses.stamps(project, "xnat:imageSessionData")), []))
     reply = client.get(thing_addresses.stamps(project, "xnat:subjectAssessorData"))
     for row in replies.rows(reply, ("URI", "subject_ID")):
-        number = replies.experiment_id(row["URI"], reply.call.what)
-        if number not in imaging:
-            found.setdefault(str(row["subject_ID"]), []).append(_stamp(number, row))
+        if names.shown(row["URI"]).rpartition("/")[2] not in imaging:
+            found.setdefault(names.shown(row["subject_ID"]), []).append(_stamp(row))
     reply = client.get(thing_addresses.assessor_stamps(project))
     for row in replies.rows(reply, ("URI", "session_ID")):
-        found.setdefault(str(row["session_ID"]), []).append(_stamp(str(row["URI"]), row))
+        found.setdefault(names.shown(row["session_ID"]), []).append(_stamp(row))
     return {
         number: hashlib.sha256("\n".join(sorted(texts)).encode()).hexdigest()[:24] for number, texts in found.items()
     }
 
 
-def record_ids(client: Client, owner: Owner) -> dict[str, tuple[str, str]]:
-    """Return the records of a subject in its own project: label -> accession ID and type."""
+def record_ids(client: Client, owner: Owner, refused: replies.Refused | None = None) -> dict[str, tuple[str, str]]:
+    """Return the records of a subject in its own project: label -> accession ID and type.
+
+    Rows of other subjects and projects are left out, however wide the answer is.  An odd row goes to `refused`, when
+    there is such a list: a record that is not found may be that one.
+    """
     reply = client.get(thing_addresses.experiments_of(owner.id))
-    rows = replies.rows(reply, ("URI", "label", "xsiType", "project"))
-    rows = [row for row in rows if row["project"] == owner.project]
-    if all(str(row["xsiType"]).endswith("SessionData") for row in rows):
+    what = reply.call.what
+    rows = [
+        row
+        for row in replies.rows(reply, ("URI", "label", "xsiType", "project", "subject_ID"))
+        if not (_is_another(row["project"], owner.project) or _is_another(row["subject_ID"], owner.id))
+    ]
+    if all(names.shown(row["xsiType"]).endswith("SessionData") for row in rows):
         return {}  # by XNAT's own names, only imaging sessions end so
     sessions = client.get(thing_addresses.experiments_of(owner.id, "xnat:imageSessionData"))
-    imaging = {replies.experiment_id(row["URI"], sessions.call.what) for row in replies.rows(sessions, ("URI",))}
-    found: dict[str, tuple[str, str]] = {}
+    imaging = set(replies.experiments(sessions))  # with an odd one among them, a session might pass for a record
+    found: dict[str, set[tuple[str, str]]] = {}
     for row in rows:
-        number = replies.experiment_id(row["URI"], reply.call.what)
-        if number not in imaging:
-            found[names.segment(row["label"] or number, reply.call.what)] = number, str(row["xsiType"])
-    return found
+        try:
+            number = replies.experiment_id(row["URI"], what)
+            if number not in imaging:
+                label, xsi_type = _record_label(row, owner, number, what), names.segment(row["xsiType"], what)
+                found.setdefault(label, set()).add((number, xsi_type))
+        except ReplyStrange as error:
+            if refused is None:
+                raise
+            refused.append(("", "", str(error)))
+    if any(len(records) > 1 for records in found.values()):  # which is meant, nobody can tell
+        raise ReplyStrange(f"{what}: two records of one label are listed")
+    return {label: next(iter(records)) for label, records in found.items()}
+
+
+def _record_label(row: Mapping[str, object], owner: Owner, number: str, what: str) -> str:
+    if (row["project"], row["subject_ID"]) != (owner.project, owner.id):
+        raise ReplyStrange(f"{what}: a record does not say whose it is")
+    return names.segment(row["label"] or number, what)
+
+
+def _is_another(value: object, own: str) -> bool:
+    """Return whether a row says of itself, in a name that can be one, that it is somebody else's."""
+    try:
+        return names.segment(value, "") != own
+    except ReplyStrange:
+        return False
 
 
 def _records(client: Client, owner: Owner) -> list[Described]:
@@ -114,7 +140,7 @@ def _assessors(client: Client, owner: Owner, node: Node) -> list[Described]:
 def _alone(client: Client, kind: ThingKind, number: str, xsi_type: str, session: str = "") -> Described:
     """Describe a record or an assessor by its own document; the whole is not gone when a part of it is hidden."""
     try:
-        node = _read(client, addresses.owner(OwnerKind.SESSION, number, xml=True), number)
+        node = document(client, OwnerKind.SESSION, number)
     except NotThere as error:
         raise AccessDenied(f"{kind.value} {number} is listed, and is gone or hidden from this account") from error
     found = descriptions.described(node, kind, thing_id=number, xsi_type=xsi_type)
@@ -126,11 +152,11 @@ def _listed(client: Client, owner: Owner, node: Node) -> Iterable[Described]:
     """Describe scans and reconstructions by the document of their session."""
     what = f"reading session {owner.id}"
     for child in _children(node, "scans", "scan"):
-        scan = names.segment(_id(child, what), what)
+        scan = _id(child, what)
         found = descriptions.described(child, ThingKind.SCAN, thing_id=scan, xsi_type="")
         yield replace(found, custom=custom(client, owner.kind, owner.id, scan=scan))
     for child in _children(node, "reconstructions", "reconstructedImage"):
-        made = names.segment(_id(child, what), what)
+        made = _id(child, what)
         yield descriptions.described(
             child, ThingKind.RECONSTRUCTION, thing_id=made, xsi_type="xnat:reconstructedImageData"
         )
@@ -138,7 +164,7 @@ def _listed(client: Client, owner: Owner, node: Node) -> Iterable[Described]:
 
 def places_of_scan(client: Client, session: Owner, scan: str) -> set[str]:
     """Return the projects that a scan is shown in by itself; NotThere when the session has no such scan."""
-    node = _read(client, addresses.owner(session.kind, session.id, xml=True), session.id)
+    node = document(client, session.kind, session.id)
     for child in _children(node, "scans", "scan"):
         if child.attributes.get("ID") == scan:
             return {one.project for one in descriptions.shares(child)}
@@ -154,16 +180,17 @@ def _id(node: Node, what: str) -> str:
     number = node.attributes.get("ID", "")
     if not number:
         raise ReplyStrange(f"{what}: a part without an ID is listed")
-    return number
+    return names.segment(number, what)
 
 
-def _read(client: Client, call: Call, wanted: str) -> Node:
-    reply = client.get(call)
-    node = documents.read(reply.body, call.what)
-    if node.attributes.get("ID", "") != wanted:
+def document(client: Client, kind: OwnerKind, number: str) -> Node:
+    """Read the document of an entity; ReplyStrange when it is cut or another item's."""
+    call = addresses.owner(kind, number, xml=True)
+    node = documents.read(client.get(call).body, call.what)
+    if node.attributes.get("ID", "") != number:
         raise ReplyStrange(f"{call.what}: the answer is another item's")
     return node
 
 
-def _stamp(number: str, row: Mapping[str, object]) -> str:
-    return " ".join([number, *(str(row.get(name, "")) for name in ("label", "insert_date", "last_modified"))])
+def _stamp(row: Mapping[str, object]) -> str:
+    return " ".join(names.shown(row.get(name, "")) for name in ("URI", "label", "insert_date", "last_modified"))
