@@ -184,3 +184,17 @@ def test_import_is_refused_before_anything_is_sent(desk: Desk) -> None:
     ran = desk.transfer("--dicom", "import")
     assert ran.code == 2
     assert not [one for one in desk.pair.target.writes() if "JSESSION" not in one]
+
+
+@pytest.mark.parametrize(("dicom", "code", "problems"), [("import", 2, ["DICOM policy"]), ("copy", 0, [])])
+def test_a_check_says_what_the_transfer_would_say(desk: Desk, dicom: str, code: int, problems: list[str]) -> None:
+    """A policy that every run refuses is no settings that are well."""
+    file = desk.root / "t.yaml"
+    file.write_text(f"dicom: {dicom}\n")
+
+    ran = desk.run("project", "transfer-check", *HERE, *THERE, "--config", str(file), "-o", "json")
+
+    found = json.loads(ran.out)
+    assert (ran.code, found["exit_code"], document_faults(found)) == (code, code, [])
+    assert [one["name"] for one in found["checks"] if one["state"] == "problem"] == problems
+    assert desk.transfer("--config", str(file), "--dry-run").code == code

@@ -71,7 +71,10 @@ def transfer(
         int | None,
         typer.Option("--workers", "-w", min=1, max=_WORKERS_MAX, help="Requests at once; else 4.", show_default=False),
     ] = None,
-    dicom: Annotated[Dicom | None, typer.Option(help="Copy the files, or import them.", show_default=False)] = None,
+    dicom: Annotated[
+        Dicom | None,
+        typer.Option(help="Copy the files; this version refuses to import them.", show_default=False),
+    ] = None,
     repair: Annotated[bool, typer.Option("--repair", help="Send again what was deleted at the destination.")] = False,
     plan: Annotated[
         Path | None, typer.Option("--plan", metavar="FILE", help="Do what a plan says: `--dry-run -o json` writes it.")

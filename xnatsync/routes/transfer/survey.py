@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from xnatsync.core.errors import ConfigError, NameHostile, NotCarried, NotThere
+from xnatsync.core.errors import NameHostile, NotCarried, NotThere
 from xnatsync.core.inventory import Inventory, Owner, OwnerKind, ResourceSeen
 from xnatsync.core.mirror_decision import Trouble
 from xnatsync.ledger.counterparts import CounterpartRow
 from xnatsync.ledger.tree_rows import OwnerRow
-from xnatsync.routes.transfer.settings import TransferRoute
+from xnatsync.routes.transfer.settings import TransferRoute, refusal
 from xnatsync.routes.transfer.world import TransferWorld
 
 ALL = frozenset(OwnerKind)
@@ -67,11 +67,8 @@ def label_of(owner: Owner) -> str:
 
 def survey(world: TransferWorld, route: TransferRoute) -> TransferSurvey:
     """List both sides and say what is due; nothing is changed on a server."""
-    if route.dicom == "import":  # never copied instead: the destination's anonymisation would be passed by
-        raise ConfigError(
-            "a transfer by DICOM import is not possible in this version, so nothing was transferred",
-            advice='Set `dicom = "copy"`: names and bytes are kept, and no anonymisation of the destination runs.',
-        )
+    if (error := refusal(route.dicom)) is not None:
+        raise error
     found = TransferSurvey(route)
     source, destination = world.server(route.server), world.server(route.to_server)
     listing = source.inventory(route.project, ALL)
