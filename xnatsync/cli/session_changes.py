@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -18,10 +19,10 @@ from xnatsync.cli.options import (
     YesOption,
 )
 from xnatsync.cli.serving import serving
+from xnatsync.cli.sharing import FromOption, IntoOption, LabelOption, shared, taken_out
 from xnatsync.cli.shell import Shell
-from xnatsync.cli.subject import FromOption, IntoOption, LabelOption
 from xnatsync.core.errors import Exit
-from xnatsync.views.changes import ALREADY, DONE, PLANNED, Change
+from xnatsync.views.changes import DONE, PLANNED, Change
 
 ValuesArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", show_default=False, help="Set these.")
@@ -151,14 +152,10 @@ def share(
     with serving(shell, profile) as client:
         service = SessionService(client)
         found = service.get(experiment, project)
-        is_there = into in service.places(found.id)
         deed = "move" if primary else "share"
         change = Change(deed, "session", found.id, found.label, found.project, found.project, into)
-        question = f"Move session {found.label} ({found.id}) into project {into}?"
-        if not goes_on(shell, [change.as_(PLANNED)], dry_run=dry_run, yes=yes or not primary, question=question):
-            return Exit.OK
-        service.share(Accession(found.id), into, label, primary)
-    return ended(shell, [change.as_(ALREADY) if is_there and not primary else change])
+        share_it = partial(service.share, Accession(found.id), into, label, primary)
+        return shared(shell, service, change, into, share_it, dry_run=dry_run, yes=yes)
 
 
 def unshare(
@@ -175,19 +172,13 @@ def unshare(
     """Take a session out of a project that only shows it."""
     shell = ctx.ensure_object(Shell)
     shell.begin("session-unshare", output, quiet)
-    from xnatsync.services.finding import Accession
     from xnatsync.services.sessions import SessionService
 
     with serving(shell, profile) as client:
         service = SessionService(client)
         found = service.get(experiment, project)
-        is_there = service.check_unshare(found.id, out_of)
         change = Change("unshare", "session", found.id, found.label, before=out_of)
-        question = f"Take session {found.label} ({found.id}) out of project {out_of}?"
-        if is_there and not goes_on(shell, [change.as_(PLANNED)], dry_run=dry_run, yes=yes, question=question):
-            return Exit.OK
-        service.unshare(Accession(found.id), out_of)
-    return ended(shell, [change if is_there else change.as_(ALREADY)])
+        return taken_out(shell, service, change, dry_run=dry_run, yes=yes)
 
 
 def variables(

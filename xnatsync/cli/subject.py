@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -18,14 +19,12 @@ from xnatsync.cli.options import (
     YesOption,
 )
 from xnatsync.cli.serving import serving
+from xnatsync.cli.sharing import FromOption, IntoOption, LabelOption, shared, taken_out
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
-from xnatsync.views.changes import ALREADY, PLANNED, Change
+from xnatsync.views.changes import PLANNED, Change
 
 SubjectArgument = Annotated[str, typer.Argument(metavar="SUBJECT", show_default=False, help="Label or accession ID.")]
-IntoOption = Annotated[str, typer.Option("--into", metavar="PROJECT", help="The second project.")]
-FromOption = Annotated[str, typer.Option("--from", metavar="PROJECT", help="The project that only shows it.")]
-LabelOption = Annotated[str | None, typer.Option("--label", metavar="LABEL", help="Another label there.")]
 
 
 def register(program: typer.Typer) -> None:
@@ -168,12 +167,9 @@ def share(
     with serving(shell, profile) as client:
         service = SubjectService(client)
         found = service.get(subject, project)
-        is_there = into in service.places(found.id)
         change = Change("share", "subject", found.id, found.label, found.project, after=into)
-        if not goes_on(shell, [change.as_(PLANNED)], dry_run=dry_run):
-            return Exit.OK
-        service.share(Accession(found.id), into, label)
-    return ended(shell, [change.as_(ALREADY) if is_there else change])
+        share_it = partial(service.share, Accession(found.id), into, label)
+        return shared(shell, service, change, into, share_it, dry_run=dry_run, yes=yes)
 
 
 def unshare(
@@ -190,19 +186,13 @@ def unshare(
     """Take a subject, with its sessions, out of a project that only shows it."""
     shell = ctx.ensure_object(Shell)
     shell.begin("subject-unshare", output, quiet)
-    from xnatsync.services.finding import Accession
     from xnatsync.services.subjects import SubjectService
 
     with serving(shell, profile) as client:
         service = SubjectService(client)
         found = service.get(subject, project)
-        is_there = service.check_unshare(found.id, out_of)
         change = Change("unshare", "subject", found.id, found.label, before=out_of)
-        question = f"Take subject {found.label} ({found.id}) out of project {out_of}?"
-        if is_there and not goes_on(shell, [change.as_(PLANNED)], dry_run=dry_run, yes=yes, question=question):
-            return Exit.OK
-        service.unshare(Accession(found.id), out_of)
-    return ended(shell, [change if is_there else change.as_(ALREADY)])
+        return taken_out(shell, service, change, dry_run=dry_run, yes=yes)
 
 
 def variables(
