@@ -100,7 +100,7 @@ class _Tree:
                 raise ConfigError(f"{self.path} is no configuration of a transfer: its tables are too deep")
 
     def _note(self, node: Any, above: tuple[str | int, ...]) -> None:
-        for name, value, line in self._members(node):
+        for name, value, line in self._keyed(node):
             key = (*above, name)
             if key in self.lines:
                 words = f"stands twice, in line {self.lines[key]} too"
@@ -108,7 +108,7 @@ class _Tree:
             self.lines.setdefault(key, line)
             self._note(value, key)
 
-    def _members(self, node: Any) -> Iterator[tuple[str | int, Any, int]]:
+    def _keyed(self, node: Any) -> Iterator[tuple[str | int, Any, int]]:
         if isinstance(node, self._yaml.MappingNode):
             for name, value in node.value:
                 line = name.start_mark.line + 1

@@ -98,7 +98,7 @@ class Sharing:
             word = _WORDS[kind]
             raise AlreadyThere(
                 f"{word} {item_id} is in project {home} already, under another label than was asked for",
-                advice=f"Take it out of {home} with `xnatsync {word} unshare`, and share it again.",
+                advice=f"Take it out of {home} with `{_taken_out(kind, item_id, home)}`, and share it again.",
             )
         return True
 
@@ -118,3 +118,9 @@ class Sharing:
             f"project {home} has another {_WORDS[kind]} with the label that {_WORDS[kind]} {item_id} was to have there",
             advice="Give it a label of its own there: `--label`, or `label=`.",
         )
+
+
+def _taken_out(kind: str, item_id: str, home: str) -> str:
+    """Return the command that takes something out of a project that shows it."""
+    named = ("subject", "unshare", item_id) if kind == edits.SUBJECT else ("session", "unshare", "-E", item_id)
+    return command_line(*named, "--from", home)
