@@ -198,7 +198,7 @@ def test_every_problem_is_told_at_once_and_in_order(tmp_path: Path) -> None:
         '[servers.prod]\nurl = "ftp://x"\ntimeout = 60\n'
         '[routes.a]\nkind = "drop"\nfolder = "incoming"\nserver = "prdo"\nsettel = "60s"\n'
         'rules = [\n  { when = { StationName = "x" }, project = "A" },\n  { when = {}, projct = "B" },\n]\n'
-        '[routes.b]\nkind = "transfer"\n'
+        '[routes.b]\nkind = "teleport"\n'
         '[routes.c]\nkind = "drop"\nfolder = "/c"\nserver = "prod"\nproject = "P"\nsubject = "{PatientId}"\n'
         "[route.d]\n"
     )
@@ -304,7 +304,7 @@ def test_a_wrong_value_is_told_with_what_is_right(tmp_path: Path, lines: list[st
         (SERVER + route().replace('folder = "/data/in"\n', ""), "routes.scanner.folder", "required"),
         (SERVER + route().replace('kind = "drop"\n', ""), "routes.scanner.kind", "required"),
         (SERVER + route().replace('"drop"', '"dorp"'), "routes.scanner.kind", "did you mean drop?"),
-        (SERVER + route().replace('"drop"', '"transfer"'), "routes.scanner.kind", "not in this version"),
+        (SERVER + route().replace('"drop"', '"tranfser"'), "routes.scanner.kind", "did you mean transfer?"),
         (SERVER + route().replace('"drop"', '"miror"'), "routes.scanner.kind", "did you mean mirror?"),
         (SERVER + route().replace('"drop"', "7"), "routes.scanner.kind", 'must be "drop"'),
         (SERVER + route(name='"a b"'), "routes.a b", "a name is made of"),

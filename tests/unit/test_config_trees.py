@@ -10,7 +10,7 @@ import pytest
 
 from xnatsync.config.cron import check_cron
 from xnatsync.config.load import ConfigInvalid, Problem, load
-from xnatsync.config.model import LayoutConfig, MirrorConfig, Part, PushConfig
+from xnatsync.config.model import LayoutConfig, MirrorConfig, Part, PushConfig, TransferConfig
 from xnatsync.config.show import as_dict, as_toml, route_digest
 from xnatsync.config.words import size, size_bytes
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
@@ -208,7 +208,7 @@ def test_every_problem_is_told_at_once_in_tables_within_tables_too(tmp_path: Pat
         (mirror().replace('"prod"', '"prdo"'), "routes.nightly.server", "did you mean prod?"),
         (mirror().replace('folder = "/data/tree"\n', ""), "routes.nightly.folder", "required"),
         (mirror(folder="tree"), "routes.nightly.folder", "absolute"),
-        (mirror().replace('"mirror"', "[]"), "routes.nightly.kind", 'must be "drop", "mirror" or "push"'),
+        (mirror().replace('"mirror"', "[]"), "routes.nightly.kind", 'must be "drop", "mirror", "push" or'),
         (mirror() + '[ledger]\npath = "/data/tree/.xnatsync/l.db"\n', "routes.nightly.folder", "the ledger"),
         (mirror(folder="~") + '[ledger]\npath = "/elsewhere/l.db"\n', "routes.nightly.folder", "home folder"),
         (mirror() + mirror(name="b", folder="/data/tree/b"), "routes.b.folder", "inside the folder of route nightly"),
@@ -338,7 +338,7 @@ def test_the_example_of_everything_has_every_key_and_tells_the_true_defaults() -
     text, config = path.read_text(encoding="utf-8"), load(path)
     raw = tomllib.loads(text)["routes"]
 
-    for name, model in (("nightly", MirrorConfig), ("results", PushConfig)):
+    for name, model in (("nightly", MirrorConfig), ("results", PushConfig), ("to_archive", TransferConfig)):
         assert set(raw[name]) == set(model.model_fields)
         for key, field in model.model_fields.items():
             said_otherwise = key in {*KEYS, "schedule", "layout"} or field.is_required() or key == "project"

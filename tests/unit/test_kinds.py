@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+from pydantic import BaseModel
+
 from xnatsync.app.kinds import KINDS, TREES
-from xnatsync.config.model import Config, DropConfig, RouteConfig
+from xnatsync.config.model import Config, DropConfig, RouteConfig, TransferConfig
 
 
-def _kinds() -> dict[str, type]:
+def _kinds() -> dict[str, type[BaseModel]]:
     """What the configuration knows: the kind of each class, as it is written."""
     classes = get_args(get_args(RouteConfig)[0])
     return {get_args(one.model_fields["kind"].annotation)[0]: one for one in classes}
@@ -19,9 +21,10 @@ def test_the_registry_has_every_kind_and_no_other() -> None:
     assert {name: kind.config for name, kind in KINDS.items()} == _kinds()
 
 
-def test_the_kinds_of_trees_are_all_but_the_drops() -> None:
+def test_the_kinds_of_trees_are_all_but_the_drops_and_the_transfers() -> None:
     """As the configuration divides them; and pushes run first."""
-    assert set(TREES) == {name for name, one in _kinds().items() if one is not DropConfig}
+    assert set(TREES) == {name for name, one in _kinds().items() if one not in {DropConfig, TransferConfig}}
+    assert all("folder" in _kinds()[name].model_fields for name in TREES)
     assert list(TREES) == ["push", "mirror"]
 
 

@@ -13,6 +13,7 @@ from xnatsync.agent.timetable import timetable
 from xnatsync.app.app import App
 from xnatsync.app.running import boot
 from xnatsync.app.sync import PATIENCE_S, SyncReport, end
+from xnatsync.app.transfer_routes import run_transfers
 from xnatsync.app.trees import gravest_of, run_mirrors
 from xnatsync.config.agent import JobConfig
 from xnatsync.core.errors import XnatsyncError
@@ -24,16 +25,19 @@ Bugs = Callable[[str], None]
 
 
 def jobs_of(app: App, context: Context, progress: Progress, on_bug: Bugs, zone: tzinfo | None = None) -> list[Job]:
-    """Return the trees of a configuration, pushes first, and its `[jobs.NAME]`."""
+    """Return the trees of a configuration, pushes first, its transfers, and its `[jobs.NAME]`."""
     config = app.config
     found = [
         Job(
             name,
             "trees",
             timetable(route.schedule, zone) if route.schedule is not None else None,
-            partial(_tree, app, context, name, progress, on_bug),
+            partial(_route, app, context, name, progress, on_bug),
         )
-        for name, route in sorted(config.tree_routes.items(), key=lambda pair: pair[1].kind != "push")
+        for name, route in [
+            *sorted(config.tree_routes.items(), key=lambda pair: pair[1].kind != "push"),
+            *config.transfer_routes.items(),
+        ]
     ]
     acts = {"verify": _verify, "audit": _audit}
     return found + [
@@ -42,8 +46,8 @@ def jobs_of(app: App, context: Context, progress: Progress, on_bug: Bugs, zone: 
     ]
 
 
-def _tree(app: App, context: Context, name: str, progress: Progress, on_bug: Bugs) -> Ended:
-    """Bring a tree into agreement, as `sync NAME` does."""
+def _route(app: App, context: Context, name: str, progress: Progress, on_bug: Bugs) -> Ended:
+    """Bring a tree into agreement, or what a transfer carries, as `sync NAME` does."""
     own = Context(
         ledger=context.ledger, clock=context.clock, ids=context.ids, progress=progress, stopping=context.stopping,
         run_id=context.ledger.start_run("schedule", os.getpid(), boot(), __version__, context.now()),
@@ -56,6 +60,8 @@ def _tree(app: App, context: Context, name: str, progress: Progress, on_bug: Bug
             progress=progress, workers=app.config.agent.workers, patience_s=max(PATIENCE_S, settle_s * 2),
             on_bug=on_bug,
         )  # fmt: skip
+        report.transfers, errors = run_transfers(app, own.ledger, own.run_id, [name], progress=progress, on_bug=on_bug)
+        report.errors += errors
     except XnatsyncError as error:
         report.errors.append(error)
     report.interrupted = own.stopping()

@@ -111,7 +111,7 @@ class Life:
                 self._beat(draining=True)
         world, names = self.world, list(self.app.config.routes)
         try:
-            servers = sorted({self.app.config.routes[name].server for name in names})
+            servers = self.app.config.servers_of(names)
             used = [LEDGER, *(f"route {name}" for name in names)]
             used += [what for name in servers for what in (f"server {name}", f"writes to {name}")]
             world.ledger.outlive_pauses(world.run_id, used)

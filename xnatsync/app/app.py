@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xnatsync import __version__
 from xnatsync.app.clock import RandomIds, SystemClock
@@ -32,6 +33,9 @@ from xnatsync.routes.drop.release import wake
 from xnatsync.routes.drop.settings import DropRoute
 from xnatsync.routes.drop.world import World
 
+if TYPE_CHECKING:
+    from xnatsync.app.certificates import Sign
+
 
 class App:
     """Builds what a command needs.  The `make_` methods are the ports: the only things a test replaces."""
@@ -43,10 +47,12 @@ class App:
         *,
         logins: Mapping[str, Credentials] | None = None,
         servers: Mapping[str, Server] | None = None,
+        sign: Sign | None = None,
     ) -> None:
         self.config = config
         self.logins = logins or {}  # of servers that were named otherwise than in the configuration
         self.given = servers or {}  # connections of somebody else, who closes them
+        self.sign = sign  # writes the certificates of transfers
         self.stop = stop or threading.Event()
         self._servers: dict[str, Server] = {}
         self._lock = threading.Lock()

@@ -84,6 +84,9 @@ def usual_folder(ledger: Path) -> Path:
     return ledger.parent / "certificates"
 
 
+Sign = Callable[[Ledger, Certificate, Path], Written]
+
+
 def sign(ledger: Ledger, certificate: Certificate, folder: Path, text: str, page: Callable[[str], str]) -> Written:
     """Write both files, and note their digests before they get their names.
 

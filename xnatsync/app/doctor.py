@@ -345,6 +345,9 @@ def _projects(app: App, server: str) -> tuple[set[str], set[str]]:
     for route in app.config.tree_routes.values():
         if route.server == server:
             (written if TREES[route.kind].writes == "server" else read).update(route.all_projects)
+    for transfer in app.config.transfer_routes.values():
+        read.update({transfer.project} if transfer.server == server else ())
+        written.update({transfer.to_project} if transfer.to_server == server else ())
     return written, read
 
 

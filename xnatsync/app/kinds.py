@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from xnatsync.app.settings import drop_route, mirror_route, push_route, pushed_tree
-from xnatsync.config.model import DropConfig, MirrorConfig, PushConfig
+from xnatsync.app.settings import drop_route, mirror_route, push_route, pushed_tree, transfer_route
+from xnatsync.config.model import DropConfig, MirrorConfig, PushConfig, TransferConfig
 from xnatsync.core.manifest import Level
 from xnatsync.engine.progress import Progress
 from xnatsync.routes.tree import mirror_plan, push_plan
@@ -19,12 +19,15 @@ from xnatsync.routes.tree.mirror_settings import MirrorRoute
 from xnatsync.routes.tree.push_settings import PushRoute
 from xnatsync.routes.tree.run import TreeRun, push, run
 from xnatsync.routes.tree.world import TreeWorld
+from xnatsync.verify.carried import Carried
 from xnatsync.verify.drops import Drops
 from xnatsync.verify.examiner import Examiner, Looking
+from xnatsync.verify.transfers import Examination
 from xnatsync.verify.trees import Trees
 
 if TYPE_CHECKING:
     from xnatsync.app.app import App
+    from xnatsync.ports.transfer import TransferServer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,15 @@ def _mirror(app: App, looking: Looking, level: Level | None, repairing: bool, na
 def _push(app: App, looking: Looking, level: Level | None, repairing: bool, name: str) -> Examiner:
     route = pushed_tree(name, app.config.push_routes[name], looking.clock.now().date())
     return _tree(app, looking, route, level, repairing=repairing, pushes=True)
+
+
+def _transfer(app: App, looking: Looking, level: Level | None, repairing: bool, name: str) -> Examiner:
+    route = transfer_route(name, app.config.transfer_routes[name])
+    examination = Examination(
+        ledger=looking.ledger, route=route, source=cast("TransferServer", app.server(route.server)),
+        there=cast("TransferServer", app.server(route.to_server)), stopping=looking.stopping,
+    )  # fmt: skip
+    return Carried(looking, route, examination, level, repairing=repairing)
 
 
 def _tree(
@@ -96,4 +108,7 @@ KINDS: dict[str, RouteKind] = {
         config=DropConfig, settings=lambda name, config, today: drop_route(name, config), examiner=_drops
     ),
     **TREES,
+    "transfer": RouteKind(
+        config=TransferConfig, settings=lambda name, config, today: transfer_route(name, config), examiner=_transfer
+    ),
 }

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from xnatsync.app.app import App
+from xnatsync.app.transfer_routes import plan_transfers
 from xnatsync.app.trees import plan_mirrors, plan_pushes
 from xnatsync.core.drop_decision import Send, Step, Stop, Wait, decide
 from xnatsync.core.errors import SessionCollision, XnatsyncError
@@ -23,6 +25,10 @@ from xnatsync.routes.drop.units import base_of, wish_of
 from xnatsync.routes.drop.world import World, last_attempt
 from xnatsync.routes.tree.mirror_plan import MirrorPlan
 from xnatsync.routes.tree.push_plan import PushPlan
+
+if TYPE_CHECKING:
+    from xnatsync.app.transfer import Transfers
+    from xnatsync.routes.transfer.run import TransferPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +61,15 @@ class PlanReport:
     items: list[ItemPlan] = field(default_factory=list)
     mirrors: list[MirrorPlan] = field(default_factory=list)
     pushes: list[PushPlan] = field(default_factory=list)
-    errors: list[XnatsyncError] = field(default_factory=list)  # about whole drop routes
+    transfers: list[tuple[Transfers, TransferPlan]] = field(default_factory=list)
+    errors: list[XnatsyncError] = field(default_factory=list)  # about whole drop routes and transfers
 
     @property
     def all_errors(self) -> list[XnatsyncError]:
         """What concerns whole routes, of every kind."""
         mirrors = [error for part in self.mirrors for error in part.errors]
-        return [*self.errors, *mirrors, *(error for part in self.pushes for error in part.errors)]
+        pushes = [error for part in self.pushes for error in part.errors]
+        return [*self.errors, *mirrors, *pushes, *(error for _, part in self.transfers for error in part.errors)]
 
 
 def plan(app: App, names: Sequence[str], *, progress: Progress) -> PlanReport:
@@ -83,6 +91,8 @@ def plan(app: App, names: Sequence[str], *, progress: Progress) -> PlanReport:
             report.items += [_without_server(part, report.errors) for part in planned]
         report.mirrors = plan_mirrors(app, world.ledger, world.run_id, names, progress)
         report.pushes = plan_pushes(app, world.ledger, world.run_id, names, progress)
+        report.transfers, errors = plan_transfers(app, world.ledger, world.run_id, names, progress)
+        report.errors += errors
     return report
 
 

@@ -88,7 +88,7 @@ def removal(path: Path, name: str) -> Removal:
     """Say what would be removed; ConfigError where a route needs the server."""
     config = load(path)
     server = server_named(path, name)
-    if routes := sorted(route for route, one in config.routes.items() if one.server == name):
+    if routes := sorted(route for route in config.routes if name in config.servers_of([route])):
         raise ConfigError(
             f"server {name} is needed by {', '.join(routes)}; nothing was changed",
             advice="Remove these routes from the configuration first.",

@@ -223,7 +223,7 @@ def _route(
         tree,
         len(stray.found),
         len(stray.rivals),
-        (*_notes(config, ledger, name), *_refused(ledger, name)),
+        (*_notes(ledger, name), *_refused(ledger, name)),
     )
 
 
@@ -237,12 +237,9 @@ def _strays(config: Config, ledger: Ledger | None, name: str) -> Strays:
     return strays(LocalDisk(), drop_route(name, config.drop_routes[name]), ledger)
 
 
-def _notes(config: Config, ledger: Ledger | None, name: str) -> tuple[str, ...]:
-    from xnatsync.config.cron import NO_SCHEDULE
-
-    route = config.transfer_routes.get(name)
+def _notes(ledger: Ledger | None, name: str) -> tuple[str, ...]:
     since = ledger.standby() if ledger is not None else {}
-    return (f"schedule {NO_SCHEDULE}",) * (route is not None and route.schedule is not None) + tuple(
+    return tuple(
         f"paused in the agent since {clock_words(since[one])}: `{command_line('resume', *([one] if one else []))}`"
         for one in (name, "")
         if one in since

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from xnatsync.app.account import Account, account_of
 from xnatsync.app.app import App
+from xnatsync.app.transfer_routes import run_transfers
 from xnatsync.app.trees import MirrorReport, exit_code_of, gravest_of, run_mirrors
 from xnatsync.app.waits import waits_of
 from xnatsync.core.errors import Exit, XnatsyncError
@@ -21,6 +23,9 @@ from xnatsync.routes.drop.discovery import discover
 from xnatsync.routes.drop.kinds import add_item, drop_kinds
 from xnatsync.routes.drop.recovery import recover
 from xnatsync.routes.drop.world import World
+
+if TYPE_CHECKING:
+    from xnatsync.app.transfer import TransferReport
 
 PATIENCE_S = 120.0
 
@@ -51,25 +56,26 @@ class SyncReport:
 
     items: list[ItemReport] = field(default_factory=list)
     mirrors: list[MirrorReport] = field(default_factory=list)
+    transfers: list[TransferReport] = field(default_factory=list)
     errors: list[XnatsyncError] = field(default_factory=list)  # about whole routes, servers, disks
     interrupted: bool = False
 
     @property
     def all_errors(self) -> list[XnatsyncError]:
         """What did not concern one thing alone, of every kind of route."""
-        return [*self.errors, *(error for report in self.mirrors for error in report.errors)]
+        mirrors = [error for report in self.mirrors for error in report.errors]
+        return [*self.errors, *mirrors, *(error for report in self.transfers for error in report.all_errors)]
 
     @property
     def exit_code(self) -> int:
         """0 only when nothing is held, failed, or still to be done."""
-        errors = [*self.errors, *(error for report in self.mirrors for error in report.errors)]
-        if errors:
+        if errors := self.all_errors:
             return exit_code_of(errors)
-        mirrors = {report.exit_code for report in self.mirrors}
-        if any(self.is_held(report) for report in self.items) or Exit.HELD in mirrors:
+        wholes = {report.exit_code for report in self.mirrors} | {report.exit_code for report in self.transfers}
+        if any(self.is_held(report) for report in self.items) or Exit.HELD in wholes:
             return Exit.HELD
         open_items = [report for report in self.items if report.item.phase not in ENDED]
-        return Exit.TEMPORARY if open_items or self.interrupted or mirrors - {Exit.OK} else Exit.OK
+        return Exit.TEMPORARY if open_items or self.interrupted or wholes - {Exit.OK} else Exit.OK
 
     @staticmethod
     def is_held(report: ItemReport) -> bool:
@@ -105,6 +111,11 @@ def sync(
                 progress=progress, workers=workers, patience_s=patience_s, on_bug=on_bug,
                 settle_s=settle_s, recheck=recheck,
             )  # fmt: skip
+        if not world.stopping():
+            report.transfers, errors = run_transfers(
+                app, world.ledger, world.run_id, names, progress=progress, on_bug=on_bug
+            )
+            report.errors += errors
         report.errors += [pause.error for pause in dispatcher.pauses.values()]
         report.interrupted = world.stopping()
         report.items = [report_item(world, item_id) for item_id in touched_items(world, touched)]
@@ -128,7 +139,7 @@ def end(app: App, world: Context, report: SyncReport, names: Sequence[str]) -> N
 def _used(app: App, names: Sequence[str]) -> list[str]:
     """List what this run had to do with, as pauses are called."""
     chosen = names or list(app.config.routes)
-    servers = sorted({app.config.routes[name].server for name in chosen})
+    servers = app.config.servers_of(chosen)
     return [LEDGER, *(f"route {name}" for name in chosen), *(f"server {name}" for name in servers)] + [
         f"writes to {name}" for name in servers
     ]
@@ -179,4 +190,5 @@ def counts(report: SyncReport) -> dict[str, int]:
         "left": sum(part.item.phase is ItemPhase.LEFT for part in report.items),
         "left_out": sum(sum(part.left_out.values()) for part in report.items),
         **{f"{part.route}.{what}": many for part in report.mirrors for what, many in sorted(part.counts.items())},
+        **{f"{part.route}.{what}": many for part in report.transfers for what, many in part.counts.items()},
     }

@@ -6,19 +6,18 @@ beyond them.  What was done is signed for by a certificate.
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 from typing import cast
 
 from xnatsync import __version__
 from xnatsync.app.app import App
-from xnatsync.app.certificates import Certificate, Side, Written
+from xnatsync.app.certificates import Certificate, Side, Sign, Written
 from xnatsync.app.profile import Profile
 from xnatsync.app.settings import transfer_route
 from xnatsync.app.status import reading
@@ -36,12 +35,10 @@ from xnatsync.core.errors import (
     NotCarried,
     NotThere,
     RenamedThere,
-    RouteUnknown,
-    SourceGone,
     Usage,
     XnatsyncError,
 )
-from xnatsync.core.given import Transferred, transferred
+from xnatsync.core.given import Transferred
 from xnatsync.core.labels import is_valid_label
 from xnatsync.core.remote import ServerAbout
 from xnatsync.engine.progress import Progress
@@ -56,7 +53,6 @@ from xnatsync.xnat.server import XnatServer
 
 PATIENCE_S = 120.0
 _TOLD = frozenset({NotCarried.code, RenamedThere.code})  # troubles with which a transfer is complete
-Sign = Callable[[Ledger, Certificate, Path], Written]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +97,11 @@ class TransferReport:
         return [*self.done.errors, *self.errors]
 
     @property
+    def counts(self) -> Mapping[str, int]:
+        """What the run did, as its row remembers it."""
+        return counts_of(self.done)
+
+    @property
     def exit_code(self) -> int:
         """0 only when everything that was to be carried is there as it was."""
         if self.all_errors:
@@ -131,18 +132,36 @@ class Transfers:
         """Bring it as far as can be done now, and sign for it; `only`: of these entities alone."""
         began = time.monotonic()
         with closing(self.app), self.app.world({}, progress, cause="command") as whole:
-            ledger, run_id = whole.ledger, whole.run_id
-            world = self._world(ledger, run_id, progress)
+            world = self._world(whole.ledger, whole.run_id, progress)
             self._begin(world)
-            route = replace(world.routes[self.route], repair=self.repair, only=only)
-            done = run(world, route, workers=route.workers, patience_s=PATIENCE_S, on_bug=on_bug)
-            report = self._report(ledger, done)
+            report = self._carried(world, only, on_bug)
             self._end(world, report)
-            if self._is_to_sign(ledger, report):
-                self._sign(world, report, sign)
-            self._tell_certificate(ledger, report)
+            self._settle(world, report, sign)
         report.elapsed_s = time.monotonic() - began
         return report
+
+    def run_within(
+        self, ledger: Ledger, run_id: int, *, progress: Progress, sign: Sign, on_bug: Callable[[str], None]
+    ) -> TransferReport:
+        """Bring it as far as can be done now in a run that somebody else began and ends, and sign for it.
+
+        What waits for a person goes on waiting, as nobody asked for this route alone to be tried again.
+        """
+        began = time.monotonic()
+        world = self._world(ledger, run_id, progress)
+        self._find_source()
+        self._remember(world)
+        report = self._carried(world, None, on_bug)
+        self._settle(world, report, sign)
+        report.elapsed_s = time.monotonic() - began
+        return report
+
+    def plan_within(self, ledger: Ledger, run_id: int, *, progress: Progress) -> TransferPlan:
+        """Say what it would do, on a copy of the ledger that is forgotten."""
+        world = self._world(ledger, run_id, progress)
+        self._find_source()
+        self._remember(world)
+        return plan(world, world.routes[self.route])
 
     def run_planned(
         self,
@@ -216,6 +235,19 @@ class Transfers:
             routes={self.route: transfer_route(self.route, self.config)}, run_id=run_id, progress=progress,
             stopping=self.app.stop.is_set, threads=True,
         )  # fmt: skip
+
+    def _carried(
+        self, world: TransferWorld, only: frozenset[tuple[str, str]] | None, on_bug: Callable[[str], None]
+    ) -> TransferReport:
+        route = replace(world.routes[self.route], repair=self.repair, only=only)
+        return self._report(
+            world.ledger, run(world, route, workers=route.workers, patience_s=PATIENCE_S, on_bug=on_bug)
+        )
+
+    def _settle(self, world: TransferWorld, report: TransferReport, sign: Sign) -> None:
+        if self._is_to_sign(world.ledger, report):
+            self._sign(world, report, sign)
+        self._tell_certificate(world.ledger, report)
 
     def _about(self, name: str) -> Callable[[], ServerAbout]:
         return lambda: cast("XnatServer", self.app.server(name)).about()
@@ -349,34 +381,6 @@ def transfers_between(
     )
     app = App(whole, stop, logins={here: source.login, there: destination.login})
     return Transfers(app, name, repair=order.repair)
-
-
-def transfer_of(app: App, name: str) -> Transfers:
-    """Return a transfer of the configuration, or one that a command ordered before, with what its certificate says."""
-    route = app.config.transfer_routes.get(name) or _ordered_before(app, name)
-    app.config = app.config.model_copy(update={"routes": {**app.config.routes, name: route}})
-    return Transfers(app, name)
-
-
-def _ordered_before(app: App, name: str) -> TransferConfig:
-    with reading(app.config) as ledger:
-        rows = ledger.certificates(name) if ledger is not None else []
-    found = transferred(name)
-    if not rows or found is None or {found.server, found.to_server} - app.config.servers.keys():
-        raise RouteUnknown(
-            f"no transfer is called {name}, or its servers are not configured",
-            advice="`xnatsync certificate list` shows the transfers that were signed for.",
-        )
-    try:
-        said = json.loads(Path(rows[0].path).read_bytes())
-        return TransferConfig.model_validate(
-            {**asdict(found), "dicom": said["dicom"], "filters": said["filtering"], "verify": True}
-        )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        raise SourceGone(
-            f"{rows[0].path} cannot be read, which says what of the project was to be carried",
-            advice="Order the same transfer again: it signs for what is there.",
-        ) from None
 
 
 def _wider(server: ServerConfig, workers: int) -> ServerConfig:

@@ -65,7 +65,7 @@ def write(
     shell.begin("certificate-write", output, quiet)
     from xnatsync.app.app import App
     from xnatsync.app.clock import stop_on_signals
-    from xnatsync.app.transfer import transfer_of
+    from xnatsync.app.transfer_routes import transfer_of
     from xnatsync.cli.sync import watched
     from xnatsync.views.certificate import row_fields, written_blocks
     from xnatsync.views.certificate_page import signed

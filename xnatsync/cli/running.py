@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -48,10 +49,12 @@ def run(
         return Exit.OK
     from xnatsync.agent.agent import Agent
     from xnatsync.agent.watching import Events
+    from xnatsync.app.app import App
     from xnatsync.report.log import open_log
+    from xnatsync.views.certificate_page import signed
 
     with open_log(shell.log_file, shell.no_log) as log:
-        agent = Agent(shell.config, watcher=Events, observe=log.hear, on_bug=log.bug)
+        agent = Agent(shell.config, make=partial(App, sign=signed), watcher=Events, observe=log.hear, on_bug=log.bug)
         with _signals(agent):
             code = agent.run()
     shell.show([], {"routes": sorted(config.routes), "jobs": sorted(config.jobs)})

@@ -64,7 +64,6 @@ def sync(
         return _plan(shell, routes or (), output, quiet)
     shell.begin("sync", output, quiet)
     settle_s, patience_s = _given("--settle", settle), _given("--patience", patience)
-    from xnatsync.app.app import App
     from xnatsync.app.clock import stop_on_signals
     from xnatsync.app.mailbox import agent_of
     from xnatsync.app.sync import sync as bring
@@ -73,7 +72,7 @@ def sync(
     from xnatsync.views.sync import sync_blocks, sync_fields
 
     stop = threading.Event()
-    app = App(shell.config(), stop)
+    app = _app(shell, stop)
     with stop_on_signals(stop) as received, watched(shell) as (progress, log):
         try:
             report = bring(
@@ -89,6 +88,13 @@ def sync(
     code = by_signal(received, report.exit_code)
     shell.show(sync_blocks(report), {**sync_fields(report), "exit_code": code})
     return code
+
+
+def _app(shell: Shell, stop: threading.Event) -> App:
+    from xnatsync.app.app import App
+    from xnatsync.views.certificate_page import signed
+
+    return App(shell.config(), stop, sign=signed)
 
 
 def _given(option: str, text: str | None) -> float | None:

@@ -7,8 +7,6 @@ from typing import Final
 
 from xnatsync.config.words import seconds
 
-NO_SCHEDULE = "has no effect in this version for a transfer: let a timer call `xnatsync sync`"
-
 MOST_S: Final = 31 * 86400.0
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")

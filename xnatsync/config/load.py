@@ -16,7 +16,6 @@ from xnatsync.config.agent import crossed_jobs
 from xnatsync.config.checks import crossed
 from xnatsync.config.lines import Key
 from xnatsync.config.model import (
-    COMING,
     AgentConfig,
     Config,
     DefaultsConfig,
@@ -27,6 +26,7 @@ from xnatsync.config.model import (
     PushConfig,
     RouteConfig,
     ServerConfig,
+    TransferConfig,
 )
 from xnatsync.config.problems import ConfigInvalid, Problem, problem_at, problems_of, suggestion, unknown
 from xnatsync.config.selected import NOT_OF_DROPS
@@ -38,8 +38,8 @@ __all__ = ["ConfigInvalid", "Problem", "check", "default_path", "load"]
 TEXT_MAX = 1 << 20  # characters
 _DOTTED = re.compile(r"(?:[A-Za-z0-9_-]{1,64}\.){100}")  # tomllib's time grows with the square of the dots
 
-KINDS = ("drop", "mirror", "push")
-_KINDS = '"drop", "mirror" or "push"'
+KINDS = ("drop", "mirror", "push", "transfer")
+_KINDS = '"drop", "mirror", "push" or "transfer"'
 
 Part = TypeVar("Part", bound=BaseModel)
 
@@ -144,11 +144,8 @@ class _Reading:
             hint = suggestion(server, sorted(servers)) if servers else ": write a [servers.NAME]"
             self._say((*key, "server"), f"no server is called {server}{hint}")
         kind = table.get("kind") if isinstance(table, dict) else None
-        if kind in COMING:
-            self._say((*key, "kind"), f'"{kind}" is not in this version: {_KINDS} are')
-            return None
         if isinstance(kind, str) and kind not in KINDS:
-            self._say((*key, "kind"), f"there is no such kind{suggestion(kind, [*KINDS, *COMING])}")
+            self._say((*key, "kind"), f"there is no such kind{suggestion(kind, KINDS)}")
             return None
         if isinstance(table, dict) and not isinstance(kind, str):
             self._say((*key, "kind"), f"must be {_KINDS}" if "kind" in table else "this key is required")
@@ -157,6 +154,8 @@ class _Reading:
             return self._part(key, MirrorConfig, table)
         if kind == "push":
             return self._part(key, PushConfig, table)
+        if kind == "transfer":
+            return self._part(key, TransferConfig, table)
         if isinstance(table, dict):
             for name in NOT_OF_DROPS.keys() & table:
                 self._say((*key, name), f"means nothing in a drop route: {NOT_OF_DROPS[name]}")

@@ -32,7 +32,6 @@ from xnatsync.config.values import (
 from xnatsync.core.errors import RouteUnknown
 
 __all__ = [
-    "COMING",
     "AgentConfig",
     "Config",
     "DefaultsConfig",
@@ -50,8 +49,6 @@ __all__ = [
     "TableConfig",
     "TransferConfig",
 ]
-
-COMING = ("transfer",)  # kinds that a later version knows
 
 
 class LedgerConfig(Part):
@@ -253,6 +250,12 @@ class Config(Part):
     def transfer_routes(self) -> dict[str, TransferConfig]:
         """The routes of the kind `transfer`."""
         return {name: route for name, route in self.routes.items() if isinstance(route, TransferConfig)}
+
+    def servers_of(self, names: Iterable[str]) -> list[str]:
+        """List the servers that these routes work with, on either side."""
+        routes = [self.routes[name] for name in names]
+        targets = {route.to_server for route in routes if isinstance(route, TransferConfig)}
+        return sorted({route.server for route in routes} | targets)
 
     def refuse_unknown(self, names: Iterable[str], known: Iterable[str] = ()) -> None:
         """Raise RouteUnknown for names that no route has; it tells which there are.  `known`: further ones."""

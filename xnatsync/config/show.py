@@ -33,7 +33,7 @@ def of_server(config: Config, name: str) -> Config:
     if name not in config.servers:
         known = ", ".join(sorted(config.servers)) or "none"
         raise RouteUnknown(f"no server is called {name}; configured: {known}")
-    routes = {route: one for route, one in config.routes.items() if one.server == name}
+    routes = {route: one for route, one in config.routes.items() if name in config.servers_of([route])}
     return config.model_copy(update={"servers": {name: config.servers[name]}, "routes": routes})
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from xnatsync.config.cron import NO_SCHEDULE
 from xnatsync.config.lines import Key
 from xnatsync.config.model import ServerConfig, TransferConfig
 from xnatsync.config.problems import Problem, problem_at, suggestion
@@ -24,5 +23,3 @@ def transfer_crossed(
         yield problem_at(text, (*above, "to_project"), "is the source itself: both servers have one address")
     for key, words in idle(route.filters, (*above, "filters")):
         yield problem_at(text, key, words, warning=True)
-    if route.schedule is not None:
-        yield problem_at(text, (*above, "schedule"), NO_SCHEDULE, warning=True)

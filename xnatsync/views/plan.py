@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, assert_never
 
+from xnatsync.app.trees import exit_code_of
 from xnatsync.core.phases import ItemPhase
 from xnatsync.core.wording import counted, size
 from xnatsync.views.blocks import Block, Line, Tone
 from xnatsync.views.errors import error_blocks
 from xnatsync.views.jsonout import error_fields
 from xnatsync.views.sync import file_fields, hold_blocks, item_fields, item_name, undelivered_blocks, unit_fields
+from xnatsync.views.transfer import foreseen_blocks
+from xnatsync.views.transfer import plan_fields as transfer_plan_fields
 from xnatsync.views.tree_plan import (
     is_still,
     mirror_plan_fields,
@@ -48,6 +51,9 @@ def plan_blocks(report: PlanReport) -> Iterator[Block]:
         elif _is_nothing(part):
             yield Line("- it would be left where it is: there is nothing to deliver", Tone.WARN, indent=2)
     yield from tree_plan_blocks(report)
+    for transfers, foreseen in report.transfers:
+        yield Line(f"{transfers.route}:", Tone.HEAD)
+        yield from foreseen_blocks(foreseen)
     for error in report.errors:
         yield from error_blocks(error)
     yield Line(_closing(report), Tone.HEAD)
@@ -63,6 +69,9 @@ def plan_fields(report: PlanReport, exit_code: int) -> dict[str, object]:
         "items": [_item_fields(part) for part in report.items],
         "mirrors": [mirror_plan_fields(part) for part in report.mirrors],
         "pushes": [push_plan_fields(part) for part in report.pushes],
+        "transfers": [
+            transfer_plan_fields(transfers, part, exit_code_of(part.errors)) for transfers, part in report.transfers
+        ],
         "errors": [error_fields(error) for error in report.errors],
     }
 
@@ -82,7 +91,7 @@ def _totals(report: PlanReport) -> dict[str, int]:
 
 def _closing(report: PlanReport) -> str:
     totals = _totals(report)
-    if not report.items and not report.errors and is_still(report):
+    if not (report.items or report.errors or report.transfers) and is_still(report):
         return "nothing to do"
     parts = [
         (
@@ -90,11 +99,15 @@ def _closing(report: PlanReport) -> str:
             f"of {counted(totals['sessions'], 'session')} to send"
         ),
     ]
-    parts = parts if report.items or is_still(report) else []
+    parts = parts if report.items or (is_still(report) and not report.transfers) else []
     parts += [f"{totals['held']} held"] if totals["held"] else []
     parts += [f"{counted(totals['not_delivered'], 'file')} not delivered"] if totals["not_delivered"] else []
     parts += [f"{counted(totals['left_out'], 'file')} left out by the selection"] if totals["left_out"] else []
     parts += [] if is_still(report) else tree_closing(report)
+    parts += [
+        f"transfer {part.route.name}: {counted(part.files, 'file')} ({size(part.bytes)}) to send"
+        for _, part in report.transfers
+    ]
     errors = len(report.all_errors) - len(report.errors)
     parts += [f"{counted(errors, 'error')}"] if errors else []
     return ", ".join(parts)

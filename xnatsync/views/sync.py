@@ -18,6 +18,7 @@ from xnatsync.ledger.rows import FileRow, ItemRow, ReceiptRow, UnitRow
 from xnatsync.views.blocks import Block, Command, Line, Tone
 from xnatsync.views.errors import error_blocks
 from xnatsync.views.jsonout import error_fields
+from xnatsync.views.transfer import transfer_blocks, transfer_fields
 from xnatsync.views.tree_run import is_idle, mirror_blocks, mirror_fields, mirrors_closing
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ def sync_blocks(report: SyncReport) -> Iterator[Block]:
         yield Line(f"- and {counted(len(hidden), 'item')} more with nothing to deliver (JSON has all)", Tone.DIM)
     for mirror in report.mirrors:
         yield from mirror_blocks(mirror)
+    for transfer in report.transfers:
+        yield Line(f"{transfer.route}:", Tone.HEAD)
+        yield from transfer_blocks(transfer)
     for error in report.errors:
         yield from error_blocks(error)
     yield Line(_closing(report), Tone.HEAD)
@@ -51,6 +55,7 @@ def sync_fields(report: SyncReport) -> dict[str, object]:
         "interrupted": report.interrupted,
         "items": [item_report_fields(part) for part in report.items],
         "mirrors": [mirror_fields(part) for part in report.mirrors],
+        "transfers": [transfer_fields(part, part.exit_code) for part in report.transfers],
         "errors": [error_fields(error) for error in report.errors],
     }
 
@@ -58,7 +63,7 @@ def sync_fields(report: SyncReport) -> dict[str, object]:
 def _closing(report: SyncReport) -> str:
     items = report.items
     mirrors = [part for part in report.mirrors if not is_idle(part)]
-    if not (items or mirrors or report.errors):
+    if not (items or mirrors or report.transfers or report.errors):
         return "interrupted: run it again to go on" if report.interrupted else "nothing to do"
     ended = [part for part in items if part.item.phase is ItemPhase.DONE]
     held = sum(report.is_held(part) for part in items)
@@ -68,14 +73,15 @@ def _closing(report: SyncReport) -> str:
     waiting = sum(part.item.phase not in _ENDED and not report.is_held(part) for part in items)
     objects = sum(unit.receipt.held for part in ended for unit in part.units if unit.receipt is not None)
     done = f"{counted(len(ended), 'item')} done ({counted(objects, 'object')} proven)"
-    parts = [done] if items or not mirrors else []
+    parts = [done] if items or not (mirrors or report.transfers) else []
     parts += [f"{held} held"] if held else []
     parts += [f"{waiting} not finished yet"] if waiting else []
     parts += [f"{len(left) - unwanted} without DICOM"] if len(left) > unwanted else []
     parts += [f"{counted(unwanted, 'item')} not selected"] if unwanted else []
     parts += [f"{counted(left_out, 'file')} left out by the selection"] if left_out else []
     parts += mirrors_closing(mirrors) if mirrors else []
-    errors = len(report.errors) + sum(len(part.errors) for part in mirrors)
+    parts += [f"transfer {part.route}: {part.done.outcome}" for part in report.transfers]
+    errors = len(report.all_errors)
     parts += [f"{counted(errors, 'error')}"] if errors else []
     return ", ".join(parts) + (" (interrupted: run it again to go on)" if report.interrupted else "")
 

@@ -166,6 +166,12 @@ _DO: Final = {"Create": "create", "Change": "set", "CreateResource": "create res
 
 def plan_blocks(plan: TransferPlan) -> Iterator[Block]:
     """A plan, for a person."""
+    yield from foreseen_blocks(plan)
+    yield Line("nothing was changed", Tone.DIM)
+
+
+def foreseen_blocks(plan: TransferPlan) -> Iterator[Block]:
+    """What would be done, for a person."""
     steps = list(due(plan))
     for _, owner, wanted in steps[:_SHOWN_MAX]:
         made = sum(isinstance(effect, Create) for effect in wanted.effects)
@@ -185,7 +191,6 @@ def plan_blocks(plan: TransferPlan) -> Iterator[Block]:
         yield Line(f"{error} [{error.code}]", Tone.BAD, hang=4)
     whole = f"{counted(plan.files, 'file')}, {plan.bytes} bytes, in {counted(len(steps), 'entity', 'entities')}"
     yield Line(f"to be sent: {whole}; {plan.agreed} agree already", Tone.HEAD)
-    yield Line("nothing was changed", Tone.DIM)
 
 
 # --- what was done before ----------------------------------------------------------------------------------------
