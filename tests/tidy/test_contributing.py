@@ -76,4 +76,4 @@ def test_what_takes_seconds_is_checked_before_the_tests(check: str) -> None:
     """A slip of the pen is told at once, not after a quarter of an hour."""
     text = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
-    assert text.index(check) < text.index('for command in "${commands[@]}"')
+    assert text.index(check) < text.index('wait "$linting" || ') < text.index('run "${commands[1]}"')
