@@ -37,6 +37,12 @@ Classifier({*ORDER_TAGS, *OTHERWISE, "PatientID", "PatientName"}, pixels=False)
 print("loaded:", *sorted(sys.modules))
 """
 # Of a session's upload, none of this is needed: it takes longer to import than 2,000 objects take to send.
+# Nor does a run, a plan or a status without transfers need their engine.
+ROUTES = """
+import sys
+import xnatsync.app.plan, xnatsync.app.sync, xnatsync.views.plan, xnatsync.views.status, xnatsync.views.sync
+print("loaded:", *sorted(sys.modules))
+"""
 UNNEEDED = {"pydicom", "pynetdicom", "numpy", "requests", "rich", "click", "xnatsync.routes.tree.run", "sqlite_utils"}
 
 
@@ -84,6 +90,16 @@ def test_an_upload_loads_nothing_that_it_does_not_need() -> None:
     assert done.returncode == 0, done.stderr
     assert {"httpx", "xnatsync.app.upload"} < loaded
     assert set() == loaded & UNNEEDED
+
+
+def test_a_run_without_transfers_does_not_load_their_engine() -> None:
+    """It took longer to import than all that `status` does."""
+    done = subprocess.run([sys.executable, "-c", ROUTES], capture_output=True, text=True, timeout=60, cwd=REPOSITORY)
+
+    loaded = set(done.stdout.split())
+    assert done.returncode == 0, done.stderr
+    assert {"xnatsync.views.sync", "xnatsync.routes.tree.run"} < loaded
+    assert not {"xnatsync.routes.transfer.run", "xnatsync.views.transfer"} & loaded
 
 
 @pytest.mark.parametrize("command", ALL, ids=" ".join)

@@ -16,8 +16,6 @@ from xnatsync.views.blocks import Block, Line, Tone
 from xnatsync.views.errors import error_blocks
 from xnatsync.views.jsonout import error_fields
 from xnatsync.views.sync import file_fields, hold_blocks, item_fields, item_name, undelivered_blocks, unit_fields
-from xnatsync.views.transfer import foreseen_blocks
-from xnatsync.views.transfer import plan_fields as transfer_plan_fields
 from xnatsync.views.tree_plan import (
     is_still,
     mirror_plan_fields,
@@ -51,9 +49,12 @@ def plan_blocks(report: PlanReport) -> Iterator[Block]:
         elif _is_nothing(part):
             yield Line("- it would be left where it is: there is nothing to deliver", Tone.WARN, indent=2)
     yield from tree_plan_blocks(report)
-    for transfers, foreseen in report.transfers:
-        yield Line(f"{transfers.route}:", Tone.HEAD)
-        yield from foreseen_blocks(foreseen)
+    if report.transfers:
+        from xnatsync.views.transfer import foreseen_blocks  # with the engine of transfers: no other plan needs it
+
+        for transfers, foreseen in report.transfers:
+            yield Line(f"{transfers.route}:", Tone.HEAD)
+            yield from foreseen_blocks(foreseen)
     for error in report.errors:
         yield from error_blocks(error)
     yield Line(_closing(report), Tone.HEAD)
@@ -69,9 +70,7 @@ def plan_fields(report: PlanReport, exit_code: int) -> dict[str, object]:
         "items": [_item_fields(part) for part in report.items],
         "mirrors": [mirror_plan_fields(part) for part in report.mirrors],
         "pushes": [push_plan_fields(part) for part in report.pushes],
-        "transfers": [
-            transfer_plan_fields(transfers, part, exit_code_of(part.errors)) for transfers, part in report.transfers
-        ],
+        "transfers": _transfers_fields(report),
         "errors": [error_fields(error) for error in report.errors],
     }
 
@@ -87,6 +86,14 @@ def _totals(report: PlanReport) -> dict[str, int]:
         "left_out": sum(sum(part.left_out.values()) for part in report.items),
         **tree_totals(report),
     }
+
+
+def _transfers_fields(report: PlanReport) -> list[dict[str, object]]:
+    if not report.transfers:
+        return []
+    from xnatsync.views.transfer import plan_fields as transfer_plan_fields
+
+    return [transfer_plan_fields(transfers, part, exit_code_of(part.errors)) for transfers, part in report.transfers]
 
 
 def _closing(report: PlanReport) -> str:

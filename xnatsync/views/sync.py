@@ -18,7 +18,6 @@ from xnatsync.ledger.rows import FileRow, ItemRow, ReceiptRow, UnitRow
 from xnatsync.views.blocks import Block, Command, Line, Tone
 from xnatsync.views.errors import error_blocks
 from xnatsync.views.jsonout import error_fields
-from xnatsync.views.transfer import transfer_blocks, transfer_fields
 from xnatsync.views.tree_run import is_idle, mirror_blocks, mirror_fields, mirrors_closing
 
 if TYPE_CHECKING:
@@ -40,9 +39,12 @@ def sync_blocks(report: SyncReport) -> Iterator[Block]:
         yield Line(f"- and {counted(len(hidden), 'item')} more with nothing to deliver (JSON has all)", Tone.DIM)
     for mirror in report.mirrors:
         yield from mirror_blocks(mirror)
-    for transfer in report.transfers:
-        yield Line(f"{transfer.route}:", Tone.HEAD)
-        yield from transfer_blocks(transfer)
+    if report.transfers:
+        from xnatsync.views.transfer import transfer_blocks  # with the engine of transfers: no other run needs it
+
+        for transfer in report.transfers:
+            yield Line(f"{transfer.route}:", Tone.HEAD)
+            yield from transfer_blocks(transfer)
     for error in report.errors:
         yield from error_blocks(error)
     yield Line(_closing(report), Tone.HEAD)
@@ -55,9 +57,17 @@ def sync_fields(report: SyncReport) -> dict[str, object]:
         "interrupted": report.interrupted,
         "items": [item_report_fields(part) for part in report.items],
         "mirrors": [mirror_fields(part) for part in report.mirrors],
-        "transfers": [transfer_fields(part, part.exit_code) for part in report.transfers],
+        "transfers": _transfers_fields(report),
         "errors": [error_fields(error) for error in report.errors],
     }
+
+
+def _transfers_fields(report: SyncReport) -> list[dict[str, object]]:
+    if not report.transfers:
+        return []
+    from xnatsync.views.transfer import transfer_fields
+
+    return [transfer_fields(part, part.exit_code) for part in report.transfers]
 
 
 def _closing(report: SyncReport) -> str:
