@@ -98,7 +98,7 @@ def test_a_run_without_transfers_does_not_load_their_engine() -> None:
 
     loaded = set(done.stdout.split())
     assert done.returncode == 0, done.stderr
-    assert {"xnatsync.views.sync", "xnatsync.routes.tree.run"} < loaded
+    assert {"xnatsync.views.sync", "xnatsync.app.sync"} < loaded
     assert not {"xnatsync.routes.transfer.run", "xnatsync.views.transfer"} & loaded
 
 
