@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -15,6 +16,10 @@ import draws
 # Processes that tests start import the tree too, and not a copy that was installed (see pythonpath in pyproject.toml).
 _SEARCHED = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
 os.environ["PYTHONPATH"] = os.pathsep.join(_SEARCHED)
+
+# Processes that tests start find modules compiled, as after an installation: half of a start is compiling them.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # No session that a person keeps on this machine is ever used by a test, nor one of a test by another run.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="xnatsync-state-")
