@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cli_world import REPOSITORY, World
-from xnatsync.cli.everywhere import spread
+from xnatsync.cli import tree
+from xnatsync.cli.everywhere import spreading
 from xnatsync.cli.program import build, run
 from xnatsync.core.errors import XnatsyncError
 from xnatsync.core.pasting import Calling, command_line, operand
@@ -25,6 +25,7 @@ PRODUCT = sorted(path for path in (REPOSITORY / "xnatsync").rglob("*.py") if "sa
 PAGES = sorted([REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")])
 SPAN = re.compile(r"`(xnatsync [^`]+)`")
 HOLE = "1"  # what stands for a value that is only known when the program runs
+MADE = re.compile(r"xnatsync(?![./\w])|\\[xuN0-7]|\b(command_line|Command|Step)\b")  # or a text written with escapes
 NOT_A_CALL = re.compile(r"(\.\.\.|…|\[|\||<)")  # a synopsis of a manual, no command to be pasted
 
 
@@ -69,18 +70,19 @@ def commands_of(source: str) -> set[str]:
 
 
 def parser() -> Any:
-    program = typer.main.get_command(build())
-    spread(program)
-    _disarm(program)
-    return program
+    return tree.parser(build(), _disarming)
 
 
-def _disarm(command: Any) -> None:
-    """Let every command be parsed, and do nothing."""
-    for below in getattr(command, "commands", {}).values():
-        _disarm(below)
-        if not hasattr(below, "commands"):
-            below.callback = lambda **given: 0
+def _disarming(program: Any) -> tree.Finish:
+    """Let every command be parsed as in a run, and do nothing."""
+    give = spreading(program)
+
+    def finish(command: Any, path: tuple[str, ...]) -> None:
+        give(command, path)
+        if not hasattr(command, "commands"):
+            command.callback = lambda **given: 0
+
+    return finish
 
 
 def faults(line: str, program: Any) -> list[str]:
@@ -100,7 +102,13 @@ def faults(line: str, program: Any) -> list[str]:
     return found
 
 
-EVERY = sorted({line for path in PRODUCT for line in commands_of(path.read_text("utf-8"))} - {"xnatsync why"})
+def _in_the_program() -> set[str]:
+    """Every command in the texts of the program; a module in which no word of the reader's stands has none."""
+    said = (path.read_text("utf-8") for path in PRODUCT)
+    return {line for source in said if MADE.search(source) for line in commands_of(source)}
+
+
+EVERY = sorted(_in_the_program() - {"xnatsync why"})
 PRINTED = sorted(
     {line for path in PAGES for line in SPAN.findall(path.read_text("utf-8")) if not NOT_A_CALL.search(line)}
     - {

@@ -6,7 +6,7 @@ And the options of listings, which every command takes that `views.cells` knows 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,21 +47,36 @@ def take(
     shell.refresh()
 
 
-def spread(command: Any, options: Sequence[Any] | None = None, path: str = "") -> None:
+def spread(command: Any) -> None:
     """Let every command below take the program's options, and every listing its own, but for those it has itself."""
-    if options is None:
-        options = [option for option in command.params if option.name not in _OF_THE_PROGRAM]
+    finish = spreading(command)
+    for path, child in below(command):
+        finish(child, path)
+
+
+def below(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield each group and command below one, with the words of its name."""
     for name, child in getattr(command, "commands", {}).items():
-        own = f"{path}-{name}" if path else name
-        for option in child.params:
+        yield (*path, name), child
+        yield from below(child, (*path, name))
+
+
+def spreading(program: Any) -> Callable[[Any, tuple[str, ...]], None]:
+    """Return what gives one command below the program its options, as `spread` gives them to all."""
+    options = [option for option in program.params if option.name not in _OF_THE_PROGRAM]
+
+    def finish(command: Any, path: tuple[str, ...]) -> None:
+        own = "-".join(path)
+        for option in command.params:
             if option.name == "profile":
                 option.callback = _note_profile
-        if not hasattr(child, "commands") and all(option.name != "profile" for option in child.params):
-            child.params += _refusing_a_profile(own, child.params)
-        taken = {word for option in child.params for word in option.opts}
-        child.params += [option for option in _of_listings(own) if not taken & set(option.opts)]
-        child.params += [_once_more(option) for option in options if not taken & set(option.opts)]
-        spread(child, options, own)
+        if not hasattr(command, "commands") and all(option.name != "profile" for option in command.params):
+            command.params += _refusing_a_profile(own, command.params)
+        taken = {word for option in command.params for word in option.opts}
+        command.params += [option for option in _of_listings(own) if not taken & set(option.opts)]
+        command.params += [_once_more(option) for option in options if not taken & set(option.opts)]
+
+    return finish
 
 
 def _of_listings(command: str) -> list[Any]:

@@ -163,20 +163,24 @@ EXAMPLES = {
 def explain(command: Any, path: tuple[str, ...] = ()) -> None:
     """Give every command below its examples, and names that people read instead of Python's types."""
     for name, child in getattr(command, "commands", {}).items():
-        own = (*path, name)
-        if lines := EXAMPLES.get(" ".join(own)) or CHANGE_EXAMPLES.get(" ".join(own), ()):
-            shown = "\n".join(f"  xnatsync {line}" for line in lines)
-            child.epilog = f"\b\nExamples:\n{shown}\n\nThe options of `xnatsync --help` may stand here too."
-        for option in child.params:
-            if getattr(option, "param_type_name", "") == "argument":
-                named = option.metavar or option.name.upper()
-                option.metavar = named if " " in named else named.strip("[].")  # the parser adds them itself
-                if " " in named:
-                    option.get_usage_pieces = lambda ctx, named=named: [named]  # several words that one argument takes
-                option.display_type_rich = lambda ctx=None: ""
-            elif option.metavar is None and getattr(option, "min", None) is not None:
-                option.metavar = "N"
-        explain(child, own)
+        explain_one(child, (*path, name))
+        explain(child, (*path, name))
+
+
+def explain_one(command: Any, path: tuple[str, ...]) -> None:
+    """Give one command its examples and names, as `explain` gives them to all."""
+    if lines := EXAMPLES.get(" ".join(path)) or CHANGE_EXAMPLES.get(" ".join(path), ()):
+        shown = "\n".join(f"  xnatsync {line}" for line in lines)
+        command.epilog = f"\b\nExamples:\n{shown}\n\nThe options of `xnatsync --help` may stand here too."
+    for option in command.params:
+        if getattr(option, "param_type_name", "") == "argument":
+            named = option.metavar or option.name.upper()
+            option.metavar = named if " " in named else named.strip("[].")  # the parser adds them itself
+            if " " in named:
+                option.get_usage_pieces = lambda ctx, named=named: [named]  # several words that one argument takes
+            option.display_type_rich = lambda ctx=None: ""
+        elif option.metavar is None and getattr(option, "min", None) is not None:
+            option.metavar = "N"
 
 
 def register(program: typer.Typer) -> None:

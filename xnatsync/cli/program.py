@@ -45,10 +45,11 @@ from xnatsync.cli import (
     sync,
     verify,
 )
-from xnatsync.cli.everywhere import spread, take
+from xnatsync.cli.everywhere import spreading, take
 from xnatsync.cli.exits import Terminated, by_loss, leave, leave_bug, terminated_by_signal
 from xnatsync.cli.options import OutputOption, ProfileOption
 from xnatsync.cli.shell import Output, Shell
+from xnatsync.cli.tree import Finish, parser
 from xnatsync.core.errors import Exit, Usage, XnatsyncError
 from xnatsync.report import streams
 from xnatsync.views.blocks import Line, Tone
@@ -92,9 +93,7 @@ def _ended(given: list[str], shell: Shell) -> int:
 
 def _run(given: list[str], shell: Shell) -> int:
     try:
-        program = typer.main.get_command(build())
-        spread(program)
-        helping.explain(program)
+        program = parser(build(), _finishing)
         completing.take_over(program, shell)
         result = program(args=given, prog_name="xnatsync", standalone_mode=False, obj=shell)
         streams.stdout(shell.loss).flush()
@@ -113,6 +112,17 @@ def _run(given: list[str], shell: Shell) -> int:
             return by_loss(shell, Exit.OK)
         return leave_bug(shell, error)
     return by_loss(shell, result if isinstance(result, int) else Exit.OK)
+
+
+def _finishing(program: Any) -> Finish:
+    """Return what completes a command: the options that it takes as all do, and its help."""
+    spread = spreading(program)
+
+    def finish(command: Any, path: tuple[str, ...]) -> None:
+        spread(command, path)
+        helping.explain_one(command, path)
+
+    return finish
 
 
 def _show_warnings(shell: Shell) -> None:
