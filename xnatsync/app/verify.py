@@ -68,7 +68,7 @@ def verify(app: App, names: Sequence[str], asked: Asked, *, progress: Progress) 
     report = VerifyReport(ledger=str(path), strict=asked.strict, routes=chosen, rehearsed=asked.rehearse)
     if not path.exists():  # nothing was ever brought anywhere
         return report
-    with _looking(app, progress, alone=asked.repair and not asked.rehearse) as looking:
+    with looking_at(app, progress, alone=asked.repair and not asked.rehearse) as looking:
         report.run_id, report.began_at = looking.run_id, looking.now()
         began_s = looking.clock.elapsed_s()
         report.unconfigured = {} if names else _unconfigured(app, looking.ledger)
@@ -108,7 +108,7 @@ def _outcome(report: VerifyReport) -> str:
 
 
 @contextmanager
-def _looking(app: App, progress: Progress, *, alone: bool) -> Iterator[Looking]:
+def looking_at(app: App, progress: Progress, *, alone: bool) -> Iterator[Looking]:
     """Open the ledger for one run; `alone`: for this process only.  Routes stay as the last run knew them."""
     path = app.config.ledger.path
     with hold(path) if alone else nullcontext():

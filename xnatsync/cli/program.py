@@ -34,6 +34,7 @@ from xnatsync.cli import (
     pipeline,
     prearchive,
     project,
+    prune,
     resolve,
     resource,
     rules,
@@ -55,7 +56,7 @@ from xnatsync.report import streams
 from xnatsync.views.blocks import Line, Tone
 
 _MODULES = (
-    *(demo, sync, verify, inspect, resolve, accept, assign, rules, mirror, configuration, health, sandbox),
+    *(demo, sync, verify, prune, inspect, resolve, accept, assign, rules, mirror, configuration, health, sandbox),
     *(account, project, subject, session, scan, resource, audit, certificate, ledger, completing, helping),
     *(prearchive, pipeline, container, api, dicom, admin, running),
 )

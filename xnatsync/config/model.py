@@ -19,11 +19,13 @@ from xnatsync.config.transfers import TransferConfig
 from xnatsync.config.trees import LayoutConfig, MirrorConfig, PushConfig
 from xnatsync.config.values import (
     Folder,
+    LongSeconds,
     MarkerText,
     Name,
     Part,
     Resource,
     Seconds,
+    Size,
     TemplateText,
     is_name,
     quarrel,
@@ -138,6 +140,8 @@ class DropConfig(SelectionConfig):
     destination: Literal["archive", "prearchive"] = "archive"
     after: Literal["move", "keep", "delete"] = "move"
     done: Folder | None = None
+    keep_done: LongSeconds | None = None
+    keep_free: Size = 0
     verify: Literal["names", "pixels", "bytes"] | None = None
     collision: Literal["hold", "suffix"] = "hold"
     same_patient: Literal["ignore", "hold"] = "ignore"
@@ -180,6 +184,9 @@ class DropConfig(SelectionConfig):
                     found.append((f"rules.{number}.project", "this key is required, as the route has no `project`"))
         if self.settle_min is not None and self.settle_min > self.settle:
             found.append(("settle_min", "at most as long as `settle`"))
+        for key in ("keep_done", "keep_free"):
+            if getattr(self, key) and self.after != "move":
+                found.append((key, f'means nothing with after = "{self.after}": only what is moved is kept in `done`'))
         if self.after == "delete" and self.level == "names":
             found.append(
                 ("verify", 'names are not enough to delete a source: after = "delete" needs "pixels" or "bytes"')

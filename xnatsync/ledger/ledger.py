@@ -22,6 +22,7 @@ from xnatsync.ledger.items import ITEM
 from xnatsync.ledger.items import LIVING as LIVING_ITEM
 from xnatsync.ledger.mirrors import Mirrors
 from xnatsync.ledger.patients import Patients
+from xnatsync.ledger.retention import Retention
 from xnatsync.ledger.rows import EventRow, ItemRow, RunRow
 from xnatsync.ledger.units import Units
 
@@ -30,7 +31,9 @@ EVENT = ", ".join(field.name for field in fields(EventRow))
 RUN = ", ".join(field.name for field in fields(RunRow))
 
 
-class Ledger(Units, Mirrors, Folders, Confirmations, Counterparts, Assignments, Patients, Certificates, Agents):
+class Ledger(
+    Units, Mirrors, Folders, Confirmations, Counterparts, Assignments, Patients, Certificates, Agents, Retention
+):
     """What was seen, what was tried, what was proven."""
 
     # --- routes and runs -----------------------------------------------------------------------------------------

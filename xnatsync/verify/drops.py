@@ -102,6 +102,8 @@ class Drops:
         if unit.id == min(other.id for other in self.looking.ledger.units(item_id=item.id, living=False)):
             files += [file for file in self.looking.ledger.files(item.id) if file.unit_id is None]
         files.sort(key=lambda file: file.position)
+        gone = self.looking.ledger.let_go_of(item.id)
+        files = [file for file in files if file.position not in gone]
         if self.route.after == "delete":
             files = [file for file in files if file.unit_id is None]
         contents = self.depth.server.rank >= Level.PIXELS.rank

@@ -53,7 +53,7 @@ def examine_copy(
         _refuse_unmounted(looking, route, item)
         return Copy(gone=True)
     judging = _Judging(looking, item, place, contents)
-    if _is_folder(looking, place):
+    if is_folder(looking, place):
         sizes = {file.path: file.size for file in look.files}
         unread = {problem.path: problem.reason for problem in look.problems if problem.unreadable}
         for file in wanted:
@@ -114,7 +114,8 @@ def _entries(looking: Looking, folder: Path) -> list[DropEntry] | None:
         return None
 
 
-def _is_folder(looking: Looking, place: Path) -> bool:
+def is_folder(looking: Looking, place: Path) -> bool:
+    """Return whether a filed copy is a folder, and not one file."""
     return any(entry.name == place.name and entry.kind == "folder" for entry in looking.disk.entries(place.parent))
 
 

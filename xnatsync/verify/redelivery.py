@@ -97,6 +97,9 @@ def _one(looking: Looking, route: DropRoute, target: Target, item: ItemRow, rehe
             return Repair(target, None, "person", f"item {item.id}: {_upload_again(looking, item)}")
         why = "it was kept in its place" if route.after == "keep" else "there is no filed copy of it"
         return Repair(target, None, "person", f"item {item.id}: {why}: drop it again to have it sent")
+    if looking.ledger.let_go_of(item.id):
+        why = "its filed copy was let go when its time was over: drop it again, from wherever it was kept"
+        return Repair(target, None, "person", f"item {item.id}: {why}")
     copy = examine_copy(looking, route, item, looking.ledger.files(item.id), Level.BYTES, contents=False)
     if copy.gone:
         why = f"its filed copy {item.filed_as} is no longer kept: drop it again, from wherever it was kept"
