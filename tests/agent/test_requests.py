@@ -9,6 +9,8 @@ from contextlib import closing
 import pytest
 
 from agent_world import AgentWorld
+from verify_world import filed, lose
+from xnatsync.agent.deeds import RETENTION
 from xnatsync.app import accept, dismiss, pausing, resolve
 from xnatsync.app.app import App
 from xnatsync.app.mailbox import ask
@@ -154,3 +156,23 @@ def test_what_the_agent_does_not_understand_is_refused_and_it_goes_on(world: Age
             ask(config, "dismiss", {})
         world.study("exam")
         world.until(lambda: world.phases() == {"done": 1})
+
+
+def test_filed_copies_go_when_their_time_is_over(world: AgentWorld) -> None:
+    """The agent lets them go by itself, and what the server has lost stays."""
+    world.study()
+    world.study("other", patient="SUB2", seed=2)
+    assert world.sync().exit_code == 0
+    lost = world.stored("SUB2_MR_20260301")[0]
+    lose(world, lost, "SUB2_MR_20260301")
+    world.configure(keep_done="0s")
+
+    with world.agent() as agent:
+        world.until(lambda: agent.life is not None)
+        agent.life.jobs.ask([RETENTION])
+        world.until(lambda: any(job.name == RETENTION and job.ended_at for job in world.seen.agent.jobs))
+        (job,) = (job for job in world.seen.agent.jobs if job.name == RETENTION)
+
+    assert job.exit_code == 4
+    assert {path.relative_to(world.folder / "done").parts[1] for path in filed(world)} == {"other"}
+    assert len(filed(world)) == 5

@@ -40,6 +40,7 @@ DOCUMENTS: dict[str, tuple[list[str], Callable[[World], object]]] = {
     "pause": (["pause"], busy),
     "resume": (["resume"], busy),
     "run": (["run", "--check-config"], busy),
+    "prune": (["prune", "--older-than", "0s", "--dry-run"], lambda box: (box.study("good"), box.run("sync"))),
     "accept": (["accept", "cut", "--yes"], lambda box: cut(box)),
     "assign": (["assign", "unnamed", "-P", "DEMO", "-S", "S9", "--session", "S9_MR", "--yes"], busy),
     "rules-replay": (["rules", "replay"], busy),

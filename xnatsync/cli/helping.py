@@ -30,6 +30,7 @@ EXAMPLES = {
     "history": ("history --limit 100",),
     "why": ("why 12", "why /data/incoming/exam_42", "why S1_MR"),
     "retry": ("retry 12", "retry --all"),
+    "prune": ("prune --dry-run", "prune prisma --older-than 30d --yes"),
     "accept": ("accept 12",),
     "assign": ("assign 12 -P NEURO", "assign u7 -P NEURO -S NC07 --session NC07_MR1"),
     "dismiss": ("dismiss 12", "dismiss 12 --prearchive --yes"),

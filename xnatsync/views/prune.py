@@ -39,6 +39,7 @@ def prune_fields(report: PruneReport) -> dict[str, object]:
         "kept": [_let_fields(let) for let in report.kept],
         "errors": [error_fields(error) for error in report.errors],
         "interrupted": report.interrupted,
+        "exit_code": report.exit_code,
     }
 
 
