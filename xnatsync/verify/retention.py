@@ -180,7 +180,7 @@ class Retaining:
 
 
 def _counts(found: Finding) -> bool:
-    """Return whether a finding says that the server may not hold all: its side, or a manifest that was tampered with."""
+    """Return whether a finding says that the server may not hold all: or that a manifest was tampered with."""
     if found.verdict in {Verdict.SAME, Verdict.EXTRA}:
         return False
     return found.side == "server" or found.key is None
