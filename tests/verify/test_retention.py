@@ -164,7 +164,7 @@ class Dies(LocalDisk):
         super().remove(path)
 
 
-@pytest.mark.parametrize("removed", (0, 2, 4))
+@pytest.mark.parametrize("removed", [0, 2, 4])
 def test_a_run_that_was_killed_goes_on(world: DropWorld, removed: int) -> None:
     app = App(load(world.config))
     disk = Dies(world.folder, world.folder / "done")
