@@ -11,18 +11,16 @@ from xnatsync import __version__
 from xnatsync.agent.jobs import Ended, Job
 from xnatsync.agent.timetable import timetable
 from xnatsync.app.app import App
-from xnatsync.app.prune import PruneReport, prune_with, pruned_routes
+from xnatsync.app.prune import Terms, prune_beside, pruned_routes
 from xnatsync.app.running import boot
 from xnatsync.app.sync import PATIENCE_S, SyncReport, end
 from xnatsync.app.transfer_routes import run_transfers
 from xnatsync.app.trees import gravest_of, run_mirrors
 from xnatsync.config.agent import JobConfig
-from xnatsync.core.errors import Exit, XnatsyncError
+from xnatsync.core.errors import XnatsyncError
 from xnatsync.core.manifest import Level
 from xnatsync.engine.context import Context
 from xnatsync.engine.progress import Progress
-from xnatsync.verify.examiner import Looking
-from xnatsync.verify.retention import Terms
 
 Bugs = Callable[[str], None]
 RETENTION = "filed copies"  # the job of that; no route or job of the configuration can have a name with a space
@@ -78,22 +76,7 @@ def _route(app: App, context: Context, name: str, progress: Progress, on_bug: Bu
 
 def _prune(app: App, context: Context, ends: dict[str, Terms]) -> Ended:
     """Let filed copies go whose time is over, as `prune` does."""
-    own = App(app.config, app.stop)
-    clock = own.make_clock()
-    looking = Looking(
-        ledger=context.ledger, disk=own.make_disk(), trees=own.make_tree_disk(), clock=clock, ids=context.ids,
-        server=own.server, archive=own.archive, progress=context.progress, stopping=context.stopping,
-        run_id=context.ledger.start_run("schedule", os.getpid(), boot(), __version__, context.now()),
-    )  # fmt: skip
-    report = PruneReport(rehearsed=False, routes=tuple(ends))
-    try:
-        prune_with(looking, own.config, ends, report)
-    finally:
-        own.close()
-    outcome = "interrupted" if report.interrupted else "ok" if report.exit_code == Exit.OK else "partial"
-    counts = {"gone": len(report.gone), "kept": len(report.kept)}
-    context.ledger.end_run(looking.run_id, outcome, counts, context.now(), exit_code=report.exit_code)
-    return Ended(report.exit_code)
+    return Ended(prune_beside(App(app.config, app.stop), context, ends).exit_code)
 
 
 def _verify(app: App, job: JobConfig, progress: Progress) -> Ended:

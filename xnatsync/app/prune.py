@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from xnatsync import __version__
+from xnatsync.app.running import boot
 from xnatsync.app.settings import drop_route
 from xnatsync.core.errors import Exit, NothingFound, Stopped, XnatsyncError
 from xnatsync.core.verification import DIFFERENCES, Verdict
+from xnatsync.verify.examiner import Looking
 from xnatsync.verify.retention import Let, Retaining, Terms
 
 if TYPE_CHECKING:
     from xnatsync.app.app import App
     from xnatsync.config.model import Config
+    from xnatsync.engine.context import Context
     from xnatsync.engine.progress import Progress
-    from xnatsync.verify.examiner import Looking
 
 
 @dataclass(slots=True)
@@ -91,14 +95,31 @@ def prune(
         return report
     with looking_at(app, progress, alone=not rehearse) as looking:
         prune_with(looking, app.config, terms, report, at_once=True)
-        looking.ledger.end_run(
-            looking.run_id,
-            "interrupted" if report.interrupted else "ok" if report.exit_code == Exit.OK else "partial",
-            {"gone": len(report.gone), "kept": len(report.kept)},
-            looking.now(),
-            exit_code=report.exit_code,
-        )
+        _end(looking, report)
     return report
+
+
+def prune_beside(app: App, context: Context, terms: dict[str, Terms]) -> PruneReport:
+    """Let filed copies go in a run of its own, beside others of this process, whose ledger it is."""
+    ledger = context.ledger
+    looking = Looking(
+        ledger=ledger, disk=app.make_disk(), trees=app.make_tree_disk(), clock=app.make_clock(), ids=context.ids,
+        server=app.server, archive=app.archive, progress=context.progress, stopping=context.stopping,
+        run_id=ledger.start_run("schedule", os.getpid(), boot(), __version__, context.now()),
+    )  # fmt: skip
+    report = PruneReport(rehearsed=False, routes=tuple(terms))
+    try:
+        prune_with(looking, app.config, terms, report)
+    finally:
+        app.close()
+    _end(looking, report)
+    return report
+
+
+def _end(looking: Looking, report: PruneReport) -> None:
+    outcome = "interrupted" if report.interrupted else "ok" if report.exit_code == Exit.OK else "partial"
+    counts = {"gone": len(report.gone), "kept": len(report.kept)}
+    looking.ledger.end_run(looking.run_id, outcome, counts, looking.now(), exit_code=report.exit_code)
 
 
 def prune_with(
@@ -115,3 +136,6 @@ def prune_with(
             return
         except XnatsyncError as error:
             report.errors.append(error)
+
+
+__all__ = ["PruneReport", "Terms", "prune", "prune_beside", "prune_with", "pruned_routes"]

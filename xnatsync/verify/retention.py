@@ -118,7 +118,7 @@ class Retaining:
                 return Let(item, "kept", obstacle[1], verdict=obstacle[0])
         look = self.looking.disk.look(place)
         if look is None or not (look.files or look.problems):
-            return Let(item, "kept", "its copy is not there: `verify` tells more")
+            return Let(item, "kept", "its copy is not there: see `xnatsync verify`")
         numbers = {unit.id for unit in units}
         files = [file for file in self.looking.ledger.files(item.id) if file.sha256 != NO_CONTENT]
         single = not is_folder(self.looking, place)
