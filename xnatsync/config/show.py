@@ -15,10 +15,20 @@ from xnatsync.config.words import duration, size
 from xnatsync.core.errors import RouteUnknown
 
 _DURATIONS = {
-    *("settle", "settle_min", "wait_for_missing", "max_wait", "quiet", "timeout", "long_timeout", "trash_keep"),
+    *(
+        "settle",
+        "settle_min",
+        "wait_for_missing",
+        "max_wait",
+        "quiet",
+        "timeout",
+        "long_timeout",
+        "trash_keep",
+        "keep_done",
+    ),
     *("recheck", "retry_delay", "rescan", "poll"),
 }
-_SIZES = {"big_file"}
+_SIZES = {"big_file", "keep_free"}
 
 
 def as_dict(config: Config) -> dict[str, Any]:
