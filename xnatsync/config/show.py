@@ -26,7 +26,7 @@ _DURATIONS = {
         "trash_keep",
         "keep_done",
     ),
-    *("recheck", "retry_delay", "rescan", "poll"),
+    *("keep_done", "recheck", "retry_delay", "rescan", "poll"),
 }
 _SIZES = {"big_file", "keep_free"}
 
