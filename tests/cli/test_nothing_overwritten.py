@@ -112,6 +112,10 @@ TABLE = {
         ("project", "transfer-init", "-P", "P1", "--dest-project", "P2", "-f", "{place}"),
     ),
     "sandbox": Writes("sandbox --root", "xnat", ("sandbox", "--root", "{place}"), follows=True),
+    "service install": Writes(
+        "service install --folder", "units/xnatsync.service",
+        ("service", "install", "--manager", "systemd", "--system", "--folder", "{root}/units"), force=True,
+    ),
     "the log": Writes("--log-file", "run.log", ("--log-file", "{place}", "sync", "m"), follows=True, silent=True),
 }  # fmt: skip
 READ = {  # options that name a file or a folder which is only read, and where else each is tested
@@ -130,6 +134,7 @@ READ = {  # options that name a file or a folder which is only read, and where e
     *("dicom inspect file", "dicom validate path", "dicom list-tags file"),
     *(f"api {verb} path" for verb in ("get", "post", "put", "delete")),  # of the server
     *("api post --file", "api put --file"),
+    *("service status --folder", "service uninstall --folder"),  # test_service.py: what is not ours is not removed
 }
 
 

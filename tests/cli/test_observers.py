@@ -237,4 +237,6 @@ def test_a_log_goes_on_when_its_disk_has_room_again(tmp_path: Path) -> None:
         os.close(full)
         os.close(room)
 
-    assert (tmp_path / "log").read_text(encoding="utf-8") == "two\n"
+    about, two = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
+    assert (json.loads(about)["code"], json.loads(about)["lines"]) == ("log.lost", 1)
+    assert two == "two"

@@ -63,8 +63,8 @@ class Checks:
         return max((check.exit_code for check in self.checks), default=0)
 
 
-def examine(config_file: Path | None) -> Checks:
-    """Look at everything.  Reads only; nothing is changed here or on a server."""
+def examine(config_file: Path | None, *, asks_servers: bool = True) -> Checks:
+    """Look at everything, or only at what is here.  Reads only; nothing is changed here or on a server."""
     from xnatsync.app.app import App
     from xnatsync.config.load import check, default_path
 
@@ -72,10 +72,10 @@ def examine(config_file: Path | None) -> Checks:
     try:
         config, warnings = check(path)
     except XnatsyncError as error:
-        return Checks((_problem("configuration", error),))
+        return Checks((problem("configuration", error),))
     app = App(config)
     try:
-        return Checks((*_writable(path), *map(_warning, warnings), *_checks(app, config)))
+        return Checks((*_writable(path), *map(_warning, warnings), *_checks(app, config, asks_servers)))
     finally:
         app.close()
 
@@ -94,19 +94,24 @@ def _warning(problem: Problem) -> Check:
     return Check("configuration", "warning", f"line {problem.line}: {problem.key}: {problem.text}")
 
 
-def _checks(app: App, config: Config) -> Iterator[Check]:
+def _checks(app: App, config: Config, asks_servers: bool) -> Iterator[Check]:
+    from xnatsync.app.readiness import account, lookups, manifest
+
     yield Check(
         "configuration", "ok", f"{counted(len(config.servers), 'server')}, {counted(len(config.routes), 'route')}"
     )
     yield from _told("ledger", _ledger(config))
     yield from _left_alone(config)
     for name, server in config.servers.items():
-        yield from _server(app, name, server)
+        yield from _server(app, name, server) if asks_servers else account(name, server)
     for name, route in config.drop_routes.items():
         yield from _told(f"route {name}", _folders(app, name, route))
+        yield from _told(f"route {name}", lookups(config, name, route))
     yield from _told("custody", _strays(app, config))
     for name, tree in config.tree_routes.items():
         yield from _told(f"route {name}", _tree(name, tree))
+    for name, job in config.jobs.items():
+        yield from manifest(name, job)
 
 
 def _may(place: Path, mode: int) -> bool:
@@ -121,10 +126,11 @@ def _told(name: str, checks: Iterator[Check]) -> Iterator[Check]:
     try:
         yield from checks
     except OSError as error:
-        yield _problem(name, our_disk(error, f"looking at {error.filename or 'it'}"))
+        yield problem(name, our_disk(error, f"looking at {error.filename or 'it'}"))
 
 
-def _problem(name: str, error: XnatsyncError) -> Check:
+def problem(name: str, error: XnatsyncError) -> Check:
+    """Return a failure as a finding."""
     return Check(name, "problem", str(error), error.code, error.remedy, error.exit_code)
 
 
@@ -158,10 +164,10 @@ def _ledger(config: Config) -> Iterator[Check]:
                     )  # fmt: skip
         free = free_bytes(path.parent)
     except XnatsyncError as error:
-        yield _problem("ledger", error)
+        yield problem("ledger", error)
         return
     if free < FREE_BYTES:
-        yield _problem("ledger", DiskFull(f"only {size_words(free)} are free where the ledger is"))
+        yield problem("ledger", DiskFull(f"only {size_words(free)} are free where the ledger is"))
 
 
 def _left_alone(config: Config) -> Iterator[Check]:
@@ -199,7 +205,7 @@ def _folders(app: App, name: str, route: DropConfig) -> Iterator[Check]:
                 advice="Set `done` to a folder on the file system of the drop folder.",
             )
     except XnatsyncError as error:
-        yield _problem(what, error)
+        yield problem(what, error)
         return
     yield from _stuck(what, folder)
     yield Check(
@@ -236,7 +242,7 @@ def _stuck(what: str, folder: Path) -> Iterator[Check]:
     if found:
         name, why = found[0]
         more = f", and {len(found) - 1} more" if len(found) > 1 else ""
-        yield _problem(what, DiskRefused(f"{name} in {folder} cannot be moved by this account: {why}{more}"))
+        yield problem(what, DiskRefused(f"{name} in {folder} cannot be moved by this account: {why}{more}"))
 
 
 def _strays(app: App, config: Config) -> Iterator[Check]:
@@ -288,7 +294,7 @@ def _tree(name: str, route: MirrorConfig | PushConfig) -> Iterator[Check]:
             _refuse_unwritable((own, own / STAGING, own / TRASH))
         free = free_bytes(folder)
     except XnatsyncError as error:
-        yield _problem(what, error)
+        yield problem(what, error)
         return
     yield Check(what, "ok", f"{folder} can be {rights}")
     if writes and free < FREE_BYTES:
@@ -321,7 +327,7 @@ def _server(app: App, name: str, config: ServerConfig) -> Iterator[Check]:
         about = server.about()
         skew_s = about.clock - (began + time.time()) / 2 if about.clock is not None else 0.0
     except XnatsyncError as error:
-        yield _problem(what, error)
+        yield problem(what, error)
         return
     yield Check(what, "ok", f"{config.url} is XNAT {about.version or 'of unknown version'}, logged in as {user}")
     if abs(skew_s) > SKEW_S:
@@ -364,7 +370,7 @@ def _project(app: App, name: str, project: str, *, write: bool) -> Check:
         if may_edit is False:
             raise AccessDenied("this account may read it, but not add to it")
     except XnatsyncError as error:
-        return _problem(what, error)
+        return problem(what, error)
     if may_edit is None:
         return Check(what, "warning", "it is there; the server does not say whether this account may add to it")
     return Check(what, "ok", "it is there and may be edited")

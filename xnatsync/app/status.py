@@ -164,11 +164,12 @@ def overview(config: Config, route: str | None = None) -> Overview:
             next((run for run in runs if is_verify(run) and run.ended_at is not None), None),
             tuple(ledger.pauses()) if ledger is not None else (),
             last is not None and is_alive(last),
-            _agent(ledger),
+            agent_standing(ledger),
         )
 
 
-def _agent(ledger: Ledger | None) -> AgentStanding | None:
+def agent_standing(ledger: Ledger | None) -> AgentStanding | None:
+    """Return how the agent stands that works, or worked, with a ledger; None where none ever did."""
     row = ledger.agent() if ledger is not None else None
     if ledger is None or row is None:
         return None

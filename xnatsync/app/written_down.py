@@ -62,13 +62,18 @@ def note_edit(config_file: Path, code: str, deed: str, **data: object) -> None:
 
     A ledger that cannot be written to is told as a warning: the file may be edited to mend just that.
     """
+    note_deed(config_file, code, f"{deed} in the configuration", **data)
+
+
+def note_deed(config_file: Path, code: str, text: str, **data: object) -> None:
+    """Have what was done here, not on a server, in the diary of a configuration, where there is one."""
     try:
         ledger = _ledger_at(load(config_file).ledger.path)
         if ledger is not None:
             with closing(ledger):
-                _note(ledger, code, f"{deed} in the configuration", "info", {**data, "outcome": "done"})
+                _note(ledger, code, text, "info", {**data, "outcome": "done"})
     except XnatsyncError as error:
-        warnings.warn(f"not written into the diary ({error}): {deed}", NotWrittenDown, stacklevel=3)
+        warnings.warn(f"not written into the diary ({error}): {text}", NotWrittenDown, stacklevel=3)
 
 
 def _ledger(profile: Profile | None) -> Ledger | None:

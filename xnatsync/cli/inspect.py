@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from xnatsync.cli.options import OutputOption
-from xnatsync.cli.shell import Shell
-from xnatsync.core.errors import Exit
+from xnatsync.cli.shell import Output, Shell
+from xnatsync.core.errors import Exit, Usage
 
 _HISTORY = 40
 _HISTORY_MAX = 100_000
@@ -24,10 +24,15 @@ def register(program: typer.Typer) -> None:
 def status(
     ctx: typer.Context,
     route: Annotated[str | None, typer.Argument(metavar="[ROUTE]", show_default=False, help="One route only.")] = None,
+    healthy: Annotated[
+        bool, typer.Option("--healthy", help="Only whether the agent is at work and goes forward, as the exit code.")
+    ] = False,
     output: OutputOption = None,
 ) -> int:
     """Show what is in progress, and what is held and why."""
     shell = ctx.ensure_object(Shell)
+    if healthy:
+        return _health(shell, route, output)
     shell.begin("status", output)
     from xnatsync.app.status import overview
     from xnatsync.views.status import status_blocks, status_fields
@@ -35,6 +40,22 @@ def status(
     seen = overview(shell.known(), route)
     shell.show(status_blocks(seen), status_fields(seen))
     return Exit.OK
+
+
+def _health(shell: Shell, route: str | None, output: Output | None) -> int:
+    shell.begin("status-healthy", output)
+    from xnatsync.app.health import health
+    from xnatsync.views.agent import health_fields
+    from xnatsync.views.printable import printable
+
+    if route is not None:
+        raise Usage("--healthy asks about the agent, and takes no route")
+    seen = health(shell.config_file)
+    if shell.is_json:
+        shell.show([], health_fields(seen))
+    else:  # one line, however narrow the terminal is
+        shell.screen.document(printable(seen.text))
+    return Exit.OK if seen.healthy else Exit.TEMPORARY
 
 
 def history(

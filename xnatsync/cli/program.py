@@ -41,6 +41,7 @@ from xnatsync.cli import (
     running,
     sandbox,
     scan,
+    service,
     session,
     subject,
     sync,
@@ -58,7 +59,7 @@ from xnatsync.views.blocks import Line, Tone
 _MODULES = (
     *(demo, sync, verify, prune, inspect, resolve, accept, assign, rules, mirror, configuration, health, sandbox),
     *(account, project, subject, session, scan, resource, audit, certificate, ledger, completing, helping),
-    *(prearchive, pipeline, container, api, dicom, admin, running),
+    *(prearchive, pipeline, container, api, dicom, admin, running, service),
 )
 # Newer versions of typer carry click inside: its exceptions are found through the one that typer exports.
 _CLICK_EXCEPTION = typer.BadParameter.__mro__[2]

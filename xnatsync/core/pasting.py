@@ -14,7 +14,7 @@ from dataclasses import dataclass
 PROGRAM = "xnatsync"
 _SPAN = re.compile(rf"`{PROGRAM} (?P<words>[^`]*)`")
 _ALONE = frozenset({"help", "demo", "sandbox"})  # these read no configuration
-_GROUPS = frozenset({"project", "subject", "session", "scan", "resource", "auth", "health", "api"})
+_GROUPS = frozenset({"project", "subject", "session", "scan", "resource", "auth", "health", "api", "service"})
 _ASKING = _GROUPS | {"whoami", "audit"}  # these take a profile
 # What of a document is written by us for people; everything else in it is data, and stays to the letter.
 _TEXTS = frozenset({"advice", "message", "detail", "next", "notes", "text", "waits", "why", "problem"})

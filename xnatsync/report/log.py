@@ -6,7 +6,6 @@ number, and `xnatsync why` tells the person the rest (S8).
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
@@ -15,15 +14,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from xnatsync.core.moment import stamp
 from xnatsync.engine.progress import Failed, Happening, ItemAt, Noted, OwnerAt, UnitAt, Waiting
 from xnatsync.ledger.rows import EventRow
 from xnatsync.report import streams
+from xnatsync.report.journal import Journal
+from xnatsync.report.log_files import LogFile, RotatingFile, open_file
 
 _WAIT_TOLD_S = 1.0
-_BEGIN = b'{"at": "2'  # of each line
 _PLAIN_DATA = (int, float, bool, type(None))
 
 
@@ -39,35 +39,18 @@ class Lines(Protocol):
         ...
 
 
+Level = Literal["info", "warning", "error"]
+_LEVELS = ("info", "warning", "error")
+
 _CODE = re.compile(r"XS-[A-Z]{2,20}(-[A-Z]{2,20}){0,3}|xs-[0-9a-f]{32}")
 
 
-class LogFile:
-    """A file that lines are appended to.  A line that cannot be written is lost, and the next one is tried again."""
-
-    def __init__(self, handle: int) -> None:
-        self._handle = handle
-        self._torn = False  # the last line is there in part
-
-    def write(self, text: str) -> int:
-        """Append lines at once, so that those of two processes do not mix."""
-        data = ("\n" * self._torn + text).encode("utf-8", "backslashreplace")
-        try:
-            written = os.write(self._handle, data)
-        except OSError:  # the disk is full: nobody stops working because nobody can say so
-            return 0
-        self._torn = 0 < written < len(data)
-        return len(text)
-
-    def flush(self) -> None:
-        """Nothing is kept back."""
-
-
 class Log:
-    """Write lines to a stream; `hear` is an observer of a run."""
+    """Write lines to a stream; `hear` is an observer of a run.  What is less grave than `level` is left out."""
 
-    def __init__(self, stream: Lines) -> None:
+    def __init__(self, stream: Lines, level: Level = "info") -> None:
         self._stream = stream
+        self._least = _LEVELS.index(level)
         self._lock = threading.Lock()
         self._last: dict[tuple[str, int], tuple[str, str | None, str | None]] = {}
 
@@ -80,14 +63,15 @@ class Log:
         data = json.loads(event.data) if event.data is not None else {}
         about = {"route": event.route, "run": event.run_id, "item": event.item_id, "unit": event.unit_id}
         known = {key: value for key, value in about.items() if value is not None}
-        self._line({**_safe(data), "code": event.code, "event": event.id, "level": event.level, **known})
+        level: Level = event.level if event.level in _LEVELS else "info"  # type: ignore[assignment]
+        self._line({**_safe(data), "code": event.code, "event": event.id, **known}, level)
 
     def bug(self, trace: str) -> None:
         """Write where our own mistake happened: the frames, and the class of the exception without its message."""
         lines = trace.splitlines()
         frames = [line.strip() for line in lines if line.startswith('  File "')]
         kind = lines[-1].partition(":")[0] if lines else ""
-        self._line({"code": "XS-BUG", "exception": kind, "frames": frames})
+        self._line({"code": "XS-BUG", "exception": kind, "frames": frames}, "error")
 
     def hear(self, happening: Happening) -> None:
         """Write a line for each new phase or hold, each line of the diary, wait and failure: numbers and codes."""
@@ -110,7 +94,7 @@ class Log:
 
     def failed(self, code: str, what: str) -> None:
         """Write the code of a failure, and what it concerns: a number, or a name of the configuration."""
-        self._line({"code": code, "about": what})
+        self._line({"code": code, "about": what}, "error")
 
     def began(self, command: str) -> None:
         """Note that a command began."""
@@ -118,7 +102,8 @@ class Log:
 
     def ended(self, command: str, exit_code: int) -> None:
         """Note how it ended."""
-        self._line({"code": "run.ended", "command": command, "exit_code": exit_code})
+        fields: dict[str, object] = {"code": "run.ended", "command": command, "exit_code": exit_code}
+        self._line(fields, "error" if exit_code else "info")
 
     def _moved(self, kind: str, number: int, phase: str, hold: str | None, code: str | None) -> None:
         with self._lock:
@@ -128,10 +113,12 @@ class Log:
         fields: dict[str, object] = {"code": f"{kind}.{phase}", kind: number}
         if hold is not None:
             fields |= {"hold": hold, "cause": code}
-        self._line(fields)
+        self._line(fields, "info" if hold is None else "warning")
 
-    def _line(self, fields: dict[str, object]) -> None:
-        line = json.dumps({"at": stamp(datetime.now(UTC)), **fields})
+    def _line(self, fields: dict[str, object], level: Level = "info") -> None:
+        if _LEVELS.index(level) < self._least:
+            return
+        line = json.dumps({"at": stamp(datetime.now(UTC)), "level": level, **fields})
         with self._lock:
             self._stream.write(line + "\n")
             self._stream.flush()
@@ -147,27 +134,38 @@ def open_log(file: Path | None, failed: Callable[[OSError], None] = lambda error
         yield Log(streams.stderr())
         return
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        _refuse_no_log(file)
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600)
+        opened = LogFile(open_file(file))
     except OSError as error:
         failed(error)
         yield Log(streams.LossyStream(None))
         return
     try:
-        yield Log(LogFile(handle))
+        yield Log(opened)
     finally:
-        os.close(handle)
+        opened.close()
 
 
-def _refuse_no_log(file: Path) -> None:
-    """Raise FileExistsError when a plain file of somebody else's lies there: lines are added to a log of ours alone."""
-    if not file.is_file() or not file.stat().st_size:
-        return
-    with file.open("rb") as stream:
-        begin = stream.read(len(_BEGIN))
-    if not _BEGIN.startswith(begin):  # a full disk may have cut the first line
-        raise FileExistsError(errno.EEXIST, "it is no log of xnatsync, and nothing was added to it", str(file))
+@contextmanager
+def open_lasting_log(
+    place: str, level: Level, size_max: int, keep: int, failed: Callable[[OSError], None] = lambda error: None
+) -> Iterator[Log]:
+    """Open what a service logs to: `journal`, `stderr`, or a file that is rotated.
+
+    Where there is no journal, stderr takes its place; without a log the work goes on, and `failed` is told.
+    """
+    opened: RotatingFile | Journal | None = None
+    try:
+        if place == "journal":
+            opened = Journal()
+        elif place != "stderr":
+            opened = RotatingFile(Path(place), size_max, keep)
+    except OSError as error:
+        failed(error)
+    try:
+        yield Log(opened or streams.stderr(), level)
+    finally:
+        if opened is not None:
+            opened.close()
 
 
 def _safe(data: Mapping[str, object]) -> dict[str, object]:

@@ -10,6 +10,7 @@ from xnatsync.core.pasting import command_line
 from xnatsync.views.blocks import Block, Line, Tone
 
 if TYPE_CHECKING:
+    from xnatsync.app.health import Health
     from xnatsync.app.status import AgentStanding
 
 
@@ -65,6 +66,12 @@ def agent_fields(seen: AgentStanding) -> dict[str, object]:
             for job in seen.jobs
         ],
     }
+
+
+def health_fields(seen: Health) -> dict[str, object]:
+    """Give the same for programs."""
+    agent = agent_fields(seen.agent) if seen.agent is not None else None
+    return {"healthy": seen.healthy, "text": seen.text, "agent": agent}
 
 
 def pause_blocks(names: Sequence[str], verb: str) -> Iterator[Block]:
