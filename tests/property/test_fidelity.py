@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from xnatsync.core.described import Described, Share, Stored, ThingKind
 from xnatsync.core.fidelity import (
+    Arrival,
     Comparison,
     Contents,
     Difference,
@@ -23,6 +24,7 @@ from xnatsync.core.fidelity import (
     canonical_json,
     compare,
 )
+from xnatsync.core.imported import is_filled_in
 from xnatsync.core.remote import RemoteFile
 from xnatsync.core.transfer_filter import Inside, Names, SyncType, Things, TransferFilter
 
@@ -247,10 +249,68 @@ def test_imported_dicom_is_compared_by_its_uids() -> None:
         else replace(one, scan=f"{one.scan}1") if one.scan in {"1", "2"} else one
         for one in FILES.files
     )  # fmt: skip
-    found = compared(there, replace(FILES, files=files), dicom="import")
+    went = [(one, other) for one, other in zip(FILES.files, files, strict=True) if one.resource == "DICOM"]
+    objects = {
+        (one.scan, one.resource, one.name): Arrival(there=(other.scan, other.resource, other.name))
+        for one, other in went
+    }
+    keys: dict[str, object] = {"dicom": "import", "made": frozenset({"", "1", "2"})}
+    found = compared(there, replace(FILES, files=files), objects=objects, **keys)
     assert found.is_complete, grave(found)
-    fewer = compared(there, replace(FILES, files=files[1:]), dicom="import")
-    assert grave(fewer) == [(Fate.MISSING, "file", "1", "DICOM/1.dcm")]
+    assert found.digests == compared(there, replace(FILES, files=files), objects=objects, **keys).files
+    for fate in (Fate.MISSING, Fate.DIFFERS, Fate.LOST, Fate.UNVERIFIABLE):
+        changed = objects | {("1", "DICOM", "1.dcm"): Arrival(fate)}
+        assert grave(compared(there, replace(FILES, files=files), objects=changed, **keys)) == [
+            (fate, "file", "1", "DICOM/1.dcm")
+        ]
+    fewer = {place: arrival for place, arrival in objects.items() if place != ("1", "DICOM", "1.dcm")}
+    assert grave(compared(there, replace(FILES, files=files), objects=fewer, **keys)) == [
+        (Fate.UNVERIFIABLE, "file", "1", "DICOM/1.dcm")
+    ]
+    known = compared(
+        there, replace(FILES, files=files), objects=objects | {("1", "DICOM", "1.dcm"): Arrival(Fate.BY_UID)}, **keys
+    )
+    assert (known.is_complete, known.files - known.digests) == (True, 1)
+
+
+FILLED = [(ThingKind.SESSION, "@UID", "9"), (ThingKind.SESSION, "dcmPatientName", "X"),
+          (ThingKind.SESSION, "scanner/@model", "M"), (ThingKind.SCAN, "parameters/tr", "7"),
+          (ThingKind.SCAN, "frames", "3"), (ThingKind.SCAN, "@UID", "8")]  # fmt: skip
+PEOPLES = [(ThingKind.SESSION, "note"), (ThingKind.SESSION, "fields/field[name=iq]"), (ThingKind.SCAN, "@type"),
+           (ThingKind.SCAN, "quality"), (ThingKind.SCAN, "note"), (ThingKind.SUBJECT, "@UID")]  # fmt: skip
+
+
+def test_what_an_import_fills_in_is_no_loss_and_what_people_wrote_is() -> None:
+    """Whether the destination has another value, none, or one that the source has not."""
+    for kind, path, value in FILLED:
+        assert is_filled_in(kind, path)
+        source = Described(kind, "1", "", "xnat:x", ((path, value),))
+        for there in ((), ((path, "other"),)):
+            found = compare(source, replace(source, fields=there), _terms("import", {""}), Contents(), Contents())
+            assert [one.fate for one in found.differences] == [Fate.FILLED]
+            copied = compare(source, replace(source, fields=there), _terms("copy", set()), Contents(), Contents())
+            assert not copied.is_complete
+        more = compare(replace(source, fields=()), source, _terms("import", {""}), Contents(), Contents())
+        assert [one.fate for one in more.differences] == [Fate.FILLED]
+    for kind, path in PEOPLES:
+        assert not is_filled_in(kind, path)
+        source = Described(kind, "1", "", "xnat:x", ((path, "v"),))
+        assert not compare(
+            source, replace(source, fields=()), _terms("import", {""}), Contents(), Contents()
+        ).is_complete
+
+
+def test_what_names_the_patient_is_filled_in_whatever_the_session_holds() -> None:
+    """Also where nothing was imported: no transfer by import writes it."""
+    source = Described(ThingKind.SESSION, "1", "", "xnat:x", (("dcmPatientName", "v"), ("date", "2026-01-01")))
+    found = compare(source, replace(source, fields=()), _terms("import", set()), Contents(), Contents())
+    assert [(one.fate, one.name) for one in found.differences] == [
+        (Fate.FILLED, "dcmPatientName"), (Fate.MISSING, "date")
+    ]  # fmt: skip
+
+
+def _terms(dicom: str, made: set[str]) -> Terms:
+    return Terms(dicom=dicom, projects={}, parts={}, proven={}, made=frozenset(made), label="")  # type: ignore[arg-type]
 
 
 def test_what_is_more_at_the_destination_is_told_and_hinders_nothing() -> None:

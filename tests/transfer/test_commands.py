@@ -12,6 +12,7 @@ from cli_fields import document_faults, faults
 from transfer.commands_world import HERE, THERE, Desk, a_desk
 from transfer_world import PASSWORD, USER
 from xnatsync.core.inventory import OwnerKind
+from xnatsync.dicom.make import SeriesPlan, StudyPlan, make_study
 
 
 @pytest.fixture
@@ -179,22 +180,39 @@ def test_a_project_that_is_not_there_makes_none(desk: Desk) -> None:
     assert not [one for one in desk.pair.target.writes() if "JSESSION" not in one]
 
 
-def test_import_is_refused_before_anything_is_sent(desk: Desk) -> None:
-    """A copy in its place would pass by the anonymisation of the destination."""
-    ran = desk.transfer("--dicom", "import")
-    assert ran.code == 2
-    assert not [one for one in desk.pair.target.writes() if "JSESSION" not in one]
-
-
-@pytest.mark.parametrize(("dicom", "code", "problems"), [("import", 2, ["DICOM policy"]), ("copy", 0, [])])
-def test_a_check_says_what_the_transfer_would_say(desk: Desk, dicom: str, code: int, problems: list[str]) -> None:
-    """A policy that every run refuses is no settings that are well."""
+def test_an_import_lets_the_script_of_the_destination_run(desk: Desk, tmp_path: Path) -> None:
+    """With a plan before, a certificate after, and a check and a `verify` that know of it; nothing is sent twice."""
+    side, plan = desk.pair.source, StudyPlan("P7", "Doe^Jane", "20260102", (SeriesPlan(1, "T1", 2),), size=(8, 8))
+    session = side.owner(OwnerKind.SESSION, "S2_CT")
+    paths = make_study(tmp_path / "study", plan, seed=5)
+    place = f"/data/experiments/{session.id}/scans/1/resources/DICOM/files"
+    side.put(f"{place}/1.2.9.dcm", paths[0].read_bytes(), overwrite="true")
+    side.put(f"{place}/second", paths[1].read_bytes())
+    desk.pair.target.put("/xapi/anonymize/site", b'version "6.1"\n(0010,0010) := "Nobody"\n', "text/plain")
     file = desk.root / "t.yaml"
-    file.write_text(f"dicom: {dicom}\n")
+    file.write_text(
+        "dicom: import\nfiltering:\n  imaging_sessions:\n    sync_type: include\n    items: [S2_CT, S2_PET]\n"
+    )
+    checked = json.loads(desk.run("project", "transfer-check", *HERE, *THERE, "--config", str(file), "-o", "json").out)
+    assert [one for one in checked["checks"] if one["state"] == "problem"] == []
+    planned = json.loads(desk.transfer("--config", str(file), "--dry-run", "-o", "json").out)
+    assert document_faults(planned) == []
+    assert planned["errors"] == []
+    steps = {one["label"]: one["effects"] for one in planned["steps"]}
+    assert (steps["S2_CT"][0]["do"], steps["S2_CT"][0]["files"]) == ("import DICOM", 2)
 
-    ran = desk.run("project", "transfer-check", *HERE, *THERE, "--config", str(file), "-o", "json")
+    found = desk.document("--config", str(file))
 
-    found = json.loads(ran.out)
-    assert (ran.code, found["exit_code"], document_faults(found)) == (code, code, [])
-    assert [one["name"] for one in found["checks"] if one["state"] == "problem"] == problems
-    assert desk.transfer("--config", str(file), "--dry-run").code == code
+    assert (found["exit_code"], document_faults(found), found["certificate"]["outcome"]) == (0, [], "complete")
+    number = session_there(desk, "S2_CT")
+    (signed,) = [one for one in desk.certificate()["entities"] if one["destination_id"] == number]
+    filled = {one["name"] for one in signed["differences"] if one["fate"] == "filled by the import"}
+    assert "dcmPatientName" in filled
+    asked = [line for line in desk.pair.target.writes() if "/services/import" in line]
+    assert len(asked) == 1
+    again = desk.document("--config", str(file))
+    assert (again["exit_code"], [line for line in desk.pair.target.writes() if "/services/import" in line]) == (
+        0,
+        asked,
+    )
+    assert "Jane" not in json.dumps(desk.certificate())

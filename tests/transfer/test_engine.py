@@ -386,12 +386,3 @@ def test_a_plan_names_what_a_run_does_and_changes_nothing(tmp_path: Path) -> Non
     )
     again = world.plan()
     assert (again.steps, again.agreed, again.errors) == ([], 5, [])
-
-
-def test_an_import_is_never_done_as_a_copy(tmp_path: Path) -> None:
-    """The destination's anonymisation was asked for: without it nothing goes."""
-    world = EngineWorld(tmp_path / "one", on_disk=True, dicom="import")
-    furnish(world.source)
-
-    assert [error.code for error in (*world.run().errors, *world.plan().errors)] == ["XS-CONFIG", "XS-CONFIG"]
-    assert (world.there.writes, world.there.projects) == ([], {})

@@ -81,7 +81,7 @@ def send(pair: Pair, wish: ImportWish, **more: object) -> Imported:
     target = ImportTarget(wish.project, wish.subject, wish.session)
     with Reading(pair.source.server, pair.source.owner, loads) as reading:
         importer = Importer(pair.destination.server, target, wish.study_uid, "import-1", **more)  # type: ignore[arg-type]
-        return importer.send((event for load in loads for event in reading.of(load)), len(loads))
+        return importer.send((load.source, reading.of(load)) for load in loads)
 
 
 def driven(pair: Pair, wish: ImportWish, row: OurRow = OurRow()) -> tuple[list[str], Step]:  # noqa: B008
@@ -91,7 +91,7 @@ def driven(pair: Pair, wish: ImportWish, row: OurRow = OurRow()) -> tuple[list[s
         step = decide_import(wish, row, look(pair.destination.server, wish, row))
         done.append(type(step).__name__)
         if isinstance(step, Send):
-            imported = send(pair, wish, only=step.objects)
+            imported = send(pair, wish)
             row = replace(row, uri=imported.uri, sends=row.sends + 1, broken=imported.broken)
         elif isinstance(step, Build | Commit | Discard):
             act(pair.destination.server, step, f"r-{len(done)}")
@@ -192,7 +192,9 @@ def test_a_source_that_changes_a_big_object_breaks_the_upload_off(pair: Pair, wi
     target = ImportTarget(wish.project, wish.subject, wish.session)
 
     with Reading(pair.source.server, pair.source.owner, loads) as reading:
-        imported = Importer(pair.destination.server, target, wish.study_uid, "i").send(reading.of(loads[0]))
+        imported = Importer(pair.destination.server, target, wish.study_uid, "i").send(
+            [(KEYS[1], reading.of(loads[0]))]
+        )
 
     assert imported.broken
     assert isinstance(imported.failure, XnatsyncError)
@@ -201,7 +203,7 @@ def test_a_source_that_changes_a_big_object_breaks_the_upload_off(pair: Pair, wi
 def test_loads_that_never_ended_are_no_success(pair: Pair, wish: ImportWish) -> None:
     """Whatever came of them."""
     target = ImportTarget(wish.project, wish.subject, wish.session)
-    imported = Importer(pair.destination.server, target, wish.study_uid, "i").send(iter(()), 2)
+    imported = Importer(pair.destination.server, target, wish.study_uid, "i").send([(KEYS[0], iter(()))])
     assert isinstance(imported.failure, ReadFailed)
 
 

@@ -53,7 +53,7 @@ def test_a_new_ledger_is_durable_and_ours(tmp_path: Path) -> None:
         "synchronous": 2,
         "foreign_keys": 1,
         "application_id": 0x584E5359,
-        "user_version": 20,
+        "user_version": 22,
     }
     ledger.close()
 

@@ -12,7 +12,6 @@ from xnatsync.core.remote import ServerAbout
 from xnatsync.core.transfer_filter import TransferFilter
 from xnatsync.core.wording import counted
 from xnatsync.ports.transfer import ProjectRules, TransferServer
-from xnatsync.routes.transfer.settings import refusal
 
 State = Literal["ok", "problem", "warning"]
 _NAMED: Final = 5
@@ -79,8 +78,6 @@ class _Asking:
 
     def all(self) -> None:
         """Ask everything."""
-        if (error := refusal(self.dicom)) is not None:
-            self._failed("DICOM policy", error)
         mine = self._side("source", self.source)
         theirs = self._side("destination", self.destination)
         here = self._listed(self.source, "source project") if mine else None

@@ -892,6 +892,26 @@ class NotCarried(TransferError):
     advice = "See in the certificate what it is. A share is made once the other project is transferred as well."
 
 
+class PastAnonymisation(TransferError):
+    """DICOM is where no import takes it from, and a copy would pass by the anonymisation of the destination."""
+
+    code = "XS-PAST-ANONYMISATION"
+    advice = (
+        "Leave it out with a filter of the transfer. Or move the objects into the scans of the session at the source, "
+        "and they are imported."
+    )
+
+
+class ChangedAtSource(TransferError):
+    """The source changed an object after it was imported; an import replaces nothing at the destination."""
+
+    code = "XS-CHANGED-AT-SOURCE"
+    advice = (
+        "If the new version is wanted there, delete the object at the destination, and run the transfer with "
+        "`--repair`: then it is sent again."
+    )
+
+
 class TooManyFailures(TransferError):
     """So many subjects failed one after the other that the run was stopped."""
 

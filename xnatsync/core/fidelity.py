@@ -1,8 +1,8 @@
 """What of the source is at the destination as it was: field by field, part by part, file by file, and nothing assumed.
 
-Fields are compared as canonical texts, files by name, size and digest, DICOM that was imported by its UIDs.  Labels,
-order and dates of insertion never decide: a thing is found by what stands for it, and a new label is told as such.
-What cannot be compared is said to be so; nothing is called the same for want of evidence.
+Fields are compared as canonical texts, files by name, size and digest, DICOM that was imported by what it shows.
+Labels, order and dates of insertion never decide: a thing is found by what stands for it, and a new label is told as
+such.  What cannot be compared is said to be so; nothing is called the same for want of evidence.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from enum import StrEnum
 from typing import Final, Literal
 
 from xnatsync.core.described import Described, Part, Stored, ThingKind
+from xnatsync.core.imported import MENDED, goes_by_import, is_filled_in, names_the_patient
 from xnatsync.core.remote import RemoteFile
 from xnatsync.core.transfer_filter import TransferFilter
+from xnatsync.core.wording import counted
 
 What = Literal["thing", "part", "field", "custom", "share", "resource", "file", "listing"]
 Place = tuple[str, str]  # the text of a part, and the label of a resource
@@ -34,6 +36,8 @@ class Fate(StrEnum):
     NOT_CARRIED = "not carried"  # nobody can carry it, or nothing over there can show it
     EXTRA = "extra"  # at the destination alone, and not of the transfer
     RELABELLED = "relabelled"  # it is there, and has another label
+    FILLED = "filled by the import"  # the destination took it from the headers, after its anonymisation
+    BY_UID = "known by its UID alone"  # no pixel data, and the destination changed what else it says
 
 
 GRAVE: Final = frozenset({Fate.MISSING, Fate.DIFFERS, Fate.LOST, Fate.UNVERIFIABLE})
@@ -65,6 +69,15 @@ class Contents:
     refused: tuple[FilePlace, ...] = ()  # the place of a name that nobody may use, and why
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What became of an object that went by import."""
+
+    fate: Fate | None = None  # None: the destination shows what was sent
+    detail: str = ""
+    there: FilePlace | None = None  # where it is at the destination
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """What was agreed on for the transfer, and what is known of it."""
@@ -76,6 +89,8 @@ class Terms:
     parts: Mapping[str, str]  # parts of the source that are called otherwise at the destination
     lost: frozenset[FilePlace] = frozenset()  # listed by the source, and not given when it was asked
     proven: Mapping[FilePlace, str]  # MD5 of what was delivered, where the source tells none
+    objects: Mapping[FilePlace, Arrival] = field(default_factory=dict)  # what went by import
+    made: frozenset[str] = frozenset()  # the session ("") and the scans that an import made
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +124,7 @@ def compare(
             found.append(Difference(Fate.MISSING, "part", text, ""))
             continue
         compared += len(mine.fields) + len(mine.custom)
-        found += _fields(mine, theirs, text)
+        found += _fields(mine, theirs, text, terms)
         found += _shares(mine, theirs, text, terms.projects)
     known = {id(theirs) for _, theirs in pairs.values()}
     found += [Difference(Fate.EXTRA, "part", _text(part), "") for part in there.parts if id(part) not in known]
@@ -154,21 +169,32 @@ def _label(source: Described, there: Described, terms: Terms) -> Iterator[Differ
         yield Difference(Fate.RELABELLED, "thing", "", "label", "it has another label at the destination")
 
 
-def _fields(source: Described, there: Described, part: str) -> Iterator[Difference]:
+def _fields(source: Described, there: Described, part: str, terms: Terms) -> Iterator[Difference]:
+    is_made = terms.dicom == "import" and part in terms.made
     if source.xsi_type != there.xsi_type:
-        yield Difference(Fate.DIFFERS, "field", part, "xsi:type", f"{source.xsi_type} became {there.xsi_type}")
+        fate = Fate.FILLED if is_made else Fate.DIFFERS
+        yield Difference(fate, "field", part, "xsi:type", f"{source.xsi_type} became {there.xsi_type}")
     what: What
     for what, mine, theirs, same in (
         ("field", dict(source.fields), dict(there.fields), canonical),
         ("custom", dict(source.custom), dict(there.custom), canonical_json),
     ):
         for name in dict.fromkeys([*mine, *theirs]):
-            if name not in theirs:
-                yield Difference(Fate.MISSING, what, part, name)
-            elif name not in mine:
-                yield Difference(Fate.DIFFERS, what, part, name, "the source has none")
-            elif same(mine[name]) != same(theirs[name]):
-                yield Difference(Fate.DIFFERS, what, part, name)
+            if name in mine and name in theirs and same(mine[name]) == same(theirs[name]):
+                continue
+            why = "" if name in mine else "the source has none"
+            if what == "field" and _is_filled(source, name, terms, is_made=is_made, is_here=name in mine):
+                yield Difference(Fate.FILLED, what, part, name, why)
+            else:
+                fate = Fate.DIFFERS if name in theirs else Fate.MISSING
+                yield Difference(fate, what, part, name, why)
+
+
+def _is_filled(source: Described, name: str, terms: Terms, *, is_made: bool, is_here: bool) -> bool:
+    if terms.dicom == "copy":
+        return False
+    filled = is_filled_in(source.kind, name) or (name in MENDED and not is_here)
+    return names_the_patient(source.kind, name) or (is_made and filled)
 
 
 def _shares(source: Described, there: Described, part: str, projects: Mapping[str, str]) -> Iterator[Difference]:
@@ -232,9 +258,10 @@ class _Files:
         mine, theirs = self._sorted(here.files), self._sorted(there.files)
         places = self._wanted({*mine, *self.mine})
         expected = {self._there(place) for place in places}
-        imported = [place for place in places if self._is_imported(place, mine.get(place, []))]
-        self._imported([file for place in imported for file in mine.get(place, [])], there.files)
-        for place in sorted(places - set(imported)):
+        imported = {place for place in places if mine.get(place) and self._is_imported(place)}
+        for place in sorted(imported):
+            self._imported(place, mine[place])
+        for place in sorted(places - imported):
             at = self._there(place)
             self._resource(place, mine.get(place, []), theirs.get(at), exists=at in self.theirs)
             self._kept(place, self.mine.get(place), self.theirs.get(at))
@@ -243,9 +270,11 @@ class _Files:
         extra = {*theirs, *self.theirs} - expected
         for part, label in sorted(extra):
             many = len(theirs.get((part, label), []))
-            if many and imported and label in {name for _, name in imported}:
-                continue  # judged by UID
+            if imported and self._is_imported((part, label)):
+                continue  # judged object by object
             self.differences.append(Difference(Fate.EXTRA, "resource", part, label, count=many))
+        if imported:
+            self._more(theirs)
         return Comparison(tuple(self.differences), 0, self.same, self.size, self.digests)
 
     def _sorted(self, files: Iterable[RemoteFile]) -> dict[Place, list[RemoteFile]]:
@@ -267,12 +296,8 @@ class _Files:
         other = Part.parse(name)
         return str(Part(other.kind, other.name, part.side)), place[1]
 
-    def _is_imported(self, place: Place, files: Iterable[RemoteFile]) -> bool:
-        part = Part.parse(place[0])
-        return (
-            self.terms.dicom == "import" and part.kind is ThingKind.SCAN and place[1] in {"DICOM", "secondary"}
-            and any(_sop(file) for file in files)
-        )  # fmt: skip
+    def _is_imported(self, place: Place) -> bool:
+        return self.terms.dicom == "import" and goes_by_import(Part.parse(place[0]), place[1])
 
     def _resource(self, place: Place, mine: list[RemoteFile], theirs: list[RemoteFile] | None, *, exists: bool) -> None:
         part, label = place
@@ -315,18 +340,24 @@ class _Files:
         else:
             self.same, self.size, self.digests = self.same + 1, self.size + (mine.size or 0), self.digests + 1
 
-    def _imported(self, mine: list[RemoteFile], theirs: Iterable[RemoteFile]) -> None:
-        """Compare by UID: the destination's anonymisation may have changed bytes, and it names scans and files."""
-        there = {uid for file in theirs if (uid := _sop(file))}
+    def _imported(self, place: Place, mine: Iterable[RemoteFile]) -> None:
+        """Compare by what the objects show: the destination's anonymisation changes bytes, and it names scans anew."""
+        unknown = Arrival(Fate.UNVERIFIABLE, "no run has read which object it is")
         for file in mine:
-            uid, name = _sop(file), f"{file.resource}/{file.name}"
-            if not uid:
-                self._tell(Fate.UNVERIFIABLE, "file", file.scan, name, "the source lists no SOP Instance UID")
-            elif uid not in there:
-                fate = Fate.LOST if (file.scan, file.resource, file.name) in self.terms.lost else Fate.MISSING
-                self._tell(fate, "file", file.scan, name, "no object of this SOP Instance UID")
-            else:
-                self.same, self.size, self.digests = self.same + 1, self.size + (file.size or 0), self.digests + 1
+            arrival = self.terms.objects.get((*place, file.name), unknown)
+            if arrival.fate is not None:
+                self._tell(arrival.fate, "file", place[0], f"{place[1]}/{file.name}", arrival.detail)
+            if arrival.fate in {None, Fate.BY_UID}:
+                self.same, self.size = self.same + 1, self.size + (file.size or 0)
+                self.digests += arrival.fate is None
+
+    def _more(self, theirs: Mapping[Place, list[RemoteFile]]) -> None:
+        """Count the objects of each series that the source has not."""
+        known = {arrival.there for arrival in self.terms.objects.values()}
+        for place, files in sorted(theirs.items()):
+            many = sum((*place, file.name) not in known for file in files)
+            if many and self._is_imported(place):
+                self._tell(Fate.EXTRA, "resource", *place, f"{counted(many, 'object')} of {len(files)}", count=many)
 
     def _doubts(self, side: str, contents: Contents) -> None:
         if not contents.complete:
@@ -345,16 +376,6 @@ def _stored(thing: Described) -> Iterator[tuple[Place, Stored]]:
     for part in thing.parts:
         for stored in part.resources:
             yield (str(Part(part.kind, part.name, stored.side)), stored.label), stored
-
-
-_UID: Final = re.compile(r"\d+(?:\.\d+){3,}")
-
-
-def _sop(file: RemoteFile) -> str:
-    if file.sop_uid:
-        return file.sop_uid
-    stem = file.name.rpartition("/")[2].removesuffix(".dcm")
-    return stem if _UID.fullmatch(stem) else ""
 
 
 NEVER_CARRIED: Final[Mapping[str, str]] = {

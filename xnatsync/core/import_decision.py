@@ -6,7 +6,8 @@ its end is never archived: what is in it may be cut in the middle of an object, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from xnatsync.core.errors import (
@@ -20,7 +21,7 @@ from xnatsync.core.errors import (
     StudyElsewhere,
     XnatsyncError,
 )
-from xnatsync.core.remote import PrearchiveSeen, PrearchiveState, SessionSeen
+from xnatsync.core.remote import PrearchiveSeen, PrearchiveState, RemoteFile, SessionSeen
 from xnatsync.core.wording import counted
 
 SENDS_MAX: Final = 3  # so often the server may take the same objects and not hold them before a person is asked
@@ -45,7 +46,8 @@ class OurRow:
     uri: str = ""  # as the server answered; "" when nothing was sent, or no answer came
     sends: int = 0  # uploads the server acknowledged
     broken: bool = False  # an upload was begun, and nobody knows how it ended
-    before: frozenset[str] = frozenset()  # rows of the study that were there before ours
+    before: frozenset[str] = frozenset()  # rows of the project that were there before ours
+    committed: bool = False  # the server was asked to archive it
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class ImportView:
     staged: frozenset[str] | None = None  # objects of our built row; None: it is not built
     complete: bool = True  # everything could be listed
     log: str = ""  # of our row, when it is stuck
+    there: Mapping[str, RemoteFile] = field(default_factory=dict)  # the archived objects, and where each lies
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,7 @@ def decide_import(wish: ImportWish, row: OurRow, view: ImportView) -> Step:
                 f"session {wish.session}"
             )
         )
-    holder = next((one for one in view.sessions if one.study_uid == wish.study_uid), None)
+    holder = holder_of(wish, row, view.sessions)
     if (clash := _clash(wish, view, holder)) is not None:
         return Hold(clash)
     missing = wish.objects - view.archived
@@ -135,6 +138,17 @@ def decide_import(wish: ImportWish, row: OurRow, view: ImportView) -> Step:
     if holder is not None and not missing:
         return There(holder.id)
     return _send(wish, row, missing)
+
+
+def holder_of(wish: ImportWish, row: OurRow, sessions: tuple[SessionSeen, ...]) -> SessionSeen | None:
+    """Find the session that is ours: the one that is known, that of our study, or what came of a row of ours.
+
+    A script at the destination may change the UID of the study: then the label tells, once our row was to be archived.
+    """
+    known = next((one for one in sessions if wish.accession and one.id == wish.accession), None)
+    study = next((one for one in sessions if wish.study_uid and one.study_uid == wish.study_uid), None)
+    label = next((one for one in sessions if row.committed and one.label == wish.session), None)
+    return known or study or label
 
 
 def own_row(wish: ImportWish, row: OurRow, rows: tuple[PrearchiveSeen, ...]) -> PrearchiveSeen | None:
@@ -149,12 +163,17 @@ def own_row(wish: ImportWish, row: OurRow, rows: tuple[PrearchiveSeen, ...]) -> 
 
 
 def _clash(wish: ImportWish, view: ImportView, holder: SessionSeen | None) -> XnatsyncError | None:
-    if holder is not None and holder.label != wish.session and holder.id != wish.accession:
-        return StudyElsewhere(f"the destination holds the study of session {wish.session} as session {holder.label}")
-    taken = next((one for one in view.sessions if one.label == wish.session and one is not holder), None)
-    if taken is not None:
-        return SessionCollision(f"the destination holds another study as session {wish.session} ({taken.id})")
-    return None
+    if holder is not None and holder.id != wish.accession:
+        if holder.study_uid != wish.study_uid and wish.objects.isdisjoint(view.archived):
+            return _taken(wish, holder)
+        if holder.label != wish.session:
+            return StudyElsewhere(f"the destination holds the study of session {wish.session} as {holder.label}")
+    other = next((one for one in view.sessions if one.label == wish.session and one is not holder), None)
+    return _taken(wish, other) if other is not None else None
+
+
+def _taken(wish: ImportWish, other: SessionSeen) -> SessionCollision:
+    return SessionCollision(f"the destination holds another study as session {wish.session} ({other.id})")
 
 
 def _with_row(wish: ImportWish, row: OurRow, ours: PrearchiveSeen, view: ImportView, missing: frozenset[str]) -> Step:

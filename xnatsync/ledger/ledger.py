@@ -18,6 +18,7 @@ from xnatsync.ledger.confirmations import Confirmations
 from xnatsync.ledger.connection import Value
 from xnatsync.ledger.counterparts import Counterparts
 from xnatsync.ledger.folders import Folders
+from xnatsync.ledger.imports import Imports
 from xnatsync.ledger.items import ITEM
 from xnatsync.ledger.items import LIVING as LIVING_ITEM
 from xnatsync.ledger.mirrors import Mirrors
@@ -32,7 +33,7 @@ RUN = ", ".join(field.name for field in fields(RunRow))
 
 
 class Ledger(
-    Units, Mirrors, Folders, Confirmations, Counterparts, Assignments, Patients, Certificates, Agents, Retention
+    Units, Mirrors, Folders, Confirmations, Counterparts, Imports, Assignments, Patients, Certificates, Agents, Retention
 ):
     """What was seen, what was tried, what was proven."""
 

@@ -49,6 +49,13 @@ class Readable(Protocol):
         """List the files of all resources of some entities as `owner_files` does, those of their parts as well."""
         ...
 
+    def object_uids(self, owner: Owner, resource: ResourceKey) -> Mapping[str, str]:
+        """Return the SOP Instance UIDs of a scan's resource by file, as its catalogue tells them; none: it does not.
+
+        What a file is called tells nothing (hierarchy.md §5.2, §9).
+        """
+        ...
+
     def part_stamps(self, project: str) -> Mapping[str, str]:
         """Say for each subject and session, by accession ID, a text that changes with what `inventory` does not show.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from xnatsync.core.errors import Usage
 from xnatsync.core.fidelity import Fate
 from xnatsync.core.inventory import OwnerKind
@@ -32,10 +34,14 @@ class Carried:
         self.looking, self.route, self.examination = looking, route, examination
         self.level, self.repairing = level, repairing
         self._found: dict[Target, Examined] = {}
+        self._levels = {None, Level.NAMES} | ({Level.PIXELS} if route.dicom == "import" else set())
+        if level is Level.PIXELS and level in self._levels:  # what was imported is read again
+            self.examination = replace(examination, reads=True)
+            self.depth = Depth(Level.PIXELS, Level.NAMES)
 
     def targets(self) -> list[Target]:
         """List the entities of the source; Usage where they are to be looked at in a way that no transfer knows."""
-        if self.level not in {None, Level.NAMES}:
+        if self.level not in self._levels:
             raise Usage(
                 f"the transfer {self.route.name} is compared by what both servers list: fields, sizes and MD5 digests",
                 advice="Leave --level out, or name the other routes.",

@@ -18,6 +18,7 @@ from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.tree_rows import OwnerRow
 from xnatsync.ports.transfer import TransferServer
 from xnatsync.routes.transfer.settings import TransferRoute
+from xnatsync.verify.arrivals import Arrivals
 
 DIFFERENCES_MAX = 1000  # of one entity, that are told one by one
 _AT_ONCE = 20  # entities whose files are listed together
@@ -50,6 +51,7 @@ class Examination:
     source: TransferServer
     there: TransferServer
     stopping: Callable[[], bool] = lambda: False
+    reads: bool = False  # each object that went by import is read again, whatever the destination lists of it
 
     def entities(self) -> Iterator[Examined]:
         """Compare everything of the source that the filter takes, one entity after the other."""
@@ -121,12 +123,27 @@ class Examination:
             filter=self.route.filters, dicom=self.route.dicom, projects=projects, label=_delivered_as(owner),
             parts=names, lost=self._lost(row, mine), proven=self._proven(row),
         )  # fmt: skip
+        if self.route.dicom == "import" and owner.kind is OwnerKind.SESSION and mine is not None and theirs is not None:
+            terms = self._with_objects(terms, owner, there, row, mine, theirs)
         if shown is not None and owner.kind is OwnerKind.PROJECT:
             shown = replace(shown, id=source.id)
         found = compare(source, shown, terms, _contents(mine), _contents(theirs))
         ids = {text: part.there_id for text, part in counterparts.items() if text}
         label = shown.label if shown is not None else ""
         return Examined(owner, there.id if shown is not None else "", label, ids, _shortened(found))
+
+    def _with_objects(
+        self, terms: Terms, owner: Owner, there: Owner, row: OwnerRow, mine: FileListing, theirs: FileListing
+    ) -> Terms:
+        """Compare the objects that went by import, and say which scans the import made."""
+        rows = self.ledger.import_objects(row.id)
+        arrivals = Arrivals(
+            rows=rows, proven=terms.proven, lost=terms.lost, source=self.source, here=owner, destination=self.there,
+            there=there, reads=self.reads,
+        )  # fmt: skip
+        found = arrivals.found(mine, theirs)
+        made = {scan for (scan, _, _), arrival in found.items() if arrival.there is not None}
+        return replace(terms, objects=found, made=frozenset(made | {""} if made else made))
 
     def _lost(self, row: OwnerRow, mine: FileListing | None) -> frozenset[FilePlace]:
         told = {trouble.path for trouble in self.ledger.troubles(owner_id=row.id) if trouble.code == LostAtSource.code}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from xnatsync.app.transfer_plan import due, step_digest
 from xnatsync.core.wording import counted
-from xnatsync.routes.transfer.wanted import CarryFiles, Change, Create, Effect
+from xnatsync.routes.transfer.wanted import CarryFiles, Change, Create, Effect, ImportFiles
 from xnatsync.views.blocks import Block, Line, Tone
 from xnatsync.views.certificate import row_fields, side_fields
 from xnatsync.views.jsonout import error_fields
@@ -156,12 +156,18 @@ def _effect(effect: Effect) -> dict[str, object]:
         "part": key.scan if key is not None else getattr(effect, "part", ""),
         "resource": key.label if key is not None else "",
         "fields": sorted(effect.pending) if isinstance(effect, Create | Change) else [],
-        "files": len(effect.files) if isinstance(effect, CarryFiles) else 0,
-        "bytes": effect.bytes if isinstance(effect, CarryFiles) else 0,
+        "files": len(effect.files) if isinstance(effect, CarryFiles | ImportFiles) else 0,
+        "bytes": effect.bytes if isinstance(effect, CarryFiles | ImportFiles) else 0,
     }
 
 
-_DO: Final = {"Create": "create", "Change": "set", "CreateResource": "create resource", "CarryFiles": "send files"}
+_DO: Final = {
+    "Create": "create",
+    "Change": "set",
+    "CreateResource": "create resource",
+    "CarryFiles": "send files",
+    "ImportFiles": "import DICOM",
+}
 
 
 def plan_blocks(plan: TransferPlan) -> Iterator[Block]:
@@ -175,8 +181,8 @@ def foreseen_blocks(plan: TransferPlan) -> Iterator[Block]:
     steps = list(due(plan))
     for _, owner, wanted in steps[:_SHOWN_MAX]:
         made = sum(isinstance(effect, Create) for effect in wanted.effects)
-        files = sum(len(effect.files) for effect in wanted.effects if isinstance(effect, CarryFiles))
-        size = sum(effect.bytes for effect in wanted.effects if isinstance(effect, CarryFiles))
+        files = sum(len(effect.files) for effect in wanted.effects if isinstance(effect, CarryFiles | ImportFiles))
+        size = sum(effect.bytes for effect in wanted.effects if isinstance(effect, CarryFiles | ImportFiles))
         fields = sum(len(effect.paths) for effect in wanted.effects if isinstance(effect, Change))
         told = [counted(made, "thing") + " created"] if made else []
         told += [f"{counted(fields, 'field')} set"] if fields else []

@@ -11,10 +11,10 @@ from dataclasses import replace
 from urllib.parse import unquote
 
 from xnatsync.core.described import Part, ThingKind
-from xnatsync.core.errors import ReplyStrange
-from xnatsync.core.inventory import Owner, OwnerKind
+from xnatsync.core.errors import NotThere, ReplyStrange
+from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.core.remote import FileListing, RemoteFile
-from xnatsync.xnat import names, owner_files, replies, thing_addresses, things
+from xnatsync.xnat import catalog, names, owner_files, replies, thing_addresses, things, wire
 from xnatsync.xnat.client import Client
 
 
@@ -22,6 +22,14 @@ def all_files(client: Client, owners: Sequence[Owner]) -> dict[Owner, FileListin
     """List all files of some entities and their parts; those that are gone are missing in the answer."""
     found = owner_files.owner_files(client, owners, parts=True)
     return {owner: _named(client, owner, listing) for owner, listing in found.items()}
+
+
+def object_uids(client: Client, owner: Owner, resource: ResourceKey) -> dict[str, str]:
+    """Return the SOP Instance UIDs of a scan's resource by file; none where its catalogue tells none, or is none."""
+    try:
+        return catalog.sop_uids(client.get(wire.catalog(owner.id, resource.scan, resource.label)))
+    except (NotThere, ReplyStrange):
+        return {}
 
 
 def assessors(client: Client, session_id: str, refused: replies.Refused | None = None) -> dict[str, str]:

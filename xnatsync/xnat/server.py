@@ -308,6 +308,10 @@ class XnatServer:
         """List the files of some entities and of all their parts; an entity that is gone is missing."""
         return part_files.all_files(self.client, owners)
 
+    def object_uids(self, owner: Owner, resource: ResourceKey) -> Mapping[str, str]:
+        """Return the SOP Instance UIDs of a scan's resource by file, as its catalogue tells them."""
+        return part_files.object_uids(self.client, owner, resource)
+
     def part_stamps(self, project: str) -> Mapping[str, str]:
         """Return a text for each subject and session that changes when a record or an assessor of it does."""
         return things.part_stamps(self.client, project)

@@ -6,10 +6,11 @@ Of files see `decide_files`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from xnatsync.core.described import Described, Part, Share, ThingKind
 from xnatsync.core.errors import ChangedThere, GoneAtSource, GoneThere, LabelTaken, NotCarried, RenamedThere
+from xnatsync.core.imported import MENDED, is_filled_in
 from xnatsync.core.inventory import ResourceKey
 from xnatsync.core.transfer_decision import (
     SENT,
@@ -24,6 +25,7 @@ from xnatsync.core.transfer_decision import (
 from xnatsync.ledger.counterparts import CounterpartRow
 from xnatsync.ledger.tree_rows import DeedRow
 from xnatsync.routes.transfer.facts import CUSTOM, SHARE, digests, facts_here, facts_there, stand_ins, text_of
+from xnatsync.routes.transfer.objects import Objects
 from xnatsync.routes.transfer.survey import TransferSurvey
 from xnatsync.routes.transfer.wanted import Change, Create, Look, Noted, Wanted
 from xnatsync.routes.transfer.world import TransferWorld
@@ -40,6 +42,7 @@ class Deciding:
     look: Look
     known: Mapping[str, CounterpartRow]
     dry: bool = False  # for a plan: what is created at once with a new entity is named as well
+    objects: Objects | None = None  # of a session that goes by import
     wanted: Wanted = field(default_factory=Wanted)
     present: dict[str, Part] = field(default_factory=dict)  # by part: how it is addressed at the destination
     barred: set[str] = field(default_factory=set)  # parts of which nothing is sent
@@ -52,9 +55,14 @@ class Deciding:
             self.wanted.tell(str(left), NotCarried.code, why, person=False)
         if not self._thing("", look.here, look.there):
             if self.dry and self.wanted.effects:
-                self.wanted.effects += [Create(text_of(part), part, {}) for part in look.here.parts]
+                self.wanted.effects += [
+                    Create(text_of(part), part, {})
+                    for part in look.here.parts
+                    if not self.is_imported(text_of(part), part)
+                ]
             return
-        found = stand_ins(look.here, look.there, self.known)
+        scans = self.objects.scans_there() if self.objects is not None else {}
+        found = stand_ins(look.here, look.there, self.known, scans)
         for part in look.here.parts:
             self._thing(text_of(part), part, found[text_of(part)])
         mine = {text_of(part) for part in look.here.parts}
@@ -67,6 +75,8 @@ class Deciding:
         """Decide about one; True when it is at the destination."""
         row = self.known.get(text)
         known = row is not None and bool(row.there_id)
+        if self.is_imported(text, here):
+            return self._imported(text, here, there, row)
         match decide_part(here, there, known=known, repair=self.survey.route.repair):
             case OfPart.CREATE:
                 if self._is_quiet(text, CREATE):
@@ -89,12 +99,37 @@ class Deciding:
                 raise AssertionError("a thing of the source is there")
         return False
 
+    def is_imported(self, text: str, thing: Described) -> bool:
+        """Return whether an import makes a thing: a session or a scan of which the source has an object."""
+        if self.objects is None or thing.kind not in {ThingKind.SESSION, ThingKind.SCAN}:
+            return False
+        return text in self.objects.scans_here() if text else bool(self.objects.scans_here())
+
+    def _imported(self, text: str, here: Described, there: Described | None, row: CounterpartRow | None) -> bool:
+        """Decide about what an import makes: it is known by its objects, whatever it is called or says of itself."""
+        if there is not None:
+            self._present(text, here, there, row)
+            return True
+        self.barred.add(text)
+        assert self.objects is not None
+        if row is not None and row.there_id and self.objects.held is None:
+            self.wanted.tell(text, GoneThere.code, f"{_called(here)} was deleted at the destination", person=True)
+        elif text and any(place[0].scan == text and row.sop_uid in self.objects.there
+                          for place, row in self.objects.rows.items()):  # fmt: skip
+            why = "its objects are in a scan of the destination that stands for another one of the source"
+            self.wanted.tell(text, NotCarried.code, why, person=False)
+        else:
+            self.wanted.cut = True  # it waits for its objects
+        return False
+
     def _present(self, text: str, here: Described, there: Described, row: CounterpartRow | None) -> None:
         self.present[text] = Part(there.kind, there.name) if text else Part()
         if text == "" and here.kind is not ThingKind.PROJECT and there.name != here.name:
             why = f"it is called {here.name} at the source and {there.name} at the destination"
             self.wanted.tell(text, RenamedThere.code, why, person=False)
         facts = dict(row.facts) if row is not None else {}
+        if self.is_imported(text, here):
+            facts = {path: fact for path, fact in facts.items() if not is_filled_in(here.kind, path)}
         self.wanted.noted[text] = Noted(here.id, there.id, there.name, facts)
         self._unshared(text, here.shares)
         self._facts(text, here, there, facts)
@@ -111,6 +146,10 @@ class Deciding:
         """Decide about each fact; `facts` are those of the ledger, and become those of now."""
         values = self._here(here)
         mine, theirs = digests(values), digests(facts_there(there))
+        if self.is_imported(text, here):
+            here = replace(here, xsi_type=there.xsi_type, root=there.root)  # the server chose it by what came
+            mine = {path: digest for path, digest in mine.items() if not is_filled_in(here.kind, path)}
+            self._mend(text, mine, theirs, facts)
         due: dict[str, list[str]] = {}
         for path in sorted({*mine, *facts}):
             one, other = mine.get(path, ""), theirs.get(path, "")
@@ -131,6 +170,17 @@ class Deciding:
                 pending = {path: (mine[path], SENT + theirs.get(path, "")) for path in paths}
                 wanted = {path: values[path] for path in paths}
                 self.wanted.effects.append(Change(text, here, self.present[text], wanted, pending))
+
+    def _mend(
+        self, text: str, mine: Mapping[str, str], theirs: Mapping[str, str], facts: dict[str, tuple[str, str]]
+    ) -> None:
+        """At the first look at what an import of ours made, take what it filled in for nobody's own word."""
+        assert self.objects is not None
+        if facts or not self.objects.is_ours(text or None):
+            return
+        for path in mine:
+            if theirs.get(path, "") not in {"", mine[path]}:
+                facts[path] = ("", theirs[path]) if path in MENDED else (mine[path], theirs[path])
 
     def _tell(self, text: str, path: str, answer: OfFact, *, is_first: bool) -> None:
         """Say what is not in agreement; no value is told (S8)."""

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from xnatsync.core.described import Described, Part, Stored
-from xnatsync.core.errors import ChangedThere, GoneAtSource, GoneThere, LostAtSource, NameHostile, XnatsyncError
+from xnatsync.core.errors import (
+    ChangedThere,
+    GoneAtSource,
+    GoneThere,
+    LostAtSource,
+    NameHostile,
+    PastAnonymisation,
+    XnatsyncError,
+)
+from xnatsync.core.imported import goes_by_import, passes_by
 from xnatsync.core.inventory import ResourceKey
 from xnatsync.core.remote import FileListing, RemoteFile
 from xnatsync.core.transfer_decision import FileFact, FileSides, LastStore, OfFile, decide_file, equal
 from xnatsync.ledger.tree_rows import NewVersion, VersionRow
 from xnatsync.routes.transfer.decide import Deciding
+from xnatsync.routes.transfer.decide_objects import UNREAD, DecidingObjects, place_of
 from xnatsync.routes.transfer.facts import text_of
 from xnatsync.routes.transfer.wanted import CarryFiles, CreateResource
 
-UNREAD: Final = bytes(32)  # of a file that was found there, and compared by the digests that both sides list
 RESOURCE = "/resource"
 
 
@@ -51,13 +59,15 @@ class DecidingFiles:
         for version in deciding.world.ledger.living_of(look.row.id):
             self.base.setdefault(version.key, {})[version.name] = version
         for scan, label, why in look.here_files.refused:
-            deciding.wanted.tell(_place(ResourceKey(scan, label)), NameHostile.code, why, person=True)
+            deciding.wanted.tell(place_of(ResourceKey(scan, label)), NameHostile.code, why, person=True)
         deciding.wanted.cut = not (look.here_files.complete or look.here_files.refused)
         for key, stored in sorted(self._wanted().items()):
             self._resource(key, stored)
+        if deciding.objects is not None:
+            DecidingObjects(deciding, deciding.objects, self.base, self.left).decide()
 
     def _wanted(self) -> dict[ResourceKey, Stored]:
-        """Return the resources that go, also those without a file and those that the source had once."""
+        """Return the resources that are copied, also those without a file and those that the source had once."""
         look, filters = self.deciding.look, self.deciding.survey.route.filters
         told = {
             ResourceKey(_with_side(text, part, stored), stored.label): stored
@@ -66,11 +76,27 @@ class DecidingFiles:
         }
         keys = {*told, *self.here, *self.base}
         parts = {text_of(part) for part in look.here.parts}
-        return {
+        found = {
             key: told.get(key, Stored(key.label))
             for key in keys
             if self._goes(key, parts) and filters.takes_resource(look.here, Part.parse(key.scan), key.label)
         }
+        if self.deciding.survey.route.dicom == "copy":
+            return found
+        return {key: stored for key, stored in found.items() if self._is_copied(key, stored)}
+
+    def _is_copied(self, key: ResourceKey, stored: Stored) -> bool:
+        """Return whether a resource goes by copy in a transfer by import; what would pass by a script is named."""
+        part = Part.parse(key.scan)
+        if goes_by_import(part, key.label):
+            return not self.here.get(key) and key not in self.base
+        if not passes_by(part, key.label, stored.format) or not self.here.get(key):
+            return True
+        why = (
+            "it holds DICOM, which no import takes from here, and a copy would pass by the destination's anonymisation"
+        )
+        self.deciding.wanted.tell(place_of(key), PastAnonymisation.code, why, person=True)
+        return False
 
     def _goes(self, key: ResourceKey, parts: set[str]) -> bool:
         text = _without_side(key.scan)
@@ -111,7 +137,7 @@ class DecidingFiles:
         if deed is not None and deed.outcome == "ok":
             if not self.here.get(key):
                 self.deciding.wanted.tell(
-                    _place(key), GoneThere.code, "the resource was deleted at the destination", person=True
+                    place_of(key), GoneThere.code, "the resource was deleted at the destination", person=True
                 )
             return False
         return True
@@ -134,7 +160,7 @@ class DecidingFiles:
         base = FileFact(version.size, version.md5) if version is not None else None
         if here is not None and (key, name) in self.left and there is None:
             error = self.left[key, name]
-            wanted.tell(f"{_place(key)}/{name}", error.code, str(error), person=not isinstance(error, LostAtSource))
+            wanted.tell(f"{place_of(key)}/{name}", error.code, str(error), person=not isinstance(error, LostAtSource))
             return OfFile.CUT
         settled = mine is not None and theirs is not None and equal(mine, theirs) is True
         sides = FileSides(
@@ -157,7 +183,7 @@ class DecidingFiles:
 
     def _follow(self, key: ResourceKey, name: str, answer: OfFile, found: Bytes | None) -> None:
         """Note what is written down, or told, of an answer."""
-        wanted, place = self.deciding.wanted, f"{_place(key)}/{name}"
+        wanted, place = self.deciding.wanted, f"{place_of(key)}/{name}"
         version = self.base.get(key, {}).get(name)
         match answer:
             case OfFile.AGREED:
@@ -199,7 +225,7 @@ class DecidingFiles:
                 label=key.label,
                 name=name,
                 route=row.route,
-                path=f"{row.kind}s/{row.server_id}/{_place(key)}/{name}",
+                path=f"{row.kind}s/{row.server_id}/{place_of(key)}/{name}",
                 size=size,
                 sha256=found.sha256 if found is not None else UNREAD,
                 md5=md5,
@@ -250,9 +276,3 @@ def _with_side(text: str, part: Described, stored: Stored) -> str:
 def _without_side(text: str) -> str:
     part = Part.parse(text)
     return str(Part(part.kind, part.name)) if part.kind is not None else ""
-
-
-def _place(key: ResourceKey) -> str:
-    """Say where a resource is, in another text for each: no label holds a slash."""
-    part = key.scan.replace("%", "%25").replace(":", "%3A").replace("/", ":") or "-"
-    return f"{part}/{key.label}"

@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import Final
 
 from xnatsync.core.described import Described, Part, ThingKind
+from xnatsync.core.imported import names_the_patient
 from xnatsync.core.transfer_decision import fact_digest
 from xnatsync.ledger.counterparts import CounterpartRow
 
 CUSTOM: Final = "custom:"
 SHARE: Final = "share:"
+NOTHING: Final[Mapping[str, str]] = {}
 _OF_THE_SITE: Final = ("name", "secondary_ID", "@secondary_ID", "aliases")  # no second project of a server has them
 
 
@@ -45,6 +47,12 @@ def facts_there(thing: Described) -> dict[str, str]:
     return _values(thing) | {f"{SHARE}{share.project}": share.label or thing.label for share in thing.shares}
 
 
+def without_patient(thing: Described) -> Described:
+    """Return a session without what says who the patient is: no transfer by import writes that by itself."""
+    fields = tuple((path, text) for path, text in thing.fields if not names_the_patient(thing.kind, path))
+    return replace(thing, fields=fields)
+
+
 def _values(thing: Described) -> dict[str, str]:
     fields = {path: value for path, value in thing.fields if value}
     return fields | {f"{CUSTOM}{name}": value for name, value in thing.custom if value}
@@ -56,17 +64,30 @@ def text_of(part: Described) -> str:
 
 
 def stand_ins(
-    here: Described, there: Described | None, known: Mapping[str, CounterpartRow]
+    here: Described,
+    there: Described | None,
+    known: Mapping[str, CounterpartRow],
+    imported: Mapping[str, str] = NOTHING,
 ) -> dict[str, Described | None]:
-    """Return what stands at the destination for each part: by its ID where it is known, else by its name."""
+    """Return what stands at the destination for each part: by its ID where it is known, else by its name.
+
+    `imported` says which scan of the destination holds the objects of one of the source: an import gives IDs of its
+    own (import.md §4.5), so what has the name of another is not it.
+    """
     by_id = {(part.kind, part.id): part for part in there.parts} if there is not None else {}
     by_name = {(part.kind, part.name): part for part in there.parts} if there is not None else {}
+    taken = set(imported.values())
     found: dict[str, Described | None] = {}
     for part in here.parts:
         text = text_of(part)
+        if text in imported:
+            found[text] = by_id.get((part.kind, imported[text]))
+            continue
         row = known.get(text)
         mine = by_id.get((part.kind, row.there_id)) if row is not None and row.there_id else None
-        found[text] = mine or by_name.get((part.kind, part.name))
+        stand = mine or by_name.get((part.kind, part.name))
+        is_anothers = stand is not None and part.kind is ThingKind.SCAN and stand.id in taken
+        found[text] = None if is_anothers else stand
     return found
 
 

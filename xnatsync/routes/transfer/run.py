@@ -19,7 +19,7 @@ from xnatsync.routes.transfer.kinds import Entities
 from xnatsync.routes.transfer.settings import TransferRoute
 from xnatsync.routes.transfer.step import TransferStep
 from xnatsync.routes.transfer.survey import TransferSurvey, survey
-from xnatsync.routes.transfer.wanted import CarryFiles, Wanted
+from xnatsync.routes.transfer.wanted import CarryFiles, ImportFiles, Wanted
 from xnatsync.routes.transfer.world import TransferWorld
 
 PASSES_MAX: Final = 3  # surveys of one run: what was written is looked at by new listings
@@ -69,13 +69,13 @@ class TransferPlan:
     def bytes(self) -> int:
         """Return how much would be sent, as far as the source tells."""
         effects = (effect for _, wanted in self.steps for effect in wanted.effects)
-        return sum(effect.bytes for effect in effects if isinstance(effect, CarryFiles))
+        return sum(effect.bytes for effect in effects if isinstance(effect, CarryFiles | ImportFiles))
 
     @property
     def files(self) -> int:
         """Return how many files would be sent."""
         effects = (effect for _, wanted in self.steps for effect in wanted.effects)
-        return sum(len(effect.files) for effect in effects if isinstance(effect, CarryFiles))
+        return sum(len(effect.files) for effect in effects if isinstance(effect, CarryFiles | ImportFiles))
 
 
 def run(

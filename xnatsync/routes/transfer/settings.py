@@ -5,23 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from xnatsync.core.errors import ConfigError
 from xnatsync.core.transfer_filter import TransferFilter
 
 DicomPolicy = Literal["copy", "import"]
-
-
-def refusal(dicom: str) -> ConfigError | None:
-    """Return why no transfer runs under a policy; None where it does.
-
-    An import is never done as a copy instead: the destination's anonymisation would be passed by.
-    """
-    if dicom == "copy":
-        return None
-    return ConfigError(
-        "a transfer by DICOM import is not possible in this version, so nothing is transferred",
-        advice='Set `dicom = "copy"`: names and bytes are kept, and no anonymisation of the destination runs.',
-    )
 
 
 @dataclass(frozen=True, slots=True)

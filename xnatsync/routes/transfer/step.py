@@ -6,6 +6,7 @@ Look at both sides, decide, change, look again: until nothing is to be changed a
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -33,10 +34,13 @@ from xnatsync.ledger.tree_rows import OwnerRow
 from xnatsync.routes.transfer.acts import Acting, made
 from xnatsync.routes.transfer.decide import Deciding
 from xnatsync.routes.transfer.decide_files import Bytes, DecidingFiles
-from xnatsync.routes.transfer.facts import beside
+from xnatsync.routes.transfer.decide_objects import DecidingObjects
+from xnatsync.routes.transfer.facts import beside, without_patient
 from xnatsync.routes.transfer.holds import Failures, hold_by
+from xnatsync.routes.transfer.images import Images
+from xnatsync.routes.transfer.objects import Objects
 from xnatsync.routes.transfer.survey import TransferSurvey, label_of
-from xnatsync.routes.transfer.wanted import Create, Look, Wanted
+from xnatsync.routes.transfer.wanted import Create, Effect, Look, Wanted
 from xnatsync.routes.transfer.world import TransferWorld
 
 ROUNDS_MAX: Final = 6  # looks at one entity in one step; what is wanted still then, the server does not do
@@ -69,7 +73,11 @@ class TransferStep:
         """Decide as `step` does, from the same looks, and do nothing; what would be fetched to compare is not."""
         row, owner = self.world.ledger.owner(number), self.survey.owners[number]
         look = self._look(row, owner, None)
-        return self._decide(look, Acting(self.world, self.survey, row, owner), dry=True)
+        acting = Acting(self.world, self.survey, row, owner, self._subject_id(owner))
+        if self._imports(owner):
+            objects, effects = self._images(acting).foresee(look)
+            return self._decide(look, acting, dry=True, objects=objects, foreseen=effects)
+        return self._decide(look, acting, dry=True)
 
     def _bring(self, row: OwnerRow, owner: Owner) -> Result:
         world = self.world
@@ -77,10 +85,14 @@ class TransferStep:
         if owner.kind is OwnerKind.SESSION and not acting.subject_id:
             raise NotThere("the subject of this session is not at the destination")
         world.progress.owner(row.id, label_of(owner), "looked at")
-        look: Look | None = None
-        for _ in range(ROUNDS_MAX):
-            look = self._look(row, owner, look)
-            wanted = self._decide(look, acting, dry=False)
+        look = self._look(row, owner, None)
+        objects = self._imported(look, acting) if self._imports(owner) else None
+        if isinstance(objects, Due):
+            return objects
+        for number in range(ROUNDS_MAX):
+            if number or objects is not None:
+                look = self._look(row, owner, look)
+            wanted = self._decide(look, acting, dry=False, objects=objects)
             if wanted.later and not wanted.effects:
                 self._write_down(row, look, wanted)
                 wait_s = max(seconds_between(world.now(), wanted.later), LOOK_AGAIN_S)
@@ -101,6 +113,28 @@ class TransferStep:
                     self.created.add(row.id)
         raise EffectMissing("the destination said yes, and shows again and again that it was not done")
 
+    # --- images that go by import ------------------------------------------------------------------------------------
+
+    def _imports(self, owner: Owner) -> bool:
+        return owner.kind is OwnerKind.SESSION and self.survey.route.dicom == "import"
+
+    def _images(self, acting: Acting) -> Images:
+        row = acting.row
+        return Images(
+            self.world, self.survey, row, acting.owner, acting.subject_id, acting.left, is_made=row.id in self.created
+        )
+
+    def _imported(self, look: Look, acting: Acting) -> Objects | Due:
+        """Do what can be done for the images of a session before anything else of it is looked at."""
+        images = self._images(acting)
+        try:
+            return images.bring(look)
+        finally:
+            if images.changed:
+                self.written.add(acting.row.id)
+            if images.is_made:
+                self.created.add(acting.row.id)
+
     def _subject_id(self, owner: Owner) -> str:
         """Return the subject at the destination that a session belongs to; "" while it is not there."""
         if owner.kind is not OwnerKind.SESSION:
@@ -120,6 +154,7 @@ class TransferStep:
             if listing is None:
                 raise ReadFailed("it was at the source just now and is gone: looked at again in the next run")
             here = route.filters.narrowed(source.describe(owner))
+            here = without_patient(here) if route.dicom == "import" else here
             able = beside(here) if route.server == route.to_server else here
             left = tuple(Part(part.kind, part.name) for part in here.parts if part not in able.parts)
             before = Look(row, owner, able, listing, left=left)
@@ -170,17 +205,23 @@ class TransferStep:
 
     # --- deciding ----------------------------------------------------------------------------------------------------
 
-    def _decide(self, look: Look, acting: Acting, *, dry: bool) -> Wanted:
+    def _decide(
+        self, look: Look, acting: Acting, *, dry: bool, objects: Objects | None = None, foreseen: Iterable[Effect] = ()
+    ) -> Wanted:
         known = self.world.ledger.counterparts(look.row.id)
-        deciding = Deciding(self.world, self.survey, look, known, dry)
+        deciding = Deciding(self.world, self.survey, look, known, dry, objects)
+        deciding.wanted.effects += foreseen
         deciding.things()
         if "" in deciding.present:
             compare = None if dry else lambda *sides: self._compare(look, acting, *sides)
             DecidingFiles(deciding, acting.passed, acting.left, compare).decide()
-        elif any(isinstance(effect, Create) for effect in deciding.wanted.effects):
-            self._refuse_strangers(look, deciding.wanted)
+        elif deciding.wanted.effects:
+            if any(isinstance(effect, Create) and not effect.part for effect in deciding.wanted.effects):
+                self._refuse_strangers(look, deciding.wanted)
             if dry:
                 DecidingFiles(deciding, acting.passed, acting.left, None).decide()
+        elif objects is not None:
+            DecidingObjects(deciding, objects, {}, acting.left).decide()
         return deciding.wanted
 
     def _refuse_strangers(self, look: Look, wanted: Wanted) -> None:

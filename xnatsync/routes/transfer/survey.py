@@ -11,7 +11,7 @@ from xnatsync.core.inventory import Inventory, Owner, OwnerKind, ResourceSeen
 from xnatsync.core.mirror_decision import Trouble
 from xnatsync.ledger.counterparts import CounterpartRow
 from xnatsync.ledger.tree_rows import OwnerRow
-from xnatsync.routes.transfer.settings import TransferRoute, refusal
+from xnatsync.routes.transfer.settings import TransferRoute
 from xnatsync.routes.transfer.world import TransferWorld
 
 ALL = frozenset(OwnerKind)
@@ -67,8 +67,6 @@ def label_of(owner: Owner) -> str:
 
 def survey(world: TransferWorld, route: TransferRoute) -> TransferSurvey:
     """List both sides and say what is due; nothing is changed on a server."""
-    if (error := refusal(route.dicom)) is not None:
-        raise error
     found = TransferSurvey(route)
     source, destination = world.server(route.server), world.server(route.to_server)
     listing = source.inventory(route.project, ALL)

@@ -43,6 +43,10 @@ class TreeSource:
         found = ((owner, self.tree.listing(owner)) for owner in owners)
         return {owner: listing for owner, listing in found if listing is not None}
 
+    def object_uids(self, owner: Owner, resource: ResourceKey) -> Mapping[str, str]:
+        """Return none: a tree has no catalogue, so the bytes tell."""
+        return {}
+
     def part_stamps(self, project: str) -> Mapping[str, str]:
         """Say nothing more: the stamp of an entity changes with its files, and a tree has no other parts."""
         return {}

@@ -83,7 +83,22 @@ class CarryFiles:
         return sum(file.size or 0 for file in self.files)
 
 
-Effect = Create | Change | CreateResource | CarryFiles
+@dataclass(frozen=True, slots=True)
+class ImportFiles:
+    """Objects of a scan's resource are sent as a DICOM import: foreseen by a plan; see `images` for how it is done."""
+
+    key: ResourceKey
+    target: ResourceKey
+    files: tuple[RemoteFile, ...]
+    listed: tuple[RemoteFile, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Return how much it is, as far as the source tells."""
+        return sum(file.size or 0 for file in self.files)
+
+
+Effect = Create | Change | CreateResource | CarryFiles | ImportFiles
 
 
 @dataclass(slots=True)
