@@ -271,6 +271,7 @@ READS_OF_TRANSFERS: dict[str, Callable[[XnatServer], object]] = {
     "describe": lambda server: server.describe(SESSION),
     "all_files": lambda server: server.all_files([SUBJECT]),
     "part_stamps": lambda server: server.part_stamps("P1"),
+    "object_uids": lambda server: server.object_uids(SESSION, KEY),
     "rules": lambda server: server.rules("P1"),
 }
 WRITES_OF_TRANSFERS: dict[str, Callable[[XnatServer], object]] = {

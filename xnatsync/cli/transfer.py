@@ -73,7 +73,7 @@ def transfer(
     ] = None,
     dicom: Annotated[
         Dicom | None,
-        typer.Option(help="Copy the files; this version refuses to import them.", show_default=False),
+        typer.Option(help="Copy DICOM, or import it: scripts of the destination run.", show_default=False),
     ] = None,
     repair: Annotated[bool, typer.Option("--repair", help="Send again what was deleted at the destination.")] = False,
     plan: Annotated[

@@ -90,6 +90,8 @@ XnatsyncError
 │   ├── RenamedThere .......... XS-RENAMED-THERE        what was transferred has another label at one of both sides
 │   ├── LostAtSource .......... XS-LOST-AT-SOURCE       the source lists it and cannot give it
 │   ├── GoneAtSource .......... XS-GONE-AT-SOURCE       the source no longer has what was transferred
+│   ├── PastAnonymisation ..... XS-PAST-ANONYMISATION   DICOM that a copy would take past the destination's script
+│   ├── ChangedAtSource ....... XS-CHANGED-AT-SOURCE    the source changed an object after it was imported
 │   ├── NotCarried ............ XS-NOT-CARRIED          it cannot travel, or the destination does not keep it
 │   └── TooManyFailures ....... XS-TOO-MANY-FAILURES    so many subjects in a row failed that the run was stopped
 ├── DiskError
@@ -907,8 +909,8 @@ class ChangedAtSource(TransferError):
 
     code = "XS-CHANGED-AT-SOURCE"
     advice = (
-        "If the new version is wanted there, delete the object at the destination, and run the transfer with "
-        "`--repair`: then it is sent again."
+        "If the new version is wanted there, move the old object out of the session at the destination and keep it, "
+        "and run the transfer with `--repair`: then it is sent again."
     )
 
 

@@ -55,8 +55,8 @@ def certificate_fields(certificate: Certificate) -> dict[str, object]:
 LEVELS: Final[Mapping[str, str]] = {
     "copy": "every field as text; every file by name, size and MD5 digest, as the servers list them",
     "import": (
-        "every field as text, but for those that an import fills in; DICOM objects by pixel data (by content where "
-        "there is none) when they arrived, and since then by size and MD5 digest; other files by name, size and MD5"
+        "every field as text, but for those that an import fills in; DICOM objects by pixel data (by content "
+        "without any) when they arrived, and since then by size and MD5 digest; other files by name, size and MD5"
     ),
 }
 
