@@ -33,7 +33,17 @@ RUN = ", ".join(field.name for field in fields(RunRow))
 
 
 class Ledger(
-    Units, Mirrors, Folders, Confirmations, Counterparts, Imports, Assignments, Patients, Certificates, Agents, Retention
+    Units,
+    Mirrors,
+    Folders,
+    Confirmations,
+    Counterparts,
+    Imports,
+    Assignments,
+    Patients,
+    Certificates,
+    Agents,
+    Retention,
 ):
     """What was seen, what was tried, what was proven."""
 
