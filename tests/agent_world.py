@@ -52,6 +52,8 @@ class AgentWorld(DropWorld):
         self.watcher: Callable[[], Any] = Events
         self.happened: list[object] = []
         self.service = Heard()
+        self.is_begun: Callable[[], object] = lambda: any("READY" in words for words in self.service.words)
+        self._read: tuple[str, Config] | None = None
         self.sound: Config | None = None  # one that `status` is asked with, while the file is broken
 
     def configure(self, **route: object) -> None:
@@ -78,7 +80,7 @@ class AgentWorld(DropWorld):
         thread.start()
         self.ended = ended
         try:
-            self.until(lambda: bool(ended) or any("READY" in words for words in self.service.words))
+            self.until(lambda: bool(ended) or self.is_begun())
             yield agent
         finally:
             agent.stop.set()
@@ -96,7 +98,14 @@ class AgentWorld(DropWorld):
 
     @property
     def seen(self) -> Overview:
-        return overview(self.sound or load(self.config))
+        return overview(self.sound or self._loaded())
+
+    def _loaded(self) -> Config:
+        """The configuration, read once as long as its text stays: `until` asks often."""
+        text = self.config.read_text()
+        if self._read is None or self._read[0] != text:
+            self._read = text, load(self.config)
+        return self._read[1]
 
     @property
     def told(self) -> dict[str, Any]:

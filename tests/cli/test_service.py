@@ -203,6 +203,7 @@ def test_check_config_looks_at_all_that_the_agent_needs_and_asks_no_server(box: 
 
 
 def test_a_place_of_the_log_that_makes_no_sense_is_refused_before_anything_begins(box: World) -> None:
-    for words in (["--log", "x", "--log-file", "y"], ["--log-size", "much"], ["--log-keep", "0"], ["--log-level", "x"]):
+    one, two = str(box.root / "one"), str(box.root / "two")
+    for words in (["--log", one, "--log-file", two], ["--log-size", "much"], ["--log-keep", "0"], ["--log-level", "x"]):
         assert box.run("run", "--check-config", *words).code == 2
     assert not (box.root / "ledger.db").exists()

@@ -6,6 +6,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 from xnatsync.agent.life import Life
 from xnatsync.agent.service import Service
@@ -18,6 +19,7 @@ from xnatsync.engine.progress import Happening
 from xnatsync.ledger.lock import hold
 
 TICK_S = 0.5
+EXTEND_S = 60.0  # a drain that goes forward has always so much more time
 FEED_SHARE = 3  # the watchdog is fed so many times within its time
 
 
@@ -43,7 +45,8 @@ class Agent:
         self.wake = threading.Event()  # of the loop: something was asked for
         self.life: Life | None = None
         self._refused: dict[str, str] | None = None
-        self._fed = 0.0
+        self._fed = float("-inf")
+        self._extended = float("-inf")
 
     def run(self) -> int:
         """Work until a stop is asked for; ConfigError, LedgerHeld and what opening a ledger raises come before that."""
@@ -55,7 +58,7 @@ class Agent:
                 code, following = self._live(life, config)
                 if following is None:
                     self.service.tell(STOPPING="1")
-                life.end(code)
+                life.end(code, partial(self._drains, life))
                 if following is None:
                     return code
                 config = following
@@ -106,6 +109,14 @@ class Agent:
         if self.service.watchdog_s and now - self._fed >= self.service.watchdog_s / FEED_SHARE and life.is_well:
             self._fed = now
             self.service.tell(WATCHDOG="1")
+
+    def _drains(self, life: Life) -> None:
+        """While what runs comes to its end: alive, and given more time, for as long as that goes forward."""
+        self._feed(life)
+        now = life.world.clock.elapsed_s()
+        if now - self._extended >= EXTEND_S / FEED_SHARE and life.is_well:
+            self._extended = now
+            self.service.tell(EXTEND_TIMEOUT_USEC=str(int(EXTEND_S * 1e6)))
 
 
 def _refuse_other_ledger(found: Config, config: Config) -> None:

@@ -15,6 +15,7 @@ from xnatsync.agent.deeds import jobs_of
 from xnatsync.agent.jobs import Jobs
 from xnatsync.agent.looks import Looks
 from xnatsync.agent.mail import Mail
+from xnatsync.agent.pulse import Pulse
 from xnatsync.agent.watching import Watcher, Watching
 from xnatsync.app.app import App
 from xnatsync.app.running import boot
@@ -22,7 +23,7 @@ from xnatsync.core.errors import Exit, XnatsyncError
 from xnatsync.engine.blame import LEDGER
 from xnatsync.engine.dispatcher import Dispatcher
 from xnatsync.engine.holds import OF_THE_SERVER
-from xnatsync.engine.progress import Happening, Progress, Waiting
+from xnatsync.engine.progress import Happening, Progress
 from xnatsync.engine.standing import write_down
 from xnatsync.ledger.agents import AgentRow
 from xnatsync.routes.drop.kinds import drop_kinds
@@ -48,9 +49,8 @@ class Life:
     ) -> None:
         self.app, self.on_bug = app, on_bug
         self._watcher = watcher
-        self._pulse = 0.0  # when something last went forward
         self._turned = 0.0
-        self.progress = Progress(observe, self._hear)
+        self._observe = observe
         self._stack = ExitStack()
         self._threads: list[threading.Thread] = []
         self._failed: BaseException | None = None
@@ -63,11 +63,13 @@ class Life:
     def begin(self) -> None:
         """Open the ledger, and start to work.  Whoever calls holds the ledger."""
         app, agent = self.app, self.app.config.agent
+        self.pulse = Pulse(self._elapsed_s)
+        self.progress = Progress(self._observe, self.pulse.hear)
         self.world = self._stack.enter_context(app.world(app.routes(), self.progress, cause="watch", held=True))
         world = self.world
         recover(world)
         self.since = world.now()
-        self._pulse = self._turned = self._asked_again = self._began = world.clock.elapsed_s()
+        self._turned = self._asked_again = self._began = world.clock.elapsed_s()
         kinds = drop_kinds(world)
         self.drops = Dispatcher(kinds, world, agent.workers, 0.0, self.on_bug)
         self.looks = Looks(world, self.drops, agent.rescan, agent.poll)
@@ -76,6 +78,7 @@ class Life:
         self.side = Dispatcher({"job": self.jobs}, world, 2, 0.0, self.on_bug)
         for dispatcher in (self.drops, self.side):
             write_down(world, dispatcher)
+            dispatcher.on_step = self.pulse.step
         self.drops.on_turn = self._turn
         self.watching = Watching(self._watcher, self.looks.hint)
         self.looks.on_seen = self._seen
@@ -100,8 +103,8 @@ class Life:
         self._threads.append(thread)
         thread.start()
 
-    def end(self, exit_code: int = Exit.OK) -> None:
-        """Begin nothing new, let what runs come to its end, and write down how it ended."""
+    def end(self, exit_code: int = Exit.OK, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Begin nothing new, let what runs come to its end, and write down how it ended; `meanwhile`: each second."""
         self.app.stop.set()
         for dispatcher in (self.drops, self.side):
             dispatcher.call(lambda: None)  # one that sleeps looks at once
@@ -109,6 +112,7 @@ class Life:
             while thread.is_alive():
                 thread.join(1.0)
                 self._beat(draining=True)
+                meanwhile()
         world, names = self.world, list(self.app.config.routes)
         try:
             servers = self.app.config.servers_of(names)
@@ -151,12 +155,11 @@ class Life:
 
     @property
     def is_well(self) -> bool:
-        """Return whether something goes forward, or nothing has to: a stuck agent must not look alive."""
-        now = self.world.clock.elapsed_s()
-        if self.drops.busy or self.side.busy:
-            longest_s = max((server.long_timeout for server in self.app.config.servers.values()), default=0.0)
-            return now - max(self._pulse, self._turned) < longest_s + STUCK_S
-        return now - self._turned < TURN_S
+        """Return whether all that is at work goes forward, and what is due is looked at: a stuck agent is not alive."""
+        longest_s = max((server.long_timeout for server in self.app.config.servers.values()), default=0.0) + STUCK_S
+        is_busy = self.drops.busy or self.side.busy or self.drops.calling
+        turned_s = self.world.clock.elapsed_s() - self._turned
+        return self.pulse.silent_s() < longest_s and turned_s < (longest_s if is_busy else TURN_S)
 
     @property
     def is_old_and_idle(self) -> bool:
@@ -165,12 +168,11 @@ class Life:
         soonest = min((moment for key, moment in list(self.drops.due.items()) if key[0] != "look"), default=now + 3600)
         return now - self._began > IDLE_S and not (self.drops.busy or self.side.busy) and soonest > now + 60
 
+    def _elapsed_s(self) -> float:
+        return self.world.clock.elapsed_s()
+
     def _turn(self) -> None:
         self._turned = self.world.clock.elapsed_s()
-
-    def _hear(self, happening: Happening) -> None:
-        if not isinstance(happening, Waiting):
-            self._pulse = self.world.clock.elapsed_s()
 
     def _seen(self, route: DropRoute) -> None:
         number = self.looks.names.index(route.name)

@@ -124,6 +124,8 @@ class Dispatcher:
         self.calls: list[Call] = []  # that wait for their keys
         self.forever = False
         self.on_turn: Callable[[], None] = lambda: None  # each time it has looked what is due
+        self.on_step: Callable[[Key, bool], None] = lambda key, begins: None  # in the worker's thread
+        self.calling = False  # something that was asked for is being done by the thread that hands out
         self.stepped: dict[Key, int] = {}  # which step was the last of a key: of what is due, that waits longest
 
     # --- from outside ----------------------------------------------------------------------------------------------
@@ -187,7 +189,9 @@ class Dispatcher:
         """Do what was asked for, as far as nothing that it is about is at work; meanwhile nothing begins."""
         for call in [one for one in self.calls if not self.busy or self.busy.isdisjoint(one.about())]:
             self.calls.remove(call)
+            self.calling = True
             call.act()
+            self.calling = False
 
     def _receive(self, came: tuple[Key, Result | None] | Call) -> None:
         if isinstance(came, Call):
@@ -295,6 +299,7 @@ class Dispatcher:
         """One of the two supervisors: whatever goes wrong inside a step is held as a bug, and the rest goes on."""
         kind, number = key
         began_s = self._now()
+        tell(self.on_step, key, True)
         try:
             result = self.kinds[kind].step(number)
         except XnatsyncError as error:
@@ -304,6 +309,7 @@ class Dispatcher:
             result = self._hold_bug(key, error)
         if isinstance(result, Paused):  # knocking in vain is waiting too
             self.in_vain_s[key] = self._now() - began_s
+        tell(self.on_step, key, False)
         self.inbox.put((key, result))
 
     def _hold_bug(self, key: Key, error: Exception) -> Result:
