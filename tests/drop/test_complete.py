@@ -209,3 +209,27 @@ def test_a_file_that_stays_cut_off_holds_its_item_after_the_wait(world: DropWorl
     files[1].write_bytes(files[1].read_bytes()[:-50])
 
     assert held(world.sync()).code == "XS-OBJECTS-BROKEN"
+
+
+def test_a_series_that_usually_comes_is_waited_for(world: DropWorld) -> None:
+    """Three exams had series 2 and 3; the fourth lacks one.  It goes in the end, and a late part at once."""
+    world.configure(wait_for_missing="0.01s")
+    for number in (1, 2, 3):
+        world.study(f"exam{number}", patient=f"SUB{number}", series=(1, 1), seed=number)
+    assert world.sync().exit_code == 0
+    world.configure(wait_for_missing="1h")
+    files = world.study("exam4", patient="SUB4", series=(1, 1), seed=4)
+    late = files[1].rename(world.root / "late.dcm")
+
+    assert world.sync(patience_s=0.0).exit_code == 5
+    assert "1 series not there yet that the last 3 exams like it had" in waits(world)
+    assert world.session("SUB4_MR_20260301") is None
+
+    world.configure(wait_for_missing="0.01s")
+    assert world.sync().exit_code == 0
+    world.configure(wait_for_missing="1h")
+    (world.folder / "more").mkdir()
+    late.rename(world.folder / "more" / "late.dcm")
+    assert world.sync(patience_s=0.0).exit_code == 0
+    assert len(world.archived("SUB4_MR_20260301")) == 2
+    assert b"series 2" not in (world.root / "ledger.db").read_bytes().lower()

@@ -67,6 +67,17 @@ def test_a_file_that_is_cut_off_is_waited_for_as_a_missing_one() -> None:
     assert found(960.0) == Go()
 
 
+def test_what_usually_comes_only_delays() -> None:
+    """As long as a short series does, and no longer; and it shortens nothing."""
+    patient = Patience(60.0, 10.0, 900.0)
+
+    def found(steady_s: float) -> Verdict:
+        return verdict(patient, steady_s, (), [WHOLE], accepted=False, not_yet="1 series")
+
+    assert found(10.0) == Waits(950.0, "1 series", 960.0)
+    assert found(960.0) == Go("1 series")
+
+
 def test_a_wait_is_shortened_only_where_everything_is_announced_and_there() -> None:
     quick = Patience(60.0, settle_min_s=10.0)
 

@@ -85,12 +85,14 @@ def verdict(
     *,
     accepted: bool,
     cut_off: Sequence[str] = (),
+    not_yet: str = "",
 ) -> Verdict:
     """Decide what becomes of an item now.
 
     `steady_s`: since its last change; `blocked`: markers that are not as they must be; `series`: None = not yet
     counted; `accepted`: a person said that no marker is to be waited for; `cut_off`: files that end too early, which
     may still be written.  One that stays so is not delivered, and holds the item for a person once it is read.
+    `not_yet`: what usually comes and is not there; it delays, no longer than a series that is short.
     """
     if steady_s < patience.soonest_s:
         return Waits(patience.soonest_s - steady_s, "", patience.settle_s)
@@ -103,7 +105,7 @@ def verdict(
         return Go()
     if series is None:
         return Count()
-    short = "; ".join(one.words for one in series if one.is_short)
+    short = "; ".join([*(one.words for one in series if one.is_short), *([not_yet] if not_yet else [])])
     if short or cut_off:
         until_s = patience.settle_s + patience.missing_s
         growing = [f"{cut_off[0]} is cut off, it may still be written"] if cut_off else []

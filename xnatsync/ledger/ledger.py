@@ -22,10 +22,10 @@ from xnatsync.ledger.imports import Imports
 from xnatsync.ledger.items import ITEM
 from xnatsync.ledger.items import LIVING as LIVING_ITEM
 from xnatsync.ledger.mirrors import Mirrors
-from xnatsync.ledger.patients import Patients
 from xnatsync.ledger.retention import Retention
 from xnatsync.ledger.rows import EventRow, ItemRow, RunRow
 from xnatsync.ledger.units import Units
+from xnatsync.ledger.usual import Usual
 
 RUNS_MAX = 20_000  # that are looked back on: two weeks of one each minute
 EVENT = ", ".join(field.name for field in fields(EventRow))
@@ -40,7 +40,7 @@ class Ledger(
     Counterparts,
     Imports,
     Assignments,
-    Patients,
+    Usual,
     Certificates,
     Agents,
     Retention,

@@ -29,6 +29,7 @@ from xnatsync.routes.drop.ruled import surroundings
 from xnatsync.routes.drop.settings import DropRoute, attached_names, member_names
 from xnatsync.routes.drop.source import look_at_source, print_of, read_source
 from xnatsync.routes.drop.unaccounted import are_accepted, refusal, refuse_all, rules_of
+from xnatsync.routes.drop.usual import note_kinds
 from xnatsync.routes.drop.waiting import blocked_now, judge
 from xnatsync.routes.drop.world import World
 
@@ -163,6 +164,7 @@ def _write_manifest(
         else:
             units = world.ledger.settle_item(item.id, rows, [_new_unit(route, study) for study in studies], now)
             note_patients(world, units, patients)
+            note_kinds(world, route, units, files)
             for unit, study in zip(units, studies, strict=True):
                 if (error := study.error) is not None:
                     world.ledger.hold_unit(unit.id, Hold.for_person(error))

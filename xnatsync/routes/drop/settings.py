@@ -25,6 +25,7 @@ from xnatsync.core.patient import KEYWORDS as PATIENT
 from xnatsync.core.phases import ItemPhase
 from xnatsync.core.remote import FileListing, RemoteFile
 from xnatsync.core.tree import Node, Tree
+from xnatsync.core.usual_series import DESCRIPTION
 from xnatsync.ledger.rows import FileRow, ItemRow, UnitRow
 
 OWN_FOLDER = ".xnatsync"  # inside every drop folder: custody, and marks that say whose boxes are there
@@ -67,7 +68,7 @@ class DropRoute:
     @property
     def keywords(self) -> frozenset[str]:
         """List the header fields that are read: those that decide, and those that may say otherwise."""
-        counting = ANNOUNCED if self.patience.counts else frozenset()
+        counting = ANNOUNCED | {DESCRIPTION} if self.patience.counts else frozenset()
         guarding = PATIENT if self.same_patient == "hold" else frozenset()
         return self.routing.keywords | counting | guarding | (OTHERWISE if self.given is not None else frozenset())
 

@@ -16,6 +16,7 @@ from xnatsync.ledger.rows import ItemRow
 from xnatsync.ports.drop import ItemLook
 from xnatsync.routes.drop.ruled import folder_of
 from xnatsync.routes.drop.settings import DropRoute
+from xnatsync.routes.drop.usual import not_yet
 from xnatsync.routes.drop.world import World
 
 
@@ -27,13 +28,14 @@ def judge(
     `read`: its files, when they were read to be counted.
     """
     if read is not None:
-        world.counted[item.id] = (item.fingerprint, series_of(read), cut_off(read))
-    series, growing = _counted(world, item)
+        world.counted[item.id] = (item.fingerprint, series_of(read), cut_off(read), not_yet(world, route, read))
+    series, growing, absent = _counted(world, item)
     steady_s = max(0.0, seconds_between(item.steady_at, world.now()))
     blocked = blocked_now(world, route, item, look)
     found = verdict(
-        route.patience, steady_s, blocked, series, accepted=bool(blocked) and is_accepted(world, item), cut_off=growing
-    )
+        route.patience, steady_s, blocked, series, accepted=bool(blocked) and is_accepted(world, item),
+        cut_off=growing, not_yet=absent,
+    )  # fmt: skip
     match found:
         case Waits():
             return _wait(world, item, found)
@@ -83,10 +85,10 @@ def _entries(world: World, route: DropRoute, parent: str) -> set[str]:
     return {entry.name if parent == "." else f"{parent}/{entry.name}" for entry in entries}
 
 
-def _counted(world: World, item: ItemRow) -> tuple[tuple[Series, ...] | None, tuple[str, ...]]:
-    """Return its series and what is cut off, as they were counted in this run, if it has not changed since."""
+def _counted(world: World, item: ItemRow) -> tuple[tuple[Series, ...] | None, tuple[str, ...], str]:
+    """Return its series, what is cut off and what usually comes, as seen in this run, if it has not changed since."""
     known = world.counted.get(item.id)
-    return known[1:] if known is not None and known[0] == item.fingerprint else (None, ())
+    return known[1:] if known is not None and known[0] == item.fingerprint else (None, (), "")
 
 
 def _wait(world: World, item: ItemRow, found: Waits) -> Due:

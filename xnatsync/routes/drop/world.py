@@ -42,7 +42,7 @@ class World(Context):
     marked: set[str] = field(default_factory=set)  # routes whose done folder is known to have our mark
     sorted_at: dict[str, float] = field(default_factory=dict)  # when the top of a drop folder was last sorted
     stored: set[tuple[int, str]] = field(default_factory=set)  # objects that a server acknowledged in this run, by unit
-    counted: dict[int, tuple[str, tuple[Series, ...], tuple[str, ...]]] = field(default_factory=dict)  # by look
+    counted: dict[int, tuple[str, tuple[Series, ...], tuple[str, ...], str]] = field(default_factory=dict)  # by look
     heads: dict[tuple[str, str, int, int], str] = field(default_factory=dict)  # studies of files that are nobody's yet
 
     def acknowledge(self, unit: UnitRow, keys: Sequence[str]) -> None:
