@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import closing
+from datetime import datetime, timedelta
 
 import pytest
 
 from agent_world import AgentWorld
-from verify_world import filed, lose
+from drop_world import uids
+from verify_world import LABEL, filed, lose
 from xnatsync.agent.deeds import RETENTION
 from xnatsync.app import accept, dismiss, pausing, resolve
 from xnatsync.app.app import App
@@ -18,6 +20,7 @@ from xnatsync.cli.program import run
 from xnatsync.config.load import load
 from xnatsync.core.errors import AgentSilent, NothingFound, RouteUnknown, Usage
 from xnatsync.ledger.open import open_ledger
+from xnatsync.ledger.rows import UnitRow
 
 
 def held(world: AgentWorld) -> None:
@@ -176,3 +179,27 @@ def test_filed_copies_go_when_their_time_is_over(world: AgentWorld) -> None:
     assert job.exit_code == 4
     assert {path.relative_to(world.folder / "done").parts[1] for path in filed(world)} == {"other"}
     assert len(filed(world)) == 5
+
+
+def test_in_quiet_hours_what_is_dropped_is_planned_and_not_sent(world: AgentWorld) -> None:
+    """`status` says until when; without them it goes."""
+    now = datetime.now()
+    begin, end = now - timedelta(hours=1), now + timedelta(hours=2)
+    world.agent_lines = f'[agent]\npoll = "1s"\nquiet_hours = ["{begin:%H:%M}-{end:%H:%M}"]\n'
+    world.configure()
+    sent = uids(world.study())
+
+    with world.agent():
+        world.until(lambda: any(unit.phase == "planned" for unit in units(world)))
+        assert world.seen.agent.told["quiet_s"] > 3600
+        assert [path for method, path in world.writes() if method == "POST"] == []
+    assert world.session(LABEL) is None
+    world.agent_lines = '[agent]\npoll = "1s"\n'
+    world.configure()
+    with world.agent():
+        world.until(lambda: world.session(LABEL) is not None and world.archived(LABEL) == sent)
+
+
+def units(world: AgentWorld) -> list[UnitRow]:
+    with closing(open_ledger(load(world.config).ledger.path, beside=True)) as ledger:
+        return ledger.units(route="r")

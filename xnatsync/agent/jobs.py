@@ -38,8 +38,9 @@ class Job:
 class Jobs:
     """The kind `job`."""
 
-    def __init__(self, context: Context, jobs: Sequence[Job]) -> None:
+    def __init__(self, context: Context, jobs: Sequence[Job], quiet_s: Callable[[], float] = lambda: 0.0) -> None:
         self.context = context
+        self.quiet_s = quiet_s  # for how long no schedule begins anything
         self.jobs = jobs
         self.dispatcher: Dispatcher | None = None
         self._numbers = {job.name: number for number, job in enumerate(jobs)}
@@ -90,6 +91,8 @@ class Jobs:
         wait_s = self._wait_s(job, row)
         with self._lock:
             is_asked = job.name in self._asked
+            if wait_s == 0 and not is_asked and (quiet_s := self.quiet_s()) > 0:
+                return Due(min(quiet_s, CHECK_S), "quiet hours")
             if is_asked or wait_s == 0:
                 self._asked.discard(job.name)
                 self._running.add(job.name)

@@ -20,6 +20,7 @@ from xnatsync.agent.watching import Watcher, Watching
 from xnatsync.app.app import App
 from xnatsync.app.running import boot
 from xnatsync.core.errors import Exit, XnatsyncError
+from xnatsync.core.quiet_hours import seconds_left, span
 from xnatsync.engine.blame import LEDGER
 from xnatsync.engine.dispatcher import Dispatcher
 from xnatsync.engine.holds import OF_THE_SERVER
@@ -70,11 +71,12 @@ class Life:
         recover(world)
         self.since = world.now()
         self._turned = self._asked_again = self._began = world.clock.elapsed_s()
+        world.quiet_s = self._quiet_s
         kinds = drop_kinds(world)
         self.drops = Dispatcher(kinds, world, agent.workers, 0.0, self.on_bug)
         self.looks = Looks(world, self.drops, agent.rescan, agent.poll)
         kinds["look"] = self.looks
-        self.jobs = Jobs(world, jobs_of(app, world, self.progress, self.on_bug))
+        self.jobs = Jobs(world, jobs_of(app, world, self.progress, self.on_bug), self._quiet_s)
         self.side = Dispatcher({"job": self.jobs}, world, 2, 0.0, self.on_bug)
         for dispatcher in (self.drops, self.side):
             write_down(world, dispatcher)
@@ -137,6 +139,10 @@ class Life:
             self.drops.call(self._ask_again)
         self._beat()
 
+    def _quiet_s(self) -> float:
+        spans = map(span, self.app.config.agent.quiet_hours)
+        return seconds_left(spans, self.world.clock.now().astimezone())
+
     def _ask_again(self) -> None:
         for what, pause in list(self.drops.pauses.items()):
             if pause.for_good and isinstance(pause.error, OF_THE_SERVER):
@@ -192,6 +198,7 @@ class Life:
             "well": self.is_well,
             "watching": self.watching.told(),
             "refused": self.refused,
+            "quiet_s": self._quiet_s(),
             "next": {job.name: self.jobs.next_at(job.name) for job in self.jobs.jobs},
         }
         try:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, StrictInt, model_validator
 
 from xnatsync.config.problems import Problem, problem_at
 from xnatsync.config.values import Cron, Folder, Name, Part, Seconds, quarrel
+from xnatsync.core.quiet_hours import span
 
 _OF_VERIFY, _OF_AUDIT = ("routes", "level"), ("server", "project", "manifest")
 
@@ -19,12 +20,18 @@ def _seconds_at_least(value: float) -> float:
     return value
 
 
+def _span(text: str) -> str:
+    span(text)
+    return text
+
+
 class AgentConfig(Part):
     """`[agent]`"""
 
     workers: Annotated[StrictInt, Field(ge=1, le=16)] = 2
     rescan: Annotated[Seconds, AfterValidator(_seconds_at_least)] = 600.0
     poll: Annotated[Seconds, AfterValidator(_seconds_at_least)] = 30.0
+    quiet_hours: tuple[Annotated[str, AfterValidator(_span)], ...] = ()
 
 
 class JobConfig(Part):

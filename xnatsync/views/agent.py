@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from xnatsync.core.moment import clock_words
+from xnatsync.core.moment import clock_words, later
 from xnatsync.core.pasting import command_line
 from xnatsync.views.blocks import Block, Line, Tone
 
@@ -32,6 +32,9 @@ def agent_blocks(seen: AgentStanding) -> Iterator[Block]:
             indent=2,
         )
         yield Line(f"what to do: `{command_line('config', 'check')}`, then reload the agent", Tone.DIM, indent=2)
+    if (quiet_s := seen.told.get("quiet_s", 0.0)) > 0:
+        until = clock_words(later(row.beat_at, quiet_s))
+        yield Line(f"quiet hours until {until}: nothing new is sent, and no schedule begins anything", indent=2)
     for name, how in sorted(seen.told["watching"].items()):
         if how != "events":
             yield Line(f"{name} is looked at again and again: {how}", Tone.DIM, indent=2)
@@ -54,6 +57,7 @@ def agent_fields(seen: AgentStanding) -> dict[str, object]:
         "state": seen.told["state"] if seen.alive else "gone",
         "refused": seen.told["refused"],
         "watching": dict(seen.told["watching"]),
+        "quiet_until": later(row.beat_at, quiet_s) if (quiet_s := seen.told.get("quiet_s", 0.0)) > 0 else None,
         "jobs": [
             {
                 "name": job.name,

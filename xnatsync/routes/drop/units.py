@@ -25,6 +25,8 @@ from xnatsync.routes.drop.proof import Unattached, prove
 from xnatsync.routes.drop.settings import DropRoute, source_tree
 from xnatsync.routes.drop.world import World, last_attempt
 
+QUIET_S = 300.0  # so often, at least, the clock is looked at during quiet hours: it may be put forward or back
+
 
 def step_unit(world: World, unit: UnitRow) -> Result:
     """Bring a unit one step further, with at most one outside effect; never raises an XnatsyncError."""
@@ -35,6 +37,8 @@ def step_unit(world: World, unit: UnitRow) -> Result:
         return Rest()
     if (busy := lease_taken(world, unit)) is not None:
         return busy
+    if unit.phase is UnitPhase.PLANNED and (quiet_s := world.quiet_s()) > 0:
+        return Due(min(quiet_s, QUIET_S), "quiet hours")
     try:
         route = world.routes[unit.route]
         files = world.ledger.files(unit.item_id, unit_id=unit.id)

@@ -43,6 +43,7 @@ class World(Context):
     sorted_at: dict[str, float] = field(default_factory=dict)  # when the top of a drop folder was last sorted
     stored: set[tuple[int, str]] = field(default_factory=set)  # objects that a server acknowledged in this run, by unit
     counted: dict[int, tuple[str, tuple[Series, ...], tuple[str, ...], str]] = field(default_factory=dict)  # by look
+    quiet_s: Callable[[], float] = lambda: 0.0  # for how long nothing new is sent
     heads: dict[tuple[str, str, int, int], str] = field(default_factory=dict)  # studies of files that are nobody's yet
 
     def acknowledge(self, unit: UnitRow, keys: Sequence[str]) -> None:
