@@ -44,6 +44,7 @@ def test_a_new_ledger_is_durable_and_ours(tmp_path: Path) -> None:
     """WAL, full synchronisation, foreign keys, our mark and version: asked of SQLite, not of us."""
     ledger = fresh(tmp_path / "new" / "folder")
     ask = ledger.database.execute
+    steps = sorted(path.stem for path in (Path(opening.__file__).parent / "migrations").glob("*.sql"))
 
     found = {name: ask(f"pragma {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "foreign_keys")}
     found |= {name: ask(f"pragma {name}").fetchone()[0] for name in ("application_id", "user_version")}
@@ -53,8 +54,9 @@ def test_a_new_ledger_is_durable_and_ours(tmp_path: Path) -> None:
         "synchronous": 2,
         "foreign_keys": 1,
         "application_id": 0x584E5359,
-        "user_version": 22,
+        "user_version": len(steps),
     }
+    assert steps == [f"{number:03}" for number in range(1, len(steps) + 1)], "each step of the format has its number"
     ledger.close()
 
 
