@@ -60,7 +60,10 @@ class Thing:
         return self.label or self.id
 
     def part(self, kind: ThingKind, name: str) -> Thing:
-        return next(one for one in self.parts if one.kind is kind and one.name == name)
+        for one in self.parts:
+            if one.kind is kind and one.name == name:
+                return one
+        raise NotThere(f"no {kind.value} {name}")
 
 
 class Archive:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from transfer.engine_world import EngineWorld, furnish
-from transfer.history import inline
+from transfer.inline import inline
 from xnatsync.core.errors import (
     AccessDenied,
     CredentialsRefused,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from transfer.engine_world import EngineWorld
-from transfer.history import inline
+from transfer.inline import inline
 from transfer_world import SOURCE, TARGET, Side, two_servers
 from xnatsync.core.described import Described
 from xnatsync.core.inventory import OwnerKind

@@ -81,6 +81,12 @@ class Deeds(Connection):
         sql = f"select {DEED} from deed where {where} order by id desc limit 1"
         return self._one(DeedRow, sql, [owner_id, resource.scan, resource.label, name])
 
+    def latest_taken(self, owner_id: int, resource: ResourceKey, name: str) -> DeedRow | None:
+        """Find what was last done to one file of a resource and was not refused: that alone left something."""
+        where = "owner_id = ? and scan = ? and label = ? and name = ? and outcome is not 'refused'"
+        sql = f"select {DEED} from deed where {where} order by id desc limit 1"
+        return self._one(DeedRow, sql, [owner_id, resource.scan, resource.label, name])
+
     def failed_stores(self, owner_id: int, resource: ResourceKey, name: str) -> int:
         """Count the stores of one file that did not succeed since the last one that did."""
         where = "owner_id = :owner and scan = :scan and label = :label and name = :name"

@@ -175,6 +175,9 @@ class Acting:
         """Remember for the rest of the run what went through, and what is not to be had."""
         for one in (*carried.arrived, *carried.occupied):
             self.passed[key, one.name] = Bytes(one.size, one.sha256, one.md5)
+        for one in carried.occupied:  # by what no listing shows, if none does: that is no loss, and no other try helps
+            why = "the destination says that a file of this name is there, and lists none"
+            self.left[key, one.name] = ForeignContent(why)
         for left in carried.lost:
             self.left[key, left.name] = LostAtSource(f"the source lists it and cannot give it: {left.error}")
         for left in (*carried.changed, *carried.refused):

@@ -74,7 +74,7 @@ class Deciding:
     def _thing(self, text: str, here: Described, there: Described | None) -> bool:
         """Decide about one; True when it is at the destination."""
         row = self.known.get(text)
-        known = row is not None and bool(row.there_id)
+        known = row is not None and bool(row.there_id) and not _is_unseen(row)
         if self.is_imported(text, here):
             return self._imported(text, here, there, row)
         match decide_part(here, there, known=known, repair=self.survey.route.repair):
@@ -230,13 +230,18 @@ class Deciding:
         return False
 
     def _deed(self, text: str, effect: str) -> DeedRow | None:
-        return self.world.ledger.latest_deed(self.look.row.id, ResourceKey(text, ""), effect)
+        return self.world.latest_deed(self.survey.route, self.look.row.id, ResourceKey(text, ""), effect)
 
 
 def _effect_of(path: str) -> str:
     if path.startswith(SHARE):
         return f"{SHARES}/{path.removeprefix(SHARE)}"
     return CUSTOM_FORMS if path.startswith(CUSTOM) else FIELDS
+
+
+def _is_unseen(row: CounterpartRow) -> bool:
+    """Return whether the destination said that it made something and never showed it: nobody deleted it there."""
+    return bool(row.facts) and all(there.startswith(SENT) for _, there in row.facts.values())
 
 
 def _called(thing: Described) -> str:

@@ -176,7 +176,12 @@ class DecidingFiles:
             wanted.compared += 1
             if self.compare is None:
                 return answer
-            found = self.compare(key, target, here, there)
+            try:
+                found = self.compare(key, target, here, there)
+            except (LostAtSource, ChangedThere) as error:  # one side lists it and cannot give it
+                wanted.tell(f"{_place(key)}/{name}", error.code, str(error), person=isinstance(error, ChangedThere))
+                wanted.cut = True
+                return OfFile.CUT
             answer = decide_file(sides, repair=repair, same=found is not None)
         self._follow(key, name, answer, found)
         return answer
@@ -237,8 +242,8 @@ class DecidingFiles:
     def _last(self, key: ResourceKey, name: str) -> LastStore | None:
         """Return what was last stored under a name; what was refused left nothing."""
         world = self.deciding.world
-        deed = world.ledger.latest_deed(self.deciding.look.row.id, key, name)
-        if deed is None or deed.outcome == "refused":
+        deed = world.latest_deed(self.deciding.survey.route, self.deciding.look.row.id, key, name, taken=True)
+        if deed is None:
             return None
         is_quiet = world.now() >= deed.quiet_at
         if deed.outcome in {None, "unknown"} and not is_quiet:

@@ -25,7 +25,7 @@ SINGLE_MAX: Final = 3  # so few small files are fetched one by one
 WORTH_A_ZIP: Final = 0.5  # the share of a resource's bytes that must be wanted: the rest would come in vain
 BROKEN_MAX: Final = 3  # reads that broke one after the other, when nothing came at all: then it is not the files
 RESUMES_MAX: Final = 3  # times that a big file is gone on with
-_ODD: Final = (ReadFailed, ReplyStrange, NotThere, ContentDiffers)  # may be the matter of one file
+ODD: Final = (ReadFailed, ReplyStrange, NotThere, ContentDiffers)  # may be the matter of one file
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ class Reader:
             try:
                 with closed_after(self.source.fetch_file(self.owner, load.source, file.name)) as content:
                     loaded = self._whole(file, content)
-            except _ODD as error:
+            except ODD as error:
                 row = row + 1 if isinstance(error, ReadFailed) and error.http != 500 else 0
                 if row >= BROKEN_MAX and not self._came:
                     raise
@@ -228,7 +228,7 @@ class Reader:
                 file = self._measured(load, file)
             pieces = _Big(self, load, file).pieces()
             first = next(pieces)
-        except _ODD as error:
+        except ODD as error:
             self._broken.append((file, error))
             return
         assert file.size is not None
@@ -308,10 +308,10 @@ class _Big:
         except XnatsyncError as error:
             if not begun:
                 raise
-            if isinstance(error, _ODD):
+            if isinstance(error, ODD):
                 self.reader.note(self.file.name, error)
             yield End(error=error)
-            if not isinstance(error, _ODD):
+            if not isinstance(error, ODD):
                 raise
             return
         yield last

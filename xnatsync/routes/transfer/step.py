@@ -12,11 +12,13 @@ from typing import Final
 
 from xnatsync.core.described import Described, Part
 from xnatsync.core.errors import (
+    ChangedThere,
     ContentDiffers,
     EffectMissing,
     ForeignContent,
     GoneThere,
     LabelTaken,
+    LostAtSource,
     NotThere,
     PrearchiveOccupied,
     ReadFailed,
@@ -39,6 +41,7 @@ from xnatsync.routes.transfer.facts import beside, without_patient
 from xnatsync.routes.transfer.holds import Failures, hold_by
 from xnatsync.routes.transfer.images import Images
 from xnatsync.routes.transfer.objects import Objects
+from xnatsync.routes.transfer.reading import ODD
 from xnatsync.routes.transfer.survey import TransferSurvey, label_of
 from xnatsync.routes.transfer.wanted import Create, Effect, Look, Wanted
 from xnatsync.routes.transfer.world import TransferWorld
@@ -226,12 +229,13 @@ class TransferStep:
 
     def _refuse_strangers(self, look: Look, wanted: Wanted) -> None:
         """Create no session that is there under another label, or whose place somebody's upload waits for."""
-        if look.owner.kind is not OwnerKind.SESSION or not self.survey.there:
+        if look.owner.kind is not OwnerKind.SESSION:
             return
         route, label, uid = self.survey.route, look.here.name, study_uid(look.here)
         destination = self.world.server(route.to_server)
-        found = destination.sessions(route.to_project, study_uid=uid) if uid else ()
-        for other in found:
+        others = destination.sessions(route.to_project, study_uid=uid) if uid else ()
+        is_taken = bool(others)
+        for other in others:
             why = f"the study of session {label} is at the destination as session {other.label} of {other.subject}"
             wanted.tell("", LabelTaken.code, why, person=True)
         for upload in destination.prearchive(route.to_project):
@@ -240,22 +244,39 @@ class TransferStep:
                     f"session {upload.name} of {upload.subject} waits in the prearchive, where session {label} belongs"
                 )
                 wanted.tell("", PrearchiveOccupied.code, why, person=True)
-        if wanted.troubles:
+                is_taken = True
+        if is_taken:
             wanted.effects.clear()
 
     def _compare(
         self, look: Look, acting: Acting, key: ResourceKey, target: ResourceKey, here: RemoteFile, there: RemoteFile
     ) -> Bytes | None:
-        """Fetch a file from both sides, but for what passed through in this run; None when they differ."""
+        """Fetch a file from both sides, but for what passed through in this run; None when they differ.
+
+        LostAtSource or ChangedThere when a side lists it and cannot give it: that concerns this file alone.
+        """
         assert look.there_owner is not None
         route = self.survey.route
         mine = acting.passed.get((key, here.name))
-        if mine is None:
-            mine = self._bytes(route.server, look.owner, key, here.name)
-        theirs = self._bytes(route.to_server, look.there_owner, target, there.name)
+        try:
+            if mine is None:
+                mine = self._twice(route.server, look.owner, key, here.name)
+        except ODD as error:
+            raise LostAtSource(f"the source lists it and cannot give it: {error}") from error
+        try:
+            theirs = self._twice(route.to_server, look.there_owner, target, there.name)
+        except NotThere as error:
+            raise ChangedThere("the destination lists it and cannot give it") from error
         if mine.sha256 == theirs.sha256 and here.digest not in {"", mine.md5}:
             raise ContentDiffers("the source gave other bytes than it lists")
         return mine if mine.sha256 == theirs.sha256 else None
+
+    def _twice(self, server: str, owner: Owner, key: ResourceKey, name: str) -> Bytes:
+        """Fetch a file, once more where that may help."""
+        try:
+            return self._bytes(server, owner, key, name)
+        except ODD:
+            return self._bytes(server, owner, key, name)
 
     def _bytes(self, server: str, owner: Owner, key: ResourceKey, name: str) -> Bytes:
         sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
@@ -288,6 +309,8 @@ class TransferStep:
         """Write down that nothing is to be done any more, and what is not in agreement."""
         world = self.world
         troubles = [*wanted.troubles, *self._of_the_survey(owner)]
+        if look.there is None and not any(trouble.person for trouble in troubles):
+            raise EffectMissing("it is not at the destination, and nothing was found to be done about that")
         is_open = wanted.cut or bool(self.left.get(row.id))  # asked for again in the next run
         with world.ledger.write():
             self._write_down(row, look, wanted)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from xnatsync.core.inventory import ResourceKey
 from xnatsync.engine.context import Context
+from xnatsync.ledger.tree_rows import DeedRow
 from xnatsync.ports.transfer import TransferServer
 from xnatsync.routes.transfer.limits import Lines
 from xnatsync.routes.transfer.settings import TransferRoute
@@ -34,6 +36,22 @@ class TransferWorld(Context):
         """Return what was counted of a route."""
         with self.lock:
             return dict(self.counts.get(route, {}))
+
+    def latest_deed(
+        self, route: TransferRoute, owner_id: int, key: ResourceKey, name: str, *, taken: bool = False
+    ) -> DeedRow | None:
+        """Return what was last done to something, or `taken`: and was not refused.
+
+        It is quiet for the route's `quiet` at most.  A longer rest was written down by a clock that was ahead: it
+        begins now, once.
+        """
+        find = self.ledger.latest_taken if taken else self.ledger.latest_deed
+        deed = find(owner_id, key, name)
+        longest = self.in_seconds(route.quiet_s)
+        if deed is None or deed.outcome in {None, "ok"} or deed.quiet_at <= longest:
+            return deed
+        self.ledger.shorten_deed(deed.id, longest)
+        return replace(deed, quiet_at=longest)
 
     def note(self, route: str, code: str, text: str, level: str = "info", owner: int | None = None) -> None:
         """Write a line in the diary.  `text` names entities by number (`o7`), never by label (S8)."""
