@@ -14,6 +14,7 @@ PLANTED = {  # bugs on purpose, so that a judge is seen to catch them: no test o
     "fuzz/test_corpus.py",
     "hostile/test_drop.py",
     "sim/catches.py",
+    "sim/transfer_catches.py",
     "sim/tree_catches.py",
 }
 
