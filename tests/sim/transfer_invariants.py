@@ -35,6 +35,7 @@ class TransferJudge:
         self.silent: set[str] = set()  # entities of the destination that changed without a trace
         self.uploads: list[tuple[int, str, str]] = []  # of strangers: since when, label and UID
         self.planning = False
+        self.offsets: dict[tuple[str, object], int] = {}  # of the clock then: one that jumps ends every wait
         self.under_way: Counter[tuple[str, object]] = Counter()  # writes that will land: whose, and of what
 
     def broken(self, promise: str, story: str) -> NoReturn:
@@ -113,7 +114,8 @@ class TransferJudge:
         if self.planning:
             self.broken("S4", f"a plan asked the destination to {method}")
         for target in targets:
-            if self.under_way[writer, target]:
+            since = self.offsets.get((writer, target), 0)
+            if self.under_way[writer, target] and self.history.clock.offset_ms <= since:
                 self.broken("S5", f"{method} while an earlier one may still land")
 
     def before_store(self, owner: Owner, key: ResourceKey, name: str, data: bytes) -> None:
@@ -173,6 +175,12 @@ class TransferJudge:
             self.broken("S10", f"{kind} {name} of {part or number} was left out, and is sent")
         if session is not None and kind == "thing" and part == "" and not self._takes_session(session):
             self.broken("S10", f"session {number} was left out, and is sent")
+
+    def will_land(self, writer: str, targets: Sequence[object]) -> None:
+        """Notes that a write has had no answer, and happens later."""
+        for target in targets:
+            self.under_way[writer, target] += 1
+            self.offsets[writer, target] = self.history.clock.offset_ms
 
     # --- filters -------------------------------------------------------------------------------------------------
 
@@ -239,11 +247,11 @@ class TransferJudge:
             return  # the destination states a wrong digest, or somebody changed a side meanwhile
         self.checks["complete"] += 1
         project = history.there.projects.get("Q")
-        found = list(self._all_differences())
+        found = list(self._all_differences(with_silent=True))
         if project is None or found:
             self.broken("T2", f"a certificate says complete: {found[:3]}")
 
-    def _all_differences(self) -> Iterator[str]:
+    def _all_differences(self, *, with_silent: bool) -> Iterator[str]:
         history = self.history
         main = history.coordinators[0]
         for thing in (history.source.projects["P"], *history.source.things.values()):
@@ -253,14 +261,15 @@ class TransferJudge:
             if there is None:
                 yield f"{thing.id} is not there"
                 continue
-            yield from (f"{thing.id}: {one}" for one in differences(thing, there, history.taken))
+            if with_silent or there.id not in self.silent:
+                yield from (f"{thing.id}: {one}" for one in differences(thing, there, history.taken))
 
     # --- in the end ----------------------------------------------------------------------------------------------
 
     def agrees(self) -> None:
         """L1: in the end everything that goes is there as it is."""
         history = self.history
-        if found := list(self._all_differences()):
+        if found := list(self._all_differences(with_silent=False)):
             self.broken("L1", f"in the end: {found[:3]}")
         history.marks["agrees"] += 1
 

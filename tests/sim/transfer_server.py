@@ -389,7 +389,7 @@ class SimSide:
         assert callable(done)
         if fate == "delayed":
             wait_ms = int(history.faults.next("delay").uniform(0.01, 0.95) * history.route.quiet_s * 1000)
-            history.judge.under_way.update((self.writer, one) for one in of)
+            history.judge.will_land(self.writer, of)
             history.at(wait_ms, lambda: self._late(done, of))
         if fate in {"delayed", "lost"}:
             raise _unknown("the connection was reset")

@@ -603,7 +603,7 @@ class TransferHistory:
         if told:
             return
         self.judge.agrees()
-        is_plain = self.source.digests and self.there.digests and not self.sizeless
+        is_plain = self.source.digests and self.there.digests and not (self.sizeless or self.meddled)
         if is_plain and not self._certify(mine, self.world(mine)):
             raise Violation("T2", f"everything agrees, and no certificate says complete: {self.trace[-1]}")
 
