@@ -12,7 +12,7 @@ import pydicom
 
 from big_project import add_resource
 from transfer.engine_world import EngineWorld
-from transfer.history import inline
+from transfer.inline import inline
 from transfer_world import PASSWORD, SOURCE, TARGET, USER, XNAT, Pair, Side, a_side
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.core.remote import RemoteFile

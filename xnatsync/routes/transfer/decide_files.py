@@ -179,7 +179,7 @@ class DecidingFiles:
             try:
                 found = self.compare(key, target, here, there)
             except (LostAtSource, ChangedThere) as error:  # one side lists it and cannot give it
-                wanted.tell(f"{_place(key)}/{name}", error.code, str(error), person=isinstance(error, ChangedThere))
+                wanted.tell(f"{place_of(key)}/{name}", error.code, str(error), person=isinstance(error, ChangedThere))
                 wanted.cut = True
                 return OfFile.CUT
             answer = decide_file(sides, repair=repair, same=found is not None)

@@ -309,7 +309,8 @@ class TransferStep:
         """Write down that nothing is to be done any more, and what is not in agreement."""
         world = self.world
         troubles = [*wanted.troubles, *self._of_the_survey(owner)]
-        if look.there is None and not any(trouble.person for trouble in troubles):
+        is_told = self._imports(owner) or any(trouble.person for trouble in troubles)
+        if look.there is None and not is_told:
             raise EffectMissing("it is not at the destination, and nothing was found to be done about that")
         is_open = wanted.cut or bool(self.left.get(row.id))  # asked for again in the next run
         with world.ledger.write():
