@@ -83,6 +83,7 @@ SUPERVISORS = {  # the only places where any exception whatever is caught and no
     "xnatsync.engine.dispatcher": {"_step"},
     "xnatsync.cli.program": {"_run"},
     "xnatsync.agent.mail": {"_serve"},  # answered as our mistake
+    "xnatsync.agent.notifier": {"_step"},  # a library may raise anything
     "xnatsync.fetch.threads": {"_begin"},
     "xnatsync.fetch.read_ahead": {"_read"},  # passed on to the thread that waits for it
     "xnatsync.fetch.ahead": {"_make"},  # likewise
@@ -95,7 +96,7 @@ SUPERVISORS = {  # the only places where any exception whatever is caught and no
     "xnatsync.sandbox.model.rebuilder": None,
 }
 THREADS = re.compile(
-    r"xnatsync\.(disk\.digests|dicomnet\.sending|engine\.dispatcher|routes\.drop\.(effects|gradual)|fetch\.(threads|read_ahead|ahead)|agent\.(life|jobs|looks|watching|agent)|app\..+|verify\..+|sandbox\..+|cli\.live)"
+    r"xnatsync\.(disk\.digests|dicomnet\.sending|engine\.dispatcher|routes\.drop\.(effects|gradual)|fetch\.(threads|read_ahead|ahead)|agent\.(life|jobs|looks|watching|agent|notifier)|app\..+|verify\..+|sandbox\..+|cli\.live)"
 )
 # `api` takes addresses, and shows what one looks like; scenery plays a person at the sandbox
 URLS = re.compile(r"xnatsync\.(xnat|sandbox)\..+|xnatsync\.app\.demo_scene|xnatsync\.cli\.(api|helping)")

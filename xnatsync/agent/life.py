@@ -15,10 +15,13 @@ from xnatsync.agent.deeds import jobs_of
 from xnatsync.agent.jobs import Jobs
 from xnatsync.agent.looks import Looks
 from xnatsync.agent.mail import Mail
+from xnatsync.agent.notifier import Notifier, note_absence
 from xnatsync.agent.pulse import Pulse
 from xnatsync.agent.watching import Watcher, Watching
 from xnatsync.app.app import App
+from xnatsync.app.causes import OfAgent
 from xnatsync.app.running import boot
+from xnatsync.app.telling import Teller
 from xnatsync.core.errors import Exit, XnatsyncError
 from xnatsync.core.quiet_hours import seconds_left, span
 from xnatsync.engine.blame import LEDGER
@@ -89,9 +92,23 @@ class Life:
         self.looks.begin()
         self.jobs.begin(self.side)
         self.world.diary.note("agent.began", "the agent is at work", data={"routes": len(app.config.routes)})
+        note_absence(world.ledger, world.now(), app.config.notify)
         self._beat()
+        self.notifier = Notifier(self._teller(), self.on_bug)
+        self.notifier.begin()
         self._start("drops", self.drops)
         self._start("side", self.side)
+
+    def _teller(self) -> Teller:
+        world = self.world
+
+        def of_agent() -> OfAgent:
+            return OfAgent(self.is_well, self.refused["since"] if self.refused is not None else None)
+
+        return Teller(
+            self.app.config, world.ledger, world.now, world.ids.request_id, sender=self.app.make_sender(),
+            agent=of_agent, stopping=self.app.stop.is_set,
+        )  # fmt: skip
 
     def _start(self, name: str, dispatcher: Dispatcher) -> None:
         def work() -> None:
@@ -115,8 +132,10 @@ class Life:
                 thread.join(1.0)
                 self._beat(draining=True)
                 meanwhile()
+        self.notifier.end()
         world, names = self.world, list(self.app.config.routes)
         try:
+            self.say(draining=True)
             servers = self.app.config.servers_of(names)
             used = [LEDGER, *(f"route {name}" for name in names)]
             used += [what for name in servers for what in (f"server {name}", f"writes to {name}")]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from xnatsync import __version__
 from xnatsync.app.clock import RandomIds, SystemClock
 from xnatsync.app.connecting import connect, login_of
+from xnatsync.app.messages import Sender, send
 from xnatsync.app.rivals import lives, own_claim
 from xnatsync.app.running import boot
 from xnatsync.app.settings import drop_route
@@ -80,6 +81,10 @@ class App:
         """A client for a server, with the credentials that belong to its URL."""
         login = self.logins.get(name) or login_of(name, config)
         return connect(name, config, login, stopping=self.stop.is_set, connections=config.connections)
+
+    def make_sender(self) -> Sender:
+        """Who sends notifications."""
+        return send
 
     def make_ledger(self) -> Ledger:
         """The ledger, writable."""

@@ -17,6 +17,7 @@ from xnatsync.core.moment import clock_words, seconds_between, stamp
 from xnatsync.core.pasting import command_line
 from xnatsync.core.phases import ENDED
 from xnatsync.ledger.agents import AgentRow, JobRow
+from xnatsync.ledger.outbox import NotificationRow
 from xnatsync.ledger.rows import EventRow, ItemRow, PauseRow, RunRow, UnitRow
 from xnatsync.ledger.tree_rows import MirrorCounts, OwnerRow, TroubleRow, UnplacedRow
 
@@ -102,6 +103,7 @@ class Overview:
     pauses: tuple[PauseRow, ...] = ()
     alive: bool = False  # the process of the last run is at work
     agent: AgentStanding | None = None  # None: none ever ran
+    failing: tuple[tuple[NotificationRow, int], ...] = ()  # targets that take no messages, with how many wait
 
     @property
     def exit_code(self) -> int:
@@ -165,7 +167,13 @@ def overview(config: Config, route: str | None = None) -> Overview:
             tuple(ledger.pauses()) if ledger is not None else (),
             last is not None and is_alive(last),
             agent_standing(ledger),
+            _failing(config, ledger),
         )
+
+
+def _failing(config: Config, ledger: Ledger | None) -> tuple[tuple[NotificationRow, int], ...]:
+    found = ledger.waiting_messages() if ledger is not None else []
+    return tuple(part for part in found if part[0].target in config.notify)
 
 
 def agent_standing(ledger: Ledger | None) -> AgentStanding | None:

@@ -27,6 +27,8 @@ EXAMPLES = {
     "service install": ("service install --dry-run", "service install --system --account xnatsync"),
     "service uninstall": ("service uninstall",),
     "service status": ("service status",),
+    "notify test": ("notify test", "notify test ops-mail"),
+    "notify list": ("notify list", "notify list -o csv"),
     "plan": ("plan", "plan prisma -o json"),
     "verify": ("verify", "verify nightly --sample 1/7", "verify prisma --repair"),
     "status": ("status", "status prisma"),

@@ -31,6 +31,7 @@ from xnatsync.cli import (
     inspect,
     ledger,
     mirror,
+    notify,
     pipeline,
     prearchive,
     project,
@@ -59,7 +60,7 @@ from xnatsync.views.blocks import Line, Tone
 _MODULES = (
     *(demo, sync, verify, prune, inspect, resolve, accept, assign, rules, mirror, configuration, health, sandbox),
     *(account, project, subject, session, scan, resource, audit, certificate, ledger, completing, helping),
-    *(prearchive, pipeline, container, api, dicom, admin, running, service),
+    *(prearchive, pipeline, container, api, dicom, admin, running, service, notify),
 )
 # Newer versions of typer carry click inside: its exceptions are found through the one that typer exports.
 _CLICK_EXCEPTION = typer.BadParameter.__mro__[2]

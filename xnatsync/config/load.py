@@ -23,11 +23,13 @@ from xnatsync.config.model import (
     JobConfig,
     LedgerConfig,
     MirrorConfig,
+    NotifyConfig,
     PushConfig,
     RouteConfig,
     ServerConfig,
     TransferConfig,
 )
+from xnatsync.config.notify import crossed_notify
 from xnatsync.config.problems import ConfigInvalid, Problem, problem_at, problems_of, suggestion, unknown
 from xnatsync.config.selected import NOT_OF_DROPS
 from xnatsync.core.encoding import SAVE_AS_UTF8, not_utf8, wide_encoding
@@ -113,18 +115,22 @@ class _Reading:
         routes = {name: self._route(key, table, known) for name, key, table in self._tables(data, "routes")}
         agent = self._part(("agent",), AgentConfig, data.get("agent", {}))
         jobs = {name: self._part(key, JobConfig, table) for name, key, table in self._tables(data, "jobs")}
+        targets = {name: self._part(key, NotifyConfig, table) for name, key, table in self._tables(data, "notify")}
+        notify = {name: target for name, target in targets.items() if target is not None}
         good_jobs = {name: job for name, job in jobs.items() if job is not None}
         good_servers = {name: server for name, server in servers.items() if server is not None}
         good_routes: dict[str, RouteConfig] = {name: route for name, route in routes.items() if route is not None}
         self.problems += crossed(self.text, ledger or LedgerConfig(), good_servers, good_routes)
         self.problems += crossed_jobs(self.text, good_jobs, known, good_routes)
+        self.problems += crossed_notify(self.text, notify, {*good_routes, *good_jobs})
         if any(not problem.warning for problem in self.problems):
             return None
         if ledger is None or defaults is None or agent is None:
             return None
         return Config(
-            ledger=ledger, defaults=defaults, servers=good_servers, routes=good_routes, agent=agent, jobs=good_jobs
-        )
+            ledger=ledger, defaults=defaults, servers=good_servers, routes=good_routes, agent=agent, jobs=good_jobs,
+            notify=notify,
+        )  # fmt: skip
 
     def _tables(self, data: Mapping[str, Any], group: str) -> Iterator[tuple[str, Key, Any]]:
         tables = data.get(group, {})

@@ -13,6 +13,7 @@ import platformdirs
 from pydantic import AfterValidator, Field, StrictInt, field_validator, model_validator
 
 from xnatsync.config.agent import AgentConfig, JobConfig
+from xnatsync.config.notify import NotifyConfig
 from xnatsync.config.rules import MatchConfig, RuleConfig, TableConfig
 from xnatsync.config.selected import SelectionConfig
 from xnatsync.config.transfers import TransferConfig
@@ -43,6 +44,7 @@ __all__ = [
     "LedgerConfig",
     "MatchConfig",
     "MirrorConfig",
+    "NotifyConfig",
     "Part",
     "PushConfig",
     "RouteConfig",
@@ -227,6 +229,7 @@ class Config(Part):
     routes: dict[Name, RouteConfig] = Field(default_factory=dict)
     agent: AgentConfig = Field(default_factory=AgentConfig)
     jobs: dict[Name, JobConfig] = Field(default_factory=dict)
+    notify: dict[Name, NotifyConfig] = Field(default_factory=dict)
 
     @property
     def drop_routes(self) -> dict[str, DropConfig]:

@@ -22,6 +22,10 @@ _ELSEWHERE = (
     "a password must not stand in this file: use XNATSYNC_<SERVER>_PASSWORD, a `password_file` (mode 0600) or the "
     "keyring"
 )
+_ADDRESS = (
+    "the address of a target holds secrets and must not be in this file: use `url_file` (mode 0600), "
+    "XNATSYNC_NOTIFY_<NAME>_URL or the keyring"
+)
 _WANTED = {
     "string_type": "must be a text, in quotes",
     "int_type": "must be a whole number, without quotes",
@@ -96,6 +100,8 @@ def unknown(word: str, known: Sequence[str]) -> str:
     """Say that there is no such key."""
     if word.lower() in _SECRETS:
         return _ELSEWHERE
+    if word.lower() in {"url", "urls", "address"} and "url_file" in known:
+        return _ADDRESS
     return f"there is no such key{suggestion(word, known)}"
 
 

@@ -60,7 +60,7 @@ def credentials(server_name: str, server: ServerConfig, user: str | None = None)
     if only in {None, "environment"} and password and is_ours:  # of another user it is not known
         return Credentials(url, user, password, "environment")
     if only in {None, "file"} and server.password_file is not None and is_ours:
-        return Credentials(url, user, _from_file(server.password_file), "password_file")
+        return Credentials(url, user, secret_line(server.password_file), "password_file")
     if only in {None, "keyring"} and (found := stored(url, user)):
         return Credentials(url, user, found, "keyring")
     raise _missing(server_name, server, user)
@@ -96,7 +96,24 @@ def _missing(name: str, server: ServerConfig, user: str) -> CredentialsMissing:
     )
 
 
-def _from_file(path: Path) -> str:
+def address_of(name: str, url_source: str | None, url_file: Path | None) -> str:
+    """Find the address of a target of notifications; CredentialsMissing, which repeats none of it, where none is."""
+    named = variable(f"notify_{name}", "URL")
+    found = os.environ.get(named)
+    if url_source in {None, "environment"} and found:
+        return found
+    if url_source in {None, "file"} and url_file is not None:
+        return secret_line(url_file, "address", "url_file")
+    if url_source in {None, "keyring"} and (kept := stored("notify", name)):
+        return kept
+    raise CredentialsMissing(
+        f"no address was found for the target {name}",
+        advice=f"Set {named}, or `url_file` (mode 0600) in [notify.{name}], or store it with "
+        f"`{shlex.join(['keyring', 'set', 'xnatsync:notify', name])}`.",
+    )
+
+
+def secret_line(path: Path, what: str = "password", key: str = "password_file") -> str:
     """Read a file with one line; an editor's byte order mark is no part of it.
 
     What is examined is what is read, and no error repeats any of it.
@@ -107,26 +124,26 @@ def _from_file(path: Path) -> str:
             raw = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise CredentialsMissing(
-            f"the password file {path} cannot be read: {error.strerror or type(error).__name__}",
-            advice="Correct `password_file`, or let this account own the file.",
+            f"the {what} file {path} cannot be read: {error.strerror or type(error).__name__}",
+            advice=f"Correct `{key}`, or let this account own the file.",
         ) from None
     if sys.platform != "win32" and stat.S_IMODE(mode) & _closed_to(path):
         raise CredentialsMissing(
-            f"the password file {path} can be read by others (mode {stat.S_IMODE(mode):04o})",
+            f"the {what} file {path} can be read by others (mode {stat.S_IMODE(mode):04o})",
             advice=shlex.join(["chmod", "600", str(path)]),
         )
-    if (words := _wrong(raw)) is not None:
+    if (words := _wrong(raw, what)) is not None:
         what, remedy = words
         raise CredentialsMissing(
-            f"the password file {path} must hold the password in one line of text, and nothing else: {what}",
+            f"the {what} file {path} must hold the {what} in one line of text, and nothing else: {what}",
             advice=remedy,
         )
     return raw.decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
 
 
-def _wrong(raw: bytes) -> tuple[str, str] | None:
+def _wrong(raw: bytes, what: str) -> tuple[str, str] | None:
     """Say what is wrong with the content of a password file, and what to do; nothing of it is told."""
-    plain = "Write the password into it, without a comment or a user's name."
+    plain = f"Write the {what} into it, without a comment or anything else."
     if wide_encoding(raw) is not None:
         return not_utf8(raw), SAVE_AS_UTF8
     try:

@@ -15,18 +15,8 @@ from xnatsync.config.words import duration, size
 from xnatsync.core.errors import RouteUnknown
 
 _DURATIONS = {
-    *(
-        "settle",
-        "settle_min",
-        "wait_for_missing",
-        "max_wait",
-        "quiet",
-        "timeout",
-        "long_timeout",
-        "trash_keep",
-        "keep_done",
-    ),
-    *("keep_done", "recheck", "retry_delay", "rescan", "poll"),
+    *("settle", "settle_min", "wait_for_missing", "max_wait", "quiet", "timeout", "long_timeout", "trash_keep"),
+    *("keep_done", "recheck", "retry_delay", "rescan", "poll", "grace", "remind"),
 }
 _SIZES = {"big_file", "keep_free"}
 
@@ -55,7 +45,7 @@ def as_toml(config: Config) -> str:
         lines += _table("agent", data["agent"])
     if data["defaults"]:
         lines += _table("defaults", data["defaults"])
-    for group in ("servers", "routes", "jobs"):
+    for group in ("servers", "routes", "jobs", "notify"):
         for name, table in data[group].items():
             lines += _table(f"{group}.{name}", table)
     return "\n".join(lines).strip() + "\n"

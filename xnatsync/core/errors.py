@@ -108,6 +108,7 @@ XnatsyncError
 │   ├── LedgerNewer ........... XS-LEDGER-NEWER         the ledger was written by a newer xnatsync
 │   └── LedgerRemote .......... XS-LEDGER-REMOTE        the ledger lies on a network disk
 ├── AgentSilent ............... XS-AGENT-SILENT         the running agent did not answer a command in time
+├── NotifyFailed .............. XS-NOTIFY-FAILED        a target took no notification
 ├── Stopped ................... XS-STOPPED              we were asked to stop; nothing was concluded
 └── Bug ....................... XS-BUG                  our own mistake
     └── ImpossibleMove ........ XS-BUG-MOVE             a state machine was asked for an illegal move
@@ -1047,6 +1048,15 @@ class AgentSilent(XnatsyncError):
     exit_code = Exit.TEMPORARY
     disposition = Disposition.PAUSE
     advice = "`xnatsync status` shows what the agent does; give the command again."
+
+
+class NotifyFailed(XnatsyncError):
+    """A target took no notification; it is sent again later."""
+
+    code = "XS-NOTIFY-FAILED"
+    exit_code = Exit.TEMPORARY
+    disposition = Disposition.RETRY
+    advice = "Check its address, and whether it can be reached from here: `xnatsync notify test`."
 
 
 # --- a request to stop -------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from xnatsync.ledger.imports import Imports
 from xnatsync.ledger.items import ITEM
 from xnatsync.ledger.items import LIVING as LIVING_ITEM
 from xnatsync.ledger.mirrors import Mirrors
+from xnatsync.ledger.outbox import Outbox
 from xnatsync.ledger.retention import Retention
 from xnatsync.ledger.rows import EventRow, ItemRow, RunRow
 from xnatsync.ledger.units import Units
@@ -44,6 +45,7 @@ class Ledger(
     Certificates,
     Agents,
     Retention,
+    Outbox,
 ):
     """What was seen, what was tried, what was proven."""
 

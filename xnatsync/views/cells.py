@@ -38,6 +38,9 @@ TABLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     "project-transfer-check": ("checks", ("name", "state", "text", "code", "advice")),
+    "notify-list": (
+        "", ("id", "made_at", "target", "state", "tries", "sent_at", "next_at", "title", "body", "failed")
+    ),
     "certificate-list": ("", ("id", "route", "run", "made_at", "outcome", "json_sha256", "html_sha256", "path",)),
     "subject-list": ("", ("id", "label", "sessions")),
     "session-list": (

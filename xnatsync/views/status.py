@@ -13,6 +13,7 @@ from xnatsync.core.wording import counted, left_out_words, size
 from xnatsync.ledger.rows import PauseRow, RunRow
 from xnatsync.views.agent import agent_blocks, agent_fields
 from xnatsync.views.blocks import Block, Line, Table, Tone
+from xnatsync.views.notify import failing_blocks, failing_fields
 from xnatsync.views.sync import (
     held_fields,
     hold_blocks,
@@ -40,6 +41,7 @@ def status_blocks(seen: Overview) -> Iterator[Block]:
     for route in seen.routes:
         yield from _route(route)
     yield from pause_blocks(seen.pauses, alive=seen.alive)
+    yield from failing_blocks(seen.failing)
     if seen.last_run is not None:
         yield _run_line(seen.last_run, alive=seen.alive)
     if seen.last_verify is not None:
@@ -168,6 +170,7 @@ def status_fields(seen: Overview) -> dict[str, object]:
             for route in seen.routes
         ],
         "agent": agent_fields(seen.agent) if seen.agent is not None else None,
+        "notify": failing_fields(seen.failing),
         "last_run": _run_fields(seen.last_run, alive=seen.alive) if seen.last_run is not None else None,
         "last_verify": _run_fields(seen.last_verify, alive=False) if seen.last_verify is not None else None,
         "pauses": [
