@@ -95,6 +95,8 @@ def _of_job(config: Config, job: JobRow) -> Cause | None:
         kind, place = "trees", f"route {job.name}"
     elif job.name in config.jobs:
         kind, place = config.jobs[job.name].run, f"job {job.name}"
+    elif " " in job.name:  # the agent's own, such as that of filed copies
+        kind, place = "audit", f"job {job.name}"
     else:
         return None
     if job.exit_code in _OWN_STATE[kind]:
