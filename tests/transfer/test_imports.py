@@ -237,6 +237,21 @@ def test_somebodys_upload_of_the_label_is_left_alone(moved: Moving, tmp_path: Pa
     assert (moved.run().outcome, moved.codes(), moved.grave()) == ("complete", {}, {})
 
 
+def test_another_study_under_the_label_is_left_as_it_is(moved: Moving) -> None:
+    """Nothing is sent, and nothing is written into what is there, however often."""
+    number = moved.pair.target.put(
+        f"/data/projects/{TARGET}/subjects/OTHER/experiments/{LABEL}", xsiType="xnat:mrSessionData", UID="1.2.3",
+        note="another's",
+    )  # fmt: skip
+    before = moved.pair.target.server.describe(moved.there)
+    for _ in range(2):
+        moved.run()
+        assert moved.codes() == {"": "XS-SESSION-COLLISION"}
+    assert moved.pair.target.server.describe(moved.there) == before
+    assert (moved.there.id, moved.sent("/services/import")) == (number, [])
+    assert not moved.examined().is_complete
+
+
 def test_a_script_that_keeps_an_object_out_is_no_success(tmp_path: Path) -> None:
     """It is named, and asked for no more; the others are there."""
     with moving(tmp_path, script='version "6.6"\n(0020,0013) = "1" ? reject[]\n') as moved:

@@ -107,11 +107,12 @@ class Deciding:
 
     def _imported(self, text: str, here: Described, there: Described | None, row: CounterpartRow | None) -> bool:
         """Decide about what an import makes: it is known by its objects, whatever it is called or says of itself."""
-        if there is not None:
+        assert self.objects is not None
+        is_strange = not text and self.objects.held is not None and not (row is not None and row.there_id)
+        if there is not None and not is_strange:
             self._present(text, here, there, row)
             return True
         self.barred.add(text)
-        assert self.objects is not None
         if row is not None and row.there_id and self.objects.held is None:
             self.wanted.tell(text, GoneThere.code, f"{_called(here)} was deleted at the destination", person=True)
         elif text and any(place[0].scan == text and row.sop_uid in self.objects.there

@@ -1,0 +1,120 @@
+"""A transfer by import that is killed between any two steps, or in the middle of any object, goes on and is whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from transfer.engine_world import EngineWorld
+from transfer.history import Killed, inline
+from transfer.import_model import IMPORT_WRITES, ImportingArchive, an_object, script
+from xnatsync.core.described import ThingKind
+from xnatsync.routes.transfer.run import TransferRun, run
+
+SCANS = {"7": ("1.2.7", "1"), "8": ("1.2.8", "2")}  # of the source: the series, and the number that the import goes by
+
+
+def world_of(folder: Path, *, changes: bool) -> EngineWorld:
+    """A session of two scans with two objects each, one scan without any, and what people wrote."""
+    source = ImportingArchive("a")
+    there = ImportingArchive("b", script=script) if changes else ImportingArchive("b")
+    source.project("P")
+    subject = source.subject("P", "S1")
+    session = source.session(subject, "S1_MR", note="calm", dcmPatientName="Jane", **{"@UID": "1.2.3"})
+    for scan, (series, number) in SCANS.items():
+        made = source.part_of(session, ThingKind.SCAN, scan, "xnat:mrScanData", quality="bad", note=f"of {scan}")
+        made.fields["@UID"] = series
+        source.put(made, "DICOM", {
+            f"odd {one}": an_object("1.2.3", series, number, f"{series}.{one}", bytes([int(scan), one] * 4), "Jane")
+            for one in range(2)
+        })  # fmt: skip
+        source.put(made, "NIFTI", {"a.nii": scan.encode()})
+    source.part_of(session, ThingKind.SCAN, "N", "xnat:mrScanData", note="of N")
+    return EngineWorld(folder, source, there, dicom="import", quiet_s=20.0)
+
+
+class Boundaries:
+    """Counts every boundary of the destination and the ledger between them, and kills at one of them."""
+
+    def __init__(self, world: EngineWorld, at: int | None = None) -> None:
+        self.at, self.passed, self.names = at, 0, list[str]()
+        there = world.there
+        assert isinstance(there, ImportingArchive)
+        there.before = lambda call: self.step(f"before {call}")
+        there.after = lambda call: self.step(f"after {call}")
+        there.within = lambda: self.step("within an object")
+
+    def step(self, name: str) -> None:
+        self.passed += 1
+        self.names.append(name)
+        if self.at is not None and self.passed >= self.at:  # dead: nothing more is done
+            raise Killed
+
+
+def once(world: EngineWorld) -> TransferRun | None:
+    bugs: list[str] = []
+    try:
+        with inline():
+            done = run(world.world(), world.route, workers=1, patience_s=300.0, on_bug=bugs.append)
+    except Killed:
+        world.killed()
+        return None
+    assert bugs == []
+    return done
+
+
+def judge(world: EngineWorld) -> None:
+    """Everything is there once and whole, nothing waits in the prearchive, and another run changes nothing."""
+    there = world.there
+    assert isinstance(there, ImportingArchive)
+    done = once(world)
+    assert done is not None
+    assert (done.outcome, done.errors, world.codes()) == ("complete", [], set())
+    (session,) = [one for one in there.things.values() if one.kind is ThingKind.SESSION]
+    assert (there.waiting, there.archived_cut) == ({}, 0)
+    assert (session.fields["note"], session.fields["dcmPatientName"]) == ("calm", "Nobody")
+    scans = {one.fields["note"]: one for one in session.parts}
+    assert set(scans) == {"of 7", "of 8", "of N"}
+    for scan, (series, number) in SCANS.items():
+        made = scans[f"of {scan}"]
+        assert (made.id, made.fields["quality"]) == (number, "bad")
+        assert set(made.resources["", "DICOM"].files) == {f"{series}.{one}.dcm" for one in range(2)}
+        assert made.resources["", "NIFTI"].files == {"a.nii": scan.encode()}
+    state = there.state_text()
+    done = once(world)
+    assert done is not None
+    assert (done.due, there.state_text()) == (0, state)
+
+
+def boundaries(folder: Path, *, changes: bool) -> list[str]:
+    world = world_of(folder, changes=changes)
+    found = Boundaries(world)
+    assert once(world) is not None
+    Boundaries(world)
+    judge(world)
+    world.ledger.close()
+    return found.names
+
+
+@pytest.mark.parametrize("changes", [True, False], ids=["other UIDs", "the same UIDs"])
+def test_killed_anywhere_it_goes_on(tmp_path: Path, *, changes: bool) -> None:
+    """At each boundary of a change up to the whole session, in turn; no object comes more than twice."""
+    names = boundaries(tmp_path / "whole", changes=changes)
+    assert {"before import_zip", "after import_zip", "within an object", "after build", "after commit"} <= set(names)
+    first, last = names.index("before import_zip"), names.index("before create_part")  # the rest is as in a copy
+    writes = {f"{when} {call}" for call in IMPORT_WRITES for when in ("before", "after")} | {"within an object"}
+    changing = {at for at in range(first, last + 1) if names[at] in writes}
+    for number in sorted(changing | {at + 1 for at in changing} | {last}):  # and once what was done is written down
+        at, name = number + 1, names[number]
+        world = world_of(tmp_path / f"{at}", changes=changes)
+        Boundaries(world, at)
+        assert once(world) is None, name
+        Boundaries(world)
+        for _ in range(2):
+            world.clock.s += 4000.0
+            once(world)
+        judge(world)
+        assert isinstance(world.there, ImportingArchive)
+        assert max(map(world.there.received.count, world.there.received)) <= 2, name
+        world.ledger.close()
