@@ -102,10 +102,10 @@ class Moving:
         lines = [line for line in self.pair.target.writes() if "JSESSION" not in line and "/xapi/anonymize" not in line]
         return [line for line in lines if any(name in line for name in names)] if names else lines
 
-    def spoil(self, old: bytes, new: bytes, *, listed: bool = True) -> str:
+    def spoil(self, old: bytes, new: bytes, *, listed: bool = True, at: int = 0) -> str:
         """Change the bytes of an object on the disk of the destination, which may list them as well; gives its name."""
         side, owner = self.pair.target, self.there
-        for file in sorted(self.objects(side, owner), key=lambda one: one.name):
+        for file in sorted(self.objects(side, owner), key=lambda one: one.name)[at:]:
             resource = self.resource(side, owner, file.scan)
             with side.site.store.open(f"{resource.folder}/{file.name}") as held:
                 content = held.read()

@@ -16,6 +16,7 @@ from transfer_world import SOURCE, TARGET
 from xnatsync.core.described import Described, ThingKind
 from xnatsync.core.inventory import OwnerKind, ResourceKey
 from xnatsync.core.manifest import Kind, ManifestFile
+from xnatsync.core.packing import SMALL_BYTES
 from xnatsync.core.remote import ImportTarget
 from xnatsync.dicom.make import SeriesPlan, StudyPlan, make_study
 from xnatsync.sandbox.http.faults import Fault
@@ -185,15 +186,46 @@ def test_dicom_beside_the_scans_does_not_pass_by_the_script(moved: Moving) -> No
     assert "missing" in moved.grave().values()
 
 
+def test_an_object_among_other_files_stays_at_home(moved: Moving) -> None:
+    """Small or big, whatever it is called; the others of its resource are copied."""
+    big = moved.study[0][1] + bytes(SMALL_BYTES)
+    moved.plant({"t1.nii": b"nifti", "hidden": moved.study[0][1], "large": big}, ResourceKey("5", "NIFTI"))
+    moved.run()
+    assert moved.codes() == {
+        "5/NIFTI/hidden": "XS-PAST-ANONYMISATION", "5/NIFTI/large": "XS-PAST-ANONYMISATION"
+    }  # fmt: skip
+    files = moved.pair.target.server.all_files([moved.there])[moved.there].files
+    assert [file.name for file in files if file.resource == "NIFTI"] == ["t1.nii"]
+    assert set(moved.grave()) == {"5 NIFTI/hidden", "5 NIFTI/large"}
+
+
+def test_a_big_object_is_imported_and_read_on_both_sides(moved: Moving) -> None:
+    """It is never in memory as a whole, and proven all the same; other pixels there are grave."""
+    image = pydicom.dcmread(io.BytesIO(moved.study[0][1]))
+    image.Rows = image.Columns = 1500
+    image.PixelData = bytes(2 * 1500 * 1500)
+    held = io.BytesIO()
+    image.save_as(held, enforce_file_format=True)
+    moved.plant({"odd name 0": held.getvalue()})
+    assert (moved.run().outcome, moved.codes(), moved.grave(), moved.grave(reads=True)) == ("complete", {}, {}, {})
+    for number in range(5):
+        name = moved.spoil(b"", b"", listed=False, at=number)
+        if len(moved.grave(reads=True)) and name.startswith(str(image.SOPInstanceUID)):
+            break
+    assert moved.grave(reads=True)["5 DICOM/odd name 0"] == "differs"
+
+
 def test_a_session_without_objects_goes_by_copy(moved: Moving) -> None:
-    """But for what names the patient."""
+    """But for what says whose it is."""
     place = f"/data/projects/{SOURCE}/subjects/S1/experiments/S1_EMPTY"
-    moved.pair.source.put(place, xsiType="xnat:mrSessionData", date="2024-01-02", note="no scan",
+    moved.pair.source.put(place, xsiType="xnat:mrSessionData", date="2024-01-02", note="no scan", UID="1.2.3.4",
                           **{"xnat:mrSessionData/dcmPatientName": NAME})  # fmt: skip
     assert moved.run().outcome == "complete"
     owner = moved.pair.target.owner(OwnerKind.SESSION, "S1_EMPTY", TARGET)
     facts = dict(moved.pair.target.server.describe(owner).fields)
-    assert (facts["note"], facts["date"], "dcmPatientName" in facts) == ("no scan", "2024-01-02", False)
+    assert (facts["note"], facts["date"]) == ("no scan", "2024-01-02")
+    assert {"dcmPatientName", "@UID"}.isdisjoint(facts)
+    assert (moved.codes(), moved.run(sync_new_only=False).outcome) == ({}, "complete")
 
 
 def test_what_the_source_changed_after_the_import_is_told_and_replaces_nothing(done: Moving) -> None:

@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Final, Literal
 
 from xnatsync.core.described import Described, Part, Stored, ThingKind
-from xnatsync.core.imported import MENDED, goes_by_import, is_filled_in, names_the_patient
+from xnatsync.core.imported import MENDED, goes_by_import, identifies, is_filled_in
 from xnatsync.core.remote import RemoteFile
 from xnatsync.core.transfer_filter import TransferFilter
 from xnatsync.core.wording import counted
@@ -194,7 +194,7 @@ def _is_filled(source: Described, name: str, terms: Terms, *, is_made: bool, is_
     if terms.dicom == "copy":
         return False
     filled = is_filled_in(source.kind, name) or (name in MENDED and not is_here)
-    return names_the_patient(source.kind, name) or (is_made and filled)
+    return identifies(source.kind, name) or (is_made and filled)
 
 
 def _shares(source: Described, there: Described, part: str, projects: Mapping[str, str]) -> Iterator[Difference]:

@@ -47,7 +47,6 @@ class OurRow:
     sends: int = 0  # uploads the server acknowledged
     broken: bool = False  # an upload was begun, and nobody knows how it ended
     before: frozenset[str] = frozenset()  # rows of the project that were there before ours
-    committed: bool = False  # the server was asked to archive it
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +128,7 @@ def decide_import(wish: ImportWish, row: OurRow, view: ImportView) -> Step:
                 f"session {wish.session}"
             )
         )
-    holder = holder_of(wish, row, view.sessions)
+    holder = holder_of(wish, view.sessions)
     if (clash := _clash(wish, view, holder)) is not None:
         return Hold(clash)
     missing = wish.objects - view.archived
@@ -140,14 +139,14 @@ def decide_import(wish: ImportWish, row: OurRow, view: ImportView) -> Step:
     return _send(wish, row, missing)
 
 
-def holder_of(wish: ImportWish, row: OurRow, sessions: tuple[SessionSeen, ...]) -> SessionSeen | None:
-    """Find the session that is ours: the one that is known, that of our study, or what came of a row of ours.
+def holder_of(wish: ImportWish, sessions: tuple[SessionSeen, ...]) -> SessionSeen | None:
+    """Find the session that is ours: the one that is known, that of our study, or the one that has our label.
 
-    A script at the destination may change the UID of the study: then the label tells, once our row was to be archived.
+    A script at the destination may change the UID of the study: whether what has our label is ours, its objects tell.
     """
     known = next((one for one in sessions if wish.accession and one.id == wish.accession), None)
     study = next((one for one in sessions if wish.study_uid and one.study_uid == wish.study_uid), None)
-    label = next((one for one in sessions if row.committed and one.label == wish.session), None)
+    label = next((one for one in sessions if one.label == wish.session), None)
     return known or study or label
 
 

@@ -14,14 +14,14 @@ from xnatsync.core.described import Part, ThingKind
 RESOURCES: Final = frozenset({"DICOM", "secondary"})  # import.md §4.7
 FORMAT: Final = "DICOM"  # of a resource, in words
 
-# What says who the patient is: no transfer by import writes it, whatever the session holds.
-PATIENT: Final = frozenset(
-    {"dcmPatientId", "dcmPatientName", "dcmPatientBirthDate", "dcmPatientWeight"}  # §4.8
+# What says who the patient is, or which study of which hospital: no transfer by import writes it, whatever there is.
+IDENTITY: Final = frozenset(
+    {"dcmPatientId", "dcmPatientName", "dcmPatientBirthDate", "dcmPatientWeight", "dcmAccessionNumber"}  # §4.8
+    | {"@UID", "@dcmAccessionNumber", "@study_id", "study_id"}
     | {"patientID", "patientName", "@patientID", "@patientName"}  # doubt: of the schema
 )
-_SESSION: Final = PATIENT | frozenset(
-    "@UID @session_type @modality @study_id @dcmAccessionNumber date time acquisition_site scanner operator "  # noqa: SIM905
-    "session_type modality study_id dcmAccessionNumber "
+_SESSION: Final = IDENTITY | frozenset(
+    "@session_type @modality date time acquisition_site scanner operator session_type modality "  # noqa: SIM905
     "fieldStrength tracer start_time start_date "  # doubt: what MR and PET sessions have of their scans
     "stabilization marker coil".split()  # doubt
 )
@@ -53,6 +53,8 @@ def is_filled_in(kind: ThingKind, path: str) -> bool:
     return kind is ThingKind.SCAN and root in _SCAN
 
 
-def names_the_patient(kind: ThingKind, path: str) -> bool:
-    """Return whether a field of a session says who the patient is."""
-    return kind is ThingKind.SESSION and path.partition("/")[0] in PATIENT
+def identifies(kind: ThingKind, path: str) -> bool:
+    """Return whether a field of a session or a scan says who the patient is, or which study it is."""
+    if kind is ThingKind.SCAN:
+        return path == "@UID"
+    return kind is ThingKind.SESSION and path.partition("/")[0] in IDENTITY

@@ -51,14 +51,14 @@ class Imports(Connection):
             if row is not None:
                 self._insert(
                     "import_row", owner_id=owner_id, uri=row.uri, sends=row.sends, broken=int(row.broken),
-                    committed=int(row.committed), before=json.dumps(sorted(row.before)),
+                    before=json.dumps(sorted(row.before)),
                 )  # fmt: skip
 
     def import_row(self, owner_id: int) -> OurRow | None:
         """Return how our upload of a session stands; None when there is none on its way."""
-        sql = "select uri, sends, broken, committed, before from import_row where owner_id = ?"
-        for uri, sends, broken, committed, before in self._fetch(sql, [owner_id]):
-            return OurRow(str(uri), int(sends), bool(broken), frozenset(json.loads(before)), bool(committed))
+        sql = "select uri, sends, broken, before from import_row where owner_id = ?"
+        for uri, sends, broken, before in self._fetch(sql, [owner_id]):
+            return OurRow(str(uri), int(sends), bool(broken), frozenset(json.loads(before)))
         return None
 
     def note_objects(self, rows: list[ObjectRow]) -> None:

@@ -153,7 +153,8 @@ class Acting:
         world, route = self.world, self.survey.route
         files = [(file.name, FileFact(file.size, file.digest).digest) for file in effect.files]
         deeds = OnResource(self.row.id, effect.key, files)
-        load = Load(effect.key, effect.target, effect.files, effect.listed, effect.replaces)
+        keeps_out = route.dicom == "import"
+        load = Load(effect.key, effect.target, effect.files, effect.listed, effect.replaces, keeps_out=keeps_out)
 
         def act(opened: Deeds) -> list[XnatsyncError]:
             world.progress.goal(effect.bytes)

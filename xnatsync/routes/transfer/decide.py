@@ -24,7 +24,16 @@ from xnatsync.core.transfer_decision import (
 )
 from xnatsync.ledger.counterparts import CounterpartRow
 from xnatsync.ledger.tree_rows import DeedRow
-from xnatsync.routes.transfer.facts import CUSTOM, SHARE, digests, facts_here, facts_there, stand_ins, text_of
+from xnatsync.routes.transfer.facts import (
+    CUSTOM,
+    SHARE,
+    digests,
+    facts_here,
+    facts_there,
+    stand_ins,
+    text_of,
+    without_identity,
+)
 from xnatsync.routes.transfer.objects import Objects
 from xnatsync.routes.transfer.survey import TransferSurvey
 from xnatsync.routes.transfer.wanted import Change, Create, Look, Noted, Wanted
@@ -80,7 +89,7 @@ class Deciding:
         match decide_part(here, there, known=known, repair=self.survey.route.repair):
             case OfPart.CREATE:
                 if self._is_quiet(text, CREATE):
-                    self.wanted.effects.append(Create(text, here, self._pending(here)))
+                    self.wanted.effects.append(Create(text, self._sent(here), self._pending(here)))
                 else:
                     self.barred.add(text)
             case OfPart.PRESENT:
@@ -202,9 +211,13 @@ class Deciding:
             case OfFact.AGREED | OfFact.SET | OfFact.NOT_OURS:
                 pass
 
+    def _sent(self, thing: Described) -> Described:
+        """Return a thing as it may be written."""
+        return without_identity(thing) if self.survey.route.dicom == "import" else thing
+
     def _here(self, thing: Described) -> dict[str, str]:
         route = self.survey.route
-        return facts_here(thing, self.survey.projects, one_server=route.server == route.to_server)
+        return facts_here(self._sent(thing), self.survey.projects, one_server=route.server == route.to_server)
 
     def _pending(self, thing: Described) -> dict[str, tuple[str, str]]:
         """Return the facts that go with a creation: its fields; the others follow when it is there."""

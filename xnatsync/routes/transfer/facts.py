@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from xnatsync.core.described import Described, Part, ThingKind
-from xnatsync.core.imported import names_the_patient
+from xnatsync.core.imported import identifies
 from xnatsync.core.transfer_decision import fact_digest
 from xnatsync.ledger.counterparts import CounterpartRow
 
@@ -47,10 +47,10 @@ def facts_there(thing: Described) -> dict[str, str]:
     return _values(thing) | {f"{SHARE}{share.project}": share.label or thing.label for share in thing.shares}
 
 
-def without_patient(thing: Described) -> Described:
-    """Return a session without what says who the patient is: no transfer by import writes that by itself."""
-    fields = tuple((path, text) for path, text in thing.fields if not names_the_patient(thing.kind, path))
-    return replace(thing, fields=fields)
+def without_identity(thing: Described) -> Described:
+    """Return a session or scan without what says whose it is: no transfer by import writes that by itself."""
+    fields = tuple((path, text) for path, text in thing.fields if not identifies(thing.kind, path))
+    return replace(thing, fields=fields, parts=tuple(without_identity(part) for part in thing.parts))
 
 
 def _values(thing: Described) -> dict[str, str]:

@@ -132,7 +132,9 @@ class Images:
         source = self.world.server(self.survey.route.server)
         learning = Learning(self.world.ledger, source, self.owner, self.row.id, self.left)
         rows = learning.learn(files, read=read)
-        return Objects({place: file for place, file in files.items() if place not in self.left}, rows)
+        arrived = {row.scan for row in self.world.ledger.import_objects(self.row.id).values() if row.there is not None}
+        asked = {place: file for place, file in files.items() if place not in self.left}
+        return Objects(asked, rows, once=frozenset(arrived))
 
     def _is_gone(self, look: Look) -> bool:
         """Return whether it was at the destination and is not any more: sent again only when that is asked for."""
@@ -218,9 +220,6 @@ class Images:
             return
         assert isinstance(step, Build | Commit | Discard)
         name = {Build: BUILD, Commit: COMMIT, Discard: DISCARD}[type(step)]
-        noted: Callable[[], None] = lambda: None  # noqa: E731
-        if isinstance(step, Commit):
-            noted = lambda: ledger.note_import(self.row.id, replace(ours, uri=step.uri, committed=True))  # noqa: E731
 
         def act(deed: DeedRow) -> list[XnatsyncError]:
             importing.act(destination, step, deed.request_id)
@@ -228,7 +227,7 @@ class Images:
                 ledger.note_import(self.row.id, OurRow(sends=ours.sends))
             return []
 
-        self._attempt(name, [step.uri], noted, act)
+        self._attempt(name, [step.uri], lambda: None, act)
 
     def _send(self, look: Look, step: Send, found: Objects, ours: OurRow, wish: ImportWish, view: ImportView) -> None:
         world, route = self.world, self.survey.route

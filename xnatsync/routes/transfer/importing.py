@@ -329,7 +329,7 @@ def look(destination: Xnat, wish: ImportWish, row: OurRow, known: SessionSeen | 
     sessions |= {one.id: one for one in destination.sessions(wish.project, label=wish.session)}
     if wish.study_uid:
         sessions |= {one.id: one for one in destination.sessions(wish.project, study_uid=wish.study_uid)}
-    holder = holder_of(wish, row, tuple(sessions.values()))
+    holder = holder_of(wish, tuple(sessions.values()))
     archived = destination.session_files(holder.id) if holder is not None else FileListing(())
     there = by_uid(archived, wish.objects)
     rows = tuple(

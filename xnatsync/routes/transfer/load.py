@@ -24,6 +24,7 @@ class Load:
     files: tuple[RemoteFile, ...]
     listed: tuple[RemoteFile, ...] = ()
     overwrite: bool = False  # what is at the destination under these names is known to be ours
+    keeps_out: bool = False  # True: what is a DICOM object is left where it is
     keeps_names: bool = True  # False: its files arrive under names of ours, whatever they are called
 
 

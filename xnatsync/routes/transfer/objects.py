@@ -37,6 +37,7 @@ class Objects:
     session_id: str = ""  # of the destination
     held: XnatsyncError | None = None  # why no more of it was sent
     doubts: dict[Place, XnatsyncError] = field(default_factory=dict)  # of what is at the destination
+    once: frozenset[str] = frozenset()  # scans of which an object arrived, whatever the source has now
     unread: frozenset[Place] = frozenset()  # of which nobody told yet what they are: a plan reads nothing
 
     @property
@@ -64,7 +65,7 @@ class Objects:
     def scans_here(self) -> frozenset[str]:
         """Return the scans of the source of which an object can be imported."""
         known = {key.scan for (key, _), row in self.rows.items() if row.sop_uid}
-        return frozenset(known | {key.scan for key, _ in self.unread})
+        return self.once | known | {key.scan for key, _ in self.unread}
 
     def is_ours(self, scan: str | None = None) -> bool:
         """Return whether everything that was imported of the session, or of a scan, was sent from here."""

@@ -12,7 +12,15 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from xnatsync.core.errors import ContentDiffers, NotThere, ReadFailed, ReplyStrange, Stopped, XnatsyncError
+from xnatsync.core.errors import (
+    ContentDiffers,
+    NotThere,
+    PastAnonymisation,
+    ReadFailed,
+    ReplyStrange,
+    Stopped,
+    XnatsyncError,
+)
 from xnatsync.core.inventory import Owner
 from xnatsync.core.packing import PACK_FILES, SMALL_BYTES
 from xnatsync.core.remote import FileListing, RemoteFile
@@ -24,6 +32,7 @@ from xnatsync.routes.transfer.load import Left, Load, refusal, shared_out
 SINGLE_MAX: Final = 3  # so few small files are fetched one by one
 WORTH_A_ZIP: Final = 0.5  # the share of a resource's bytes that must be wanted: the rest would come in vain
 BROKEN_MAX: Final = 3  # reads that broke one after the other, when nothing came at all: then it is not the files
+BEGINNING: Final = 132  # bytes of a file, which tell whether it is a DICOM file
 RESUMES_MAX: Final = 3  # times that a big file is gone on with
 ODD: Final = (ReadFailed, ReplyStrange, NotThere, ContentDiffers)  # may be the matter of one file
 
@@ -103,6 +112,7 @@ class Reader:
     _broken: list[tuple[RemoteFile, XnatsyncError]] = field(default_factory=list)  # to be asked for once more
     _failed: list[Left] = field(default_factory=list)  # at every try
     _came: int = 0  # files of this load
+    _kept: list[Left] = field(default_factory=list)  # that are to stay where they are
 
     def read(self, loads: Sequence[Load]) -> Generator[Event]:
         """Read one load after the other; each ends with an Over, whatever became of it."""
@@ -110,7 +120,7 @@ class Reader:
             yield from self._load(load)
 
     def _load(self, load: Load) -> Generator[Event]:
-        self._broken, self._failed, self._came = [], [], 0
+        self._broken, self._failed, self._kept, self._came = [], [], [], 0
         refused = tuple(
             Left(file.name, error)
             for file in load.files
@@ -121,15 +131,26 @@ class Reader:
         try:
             with self.line.stream():
                 together, alone = shared_out(due)
-                yield from self._packed(self._together(load, together))
+                yield from self._packed(self._going(load, self._together(load, together)))
                 for file in alone:
                     yield from self._alone(load, file)
                 for file, _ in self._taken():
                     yield from self._again(load, file)
             lost, changed = self._judged(load)
-            yield Over(lost, changed, refused)
+            yield Over(lost, changed, (*refused, *self._kept))
         except XnatsyncError as error:
             yield Over(refused=refused, failure=error)
+
+    def _going(self, load: Load, files: Iterator[Loaded]) -> Iterator[Loaded]:
+        return (one for one in files if not self._is_kept(load, one.file, one.content))
+
+    def _is_kept(self, load: Load, file: RemoteFile, beginning: bytes) -> bool:
+        """Return whether a file is to stay where it is."""
+        if not load.keeps_out or beginning[128:132] != b"DICM":
+            return False
+        why = "it is a DICOM object, and a copy would pass by the anonymisation of the destination"
+        self._kept.append(Left(file.name, PastAnonymisation(why)))
+        return True
 
     # --- small ones --------------------------------------------------------------------------------------------------
 
@@ -227,16 +248,20 @@ class Reader:
             if file.size is None:
                 file = self._measured(load, file)
             pieces = _Big(self, load, file).pieces()
-            first = next(pieces)
+            first = [next(pieces)]
         except ODD as error:
             self._broken.append((file, error))
             return
         assert file.size is not None
+        first += _at_least(pieces, BEGINNING - weight(first[0])) if load.keeps_out else ()
+        if self._is_kept(load, file, b"".join(piece for piece in first if isinstance(piece, bytes))):
+            return
         yield Begin(file, file.size)
-        yield from _continued(first, pieces)
+        yield from first
+        yield from pieces
 
     def _small_alone(self, load: Load, file: RemoteFile) -> Iterator[Event]:
-        for one in self._one_by_one(load, [file]):
+        for one in self._going(load, self._one_by_one(load, [file])):
             yield Pack([one], one.size)
 
     def _again(self, load: Load, file: RemoteFile) -> Iterator[Event]:
@@ -349,9 +374,11 @@ class _Big:
             raise ContentDiffers(f"more than the {self.file.size} bytes that are listed came")
 
 
-def _continued(first: Event, rest: Iterator[Event]) -> Iterator[Event]:
-    yield first
-    yield from rest
+def _at_least(pieces: Iterator[Event], size: int) -> Iterator[Event]:
+    """Return so many bytes at least, as far as there are any."""
+    while size > 0 and (piece := next(pieces, None)) is not None:
+        size -= weight(piece)
+        yield piece
 
 
 def _named(listing: FileListing, load: Load) -> dict[str, RemoteFile]:

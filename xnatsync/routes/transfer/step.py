@@ -37,7 +37,7 @@ from xnatsync.routes.transfer.acts import Acting, made
 from xnatsync.routes.transfer.decide import Deciding
 from xnatsync.routes.transfer.decide_files import Bytes, DecidingFiles
 from xnatsync.routes.transfer.decide_objects import DecidingObjects
-from xnatsync.routes.transfer.facts import beside, without_patient
+from xnatsync.routes.transfer.facts import beside
 from xnatsync.routes.transfer.holds import Failures, hold_by
 from xnatsync.routes.transfer.images import Images
 from xnatsync.routes.transfer.objects import Objects
@@ -157,7 +157,6 @@ class TransferStep:
             if listing is None:
                 raise ReadFailed("it was at the source just now and is gone: looked at again in the next run")
             here = route.filters.narrowed(source.describe(owner))
-            here = without_patient(here) if route.dicom == "import" else here
             able = beside(here) if route.server == route.to_server else here
             left = tuple(Part(part.kind, part.name) for part in here.parts if part not in able.parts)
             before = Look(row, owner, able, listing, left=left)
