@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from transfer.engine_world import EngineWorld
-from transfer.history import Killed, inline
 from transfer.import_model import IMPORT_WRITES, ImportingArchive, an_object, script
+from transfer.inline import inline
 from xnatsync.core.described import ThingKind
 from xnatsync.routes.transfer.run import TransferRun, run
 
@@ -32,6 +32,10 @@ def world_of(folder: Path, *, changes: bool) -> EngineWorld:
         source.put(made, "NIFTI", {"a.nii": scan.encode()})
     source.part_of(session, ThingKind.SCAN, "N", "xnat:mrScanData", note="of N")
     return EngineWorld(folder, source, there, dicom="import", quiet_s=20.0)
+
+
+class Killed(BaseException):
+    """The process is gone.  No handler of the product may swallow it."""
 
 
 class Boundaries:
