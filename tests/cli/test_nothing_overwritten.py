@@ -107,6 +107,10 @@ TABLE = {
     "ledger export": Writes(
         "ledger export --to", "out/run.csv", ("ledger", "export", "run", "--to", "{root}/out"), force=True
     ),
+    "project transfer": Writes(
+        "project transfer --to-folder", "disk",
+        ("project", "transfer", "-P", "P1", "--to-folder", "{place}", "--yes"),
+    ),
     "project transfer-init": Writes(
         "project transfer-init --output-file", "out.yaml",
         ("project", "transfer-init", "-P", "P1", "--dest-project", "P2", "-f", "{place}"),
@@ -120,6 +124,7 @@ TABLE = {
 }  # fmt: skip
 READ = {  # options that name a file or a folder which is only read, and where else each is tested
     *("project transfer --plan", "certificate check file"),
+    *("project transfer --from-folder", "project transfer-check --from-folder", "project transfer-check --to-folder"),
     *("--config", "audit --schedule", "audit --mirror", "config init --folder", "mirror ls --path"),
     *(
         "mirror diff --path",

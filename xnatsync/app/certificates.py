@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from xnatsync.app.named_files import refuse_taken, write_whole
 from xnatsync.core.errors import SourceGone
@@ -24,7 +24,7 @@ _AT_ONCE: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two servers, or a tree that stands for one."""
+    """One of the two servers, or a folder that stands for one."""
 
     server: str
     url: str
@@ -49,12 +49,19 @@ class Certificate:
     moved: Mapping[str, int]  # what the run did
     entities: tuple[Examined, ...] = ()
     outcome_of_run: str = ""  # of the run whose counts these are; "": no run
-    manifest: Mapping[str, object] = field(default_factory=dict)  # of a tree that was a stop on the way
+    manifest: Mapping[str, object] = field(default_factory=dict)  # of a folder that was a stop on the way
 
     @property
     def is_complete(self) -> bool:
         """Return whether nothing differs and nothing is lost."""
-        return bool(self.entities) and all(one.is_complete for one in self.entities if not one.source.home)
+        whole = bool(self.entities) and all(one.is_complete for one in self.entities if not one.source.home)
+        return whole and self.first_leg.get("outcome", "complete") == "complete"
+
+    @property
+    def first_leg(self) -> Mapping[str, Any]:
+        """What was certified of the way into a folder that was the source; empty where there was none."""
+        leg = self.manifest.get("first_leg", {})
+        return leg if isinstance(leg, Mapping) else {}
 
     @property
     def outcome(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from xnatsync.app.settings import drop_route, mirror_route, push_route, pushed_tree, transfer_route
 from xnatsync.config.model import DropConfig, MirrorConfig, PushConfig, TransferConfig
@@ -27,7 +27,6 @@ from xnatsync.verify.trees import Trees
 
 if TYPE_CHECKING:
     from xnatsync.app.app import App
-    from xnatsync.ports.transfer import TransferServer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +63,13 @@ def _push(app: App, looking: Looking, level: Level | None, repairing: bool, name
 
 
 def _transfer(app: App, looking: Looking, level: Level | None, repairing: bool, name: str) -> Examiner:
-    route = transfer_route(name, app.config.transfer_routes[name])
+    from xnatsync.app.transfer import Transfers
+
+    transfers = Transfers(app, name)
+    route, ends = transfers.settled, transfers.ends
     examination = Examination(
-        ledger=looking.ledger, route=route, source=cast("TransferServer", app.server(route.server)),
-        there=cast("TransferServer", app.server(route.to_server)), stopping=looking.stopping,
+        ledger=looking.ledger, route=route, source=ends.source.server(), there=ends.destination.server(),
+        stopping=looking.stopping,
     )  # fmt: skip
     return Carried(looking, route, examination, level, repairing=repairing)
 

@@ -161,5 +161,6 @@ def transfer_route(name: str, config: TransferConfig) -> TransferRoute:
         delay_s=config.retry_delay,
         workers=config.workers,
         verify=config.verify,
-        quiet_s=config.quiet,
+        quiet_s=0.0 if config.to_folder is not None else config.quiet,  # a disk answers, or it is asked by nobody
+        to_folder=config.to_folder is not None,
     )

@@ -12,44 +12,36 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from threading import Event
-from typing import cast
 
 from xnatsync import __version__
 from xnatsync.app.app import App
 from xnatsync.app.certificates import Certificate, Side, Sign, Written
-from xnatsync.app.profile import Profile
 from xnatsync.app.settings import transfer_route
 from xnatsync.app.status import reading
 from xnatsync.app.transfer_check import Asked, TransferChecks, transfer_checks
+from xnatsync.app.transfer_ends import Ends, ends_of, note_version, refuse_exchanged
+from xnatsync.app.transfer_legs import leg_fields, seal
 from xnatsync.app.transfer_plan import Planned, changed_since
 from xnatsync.app.trees import exit_code_of, gravest_of
-from xnatsync.app.upload import server_name
-from xnatsync.config.model import Config, ServerConfig, TransferConfig
+from xnatsync.config.model import TransferConfig
 from xnatsync.config.show import route_digest
 from xnatsync.config.transfers import FilteringConfig
-from xnatsync.config.words import duration
 from xnatsync.core.errors import (
     Exit,
-    LabelUnusable,
     NotCarried,
     NotThere,
     RenamedThere,
-    Usage,
     XnatsyncError,
 )
-from xnatsync.core.given import Transferred
-from xnatsync.core.labels import is_valid_label
-from xnatsync.core.remote import ServerAbout
 from xnatsync.engine.progress import Progress
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.tree_rows import OwnerRow, TroubleRow
-from xnatsync.ports.transfer import TransferServer
+from xnatsync.routes.transfer.folder_state import FolderState
 from xnatsync.routes.transfer.limits import Lines
 from xnatsync.routes.transfer.run import TransferPlan, TransferRun, plan, run
+from xnatsync.routes.transfer.settings import TransferRoute
 from xnatsync.routes.transfer.world import TransferWorld
 from xnatsync.verify.transfers import Examination
-from xnatsync.xnat.server import XnatServer
 
 PATIENCE_S = 120.0
 _TOLD = frozenset({NotCarried.code, RenamedThere.code})  # troubles with which a transfer is complete
@@ -90,6 +82,7 @@ class TransferReport:
     errors: tuple[XnatsyncError, ...] = ()  # beyond those of the run
     not_done: tuple[tuple[str, str], ...] = ()  # of a plan that was to be done: what, and why it was not
     elapsed_s: float = 0.0
+    folder: FolderState | None = None  # that is one of the ends
 
     @property
     def all_errors(self) -> list[XnatsyncError]:
@@ -117,9 +110,17 @@ class TransferReport:
 class Transfers:
     """One order on its way."""
 
-    def __init__(self, app: App, route: str, *, repair: bool = False) -> None:
+    def __init__(self, app: App, route: str, *, repair: bool = False, ends: Ends | None = None) -> None:
         self.app, self.route, self.repair = app, route, repair
         self.config: TransferConfig = app.config.transfer_routes[route]
+        self._ends = ends
+
+    @property
+    def ends(self) -> Ends:
+        """Both ends; an error where a folder cannot be one."""
+        if self._ends is None:
+            self._ends = ends_of(self.app, self.config)
+        return self._ends
 
     def run(
         self,
@@ -188,9 +189,9 @@ class Transfers:
             if ledger is not None:
                 known = {row.source_id: row.there_id for row in ledger.counterparts_of(self.route).values()}
             sides = [
-                Asked(name=name, url=self.app.config.servers[name].base_url, project=project,
-                      server=self._server(name), about=self._about(name), whoami=self._whoami(name))
-                for name, project in ((config.server, config.project), (config.to_server, config.to_project))
+                Asked(name=end.name, url=end.url, project=end.project, server=end.server(), about=end.about,
+                      whoami=end.whoami, is_folder=end.folder is not None)
+                for end in (self.ends.source, self.ends.destination)
             ]  # fmt: skip
             return transfer_checks(sides[0], sides[1], config.filters.filter, dicom=config.dicom, known=known)
 
@@ -219,7 +220,7 @@ class Transfers:
             self._remember(world)
             made = self._certificate(world, {}, "")
             whole.ledger.end_run(whole.run_id, "ok", {"certificate": 1}, world.now(), exit_code=Exit.OK)
-            return sign(whole.ledger, made, self._folder)
+            return self._signed(world, made, sign)
 
     # --- inner parts ---------------------------------------------------------------------------------------------
 
@@ -231,10 +232,16 @@ class Transfers:
         clock = self.app.make_clock()
         connections = {name: server.connections for name, server in self.app.config.servers.items()}
         return TransferWorld(
-            ledger=ledger, clock=clock, lines=Lines(clock, connections), ids=self.app.make_ids(), server=self._server,
-            routes={self.route: transfer_route(self.route, self.config)}, run_id=run_id, progress=progress,
+            ledger=ledger, clock=clock, lines=Lines(clock, connections), ids=self.app.make_ids(),
+            server=self.ends.server, routes={self.route: self.settled}, run_id=run_id, progress=progress,
             stopping=self.app.stop.is_set, threads=True,
         )  # fmt: skip
+
+    @property
+    def settled(self) -> TransferRoute:
+        """The route in the words of the engine."""
+        route, ends = transfer_route(self.route, self.config), self.ends
+        return replace(route, server=ends.source.name, to_server=ends.destination.name)
 
     def _carried(
         self, world: TransferWorld, only: frozenset[tuple[str, str]] | None, on_bug: Callable[[str], None]
@@ -249,16 +256,8 @@ class Transfers:
             self._sign(world, report, sign)
         self._tell_certificate(world.ledger, report)
 
-    def _about(self, name: str) -> Callable[[], ServerAbout]:
-        return lambda: cast("XnatServer", self.app.server(name)).about()
-
-    def _whoami(self, name: str) -> Callable[[], str]:
-        return lambda: cast("XnatServer", self.app.server(name)).whoami()
-
-    def _server(self, name: str) -> TransferServer:
-        return cast("TransferServer", self.app.server(name))
-
     def _remember(self, world: TransferWorld) -> None:
+        refuse_exchanged(world.ledger, self.route, self.ends.destination)
         with world.ledger.write():
             world.ledger.remember_route(self.route, "transfer", route_digest(self.config), world.now())
 
@@ -272,7 +271,8 @@ class Transfers:
                     world.ledger.release_owner(row.id)
 
     def _find_source(self) -> None:
-        if self._server(self.config.server).project(self.config.project) is None:
+        note_version(self.ends)
+        if self.ends.source.server().project(self.config.project) is None:
             raise NotThere(
                 f"the project {self.config.project} is not on server {self.config.server}, or this account may not "
                 "see it; nothing was sent",
@@ -285,14 +285,9 @@ class Transfers:
         held = tuple(row for row in rows.values() if row.hold is not None)
         named = {row.owner_id: rows[row.owner_id] for row in troubles if row.owner_id in rows}
         return TransferReport(
-            self.route, self.side(self.config.server, self.config.project),
-            self.side(self.config.to_server, self.config.to_project), done, held, troubles,
-            named | {row.id: row for row in held},
+            self.route, self.ends.source.side(), self.ends.destination.side(), done, held, troubles,
+            named | {row.id: row for row in held}, folder=self.ends.source.folder or self.ends.destination.folder,
         )  # fmt: skip
-
-    def side(self, name: str, project: str) -> Side:
-        """Say what one of the two is, as the configuration knows it."""
-        return Side(name, self.app.config.servers[name].base_url, project)
 
     def _end(self, world: TransferWorld, report: TransferReport) -> None:
         done, gravest = report.done, gravest_of(report.all_errors)
@@ -306,6 +301,9 @@ class Transfers:
         """Return whether there is anything new to sign for: what was looked at, or what was not complete before."""
         if not self.config.verify or report.all_errors or report.done.interrupted:
             return False
+        to_fill = self.ends.destination.folder
+        if to_fill is not None and not to_fill.manifest.is_sealed:
+            return True
         rows = ledger.certificates(self.route)
         is_signed = bool(rows) and rows[0].outcome == "complete" and Path(rows[0].path).exists()
         troubled = report.held or any(one.code not in _TOLD for one in report.troubles)
@@ -314,9 +312,15 @@ class Transfers:
     def _sign(self, world: TransferWorld, report: TransferReport, sign: Sign) -> None:
         try:
             made = self._certificate(world, counts_of(report.done), report.done.outcome)
-            report.signed = sign(world.ledger, made, self._folder)
+            report.signed = self._signed(world, made, sign)
         except XnatsyncError as error:
             report.errors = (error,)
+
+    def _signed(self, world: TransferWorld, made: Certificate, sign: Sign) -> Written:
+        """Write a certificate; a folder that was filled is sealed with it."""
+        written = sign(world.ledger, made, self._folder)
+        seal(self.ends.destination, made, written, world.now())
+        return written
 
     def _tell_certificate(self, ledger: Ledger, report: TransferReport) -> None:
         rows = ledger.certificates(self.route)
@@ -324,10 +328,10 @@ class Transfers:
             report.outcome, report.certificate = rows[0].outcome, rows[0].path
 
     def _certificate(self, world: TransferWorld, moved: Mapping[str, int], outcome: str) -> Certificate:
-        config, route = self.config, world.routes[self.route]
+        config, route, ends = self.config, world.routes[self.route], self.ends
         examination = Examination(
-            ledger=world.ledger, route=route, source=world.server(config.server),
-            there=world.server(config.to_server), stopping=self.app.stop.is_set,
+            ledger=world.ledger, route=route, source=ends.source.server(), there=ends.destination.server(),
+            stopping=self.app.stop.is_set,
         )  # fmt: skip
         entities = tuple(examination.entities())
         planned: dict[str, int] = {}
@@ -336,16 +340,11 @@ class Transfers:
                 planned[one.source.kind.value] = planned.get(one.source.kind.value, 0) + 1
         return Certificate(
             id=f"XSC-{uuid.uuid4().hex}", route=self.route, run_id=world.run_id, made_at=world.now(),
-            program=f"xnatsync {__version__}", source=self._told(config.server, config.project),
-            destination=self._told(config.to_server, config.to_project), dicom=config.dicom,
+            program=f"xnatsync {__version__}", source=ends.source.side(asked=True),
+            destination=ends.destination.side(asked=True), dicom=config.dicom,
             filtering=config.filters.model_dump(exclude_defaults=True), planned=planned, moved=moved,
-            entities=entities, outcome_of_run=outcome,
+            entities=entities, outcome_of_run=outcome, manifest=leg_fields(ends.source, ends.destination),
         )  # fmt: skip
-
-    def _told(self, name: str, project: str) -> Side:
-        server = self.app.server(name)
-        version = server.about().version if isinstance(server, XnatServer) else ""
-        return replace(self.side(name, project), version=version)
 
 
 def counts_of(done: TransferRun) -> dict[str, int]:
@@ -356,32 +355,3 @@ def counts_of(done: TransferRun) -> dict[str, int]:
 
 def _fates(done: TransferRun) -> Iterator[tuple[str, Mapping[str, int]]]:
     yield from (("synced", done.synced), ("failed", done.failed), ("skipped", done.skipped))
-
-
-def transfers_between(
-    config: Config, source: Profile, destination: Profile, order: TransferOrder, stop: Event
-) -> Transfers:
-    """Make the route of an order; an error names what of it cannot be meant."""
-    here, there = server_name(source), server_name(destination)
-    for what, label in (("project", order.project), ("destination project", order.to_project)):
-        if not is_valid_label(label):
-            raise LabelUnusable(f"{label!r} is no ID of a {what} that XNAT keeps as it is")
-    if (source.login.url, order.project) == (destination.login.url, order.to_project):
-        raise Usage("source and destination are the same project", advice="Name another one with --dest-project.")
-    name = Transferred(here, order.project, there, order.to_project).route
-    route = TransferConfig.model_validate({
-        "server": here, "project": order.project, "to_server": there, "to_project": order.to_project,
-        "dicom": order.dicom, "filters": order.filtering, "sync_new_only": order.sync_new_only,
-        "max_failures": order.max_failures, "retries": order.retries, "verify": order.verify,
-        "retry_delay": duration(order.retry_delay_s), "workers": order.workers, "quiet": duration(order.quiet_s),
-    })  # fmt: skip
-    servers = {here: _wider(source.server, order.workers), there: _wider(destination.server, order.workers)}
-    whole = config.model_copy(
-        update={"servers": {**config.servers, **servers}, "routes": {**config.routes, name: route}}
-    )
-    app = App(whole, stop, logins={here: source.login, there: destination.login})
-    return Transfers(app, name, repair=order.repair)
-
-
-def _wider(server: ServerConfig, workers: int) -> ServerConfig:
-    return server.model_copy(update={"connections": max(server.connections, workers + 2)})

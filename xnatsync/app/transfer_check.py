@@ -47,6 +47,7 @@ class Asked:
     server: TransferServer
     about: Callable[[], ServerAbout]
     whoami: Callable[[], str]
+    is_folder: bool = False
 
 
 def transfer_checks(
@@ -99,7 +100,10 @@ class _Asking:
                 self._clashes(here, there)
 
     def _side(self, what: str, side: Asked) -> bool:
-        """Ask for version and login."""
+        """Ask for version and login; of a folder there is neither."""
+        if side.is_folder:
+            self._say(f"{what} folder", "ok", f"it holds project {side.project}, or is to hold it")
+            return True
         try:
             about = side.about()
             version = about.version or "of unknown version"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xnatsync.app.status import reading
+from xnatsync.app.transfer_ends import PREFIX
 from xnatsync.config.model import TransferConfig
 from xnatsync.core.errors import Bug, RouteUnknown, SourceGone, XnatsyncError
 from xnatsync.core.given import transferred
@@ -84,16 +85,20 @@ def _ordered_before(app: App, name: str) -> TransferConfig:
     with reading(app.config) as ledger:
         rows = ledger.certificates(name) if ledger is not None else []
     found = transferred(name)
-    if not rows or found is None or {found.server, found.to_server} - app.config.servers.keys():
+    ends = {found.server, found.to_server} if found is not None else set[str]()
+    named = {end for end in ends if not end.startswith(PREFIX)}
+    if not rows or found is None or named - app.config.servers.keys():
         raise RouteUnknown(
             f"no transfer is called {name}, or its servers are not configured",
             advice="`xnatsync certificate list` shows the transfers that were signed for.",
         )
     try:
         said = json.loads(Path(rows[0].path).read_bytes())
-        return TransferConfig.model_validate(
-            {**asdict(found), "dicom": said["dicom"], "filters": said["filtering"], "verify": True}
-        )
+        order = {**asdict(found), "dicom": said["dicom"], "filters": said["filtering"], "verify": True}
+        for key, folder in (("server", "from_folder"), ("to_server", "to_folder")):
+            if order[key] not in named:
+                order |= {key: None, folder: said["manifest"]["place"]}
+        return TransferConfig.model_validate({name: value for name, value in order.items() if value is not None})
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise SourceGone(
             f"{rows[0].path} cannot be read, which says what of the project was to be carried",

@@ -67,6 +67,8 @@ EXAMPLES = {
         "project transfer -p prod -P NEURO --dest-profile staging --dest-project NEURO_DEV --dry-run",
         "project transfer -p prod -P NEURO --dest-profile staging --dest-project NEURO_DEV --config t.yaml -y",
         "project transfer -p prod --dest-profile staging --plan plan.json --yes",
+        "project transfer -p prod -P NEURO --to-folder /media/disk/NEURO --yes",
+        "project transfer --from-folder /media/disk/NEURO --dest-profile staging --dest-project NEURO_DEV --yes",
     ),
     "project transfer-check": (
         "project transfer-check -p prod -P NEURO --dest-profile staging --dest-project NEURO_DEV",

@@ -16,7 +16,7 @@ from xnatsync.config.agent import AgentConfig, JobConfig
 from xnatsync.config.notify import NotifyConfig
 from xnatsync.config.rules import MatchConfig, RuleConfig, TableConfig
 from xnatsync.config.selected import SelectionConfig
-from xnatsync.config.transfers import TransferConfig
+from xnatsync.config.transfers import FOLDER, TransferConfig
 from xnatsync.config.trees import LayoutConfig, MirrorConfig, PushConfig
 from xnatsync.config.values import (
     Folder,
@@ -265,7 +265,7 @@ class Config(Part):
         """List the servers that these routes work with, on either side."""
         routes = [self.routes[name] for name in names]
         targets = {route.to_server for route in routes if isinstance(route, TransferConfig)}
-        return sorted({route.server for route in routes} | targets)
+        return sorted(({route.server for route in routes} | targets) - {FOLDER})
 
     def refuse_unknown(self, names: Iterable[str], known: Iterable[str] = ()) -> None:
         """Raise RouteUnknown for names that no route has; it tells which there are.  `known`: further ones."""

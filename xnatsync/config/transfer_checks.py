@@ -15,7 +15,7 @@ def transfer_crossed(
 ) -> Iterator[Problem]:
     """Check a transfer against the servers that it names."""
     above: Key = ("routes", name)
-    if route.to_server not in servers:
+    if route.to_folder is None and route.to_server not in servers:
         hint = suggestion(route.to_server, sorted(servers)) if servers else ": write a [servers.NAME]"
         yield problem_at(text, (*above, "to_server"), f"no server is called {route.to_server}{hint}")
     here, there = servers.get(route.server), servers.get(route.to_server)

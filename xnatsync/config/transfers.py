@@ -8,10 +8,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 
 from xnatsync.config.lines import Key
-from xnatsync.config.values import Cron, Name, Part, Seconds, quarrel
+from xnatsync.config.values import Cron, Folder, Name, Part, Seconds, quarrel
 from xnatsync.core.transfer_filter import Inside, Names, SyncType, Things, TransferFilter
 
 Dicom = Literal["copy", "import"]
+FOLDER = "(folder)"  # in the place of a server's name; none is called so
 Item = Annotated[StrictStr, Field(min_length=1, max_length=255)]
 WORKERS_MAX = 32
 DELAY_MAX_S = 3600.0
@@ -154,6 +155,8 @@ class TransferConfig(Part):
     project: Name
     to_server: str
     to_project: Name
+    from_folder: Folder | None = None
+    to_folder: Folder | None = None
     dicom: Dicom = "copy"
     filters: FilteringConfig = FilteringConfig()
     sync_new_only: StrictBool = True
@@ -164,6 +167,34 @@ class TransferConfig(Part):
     workers: Workers = 4
     quiet: Seconds = 60.0
     schedule: Cron | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ends(cls, data: object) -> object:
+        """Let a folder stand for a server, and for its project, which keeps its ID in there."""
+        if not isinstance(data, dict):
+            return data
+        for folder, key in (("from_folder", "server"), ("to_folder", "to_server")):
+            if data.get(folder) is not None:
+                if data.get(key) not in {None, FOLDER}:
+                    raise quarrel([(key, f"there is `{folder}` in its place: leave one of them out")])
+                data = {**data, key: FOLDER}
+        return {"to_project": data.get("project"), **data} if data.get("to_folder") is not None else data
+
+    @model_validator(mode="after")
+    def _fits_a_folder(self) -> Self:
+        found = []
+        if self.from_folder is not None and self.to_folder is not None:
+            found.append(("to_folder", "a folder is filled from a server: leave `from_folder` out"))
+        if self.to_folder is not None and self.to_project != self.project:
+            found.append(("to_project", "a folder keeps the ID of the project: leave this key out"))
+        if self.to_folder is not None and self.dicom == "import":
+            found.append(("dicom", "a folder keeps names and bytes; the import is for the way from it to a server"))
+        if self.to_folder is not None and not self.verify:
+            found.append(("verify", "a folder is sealed with what was compared"))
+        if found:
+            raise quarrel(found)
+        return self
 
     @model_validator(mode="after")
     def _goes_somewhere(self) -> Self:

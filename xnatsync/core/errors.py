@@ -93,6 +93,7 @@ XnatsyncError
 │   ├── PastAnonymisation ..... XS-PAST-ANONYMISATION   DICOM that a copy would take past the destination's script
 │   ├── ChangedAtSource ....... XS-CHANGED-AT-SOURCE    the source changed an object after it was imported
 │   ├── NotCarried ............ XS-NOT-CARRIED          it cannot travel, or the destination does not keep it
+│   ├── FolderUnusable ........ XS-FOLDER-UNUSABLE      a folder that a project travels in is damaged, or not finished
 │   └── TooManyFailures ....... XS-TOO-MANY-FAILURES    so many subjects in a row failed that the run was stopped
 ├── DiskError
 │   ├── DiskFull .............. XS-DISK-FULL            no space left on our disk
@@ -912,6 +913,18 @@ class ChangedAtSource(TransferError):
     advice = (
         "If the new version is wanted there, move the old object out of the session at the destination and keep it, "
         "and run the transfer with `--repair`: then it is sent again."
+    )
+
+
+class FolderUnusable(TransferError):
+    """A folder that a project travels in is damaged, not finished, of a later version, or of another project."""
+
+    code = "XS-FOLDER-UNUSABLE"
+    exit_code = Exit.HALTED
+    disposition = Disposition.PAUSE
+    advice = (
+        "Copy the folder again from where it was filled, or fill it again: the same command with `--to-folder` "
+        "goes on with it."
     )
 
 

@@ -18,6 +18,7 @@ from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.tree_rows import OwnerRow
 from xnatsync.ports.transfer import TransferServer
 from xnatsync.routes.transfer.settings import TransferRoute
+from xnatsync.routes.transfer.survey import projects_of
 from xnatsync.verify.arrivals import Arrivals
 
 DIFFERENCES_MAX = 1000  # of one entity, that are told one by one
@@ -117,8 +118,7 @@ class Examination:
             shown = None
         counterparts = self.ledger.counterparts(row.id)
         names = {text: _name_there(text, part) for text, part in counterparts.items() if text}
-        projects = {self.route.project: self.route.to_project}
-        projects |= self.ledger.transferred_projects(self.route.server, self.route.to_server)
+        projects = projects_of(self.ledger, self.route)
         terms = Terms(
             filter=self.route.filters, dicom=self.route.dicom, projects=projects, label=_delivered_as(owner),
             parts=names, lost=self._lost(row, mine), proven=self._proven(row),

@@ -39,7 +39,7 @@ def certificate_fields(certificate: Certificate) -> dict[str, object]:
         "planned": dict(certificate.planned),
         "moved": dict(certificate.moved),
         "verified": {
-            "level": LEVELS[certificate.dicom],
+            "level": level_of(certificate),
             "entities": sum(one.is_complete for one in entities),
             "fields": sum(one.fields for one in compared),
             "files": sum(one.files for one in compared),
@@ -59,6 +59,12 @@ LEVELS: Final[Mapping[str, str]] = {
         "without any) when they arrived, and since then by size and MD5 digest; other files by name, size and MD5"
     ),
 }
+
+
+def level_of(certificate: Certificate) -> str:
+    """Say how both sides were compared; of a folder, how it was."""
+    told = certificate.manifest.get("level")
+    return f"{LEVELS[certificate.dicom]}; the folder: {told}" if told else LEVELS[certificate.dicom]
 
 
 def side_fields(side: Side) -> dict[str, object]:

@@ -15,7 +15,7 @@ from xnatsync.core.fidelity import NEVER_CARRIED, Difference
 from xnatsync.core.wording import counted
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.verify.transfers import Examined
-from xnatsync.views.certificate import LEVELS, certificate_text
+from xnatsync.views.certificate import certificate_text, level_of
 from xnatsync.views.verification_page import said, table, whole_page
 
 _SHOWN_MAX: Final = 5000  # differences on the page; the JSON file has all of them
@@ -57,6 +57,8 @@ def _conclusion(certificate: Certificate) -> str:
     told = [f"{many} {fate.value}" for fate, many in certificate.counts().items() if many]
     failed = sum(one.error is not None for one in certificate.entities)
     told += [f"{failed} could not be compared"] if failed else []
+    if certificate.first_leg.get("outcome", "complete") != "complete":
+        told.append("the folder on the way was not complete when it was sealed")
     return f"{head}; {', '.join(told)}." if told else f"{head}; nothing differs."
 
 
@@ -71,10 +73,26 @@ def _facts(certificate: Certificate, json_sha256: str) -> Iterator[tuple[str, ..
     yield "filters", str(dict(certificate.filtering)) if certificate.filtering else "none: everything"
     yield "planned", _counts(certificate.planned.items())
     yield "moved by the run", _counts(certificate.moved.items())
-    yield "verified", LEVELS[certificate.dicom]
-    if certificate.manifest:
-        yield "tree on the way", _counts(certificate.manifest.items())
+    yield "verified", level_of(certificate)
+    yield from _folder(certificate)
     yield "SHA-256 of the JSON file", json_sha256
+
+
+def _folder(certificate: Certificate) -> Iterator[tuple[str, str]]:
+    """Say what was certified of a folder on the way, when it was filled."""
+    folder, leg = certificate.manifest, certificate.first_leg
+    if not folder:
+        return
+    yield "folder on the way", str(folder["folder"])
+    if leg:
+        yield "digest of the folder", str(folder["digest"])
+        yield "it was sealed at", f"{folder['sealed_at']}, with {folder['filled_by']}"
+        yield "certificate of the way into it", f"{leg['certificate']} of {leg['made_at']}: {leg['outcome']}"
+        yield "SHA-256 of its JSON file", str(leg["json_sha256"])
+        yield "verified there", f"{leg['files']} files, {leg['bytes']} bytes: {leg['level']}"
+        yield "differences there", _counts((name, many) for name, many in leg["differences"].items() if many)
+        strangers = folder["strangers"]
+        yield "files in it that were not sealed", ", ".join(strangers if isinstance(strangers, list) else ()) or "none"
 
 
 def _counts(items: Iterable[tuple[str, object]]) -> str:

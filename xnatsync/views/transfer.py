@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from xnatsync.app.transfer_legs import folder_fields
 from xnatsync.app.transfer_plan import due, step_digest
 from xnatsync.core.wording import counted
 from xnatsync.routes.transfer.wanted import CarryFiles, Change, Create, Effect, ImportFiles
@@ -62,6 +63,7 @@ def transfer_fields(report: TransferReport, code: int) -> dict[str, object]:
             if report.certificate is not None
             else None
         ),
+        "folder": folder_fields(report.folder) if report.folder is not None else None,
         "elapsed_s": round(report.elapsed_s, 3),
     }  # fmt: skip
 
@@ -95,6 +97,10 @@ def transfer_blocks(report: TransferReport) -> Iterator[Block]:
         when = "" if report.signed is not None else ", of an earlier run: nothing changed since"
         tone = Tone.GOOD if report.outcome == "complete" else Tone.BAD
         yield Line(f"certificate: {report.outcome}, {report.certificate}{when}", tone, hang=4)
+    if report.folder is not None and report.folder.manifest.is_sealed:
+        yield Line(f"folder sealed at {report.folder.manifest.sealed_at}: {report.folder.manifest.digest}", hang=4)
+    elif report.folder is not None:
+        yield Line("the folder is not finished: the same command goes on with it", Tone.BAD)
 
 
 def _tone(report: TransferReport) -> Tone:
@@ -110,13 +116,12 @@ def _name(row: Any) -> str:
 
 def plan_fields(transfers: Transfers, plan: TransferPlan, code: int) -> dict[str, object]:
     """A plan, for programs, and for `--plan`."""
-    config = transfers.config
     return {
         "dry_run": True,
         "route": transfers.route,
         "exit_code": code,
-        "source": side_fields(transfers.side(config.server, config.project)),
-        "destination": side_fields(transfers.side(config.to_server, config.to_project)),
+        "source": side_fields(transfers.ends.source.side()),
+        "destination": side_fields(transfers.ends.destination.side()),
         "settings": transfers.settings(),
         "files": plan.files,
         "bytes": plan.bytes,

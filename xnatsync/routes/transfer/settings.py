@@ -32,3 +32,4 @@ class TransferRoute:
     only: frozenset[tuple[str, str]] | None = None  # of these entities alone, by kind and ID; None: of all
     repair: bool = False  # what somebody deleted at the destination is sent again
     quiet_s: float = 60.0  # so long a write without an answer may still land
+    to_folder: bool = False  # the destination is a folder, which keeps shares as they are for the way on

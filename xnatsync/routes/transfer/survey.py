@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from xnatsync.core.errors import NameHostile, NotCarried, NotThere
 from xnatsync.core.inventory import Inventory, Owner, OwnerKind, ResourceSeen
 from xnatsync.core.mirror_decision import Trouble
 from xnatsync.ledger.counterparts import CounterpartRow
+from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.tree_rows import OwnerRow
 from xnatsync.routes.transfer.settings import TransferRoute
 from xnatsync.routes.transfer.world import TransferWorld
@@ -22,7 +23,7 @@ class TransferSurvey:
     """Both sides as their listings show them.  Entities of the source are known by their number in the ledger."""
 
     route: TransferRoute
-    projects: dict[str, str] = field(default_factory=dict)  # transferred ones, and what each is called there
+    projects: Mapping[str, str] = field(default_factory=dict)  # transferred ones, and what each is called there
     owners: dict[int, Owner] = field(default_factory=dict)  # of the source, that go
     due: list[int] = field(default_factory=list)  # the project, then subject after subject with its sessions
     looks: dict[int, tuple[str, str]] = field(default_factory=dict)  # what the listings show of each
@@ -60,6 +61,29 @@ class TransferSurvey:
         return self.labels.get((owner.kind, label_of(owner)))
 
 
+class AsTheyAre(Mapping[str, str]):
+    """Projects in a folder: each is called as at the source, whether it is on its way or not."""
+
+    def __getitem__(self, project: str) -> str:
+        """Return the same name."""
+        return project
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield none: nobody knows which there are."""
+        return iter(())
+
+    def __len__(self) -> int:
+        """Return 0."""
+        return 0
+
+
+def projects_of(ledger: Ledger, route: TransferRoute) -> Mapping[str, str]:
+    """Return what each transferred project is called at the destination."""
+    if route.to_folder:
+        return AsTheyAre()
+    return {**ledger.transferred_projects(route.server, route.to_server), route.project: route.to_project}
+
+
 def label_of(owner: Owner) -> str:
     """Return what an entity is called."""
     return owner.session or owner.subject or owner.id
@@ -78,8 +102,7 @@ def survey(world: TransferWorld, route: TransferRoute) -> TransferSurvey:
         there_parts = dict(destination.part_stamps(route.to_project))
     except NotThere:
         pass  # it is created
-    found.projects = world.ledger.transferred_projects(route.server, route.to_server)
-    found.projects[route.project] = route.to_project
+    found.projects = projects_of(world.ledger, route)
     _index(found, there)
     wanted = _wanted(found, listing)
     rows = world.ledger.ensure_owners(route.name, wanted, world.now())
