@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from xnatsync.core.described import Described, Part, ThingKind
 from xnatsync.core.errors import LostAtSource, NotThere, Stopped, XnatsyncError
 from xnatsync.core.fidelity import Comparison, Contents, Difference, Fate, FilePlace, Terms, compare
-from xnatsync.core.inventory import Owner, OwnerKind
+from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.core.remote import FileListing
 from xnatsync.ledger.counterparts import CounterpartRow
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.tree_rows import OwnerRow
 from xnatsync.ports.transfer import TransferServer
+from xnatsync.routes.transfer.decide_objects import place_of
 from xnatsync.routes.transfer.settings import TransferRoute
 from xnatsync.routes.transfer.survey import projects_of
 from xnatsync.verify.arrivals import Arrivals
@@ -152,7 +153,7 @@ class Examination:
         return frozenset(
             (file.scan, file.resource, file.name)
             for file in mine.files
-            if {_path(file.scan, file.resource, file.name), _path(file.scan, file.resource)} & told
+            if f"{place_of(ResourceKey(file.scan, file.resource))}/{file.name}" in told
         )
 
     def _proven(self, row: OwnerRow) -> dict[FilePlace, str]:
@@ -166,10 +167,6 @@ def _delivered_as(owner: Owner) -> str | None:
 def _name_there(text: str, row: CounterpartRow) -> str:
     part = Part.parse(text)
     return str(Part(part.kind, row.there_label or (row.there_id if part.kind is ThingKind.SCAN else part.name)))
-
-
-def _path(*parts: str) -> str:
-    return "/".join(part for part in parts if part)
 
 
 def _contents(listing: FileListing | None) -> Contents:
