@@ -1,4 +1,4 @@
-"""Cases of the kinds that people reported (docs: cases 1 to 3), which nobody had tried: seen on the server's side."""
+"""Cases of the kinds that people reported (docs: cases 1 to 4), which nobody had tried: seen on the server's side."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from noun_world import PROJECT, NounWorld
+from services.processing import COMMAND, old_engine, statuses
 from xnatsync import XNATClient
+from xnatsync.core.errors import NotEnabled
 from xnatsync.sandbox.model.creation import create_project, create_subject
 from xnatsync.sandbox.model.objects import Experiment
 from xnatsync.services import errors
@@ -117,3 +119,78 @@ def test_one_letter_too_much_sends_nothing(client: XNATClient, far: NounWorld, s
 
     assert far.writes() == []
     assert (len(far.site.subjects), len(far.site.experiments), set(far.site.projects)) == before
+
+
+def installed(far: NounWorld, *commands: dict[str, object], project: bool = True) -> list[int]:
+    """The Container Service with these commands, each of their wrappers on for the site."""
+    processing = far.site.processing
+    processing.book.installed, processing.book.daemon, processing.book.pace_s = True, True, 0.0
+    for command in commands:
+        processing.add_command(command)
+    numbers = [int(str(wrapper["id"])) for _, wrapper in processing.wrappers()]
+    for number in numbers:
+        processing.enable(number, None, on=True)
+        processing.enable(number, PROJECT, on=project)
+    return numbers
+
+
+BARE = COMMAND | {"name": "bids-app", "version": "2.0", "xnat": []}
+
+
+def unrun(client: XNATClient, far: NounWorld, name: str, session: str = "MR001") -> errors.XnatsyncError:
+    with pytest.raises(errors.XnatsyncError) as caught:
+        client.pipelines.run(name, session, PROJECT)
+    assert statuses(far) == []
+    return caught.value
+
+
+def test_a_command_without_a_wrapper_is_not_said_to_be_missing(client: XNATClient, far: NounWorld) -> None:
+    """Case 4: it is there, with its image and version, and cannot be run; who asks for another is told of it too."""
+    installed(far, COMMAND, BARE)
+
+    bare = unrun(client, far, "bids-app")
+    assert isinstance(bare, NotEnabled)
+    assert "bids-app (xnat/dcm2niix:latest, version 2.0) is there, and has no wrapper" in str(bare)
+    for words in (str(unrun(client, far, "bids-apps")), str(missing_command(client, "bids-apps"))):
+        assert "bids-app (xnat/dcm2niix:latest, version 2.0)" in words
+        assert "dcm2niix" in words
+
+
+def missing_command(client: XNATClient, name: str) -> errors.XnatsyncError:
+    with pytest.raises(errors.ResourceNotFoundError) as caught:
+        client.pipelines.containers.command(name)
+    return caught.value
+
+
+def test_two_versions_of_one_command_are_told_apart(client: XNATClient, far: NounWorld) -> None:
+    """Case 4: one lost slices; which is which is in the sentence, and neither is guessed."""
+    first, second = installed(far, COMMAND, COMMAND | {"version": "1.8"})
+
+    words = unrun(client, far, "dcm2niix").remedy
+
+    assert f"{first} (dcm2niix-session, xnat/dcm2niix:latest, version 1.7)" in words
+    assert f"{second} (dcm2niix-session, xnat/dcm2niix:latest, version 1.8)" in words
+    assert client.pipelines.run(str(second), "MR001", PROJECT).state == "complete"
+
+
+def test_what_is_off_in_both_places_is_told_at_once(client: XNATClient, far: NounWorld) -> None:
+    """Case 4: whoever has it enabled for the site would meet the next refusal."""
+    (number,) = installed(far, COMMAND, project=False)
+    far.site.processing.enable(number, None, on=False)
+
+    assert f"not enabled for the site, nor for project {PROJECT}" in str(unrun(client, far, "dcm2niix"))
+
+
+def test_a_pipeline_for_another_type_is_told_before_it_is_launched(client: XNATClient, far: NounWorld) -> None:
+    """Case 4: the old engine reports a failure without a reason; its list has the reason."""
+    old_engine(far, "DicomToNifti")
+    (pipeline,) = far.site.processing.book.pipelines
+    pipeline.datatype = "xnat:mrSessionData"
+    far.server.log.clear()
+
+    error = unrun(client, far, "DicomToNifti", "PET001")
+
+    assert "is not for xnat:petSessionData" in str(error)
+    assert "it is for xnat:mrSessionData" in str(error)
+    assert not [line for line in far.server.log if line["method"] == "POST" and "launch" in line["path"]]
+    assert client.pipelines.run("DicomToNifti", "MR001", PROJECT).state == "complete"

@@ -27,7 +27,7 @@ from xnatsync.core.pasting import command_line
 from xnatsync.services.base import BaseService
 from xnatsync.services.client import WORK_S
 from xnatsync.services.models import Fields
-from xnatsync.xnat import containers, listing
+from xnatsync.xnat import containers, listing, names
 from xnatsync.xnat.containers import Container, Wrapper
 
 _SHOWN: Final = 20
@@ -57,7 +57,7 @@ class ContainerService(BaseService):
         listed = self._commands()
         found = [one for one in listed if name in {str(one.get("id")), one.get("name")}]
         if not found:
-            raise NotThere(f"no command is called {name}; {_there(containers.wrappers(listed))}")
+            raise NotThere(f"no command is called {name}; {_there([_of_command(one) for one in listed], name)}")
         if len(found) > 1:
             numbers = ", ".join(f"{one.get('id')} (version {one.get('version')})" for one in found)
             raise Usage(f"{len(found)} commands are called {name}", advice=f"Name one by its number: {numbers}.")
@@ -71,19 +71,27 @@ class ContainerService(BaseService):
 
     def find(self, name: str) -> Wrapper:
         """Find a wrapper by its number, its name, or the name of a command that has one alone; NotThere names them."""
-        known = containers.wrappers(self._commands())
+        listed = self._commands()
+        known = containers.wrappers(listed)
         for alike in (
             [one for one in known if str(one.id) == name],
             [one for one in known if one.name == name],
             [one for one in known if one.command == name],
         ):
             if len(alike) > 1:
-                lines = ", ".join(f"{one.id} ({one.name}, {one.image})" for one in alike)
+                lines = ", ".join(f"{one.id} ({one.name}, {one.image}, version {one.version or 'unknown'})" for one in alike)
                 raise Usage(f"{len(alike)} wrappers are called {name}", advice=f"Name one by its number: {lines}.")
             if alike:
                 return alike[0]
+        bare = [_of_command(one) for one in listed if not containers.wrappers((one,))]
+        if name in {called for called, _ in bare}:
+            told = ", ".join(words for called, words in bare if called == name)
+            raise NotEnabled(
+                f"command {told} is there, and has no wrapper that this account may see: nothing of it can be run",
+                advice="Whoever added the command can add a wrapper for the type of session that it is to run on.",
+            )
         raise NotThere(
-            f"no command or wrapper is called {name}; {_there(known, name)}",
+            f"no command or wrapper is called {name}; {_there([_of_wrapper(one) for one in known] + bare, name)}",
             advice=f"`{command_line('wrapper', 'list')}` lists them.",
         )
 
@@ -95,8 +103,9 @@ class ContainerService(BaseService):
         told = containers.enabled(self.client.low, project, wrapper.id)
         name = f"wrapper {wrapper.name}"
         if told.site is False:
+            nor = f", nor for project {project}" if told.project is False else ""
             raise NotEnabled(
-                f"{name} is not enabled for the site", advice="An administrator of the site can enable it."
+                f"{name} is not enabled for the site{nor}", advice="An administrator of the site can enable it."
             )
         if told.project is False:
             raise NotEnabled(
@@ -259,15 +268,28 @@ def _lacking(wrapper: Wrapper, given: Mapping[str, str]) -> builtins.list[str]:
     return found
 
 
-def _there(known: tuple[Wrapper, ...], name: str = "") -> str:
+def _of_command(one: Mapping[str, object]) -> tuple[str, str]:
+    """Return the name of a command, and how it is told apart from others of it."""
+    name = names.shown(one.get("name"))
+    return name, _told(name, names.shown(one.get("image")), names.shown(one.get("version")))
+
+
+def _of_wrapper(one: Wrapper) -> tuple[str, str]:
+    return one.name, _told(one.name, one.image, one.version)
+
+
+def _told(name: str, image: str, version: str) -> str:
+    return f"{name} ({image or 'no image'}, version {version or 'unknown'})"
+
+
+def _there(known: builtins.list[tuple[str, str]], name: str = "") -> str:
     """Name what there is, what is spelled alike first."""
     if not known:
         return "the server has none that this account may see"
-    alike = difflib.get_close_matches(name, [one.name for one in known], n=3)
-    told = sorted(known, key=lambda one: (one.name not in alike, one.name))
-    lines = [f"{one.name} ({one.image}, version {one.version or 'unknown'})" for one in told[:_SHOWN]]
+    alike = difflib.get_close_matches(name, [called for called, _ in known], n=3)
+    told = sorted(known, key=lambda one: (one[0] not in alike, one))
     more = f", and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
-    return f"there are: {', '.join(lines)}{more}"
+    return f"there are: {', '.join(words for _, words in told[:_SHOWN])}{more}"
 
 
 def _command(one: Mapping[str, object]) -> Fields:

@@ -17,6 +17,7 @@ from xnatsync.core.errors import (
     JobFailed,
     JobUnfinished,
     LoginLost,
+    NotEnabled,
     NotThere,
     OutcomeUnknown,
     ReadFailed,
@@ -109,8 +110,10 @@ class PipelineService(BaseService):
                     lambda: self.containers.launch(wrapper, session, wanted, params), session, wrapper.name, before
                 )
                 return self.status(number)
-        if not any(row.get("Name") == pipeline_name for row in (*self._old(wanted), *self._old(None))):
+        rows = [row for row in (*self._old(wanted), *self._old(None)) if row.get("Name") == pipeline_name]
+        if not rows:
             raise self._unknown(pipeline_name, wanted)
+        _see_type(pipeline_name, session, {row.get("Datatype", "") for row in rows})
         number = self._launched(
             lambda: self._launch_old(pipeline_name, session, wanted, params), session, pipeline_name, before
         )
@@ -321,6 +324,16 @@ class PipelineService(BaseService):
         except NotThere as error:
             return NotThere(f"no pipeline is called {name}: {error}; {of_old}", http=error.http, advice=error.remedy)
         return NotThere(f"no pipeline is called {name}; {of_old}")
+
+
+def _see_type(name: str, session: SessionHeld, types: set[str]) -> None:
+    """Raise NotEnabled where a pipeline of the old engine is for other types; one without a type says nothing."""
+    if types & {"", "All Datatypes", session.xsi_type}:
+        return
+    raise NotEnabled(
+        f"pipeline {name} is not for {session.xsi_type}, which session {session.id} is: it is for {', '.join(types)}",
+        advice="Name a session of another type, or another pipeline.",
+    )
 
 
 def _plain(name: str) -> str:
