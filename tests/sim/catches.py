@@ -26,6 +26,7 @@ from xnatsync.ledger.units import Units
 from xnatsync.routes.drop import (
     attachments,
     filing,
+    gradual,
     items,
     loose,
     units,
@@ -264,6 +265,42 @@ def takes_a_lock_for_nothing() -> list[Any]:
     return [patch.object(waiting, "_entries", lambda world, route, parent: set())]
 
 
+def goes_on_past_an_object_without_an_answer() -> list[Any]:
+    """What goes wrong with one object of many that go one by one is nobody's matter."""
+    real = gradual._send_part
+    return [patch.object(gradual, "_send_part", lambda *given: real(*given[:-1], []))]
+
+
+def acknowledges_before_the_answer() -> list[Any]:
+    """An object that goes by itself counts as stored when it is sent."""
+    real = gradual._send_part
+
+    def early(world: Any, route: Any, unit: Any, attempt: Any, part: Any, *more: Any) -> None:
+        world.acknowledge(unit, [file.key for _, file in part])
+        real(world, route, unit, attempt, part, *more)
+
+    return [patch.object(gradual, "_send_part", early)]
+
+
+def reads_no_answer_of_an_object() -> list[Any]:
+    """Where an object came out that went by itself is not looked at: 200 is 200."""
+    return [patch.object(gradual.Landing, "note", lambda *_: None)]
+
+
+def goes_where_the_study_is() -> list[Any]:
+    """A session that a command named is looked for by its study: its objects go where that lies."""
+    real = units.wish_of
+    return [patch.object(units, "wish_of", lambda *given: replace(real(*given), exact=False))]
+
+
+def files_what_a_command_named() -> list[Any]:
+    """The source of a command is filed as a thing that was dropped."""
+    real = items.file_away
+    return [
+        patch.object(items, "file_away", lambda world, route, item: real(world, replace(route, after="move"), item))
+    ]
+
+
 BUGS: dict[str, Callable[[], list[Any]]] = {
     bug.__name__: bug
     for bug in (
@@ -275,7 +312,8 @@ BUGS: dict[str, Callable[[], list[Any]]] = {
         believes_every_timestamp, lets_watchers_fail_the_work,
         foresees_nothing, takes_no_pixels_for_equal_pixels,
         looks_into_no_custody, knows_a_flat_file_by_its_name, knows_sessions_by_their_uid_alone,
-        takes_a_lock_for_nothing,
+        takes_a_lock_for_nothing, goes_on_past_an_object_without_an_answer, acknowledges_before_the_answer,
+        reads_no_answer_of_an_object, goes_where_the_study_is, files_what_a_command_named,
     )
 }  # fmt: skip
 

@@ -28,7 +28,8 @@ SHARE = {
     "crash": 0.08, "power cut": 0.04, "clock jump": 0.03, "act": 0.15, "worker": 0.7, "ledger busy": 0.12,
     "ledger full": 0.04, "ledger io": 0.04, "refused": 0.1, "exdev": 0.5, "stuck": 0.5, "unreadable": 0.1,
     "eio": 0.5, "503": 0.15, "500": 0.15, "401": 0.15, "login page": 0.2, "cut": 0.3, "slow": 0.5, "short": 2.0,
-    "truncated": 0.6, "long delayed": 0.5, "doubled": 0.5, "unwilling": 1.0, "clock ahead": 1.0, "observer": 2.0,
+    "truncated": 0.6, "long delayed": 0.5, "doubled": 0.5, "elsewhere": 0.2,
+    "turned away": 0.2, "unwilling": 1.0, "clock ahead": 1.0, "observer": 2.0,
 }  # fmt: skip
 KINDS = tuple(dict.fromkeys((*(fault for _, _, faults, _ in places.TABLES for fault in faults), *BOUNDARY)))
 # What few histories come to at all is met in more of them, and with less in its way.
@@ -38,7 +39,10 @@ TIMES = {
     **dict.fromkeys(RARE, 3), "xnat.put_file": 8, "xnat.resource_files": 5, "xnat.prearchive_log": 5, "ledger.write": 0,
     "run": 0, "xnat.site_setting": 0,
 }  # fmt: skip
-SPOTS = tuple(cell for cell in places.possible() for _ in range(TIMES.get(cell[1], 1)))
+# Objects that go one by one are met in the histories of commands alone, which are another draw.
+SPOTS = tuple(
+    cell for cell in places.possible() for _ in range(TIMES.get(cell[1], 1)) if cell[1] != "xnat.import_object"
+)
 
 _EIGHT = Struct(">8Q")
 Fired = tuple[str, int, str]  # kind, number of its draw, where

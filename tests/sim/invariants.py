@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sim import content
+from sim import content, given
 from sim.disk import is_object
 from xnatsync.core import errors
 from xnatsync.core.errors import Disposition, XnatsyncError
@@ -66,6 +66,7 @@ class Judge:
         self.checks: Counter[str] = Counter()
         self.refusals: Counter[tuple[str, tuple[str, str]]] = Counter()
         self.refusing_since = 0
+        self.answered: set[bytes] = set()  # objects of which an upload was answered as it should be
         self.judged_at = -1
 
     def broken(self, promise: str, story: str) -> None:
@@ -102,6 +103,8 @@ class Judge:
         """S1, S2: only what is proven is filed, and nothing else is ever moved but into custody."""
         disk, route = self.history.disk, self.history.route
         self.checks["move"] += 1
+        if route.given is not None:
+            self.broken("S12", f"{source} was named by a command, and moved")
         if target.is_relative_to(route.custody):
             if not source.is_relative_to(route.folder):
                 self.broken("S1", f"{source} was taken into custody")
@@ -157,11 +160,25 @@ class Judge:
     def writes_to(self, target: tuple[str, str]) -> None:
         """S5: one writer at a time, and none while an effect without an answer may still land."""
         self.checks["write"] += 1
+        if self.history.route.given is not None and target != (given.PROJECT, given.SESSION):
+            self.broken("S12", f"a command named {given.SESSION}, and {target[1]} is written to")
         if target in self.history.in_flight:
             self.broken("S5", f"two writers at {target[1]}")
         for pending in self.history.server.pending:
             if pending.target == target and pending.jumps == self.history.jumps:  # the long delayed ones have none
                 self.broken("S5", f"a {pending.what} without an answer may still land on {target[1]}")
+
+    def is_answered(self, project: str, uris: Sequence[str], sent: Sequence[ManifestFile]) -> None:
+        """An upload is answered: with one place of its project, or with something else, which acknowledges nothing."""
+        if len(uris) == 1 and uris[0].startswith(f"/prearchive/projects/{project}/"):
+            self.answered |= {file.sha256 for file in sent}
+
+    def _only_what_was_answered_is_acknowledged(self) -> None:
+        """S13: an object counts as acknowledged when its own upload was answered, and not before."""
+        for (digest,) in self.history.questions("select source_sha256 from entry where acknowledged = 1"):
+            self.checks["acknowledged"] += 1
+            if bytes(digest) not in self.answered:
+                self.broken("S13", "an object is called acknowledged, and no upload of it was answered")
 
     def before_object(self, file: ManifestFile) -> None:
         """S7: what an incomplete listing does not show is not known to be missing."""
@@ -323,6 +340,7 @@ class Judge:
             if hold == "person":
                 self._is_for_a_person(f"{kind} {number}", code, tries, detail, advice)
         self._nothing_lost_is_done()
+        self._only_what_was_answered_is_acknowledged()
         twice = self.history.questions(
             "select target from unit where phase in ('sent', 'landed') group by target having count(*) > 1"
         )
@@ -339,7 +357,9 @@ class Judge:
             lost = bytes(digest) in self.history.junk or path.endswith((".dcm", "IM0007"))
             if not lost or (item_id, bytes(digest)) in self.history.let_be:
                 continue
-            by_a_setting = path.endswith("9/raw") and (unit_id is not None or self.history.route.other != "keep")
+            route = self.history.route
+            by_a_setting = path.endswith("9/raw") and (unit_id is not None or route.other != "keep")
+            by_a_setting |= route.given is not None and route.given.unparsable == "leave"
             if not by_a_setting:
                 self.broken("S1", f"item {item_id} is done, and nobody accounts for {path}")
 

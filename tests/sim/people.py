@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sim import content
+from sim import content, given
 from sim.faults import Chance
 from xnatsync.core.remote import ImportTarget
 from xnatsync.sandbox.model import deletion, operations
@@ -27,11 +27,13 @@ Act = Callable[["History", Chance], str | None]
 
 def drop(history: History, chance: Chance) -> str | None:
     """Copies a study, or a part of it, into the folder; a slow copy takes a while."""
-    study = content.studies()[chance.choice((0, 0, 0, 1, 2))]
+    number = chance.choice((0, 0, 0, 1, 2))
+    study = content.studies()[number if not history.is_given or chance.random() < 0.3 else 0]
     things = [thing for thing in study if chance.random() < 0.85] or [study[0]]
     version = chance.choice((0, 0, 0, 0, 1))
-    kind = chance.choice(("folder", "folder", "folder", "zip", "file", "flat", "flat"))
-    name = chance.choice(NAMES)
+    kinds = ("folder", "folder", "folder", "zip", "file", "flat", "flat")
+    kind = chance.choice(kinds[:5] if history.is_given else kinds)
+    name = chance.choice(given.NAMES if history.is_given else NAMES)
     keep_times = chance.random() < 0.3
     mtime = history.clock.wall_ns - 10**12 if keep_times else None
     if kind == "zip":
@@ -94,7 +96,7 @@ def add_other(history: History, chance: Chance) -> str | None:
     thing, version = content.others()[what], chance.choice((0, 0, 0, 1))
     data = _as(thing.data, version)
     folders = sorted({Path(name).parts[2] for name in history.dropped_files() if len(Path(name).parts) > 3})
-    place = chance.choice(("alone", "beside", "beside", "flat"))
+    place = chance.choice(("alone", "beside", "beside", "flat" if not history.is_given else "alone"))
     if place == "flat":
         history.write(Path(f"{what}.dcm"), data)
     elif place == "beside" and folders:

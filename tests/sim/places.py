@@ -9,14 +9,14 @@ from sim.grid import Grid, Reason, Table
 
 READS = ("project", "may_edit", "sessions", "session_files", "resource_files", "prearchive", "prearchive_files",
          "prearchive_log", "fetch_scans", "site_setting")  # fmt: skip
-WRITES = ("import_zip", "build", "commit", "put_file")
+WRITES = ("import_zip", "import_object", "build", "commit", "put_file")
 DISK_METHODS = ("entries", "look", "read_manifest", "stream", "move", "remove", "prune", "exists",
                 "look_at", "study_of", "gather", "write_mark")  # fmt: skip
 
 READ_FAULTS = ("503", "500", "401", "login page", "cut", "stale", "short", "doubled", "slow", "refused")
 WRITE_FAULTS = (
     "503", "500", "401", "login page", "cut", "reply lost", "delayed", "long delayed", "lost", "lost in limbo", "twice",
-    "conflict", "busy", "slow", "dropped", "truncated", "refused", "unwilling",
+    "conflict", "busy", "slow", "dropped", "truncated", "refused", "unwilling", "elsewhere", "turned away",
 )  # fmt: skip
 DISK_FAULTS = ("eio", "enospc", "unreadable", "exdev", "stuck")
 LEDGER_FAULTS = ("ledger busy", "ledger full", "ledger io")
@@ -43,10 +43,15 @@ ONLY: Mapping[Cell, Reason] = {
         "only listings can name something twice",
     ),
     ("writes", "conflict"): (("commit",), "a conflict is what archiving finds"),
-    ("writes", "dropped"): (("import_zip",), "an object is dropped on its way in; the others send one file or none"),
-    ("writes", "truncated"): (("import_zip", "commit", "put_file"), "building moves no content"),
+    ("writes", "dropped"): (
+        ("import_zip", "import_object"),
+        "an object is dropped on its way in; the others send one file or none",
+    ),
+    ("writes", "truncated"): (("import_zip", "import_object", "commit", "put_file"), "building moves no content"),
+    ("writes", "elsewhere"): (("import_object",), "an object that comes alone may come out in another place"),
+    ("writes", "turned away"): (("import_object",), "one object is refused in the middle, and its request alone"),
     ("writes", "long delayed"): (
-        ("import_zip",),
+        ("import_zip", "import_object"),
         "that an effect comes within the route's `quiet` time is what the operator promises us, but for uploads",
     ),
     ("disk", "eio"): (

@@ -8,7 +8,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING, TypeVar
 
@@ -371,29 +371,58 @@ class SimXnat:
                     self._later("import", target, lambda: self._arrive(target, received))
                 if fate == "long delayed" and received:
                     self._much_later(target, received)
-            if fate in {"delayed", "long delayed", "lost", "cut"}:
-                raise _unknown("no answer")
-            if fate == "reply lost":
-                raise _unknown("the answer was lost")
-            if fate == "lost in limbo" and not importer.rows:
-                known = [
-                    row.uri for row in self.server.rows() if (row.project, row.name) == (target.project, target.session)
-                ]
-                return ImportReply(
-                    (known or [f"/prearchive/projects/{target.project}/20260301_115959000/{target.session}"])[:1]
-                )
-            return ImportReply(tuple(row.uri for row in importer.rows.values()))
+            return self._answer(fate, target, importer, sent)
 
-    def _body(self, chunks: Iterator[bytes]) -> bytes | None:
+    import_tar = import_zip  # another form of the same import
+
+    def import_object(
+        self, target: ImportTarget, name: str, file: ManifestFile, content: Iterator[bytes], *, request_id: str
+    ) -> ImportReply:
+        where, faults = "xnat.import_object", self.history.faults
+        with self._write("import_object", Verb.IMPORT, (target.project, target.session)) as fate:
+            data = self._body(content, "import_object")
+            self.history.judge.before_object(file)
+            self.history.judge.could_be_merged([file])
+            if faults.fires("turned away", where):
+                raise from_status(400, f"unable to read DICOM object {name}", Verb.IMPORT, "uploading")
+            place = replace(target, project="") if not fate and faults.fires("elsewhere", where) else target
+            importer = self.server.importer(AGENT, place)
+            try:
+                if data is not None and fate not in {"delayed", "long delayed", "lost", "lost in limbo"}:
+                    self._receive(importer, name, data, times=2 if fate == "twice" else 1)
+            finally:
+                self.server.note(importer.rows.values(), ours=True)
+            if fate == "delayed" and data is not None:
+                self._later("import", target, lambda: self._arrive(target, [(name, data)]))
+            if fate == "long delayed" and data is not None:
+                self._much_later(target, [(name, data)])
+            return self._answer(fate, target, importer, [file])
+
+    def _answer(self, fate: str, target: ImportTarget, importer: Importer, sent: Sequence[ManifestFile]) -> ImportReply:
+        """What an import is answered with: where it came out, if it comes at all."""
+        if fate in {"delayed", "long delayed", "lost", "cut"}:
+            raise _unknown("no answer")
+        if fate == "reply lost":
+            raise _unknown("the answer was lost")
+        uris = tuple(row.uri for row in importer.rows.values())
+        if fate == "lost in limbo" and not uris:
+            known = [
+                row.uri for row in self.server.rows() if (row.project, row.name) == (target.project, target.session)
+            ]
+            uris = tuple(known or [f"/prearchive/projects/{target.project}/20260301_115959000/{target.session}"])[:1]
+        self.history.judge.is_answered(target.project, uris, sent)
+        return ImportReply(uris)
+
+    def _body(self, chunks: Iterator[bytes], method: str = "import_zip") -> bytes | None:
         """One member as it comes out on the server; None: it never did."""
-        pieces = []
+        where, pieces = f"xnat.{method}", []
         for piece in chunks:
             pieces.append(piece)
-            self.history.boundary("xnat.import_zip, within")
+            self.history.boundary(f"{where}, within")
         data = b"".join(pieces)
-        if self.history.faults.fires("dropped", "xnat.import_zip"):
+        if self.history.faults.fires("dropped", where):
             return None
-        if chance := self.history.faults.fires("truncated", "xnat.import_zip"):
+        if chance := self.history.faults.fires("truncated", where):
             return data[: int(len(data) * chance.uniform(0.45, 0.99))]
         return data
 

@@ -35,6 +35,11 @@ LAST = {
     "knows_a_flat_file_by_its_name": 3,
     "knows_sessions_by_their_uid_alone": 28,
     "takes_a_lock_for_nothing": 19,
+    "goes_on_past_an_object_without_an_answer": 50,
+    "acknowledges_before_the_answer": 11,
+    "reads_no_answer_of_an_object": 154,
+    "goes_where_the_study_is": 258,
+    "files_what_a_command_named": 11,
 }
 
 

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sim import choices, content, people, places, slate
+from sim import choices, content, given, people, places, slate
 from sim.calm import Calm
 from sim.clock import SimClock, SimIds
 from sim.disk import SimDisk
@@ -37,6 +37,7 @@ from xnatsync.engine.dispatcher import Key
 from xnatsync.engine.progress import Progress
 from xnatsync.ledger.rows import ItemRow
 from xnatsync.routes.drop import effects as perform
+from xnatsync.routes.drop import gradual
 from xnatsync.routes.drop.discovery import discover
 from xnatsync.routes.drop.recovery import recover
 from xnatsync.routes.drop.release import release_unit, wake
@@ -67,7 +68,9 @@ class History:
         self.seed = seed
         self.order = order
         self.script = script
-        self.faults = Faults(seed, masked, only, forced, spot)
+        plays = script is None and only is None and not forced and settings is None
+        self.is_given = plays and given.is_drawn(seed, spot)  # a command names the source and the session
+        self.faults = Faults(seed, masked, only, forced, spot or (given.spot(seed) if self.is_given else None))
         self.clock, self.ids = SimClock(), SimIds()
         self.trace: list[str] = []
         self.marks: Counter[str] = Counter()
@@ -95,11 +98,14 @@ class History:
         self.choice, self.wider_at = choice, 0  # what is selected, and with which start everything is
         if script is None and only is None:
             self.choice, self.wider_at = choices.draw(self.faults.random("selection", 0))
+        if self.is_given:
+            self.choice, self.wider_at = choices.EVERYTHING, 0
         self.first_choice = self.choice
         self.starts = 0
         chance = self.faults.random("route", 0)
         self.route = self._route(chance, dict(settings or {}))
-        if settings is None and script is None and only is None and seed % LOCKS_OF == LOCKS_OF - 2:
+        locks = settings is None and script is None and only is None and seed % LOCKS_OF == LOCKS_OF - 2
+        if locks and not self.is_given:
             self.route = replace(self.route, wait_while=("{item}.lock",))
         self.disk = SimDisk(self, self.route.folder, self.route.done, chance.choice((1, 1, 2_000_000_000)))
         self.server = SimServer(self, anonymises=chance.random() < 0.5, checksums=chance.random() < 0.8)
@@ -114,7 +120,7 @@ class History:
         self.dispatcher: Inline | None = None
         self.ticks = ticks if ticks is not None else chance.choice((40, 60, 80, 120))
 
-    def _route(self, chance: Chance, given: dict[str, Any]) -> DropRoute:
+    def _route(self, chance: Chance, wanted: dict[str, Any]) -> DropRoute:
         folder = Path("/drop")
         after = chance.choice(("move", "move", "move", "delete", "keep"))
         level = Level.PIXELS if after == "delete" else chance.choice((Level.NAMES, Level.NAMES, Level.PIXELS))
@@ -137,7 +143,8 @@ class History:
             "quiet_s": 60.0,
             "wanted": self.choice.wanted,
         }  # fmt: skip
-        return DropRoute(**{**values, **self._on_the_way_to(self.faults.spot[1]), **given})
+        more = given.settings(self.faults.random("given", 0)) if self.is_given else {}
+        return DropRoute(**{**values, **self._on_the_way_to(self.faults.spot[1]), **more, **wanted})
 
     def _on_the_way_to(self, where: str) -> dict[str, Any]:
         """The settings without which a method is never called."""
@@ -159,7 +166,8 @@ class History:
 
     def play(self) -> History:
         """Plays both phases; Violation when a promise is broken."""
-        original, perform.ThreadPoolExecutor = perform.ThreadPoolExecutor, InlinePool  # type: ignore[assignment, misc]
+        pools = perform.ThreadPoolExecutor, gradual.ThreadPoolExecutor
+        perform.ThreadPoolExecutor = gradual.ThreadPoolExecutor = InlinePool  # type: ignore[assignment, misc]
         try:
             if self.script is not None:
                 self.script(self)
@@ -176,7 +184,7 @@ class History:
         except OSError as error:
             raise Violation("BUG", f"the engine met {error}, which is not its matter") from error
         finally:
-            perform.ThreadPoolExecutor = original  # type: ignore[misc]
+            perform.ThreadPoolExecutor, gradual.ThreadPoolExecutor = pools  # type: ignore[misc]
             slate.give_back(self.slate)
         return self
 
@@ -319,10 +327,13 @@ class History:
     def find(self) -> None:
         """Discovery; a folder that is not there ends the command."""
         assert self.dispatcher is not None
+        routes = given.named(self, self.faults.next("named")) if self.is_given else [self.route]
         due = set(self.dispatcher.due) | self.dispatcher.busy
-        for item in discover(self.dispatcher.world, self.route):
-            if ("item", item.id) not in due:
-                self.dispatcher.add(item)
+        for route in routes:
+            for item in discover(self.dispatcher.world, route):
+                if ("item", item.id) not in due:
+                    due.add(("item", item.id))
+                    self.dispatcher.add(item)
 
     def work(self) -> bool:
         """Steps one key; False when none is ready."""

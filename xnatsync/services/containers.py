@@ -79,7 +79,7 @@ class ContainerService(BaseService):
             [one for one in known if one.command == name],
         ):
             if len(alike) > 1:
-                lines = ", ".join(f"{one.id} ({one.name}, {one.image}, version {one.version or 'unknown'})" for one in alike)
+                lines = ", ".join(f"{one.id} ({one.name}, {_which(one.image, one.version)})" for one in alike)
                 raise Usage(f"{len(alike)} wrappers are called {name}", advice=f"Name one by its number: {lines}.")
             if alike:
                 return alike[0]
@@ -279,7 +279,11 @@ def _of_wrapper(one: Wrapper) -> tuple[str, str]:
 
 
 def _told(name: str, image: str, version: str) -> str:
-    return f"{name} ({image or 'no image'}, version {version or 'unknown'})"
+    return f"{name} ({_which(image, version)})"
+
+
+def _which(image: str, version: str) -> str:
+    return f"{image or 'no image'}, version {version or 'unknown'}"
 
 
 def _there(known: builtins.list[tuple[str, str]], name: str = "") -> str:
