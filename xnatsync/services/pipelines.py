@@ -17,7 +17,6 @@ from xnatsync.core.errors import (
     JobFailed,
     JobUnfinished,
     LoginLost,
-    NotEnabled,
     NotThere,
     OutcomeUnknown,
     ReadFailed,
@@ -33,10 +32,19 @@ from xnatsync.core.pasting import command_line
 from xnatsync.services.base import BaseService, limited
 from xnatsync.services.client import WORK_S, XNATClient
 from xnatsync.services.containers import ContainerService, ended
+from xnatsync.services.jobs import (
+    engine_told,
+    failed_advice,
+    job_number,
+    job_of,
+    job_of_container,
+    pipeline_row,
+    plain_name,
+    see_type,
+)
 from xnatsync.services.models import Fields
 from xnatsync.services.spelling import also
 from xnatsync.xnat import containers, listing, sessions, workflows
-from xnatsync.xnat.workflows import Workflow
 
 __all__ = ["PipelineService"]
 
@@ -72,7 +80,7 @@ class PipelineService(BaseService):
         if project is not None and listing.project(self.client.low, project) is None:
             raise NotThere(f"there is no project {project}, or this account may not see it")
         found = self.containers.wrappers(project) if self.containers.is_installed() else []
-        return [*found, *(_of_old_engine(row) for row in self._old(project))]
+        return [*found, *(pipeline_row(row) for row in self._old(project))]
 
     def get(self, pipeline_name: str, project: str | None = None) -> Fields:
         """Return one of them, with `inputs`; ResourceNotFoundError names what there is."""
@@ -113,7 +121,7 @@ class PipelineService(BaseService):
         rows = [row for row in (*self._old(wanted), *self._old(None)) if row.get("Name") == pipeline_name]
         if not rows:
             raise self._unknown(pipeline_name, wanted)
-        _see_type(pipeline_name, session, {row.get("Datatype", "") for row in rows})
+        see_type(pipeline_name, session, {row.get("Datatype", "") for row in rows})
         number = self._launched(
             lambda: self._launch_old(pipeline_name, session, wanted, params), session, pipeline_name, before
         )
@@ -128,7 +136,7 @@ class PipelineService(BaseService):
         number = str(job_id["job_id"] if isinstance(job_id, Mapping) else job_id)
         if not number.isdigit():
             number = str(self.containers.get(number)["job_id"])
-        job = _job(workflows.one(self.client.low, number))
+        job = job_of(workflows.one(self.client.low, number))
         if project is not None and job["project"] not in {"", project}:
             raise NotThere(f"project {project} has no job {number}")
         return job
@@ -164,7 +172,7 @@ class PipelineService(BaseService):
                     return job
                 if job["state"] == "failed":
                     why = f": {job['details']}" if job["details"] else ""
-                    raise JobFailed(f"job {job['job_id']} ended as {job['status']}{why}", advice=_advice(job))
+                    raise JobFailed(f"job {job['job_id']} ended as {job['status']}{why}", advice=failed_advice(job))
             if left_s <= 0:
                 if failure is not None:
                     raise failure
@@ -217,7 +225,8 @@ class PipelineService(BaseService):
         if experiment_id is not None:
             session = self._session(experiment_id, project)
             jobs = [
-                Fields(_job(one), engine=_engine(one.name)) for one in workflows.of_session(self.client.low, session.id)
+                Fields(job_of(one), engine=engine_told(one.name))
+                for one in workflows.of_session(self.client.low, session.id)
             ]
         elif not self.containers.is_installed():
             raise Usage(
@@ -226,12 +235,12 @@ class PipelineService(BaseService):
             )
         else:
             names = {one.id: one.name for one in containers.wrappers(containers.commands(self.client.low))}
-            jobs = [_job_of_container(one, names) for one in containers.containers(self.client.low, project)]
+            jobs = [job_of_container(one, names) for one in containers.containers(self.client.low, project)]
         wanted = (status or "").lower()
         found = [
             job for job in jobs if not wanted or wanted == job["state"] or job["status"].lower().startswith(wanted)
         ]
-        return limited(sorted(found, key=_number, reverse=True), limit)
+        return limited(sorted(found, key=job_number, reverse=True), limit)
 
     # --- within ------------------------------------------------------------------------------------------------------
 
@@ -283,7 +292,7 @@ class PipelineService(BaseService):
             new = [
                 job
                 for job in workflows.of_session(self.client.low, session.id)
-                if job.id not in before and _plain(job.name) == _plain(name)
+                if job.id not in before and plain_name(job.name) == plain_name(name)
             ]
             if new:
                 return new[-1].id
@@ -297,7 +306,9 @@ class PipelineService(BaseService):
         """End a run of the old engine, which ends the latest of its kind: never another one than the one meant."""
         path = str(job["pipeline_path"])
         newest = [
-            one for one in workflows.of_session(self.client.low, job["experiment"]) if _plain(one.name) == job.pipeline
+            one
+            for one in workflows.of_session(self.client.low, job["experiment"])
+            if plain_name(one.name) == job.pipeline
         ]
         if newest and newest[-1].id != job["job_id"]:
             raise Usage(
@@ -324,86 +335,3 @@ class PipelineService(BaseService):
         except NotThere as error:
             return NotThere(f"no pipeline is called {name}: {error}; {of_old}", http=error.http, advice=error.remedy)
         return NotThere(f"no pipeline is called {name}; {of_old}")
-
-
-def _see_type(name: str, session: SessionHeld, types: set[str]) -> None:
-    """Raise NotEnabled where a pipeline of the old engine is for other types; one without a type says nothing."""
-    if types & {"", "All Datatypes", session.xsi_type}:
-        return
-    raise NotEnabled(
-        f"pipeline {name} is not for {session.xsi_type}, which session {session.id} is: it is for {', '.join(types)}",
-        advice="Name a session of another type, or another pipeline.",
-    )
-
-
-def _plain(name: str) -> str:
-    """Return the name of a pipeline without folder and ending, as histories and lists tell it differently."""
-    return name.replace("\\", "/").rpartition("/")[2].removesuffix(".xml")
-
-
-def _of_old_engine(row: Mapping[str, str]) -> Fields:
-    return Fields(
-        id=row.get("Name", ""),
-        name=row.get("Name", ""),
-        engine="pipeline",
-        command="",
-        command_id=None,
-        image="",
-        version="",
-        description=row.get("Description", ""),
-        contexts=[row["Datatype"]] if row.get("Datatype") else [],
-        enabled_site=None,
-        enabled_project=None,
-    )
-
-
-def _engine(name: str) -> str:
-    """Tell the engine by a name of a history, which need not have the path that tells it: "" is not told."""
-    return "pipeline" if _is_path(name) else ""
-
-
-def _is_path(name: str) -> bool:
-    return name.endswith(".xml") or "/" in name
-
-
-def _job(one: Workflow) -> Fields:
-    is_old = _is_path(one.name)
-    return Fields(
-        job_id=one.id,
-        status=one.status,
-        state=_state(one.status),
-        pipeline=_plain(one.name),
-        pipeline_path=one.name,
-        engine="pipeline" if is_old else "container",
-        experiment=one.item,
-        project=one.project,
-        started=one.started,
-        user=one.user,
-        details=one.details,
-        container_id="" if is_old else one.container,
-        percent=one.percent,
-    )
-
-
-def _job_of_container(one: containers.Container, names: Mapping[int, str]) -> Fields:
-    item = next((value.rpartition("/")[2] for value in one.inputs.values() if "/experiments/" in value), "")
-    name = names.get(one.wrapper_id or 0, "")
-    job = _job(Workflow(one.workflow, one.status, name, item, one.project, user=one.user, container=one.id))
-    return Fields(job, engine="container", container_id=one.id)
-
-
-def _state(status: str) -> str:
-    lower = status.lower()
-    if not ended(status):
-        return "queued" if lower.lstrip("_").startswith("queued") else "running"
-    return "complete" if lower.startswith("complete") else "failed"
-
-
-def _number(job: Mapping[str, Any]) -> int:
-    return int(job["job_id"]) if str(job["job_id"]).isdigit() else 0
-
-
-def _advice(job: Mapping[str, Any]) -> str | None:
-    if not job["container_id"]:
-        return None
-    return f"`{command_line('container', 'logs', job['container_id'])}` shows what it wrote."
