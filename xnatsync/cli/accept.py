@@ -19,7 +19,9 @@ def register(program: typer.Typer) -> None:
 def accept(
     ctx: typer.Context,
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Items: 12, a path, a session.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be accepted.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Look, show what would be done, and change nothing.")
+    ] = False,
     yes: YesOption = False,
     output: OutputOption = None,
     quiet: QuietOption = False,

@@ -40,17 +40,25 @@ def register(program: typer.Typer) -> None:
 
 def refresh_catalogs(
     ctx: typer.Context,
-    project: Annotated[str, typer.Argument(metavar="PROJECT", show_default=False)],
+    project: Annotated[str, typer.Argument(metavar="PROJECT", show_default=False, help="The ID of the project.")],
     option: Annotated[
         list[Refresh] | None,
-        typer.Option("--option", "-O", metavar="OPTION", help="Only append, checksum, delete or populateStats."),
+        typer.Option(
+            "--option",
+            "-O",
+            metavar="OPTION",
+            help="Only append, checksum, delete or populateStats. Repeatable; else all of them.",
+        ),
     ] = None,
     experiment: Annotated[
         list[str] | None, typer.Option("--experiment", "-E", metavar="ID|LABEL", help="Only this session. Repeatable.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(metavar="N", min=0, help="The greatest number of sessions.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="The greatest number of sessions; else all.")
+    ] = None,
     workers: Annotated[
-        int, typer.Option("--workers", "-w", metavar="N", min=1, help="Number at once (8 at most).")
+        int,
+        typer.Option("--workers", "-w", metavar="N", min=1, help="How many sessions are refreshed at once; 8 at most."),
     ] = 4,
     profile: ProfileOption = None,
     output: OutputOption = None,
@@ -81,7 +89,9 @@ def audit(
     ] = None,
     user: Annotated[str | None, typer.Option("--user", metavar="NAME", help="Only what this user did.")] = None,
     action: Annotated[str | None, typer.Option(metavar="WORD", help="Only actions with this word.")] = None,
-    since: Annotated[str | None, typer.Option(metavar="TIME", help="7d, 12h, 30m, 2w, or a date.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Nothing older: 7d, 12h, 30m, 2w, or a date; else all.")
+    ] = None,
     limit: Annotated[int, typer.Option(metavar="N", min=0, help="The greatest number of rows.")] = 50,
     profile: ProfileOption = None,
     output: OutputOption = None,
@@ -101,7 +111,9 @@ def audit(
 
 def get_setting(
     ctx: typer.Context,
-    key: Annotated[str | None, typer.Argument(metavar="[KEY]", show_default=False)] = None,
+    key: Annotated[
+        str | None, typer.Argument(metavar="[KEY]", show_default=False, help="A setting, such as siteId; else all.")
+    ] = None,
     profile: ProfileOption = None,
     output: OutputOption = None,
     quiet: QuietOption = False,
@@ -120,8 +132,10 @@ def get_setting(
 
 def set_setting(
     ctx: typer.Context,
-    key: Annotated[str, typer.Argument(metavar="KEY", show_default=False)],
-    value: Annotated[str, typer.Argument(metavar="VALUE", show_default=False)],
+    key: Annotated[str, typer.Argument(metavar="KEY", show_default=False, help="A setting, such as siteId.")],
+    value: Annotated[
+        str, typer.Argument(metavar="VALUE", show_default=False, help="Its new value, of the kind that it has.")
+    ],
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     profile: ProfileOption = None,

@@ -12,7 +12,7 @@ from xnatsync.cli.serving import serving
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit, Usage
 
-UserArgument = Annotated[str, typer.Argument(metavar="USER", show_default=False)]
+UserArgument = Annotated[str, typer.Argument(metavar="USER", show_default=False, help="The login of a user.")]
 GroupsArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[GROUP]...", show_default=False, help="As in P_member; or with projects.")
 ]

@@ -18,7 +18,9 @@ PathArgument = Annotated[str, typer.Argument(metavar="PATH", show_default=False,
 QueryOption = Annotated[
     list[str] | None, typer.Option("--query", "--params", metavar="KEY=VALUE", help="A parameter. Repeatable.")
 ]
-JsonOption = Annotated[str | None, typer.Option("--json", metavar="FILE|-", help="A JSON document as the body.")]
+JsonOption = Annotated[
+    str | None, typer.Option("--json", metavar="FILE|-", help="A JSON document as the body; - is stdin.")
+]
 DataOption = Annotated[str | None, typer.Option("--data", "-d", metavar="TEXT", help="This text as the body.")]
 FileOption = Annotated[Path | None, typer.Option("--file", metavar="FILE", help="A file as the body, streamed.")]
 TypeOption = Annotated[

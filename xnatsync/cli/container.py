@@ -21,7 +21,9 @@ from xnatsync.cli.serving import serving
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
 
-ContainerArgument = Annotated[str, typer.Argument(metavar="CONTAINER", show_default=False)]
+ContainerArgument = Annotated[
+    str, typer.Argument(metavar="CONTAINER", show_default=False, help="Its ID, as `container list` shows it.")
+]
 
 
 def register(program: typer.Typer) -> None:

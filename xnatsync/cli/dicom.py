@@ -11,9 +11,12 @@ from xnatsync.cli.options import OutputOption, QuietOption
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
 
-FileArgument = Annotated[Path, typer.Argument(metavar="FILE", show_default=False)]
+FileArgument = Annotated[
+    Path, typer.Argument(metavar="FILE", show_default=False, help="A DICOM file, whatever it is called.")
+]
 TagOption = Annotated[
-    list[str] | None, typer.Option("--tag", "-t", metavar="KEYWORD", help="Only these: Modality, or 0008,0060.")
+    list[str] | None,
+    typer.Option("--tag", "-t", metavar="KEYWORD", help="Only these: Modality, or 0008,0060. Repeatable."),
 ]
 PrivateOption = Annotated[bool, typer.Option("--private", help="Private elements too.")]
 PatientOption = Annotated[
@@ -57,7 +60,9 @@ def inspect(
 
 def validate(
     ctx: typer.Context,
-    path: Annotated[Path, typer.Argument(metavar="PATH", show_default=False)],
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", show_default=False, help="A folder, a file, or a zip or tar archive.")
+    ],
     recursive: Annotated[
         bool, typer.Option("--recursive/--no-recursive", "-r", help="A folder is always read with all below it.")
     ] = True,

@@ -40,7 +40,10 @@ _NAMED = "Name another place with --out or --name."
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="The session's folder is made in here.")]
 NameOption = Annotated[str | None, typer.Option(metavar="NAME", help="Folder name (default: the value of -E).")]
 UnzipOption = Annotated[
-    bool | None, typer.Option("--unzip/--no-unzip", help="Files in folders instead of zips.", show_default=False)
+    bool | None,
+    typer.Option(
+        "--unzip/--no-unzip", help="Files in folders, which more than one worker makes; else zips.", show_default=False
+    ),
 ]
 CleanupOption = Annotated[bool, typer.Option("--cleanup/--no-cleanup", help="With --unzip: keep no zips.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite files that this program did not write.")]

@@ -189,6 +189,13 @@ def explain_one(command: Any, path: tuple[str, ...]) -> None:
             option.display_type_rich = lambda ctx=None: ""
         elif option.metavar is None and getattr(option, "min", None) is not None:
             option.metavar = "N"
+    command.get_short_help_str = lambda limit=0, text=command.help or "": first_sentence(text)
+
+
+def first_sentence(text: str) -> str:
+    """Return the first sentence of a help, whole: a list of commands breaks its lines instead of cutting them."""
+    paragraph = " ".join(text.partition("\n\n")[0].split())
+    return re.split(r"(?<=[.!?])\s", paragraph, maxsplit=1)[0]
 
 
 def register(program: typer.Typer) -> None:

@@ -64,7 +64,9 @@ def diff(
     ctx: typer.Context,
     route: RouteArgument,
     before: Annotated[str, typer.Argument(metavar="FROM", show_default=False, help=_MOMENT)],
-    after: Annotated[str, typer.Argument(metavar="[TO]", show_default=False, help="The later timestamp.")] = "now",
+    after: Annotated[
+        str, typer.Argument(metavar="[TO]", show_default=False, help="The later timestamp; else now.")
+    ] = "now",
     path: Annotated[str, typer.Option("--path", metavar="PATH", help="Only at or below this path of the tree.")] = "",
     output: OutputOption = None,
 ) -> int:

@@ -14,11 +14,17 @@ from xnatsync.core.errors import Usage
 
 OutputOption = Annotated[
     Output | None,
-    typer.Option("--output", "-o", help="table, json, or of tables csv or tsv."),
+    typer.Option(
+        "--output", "-o", help="How to print: table, which is the default, or json; a listing also as csv or tsv."
+    ),
 ]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Nothing but the result and errors.")]
+QUIETLY = "Nothing but the result and errors; of a listing, the IDs alone."
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help=QUIETLY)]
 ProfileOption = Annotated[
-    str | None, typer.Option("--profile", "-p", metavar="NAME", help="A server of the configuration.")
+    str | None,
+    typer.Option(
+        "--profile", "-p", metavar="NAME", help="The server, by its name in the configuration; else its default one."
+    ),
 ]
 ProjectOption = Annotated[
     str | None, typer.Option("--project", "-P", metavar="ID", help="The project; else the configured default.")
@@ -26,17 +32,22 @@ ProjectOption = Annotated[
 SessionOption = Annotated[
     str, typer.Option("--experiment", "-E", metavar="ID|LABEL", help="Accession ID, or with a project a label.")
 ]
-SessionArgument = Annotated[str, typer.Argument(metavar="SESSION", show_default=False)]
+SessionArgument = Annotated[str, typer.Argument(metavar="SESSION", show_default=False, help="The session.")]
 ScanOption = Annotated[str | None, typer.Option("--scan", metavar="ID", help="Of this scan, not of the session.")]
 SubjectOption = Annotated[
     str | None, typer.Option("--subject", "-S", metavar="LABEL|ID", help="A subject of the project, and its own.")
 ]
-WordsOfResource = Annotated[list[str], typer.Argument(metavar="[SESSION] LABEL", show_default=False)]
+WORDS_OF_RESOURCE = "The session (accession ID, or with -P its label), if it is one's, and the resource's label."
+WordsOfResource = Annotated[
+    list[str], typer.Argument(metavar="[SESSION] LABEL", show_default=False, help=WORDS_OF_RESOURCE)
+]
 RoutesArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[ROUTE]...", show_default=False, help="Routes; all, if none is named.")
 ]
 RemoveOption = Annotated[bool, typer.Option("--remove-files", help="Remove its files from the server's disk too.")]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+YesOption = Annotated[
+    bool, typer.Option("--yes", "-y", help="Do it without asking; needed where no terminal can be asked.")
+]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Look, show what would be done, and change nothing.")]
 UsernameOption = Annotated[
     str | None, typer.Option("--username", "-u", metavar="NAME", help="The account; else the configured one.")
@@ -91,8 +102,10 @@ def _listing(
     columns: Annotated[
         str | None, typer.Option(metavar="FIELD,FIELD", help="Only these columns, in this order.")
     ] = None,
-    sort_by: Annotated[str | None, typer.Option(metavar="FIELD[:desc]", help="Sort by this field.")] = None,
-    limit: Annotated[int | None, typer.Option(metavar="N", help="The greatest number of rows.")] = None,
+    sort_by: Annotated[
+        str | None, typer.Option(metavar="FIELD[:desc]", help="Sort by this field; `:desc` for the greatest first.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(metavar="N", help="The greatest number of rows; else all.")] = None,
     filters: Annotated[
         list[str] | None,
         typer.Option(

@@ -12,7 +12,9 @@ from xnatsync.cli.serving import serving
 from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit, Usage
 
-OfProject = Annotated[str | None, typer.Option("--project", "-P", metavar="ID", help="In this project.")]
+OfProject = Annotated[
+    str | None, typer.Option("--project", "-P", metavar="ID", help="In this project; else everywhere.")
+]
 OnSession = Annotated[
     str, typer.Option("--experiment", "-E", metavar="ID|LABEL", help="Accession ID, or with a project a label.")
 ]

@@ -16,8 +16,12 @@ from xnatsync.core.errors import Exit
 if TYPE_CHECKING:
     from xnatsync.app.prearchive_needs import Need
 
-ProjectArgument = Annotated[str, typer.Argument(metavar="PROJECT", show_default=False)]
-TimestampArgument = Annotated[str, typer.Argument(metavar="TIMESTAMP", show_default=False)]
+ProjectArgument = Annotated[
+    str, typer.Argument(metavar="PROJECT", show_default=False, help="The project that it waits in; or Unassigned.")
+]
+TimestampArgument = Annotated[
+    str, typer.Argument(metavar="TIMESTAMP", show_default=False, help="When it came, as `prearchive list` shows it.")
+]
 NameArgument = Annotated[str, typer.Argument(metavar="SESSION", show_default=False, help="As `list` shows it.")]
 
 
@@ -109,8 +113,12 @@ def archive(
     project: ProjectArgument,
     timestamp: TimestampArgument,
     session: NameArgument,
-    subject: Annotated[str | None, typer.Option("--subject", "-S", metavar="LABEL", help="The subject.")] = None,
-    label: Annotated[str | None, typer.Option("--label", metavar="LABEL", help="The session's label there.")] = None,
+    subject: Annotated[
+        str | None, typer.Option("--subject", "-S", metavar="LABEL", help="The subject that it is of; else as it is.")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option("--label", metavar="LABEL", help="Another label in the archive; else as it is.")
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace files of the same study that are in the archive already.")
     ] = False,

@@ -41,7 +41,9 @@ def add_to(group: typer.Typer) -> None:
 
 def add_profile(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", show_default=False, help="What the server is called here: prod.")
+    ],
     url: Annotated[str | None, typer.Option(metavar="URL", help="The address; else XNAT_URL, for a new one.")] = None,
     user: Annotated[
         str | None,
@@ -49,7 +51,8 @@ def add_profile(
     ] = None,
     project: ProjectOption = None,
     timeout: Annotated[
-        str | None, typer.Option(metavar="TIME", help="How long an answer may take: seconds, or 10m.")
+        str | None,
+        typer.Option(metavar="TIME", help="How long an answer may take: seconds, or 10m; else, for a new one, 60s."),
     ] = None,
     verify_ssl: Annotated[
         bool | None, typer.Option("--verify-ssl/--no-verify-ssl", help="Whether its certificate is verified.")

@@ -50,7 +50,7 @@ from xnatsync.cli import (
 )
 from xnatsync.cli.everywhere import spreading, take
 from xnatsync.cli.exits import Terminated, by_loss, leave, leave_bug, terminated_by_signal
-from xnatsync.cli.options import OutputOption, ProfileOption
+from xnatsync.cli.options import QUIETLY, OutputOption, ProfileOption
 from xnatsync.cli.shell import Output, Shell
 from xnatsync.cli.tree import Finish, parser
 from xnatsync.core.errors import Exit, Usage, XnatsyncError
@@ -165,15 +165,22 @@ def _options(
     ctx: typer.Context,
     config: Annotated[
         Path | None,
-        typer.Option("--config", metavar="FILE", envvar="XNATSYNC_CONFIG", help="The configuration file."),
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            envvar="XNATSYNC_CONFIG",
+            help="The configuration file; else the usual one, which `xnatsync doctor` names.",
+        ),
     ] = None,
     output: OutputOption = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing but the result and errors.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help=QUIETLY)] = False,
     no_color: Annotated[bool, typer.Option("--no-color", help="No colours (as does NO_COLOR).")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Write the log to stderr.")] = False,
     log_file: Annotated[
         Path | None,
-        typer.Option("--log-file", metavar="FILE", help="Append the log to this file, as JSON lines."),
+        typer.Option(
+            "--log-file", metavar="FILE", help="Append the log to this file, as JSON lines; else it is not kept."
+        ),
     ] = None,
     server: ProfileOption = None,
     version: Annotated[bool, typer.Option("--version", help="Show the version and end.")] = False,

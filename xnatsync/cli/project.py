@@ -40,7 +40,7 @@ def list_projects(
 
 def show(
     ctx: typer.Context,
-    project: Annotated[str, typer.Argument(metavar="PROJECT", show_default=False)],
+    project: Annotated[str, typer.Argument(metavar="PROJECT", show_default=False, help="The ID of the project.")],
     profile: ProfileOption = None,
     output: OutputOption = None,
     quiet: QuietOption = False,

@@ -14,7 +14,7 @@ from xnatsync.cli.shell import Shell
 from xnatsync.core.errors import Exit
 from xnatsync.views.changes import ALREADY, PLANNED, Change
 
-ProjectArgument = Annotated[str, typer.Argument(metavar="PROJECT", show_default=False)]
+ProjectArgument = Annotated[str, typer.Argument(metavar="PROJECT", show_default=False, help="The ID of the project.")]
 UserArgument = Annotated[str, typer.Argument(metavar="USER", show_default=False, help="The login of a user.")]
 
 

@@ -22,7 +22,9 @@ def retry(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME]...", show_default=False, help="What `why` takes: 12, u7, o3, a path, a UID, a session."
+            metavar="[NAME]...",
+            show_default=False,
+            help="What `why` takes: 12, u7, o3, a path, a UID, a session; else all, after a question.",
         ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Everything that is held.")] = False,

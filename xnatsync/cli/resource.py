@@ -9,6 +9,7 @@ import typer
 
 from xnatsync.cli import download
 from xnatsync.cli.options import (
+    WORDS_OF_RESOURCE,
     DryRunOption,
     OutputOption,
     ProfileOption,
@@ -41,7 +42,9 @@ def register(program: typer.Typer) -> None:
 
 def list_resources(
     ctx: typer.Context,
-    session: Annotated[str | None, typer.Argument(metavar="[SESSION]", show_default=False)] = None,
+    session: Annotated[
+        str | None, typer.Argument(metavar="[SESSION]", show_default=False, help="Accession ID, or with -P its label.")
+    ] = None,
     scan: ScanOption = None,
     project: ProjectOption = None,
     subject: SubjectOption = None,
@@ -90,7 +93,12 @@ def show(
 
 def upload(
     ctx: typer.Context,
-    words: Annotated[list[str], typer.Argument(metavar="[SESSION] LABEL PATH", show_default=False)],
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[SESSION] LABEL PATH", show_default=False, help=f"{WORDS_OF_RESOURCE} A file or folder."
+        ),
+    ],
     scan: ScanOption = None,
     project: ProjectOption = None,
     subject: SubjectOption = None,

@@ -28,7 +28,9 @@ def sandbox(
     ] = "admin",  # noqa: S107 - of a stand-in that only this machine can reach
     dicom_port: Annotated[
         int | None,
-        typer.Option(min=0, max=65535, help="Receive by C-STORE too, on this port; 0 for any that is free."),
+        typer.Option(
+            min=0, max=65535, help="Receive by C-STORE too, on this port, 0 for any that is free; else by HTTP alone."
+        ),
     ] = None,
     dicom_aet: Annotated[str, typer.Option(metavar="TITLE", help="The receiver's AE title.")] = "XNAT",
     output: OutputOption = None,

@@ -107,7 +107,12 @@ def quality(
     ctx: typer.Context,
     experiment: SessionOption,
     scans: ScansOption,
-    value: Annotated[str, typer.Argument(metavar="QUALITY", show_default=False, help="usable or another.")],
+    value: Annotated[
+        str,
+        typer.Argument(
+            metavar="QUALITY", show_default=False, help="usable, questionable, unusable, or a word that the site uses."
+        ),
+    ],
     project: ProjectOption = None,
     dry_run: DryRunOption = False,
     yes: YesOption = False,

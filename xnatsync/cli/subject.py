@@ -83,7 +83,9 @@ def show(
 
 def create(
     ctx: typer.Context,
-    label: Annotated[str, typer.Argument(metavar="LABEL", show_default=False)],
+    label: Annotated[
+        str, typer.Argument(metavar="LABEL", show_default=False, help="Its label, which is not taken yet.")
+    ],
     project: ProjectOption = None,
     group: Annotated[str | None, typer.Option(metavar="TEXT", help="Its group.")] = None,
     gender: Annotated[str | None, typer.Option(metavar="WORD", help="male, female, other or unknown.")] = None,

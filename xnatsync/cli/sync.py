@@ -35,7 +35,7 @@ def sync(
     settle: Annotated[
         str | None,
         typer.Option(
-            metavar="TIME", help="How long an item or a file must have been quiet, instead of the route's `settle`."
+            metavar="TIME", help="How long an item or a file must have been quiet; else the route's `settle`."
         ),
     ] = None,
     workers: Annotated[

@@ -55,7 +55,9 @@ class Form(StrEnum):
 SourceArgument = Annotated[
     Path, typer.Argument(metavar="SOURCE", show_default=False, help="A folder, a file, or a zip or tar archive.")
 ]
-SubjectOption = Annotated[str, typer.Option("--subject", "-S", metavar="LABEL", help="The subject it is of.")]
+SubjectOption = Annotated[
+    str, typer.Option("--subject", "-S", metavar="LABEL", help="The subject it is of; made, if it is not there.")
+]
 LabelOption = Annotated[
     str, typer.Option("--experiment", "--session", "-E", metavar="LABEL", help="The session that it becomes.")
 ]
@@ -69,7 +71,8 @@ UnparsableOption = Annotated[
     bool | None,
     typer.Option(
         "--ignore-unparsable/--no-ignore-unparsable",
-        help="Let damaged files be; or send nothing where a file is no DICOM object.",
+        help="Leave damaged files out, and name them; or send nothing where a file is no DICOM object. Else what is "
+        "damaged holds the upload, and what is no DICOM is left out.",
         show_default=False,
     ),
 ]
@@ -92,9 +95,18 @@ def session(
     ] = False,
     ignore_unparsable: UnparsableOption = None,
     overwrite: Annotated[
-        Overwrite, typer.Option(help="With a session that is there: see the manual.")
+        Overwrite,
+        typer.Option(
+            help="To a session that is there: none, send nothing; append, send what it lacks; delete, the same: "
+            "nothing there is deleted."
+        ),
     ] = Overwrite.APPEND,
-    verify: Annotated[Proof | None, typer.Option(help="How deep the proof goes.", show_default=False)] = None,
+    verify: Annotated[
+        Proof | None,
+        typer.Option(
+            help="How deep the proof goes: names, fetched pixels, or every byte; else names.", show_default=False
+        ),
+    ] = None,
     dry_run: DryRunOption = False,
     username: UsernameOption = None,
     password: PasswordOption = None,

@@ -36,13 +36,13 @@ def verify(
         typer.Option(metavar="N|P%|1/T", help="How many of each route, those verified longest ago first; else all."),
     ] = None,
     project: Annotated[
-        list[str] | None, typer.Option("--project", "-P", metavar="PATTERN", help="Only these projects.")
+        list[str] | None, typer.Option("--project", "-P", metavar="PATTERN", help="Only these projects. Repeatable.")
     ] = None,
     subject: Annotated[
-        list[str] | None, typer.Option("--subject", "-S", metavar="PATTERN", help="Only these subjects.")
+        list[str] | None, typer.Option("--subject", "-S", metavar="PATTERN", help="Only these subjects. Repeatable.")
     ] = None,
     session: Annotated[
-        list[str] | None, typer.Option("--session", "-E", metavar="PATTERN", help="Only these sessions.")
+        list[str] | None, typer.Option("--session", "-E", metavar="PATTERN", help="Only these sessions. Repeatable.")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Report files that we did not send as differences.")] = False,
     repair: Annotated[
@@ -56,7 +56,9 @@ def verify(
         Path | None, typer.Option("--report", metavar="FILE", help="Write the report for programs (JSON), too.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the FILE of --html or --report.")] = False,
-    workers: Annotated[int, typer.Option(min=1, max=_WORKERS_MAX, help="How many are verified at once.")] = _WORKERS,
+    workers: Annotated[
+        int, typer.Option(min=1, max=_WORKERS_MAX, help="How many sessions are verified at once.")
+    ] = _WORKERS,
     output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> int:
