@@ -20,6 +20,7 @@ from xnatsync.config.load import default_path, load
 from xnatsync.config.model import Config, ServerConfig
 from xnatsync.config.secrets import Credentials
 from xnatsync.core.errors import ConfigError, RouteUnknown, Usage
+from xnatsync.core.nouns import not_empty
 from xnatsync.xnat.server import XnatServer
 
 Server = XnatServer
@@ -38,7 +39,7 @@ class Profile:
 
     def project_or_default(self, project: str | None) -> str:
         """Return the project asked for, else the default; Usage when there is neither."""
-        if found := project or self.project:
+        if found := not_empty(project) or self.project:
             return found
         table = "" if self.name == ENVIRONMENT else f"[servers.{self.name}] or "
         raise Usage(

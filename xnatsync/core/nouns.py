@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from xnatsync.core.errors import Usage
+
 
 @dataclass(frozen=True, slots=True)
 class ProjectHeld:
@@ -49,3 +51,13 @@ class ResourceHeld:
     size: int | None = None  # bytes
     id: str = ""  # the number of its catalogue
     category: str = ""
+
+
+def not_empty(name: str | None, what: str = "project") -> str | None:
+    """Return a name; Usage for an empty one, which is not none: perhaps a variable of a script was not set."""
+    if name is not None and not name.strip():
+        raise Usage(
+            f"the name that was given for the {what} is empty",
+            advice=f"Give the {what}, or leave the option out; perhaps a variable of a script is not set.",
+        )
+    return name

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from xnatsync.core.errors import NotThere, OutcomeUnknown, Usage, XnatsyncError
+from xnatsync.core.nouns import not_empty
 from xnatsync.core.pasting import command_line
 from xnatsync.services.base import BaseService
 from xnatsync.services.client import WORK_S
@@ -34,7 +35,8 @@ class AccountService(BaseService):
         `enabled` and `verified` are None where this account is not shown them.
         """
         low = self.client.low
-        found = administration.members(low, project) if project else administration.users(low)
+        not_empty(project)
+        found = administration.members(low, project) if project is not None else administration.users(low)
         return [_fields(one) for one in sorted(found, key=lambda one: one.username)]
 
     def get_user(self, username: str) -> Fields:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from xnatsync.core.errors import AccessDenied, NotThere, OutcomeUnknown, ReadFailed, Stopped, Usage, XnatsyncError
-from xnatsync.core.nouns import SessionHeld
+from xnatsync.core.nouns import SessionHeld, not_empty
 from xnatsync.core.pasting import command_line
 from xnatsync.fetch.threads import abreast
 from xnatsync.services.accounts import AccountService
@@ -83,7 +83,8 @@ class AdminService(AccountService):
         `user`, `action`, `type`, `status`, `reason`, `project`, `item` (accession ID) and `event_id`.
         """
         start = _since(since)
-        names = [project] if project else [one.id for one in projects.listed(self.client.low)]
+        not_empty(project)
+        names = [project] if project is not None else [one.id for one in projects.listed(self.client.low)]
         found: dict[tuple[object, ...], Fields] = {}
         for name in names:
             with closing(abreast(self._things(name), self._history, _AT_ONCE_MAX)) as histories:

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from xnatsync.core.errors import Usage
+from xnatsync.core.nouns import not_empty
 from xnatsync.services import effects
 from xnatsync.services.client import XNATClient
 from xnatsync.xnat.exchange import Body
@@ -33,7 +34,7 @@ class BaseService:
 
     def _project(self, project: str | None) -> str:
         """Return the project that is meant, else the profile's default; Usage when there is neither."""
-        if found := project or self.client.default_project:
+        if found := not_empty(project) or self.client.default_project:
             return found
         raise Usage("no project was named", advice="Give project=..., or set `project` for this server.")
 

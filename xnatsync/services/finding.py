@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from xnatsync.core.errors import AccessDenied, AlreadyThere, NotThere, Usage
 from xnatsync.core.labels import MAX_LABEL, is_valid_label
-from xnatsync.core.nouns import ProjectHeld, SessionHeld
+from xnatsync.core.nouns import ProjectHeld, SessionHeld, not_empty
 from xnatsync.core.pasting import command_line
 from xnatsync.services.client import XNATClient
 from xnatsync.xnat import asked, edits, projects, sessions
@@ -66,7 +66,7 @@ def subject(client: XNATClient, name: str, project_id: str | None) -> SubjectFou
 
     The client's default project is looked into first where none is named.
     """
-    home = project_id or client.default_project
+    home = not_empty(project_id) or client.default_project
     if home is None or isinstance(name, Accession):
         return subject_by_id(client, name)
     try:
@@ -111,7 +111,7 @@ def session(client: XNATClient, name: str, project_id: str | None) -> SessionHel
     """Find an imaging session by label or accession ID in a project, or by its accession ID; a label wins."""
     if not name or name in {".", ".."}:
         raise Usage("no session was named")
-    home = project_id or client.default_project
+    home = not_empty(project_id) or client.default_project
     if home is None or isinstance(name, Accession):
         return sessions.by_id(client.low, name)
     try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from xnatsync.core.errors import AccessDenied, NotThere, Usage
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
+from xnatsync.core.nouns import not_empty
 from xnatsync.core.pasting import command_line
 from xnatsync.services import finding
 from xnatsync.services.client import XNATClient
@@ -64,7 +65,7 @@ def find_place(
         raise Usage("a scan was named and no session", advice="Name the session that it belongs to.")
     if session is not None:
         return _session(client, session, scan, project)
-    wanted = project or client.default_project
+    wanted = not_empty(project) or client.default_project
     if subject is None:
         if wanted is None:
             raise Usage(

@@ -28,6 +28,7 @@ from xnatsync.core.errors import (
     XnatsyncError,
 )
 from xnatsync.core.labels import clean_label, is_valid_label
+from xnatsync.core.nouns import not_empty
 from xnatsync.core.remote import PrearchiveState, SessionSeen
 from xnatsync.services import finding
 from xnatsync.services.base import BaseService
@@ -78,6 +79,7 @@ class PrearchiveService(BaseService):
     @contextmanager
     def _known(self, project: str | None) -> Iterator[None]:
         """Tell a project that is not there from one whose prearchive is refused: XNAT answers 403 to both."""
+        not_empty(project)
         try:
             yield
         except AccessDenied:

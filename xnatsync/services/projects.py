@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from xnatsync.core.errors import AccessDenied, AlreadyThere, Declined, EffectMissing, NotThere, RequestRefused, Usage
+from xnatsync.core.labels import MAX_LABEL
 from xnatsync.core.pasting import command_line
 from xnatsync.core.wording import counted
 from xnatsync.services import finding
@@ -291,6 +292,8 @@ class ProjectService(BaseService):
             raise Usage(f"{accessibility!r} is no level of access", advice=f"One of: {', '.join(ACCESS)}.")
         if not _ID.fullmatch(project_id):
             raise Usage(f"{project_id!r} is no ID of a project", advice="Use letters, digits, `_` and `-`.")
+        if len(project_id) > MAX_LABEL:
+            raise Usage(f"an ID of a project has at most {MAX_LABEL} characters, and this one has {len(project_id)}")
         known = {row["ID"] for row in asked.projects(self.client.low, everything=False)}
         taken = next((other for other in known if other.casefold() == project_id.casefold()), None)
         if taken is None and asked.is_there(self.client.low, wire.project(project_id)):

@@ -25,6 +25,11 @@ def check_resource(resource: ResourceKey) -> None:
             "`-`, or is a number",
             advice="Rename the resource's folder.",
         )
+    if len(resource.label) > _PART_MAX:
+        raise NameRefused(
+            f"a resource's label has at most {_PART_MAX} characters, and this one has {len(resource.label)}",
+            advice="Give it a shorter label.",
+        )
     if resource.scan in _MANY or "," in resource.scan or "[" in resource.scan:
         raise NameRefused("XNAT would take this scan's ID for several scans", advice="Rename the scan.")
 

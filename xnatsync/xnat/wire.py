@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Final
 from urllib.parse import quote
 
-from xnatsync.core.errors import Bug, NameRefused
+from xnatsync.core.errors import Bug, NameRefused, Usage
 from xnatsync.core.remote import ImportTarget
 from xnatsync.xnat import names
 from xnatsync.xnat.failures import Verb
@@ -54,7 +54,7 @@ class Call:
         """Return path and query, encoded; keys keep their `:` and `/`, as XNAT wants them."""
         if not self.query:
             return self.path
-        pairs = (f"{quote(key, safe=':/')}={quote(value, safe=':/,')}" for key, value in self.query)
+        pairs = (f"{encoded(key, safe=':/')}={encoded(value, safe=':/,')}" for key, value in self.query)
         return f"{self.path}?{'&'.join(pairs)}"
 
 
@@ -271,11 +271,21 @@ def read(path: str, what: str, *query: tuple[str, str]) -> Call:
 
 
 def seg(name: str) -> str:
-    """Encode one part of a path."""
+    """Encode one part of a path; Usage for what can be none."""
     # XNAT does not decode labels in paths (hierarchy.md §1.6): what needs encoding cannot be addressed, and gets a 404.
     if not name or name in {".", ".."}:
-        raise Bug("an empty name cannot be part of an address")
-    return quote(name, safe="")
+        raise Usage(f"{name!r} is no name that an address can have", advice="Give the name of something on the server.")
+    return encoded(name, safe="")
+
+
+def encoded(text: str, *, safe: str) -> str:
+    """Encode a part of an address; Usage for what is no text: half of a pair, as a damaged file name has it."""
+    try:
+        return quote(text, safe=safe)
+    except UnicodeEncodeError:
+        raise Usage(
+            f"{text!r} holds a sign that no encoding has, so no address can name it", advice="Type the name again."
+        ) from None
 
 
 def _resource(label: str) -> str:
