@@ -477,3 +477,23 @@ def test_problems_are_told_in_order(tree: TreeDisk, root: Path) -> None:
         ("a pipe", False), ("b link", False), ("c folder", False),
     ]  # fmt: skip
     assert all(isinstance(problem, ProblemSeen) for problem in look.problems)
+
+
+def test_a_mark_that_many_write_at_once_is_whole(tmp_path: Path) -> None:
+    """Two downloads into one folder mark it at the same time: none fails, and what is read is always one of them."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    texts = {f"{number} {'x' * 20_000}" for number in range(8)}
+
+    def write(text: str) -> set[str]:
+        tree, seen = LocalTree(), set()
+        for _ in range(5):
+            tree.mark(tmp_path / "tree", text)
+            seen.add(tree.sentinel(tmp_path / "tree"))
+        return seen
+
+    with ThreadPoolExecutor(8) as pool:
+        seen = set().union(*pool.map(write, sorted(texts)))
+
+    assert seen <= texts
+    assert sorted(one.name for one in (tmp_path / "tree" / ".xnatsync").iterdir()) == ["sentinel"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from xnatsync.core.paths import OWN_FOLDER
 from xnatsync.disk.handles import BY_HANDLE, Spot, reach
 
+_TURN_S, _LOOK_S = 10.0, 0.005  # so long at most, and how often it is asked
 _HELD = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK})
 
 if sys.platform == "win32":
@@ -59,6 +61,20 @@ def alone_in(root: Path, name: str) -> Iterator[bool]:
         else:
             has_it = _lock_file(held, place)
         yield has_it
+
+
+@contextmanager
+def turn_in(root: Path) -> Iterator[None]:
+    """Wait for our turn at what is written in a moment; where the disk knows no locks there is none to wait for."""
+    with ExitStack() as held:
+        if BY_HANDLE:
+            handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+            held.callback(os.close, handle)
+            with suppress(OSError):
+                until = time.monotonic() + _TURN_S
+                while not try_lock(handle) and time.monotonic() < until:
+                    time.sleep(_LOOK_S)
+        yield
 
 
 def _lock_file(held: ExitStack, place: Spot) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from xnatsync.core.errors import PlaceTaken, SourceChanged, Stopped
 from xnatsync.core.paths import OWN_FOLDER
-from xnatsync.disk import probing, space, staging, tree_look
+from xnatsync.disk import locks, probing, space, staging, tree_look
 from xnatsync.disk import trash as _trash
 from xnatsync.disk.atomic import make_folder
 from xnatsync.disk.digests import Digests
@@ -49,11 +49,12 @@ class LocalTree:
         """Make the folder, and make it ours, durably."""
         try:
             make_folder(root)
-            begun = reach(root, (OWN_FOLDER, f"{SENTINEL}.new"), make=True)
-            refuse_link(begun.beside(SENTINEL))
-            write_new(begun, [text.encode()], 0o600)
-            begun.replace(begun.beside(SENTINEL))
-            begun.sync()
+            with locks.turn_in(root):  # two at once would rename each other's half
+                begun = reach(root, (OWN_FOLDER, f"{SENTINEL}.new"), make=True)
+                refuse_link(begun.beside(SENTINEL))
+                write_new(begun, [text.encode()], 0o600)
+                begun.replace(begun.beside(SENTINEL))
+                begun.sync()
         except OSError as error:
             raise our_disk(error, f"marking {root}") from error
 
