@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
@@ -25,6 +26,11 @@ class Services:
     @property
     def _ours(self) -> XNATClient:
         return cast("XNATClient", self)
+
+    @cached_property
+    def making(self) -> threading.RLock:
+        """Held while something is looked for and then made: XNAT takes a second making of it for an edit."""
+        return threading.RLock()
 
     @cached_property
     def projects(self) -> ProjectService:

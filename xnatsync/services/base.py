@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import wraps
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from xnatsync.core.errors import Usage
 from xnatsync.core.nouns import not_empty
@@ -17,6 +18,8 @@ from xnatsync.xnat.wire import Call
 __all__ = ["BaseService"]
 
 Row = TypeVar("Row")
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
 
 
 class BaseService:
@@ -57,6 +60,19 @@ class BaseService:
         return written_down(self.client.profile, code, deed, **data)
 
     _written_down = written_down
+
+
+def one_at_a_time(
+    method: Callable[Concatenate[Any, Given], Made],
+) -> Callable[Concatenate[Any, Given], Made]:
+    """Let one thread at a time of those that share a client look for something and make it."""
+
+    @wraps(method)
+    def alone(self: Any, /, *args: Given.args, **given: Given.kwargs) -> Made:
+        with self.client.making:
+            return method(self, *args, **given)
+
+    return alone
 
 
 def limited(rows: Iterable[Row], limit: int | None) -> list[Row]:

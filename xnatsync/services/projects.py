@@ -12,7 +12,7 @@ from xnatsync.core.labels import MAX_LABEL
 from xnatsync.core.pasting import command_line
 from xnatsync.core.wording import counted
 from xnatsync.services import finding
-from xnatsync.services.base import BaseService, limited
+from xnatsync.services.base import BaseService, limited, one_at_a_time
 from xnatsync.services.models import Fields, Member, Project
 from xnatsync.services.spelling import also
 from xnatsync.xnat import asked, edits, values, wire
@@ -92,6 +92,7 @@ class ProjectService(BaseService):
         )
 
     @also(project="project_id")
+    @one_at_a_time
     def create(
         self,
         project_id: str,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from xnatsync.core.errors import ContentDiffers, NotThere, PlaceTaken, RequestRefused, Usage
 from xnatsync.core.nouns import ResourceHeld
-from xnatsync.services.base import BaseService
+from xnatsync.services.base import BaseService, one_at_a_time
 from xnatsync.services.client import WORK_S
 from xnatsync.services.models import Fields, Resource, ResourceFile
 from xnatsync.services.places import Place, find_place, refuse_read_only
@@ -77,6 +77,7 @@ class ResourceService(BaseService):
         ]
 
     @also(**_SPELLED)
+    @one_at_a_time
     def create(
         self,
         session_id: str | None,

@@ -13,7 +13,7 @@ from xnatsync.core.modality import code_of, is_called, modality_of
 from xnatsync.core.nouns import SessionHeld
 from xnatsync.core.pasting import command_line
 from xnatsync.services import fields, finding
-from xnatsync.services.base import BaseService, further, limited
+from xnatsync.services.base import BaseService, further, limited, one_at_a_time
 from xnatsync.services.models import Fields, Session
 from xnatsync.services.sharing import Sharing
 from xnatsync.services.spelling import also
@@ -91,6 +91,7 @@ class SessionService(BaseService):
         return finding.project(self.client, self._project(project)).id
 
     @also(session="label")
+    @one_at_a_time
     def create(
         self,
         project: str,

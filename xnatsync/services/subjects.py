@@ -10,7 +10,7 @@ from xnatsync.core.errors import EffectMissing, NotEmpty, Usage
 from xnatsync.core.pasting import command_line
 from xnatsync.core.wording import counted
 from xnatsync.services import fields, finding
-from xnatsync.services.base import BaseService, further, limited
+from xnatsync.services.base import BaseService, further, limited, one_at_a_time
 from xnatsync.services.models import Fields, Subject
 from xnatsync.services.renaming import Renaming
 from xnatsync.services.sharing import Sharing
@@ -54,6 +54,7 @@ class SubjectService(BaseService):
         """
         return self._shown(finding.subject(self.client, subject_id, project))
 
+    @one_at_a_time
     def create(
         self, project: str, label: str, group: str | None = None, gender: str | None = None, yob: int | None = None
     ) -> Subject:

@@ -78,6 +78,7 @@ class Exchanges:
         self._http = connection.http_client(root, verify=verify, user_agent=user_agent, pool=pool)
         self._trust = connection.trust(root, verify)
         self._streams: set[httpx.Response] = set()  # that somebody reads
+        self._closed = False
 
     @property
     def streams(self) -> int:
@@ -91,8 +92,15 @@ class Exchanges:
         self._streams.clear()
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; whoever waits for an answer in another thread is told."""
+        self._closed = True
         self._http.close()
+
+    def _refuse_closed(self, call: Call, cause: BaseException | None = None) -> None:
+        if self._closed:
+            raise Stopped(
+                f"{call.what}: the client was closed", advice="Make a new client: one that was closed stays so."
+            ) from cause
 
     def opened(self, call: Call, cookie: str, offset: int) -> Opened:
         """Begin to read an answer, from an offset on; whoever gets it closes it."""
@@ -147,6 +155,7 @@ class Exchanges:
         """Send a request as soon as one of our connections is free, and read the head of the answer."""
         until = time.monotonic() + self._timeouts.pool_s
         while True:
+            self._refuse_closed(call)
             pace.begin()
             try:
                 response = self._http.send(request, stream=True)
@@ -240,7 +249,12 @@ class Exchanges:
         """Raise every failure of a request as one of ours."""
         try:
             yield
+        except RuntimeError as error:  # as the library says that it was closed
+            self._refuse_closed(call, error)
+            raise
         except failures.HTTPX_FAILURES as error:
+            if not call.verb.writes:
+                self._refuse_closed(call, error)
             told = failures.from_transport(error, call.verb, call.what)
             if isinstance(told, TlsRefused):
                 told = certificates.refused(error, call.what, self._root, self._trust) or told
