@@ -77,6 +77,18 @@ UnparsableOption = Annotated[
     ),
 ]
 
+OverwriteOption = Annotated[
+    Overwrite,
+    typer.Option(
+        help="To a session that is there: none, send nothing; append, send what it lacks; delete, the same: "
+        "nothing there is deleted."
+    ),
+]
+ProofOption = Annotated[
+    Proof | None,
+    typer.Option(help="How deep the proof goes: names, fetched pixels, or every byte; else names.", show_default=False),
+]
+
 
 def session(
     ctx: typer.Context,
@@ -94,19 +106,8 @@ def session(
         bool, typer.Option("--gradual", help="One request for each object instead of archives.")
     ] = False,
     ignore_unparsable: UnparsableOption = None,
-    overwrite: Annotated[
-        Overwrite,
-        typer.Option(
-            help="To a session that is there: none, send nothing; append, send what it lacks; delete, the same: "
-            "nothing there is deleted."
-        ),
-    ] = Overwrite.APPEND,
-    verify: Annotated[
-        Proof | None,
-        typer.Option(
-            help="How deep the proof goes: names, fetched pixels, or every byte; else names.", show_default=False
-        ),
-    ] = None,
+    overwrite: OverwriteOption = Overwrite.APPEND,
+    verify: ProofOption = None,
     dry_run: DryRunOption = False,
     username: UsernameOption = None,
     password: PasswordOption = None,
