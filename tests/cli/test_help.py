@@ -16,7 +16,7 @@ from xnatsync.cli.program import build
 
 # Options that mean something of their own in each command; every other one has the same words wherever it stands.
 SEVERAL = {
-    "--all", "--at", "--config", "--dry-run", "--experiment", "--file", "--force", "--format", "--html", "--label",
+    "--all", "--at", "--config", "--dry-run", "--experiment", "--file", "--folder", "--force", "--format", "--html", "--label",
     "--limit", "--modality", "--name", "--output", "--output-file", "--overwrite", "--password", "--port", "--project",
     "--recursive", "--repair", "--role", "--scans", "--session", "--set", "--since", "--status", "--subject",
     "--timeout", "--to", "--url", "--user", "--username", "--wait", "--workers",
