@@ -16,8 +16,9 @@ from xnatsync.cli.program import build
 
 # Options that mean something of their own in each command; every other one has the same words wherever it stands.
 SEVERAL = {
-    "--all", "--at", "--config", "--dry-run", "--experiment", "--file", "--folder", "--force", "--format", "--html", "--label",
-    "--limit", "--modality", "--name", "--output", "--output-file", "--overwrite", "--password", "--port", "--project",
+    "--all", "--at", "--config", "--dry-run", "--experiment", "--file", "--folder", "--force", "--format", "--html",
+    "--label", "--limit", "--modality", "--name", "--output", "--output-file", "--overwrite", "--password", "--port",
+    "--project",
     "--recursive", "--repair", "--role", "--scans", "--session", "--set", "--since", "--status", "--subject",
     "--timeout", "--to", "--url", "--user", "--username", "--wait", "--workers",
 }  # fmt: skip
