@@ -88,7 +88,7 @@ class ContainerService(BaseService):
             told = ", ".join(words for called, words in bare if called == name)
             raise NotEnabled(
                 f"command {told} is there, and has no wrapper that this account may see: nothing of it can be run",
-                advice="Whoever added the command can add a wrapper for the type of session that it is to run on.",
+                advice="The person who added the command can add a wrapper for that type of session.",
             )
         raise NotThere(
             f"no command or wrapper is called {name}; {_there([_of_wrapper(one) for one in known] + bare, name)}",
