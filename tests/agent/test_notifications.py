@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,7 +16,6 @@ from notices_world import NoticesWorld, web
 from xnatsync.agent.notifier import Notifier, note_absence
 from xnatsync.app.causes import OfAgent
 from xnatsync.app.messages import Message, send
-from xnatsync.app.telling import Teller
 from xnatsync.config.load import ConfigInvalid
 from xnatsync.core.causes import ASKING, State
 from xnatsync.core.errors import (
@@ -415,24 +413,14 @@ def test_whatever_a_library_raises_stops_neither_the_thread_nor_the_agent(world:
     world.sender = broken
     world.held(NoRule)
     teller = world.teller()
-    notifier = Notifier(teller, bugs.append)
+    notifier = Notifier([teller.step], bugs.append)
     world.time = later(world.time, 700)
     teller.look()
     world.time = later(world.time, 700)
-    notifier._step()
+    notifier._step(teller.step)
     assert "a plug-in is broken" in bugs[0]
     world.ledger.close()
-    notifier._step()
+    notifier._step(teller.step)
 
     world.ledger = open_ledger(world.root / "ledger.db")
     assert world.ledger.first_waiting("ops") is not None
-
-
-def test_without_targets_nothing_is_looked_for(world: NoticesWorld) -> None:
-    config = world.config.model_copy(update={"notify": {}})
-    notifier = Notifier(Teller(config, world.ledger, lambda: world.time, str), print)
-    notifier.begin()
-    notifier.end()
-
-    assert os.environ.get("XNATSYNC_NOTIFY_OPS_URL") is None
-    assert world.ledger.causes("ops", "") == []

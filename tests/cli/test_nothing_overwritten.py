@@ -115,6 +115,7 @@ TABLE = {
         "project transfer-init --output-file", "out.yaml",
         ("project", "transfer-init", "-P", "P1", "--dest-project", "P2", "-f", "{place}"),
     ),
+    "metrics": Writes("metrics --to", "out.prom", ("metrics", "--to", "{place}")),
     "sandbox": Writes("sandbox --root", "xnat", ("sandbox", "--root", "{place}"), follows=True),
     "service install": Writes(
         "service install --folder", "units/xnatsync.service",

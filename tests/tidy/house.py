@@ -96,7 +96,7 @@ SUPERVISORS = {  # the only places where any exception whatever is caught and no
     "xnatsync.sandbox.model.rebuilder": None,
 }
 THREADS = re.compile(
-    r"xnatsync\.(disk\.digests|dicomnet\.sending|engine\.dispatcher|routes\.drop\.(effects|gradual)|fetch\.(threads|read_ahead|ahead)|agent\.(life|jobs|looks|watching|agent|notifier)|app\..+|verify\..+|sandbox\..+|cli\.live)"
+    r"xnatsync\.(disk\.digests|dicomnet\.sending|engine\.dispatcher|routes\.drop\.(effects|gradual)|fetch\.(threads|read_ahead|ahead)|agent\.(life|jobs|looks|watching|agent|notifier|heartbeat)|app\..+|verify\..+|sandbox\..+|cli\.live)"
 )
 # `api` takes addresses, and shows what one looks like; scenery plays a person at the sandbox
 URLS = re.compile(r"xnatsync\.(xnat|sandbox)\..+|xnatsync\.app\.demo_scene|xnatsync\.cli\.(api|helping)")

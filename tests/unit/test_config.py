@@ -68,7 +68,7 @@ def test_the_least_is_enough_and_every_default_is_the_documented_one(tmp_path: P
         "destination": "archive", "after": "move", "done": None, "verify": None, "collision": "hold", "other": "keep",
         "same_patient": "ignore",
         "odd": "hold", "dicomdir": "hold", "attach_to": "ATTACHED", "member_names": "uid",
-        "streams": 2, "quiet": 60.0, "ignore": (),
+        "streams": 2, "quiet": 60.0, "ignore": (), "quiet_for": "learned",
         **dict.fromkeys(("projects", *SelectionConfig.model_fields), ()),
     }  # fmt: skip
     assert scanner.done_folder == Path("/data/in/done")

@@ -10,18 +10,22 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 
 from xnatsync.agent.deeds import jobs_of
+from xnatsync.agent.heartbeat import Heartbeat
 from xnatsync.agent.jobs import Jobs
 from xnatsync.agent.looks import Looks
 from xnatsync.agent.mail import Mail
-from xnatsync.agent.notifier import Notifier, note_absence
+from xnatsync.agent.notifier import Notifier, Seldom, note_absence
 from xnatsync.agent.pulse import Pulse
 from xnatsync.agent.watching import Watcher, Watching
 from xnatsync.app.app import App
 from xnatsync.app.causes import OfAgent
 from xnatsync.app.running import boot
+from xnatsync.app.silence import Silences
 from xnatsync.app.telling import Teller
+from xnatsync.config.secrets import heartbeat_of
 from xnatsync.core.errors import Exit, XnatsyncError
 from xnatsync.core.quiet_hours import seconds_left, span
 from xnatsync.engine.blame import LEDGER
@@ -35,6 +39,7 @@ from xnatsync.routes.drop.recovery import recover
 from xnatsync.routes.drop.settings import DropRoute
 
 BEAT_S = 20.0
+METRICS_S = 60.0
 ASK_AGAIN_S = 3600.0  # so often a server that refused us is asked once more, though nobody says that it was mended
 STUCK_S = 900.0  # without any progress a worker is stuck, beyond the longest wait for a server
 TURN_S = 60.0  # so long the hand-out may take between two looks at what is due
@@ -94,10 +99,26 @@ class Life:
         self.world.diary.note("agent.began", "the agent is at work", data={"routes": len(app.config.routes)})
         note_absence(world.ledger, world.now(), app.config.notify)
         self._beat()
-        self.notifier = Notifier(self._teller(), self.on_bug)
+        self.notifier = Notifier(self._chores(), self.on_bug)
         self.notifier.begin()
+        self.heartbeat = Heartbeat(lambda: heartbeat_of(agent.heartbeat, agent.heartbeat_file), lambda: self.is_well)
+        if agent.heartbeat is not None or agent.heartbeat_file is not None:
+            self.heartbeat.begin()
         self._start("drops", self.drops)
         self._start("side", self.side)
+
+    def _chores(self) -> list[Callable[[], object]]:
+        config, chores = self.app.config, list[Callable[[], object]]()
+        if config.notify:
+            chores.append(self._teller().step)
+        if (path := config.agent.metrics_file) is not None:
+            chores.append(Seldom(lambda: self._write_metrics(path), METRICS_S, self.world.clock.elapsed_s))
+        return chores
+
+    def _write_metrics(self, path: Path) -> None:
+        from xnatsync.app.metrics import metrics, write_metrics
+
+        write_metrics(path, metrics(self.app.config, self.world.ledger))
 
     def _teller(self) -> Teller:
         world = self.world
@@ -107,7 +128,7 @@ class Life:
 
         return Teller(
             self.app.config, world.ledger, world.now, world.ids.request_id, sender=self.app.make_sender(),
-            agent=of_agent, stopping=self.app.stop.is_set,
+            agent=of_agent, more=Silences(self.app.config, world.ledger).now, stopping=self.app.stop.is_set,
         )  # fmt: skip
 
     def _start(self, name: str, dispatcher: Dispatcher) -> None:
@@ -132,6 +153,7 @@ class Life:
                 thread.join(1.0)
                 self._beat(draining=True)
                 meanwhile()
+        self.heartbeat.end()
         self.notifier.end()
         world, names = self.world, list(self.app.config.routes)
         try:

@@ -27,6 +27,7 @@ EXAMPLES = {
     "service install": ("service install --dry-run", "service install --system --account xnatsync"),
     "service uninstall": ("service uninstall",),
     "service status": ("service status",),
+    "metrics": ("metrics", "metrics --to /var/lib/node_exporter/xnatsync.prom"),
     "notify test": ("notify test", "notify test ops-mail"),
     "notify list": ("notify list", "notify list -o csv"),
     "plan": ("plan", "plan prisma -o json"),

@@ -30,6 +30,7 @@ from xnatsync.cli import (
     helping,
     inspect,
     ledger,
+    metrics,
     mirror,
     notify,
     pipeline,
@@ -60,7 +61,7 @@ from xnatsync.views.blocks import Line, Tone
 _MODULES = (
     *(demo, sync, verify, prune, inspect, resolve, accept, assign, rules, mirror, configuration, health, sandbox),
     *(account, project, subject, session, scan, resource, audit, certificate, ledger, completing, helping),
-    *(prearchive, pipeline, container, api, dicom, admin, running, service, notify),
+    *(prearchive, pipeline, container, api, dicom, admin, running, service, notify, metrics),
 )
 # Newer versions of typer carry click inside: its exceptions are found through the one that typer exports.
 _CLICK_EXCEPTION = typer.BadParameter.__mro__[2]

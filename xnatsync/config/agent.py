@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StrictInt, model_validator
 
@@ -25,12 +27,36 @@ def _span(text: str) -> str:
     return text
 
 
+def _address(value: str) -> str:
+    """Never repeats the address: a secret may stand in it."""
+    try:
+        parts = urlsplit(value)
+        is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_usable = False
+    if not is_usable or re.search(r"\s", value):
+        raise ValueError("write it as https://host[:port][/path]")
+    if "@" in parts.netloc:
+        raise ValueError("it must not hold a user or a password: use `heartbeat_file` (mode 0600)")
+    return value
+
+
 class AgentConfig(Part):
     """`[agent]`"""
 
     workers: Annotated[StrictInt, Field(ge=1, le=16)] = 2
     rescan: Annotated[Seconds, AfterValidator(_seconds_at_least)] = 600.0
     poll: Annotated[Seconds, AfterValidator(_seconds_at_least)] = 30.0
+    heartbeat: Annotated[str, AfterValidator(_address)] | None = None
+    heartbeat_file: Folder | None = None
+    metrics_file: Folder | None = None
+
+    @model_validator(mode="after")
+    def _has_one_heartbeat(self) -> Self:
+        if self.heartbeat is not None and self.heartbeat_file is not None:
+            raise quarrel([("heartbeat_file", "there is `heartbeat` already: use one of the two")])
+        return self
+
     quiet_hours: tuple[Annotated[str, AfterValidator(_span)], ...] = ()
 
 

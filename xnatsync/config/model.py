@@ -26,6 +26,7 @@ from xnatsync.config.values import (
     Part,
     Resource,
     Seconds,
+    Silence,
     Size,
     TemplateText,
     is_name,
@@ -155,6 +156,7 @@ class DropConfig(SelectionConfig):
     streams: Annotated[StrictInt, Field(ge=1, le=8)] = 2
     quiet: Seconds = 60.0
     ignore: tuple[str, ...] = ()
+    quiet_for: Silence = "learned"
     projects: tuple[Name, ...] = ()
 
     @property

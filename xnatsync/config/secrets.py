@@ -113,6 +113,11 @@ def address_of(name: str, url_source: str | None, url_file: Path | None) -> str:
     )
 
 
+def heartbeat_of(address: str | None, file: Path | None) -> str | None:
+    """Return the address of the heartbeat; None where none is configured, CredentialsMissing for a file of no use."""
+    return secret_line(file, "address", "heartbeat_file") if file is not None else address
+
+
 def secret_line(path: Path, what: str = "password", key: str = "password_file") -> str:
     """Read a file with one line; an editor's byte order mark is no part of it.
 

@@ -16,8 +16,9 @@ from xnatsync.core.errors import RouteUnknown
 
 _DURATIONS = {
     *("settle", "settle_min", "wait_for_missing", "max_wait", "quiet", "timeout", "long_timeout", "trash_keep"),
-    *("keep_done", "recheck", "retry_delay", "rescan", "poll", "grace", "remind"),
+    *("keep_done", "recheck", "retry_delay", "rescan", "poll", "grace", "remind", "quiet_for"),
 }
+_BESIDE = {"quiet_for"}  # says nothing of what is delivered, or how
 _SIZES = {"big_file", "keep_free"}
 
 
@@ -53,7 +54,8 @@ def as_toml(config: Config) -> str:
 
 def route_digest(route: RouteConfig) -> str:
     """Digest a route's settings as they take effect: a change of it releases what is held for a person."""
-    return hashlib.sha256(json.dumps(_plain(_effective(route)), sort_keys=True).encode()).hexdigest()
+    settings = {key: value for key, value in _plain(_effective(route)).items() if key not in _BESIDE}
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
 def _effective(route: RouteConfig) -> dict[str, Any]:
@@ -74,7 +76,7 @@ def _plain(value: Any, key: str = "") -> Any:
         return str(value)
     if key in _SIZES:
         return size(value)
-    return duration(value) if key in _DURATIONS else value
+    return duration(value) if key in _DURATIONS and not isinstance(value, str) else value
 
 
 def _table(name: str, table: Mapping[str, Any]) -> list[str]:

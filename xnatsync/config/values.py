@@ -125,7 +125,19 @@ def _keyword(value: str) -> str:
 
 
 Seconds = Annotated[float, BeforeValidator(_duration)]
+
+
+def _silence(value: object) -> float | str:
+    if isinstance(value, str) and value in {"learned", "never"}:
+        return value
+    found = _long_duration(value)
+    if found < 60:
+        raise ValueError('at least 1m; or "learned", or "never"')
+    return found
+
+
 LongSeconds = Annotated[float, BeforeValidator(_long_duration)]
+Silence = Annotated[float | str, BeforeValidator(_silence)]
 Size = Annotated[int, BeforeValidator(_size)]
 Removals = Annotated[int | str, BeforeValidator(_removals)]
 Cron = Annotated[str, AfterValidator(_cron)]

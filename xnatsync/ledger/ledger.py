@@ -17,6 +17,7 @@ from xnatsync.ledger.certificates import Certificates
 from xnatsync.ledger.confirmations import Confirmations
 from xnatsync.ledger.connection import Value
 from xnatsync.ledger.counterparts import Counterparts
+from xnatsync.ledger.figures import Figures
 from xnatsync.ledger.folders import Folders
 from xnatsync.ledger.imports import Imports
 from xnatsync.ledger.items import ITEM
@@ -46,6 +47,7 @@ class Ledger(
     Agents,
     Retention,
     Outbox,
+    Figures,
 ):
     """What was seen, what was tried, what was proven."""
 
