@@ -87,6 +87,8 @@ SUPERVISORS = {  # the only places where any exception whatever is caught and no
     "xnatsync.fetch.threads": {"_begin"},
     "xnatsync.fetch.read_ahead": {"_read"},  # passed on to the thread that waits for it
     "xnatsync.fetch.ahead": {"_make"},  # likewise
+    "xnatsync.app.dask_worker": {"_told"},  # answered as our mistake: Dask would log what it was given
+    "xnatsync.app.dask_cluster": {"_result"},  # whatever Dask makes of another machine's answer: there is none
     # The stand-in server answers 500 or writes a log entry where XNAT's own catch-alls do.
     "xnatsync.sandbox.http.import_routes": None,
     "xnatsync.sandbox.http.multipart": None,

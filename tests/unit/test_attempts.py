@@ -79,7 +79,7 @@ def family(root: type[XnatsyncError]) -> list[type[XnatsyncError]]:
 
 EVERY = [kind for kind in family(XnatsyncError) if kind.__module__ == errors.__name__]
 REFUSED = {"RequestRefused", "NameRefused", "ForeignContent"}
-UNKNOWN = {"OutcomeUnknown", "PeerLost"} | {
+UNKNOWN = {"OutcomeUnknown", "PeerLost", "WorkerLost"} | {
     kind.__name__
     for root in (errors.SourceError, errors.DiskError, errors.LedgerError, errors.Stopped)
     for kind in family(root)

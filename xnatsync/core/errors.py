@@ -95,6 +95,10 @@ XnatsyncError
 │   ├── NotCarried ............ XS-NOT-CARRIED          it cannot travel, or the destination does not keep it
 │   ├── FolderUnusable ........ XS-FOLDER-UNUSABLE      a folder that a project travels in is damaged, or not finished
 │   └── TooManyFailures ....... XS-TOO-MANY-FAILURES    so many subjects in a row failed that the run was stopped
+├── ClusterError
+│   ├── ClusterUnreachable .... XS-CLUSTER-UNREACHABLE  no connection to the scheduler of a Dask cluster
+│   ├── WorkersMissing ........ XS-WORKERS-MISSING      no worker of a Dask cluster can take anything
+│   └── WorkerLost ............ XS-WORKER-LOST          a worker of a Dask cluster ended without an answer
 ├── DiskError
 │   ├── DiskFull .............. XS-DISK-FULL            no space left on our disk
 │   ├── PlaceTaken ............ XS-PLACE-TAKEN          something lies where a file was to be put: never overwritten
@@ -937,6 +941,41 @@ class TooManyFailures(TransferError):
         "See with `xnatsync status` what they failed with; when that is mended, run it again. `max_failures` says how "
         "many it takes."
     )
+
+
+# --- workers on other machines -----------------------------------------------------------------------------------
+
+
+class ClusterError(XnatsyncError):
+    """Something is wrong with the Dask cluster of a transfer, and with neither of its servers."""
+
+    exit_code = Exit.TEMPORARY
+    disposition = Disposition.RETRY
+
+
+class ClusterUnreachable(ClusterError):
+    """The scheduler cannot be reached, or was lost in the middle: what its workers did last is looked at again."""
+
+    code = "XS-CLUSTER-UNREACHABLE"
+    advice = (
+        "See that the scheduler runs and that --scheduler is its address. Then give the same command again: it looks "
+        "at what the workers did, and goes on."
+    )
+
+
+class WorkersMissing(ClusterError):
+    """No worker of the cluster can take anything: there is none, or each was refused for a reason that is named."""
+
+    code = "XS-WORKERS-MISSING"
+    advice = "Start workers with this version of xnatsync and the passwords of both servers; then run it again."
+
+
+class WorkerLost(ClusterError):
+    """A worker ended, or answered something that is no answer: what it did is looked at before it is done again."""
+
+    code = "XS-WORKER-LOST"
+    disposition = Disposition.LOOK
+    advice = "Nothing is to be done. When it happens again and again, look at the memory and the log of the workers."
 
 
 # --- our disk ----------------------------------------------------------------------------------------------------

@@ -9,13 +9,9 @@ from typing import Final
 
 from xnatsync.core.described import Part, ThingKind
 from xnatsync.core.errors import (
-    AccessDenied,
     ForeignContent,
     LostAtSource,
-    NotEnabled,
-    NotThere,
     PlaceTaken,
-    RequestRefused,
     Stopped,
     XnatsyncError,
 )
@@ -26,15 +22,14 @@ from xnatsync.ledger.rows import Outcome
 from xnatsync.ledger.tree_rows import DeedRow, OwnerRow
 from xnatsync.routes.transfer.carry import carry, pack_bytes
 from xnatsync.routes.transfer.decide import CREATE, CUSTOM_FORMS, FIELDS, SHARES
-from xnatsync.routes.transfer.decide_files import RESOURCE, Bytes
+from xnatsync.routes.transfer.decide_files import RESOURCE
 from xnatsync.routes.transfer.facts import CUSTOM, SHARE
-from xnatsync.routes.transfer.load import Carried, Load
+from xnatsync.routes.transfer.load import UNABLE, Bytes, Carried, Load
 from xnatsync.routes.transfer.survey import TransferSurvey
 from xnatsync.routes.transfer.wanted import CarryFiles, Change, Create, CreateResource, Effect
 from xnatsync.routes.transfer.world import TransferWorld
 
 CATALOGUE: Final = "/catalogue"
-_NOT_ABLE: Final = (RequestRefused, AccessDenied, NotEnabled, NotThere)
 
 
 @dataclass(slots=True)
@@ -48,6 +43,7 @@ class Acting:
     subject_id: str = ""  # at the destination, of a session
     passed: dict[tuple[ResourceKey, str], Bytes] = field(default_factory=dict)
     left: dict[tuple[ResourceKey, str], XnatsyncError] = field(default_factory=dict)
+    came_back: dict[tuple[ResourceKey, str], Bytes] = field(default_factory=dict)  # of the destination, by a worker
 
     def act(self, effect: Effect, there: Owner | None) -> None:
         """Make one change; `there` is what stands for the entity at the destination."""
@@ -73,7 +69,7 @@ class Acting:
 
         def act(_: DeedRow) -> list[XnatsyncError]:
             try:
-                self._note(effect, made_by(effect))
+                self.note(effect, made_by(effect))
             except PlaceTaken as error:  # it has come meanwhile: nothing was done
                 raise ForeignContent(str(error)) from error
             return []
@@ -91,10 +87,11 @@ class Acting:
                 return destination.create_subject(route.to_project, thing)
             return destination.create_experiment(route.to_project, self.subject_id, thing)
 
-        self._attempt(ResourceKey(effect.part, ""), CREATE, effect.digest, act, lambda: self._note(effect, ""))
+        self._attempt(ResourceKey(effect.part, ""), CREATE, effect.digest, act, lambda: self.note(effect, ""))
         self.world.count(self.row.route, f"created {thing.kind.value}s")
 
-    def _note(self, effect: Create, there_id: str) -> None:
+    def note(self, effect: Create, there_id: str) -> None:
+        """Write down what is made, and under which ID once that is known."""
         self.world.ledger.note_counterpart(
             self.row.id, effect.part, source_id=effect.thing.id, there_id=there_id, there_label=effect.thing.name,
             facts=effect.pending,
@@ -124,10 +121,11 @@ class Acting:
             act, name = share, f"{SHARES}/{first.removeprefix(SHARE)}"
         elif first.startswith(CUSTOM):
             act, name = custom, CUSTOM_FORMS
-        self._attempt(key, name, effect.digest, act, lambda: self._pend(effect))
+        self._attempt(key, name, effect.digest, act, lambda: self.pend(effect))
         self.world.count(self.row.route, "changed")
 
-    def _pend(self, effect: Change) -> None:
+    def pend(self, effect: Change) -> None:
+        """Write down that facts are sent."""
         known = self.world.ledger.counterparts(self.row.id).get(effect.part)
         facts = {**(known.facts if known is not None else {}), **effect.pending}
         self.world.ledger.note_counterpart(
@@ -164,15 +162,15 @@ class Acting:
                 stopping=world.stopping, moved=world.progress.fetched,
                 lines=world.lines.between(route.server, route.to_server),
             )  # fmt: skip
-            deeds.ended.update(_ends(carried))
-            self._keep(effect.key, carried)
+            deeds.ended.update(ends(carried))
+            self.keep(effect.key, carried)
             return [carried.failure] if carried.failure is not None else []
 
         Attempt(world, deeds, route.quiet_s).carry_out(act)
         if any(ended[0] == "ok" for ended in deeds.ended.values()):
             self._catalogue(effect, there)
 
-    def _keep(self, key: ResourceKey, carried: Carried) -> None:
+    def keep(self, key: ResourceKey, carried: Carried) -> None:
         """Remember for the rest of the run what went through, and what is not to be had."""
         for one in (*carried.arrived, *carried.occupied):
             self.passed[key, one.name] = Bytes(one.size, one.sha256, one.md5)
@@ -198,7 +196,7 @@ class Acting:
 
         try:
             self._attempt(effect.key, CATALOGUE, bytes(32), act)
-        except _NOT_ABLE:
+        except UNABLE:
             self.world.count(self.row.route, "uncatalogued")
 
     def _attempt(
@@ -223,7 +221,7 @@ def made(owner: Owner, route_project: str, there_id: str, subject_id: str) -> Ow
     )  # fmt: skip
 
 
-def _ends(carried: Carried) -> Mapping[str, tuple[Outcome, str | None]]:
+def ends(carried: Carried) -> Mapping[str, tuple[Outcome, str | None]]:
     """Return what became of each file by itself; those that are missing share the end of the whole."""
     ends: dict[str, tuple[Outcome, str | None]] = {one.name: ("ok", None) for one in carried.arrived}
     ends |= {one.name: ("refused", ForeignContent.code) for one in carried.occupied}

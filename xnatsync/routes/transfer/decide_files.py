@@ -23,18 +23,10 @@ from xnatsync.ledger.tree_rows import NewVersion, VersionRow
 from xnatsync.routes.transfer.decide import Deciding
 from xnatsync.routes.transfer.decide_objects import UNREAD, DecidingObjects, place_of
 from xnatsync.routes.transfer.facts import text_of
+from xnatsync.routes.transfer.load import Bytes
 from xnatsync.routes.transfer.wanted import CarryFiles, CreateResource
 
 RESOURCE = "/resource"
-
-
-@dataclass(frozen=True, slots=True)
-class Bytes:
-    """What a file was found to hold when it passed through, or was fetched to compare."""
-
-    size: int
-    sha256: bytes
-    md5: str
 
 
 Compare = Callable[[ResourceKey, ResourceKey, RemoteFile, RemoteFile], Bytes | None]  # None: they are not the same

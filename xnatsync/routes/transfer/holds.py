@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from xnatsync.core.advice import advice_of
-from xnatsync.core.errors import Disposition, ServerUnreachable, Stopped, TooManyFailures, XnatsyncError
+from xnatsync.core.errors import (
+    ClusterUnreachable,
+    Disposition,
+    ServerUnreachable,
+    Stopped,
+    TooManyFailures,
+    WorkersMissing,
+    XnatsyncError,
+)
 from xnatsync.core.hold import Hold
 from xnatsync.core.mirror_decision import Trouble
 from xnatsync.engine.blame import LEDGER, of_the_ledger
@@ -72,6 +80,10 @@ class Failures:
             return Due(LOOK_AGAIN_S, str(error))
         if of_the_ledger(error):
             return Paused(LEDGER, error)
+        if isinstance(error, ClusterUnreachable | WorkersMissing):
+            with self.lock:
+                self.tripped = self.tripped or error
+            return Rest()
         wide = error.disposition is Disposition.PAUSE and (not error.effect or isinstance(error, ServerUnreachable))
         if wide or isinstance(error, OF_THE_SERVER):
             return Paused(f"route {row.route}", error)

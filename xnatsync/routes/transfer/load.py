@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
-from xnatsync.core.errors import NameRefused, RequestRefused, XnatsyncError
+from xnatsync.core.errors import AccessDenied, NameRefused, NotEnabled, NotThere, RequestRefused, XnatsyncError
 from xnatsync.core.inventory import ResourceKey
 from xnatsync.core.packing import may_be_packed
 from xnatsync.core.remote import RemoteFile
 from xnatsync.xnat import resource_names
+
+# A server that cannot make a catalogue leaves more to be fetched back, and that is all.
+UNABLE: Final = (RequestRefused, AccessDenied, NotEnabled, NotThere)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,15 @@ class Arrived:
     size: int
     sha256: bytes
     md5: str  # lower-case hex
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """What a file was found to hold when it passed through, or was fetched to compare."""
+
+    size: int
+    sha256: bytes
+    md5: str
 
 
 @dataclass(frozen=True, slots=True)

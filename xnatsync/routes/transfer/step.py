@@ -5,8 +5,8 @@ Look at both sides, decide, change, look again: until nothing is to be changed a
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -28,19 +28,22 @@ from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.core.mirror_decision import Trouble
 from xnatsync.core.moment import seconds_between
 from xnatsync.core.remote import FileListing, RemoteFile
-from xnatsync.core.streams import closed_after
 from xnatsync.core.transfer_decision import study_uid
 from xnatsync.engine.holds import LOOK_AGAIN_S, still_waits
 from xnatsync.engine.result import Due, Rest, Result
 from xnatsync.ledger.tree_rows import OwnerRow
 from xnatsync.routes.transfer.acts import Acting, made
-from xnatsync.routes.transfer.decide import Deciding
-from xnatsync.routes.transfer.decide_files import Bytes, DecidingFiles
+from xnatsync.routes.transfer.away import AFAR, Away
+from xnatsync.routes.transfer.decide import CREATE, Deciding
+from xnatsync.routes.transfer.decide_files import DecidingFiles
 from xnatsync.routes.transfer.decide_objects import DecidingObjects
+from xnatsync.routes.transfer.errand import Fetch, Place
 from xnatsync.routes.transfer.facts import beside
 from xnatsync.routes.transfer.holds import Failures, hold_by
 from xnatsync.routes.transfer.images import Images
+from xnatsync.routes.transfer.load import Bytes
 from xnatsync.routes.transfer.objects import Objects
+from xnatsync.routes.transfer.perform import fetched
 from xnatsync.routes.transfer.reading import ODD
 from xnatsync.routes.transfer.survey import TransferSurvey, label_of
 from xnatsync.routes.transfer.wanted import Create, Effect, Look, Wanted
@@ -68,7 +71,10 @@ class TransferStep:
         if (held := still_waits(row, self.world.now())) is not None:
             return held
         try:
-            return self._bring(row, self.survey.owners[number])
+            with self.world.cluster.place() if self.world.cluster is not None else nullcontext() as place:
+                if self.failures.tripped:  # while this one waited for a worker
+                    return Rest()
+                return self._bring(row, self.survey.owners[number], place)
         except XnatsyncError as error:
             return self.failures.fail(row, error)
 
@@ -82,20 +88,25 @@ class TransferStep:
             return self._decide(look, acting, dry=True, objects=objects, foreseen=effects)
         return self._decide(look, acting, dry=True)
 
-    def _bring(self, row: OwnerRow, owner: Owner) -> Result:
+    def _bring(self, row: OwnerRow, owner: Owner, place: Place | None) -> Result:
         world = self.world
         acting = Acting(world, self.survey, row, owner, self._subject_id(owner), left=self.left.setdefault(row.id, {}))
         if owner.kind is OwnerKind.SESSION and not acting.subject_id:
             raise NotThere("the subject of this session is not at the destination")
         world.progress.owner(row.id, label_of(owner), "looked at")
-        look = self._look(row, owner, None)
+        with world.looking:
+            look = self._look(row, owner, None)
         objects = self._imported(look, acting) if self._imports(owner) else None
         if isinstance(objects, Due):
             return objects
         for number in range(ROUNDS_MAX):
             if number or objects is not None:
-                look = self._look(row, owner, look)
-            wanted = self._decide(look, acting, dry=False, objects=objects)
+                with world.looking:
+                    look = self._look(row, owner, look)
+            if place is not None:
+                self._fetch_afar(look, acting, place)
+            with world.looking:
+                wanted = self._decide(look, acting, dry=False, objects=objects)
             if wanted.later and not wanted.effects:
                 self._write_down(row, look, wanted)
                 wait_s = max(seconds_between(world.now(), wanted.later), LOOK_AGAIN_S)
@@ -105,16 +116,38 @@ class TransferStep:
             self._write_down(row, look, wanted)
             self.written.add(row.id)
             world.progress.owner(row.id, label_of(owner), "transferred")
-            for effect in wanted.effects:
-                try:
-                    acting.act(effect, look.there_owner)
-                except ForeignContent:
-                    if not isinstance(effect, Create):
-                        raise
-                    break  # it is there by now, by whomever: that is seen in the next look
-                if isinstance(effect, Create) and not effect.part:
-                    self.created.add(row.id)
+            self._act(acting, wanted.effects, look.there_owner, place)
         raise EffectMissing("the destination said yes, and shows again and again that it was not done")
+
+    def _act(self, acting: Acting, effects: Sequence[Effect], there: Owner | None, place: Place | None) -> None:
+        """Make the changes of a look in their order, here or at a worker."""
+        if place is not None:
+            effects = self._away(acting, effects, there, place)
+        for effect in effects:
+            try:
+                acting.act(effect, there)
+            except ForeignContent:
+                if not isinstance(effect, Create):
+                    raise
+                break  # it is there by now, by whomever: that is seen in the next look
+            self._made(acting.row, effect)
+
+    def _made(self, row: OwnerRow, effect: Effect) -> None:
+        if isinstance(effect, Create) and not effect.part:
+            self.created.add(row.id)
+
+    def _away(self, acting: Acting, effects: Sequence[Effect], there: Owner | None, place: Place) -> Sequence[Effect]:
+        """Have a worker make what it can; return what is made here."""
+        afar = [effect for effect in effects if type(effect) in AFAR]
+        try:
+            Away(acting, place).act(afar, there)
+        except ForeignContent as error:
+            if error.effect != CREATE:
+                raise
+            return ()  # it is there by now, by whomever: that is seen in the next look
+        for effect in afar:
+            self._made(acting.row, effect)
+        return [effect for effect in effects if type(effect) not in AFAR]
 
     # --- images that go by import ------------------------------------------------------------------------------------
 
@@ -262,8 +295,10 @@ class TransferStep:
                 mine = self._twice(route.server, look.owner, key, here.name)
         except ODD as error:
             raise LostAtSource(f"the source lists it and cannot give it: {error}") from error
+        theirs = acting.came_back.pop((target, there.name), None)  # as it was fetched after this look
         try:
-            theirs = self._twice(route.to_server, look.there_owner, target, there.name)
+            if theirs is None:
+                theirs = self._twice(route.to_server, look.there_owner, target, there.name)
         except NotThere as error:
             raise ChangedThere("the destination lists it and cannot give it") from error
         if mine.sha256 == theirs.sha256 and here.digest not in {"", mine.md5}:
@@ -277,14 +312,30 @@ class TransferStep:
         except ODD:
             return self._bytes(server, owner, key, name)
 
+    def _fetch_afar(self, look: Look, acting: Acting, place: Place) -> None:
+        """Have a worker fetch what is to be compared by its bytes; deciding finds it in `acting`."""
+        asked: list[Fetch] = []
+        acting.came_back.clear()
+
+        def ask(key: ResourceKey, target: ResourceKey, here: RemoteFile, there: RemoteFile) -> None:
+            if (key, here.name) not in acting.passed:
+                asked.append(Fetch("source", key, here.name))
+            asked.append(Fetch("destination", target, there.name))
+
+        deciding = Deciding(self.world, self.survey, look, self.world.ledger.counterparts(look.row.id))
+        deciding.things()
+        if "" in deciding.present:
+            DecidingFiles(deciding, acting.passed, acting.left, ask).decide()
+        if not asked or look.there_owner is None:
+            return
+        for order, found in Away(acting, place).fetch(look.there_owner, asked).items():
+            if order.side == "source":
+                acting.passed[order.key, order.name] = found
+            else:
+                acting.came_back[order.key, order.name] = found
+
     def _bytes(self, server: str, owner: Owner, key: ResourceKey, name: str) -> Bytes:
-        sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
-        with closed_after(self.world.server(server).fetch_file(owner, key, name)) as pieces:
-            for piece in pieces:
-                sha256.update(piece)
-                md5.update(piece)
-                size += len(piece)
-        return Bytes(size, sha256.digest(), md5.hexdigest())
+        return fetched(self.world.server(server), owner, key, name)
 
     # --- writing down ------------------------------------------------------------------------------------------------
 

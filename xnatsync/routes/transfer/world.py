@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 
 from xnatsync.core.inventory import ResourceKey
 from xnatsync.engine.context import Context
 from xnatsync.ledger.tree_rows import DeedRow
 from xnatsync.ports.transfer import TransferServer
+from xnatsync.routes.transfer.errand import Cluster
 from xnatsync.routes.transfer.limits import Lines
 from xnatsync.routes.transfer.settings import TransferRoute
 
@@ -23,6 +25,8 @@ class TransferWorld(Context):
     routes: Mapping[str, TransferRoute]
     threads: bool = False  # the source is read ahead of the destination: the same requests, sooner
     lines: Lines = field(default_factory=Lines)
+    cluster: Cluster | None = None  # what is changed at the destination is changed by workers on other machines
+    looking: AbstractContextManager[object] = field(default_factory=nullcontext)  # so many look at the same time
     counts: dict[str, Counter[str]] = field(default_factory=dict)  # by route
     lock: threading.Lock = field(default_factory=threading.Lock)
 
