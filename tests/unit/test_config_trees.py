@@ -341,7 +341,9 @@ def test_the_example_of_everything_has_every_key_and_tells_the_true_defaults() -
     for name, model in (("nightly", MirrorConfig), ("results", PushConfig), ("to_archive", TransferConfig)):
         assert set(raw[name]) == set(model.model_fields)
         for key, field in model.model_fields.items():
-            said_otherwise = key in {*KEYS, "schedule", "layout"} or field.is_required() or key == "project"
+            said_otherwise = (
+                key in {*KEYS, "schedule", "layout", "engine", "scheduler"} or field.is_required() or key == "project"
+            )
             assert said_otherwise or getattr(config.routes[name], key) == field.default, key
     assert set(raw["nightly"]["layout"]) == set(LayoutConfig.model_fields)
     nightly = config.routes["nightly"]

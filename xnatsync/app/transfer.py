@@ -16,6 +16,7 @@ from pathlib import Path
 from xnatsync import __version__
 from xnatsync.app.app import App
 from xnatsync.app.certificates import Certificate, Side, Sign, Written
+from xnatsync.app.engines import engine_of
 from xnatsync.app.settings import transfer_route
 from xnatsync.app.status import reading
 from xnatsync.app.transfer_check import Asked, TransferChecks, transfer_checks
@@ -63,6 +64,8 @@ class TransferOrder:
     workers: int = 4
     repair: bool = False
     quiet_s: float = 60.0
+    engine: str = "local"
+    scheduler: str | None = None  # of a Dask cluster
 
 
 @dataclass(slots=True)
@@ -247,9 +250,12 @@ class Transfers:
         self, world: TransferWorld, only: frozenset[tuple[str, str]] | None, on_bug: Callable[[str], None]
     ) -> TransferReport:
         route = replace(world.routes[self.route], repair=self.repair, only=only)
-        return self._report(
-            world.ledger, run(world, route, workers=route.workers, patience_s=PATIENCE_S, on_bug=on_bug)
-        )
+        try:
+            with engine_of(self.app, self.config, world, self.route) as workers:
+                done = run(world, route, workers=workers, patience_s=PATIENCE_S, on_bug=on_bug)
+        except XnatsyncError as error:  # there are no workers: nothing was done
+            done = TransferRun(route, errors=[error])
+        return self._report(world.ledger, done)
 
     def _settle(self, world: TransferWorld, report: TransferReport, sign: Sign) -> None:
         if self._is_to_sign(world.ledger, report):

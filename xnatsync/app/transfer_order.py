@@ -34,6 +34,7 @@ def transfers_between(
         "dicom": order.dicom, "filters": order.filtering, "sync_new_only": order.sync_new_only,
         "max_failures": order.max_failures, "retries": order.retries, "verify": order.verify,
         "retry_delay": duration(order.retry_delay_s), "workers": order.workers, "quiet": duration(order.quiet_s),
+        "engine": order.engine, "scheduler": order.scheduler,
     })  # fmt: skip
     servers = {server_name(one): _wider(one.server, order.workers) for one in profiles}
     whole = config.model_copy(update={"servers": {**config.servers, **servers}})

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 _WORKERS_MAX = 32
 
 
+class Engine(StrEnum):
+    """Where the work is done."""
+
+    LOCAL = "local"
+    DASK = "dask"
+
+
 class Dicom(StrEnum):
     """How DICOM travels."""
 
@@ -50,6 +57,12 @@ def transfer(
     plan: Annotated[
         Path | None, typer.Option("--plan", metavar="FILE", help="Do what a plan says: `--dry-run -o json` writes it.")
     ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="Work in this process, or by the workers of a Dask cluster.")
+    ] = Engine.LOCAL,
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", metavar="ADDRESS", help="Of the Dask cluster: tls://host:port.")
+    ] = None,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     output: OutputOption = None,
@@ -69,6 +82,8 @@ def transfer(
     if planned is not None:
         words.take(planned.document)
     order = words.order(workers=workers, dicom=dicom.value if dicom else None, repair=repair)
+    if engine is Engine.DASK or scheduler is not None:
+        order = words.by_engine(order, engine.value, scheduler)
     transfers = words.between(order)
     if dry_run:
         return _plan(shell, transfers)

@@ -133,6 +133,29 @@ class Words:
             verify=file.verify_after_transfer, workers=workers or file.scan_workers, repair=repair,
         )  # fmt: skip
 
+    def by_engine(self, order: TransferOrder, engine: str, scheduler: str | None) -> TransferOrder:
+        """Say where the work of an order is done; Usage for what no cluster does."""
+        from dataclasses import replace
+
+        from xnatsync.config.transfers import scheduler_address
+        from xnatsync.core.errors import Usage
+
+        if engine != "dask" or scheduler is None:
+            raise Usage(
+                "--engine dask and --scheduler ADDRESS go together",
+                advice="Give both: `--engine dask --scheduler tls://host:8786`.",
+            )
+        if order.dicom == "import" or self.ends.from_folder is not None or self.ends.to_folder is not None:
+            raise Usage(
+                "workers of a cluster carry DICOM as it is between servers: they import none, and reach no folder",
+                advice="Leave out --engine and --scheduler.",
+            )
+        try:
+            address = scheduler_address(scheduler)
+        except ValueError as error:
+            raise Usage(f"--scheduler: {error}", advice="`dask scheduler` prints its address when it starts.") from None
+        return replace(order, engine=engine, scheduler=address)
+
     def _project(self) -> str:
         if self.ends.from_folder is None or self.project:
             return self.project or the_project(self.shell, None, self.ends.profile)

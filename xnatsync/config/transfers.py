@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
+from pydantic import AfterValidator, Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 
 from xnatsync.config.lines import Key
 from xnatsync.config.values import Cron, Folder, Name, Part, Seconds, quarrel
@@ -21,6 +22,19 @@ Failures = Annotated[StrictInt, Field(ge=1, le=10**6)]
 Retries = Annotated[StrictInt, Field(ge=0, le=100)]
 Delay = Annotated[StrictFloat, Field(ge=0, le=DELAY_MAX_S, allow_inf_nan=False)]
 Workers = Annotated[StrictInt, Field(ge=1, le=WORKERS_MAX)]
+
+
+_SCHEDULER = re.compile(r"(tcp|tls)://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}")
+
+
+def scheduler_address(address: str) -> str:
+    """Return the address of a Dask scheduler; ValueError for what is none."""
+    if not _SCHEDULER.fullmatch(address) or int(address.rpartition(":")[2]) not in range(1, 65536):
+        raise ValueError("write the address of a scheduler as tls://host:port, or tcp://host:port")
+    return address
+
+
+Scheduler = Annotated[StrictStr, AfterValidator(scheduler_address)]
 
 
 class NamesConfig(Part):
@@ -166,6 +180,8 @@ class TransferConfig(Part):
     verify: StrictBool = True
     workers: Workers = 4
     quiet: Seconds = 60.0
+    engine: Literal["local", "dask"] = "local"
+    scheduler: Scheduler | None = None
     schedule: Cron | None = None
 
     @model_validator(mode="before")
@@ -200,6 +216,18 @@ class TransferConfig(Part):
     def _goes_somewhere(self) -> Self:
         if (self.server, self.project) == (self.to_server, self.to_project):
             raise quarrel([("to_project", "is the source itself: name another project, or another server")])
+        return self
+
+    @model_validator(mode="after")
+    def _has_workers(self) -> Self:
+        if self.engine == "dask" and self.scheduler is None:
+            raise quarrel([("engine", '"dask" needs the address of a scheduler as `scheduler`')])
+        if self.engine == "local" and self.scheduler is not None:
+            raise quarrel([("scheduler", 'has no effect without engine = "dask"')])
+        if self.engine == "dask" and self.dicom == "import":
+            raise quarrel([("engine", '"dask" carries DICOM as it is, and imports none')])
+        if self.engine == "dask" and (self.from_folder is not None or self.to_folder is not None):
+            raise quarrel([("engine", '"dask" reaches no folder of this machine')])
         return self
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from xnatsync.core.errors import (
+    Bug,
     ForeignContent,
     PlaceTaken,
     Stopped,
