@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import compiled
 import draws
 
 # Processes that tests start import the tree too, and not a copy that was installed (see pythonpath in pyproject.toml).
@@ -34,6 +35,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Gives pytest-randomly its seed; `--randomly-seed` still overrules it, and without the plugin nothing is done."""
     if getattr(config.option, "randomly_seed", None) == "default" and not draws.EXPLORING:
         config.option.randomly_seed = draws.ORDER
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile what this worker's share is."""
+    compiled.share(session.config)
 
 
 def pytest_xdist_auto_num_workers() -> int:
