@@ -15,11 +15,15 @@ from transfer.engine_world import EngineWorld
 from transfer.inline import inline
 from transfer_world import PASSWORD, SOURCE, TARGET, USER, XNAT, Pair, Side, a_side
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
+from xnatsync.core.manifest import Level
 from xnatsync.core.remote import RemoteFile
+from xnatsync.core.verification import Depth, Verdict
 from xnatsync.dicom.make import SeriesPlan, StudyPlan, make_study
 from xnatsync.ledger.imports import ObjectRow
 from xnatsync.routes.transfer.run import TransferRun, run
 from xnatsync.sandbox.model.objects import Resource
+from xnatsync.verify.carried import Carried
+from xnatsync.verify.examiner import Looking
 from xnatsync.verify.transfers import Examination, Examined
 
 __all__ = ["PASSWORD", "USER"]
@@ -97,6 +101,22 @@ class Moving:
         differences = self.examined(reads=reads).comparison.differences
         return {f"{one.part} {one.name}": one.fate.value for one in differences if one.is_grave}
 
+    def verified(self, level: Level | None) -> tuple[str, Depth]:
+        """What `verify` says of the session at a level: the gravest finding, and how deep it looked."""
+        world = self.world.world()
+        looking = Looking(
+            ledger=world.ledger, clock=world.clock, ids=world.ids, run_id=world.run_id, progress=world.progress,
+            stopping=world.stopping, disk=None, trees=None, server=world.server, archive=world.server,  # type: ignore[arg-type]
+        )  # fmt: skip
+        examination = Examination(
+            ledger=world.ledger, route=self.world.route, source=self.pair.source.server, there=self.pair.target.server
+        )
+        carried = Carried(looking, self.world.route, examination, level, repairing=False)
+        (target,) = [one for one in carried.targets() if one.session == LABEL]
+        looked = carried.examine(target)
+        wrong = [found.verdict.value for found in looked.findings if found.verdict is not Verdict.EXTRA]
+        return (wrong[0] if wrong else "same"), looked.depth
+
     def sent(self, *names: str) -> list[str]:
         """What was asked of the destination that changes something there, by the words of its address."""
         lines = [line for line in self.pair.target.writes() if "JSESSION" not in line and "/xapi/anonymize" not in line]
@@ -147,6 +167,7 @@ def fill(made: Moving, folder: Path) -> None:
     paths = make_study(folder / "study", plan, seed=5)
     uid = str(pydicom.dcmread(paths[0], stop_before_pixels=True).StudyInstanceUID)
     session = source.put(made.place, xsiType="xnat:mrSessionData", date="2024-01-01", note="calm", UID=uid,
+                         acquisition_site="Ward 7",
                          **{"xnat:mrSessionData/dcmPatientName": NAME,
                             "xnat:mrSessionData/fields/field[name=who]/field": "RK"})  # fmt: skip
     scans = f"/data/experiments/{session}/scans"

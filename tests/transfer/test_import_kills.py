@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,9 @@ import pytest
 from transfer.engine_world import EngineWorld
 from transfer.import_model import IMPORT_WRITES, ImportingArchive, an_object, script
 from transfer.inline import inline
+from transfer.model import WRITES
 from xnatsync.core.described import ThingKind
+from xnatsync.core.errors import OutcomeUnknown, ReadFailed, ServerUnreachable, ServerUnwell
 from xnatsync.routes.transfer.run import TransferRun, run
 
 SCANS = {"7": ("1.2.7", "1"), "8": ("1.2.8", "2")}  # of the source: the series, and the number that the import goes by
@@ -122,3 +127,85 @@ def test_killed_anywhere_it_goes_on(tmp_path: Path, *, changes: bool) -> None:
         assert isinstance(world.there, ImportingArchive)
         assert max(map(world.there.received.count, world.there.received)) <= 2, name
         world.ledger.close()
+
+
+class Bad:
+    """Days on which anything may fail at any boundary of the destination or the source, from a seed."""
+
+    def __init__(self, world: EngineWorld, seed: int) -> None:
+        self.chance, self.on, self.dying = random.Random(seed), True, False
+        self.rate = self.chance.choice([0.03, 0.08, 0.2])
+        for archive in (world.source, world.there):
+            assert isinstance(archive, ImportingArchive)
+            archive.before = lambda call: self.step(call, done=False)
+            archive.after = lambda call: self.step(call, done=True)
+            archive.within = lambda: self.step("import_zip", done=True)
+
+    def step(self, call: str, *, done: bool) -> None:
+        if self.dying:
+            raise Killed
+        if not self.on or self.chance.random() >= self.rate:
+            return
+        if self.chance.random() < 0.3:
+            self.dying = True
+            raise Killed
+        if call in WRITES | IMPORT_WRITES:
+            raise OutcomeUnknown("no answer") if done or self.chance.random() < 0.5 else ServerUnwell("503")
+        if not done:
+            raise self.chance.choice([ReadFailed("cut"), ServerUnreachable("down")])
+
+
+def play(folder: Path, seed: int) -> None:
+    """Some bad runs, and then quiet ones."""
+    world = world_of(folder, changes=seed % 2 == 0)
+    assert isinstance(world.source, ImportingArchive)
+    world.source.catalogued = seed % 3 == 0
+    bad = Bad(world, seed)
+    for _ in range(bad.chance.randint(1, 5)):
+        bad.dying = False
+        once(world)
+        world.clock.s += bad.chance.choice([0.1, 30.0])
+    bad.on = bad.dying = False
+    for _ in range(4):
+        world.clock.s += 4000.0
+        once(world)
+    judge(world)
+    assert not [call for call in world.source.calls if call in WRITES | IMPORT_WRITES]
+    world.ledger.close()
+
+
+def test_nothing_is_sent_while_an_upload_may_still_land(tmp_path: Path) -> None:
+    """An answer that was lost says nothing of what the server is still at."""
+    world = world_of(tmp_path, changes=True)
+    writes: list[tuple[str, float]] = []
+    there = world.there
+    assert isinstance(there, ImportingArchive)
+
+    def after(call: str) -> None:
+        if call in IMPORT_WRITES:
+            writes.append((call, world.clock.s))
+            if len(writes) == 1:
+                raise OutcomeUnknown("no answer")
+
+    there.after = after
+    once(world)
+    (first, at), (second, then), *_ = writes
+    assert (first, second) == ("import_zip", "build")
+    assert then - at >= world.route.quiet_s
+    there.after = lambda call: None
+    judge(world)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_whatever_fails_it_is_whole_in_the_end(tmp_path: Path, seed: int) -> None:
+    """Answers that are lost, uploads that are cut, servers that are down, and kills: nothing is there by halves."""
+    play(tmp_path, seed)
+
+
+if __name__ == "__main__":
+    for number in range(*map(int, sys.argv[1].split("-"))):
+        with tempfile.TemporaryDirectory() as place:
+            try:
+                play(Path(place), number)
+            except BaseException as found:
+                print(f"seed {number}: {type(found).__name__} {str(found)[:300]}")

@@ -14,8 +14,9 @@ from big_project import add_resource
 from transfer.imports_world import LABEL, NAME, Moving, moving
 from transfer_world import SOURCE, TARGET
 from xnatsync.core.described import Described, ThingKind
+from xnatsync.core.errors import Usage
 from xnatsync.core.inventory import OwnerKind, ResourceKey
-from xnatsync.core.manifest import Kind, ManifestFile
+from xnatsync.core.manifest import Kind, Level, ManifestFile
 from xnatsync.core.packing import SMALL_BYTES
 from xnatsync.core.remote import ImportTarget
 from xnatsync.dicom.make import SeriesPlan, StudyPlan, make_study
@@ -61,6 +62,7 @@ def test_a_session_is_imported_and_the_rest_of_it_travels(moved: Moving) -> None
     assert others == {("1", "NIFTI", "t1.nii"), ("N", "TEXT", "a.txt"), ("", "NOTES", "readme.txt")}
     assert len(files) - len(others) == len(moved.study)
     assert NAME not in repr(thing)
+    assert "Ward 7" not in repr(thing)  # no object says it, as after a script that removed it
     for file in moved.objects(moved.pair.target, moved.there):
         resource = moved.resource(moved.pair.target, moved.there, file.scan)
         assert NAME.encode() not in moved.pair.target.site.store.open(f"{resource.folder}/{file.name}").read()
@@ -126,6 +128,17 @@ def test_other_pixels_at_the_destination_are_grave(done: Moving) -> None:
     done.run(sync_new_only=False)
     assert list(done.codes().values()) == ["XS-OBJECTS-DIFFER"]
     assert not [line for line in done.sent("/files/") if name in line]
+
+
+def test_verify_reads_what_was_imported_when_it_is_asked_to(done: Moving) -> None:
+    """Bytes of the disk are another matter than what the server lists: `--level pixels` reads them."""
+    name = done.spoil(b"", b"", listed=False)
+    found = {level: done.verified(level) for level in (None, Level.NAMES, Level.PIXELS)}
+    assert [verdict for verdict, _ in found.values()] == ["same", "same", "differs"]
+    assert found[Level.PIXELS][1].server is Level.PIXELS
+    with pytest.raises(Usage):
+        done.verified(Level.BYTES)
+    assert name
 
 
 def test_a_head_that_the_destination_changed_later_is_no_other_object(done: Moving) -> None:
