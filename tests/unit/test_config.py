@@ -66,7 +66,7 @@ def test_the_least_is_enough_and_every_default_is_the_documented_one(tmp_path: P
         "subject": "{PatientID}", "session": "{PatientID}_{Modality}_{StudyDate}", "settle": 60.0,
         "settle_min": None, "wait_for_missing": 0.0, "wait_for": (), "wait_while": (), "max_wait": 43200.0,
         "destination": "archive", "after": "move", "done": None, "verify": None, "collision": "hold", "other": "keep",
-        "same_patient": "ignore",
+        "same_patient": "ignore", "also": (), "keep_done": None, "keep_free": 0,
         "odd": "hold", "dicomdir": "hold", "attach_to": "ATTACHED", "member_names": "uid",
         "streams": 2, "quiet": 60.0, "ignore": (), "quiet_for": "learned",
         **dict.fromkeys(("projects", *SelectionConfig.model_fields), ()),

@@ -347,6 +347,10 @@ def _projects(app: App, server: str) -> tuple[set[str], set[str]]:
     drops = [route for route in app.config.drop_routes.values() if route.server == server]
     written = {route.project for route in drops if route.project is not None}
     written |= {name for route in drops for name in route.ruled if is_name(name)}
+    for drop in app.config.drop_routes.values():
+        for also in drop.also:
+            project = also.project or drop.project
+            written.update({project} if also.server == server and project is not None else ())
     read: set[str] = set()
     for route in app.config.tree_routes.values():
         if route.server == server:

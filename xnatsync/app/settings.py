@@ -14,7 +14,7 @@ from xnatsync.core.group import Routing
 from xnatsync.core.labels import Template
 from xnatsync.core.manifest import Level
 from xnatsync.core.rules import Lookup, Matcher, Rule
-from xnatsync.routes.drop.settings import DropRoute
+from xnatsync.routes.drop.settings import Also, DropRoute
 from xnatsync.routes.transfer.settings import TransferRoute
 from xnatsync.routes.tree.mirror_settings import MirrorRoute
 from xnatsync.routes.tree.push_settings import PushRoute
@@ -39,6 +39,7 @@ def drop_route(name: str, config: DropConfig, settle_s: float | None = None) -> 
         max_wait_s=config.max_wait,
         wait_for=config.wait_for,
         wait_while=config.wait_while,
+        also=tuple(Also(also.server, also.project) for also in config.also),
         destination=config.destination,
         after=config.after,
         level=Level(config.level),

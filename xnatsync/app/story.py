@@ -112,7 +112,7 @@ def _story(config: Config, ledger: Ledger, item: ItemRow, what: str) -> Story:
 def _asked_file(files: Iterable[FileRow], units: Iterable[UnitRow], what: str) -> Iterator[Sentence]:
     """When one file was asked for, the story begins with it."""
     tail = what.rstrip("/").replace("\\", "/")
-    sessions = {unit.id: unit for unit in units}
+    sessions = {unit.id: unit for unit in units if unit.twin_of is None}
     for file in files:
         if not (tail in {file.key, file.path} or tail.endswith("/" + file.path)):
             continue

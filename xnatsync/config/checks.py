@@ -16,7 +16,7 @@ from xnatsync.config.model import (
     ServerConfig,
     TransferConfig,
 )
-from xnatsync.config.problems import Problem, problem_at
+from xnatsync.config.problems import Problem, problem_at, suggestion
 from xnatsync.config.rules import RuleConfig
 from xnatsync.config.secrets import variable
 from xnatsync.config.transfer_checks import transfer_crossed
@@ -38,6 +38,11 @@ def crossed(
     for name, route in drops.items():
         yield from _fields(text, name, route)
         yield from _folder(text, name, route, ledger)
+        for number, also in enumerate(route.also):
+            if also.server not in servers:
+                hint = suggestion(also.server, sorted(servers))
+                key: Key = ("routes", name, "also", number, "server")
+                yield problem_at(text, key, f"no server is called {also.server}{hint}")
         for server_name, server in servers.items():
             yield from _exposed(text, name, route, server_name, server)
         for other, rival in drops.items():

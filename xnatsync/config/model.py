@@ -124,6 +124,13 @@ class ServerConfig(Part):
             return host == "localhost"
 
 
+class AlsoConfig(Part):
+    """One of `also`: a further server for everything that a drop route delivers"""
+
+    server: str
+    project: Name | None = None
+
+
 class DropConfig(SelectionConfig):
     """`[routes.NAME]` with `kind = "drop"`"""
 
@@ -140,6 +147,7 @@ class DropConfig(SelectionConfig):
     wait_for: tuple[MarkerText, ...] = ()
     wait_while: tuple[MarkerText, ...] = ()
     max_wait: Seconds = 43200.0
+    also: tuple[AlsoConfig, ...] = ()
     destination: Literal["archive", "prearchive"] = "archive"
     after: Literal["move", "keep", "delete"] = "move"
     done: Folder | None = None
@@ -203,6 +211,12 @@ class DropConfig(SelectionConfig):
             found.append(("member_names", "a prearchive session is proven by names, which must hold the UID"))
         if to_prearchive and self.other == "attach":
             found.append(("other", 'a prearchive session takes no attachments: use "keep" or "ignore"'))
+        places = [(self.server, self.project), *((also.server, also.project or self.project) for also in self.also)]
+        for number, place in enumerate(places[1:]):
+            if place in places[: number + 1]:
+                found.append((f"also.{number}", "this server and project get everything already"))
+        if self.also and self.after == "delete":
+            found.append(("also", 'with several servers nothing is deleted at once: after = "move" with `keep_done`'))
         if self.done is not None and not self._is_filable(self.done):
             found.append(("done", "must be outside the drop folder or directly in it, and must not hold it"))
         return tuple(found)
@@ -267,6 +281,7 @@ class Config(Part):
         """List the servers that these routes work with, on either side."""
         routes = [self.routes[name] for name in names]
         targets = {route.to_server for route in routes if isinstance(route, TransferConfig)}
+        targets |= {also.server for route in routes if isinstance(route, DropConfig) for also in route.also}
         return sorted(({route.server for route in routes} | targets) - {FOLDER})
 
     def refuse_unknown(self, names: Iterable[str], known: Iterable[str] = ()) -> None:

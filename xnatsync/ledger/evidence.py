@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from xnatsync.core.manifest import Compared
-from xnatsync.ledger.items import UNIT, Items
+from xnatsync.ledger.items import OF_UNIT, UNIT, Items
 from xnatsync.ledger.rows import UnitRow
 
 
@@ -24,7 +24,7 @@ class Evidence(Items):
         """List the objects of a unit of which the server acknowledged this very content from here, now or earlier."""
         sql = (
             "select e.key from entry e join file f on f.key = e.key and f.sha256 = e.source_sha256 "
-            "where f.unit_id = ? and f.kind = 'dicom' and e.route = ? and e.target = ? and e.acknowledged = 1"
+            f"where f.unit_id = {OF_UNIT} and f.kind = 'dicom' and e.route = ? and e.target = ? and e.acknowledged = 1"
         )
         return frozenset(str(row[0]) for row in self._fetch(sql, [unit.id, unit.route, unit.target]))
 
@@ -84,7 +84,7 @@ class Evidence(Items):
     def names_of(self, server: str, project: str, study_uid: str, *, but: int) -> dict[str, str]:
         """Return under which names the objects of a study were sent by other items than one, and which they are."""
         sql = (
-            "select f.member, f.key from file f join unit u on u.id = f.unit_id"
+            "select f.member, f.key from file f join unit u on coalesce(u.twin_of, u.id) = f.unit_id"
             " where u.server = ? and u.project = ? and u.study_uid = ? and u.item_id <> ? and f.kind = 'dicom'"
         )
         return {str(name): str(key) for name, key in self._fetch(sql, [server, project, study_uid, but])}

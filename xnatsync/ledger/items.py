@@ -13,6 +13,7 @@ from xnatsync.ledger.rows import FileRow, ItemRow, NewFile, NewUnit, UnitRow
 
 ITEM = ", ".join(field.name for field in fields(ItemRow))
 UNIT = ", ".join(field.name for field in fields(UnitRow))
+OF_UNIT = "(select coalesce(twin_of, id) from unit where id = ?)"  # the unit that the manifest names for its files
 FILE = (
     "f.item_id, f.path, f.position, f.size, f.mtime_ns, f.sha256, f.crc32, f.md5, f.kind, f.reason, f.unit_id, f.key, "
     "f.member, coalesce(s.uid, ''), coalesce(s.number, ''), coalesce(s.modality, ''), coalesce(s.sop_class, ''), "
@@ -129,7 +130,9 @@ class Items(Connection):
         """Freeze the manifest and plan the units, all or nothing."""
         with self.write():
             item = self.item(item_id)
-            ids = [self._new_unit(item, unit, now) for unit in units]
+            ids = list[int]()
+            for unit in units:
+                ids.append(self._new_unit(item, unit, now, ids[unit.twin] if unit.twin is not None else None))
             self._write_files(item_id, files, ids)
             self._set_phase(item, ItemPhase.SETTLED, now)
             return [self._unit(number) for number in ids]
@@ -204,7 +207,7 @@ class Items(Connection):
             conditions.append("f.kind = ?")
             values.append(kind)
         if unit_id is not None:
-            conditions.append("f.unit_id = ?")
+            conditions.append(f"f.unit_id = {OF_UNIT}")
             values.append(unit_id)
         return self._all(FileRow, f"select {FILE} where {' and '.join(conditions)} order by f.position", values)
 
@@ -221,7 +224,8 @@ class Items(Connection):
         """List the objects of an item, or of one unit, that are delivered although they are not as they should be."""
         sql = (
             f"select {FILE} where f.item_id = :item and f.doubt <> '' and f.doubt = 'odd' and f.kind = 'dicom' "
-            "and (:unit is null or f.unit_id = :unit) order by f.position"
+            "and (:unit is null or f.unit_id = (select coalesce(twin_of, id) from unit where id = :unit)) "
+            "order by f.position"
         )
         return self._all(FileRow, sql, {"item": item_id, "unit": unit_id})
 
@@ -302,12 +306,12 @@ class Items(Connection):
             raise NothingFound(f"there is no unit {unit_id}")
         return row
 
-    def _new_unit(self, item: ItemRow, unit: NewUnit, now: str) -> int:
+    def _new_unit(self, item: ItemRow, unit: NewUnit, now: str, twin_of: int | None) -> int:
         return self._insert(
             "unit", item_id=item.id, route=item.route, server=unit.server, project=unit.project, subject=unit.subject,
             session=unit.session, study_uid=unit.study_uid, target=unit.target, phase="planned", files=unit.files,
             bytes=unit.bytes, planned_at=now, moved_at=now, ruled=unit.ruled, destination=unit.destination,
-            collision=unit.collision,
+            collision=unit.collision, twin_of=twin_of,
         )  # fmt: skip
 
     def _write_files(self, item_id: int, files: Sequence[NewFile], units: Sequence[int]) -> None:

@@ -134,6 +134,7 @@ class NewUnit:
     ruled: str = ""
     destination: Destination | None = None
     collision: Collision | None = None
+    twin: int | None = None  # index of the unit before it whose files it delivers as well, to another server
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +167,7 @@ class UnitRow:
     ruled: str = ""  # the rule of the route that took it, for people
     destination: Destination | None = None  # None: the route's
     collision: Collision | None = None
+    twin_of: int | None = None  # the unit whose files it delivers as well, to another server
 
     def __post_init__(self) -> None:
         """Read the phase from its text."""

@@ -59,7 +59,8 @@ class Units(Evidence, Standstill):
         """
         sql = (
             f"select {UNIT} from unit where item_id = ? and phase <> 'dismissed' "
-            "and (phase <> 'closed' or exists (select 1 from file where unit_id = unit.id)) order by id"
+            "and (phase <> 'closed' or exists (select 1 from file where unit_id = coalesce(unit.twin_of, unit.id))) "
+            "order by id"
         )
         return self._all(UnitRow, sql, [item_id])
 

@@ -28,6 +28,7 @@ from xnatsync.routes.drop.release import unsure_s
 from xnatsync.routes.drop.ruled import surroundings
 from xnatsync.routes.drop.settings import DropRoute, attached_names, member_names
 from xnatsync.routes.drop.source import look_at_source, print_of, read_source
+from xnatsync.routes.drop.twins import twins
 from xnatsync.routes.drop.unaccounted import are_accepted, refusal, refuse_all, rules_of
 from xnatsync.routes.drop.usual import note_kinds
 from xnatsync.routes.drop.waiting import blocked_now, judge
@@ -162,14 +163,18 @@ def _write_manifest(
         if not studies and not any(file.kind is Kind.BROKEN for file in chosen.files):
             _leave(world, route, item, rows, now)
         else:
-            units = world.ledger.settle_item(item.id, rows, [_new_unit(route, study) for study in studies], now)
+            planned = [_new_unit(route, study) for study in studies]
+            written = world.ledger.settle_item(item.id, rows, [*planned, *twins(route, studies, planned)], now)
+            units = written[: len(studies)]
             note_patients(world, units, patients)
             note_kinds(world, route, units, files)
             for unit, study in zip(units, studies, strict=True):
                 if (error := study.error) is not None:
                     world.ledger.hold_unit(unit.id, Hold.for_person(error))
                     world.progress.failed(error.code, f"unit {unit.id}")
-            found = f"{counted(len(rows), 'file')}, {counted(len(units), 'study')}"
+            found = f"{counted(len(rows), 'file')}, {counted(len(studies), 'study')}"
+            if len(written) > len(studies):
+                found += f", {counted(len(written), 'delivery')}"
             _tell_otherwise(world, route, item, files)
             world.note(item, "item.settled", f"item {item.id} settled: {found}{left_out_words(_left_out(rows), ', ')}")
     world.progress.item(world.ledger.item(item.id), "settled")
@@ -201,7 +206,11 @@ def _left_out(rows: Sequence[NewFile]) -> dict[str, int]:
 
 def _new_unit(route: DropRoute, study: Study) -> NewUnit:
     rule = study.ruling.rule
-    target = route.target(study.project, study.session) if study.session else f"{route.server}//{study.study_uid}"
+    target = (
+        route.target(route.server, study.project, study.session)
+        if study.session
+        else f"{route.server}//{study.study_uid}"
+    )
     return NewUnit(
         server=route.server,
         project=study.project,

@@ -34,6 +34,14 @@ _UID_NAME = re.compile(r"([0-9]+(?:\.[0-9]+)+)\.dcm")
 
 
 @dataclass(frozen=True, slots=True)
+class Also:
+    """Another place for every study of a route."""
+
+    server: str
+    project: str | None = None  # None: a project of the same ID
+
+
+@dataclass(frozen=True, slots=True)
 class DropRoute:
     """The settings of one route, as the engine needs them; see docs/configuration.md for each."""
 
@@ -62,6 +70,7 @@ class DropRoute:
     wait_for: tuple[str, ...] = ()
     wait_while: tuple[str, ...] = ()
     same_patient: Literal["ignore", "hold"] = "ignore"
+    also: tuple[Also, ...] = ()
     heeds_markers: bool = True  # False: a plan, which takes every wait as over
     given: Given | None = None  # a command named source and destination: it is a route for that alone
 
@@ -108,9 +117,10 @@ class DropRoute:
         """Return whether the manifest must know the pixel data."""
         return self.level.rank >= Level.PIXELS.rank
 
-    def target(self, project: str, session: str) -> str:
+    @staticmethod
+    def target(server: str, project: str, session: str) -> str:
         """Name what only one unit at a time may write to."""
-        return f"{self.server}/{project}/{session}"
+        return f"{server}/{project}/{session}"
 
     @property
     def claims(self) -> Path:

@@ -55,7 +55,7 @@ def base_of(world: World, route: DropRoute, unit: UnitRow, view: ServerView) -> 
     label = next((seen.label for seen in view.sessions if seen.study_uid == unit.study_uid), unit.session)
     return {
         key: BaseNode(key, _STATES[entry.state], entry.source_sha256.hex(), acknowledged=bool(entry.acknowledged))
-        for key, entry in world.ledger.entries(unit.route, route.target(unit.project, label)).items()
+        for key, entry in world.ledger.entries(unit.route, route.target(unit.server, unit.project, label)).items()
     }
 
 
@@ -119,7 +119,7 @@ def _relabel(world: World, route: DropRoute, unit: UnitRow, session: str, why: s
     with world.ledger.write():
         if new and session in world.ledger.claimed_sessions(unit.server, unit.project, unit.study_uid):
             return Due()
-        world.ledger.relabel_unit(unit.id, session, route.target(unit.project, session))
+        world.ledger.relabel_unit(unit.id, session, route.target(unit.server, unit.project, session))
         world.note(unit, "unit.relabelled", f"unit {unit.id} is delivered under another label")
     world.progress.unit(world.ledger.unit(unit.id), f"session {session}: {why}")
     return Due()
