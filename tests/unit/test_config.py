@@ -66,7 +66,7 @@ def test_the_least_is_enough_and_every_default_is_the_documented_one(tmp_path: P
         "subject": "{PatientID}", "session": "{PatientID}_{Modality}_{StudyDate}", "settle": 60.0,
         "settle_min": None, "wait_for_missing": 0.0, "wait_for": (), "wait_while": (), "max_wait": 43200.0,
         "destination": "archive", "after": "move", "done": None, "verify": None, "collision": "hold", "other": "keep",
-        "same_patient": "ignore", "also": (), "keep_done": None, "keep_free": 0,
+        "same_patient": "ignore", "also": (), "keep_done": None, "keep_free": None,
         "odd": "hold", "dicomdir": "hold", "attach_to": "ATTACHED", "member_names": "uid",
         "streams": 2, "quiet": 60.0, "ignore": (), "quiet_for": "learned",
         **dict.fromkeys(("projects", *SelectionConfig.model_fields), ()),
@@ -108,7 +108,10 @@ def test_the_full_example_tells_the_true_defaults() -> None:
     least = load(ROOT / "config_examples" / "minimal.toml")
 
     (shown,), (default,) = config.routes.values(), least.routes.values()
-    said_otherwise = {"settle_min", "folder", "server", "project", "rules", "ignore", "done", "verify"}
+    said_otherwise = {
+        *("settle_min", "keep_done", "keep_free", "also", "folder", "server", "project", "rules", "ignore", "done"),
+        "verify",
+    }
     for key in set(DropConfig.model_fields) - said_otherwise:
         assert getattr(shown, key) == getattr(default, key), key
     assert (shown.level, shown.done_folder) == (default.level, shown.folder / "done")
@@ -566,7 +569,7 @@ def test_showing_tells_every_key_as_people_write_it(tmp_path: Path) -> None:
 
     scanner = shown["routes"]["scanner"]
     assert (scanner["settle"], scanner["done"], scanner["verify"]) == ("1m30s", str(Path("/data/in/done")), "names")
-    assert set(scanner) == set(DropConfig.model_fields)
+    assert set(scanner) == set(DropConfig.model_fields) - {"keep_done", "keep_free"}  # none: they cannot be written
     assert shown["servers"]["prod"]["timeout"] == "1m"
     assert shown["ledger"]["path"].endswith("ledger.db")
 

@@ -60,7 +60,7 @@ def pruned_routes(config: Config, names: Sequence[str]) -> dict[str, Terms]:
     found: dict[str, Terms] = {}
     for name, route in config.drop_routes.items():
         if route.after == "move" and (route.keep_done is not None or route.keep_free) and (not names or name in names):
-            found[name] = Terms(route.keep_done, route.keep_free)
+            found[name] = Terms(route.keep_done, route.keep_free or 0)
     return found
 
 

@@ -152,7 +152,7 @@ class DropConfig(SelectionConfig):
     after: Literal["move", "keep", "delete"] = "move"
     done: Folder | None = None
     keep_done: LongSeconds | None = None
-    keep_free: Size = 0
+    keep_free: Size | None = None
     verify: Literal["names", "pixels", "bytes"] | None = None
     collision: Literal["hold", "suffix"] = "hold"
     same_patient: Literal["ignore", "hold"] = "ignore"

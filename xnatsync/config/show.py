@@ -11,6 +11,7 @@ from typing import Any
 from xnatsync.config.agent import AgentConfig
 from xnatsync.config.model import Config, DropConfig, RouteConfig
 from xnatsync.config.selected import SelectionConfig
+from xnatsync.config.transfers import FOLDER
 from xnatsync.config.words import duration, size
 from xnatsync.core.errors import RouteUnknown
 
@@ -62,7 +63,7 @@ def _effective(route: RouteConfig) -> dict[str, Any]:
     data = route.model_dump()
     data |= {key: data.pop(key) for key in SelectionConfig.model_fields if key in data}  # last: few have any
     if not isinstance(route, DropConfig):
-        return data
+        return {key: value for key, value in data.items() if value != FOLDER}  # `folder` says it
     settle_min = route.settle_min if route.settle_min is not None else route.settle
     return data | {"done": route.done_folder, "verify": route.level, "settle_min": settle_min}
 
