@@ -252,17 +252,17 @@ class TransferStep:
             DecidingFiles(deciding, acting.passed, acting.left, compare).decide()
         elif deciding.wanted.effects:
             if any(isinstance(effect, Create) and not effect.part for effect in deciding.wanted.effects):
-                self._refuse_strangers(look, deciding.wanted)
+                self._refuse_strangers(look, deciding.wanted, dry=dry)
             if dry:
                 DecidingFiles(deciding, acting.passed, acting.left, None).decide()
         elif objects is not None:
             DecidingObjects(deciding, objects, {}, acting.left).decide()
         return deciding.wanted
 
-    def _refuse_strangers(self, look: Look, wanted: Wanted) -> None:
+    def _refuse_strangers(self, look: Look, wanted: Wanted, *, dry: bool) -> None:
         """Create no session that is there under another label, or whose place somebody's upload waits for."""
-        if look.owner.kind is not OwnerKind.SESSION:
-            return
+        if look.owner.kind is not OwnerKind.SESSION or (dry and not self.survey.there):
+            return  # a plan: the project is not there yet
         route, label, uid = self.survey.route, look.here.name, study_uid(look.here)
         destination = self.world.server(route.to_server)
         others = destination.sessions(route.to_project, study_uid=uid) if uid else ()
