@@ -25,8 +25,6 @@ from xnatsync.engine.result import Due, Paused, Rest, Result
 Key = tuple[str, int]  # ("item" | "unit" | "owner", id)
 LAST_TRY_S = 0.5  # less patience than this is not worth a last try
 BLOCKED_S = 0.05  # how soon a blocked key is looked at again while something else is at work
-
-
 FLAG_S = 0.5  # how often one that sleeps looks whether it is asked to stop
 
 
@@ -107,6 +105,7 @@ class Dispatcher:
         self.on_bug = on_bug
         self.on_pause: Callable[[str, int, XnatsyncError, float | None], None] = lambda *_: None
         self.on_well: Callable[[str], None] = lambda what: None
+        self.on_reached: Callable[[str], None] = lambda what: None
         self.on_wait: Callable[[float, str], None] = lambda seconds, why: None
         self.due: dict[Key, float] = {}
         self.busy: set[Key] = set()
@@ -383,6 +382,7 @@ class Dispatcher:
 
     def well(self, what: str) -> None:
         """A step that reached the server ends its pause."""
+        tell(self.on_reached, what)
         if what in self.pauses and not self.pauses[what].for_good and self.pauses[what].until <= self._now():
             del self.pauses[what]
             tell(self.on_well, what)

@@ -22,11 +22,19 @@ def note_pause(context: Context, what: str, failures: int, error: XnatsyncError,
 
 def write_down(context: Context, dispatcher: Dispatcher) -> None:
     """Let a dispatcher note in the ledger what it leaves alone, and what is well again."""
+    former = {row.what for row in context.ledger.pauses()}  # what earlier runs left alone, until this one knows better
 
     def paused(what: str, failures: int, error: XnatsyncError, wait_s: float | None) -> None:
+        former.discard(what)
         context.progress.failed(error.code, what)
         note_pause(context, what, failures, error, wait_s)
+
+    def reached(what: str) -> None:
+        if what in former:
+            former.discard(what)
+            context.ledger.outlive_pauses(context.run_id, [what])
 
     dispatcher.on_pause = paused
     dispatcher.on_wait = context.progress.waiting
     dispatcher.on_well = context.ledger.unpause
+    dispatcher.on_reached = reached
