@@ -171,3 +171,16 @@ def test_what_a_killed_agent_left_the_next_one_takes_up(world: AgentWorld) -> No
     world.service.words.clear()
     with world.agent():
         world.until(lambda: "paused" in " ".join(world.seen.routes[0].notes))
+
+
+def test_a_late_file_deep_inside_what_stays_is_found_by_the_next_rescan(world: AgentWorld) -> None:
+    """No event tells of it: one watch a folder would be one for each that was ever filed (ADR 19)."""
+    world.agent_lines = '[agent]\npoll = "1s"\nrescan = "60s"\n'
+    world.configure(after="keep")
+    inner = world.folder / "exam" / "inner"
+    objects = uids(world.study("exam/inner", uid="2.25.7"))
+    with world.agent():
+        world.until(lambda: world.phases() == {"done": 1})
+        objects |= uids(world.study("../late", uid="2.25.7", seed=3, series=(2,), first=7))
+        (world.root / "late").rename(inner / "late")
+        world.until(lambda: world.archived("SUB1_MR_20260301") == objects)

@@ -13,12 +13,13 @@ from agent_world import AgentWorld
 from drop_world import uids
 from verify_world import LABEL, filed, lose
 from xnatsync.agent.deeds import RETENTION
-from xnatsync.app import accept, dismiss, pausing, resolve
+from xnatsync.app import accept, assign, dismiss, pausing, resolve
 from xnatsync.app.app import App
 from xnatsync.app.mailbox import ask
 from xnatsync.cli.program import run
 from xnatsync.config.load import load
 from xnatsync.core.errors import AgentSilent, NothingFound, RouteUnknown, Usage
+from xnatsync.core.group import Assigned
 from xnatsync.ledger.open import open_ledger
 from xnatsync.ledger.rows import UnitRow
 
@@ -203,3 +204,38 @@ def test_in_quiet_hours_what_is_dropped_is_planned_and_not_sent(world: AgentWorl
 def units(world: AgentWorld) -> list[UnitRow]:
     with closing(open_ledger(load(world.config).ledger.path, beside=True)) as ledger:
         return ledger.units(route="r")
+
+
+def test_what_is_assigned_is_delivered_by_the_agent_where_a_person_said(world: AgentWorld) -> None:
+    """At once; what no person has to assign is refused with the words that it has alone."""
+    objects = uids(world.study("unnamed", patient=""))
+    with world.agent():
+        world.until(lambda: any(part.is_held for route in world.seen.routes for part in route.standing))
+        config = load(world.config)
+        done = assign.assign(config, "unnamed", Assigned("P1", "SUB9", "SUB9_MR"))
+        assert (done.item.id, len(done.units)) == (1, 1)
+        world.until(lambda: world.phases() == {"done": 1})
+        with pytest.raises(Usage, match="waits to be assigned"):
+            assign.assign(config, "1", Assigned("P1", "SUB9", None))
+
+    assert world.archived("SUB9_MR") == objects
+
+
+@pytest.mark.parametrize(("expected", "code"), [("SUB1_MR_20260301", 0), ("SUB2_MR_20260301", 4), (None, 2)])
+def test_an_audit_by_schedule_keeps_its_exit_code(world: AgentWorld, expected: str | None, code: int) -> None:
+    """Everything is there, something is missing, and the manifest cannot be read."""
+    world.study("exam")
+    world.sync()
+    manifest = world.root / "expected.json"
+    if expected is not None:
+        manifest.write_text(json.dumps({expected: 2}))
+    world.agent_lines += (
+        f'[jobs.weekly]\nrun = "audit"\nschedule = "every 1h"\nserver = "s"\nproject = "P1"\nmanifest = "{manifest}"\n'
+    )
+    world.configure()
+    with closing(open_ledger(world.root / "ledger.db")) as ledger:
+        ledger.know_job("weekly", "2026-01-01T00:00:00.000Z")
+    with world.agent():
+        world.until(lambda: world.seen.agent is not None and any(job.ended_at for job in world.seen.agent.jobs))
+    with world.ledger() as reader:
+        assert {name: row.exit_code for name, row in reader.jobs().items()} == {"weekly": code}
