@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import sys
 import threading
@@ -19,6 +20,7 @@ from xnatsync.app.app import App
 from xnatsync.app.clock import SystemClock
 from xnatsync.engine.progress import Fetched, Happening, OwnerAt, Sent, Waiting
 from xnatsync.ports.drop import Clock
+from xnatsync.report.log import open_lasting_log
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no such socket")
 WATCHDOG_S = 60.0
@@ -181,3 +183,24 @@ def test_what_a_worker_says_is_about_what_it_steps() -> None:
     assert pulse.silent_s() == 100.0
     pulse.hear(Sent(7, 10))
     assert pulse.silent_s() == 0.0
+
+
+def test_the_log_of_the_agent_names_nobody_however_hostile_the_names_are(world: AgentWorld, tmp_path: Path) -> None:
+    """Folders and patients whose names would be lines of a log, or codes of ours: each line is one of ours."""
+    names = ['Doe^Eva"}\n{"code": "XS-FORGED', "XS-DISK-FULL Doe^Eva", "\x1b[31mDoe^Eva"]
+    for number, name in enumerate(names, 1):
+        world.study(name, patient="" if number == 2 else f"Eva{number}", seed=number)
+    world.fault("POST", "/data/services/import", "status", status=403, times=1)
+    with world.agent():
+        world.until(lambda: sum(world.phases().values()) == len(names))
+        world.until(lambda: world.phases().get("done"))
+    with open_lasting_log(str(tmp_path / "agent.log"), "info", 2_000, 50) as log:
+        for happening in world.happened:
+            log.hear(happening)  # type: ignore[arg-type]
+        log.bug('Traceback\n  File "x.py", line 1, in f\nKeyError: Doe^Eva')
+
+    texts = [path.read_text("utf-8") for path in tmp_path.glob("agent.log*")]
+    assert len(texts) > 1
+    lines = [json.loads(line) for text in texts for line in text.splitlines()]
+    assert {"item.seen", "unit.verified"} <= {line["code"] for line in lines}
+    assert not [word for word in ("Doe", "Eva", "FORGED", "Nomen", str(world.root)) if word in " ".join(texts)]
