@@ -208,6 +208,10 @@ def run(arguments: list[str]) -> int:
     stop = threading.Event()
     app = WatchedApp(load(wanted.config), stop)
     app.boundaries = boundaries
+    if app.config.transfer_routes:
+        from xnatsync.views.certificate_page import signed
+
+        app.sign = signed
     _watch_the_disk(boundaries)
     if wanted.plant is not None:
         PLANTS[wanted.plant]()
@@ -223,6 +227,11 @@ def run(arguments: list[str]) -> int:
             print(trouble.code, trouble.path, trouble.detail, file=sys.stderr)
         for owner in mirror.held:
             print(owner.hold, owner.code, owner.detail, file=sys.stderr)
+    for transfer in report.transfers:
+        for error in transfer.all_errors:
+            print(error.code, error, file=sys.stderr)
+        for told in transfer.troubles:
+            print(told.code, told.path, told.detail, file=sys.stderr)
     for item in report.items:
         for row in (item.item, *(part.unit for part in item.units)):
             if row.hold is not None:

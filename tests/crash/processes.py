@@ -18,7 +18,12 @@ PASSWORD = "secret"
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(REPOSITORY), "XNATSYNC_S_PASSWORD": PASSWORD}
+    return {
+        **os.environ,
+        "PYTHONPATH": str(REPOSITORY),
+        "XNATSYNC_S_PASSWORD": PASSWORD,
+        "XNATSYNC_D_PASSWORD": PASSWORD,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -261,6 +261,9 @@ class TransferJudge:
             if there is None:
                 yield f"{thing.id} is not there"
                 continue
+            label = thing.shares.get("P2") if history.shares else None
+            if label is not None and there.shares.get("R2") != label:
+                yield f"{thing.id}: its share"
             if with_silent or there.id not in self.silent:
                 yield from (f"{thing.id}: {one}" for one in differences(thing, there, history.taken))
 

@@ -52,6 +52,8 @@ def add_subject(history: TransferHistory, chance: Chance) -> str:
         return "enough"
     subject = history.source.subject("P", history.name("S"), note=history.value(), gender="f")
     subject.custom["form"] = history.value()
+    if chance.random() < 0.4:
+        subject.shares["P2"] = history.name("H")
     add_record(history, subject, chance)
     return add_session(history, subject, chance)
 
@@ -68,7 +70,7 @@ def add_session(history: TransferHistory, subject: Thing, chance: Chance) -> str
     session.xsi_type = chance.choice(("xnat:mrSessionData", "xnat:mrSessionData", "xnat:petSessionData"))
     for number in range(1, chance.choice((1, 2, 3))):
         scan = source.part_of(session, ThingKind.SCAN, str(number), "xnat:mrScanData", type=chance.choice(("T1", "T2")))
-        names = ("1.dcm", "2.dcm", "3.nii.gz")[: chance.choice((1, 2, 3))]
+        names = ("1.dcm", "2.dcm", "3.nii.gz", "4.dcm", "5.dcm", "6.dcm", "7.dcm")[: chance.choice((1, 2, 3, 7))]
         res = source.put(scan, "DICOM", {name: history.content() for name in names})
         res.format, res.content = "DICOM", "RAW"
     if chance.random() < 0.5:

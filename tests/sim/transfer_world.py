@@ -168,6 +168,7 @@ class TransferHistory:
         self.held: Counter[str] = Counter()
         self.events: list[tuple[int, int, Callable[[], object]]] = []
         self.rotas: list[InlineRota] = []
+        self.at_work: list[Coordinator] = []  # whose process runs now; those before it wait in the middle of theirs
         self.steps = self.run_steps = self.crashes = self.jumps = self.depth = 0
         self.looked_ms = 0  # when our latest step began
         self.was_ahead = self.stopping = self.repairing = False
@@ -180,6 +181,7 @@ class TransferHistory:
         self.judge = TransferJudge(self)
         self.source = Held(self, "a", digests=chance.random() < 0.85)
         self.there = Held(self, "b", digests=chance.random() < 0.75)
+        self.shares = chance.random() < 0.5  # a second project is transferred as well
         self.sizeless = chance.random() < 0.2  # the source states no size of some files
         self.keeps_otherwise = chance.random() < 0.2
         self.there.keeps = lambda path, value: value.upper() if self.keeps_otherwise and path == "more" else value
@@ -288,6 +290,7 @@ class TransferHistory:
         running.Dispatcher = partial(InlineRota, mine)  # type: ignore[assignment, misc]
         self.run_steps, self.depth, self.stopping = self.steps, 0, False
         mine.alive = True
+        self.at_work.append(mine)
         done: TransferRun | None = None
         try:
             mine.ledger = TransferLedger(mine.raw, mine)
@@ -299,6 +302,7 @@ class TransferHistory:
             self.log(f"{mine.name}: the run ended: {error.code}")
         finally:
             mine.alive = False
+            self.at_work.pop()
             running.Dispatcher, self.run_steps, self.looked_ms, self.depth, self.stopping = was  # type: ignore[misc]
             self.clock.offset_ms -= ahead_ms
         self.judge.after_run(mine)
@@ -308,7 +312,13 @@ class TransferHistory:
     def _run(self, mine: Coordinator, certify: bool | None) -> TransferRun:
         world = self.world(mine)
         ledger = world.ledger
-        ledger.remember_route("t", "transfer", "digest", self.now())
+        for name in ("t", "u"):
+            ledger.remember_route(name, "transfer", "digest", self.now())
+        if self.shares:  # the other project was transferred before, by the same ledger
+            ledger.begin_transfer_run(
+                world.run_id, "u", server="a", project="P2", to_server="b", to_project="R2", now=self.now()
+            )
+            ledger.end_transfer_run(world.run_id, "u", "complete", {}, self.now())
         if self.by_command:
             with ledger.write():
                 for row in ledger.owners("t"):
@@ -421,7 +431,7 @@ class TransferHistory:
 
     def boundary(self, where: str) -> None:
         """Between any two effects: time passes, the world goes on, and the process may die."""
-        mine = self.rotas[-1].coordinator if self.rotas else next((one for one in self.coordinators if one.alive), None)
+        mine = self.at_work[-1] if self.at_work else None
         if mine is not None and mine.dying:
             raise Crash  # no handler on the way up does anything more
         self.clock.ms += 5
@@ -446,9 +456,14 @@ class TransferHistory:
             self.act(chance)
         if mine.ledger._depth:
             return
-        if len(self.rotas) < 2 and faults.fires("second run", where):
+        if len(self.at_work) < 2 and faults.fires("second run", where):
             self.process(self.coordinators[1 if mine is self.coordinators[0] else 0])
-        if self.depth == 1 and self.rotas and (chance := faults.fires("worker", where)):
+        if (
+            self.depth == 1
+            and self.rotas
+            and self.rotas[-1].coordinator is mine
+            and (chance := faults.fires("worker", where))
+        ):
             rota = self.rotas[-1]
             key = rota.pick(chance)
             if key is not None:

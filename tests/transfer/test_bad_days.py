@@ -9,9 +9,10 @@ import pytest
 
 from transfer.engine_world import EngineWorld, furnish
 from transfer.model import Archive
+from transfer_world import a_side
 from xnatsync.core.described import Described, ThingKind
 from xnatsync.core.errors import ForeignContent, NotThere, OutcomeUnknown
-from xnatsync.core.inventory import Owner, ResourceKey
+from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 
 
 def outcomes(world: EngineWorld, name: str) -> list[str | None]:
@@ -194,3 +195,18 @@ def test_what_is_at_no_place_is_never_called_agreed(one: EngineWorld) -> None:
     one.run()
 
     assert [row.phase for row in one.ledger.owners("t")] == ["known"] * 3
+
+
+def test_a_record_without_a_file_is_no_hostile_name() -> None:
+    """No listing of files has a row of it, and the look-up of sessions does not know it."""
+    with a_side("s") as side:
+        for path in ("", "/subjects/S"):
+            side.put(f"/data/projects/P{path}")
+        for label in ("R1", "R2"):
+            side.put(f"/data/projects/P/subjects/S/experiments/{label}", xsiType="xnat:subjectVariablesData")
+        side.put("/data/projects/P/subjects/S/experiments/R2/resources/X/files/x.txt", b"x")
+
+        listing = side.server.all_files([owner := side.owner(OwnerKind.SUBJECT, "S", "P")])[owner]
+
+    assert (listing.complete, listing.refused) == (True, ())
+    assert [(file.scan, file.name) for file in listing.files] == [("records/R2", "x.txt")]

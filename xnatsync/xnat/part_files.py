@@ -92,6 +92,10 @@ def _with_records(client: Client, owner: Owner, listing: FileListing) -> FileLis
         return listing
     listed = owner_files.owner_files(client, list(records.values()))
     files, refused = list(listing.files), [*listing.refused, *odd]
+    if silent := {number for number, record in records.items() if record not in listed}:
+        # One without a file has no row, and the look-up of sessions does not know it: it is listed once more.
+        still = {number for number, _ in things.record_ids(client, owner, odd).values()}
+        listed |= {records[number]: FileListing(()) for number in silent & still}
     for number, record in records.items():
         text = str(Part(ThingKind.RECORD, labels[number]))
         if record not in listed:
