@@ -210,3 +210,20 @@ def test_a_record_without_a_file_is_no_hostile_name() -> None:
 
     assert (listing.complete, listing.refused) == (True, ())
     assert [(file.scan, file.name) for file in listing.files] == [("records/R2", "x.txt")]
+
+
+@pytest.mark.parametrize("is_theirs", [True, False])
+def test_what_has_the_size_of_ours_is_not_taken_for_ours(tmp_path: Path, is_theirs: bool) -> None:
+    """The destination lists no digest: its bytes are read before anything is replaced."""
+    world = EngineWorld(tmp_path / "one", there=Archive("b", digests=False))
+    furnish(world.source)
+    assert world.run().outcome == "complete"
+    ours = world.there.find("S1_MR").resources["", "QC"]
+    if is_theirs:
+        ours.files["report.txt"] = b"evil"
+    world.source.put(world.source.find("S1_MR"), "QC", {"report.txt": b"another one"})
+
+    world.run()
+
+    assert ours.files["report.txt"] == (b"evil" if is_theirs else b"another one")
+    assert world.codes() == ({"XS-CHANGED-THERE"} if is_theirs else set())

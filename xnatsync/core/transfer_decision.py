@@ -196,7 +196,7 @@ def decide_file(sides: FileSides, *, repair: bool, same: bool | None = None) -> 
     if verdict is None:
         settled = sides.agreed is not None and equal(there, sides.agreed, lenient=True) and _unmoved(here, sides.agreed)
         return OfFile.AGREED if settled else OfFile.COMPARE
-    return OfFile.AGREED if verdict else _different(sides, there)
+    return OfFile.AGREED if verdict else _different(sides, there, is_read=same is not None)
 
 
 def equal(one: FileFact, other: FileFact, *, lenient: bool = False) -> bool | None:
@@ -231,9 +231,13 @@ def _not_there(sides: FileSides, *, repair: bool) -> OfFile:
     return OfFile.REPLACE if sides.last is not None else OfFile.SEND
 
 
-def _different(sides: FileSides, there: FileFact) -> OfFile:
-    if sides.agreed is not None and equal(there, sides.agreed, lenient=not there.md5):
-        return OfFile.REPLACE  # as it was proven; the source's is another by now
+def _different(sides: FileSides, there: FileFact, *, is_read: bool) -> OfFile:
+    if sides.agreed is not None:
+        as_proven = equal(there, sides.agreed)
+        if as_proven:
+            return OfFile.REPLACE  # the source's is another by now
+        if as_proven is None and not is_read:
+            return OfFile.COMPARE  # no digest, and the same size: its bytes alone tell whether it is what was proven
     last = sides.last
     if last is not None and not last.failed and there.md5 and last.digest == there.digest:
         return OfFile.REPLACE  # an earlier store of ours that had not answered

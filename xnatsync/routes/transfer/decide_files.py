@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from xnatsync.core.described import Described, Part, Stored
 from xnatsync.core.errors import (
@@ -29,7 +29,20 @@ from xnatsync.routes.transfer.wanted import CarryFiles, CreateResource
 RESOURCE = "/resource"
 
 
-Compare = Callable[[ResourceKey, ResourceKey, RemoteFile, RemoteFile], Bytes | None]  # None: they are not the same
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a file was found to hold on both sides."""
+
+    here: Bytes
+    there: Bytes
+
+    @property
+    def same(self) -> bool:
+        """Return whether it is one content."""
+        return self.here.sha256 == self.there.sha256
+
+
+Compare = Callable[[ResourceKey, ResourceKey, RemoteFile, RemoteFile], Compared | None]  # None: it is fetched later
 
 
 @dataclass(slots=True)
@@ -169,12 +182,16 @@ class DecidingFiles:
             if self.compare is None:
                 return answer
             try:
-                found = self.compare(key, target, here, there)
+                read = self.compare(key, target, here, there)
             except (LostAtSource, ChangedThere) as error:  # one side lists it and cannot give it
                 wanted.tell(f"{place_of(key)}/{name}", error.code, str(error), person=isinstance(error, ChangedThere))
                 wanted.cut = True
                 return OfFile.CUT
-            answer = decide_file(sides, repair=repair, same=found is not None)
+            if read is None:
+                return answer
+            found = read.here if read.same else None
+            sides = replace(sides, there=FileFact(read.there.size, read.there.md5))
+            answer = decide_file(sides, repair=repair, same=read.same)
         self._follow(key, name, answer, found)
         return answer
 

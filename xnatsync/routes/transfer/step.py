@@ -35,7 +35,7 @@ from xnatsync.ledger.tree_rows import OwnerRow
 from xnatsync.routes.transfer.acts import Acting, made
 from xnatsync.routes.transfer.away import AFAR, Away
 from xnatsync.routes.transfer.decide import CREATE, Deciding
-from xnatsync.routes.transfer.decide_files import DecidingFiles
+from xnatsync.routes.transfer.decide_files import Compared, DecidingFiles
 from xnatsync.routes.transfer.decide_objects import DecidingObjects
 from xnatsync.routes.transfer.errand import Fetch, Place
 from xnatsync.routes.transfer.facts import beside
@@ -282,8 +282,8 @@ class TransferStep:
 
     def _compare(
         self, look: Look, acting: Acting, key: ResourceKey, target: ResourceKey, here: RemoteFile, there: RemoteFile
-    ) -> Bytes | None:
-        """Fetch a file from both sides, but for what passed through in this run; None when they differ.
+    ) -> Compared:
+        """Fetch a file from both sides, but for what passed through in this run.
 
         LostAtSource or ChangedThere when a side lists it and cannot give it: that concerns this file alone.
         """
@@ -301,9 +301,10 @@ class TransferStep:
                 theirs = self._twice(route.to_server, look.there_owner, target, there.name)
         except NotThere as error:
             raise ChangedThere("the destination lists it and cannot give it") from error
-        if mine.sha256 == theirs.sha256 and here.digest not in {"", mine.md5}:
+        read = Compared(mine, theirs)
+        if read.same and here.digest not in {"", mine.md5}:
             raise ContentDiffers("the source gave other bytes than it lists")
-        return mine if mine.sha256 == theirs.sha256 else None
+        return read
 
     def _twice(self, server: str, owner: Owner, key: ResourceKey, name: str) -> Bytes:
         """Fetch a file, once more where that may help."""
