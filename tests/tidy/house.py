@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -118,6 +119,12 @@ def modules() -> Iterator[tuple[str, str]]:
         yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path.read_text(encoding="utf-8")
 
 
+@lru_cache(maxsize=1)
+def nodes(text: str) -> tuple[ast.AST, ...]:
+    """Everything in a module, as `ast.walk` yields it; of the module that was asked for last it is kept."""
+    return tuple(ast.walk(ast.parse(text)))
+
+
 def package_of(name: str) -> str:
     """The first part below `xnatsync`: a package, or one of the modules beside the packages."""
     return name.split(".")[1] if "." in name else ""
@@ -134,7 +141,7 @@ def _kind_of(name: str) -> str:
 
 def imported(text: str) -> Iterator[str]:
     """Every module that is imported, wherever in the text."""
-    for node in ast.walk(ast.parse(text)):
+    for node in nodes(text):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -181,7 +188,7 @@ def shape_findings(name: str, text: str) -> list[str]:
         found.append(f"{name} is named after nothing")
     if text.count("\n") > LINES_MAX and name not in CATALOGUES:
         found.append(f"{name} has {text.count(chr(10))} lines; {LINES_MAX} are allowed")
-    for node in ast.walk(ast.parse(text)):
+    for node in nodes(text):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or node.lineno) - node.lineno + 1
             if length > FUNCTION_MAX:
@@ -216,7 +223,7 @@ def except_findings(name: str, text: str) -> list[str]:
     """Handlers that swallow any exception, outside the named supervisors.  One that ends by raising again is none."""
     found = []
     allowed = SUPERVISORS.get(name, set())
-    for function, handler in _handlers(ast.parse(text), ""):
+    for function, handler in _handlers(nodes(text)[0], ""):
         broad = handler.type is None or any(
             isinstance(part, ast.Name) and part.id in {"Exception", "BaseException"} for part in ast.walk(handler.type)
         )
@@ -237,15 +244,14 @@ def _handlers(node: ast.AST, function: str) -> Iterator[tuple[str, ast.ExceptHan
 
 def texts(text: str) -> Iterator[tuple[int, str]]:
     """Every string of a module that is not a docstring, with its line; of an f-string, its fixed parts."""
-    tree = ast.parse(text)
     documents = {
         id(node.body[0].value)
-        for node in ast.walk(tree)
+        for node in nodes(text)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         and node.body
         and isinstance(node.body[0], ast.Expr)
     }
-    for node in ast.walk(tree):
+    for node in nodes(text):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documents:
             yield node.lineno, node.value
 
@@ -264,7 +270,7 @@ def diary_findings(name: str, text: str) -> list[str]:
     own = {"self"} if package_of(name) == "ledger" else set()
     return [
         f"{name} line {node.lineno} writes an event"
-        for node in ast.walk(ast.parse(text))
+        for node in nodes(text)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "event"
@@ -304,7 +310,7 @@ def effect_findings(name: str, text: str) -> list[str]:
 
 def _methods(text: str) -> Iterator[tuple[int, str]]:
     """Every method that is called or handed on, with its line."""
-    return ((node.lineno, node.attr) for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute))
+    return ((node.lineno, node.attr) for node in nodes(text) if isinstance(node, ast.Attribute))
 
 
 _PHASES = {"seen", "settled", "verified", "done", "left", "dismissed", "planned", "staged", "sent", "landed", "closed"}
@@ -318,7 +324,7 @@ def kind_findings(name: str, text: str) -> list[str]:
     if package_of(name) in {"routes", "config"}:
         return []
     found = []
-    for node in ast.walk(ast.parse(text)):
+    for node in nodes(text):
         if (
             isinstance(node, ast.Call)
             and ast.unparse(node.func) in {"isinstance", "issubclass"}
@@ -334,7 +340,7 @@ def kind_findings(name: str, text: str) -> list[str]:
 def phase_findings(name: str, text: str) -> list[str]:
     """Phases of items and units that are compared with literals: a misspelt one is never equal, and nobody sees it."""
     found = []
-    for node in ast.walk(ast.parse(text)):
+    for node in nodes(text):
         sides: list[ast.AST] = []
         if isinstance(node, ast.Compare) and _is_phase(node.left):
             sides = [*node.comparators]
@@ -372,7 +378,7 @@ def noun_findings(name: str, text: str) -> list[str]:
     """The commands for what a server holds open no connection of their own: the services are the one way there."""
     if not name.startswith("xnatsync.cli.") or not name.rpartition(".")[2].startswith(NOUNS):
         return []
-    found = [node.module or "" for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
+    found = [node.module or "" for node in nodes(text) if isinstance(node, ast.ImportFrom)]
     ways = {"xnatsync.app.profile", "xnatsync.app.connecting"}
     return [f"{name} opens a connection by {way}, and not by a service" for way in found if way in ways]
 
@@ -382,7 +388,7 @@ def print_findings(name: str, text: str) -> list[str]:
     if name == "xnatsync.cli.render":
         return []
     found = []
-    for node in ast.walk(ast.parse(text)):
+    for node in nodes(text):
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
             if called == "print" or re.search(r"(stdout|stderr)(\.buffer)?\.write(lines)?$", called):
@@ -397,7 +403,7 @@ def thread_findings(name: str, text: str) -> list[str]:
     starters = {"Thread", "Timer", "ThreadPoolExecutor", "ProcessPoolExecutor", "Process", "Popen"}
     return [
         f"{name} line {node.lineno} starts a thread or process"
-        for node in ast.walk(ast.parse(text))
+        for node in nodes(text)
         if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in starters
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import pytest
 
@@ -40,13 +41,23 @@ CHECKS: list[Callable[[str, str], list[str]]] = [
 ]
 
 
+@cache
+def _findings() -> dict[str, list[str]]:
+    """What each check finds in all modules; each is parsed once for all checks."""
+    found: dict[str, list[str]] = {check.__name__: [] for check in CHECKS}
+    for name, text in MODULES.items():
+        for check in CHECKS:
+            found[check.__name__] += check(name, text)
+    return found
+
+
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_each_kind_of_thing_has_its_place(check: Callable[[str, str], list[str]]) -> None:
     """Only the diary writes events, only `attempts` announces, only effects act,
     only the ledger holds SQL, only the client and the sandbox URLs, only the renderer prints, only those who stop
     threads start them, and only the supervisors catch everything.
     """
-    assert [finding for name, text in MODULES.items() for finding in check(name, text)] == []
+    assert _findings()[check.__name__] == []
 
 
 def test_every_named_supervisor_is_one() -> None:
