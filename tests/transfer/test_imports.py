@@ -11,7 +11,7 @@ import pydicom
 import pytest
 
 from big_project import add_resource
-from transfer.imports_world import LABEL, NAME, Moving, moving
+from transfer.imports_world import LABEL, NAME, Moving, anonymise, moving
 from transfer_world import SOURCE, TARGET
 from xnatsync.core.described import Described, ThingKind
 from xnatsync.core.errors import Usage
@@ -298,7 +298,7 @@ def test_another_study_under_the_label_is_left_as_it_is(moved: Moving) -> None:
 
 
 def test_a_script_that_keeps_an_object_out_is_no_success(tmp_path: Path) -> None:
-    """It is named, and asked for no more; the others are there."""
+    """It is named, and asked for no more until a person releases it; the others are there."""
     with moving(tmp_path, script='version "6.6"\n(0020,0013) = "1" ? reject[]\n') as moved:
         moved.run()
         assert moved.codes() == {"5/DICOM/odd name 0": "XS-REQUEST-REFUSED", "9/DICOM/odd name 4": "XS-REQUEST-REFUSED"}
@@ -306,6 +306,12 @@ def test_a_script_that_keeps_an_object_out_is_no_success(tmp_path: Path) -> None
         sent = len(moved.sent("/services/import"))
         moved.run(sync_new_only=False)
         assert len(moved.sent("/services/import")) == sent
+        anonymise(moved.pair.target, 'version "6.1"\n')  # it is mended, and a person says so
+        for row in moved.world.ledger.owners("t"):
+            moved.world.ledger.release_owner(row.id)
+        moved.run(sync_new_only=False)
+        assert (moved.codes(), moved.grave()) == ({}, {})
+        assert len(moved.objects(moved.pair.target, moved.there)) == len(moved.study)
 
 
 @pytest.mark.parametrize("kind", ["cut_request", "lost_reply"])

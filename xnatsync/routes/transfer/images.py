@@ -77,6 +77,8 @@ class Images:
     def bring(self, look: Look) -> Objects | Due:
         """Do all that can be done now; what is due later waits for the server, or for an earlier write to land."""
         files = goes(look)
+        if self.row.hold is None:
+            self._ask_again()
         for _ in range(STEPS_MAX):
             if (waits := self._waits()) is not None:
                 return waits
@@ -125,6 +127,16 @@ class Images:
             chosen = tuple(files[key, name] for name in listed)
             effects.append(ImportFiles(key, key, chosen, _of_resource(files, key)))
         return found, effects
+
+    def _ask_again(self) -> None:
+        """Forget what was refused, where a person released what waited for one: each is tried once more."""
+        ledger = self.world.ledger
+        refused = [row for row in ledger.import_objects(self.row.id).values() if row.code]
+        with ledger.write():
+            ledger.note_objects([replace(row, seen=bytes(32)) for row in refused])
+            ours = ledger.import_row(self.row.id)
+            if ours is not None and ours.sends:
+                ledger.note_import(self.row.id, replace(ours, sends=0))
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
