@@ -183,7 +183,8 @@ class Images:
             session = SessionSeen(there.id, route.to_project, there.session, there.subject, uid, there.xsi_type)
         if dry and not self.survey.there:  # the project is not there yet
             return wish, ImportView()
-        view = importing.look(self.world.server(route.to_server), wish, ours, session)
+        with self.world.looking:
+            view = importing.look(self.world.server(route.to_server), wish, ours, session)
         return replace(wish, objects=wish.objects - self._deleted(found, view)), view
 
     def _study(self, look: Look, found: Objects) -> str:
