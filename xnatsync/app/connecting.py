@@ -5,17 +5,22 @@ A session that `auth login` keeps for this address and user is begun with, and i
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable
 
 from xnatsync.app.accounts import CACHED
+from xnatsync.app.clock import SystemClock
 from xnatsync.app.kept_sessions import SessionStore, missing, newest, usable
 from xnatsync.config.model import ServerConfig
 from xnatsync.config.secrets import Credentials, configured_user, credentials
 from xnatsync.core.errors import CredentialsMissing
+from xnatsync.xnat.bandwidth import Meters
 from xnatsync.xnat.login import GivenSession, Kept
 from xnatsync.xnat.pace import Timeouts
 from xnatsync.xnat.server import XnatServer
+
+METERS = Meters(SystemClock(threading.Event()))  # of this process: every connection to an address shares one
 
 
 class InsecureConnection(UserWarning):
@@ -40,6 +45,7 @@ def connect(
         timeouts=Timeouts(read_s=config.timeout, import_s=config.long_timeout, work_s=config.long_timeout),
         stop=stopping,
         pool=connections,
+        meter=METERS.of(login.url, config.limit),
     )
 
 

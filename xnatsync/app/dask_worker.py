@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, cast
 
 from xnatsync import __version__
-from xnatsync.app.clock import SystemClock
 from xnatsync.app.connecting import connect, login_of
 from xnatsync.config.model import ServerConfig
 from xnatsync.config.words import duration
@@ -165,9 +164,9 @@ def work(packed: bytes) -> bytes:
                 _now[0].begun.popitem(last=False)
         wanted = _wanted(key_of(task.errand.attempt))
         source, destination = _server(task.source, task.places), _server(task.destination, task.places)
-        lines = _lines(task.source, task.destination).between(task.source.name, task.destination.name)
+        line = _lines(task.source, task.destination).between(task.source.name, task.destination.name)
         answer = Performing(
-            task.errand, cast("TransferServer", source), cast("TransferServer", destination), lines=lines,
+            task.errand, cast("TransferServer", source), cast("TransferServer", destination), line=line,
             pack=pack_bytes(task.places), stopping=lambda: stop.is_set() or not wanted(),
         ).perform()  # fmt: skip
         return Reply(__version__, _now[0].token, answer)
@@ -235,7 +234,7 @@ def _lines(source: End, destination: End) -> Lines:
             connections = {
                 end.name: ServerConfig.model_validate_json(end.config).connections for end in (source, destination)
             }
-            _now[0].lines[source, destination] = Lines(SystemClock(threading.Event()), connections)
+            _now[0].lines[source, destination] = Lines(connections)
         return _now[0].lines[source, destination]
 
 

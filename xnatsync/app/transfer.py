@@ -235,7 +235,7 @@ class Transfers:
         clock = self.app.make_clock()
         connections = {name: server.connections for name, server in self.app.config.servers.items()}
         return TransferWorld(
-            ledger=ledger, clock=clock, lines=Lines(clock, connections), ids=self.app.make_ids(),
+            ledger=ledger, clock=clock, lines=Lines(connections), ids=self.app.make_ids(),
             server=self.ends.server, routes={self.route: self.settled}, run_id=run_id, progress=progress,
             stopping=self.app.stop.is_set, threads=True,
         )  # fmt: skip

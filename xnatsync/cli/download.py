@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xnatsync.cli.options import (
+    BandwidthOption,
     OutputOption,
     ProfileOption,
     ProjectOption,
@@ -67,6 +68,7 @@ def session(
     force: ForceOption = False,
     dry_run: DryOption = False,
     profile: ProfileOption = None,
+    bandwidth: BandwidthOption = None,
     output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> int:
@@ -77,6 +79,7 @@ def session(
     """
     shell = ctx.ensure_object(Shell)
     shell.begin("session-download", output, quiet)
+    shell.limit(bandwidth)
     folder = _folder(out, name or experiment)
 
     def order(client: XNATClient, held: SessionHeld) -> Order:
@@ -111,12 +114,14 @@ def scan(
     force: ForceOption = False,
     dry_run: DryOption = False,
     profile: ProfileOption = None,
+    bandwidth: BandwidthOption = None,
     output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> int:
     """Download some scans of a session."""
     shell = ctx.ensure_object(Shell)
     shell.begin("scan-download", output, quiet)
+    shell.limit(bandwidth)
     folder = _folder(out, name or experiment)
 
     def order(client: XNATClient, held: SessionHeld) -> Order:
@@ -139,12 +144,14 @@ def resource(
     force: ForceOption = False,
     dry_run: DryOption = False,
     profile: ProfileOption = None,
+    bandwidth: BandwidthOption = None,
     output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> int:
     """Download one resource as a zip: of a session, of a scan, of a subject (-P -S) or of a project (-P)."""
     shell = ctx.ensure_object(Shell)
     shell.begin("resource-download", output, quiet)
+    shell.limit(bandwidth)
     experiment, label = named_resource(words, project, subject)
     if file.is_dir():
         raise Usage(f"--file {file} is a folder", advice="Name the zip to write, such as ./dicoms.zip.")

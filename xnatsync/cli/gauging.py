@@ -24,5 +24,7 @@ def gauging(screen: Screen) -> Iterator[Gauge]:
 
     console = Console(file=cast("IO[str]", streams.stderr()), no_color=not screen.has_colour, highlight=False)
     gauge = Gauge(lambda text: console.print(printable(text), style="dim", markup=False))
-    with drawing(gauge, console):
+    from xnatsync.app.connecting import METERS
+
+    with drawing(gauge, console, lambda: METERS.rate):
         yield gauge

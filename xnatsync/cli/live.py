@@ -59,7 +59,10 @@ def headline(seen: Snapshot) -> str:
 
 
 def _pace(seen: Snapshot) -> list[str]:
+    from xnatsync.app.connecting import METERS
+
     parts = [f"{size(round(seen.rate_bytes_s))}/s"] if seen.rate_bytes_s else []
+    parts += [f"at most {size(rate)}/s"] if (rate := METERS.rate) is not None else []
     return [*parts, f"{span(seen.eta_s)} left"] if seen.eta_s is not None else parts
 
 

@@ -49,6 +49,10 @@ YesOption = Annotated[
     bool, typer.Option("--yes", "-y", help="Do it without asking; needed where no terminal can be asked.")
 ]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Look, show what would be done, and change nothing.")]
+BandwidthOption = Annotated[
+    str | None,
+    typer.Option("--bandwidth", metavar="RATE", help="At most so much, such as 20MiB/s, beside what is configured."),
+]
 UsernameOption = Annotated[
     str | None, typer.Option("--username", "-u", metavar="NAME", help="The account; else the configured one.")
 ]

@@ -77,6 +77,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     shell = Shell(output=_output_wanted(given))
     code = _ended(given, shell)
+    shell.unlimit()
     shell.to_log(lambda log: log.ended(shell.command, code))
     return code
 

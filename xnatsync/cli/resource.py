@@ -10,6 +10,7 @@ import typer
 from xnatsync.cli import download
 from xnatsync.cli.options import (
     WORDS_OF_RESOURCE,
+    BandwidthOption,
     DryRunOption,
     OutputOption,
     ProfileOption,
@@ -110,6 +111,7 @@ def upload(
     extract: Annotated[bool, typer.Option("--extract", help="PATH is an archive: store what is in it.")] = False,
     dry_run: DryRunOption = False,
     profile: ProfileOption = None,
+    bandwidth: BandwidthOption = None,
     output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> int:
@@ -119,6 +121,7 @@ def upload(
     """
     shell = ctx.ensure_object(Shell)
     shell.begin("resource-upload", output, quiet)
+    shell.limit(bandwidth)
     from xnatsync.cli.sending import sending
     from xnatsync.services.places import find_place
     from xnatsync.services.resource_sending import Wish

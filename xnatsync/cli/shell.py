@@ -47,6 +47,7 @@ class Shell:
     command: str = "error"
     asked: dict[str, Any] = field(default_factory=dict)  # the options of listings, as they were given
     picking: Picking = field(default_factory=Picking)
+    is_limited: bool = False  # in the bytes of a second
     lists: bool = False  # the result is a bare array of rows: then stdout holds nothing when the command fails
     loss: Loss = field(default_factory=Loss)  # what of the result could not be written
     screen: Screen = field(default_factory=Screen)
@@ -67,6 +68,26 @@ class Shell:
             self.picking.check(columns_of(command))
         PERSON.set(_person() if self.screen.can_ask else None)
         self.to_log(lambda log: log.began(command))
+
+    def limit(self, bandwidth: str | None) -> None:
+        """Let data go no faster than a rate for the time of this call; Usage for what is none."""
+        if bandwidth is None:
+            return
+        from xnatsync.app.connecting import METERS
+        from xnatsync.config.bandwidth import read_rate
+
+        try:
+            METERS.at_most(read_rate(bandwidth))
+        except ValueError as error:
+            raise Usage(f"--bandwidth: {error}", advice="Write --bandwidth 20MiB/s.") from None
+        self.is_limited = True
+
+    def unlimit(self) -> None:
+        """Forget the limit of this call."""
+        if self.is_limited:
+            from xnatsync.app.connecting import METERS
+
+            METERS.at_most(None)
 
     def refresh(self) -> None:
         """Make the screen follow the options."""

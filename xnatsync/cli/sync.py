@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xnatsync.cli.options import OutputOption, QuietOption, RoutesArgument
+from xnatsync.cli.options import BandwidthOption, OutputOption, QuietOption, RoutesArgument
 from xnatsync.cli.shell import Shell
+from xnatsync.core.errors import LedgerHeld
 
 if TYPE_CHECKING:
     from xnatsync.app.app import App
@@ -52,6 +53,7 @@ def sync(
         bool, typer.Option("--recheck", help="Compare every file of mirrors and pushes now, also what looks unchanged.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan instead, and change nothing.")] = False,
+    bandwidth: BandwidthOption = None,
     output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> int:
@@ -63,6 +65,7 @@ def sync(
     if dry_run:
         return _plan(shell, routes or (), output, quiet)
     shell.begin("sync", output, quiet)
+    shell.limit(bandwidth)
     settle_s, patience_s = _given("--settle", settle), _given("--patience", patience)
     from xnatsync.app.clock import stop_on_signals
     from xnatsync.app.mailbox import agent_of
@@ -81,7 +84,8 @@ def sync(
                 on_bug=log.bug,
             )  # fmt: skip
         except LedgerHeld:
-            if settle_s is None and not recheck and agent_of(app.config) is not None:
+            asks_more = settle_s is not None or recheck or bandwidth is not None
+            if not asks_more and agent_of(app.config) is not None:
                 return by_signal(received, _by_agent(shell, app, routes or [], patience_s))
             raise
         _log_failures(log, report)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xnatsync.cli.options import DryRunOption, OutputOption, ProjectOption, QuietOption, YesOption
+from xnatsync.cli.options import BandwidthOption, DryRunOption, OutputOption, ProjectOption, QuietOption, YesOption
 from xnatsync.cli.shell import Shell
 from xnatsync.cli.transfer_words import DestProjectOption, Named, Words, named, naming_ends, the_project
 from xnatsync.core.errors import Exit
@@ -65,6 +65,7 @@ def transfer(
     ] = None,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
+    bandwidth: BandwidthOption = None,
     output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> int:
@@ -75,6 +76,7 @@ def transfer(
     """
     shell = ctx.ensure_object(Shell)
     shell.begin("project-transfer-plan" if dry_run else "project-transfer", output, quiet)
+    shell.limit(bandwidth)
     from xnatsync.app.transfer_plan import read_plan
 
     words = Words(shell, ends)

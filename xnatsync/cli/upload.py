@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xnatsync.cli.options import (
+    BandwidthOption,
     DryRunOption,
     OutputOption,
     PasswordOption,
@@ -113,6 +114,7 @@ def session(
     password: PasswordOption = None,
     password_stdin: PasswordStdinOption = False,
     profile: ProfileOption = None,
+    bandwidth: BandwidthOption = None,
     output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> int:
@@ -123,6 +125,7 @@ def session(
     """
     shell = ctx.ensure_object(Shell)
     shell.begin("session-upload", output, quiet)
+    shell.limit(bandwidth)
     from xnatsync.app.profile import choose
     from xnatsync.app.upload import UploadOrder
     from xnatsync.cli.passwords import given

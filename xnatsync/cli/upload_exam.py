@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from xnatsync.cli.options import DryRunOption, OutputOption, ProfileOption, ProjectOption, QuietOption
+from xnatsync.cli.options import BandwidthOption, DryRunOption, OutputOption, ProfileOption, ProjectOption, QuietOption
 from xnatsync.cli.shell import Shell
 from xnatsync.cli.upload import DirectOption, LabelOption, SubjectOption, WorkersOption
 
@@ -48,6 +48,7 @@ def exam(
     wait_for_archive: ForOption = True,
     dry_run: DryRunOption = False,
     profile: ProfileOption = None,
+    bandwidth: BandwidthOption = None,
     output: OutputOption = None,
     quiet: QuietOption = False,
 ) -> int:
@@ -57,6 +58,7 @@ def exam(
     """
     shell = ctx.ensure_object(Shell)
     shell.begin("session-upload-exam", output, quiet)
+    shell.limit(bandwidth)
     from xnatsync.app.clock import stop_on_signals
     from xnatsync.app.profile import choose
     from xnatsync.cli.exits import by_signal

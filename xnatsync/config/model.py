@@ -13,6 +13,7 @@ import platformdirs
 from pydantic import AfterValidator, Field, StrictInt, field_validator, model_validator
 
 from xnatsync.config.agent import AgentConfig, JobConfig
+from xnatsync.config.bandwidth import Rates, read_bandwidth
 from xnatsync.config.notify import NotifyConfig
 from xnatsync.config.rules import MatchConfig, RuleConfig, TableConfig
 from xnatsync.config.selected import SelectionConfig
@@ -33,6 +34,7 @@ from xnatsync.config.values import (
     quarrel,
     waiting,
 )
+from xnatsync.core.bandwidth import Bandwidth
 from xnatsync.core.errors import RouteUnknown
 
 __all__ = [
@@ -84,6 +86,7 @@ class ServerConfig(Part):
     timeout: Annotated[Seconds, AfterValidator(waiting)] = 60.0
     long_timeout: Annotated[Seconds, AfterValidator(waiting)] = 3600.0
     connections: Annotated[StrictInt, Field(ge=1, le=32)] = 4
+    bandwidth: Rates | None = None
 
     @field_validator("url")
     @classmethod
@@ -108,6 +111,11 @@ class ServerConfig(Part):
         if user is not None and (not user or ":" in user):
             raise ValueError("a user's name is not empty and holds no colon")
         return user
+
+    @property
+    def limit(self) -> Bandwidth | None:
+        """What may go to and from it in a second; None: everything."""
+        return read_bandwidth(self.bandwidth) if self.bandwidth is not None else None
 
     @property
     def base_url(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, cast
 
@@ -19,7 +19,9 @@ _PER_SECOND = 8
 
 
 @contextmanager
-def drawing(gauge: Gauge, console: Console | None = None) -> Iterator[None]:
+def drawing(
+    gauge: Gauge, console: Console | None = None, limit: Callable[[], int | None] = lambda: None
+) -> Iterator[None]:
     """Draw the line while the block runs; where stderr is no terminal, nothing is drawn."""
     if console is None:
         from rich.console import Console as OfRich
@@ -31,18 +33,23 @@ def drawing(gauge: Gauge, console: Console | None = None) -> Iterator[None]:
     from rich.live import Live
 
     with Live(
-        get_renderable=lambda: _drawn(gauge.reading()), console=console, refresh_per_second=_PER_SECOND, transient=True
+        get_renderable=lambda: _drawn(gauge.reading(), limit()),
+        console=console,
+        refresh_per_second=_PER_SECOND,
+        transient=True,
     ):
         yield
 
 
-def headline(seen: Reading) -> str:
-    """Say in one line how far a download is."""
+def headline(seen: Reading, limit: int | None = None) -> str:
+    """Say in one line how far a download is; `limit` is what may go in a second."""
     if not seen.goal_files:
         return "looking"
     parts = [f"{seen.files} of {seen.goal_files} files", f"{size(max(seen.bytes, 0))} of {size(seen.goal_bytes)}"]
     if seen.rate_bytes_s > 0:
         parts.append(f"{size(round(seen.rate_bytes_s))}/s")
+    if limit is not None:
+        parts.append(f"at most {size(limit)}/s")
     if seen.eta_s is not None:
         parts.append(f"{span(seen.eta_s)} left")
     return ", ".join(parts)
@@ -55,7 +62,7 @@ def bar(seen: Reading) -> str:
     return "━" * full + "╌" * (_BAR - full)
 
 
-def _drawn(seen: Reading) -> Text:
+def _drawn(seen: Reading, limit: int | None) -> Text:
     from rich.text import Text
 
-    return Text.assemble((bar(seen), "green"), " ", headline(seen), no_wrap=True, overflow="ellipsis")
+    return Text.assemble((bar(seen), "green"), " ", headline(seen, limit), no_wrap=True, overflow="ellipsis")

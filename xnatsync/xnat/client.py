@@ -27,6 +27,7 @@ from xnatsync.core.errors import (
     XnatsyncError,
 )
 from xnatsync.xnat import connection, failures
+from xnatsync.xnat.bandwidth import Meter
 from xnatsync.xnat.exchange import Body, Exchanges, Opened
 from xnatsync.xnat.login import Kept, Login, Ticket, is_lost
 from xnatsync.xnat.pace import Timeouts
@@ -67,6 +68,7 @@ class Client:
         stop: Callable[[], bool],
         user_agent: str,
         pool: int,
+        meter: Meter | None = None,
     ) -> None:
         self._retries, self._stop = retries, stop
         self._read_s, self.work_s = timeouts.read_s, timeouts.work_s
@@ -77,6 +79,7 @@ class Client:
             stop=stop,
             user_agent=user_agent,
             pool=pool,
+            meter=meter,
         )
         ours = self.exchanges
         encrypted = url.lower().startswith("https:")

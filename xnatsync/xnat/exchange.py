@@ -25,6 +25,7 @@ from xnatsync.core.errors import (
     XnatsyncError,
 )
 from xnatsync.xnat import certificates, connection, failures, redirects, unpacking
+from xnatsync.xnat.bandwidth import Meter
 from xnatsync.xnat.failures import Verb
 from xnatsync.xnat.pace import Pace, Timeouts
 from xnatsync.xnat.replies import Reply
@@ -73,8 +74,9 @@ class Exchanges:
         stop: Callable[[], bool],
         user_agent: str,
         pool: int,
+        meter: Meter | None = None,
     ) -> None:
-        self._root, self._timeouts, self._stop, self._pool = root, timeouts, stop, pool
+        self._root, self._timeouts, self._stop, self._pool, self._meter = root, timeouts, stop, pool, meter
         self._http = connection.http_client(root, verify=verify, user_agent=user_agent, pool=pool)
         self._trust = connection.trust(root, verify)
         self._streams: set[httpx.Response] = set()  # that somebody reads
@@ -228,21 +230,33 @@ class Exchanges:
             pace.delivered(len(piece))
             if not pace.whole:
                 pace.check_stop()
+                if self._meter is not None:
+                    self._meter.take(len(piece), pace.check_stop)
             yield piece
 
     def _leaving(self, pieces: Iterator[bytes], call: Call, pace: Pace) -> Iterator[bytes]:
-        """Pass the pieces of an upload on; the time that our own disk takes is not the server's."""
+        """Pass the pieces of an upload on; the time that our disk takes, or a limit of ours, is not the server's."""
+        check = pace.check_stop if call.verb in {Verb.IMPORT, Verb.STORE} else _no_stop
+        metered = self._metered(pieces, check)
         while True:
             pace.rest()
             try:
-                piece = next(pieces, None)
+                piece = next(metered, None)
             finally:
                 pace.resume()
             if piece is None:
                 return
-            if call.verb in {Verb.IMPORT, Verb.STORE}:
-                pace.check_stop()
+            check()
             yield piece
+
+    def _metered(self, pieces: Iterator[bytes], check: Callable[[], None]) -> Iterator[bytes]:
+        """Pass pieces on no faster than they may leave."""
+        meter = self._meter
+        for piece in pieces:
+            for step in meter.steps(piece) if meter is not None else (piece,):
+                if meter is not None:
+                    meter.take(len(step), check)
+                yield step
 
     @contextmanager
     def translated(self, call: Call) -> Iterator[None]:
@@ -267,6 +281,10 @@ class Exchanges:
             return moved
         call = reply.call
         return failures.from_status(reply.status, reply.text, call.verb, call.what, headers=reply.headers)
+
+
+def _no_stop() -> None:
+    """Go on: what is nearly done is better ended."""
 
 
 def _nothing() -> Generator[bytes, None, None]:

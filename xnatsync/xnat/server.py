@@ -43,6 +43,7 @@ from xnatsync.xnat import (
     upload,
     wire,
 )
+from xnatsync.xnat.bandwidth import Meter
 from xnatsync.xnat.client import Client, Retries
 from xnatsync.xnat.login import Kept
 from xnatsync.xnat.pace import Timeouts
@@ -67,6 +68,7 @@ class XnatServer:
         stop: Callable[[], bool] = lambda: False,
         user_agent: str = USER_AGENT,
         pool: int = 16,
+        meter: Meter | None = None,
     ) -> None:
         self.name = server_name
         self._timeouts = timeouts or Timeouts()
@@ -81,6 +83,7 @@ class XnatServer:
             stop=stop,
             user_agent=user_agent,
             pool=pool,
+            meter=meter,
         )
 
     def __repr__(self) -> str:

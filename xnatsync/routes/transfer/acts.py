@@ -160,7 +160,7 @@ class Acting:
                 world.server(route.server), world.server(route.to_server), self.owner, there, load,
                 request_id=opened[0].request_id, pack=pack_bytes(route.workers), threads=world.threads,
                 stopping=world.stopping, moved=world.progress.fetched,
-                lines=world.lines.between(route.server, route.to_server),
+                line=world.lines.between(route.server, route.to_server),
             )  # fmt: skip
             deeds.ended.update(ends(carried))
             self.keep(effect.key, carried)

@@ -99,7 +99,6 @@ class Carrier:
     owner: Owner
     load: Load
     request_id: str
-    line: Line = UNLIMITED
     moved: Callable[[int], None] = lambda size_bytes: None
     result: Carried = field(default_factory=Carried)
 
@@ -162,13 +161,11 @@ class Carrier:
         )
 
     def _taken(self, one: Loaded) -> bytes:
-        self.line.take(one.size)
         self.moved(one.size)
         return one.content
 
     def _paced(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         for piece in pieces:
-            self.line.take(len(piece))
             self.moved(len(piece))
             yield piece
 
@@ -260,12 +257,12 @@ def carry(
     load: Load,
     *,
     request_id: str,
-    lines: tuple[Line, Line] = (UNLIMITED, UNLIMITED),
+    line: Line = UNLIMITED,
     pack: int = PACK_MAX,
     threads: bool = True,
     stopping: Callable[[], bool] = lambda: False,
     moved: Callable[[int], None] = lambda size_bytes: None,
 ) -> Carried:
     """Carry one resource of `here` to `there`; several of one entity are read ahead with one `Reading`."""
-    with Reading(source, here, [load], pack=pack, line=lines[0], threads=threads, stopping=stopping) as reading:
-        return Carrier(destination, there, load, request_id, lines[1], moved).carry(reading.of(load))
+    with Reading(source, here, [load], pack=pack, line=line, threads=threads, stopping=stopping) as reading:
+        return Carrier(destination, there, load, request_id, moved).carry(reading.of(load))

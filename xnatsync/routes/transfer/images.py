@@ -253,10 +253,10 @@ class Images:
                  keeps_names=False)
             for key, names in sorted(_by_key(places).items())
         ]  # fmt: skip
-        lines = world.lines.between(route.server, route.to_server)
+        line = world.lines.between(route.server, route.to_server)
         importer = Importer(
             world.server(route.to_server), ImportTarget(wish.project, wish.subject, wish.session), wish.study_uid, "",
-            expected={place: found.rows[place].sop_uid for place in places}, line=lines[1],
+            expected={place: found.rows[place].sop_uid for place in places},
             moved=world.progress.fetched, result=Imported(uri=row.uri),
             opening=lambda: world.ledger.note_import(self.row.id, replace(row, uri=importer.result.uri, broken=True)),
             taken=lambda result, sent: self._taken(row, found, result, sent),
@@ -266,7 +266,7 @@ class Images:
             world.progress.goal(sum(file.size or 0 for load in loads for file in load.files))
             importer.request_id = deed.request_id
             with Reading(
-                world.server(route.server), self.owner, loads, pack=pack_bytes(route.workers), line=lines[0],
+                world.server(route.server), self.owner, loads, pack=pack_bytes(route.workers), line=line,
                 threads=world.threads, stopping=world.stopping,
             ) as reading:  # fmt: skip
                 result = importer.send((load.source, reading.of(load)) for load in loads)

@@ -40,7 +40,6 @@ from xnatsync.dicom.head import Head, read_head
 from xnatsync.dicom.identity import IDENTITY_TAGS, flaw, identity_of
 from xnatsync.ports.drop import Xnat
 from xnatsync.routes.transfer.carry import Coming
-from xnatsync.routes.transfer.limits import UNLIMITED, Line
 from xnatsync.routes.transfer.reading import Begin, Event, Loaded, Over, Pack
 from xnatsync.xnat.tarstream import tar_size
 from xnatsync.xnat.zipstream import zip_size
@@ -111,7 +110,6 @@ class Importer:
     study_uid: str  # "" when it is not known: then the first object tells
     request_id: str
     expected: Mapping[Place, str] = field(default_factory=dict)  # the UID of each file, where it is known
-    line: Line = UNLIMITED
     moved: Callable[[int], None] = lambda size_bytes: None
     opening: Callable[[], None] = lambda: None  # called before each upload
     taken: Callable[[Imported, Sequence[SentObject]], None] = lambda result, sent: None  # after each, with what it took
@@ -186,7 +184,6 @@ class Importer:
             raise error
 
     def _member(self, uid: str, one: Loaded) -> _Member:
-        self.line.take(one.size)
         self.moved(one.size)
         return member_name(uid), _facts(one.name, one.size, one.sha256, zlib.crc32(one.content)), iter([one.content])
 
@@ -226,7 +223,6 @@ class Importer:
 
     def _paced(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         for piece in pieces:
-            self.line.take(len(piece))
             self.moved(len(piece))
             yield piece
 

@@ -37,7 +37,7 @@ class Performing:
     errand: Errand
     source: TransferServer
     destination: TransferServer
-    lines: tuple[Line, Line] = (UNLIMITED, UNLIMITED)
+    line: Line = UNLIMITED
     pack: int = PACK_MAX
     threads: bool = True
     stopping: Callable[[], bool] = lambda: False
@@ -109,7 +109,7 @@ class Performing:
         load = Load(order.key, order.target, order.files, order.listed, order.replaces, keeps_out=order.keeps_out)
         carried = carry(
             self.source, self.destination, self.errand.owner, self._there, load, request_id=order.request_id,
-            lines=self.lines, pack=self.pack, threads=self.threads, stopping=self.stopping,
+            line=self.line, pack=self.pack, threads=self.threads, stopping=self.stopping,
         )  # fmt: skip
         if not carried.arrived or carried.failure is not None:
             return _told(carried)

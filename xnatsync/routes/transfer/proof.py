@@ -103,7 +103,6 @@ def _fetched(
 def _digest(pieces: Iterator[bytes], line: Line) -> tuple[int, bytes]:
     digest, size = hashlib.sha256(), 0
     for piece in pieces:
-        line.take(len(piece))
         digest.update(piece)
         size += len(piece)
     return size, digest.digest()

@@ -11,6 +11,7 @@ from xnatsync.core.errors import LostAtSource, ObjectsDiffer, Unverifiable, Xnat
 from xnatsync.core.inventory import Owner, ResourceKey
 from xnatsync.dicom.identity import PixelFacts
 from xnatsync.ledger.imports import ObjectRow
+from xnatsync.routes.transfer.limits import UNLIMITED
 from xnatsync.routes.transfer.objects import Objects, seen
 from xnatsync.routes.transfer.pixels import SAME, Verdict, facts_of_files, verdict
 from xnatsync.routes.transfer.settings import TransferRoute
@@ -26,12 +27,13 @@ def prove(world: TransferWorld, route: TransferRoute, here: Owner, there: Owner,
     }
     if not open_:
         return
-    lines = world.lines.between(route.server, route.to_server)
+    line = world.lines.between(route.server, route.to_server)
+    line_there = line if route.server == route.to_server else UNLIMITED
     at = {row.sop_uid: found.there[row.sop_uid] for row in open_.values()}
     files = {uid: (ResourceKey(file.scan, file.resource), file.name) for uid, file in at.items()}
-    theirs = facts_of_files(world.server(route.to_server), there, files.values(), lines[1])
+    theirs = facts_of_files(world.server(route.to_server), there, files.values(), line_there)
     unread = [place for place, row in open_.items() if not was_read(row)]
-    mine = facts_of_files(world.server(route.server), here, unread, lines[0])
+    mine = facts_of_files(world.server(route.server), here, unread, line)
     proven: list[ObjectRow] = []
     for place, row in open_.items():
         ours = facts_sent(row) if was_read(row) else mine.get(place)

@@ -230,11 +230,10 @@ class Reader:
         return Loaded(file, body, sha256, md5)
 
     def moved(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """Pass pieces on no faster than the line to the source may be used."""
+        """Pass pieces on until we are asked to stop."""
         for piece in pieces:
             if self.stopping():
                 raise Stopped("asked to stop")
-            self.line.take(len(piece))
             yield piece
 
     # --- one alone ---------------------------------------------------------------------------------------------------
