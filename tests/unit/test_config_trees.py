@@ -337,6 +337,9 @@ def test_the_example_of_everything_has_every_key_and_tells_the_true_defaults() -
     path = ROOT / "config_examples" / "everything.toml"
     text, config = path.read_text(encoding="utf-8"), load(path)
     raw = tomllib.loads(text)["routes"]
+    raw["to_archive"] |= {
+        key: None for name in ("to_disk", "from_disk") for key in raw[name] if key.endswith("_folder")
+    }
 
     for name, model in (("nightly", MirrorConfig), ("results", PushConfig), ("to_archive", TransferConfig)):
         assert set(raw[name]) == set(model.model_fields)
