@@ -14,9 +14,19 @@ from transfer.inline import inline
 from transfer.model import Archive
 from xnatsync.app.transfer_ends import folder_to_fill, source_folder
 from xnatsync.core.described import ThingKind
-from xnatsync.core.errors import FolderMissing, FolderUnusable, GoneThere, LostAtSource, PlaceTaken, XnatsyncError
+from xnatsync.core.errors import (
+    ContentDiffers,
+    FolderMissing,
+    FolderUnusable,
+    GoneThere,
+    LostAtSource,
+    PlaceTaken,
+    XnatsyncError,
+)
 from xnatsync.core.folder_documents import Origin
+from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.disk.tree import LocalTree
+from xnatsync.routes.transfer.folder import TransferFolder
 
 
 class Killed(BaseException):
@@ -77,7 +87,7 @@ def test_a_file_that_somebody_changed_is_named_and_never_sent(road: Road, harm: 
     """Everything else arrives; what lies beside it and was not sealed is told, and stays where it is."""
     road.fill()
     road.seal()
-    place = road.disk / "sessions/S1_MR/scans/1/DICOM/1.dcm"
+    place, session = road.disk / "sessions/S1_MR/scans/1/DICOM/1.dcm", road.source.find("S1_MR").id
     content = place.read_bytes()
     place.unlink()
     if harm == "link":
@@ -94,6 +104,10 @@ def test_a_file_that_somebody_changed_is_named_and_never_sent(road: Road, harm: 
     scans = [road.there.find(f"S{number}_MR").part(ThingKind.SCAN, "1") for number in (1, 2)]
     there = [set(scan.resources["", "DICOM"].files) for scan in scans]
     assert there == [{"0.dcm", "2.dcm"}, {"0.dcm", "1.dcm", "2.dcm"}]
+    if harm in {"other", "longer"}:  # whatever the listing says of its MD5
+        folder = TransferFolder(opened(road.disk), is_source=True)
+        with pytest.raises(ContentDiffers):
+            list(folder.fetch_file(Owner(OwnerKind.SESSION, "", session), ResourceKey("1", "DICOM"), "1.dcm"))
     strangers = opened(road.disk).strangers()
     assert "sessions/S2_MR/scans/1/DICOM/99.dcm" in strangers
 

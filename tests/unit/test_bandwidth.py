@@ -51,6 +51,15 @@ def test_a_rate_is_kept_within_five_percent(rate: int, share: float) -> None:
     assert max(clock.waits, default=0) <= 0.5
 
 
+def test_a_line_that_rested_gives_no_more_than_a_burst() -> None:
+    """An hour of silence is not caught up with."""
+    clock = Clock()
+    meter = Meter(clock, always(MIB))
+    clock.s = 3600.0
+    meter.take(2 * MIB)
+    assert clock.s == pytest.approx(3602.0 - BURST_S, abs=0.01)
+
+
 def test_whoever_asks_waits_for_those_before_and_no_longer() -> None:
     """Four streams that send all they can, and a small one: it waits for a few steps, not for all they have to send."""
     clock = Clock()

@@ -71,7 +71,6 @@ def sync(
     from xnatsync.app.mailbox import agent_of
     from xnatsync.app.sync import sync as bring
     from xnatsync.cli.exits import by_signal
-    from xnatsync.core.errors import LedgerHeld
     from xnatsync.views.sync import sync_blocks, sync_fields
 
     stop = threading.Event()
@@ -84,8 +83,7 @@ def sync(
                 on_bug=log.bug,
             )  # fmt: skip
         except LedgerHeld:
-            asks_more = settle_s is not None or recheck or bandwidth is not None
-            if not asks_more and agent_of(app.config) is not None:
+            if (settle_s, bandwidth, recheck) == (None, None, False) and agent_of(app.config) is not None:
                 return by_signal(received, _by_agent(shell, app, routes or [], patience_s))
             raise
         _log_failures(log, report)
