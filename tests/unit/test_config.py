@@ -69,6 +69,7 @@ def test_the_least_is_enough_and_every_default_is_the_documented_one(tmp_path: P
         "same_patient": "ignore", "also": (), "keep_done": None, "keep_free": None,
         "odd": "hold", "dicomdir": "hold", "attach_to": "ATTACHED", "member_names": "uid",
         "streams": 2, "quiet": 60.0, "ignore": (), "quiet_for": "learned",
+        "marker": False, "receipt_page": False,
         **dict.fromkeys(("projects", *SelectionConfig.model_fields), ()),
     }  # fmt: skip
     assert scanner.done_folder == Path("/data/in/done")

@@ -155,6 +155,9 @@ class App:
             self.close()
             ledger.close()
 
+    def _page_of(self, name: str) -> str:
+        return self.config.servers[name].base_url if name in self.config.servers else ""
+
     def _world(
         self,
         ledger: Ledger,
@@ -185,6 +188,8 @@ class App:
             stopping=self.stop.is_set,
             claim=own_claim(ledger, self.config.ledger.path),
             lives=lives,
+            leaves=keeps,
+            pages=self._page_of,
             tables=LocalTables(kept_beside(self.config.ledger.path), keeps=keeps),
         )
 

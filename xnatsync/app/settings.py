@@ -55,6 +55,8 @@ def drop_route(name: str, config: DropConfig, settle_s: float | None = None) -> 
         ignore=tuple(config.ignore),
         wanted=Wanted(config.selection(), frozenset(config.projects)),
         given=_given(config),
+        marker=config.marker,
+        receipt_page=config.receipt_page,
     )
 
 

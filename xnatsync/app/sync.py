@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from xnatsync.engine.dispatcher import Dispatcher
 from xnatsync.engine.progress import Progress
 from xnatsync.engine.standing import write_down
 from xnatsync.ledger.rows import FileRow, ItemRow, ReceiptRow, UnitRow
+from xnatsync.routes.drop.beside import show
 from xnatsync.routes.drop.discovery import discover
 from xnatsync.routes.drop.kinds import add_item, drop_kinds
 from xnatsync.routes.drop.recovery import recover
@@ -119,8 +121,18 @@ def sync(
         report.errors += [pause.error for pause in dispatcher.pauses.values()]
         report.interrupted = world.stopping()
         report.items = [report_item(world, item_id) for item_id in touched_items(world, touched)]
+        _show(world)
         end(app, world, report, names)
     return report
+
+
+def _show(world: World) -> None:
+    """Leave beside the data how it stands now."""
+    world.shown_at.clear()
+    for route in world.routes.values():
+        if route.given is None and (route.marker or route.receipt_page):
+            with suppress(XnatsyncError):
+                show(world, route, world.disk.entries(route.folder))
 
 
 def end(app: App, world: Context, report: SyncReport, names: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import AfterValidator, Field, StrictInt, field_validator, model_validator
+from pydantic import AfterValidator, Field, StrictBool, StrictInt, field_validator, model_validator
 
 from xnatsync.config.agent import AgentConfig, JobConfig
 from xnatsync.config.bandwidth import Rates, read_bandwidth
@@ -173,6 +173,8 @@ class DropConfig(SelectionConfig):
     quiet: Seconds = 60.0
     ignore: tuple[str, ...] = ()
     quiet_for: Silence = "learned"
+    marker: StrictBool = False
+    receipt_page: StrictBool = False
     projects: tuple[Name, ...] = ()
 
     @property
@@ -225,6 +227,8 @@ class DropConfig(SelectionConfig):
                 found.append((f"also.{number}", "this server and project get everything already"))
         if self.also and self.after == "delete":
             found.append(("also", 'with several servers nothing is deleted at once: after = "move" with `keep_done`'))
+        if self.receipt_page and self.after == "keep":
+            found.append(("receipt_page", 'nothing is filed with after = "keep", so there is no place for it'))
         if self.done is not None and not self._is_filable(self.done):
             found.append(("done", "must be outside the drop folder or directly in it, and must not hold it"))
         return tuple(found)

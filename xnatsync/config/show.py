@@ -19,7 +19,7 @@ _DURATIONS = {
     *("settle", "settle_min", "wait_for_missing", "max_wait", "quiet", "timeout", "long_timeout", "trash_keep"),
     *("keep_done", "recheck", "retry_delay", "rescan", "poll", "grace", "remind", "quiet_for"),
 }
-_BESIDE = {"quiet_for"}  # says nothing of what is delivered, or how
+_BESIDE = {"quiet_for", "marker", "receipt_page"}  # says nothing of what is delivered, or how
 _SIZES = {"big_file", "keep_free"}
 
 

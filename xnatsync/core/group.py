@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Literal
 
+from xnatsync.core.beside import is_named_ours
 from xnatsync.core.errors import DeliveryError, LabelUnusable, ObjectsConflict, SessionCollision
 from xnatsync.core.labels import Template, is_valid_label, suffixed
 from xnatsync.core.manifest import Kind, ManifestFile
@@ -251,6 +252,8 @@ def attach(others: Sequence[ManifestFile], objects: Sequence[ManifestFile]) -> d
                 folders.setdefault(parent, set()).add(file.identity.study_uid)
     found: dict[str, str] = {}
     for file in others:
+        if is_named_ours(file.path):
+            continue
         nearest = next((folders[parent] for parent in PurePosixPath(file.path).parents if parent in folders), set())
         if len(nearest) == 1:
             found[file.path] = next(iter(nearest))

@@ -170,6 +170,11 @@ def _below(scan: str) -> str:
     return f"/{scan.partition('/')[0]}/{wire.seg(part.name)}{side}"
 
 
+def session_page(base_url: str, session_id: str) -> str:
+    """Return the page of a session, for people: the document of an experiment, as a page (§1.2, `format=html`)."""
+    return f"{base_url}/data/experiments/{wire.seg(session_id)}?format=html"
+
+
 def is_plain(label: str) -> bool:
     """Return whether a label can stand in an address: others are not decoded, or taken for IDs (§1.6, §5.1)."""
     return _LABEL.fullmatch(label) is not None and not label.isdigit()

@@ -11,6 +11,7 @@ from xnatsync.core.phases import ItemPhase
 from xnatsync.core.wording import counted
 from xnatsync.ledger.rows import ItemRow
 from xnatsync.ports.drop import DropEntry
+from xnatsync.routes.drop.beside import is_ours, show
 from xnatsync.routes.drop.custody import unclaimed
 from xnatsync.routes.drop.done_folders import former_done
 from xnatsync.routes.drop.loose import find_listed, sort_loose
@@ -42,6 +43,7 @@ def discover(
         if world.ledger.find_item(route.name, "drop", entry.name) is not None:
             continue
         _first_seen(world, route, entry.name)
+    show(world, route, entries)
     return world.ledger.items(route=route.name)
 
 
@@ -60,7 +62,10 @@ def _candidates(world: World, route: DropRoute, entries: Sequence[DropEntry]) ->
     return [
         entry
         for entry in entries
-        if entry.name != OWN_FOLDER and entry.name not in holding and not route.ignores(entry.name)
+        if entry.name != OWN_FOLDER
+        and entry.name not in holding
+        and not route.ignores(entry.name)
+        and not is_ours(world, route, entry)
     ]
 
 

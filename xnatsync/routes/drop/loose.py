@@ -17,6 +17,7 @@ from xnatsync.dicom.identity import is_uid
 from xnatsync.ledger.folders import LooseRow
 from xnatsync.ledger.rows import ItemRow
 from xnatsync.ports.drop import DropEntry, FileSeen
+from xnatsync.routes.drop.beside import is_ours
 from xnatsync.routes.drop.custody import box_of
 from xnatsync.routes.drop.settings import FLAT, DropRoute
 from xnatsync.routes.drop.world import World
@@ -31,7 +32,7 @@ def sort_loose(world: World, route: DropRoute, entries: Iterable[DropEntry], *, 
 
     With `begin`, a study without an item becomes one; else its files wait for the next run.
     """
-    files = {entry.name: entry for entry in entries if entry.kind == "file" and not route.ignores(entry.name)}
+    files = {entry.name: entry for entry in entries if _may_be_loose(world, route, entry)}
     known = world.ledger.loose(route.name)
     items = world.ledger.flat_items(route.name) if known else {}
     boxes = _boxes(world, route, items.values())
@@ -47,6 +48,10 @@ def sort_loose(world: World, route: DropRoute, entries: Iterable[DropEntry], *, 
     lost = [name for name in known if name in files and name not in mine]
     _assign(world, route, found, items, known, forgotten={*ended, *lost}, begin=begin)
     return mine | {row.name for row in found}
+
+
+def _may_be_loose(world: World, route: DropRoute, entry: DropEntry) -> bool:
+    return entry.kind == "file" and not route.ignores(entry.name) and not is_ours(world, route, entry)
 
 
 def find_listed(world: World, route: DropRoute, given: Given) -> None:

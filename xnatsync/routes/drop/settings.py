@@ -66,6 +66,8 @@ class DropRoute:
     wanted: Wanted = EVERY_DROP
     settle_min_s: float | None = None
     missing_s: float = 0.0
+    marker: bool = False
+    receipt_page: bool = False
     max_wait_s: float = 12 * 3600.0
     wait_for: tuple[str, ...] = ()
     wait_while: tuple[str, ...] = ()

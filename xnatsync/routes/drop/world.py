@@ -46,6 +46,12 @@ class World(Context):
     quiet_s: Callable[[], float] = lambda: 0.0  # for how long nothing new is sent
     heads: dict[tuple[str, str, int, int], str] = field(default_factory=dict)  # studies of files that are nobody's yet
 
+    leaves: bool = True  # False: nothing is left beside data, as nothing of this run is to stay
+    pages: Callable[[str], str] = lambda server: ""  # the address of a server, for people
+    ours: dict[tuple[str, str, int, int], bool] = field(default_factory=dict)  # files of a name of ours: are they?
+    shown_at: dict[str, float] = field(default_factory=dict)  # when it was last brought up to date what people see
+    receipted: set[int] = field(default_factory=set)  # items whose receipt is beside them, as far as is known
+
     def acknowledge(self, unit: UnitRow, keys: Sequence[str]) -> None:
         """Note that the server acknowledged objects of a unit."""
         self.ledger.acknowledge(unit, keys)
