@@ -39,6 +39,7 @@ DOCUMENTS: dict[str, tuple[list[str], Callable[[World], object]]] = {
     "retry": (["retry", "--all"], busy),
     "pause": (["pause"], busy),
     "resume": (["resume"], busy),
+    "metrics": (["metrics"], busy),
     "run": (["run", "--check-config"], busy),
     "prune": (["prune", "--older-than", "0s", "--dry-run"], lambda box: (box.study("good"), box.run("sync"))),
     "status-healthy": (["status", "--healthy"], busy),
