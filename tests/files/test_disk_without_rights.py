@@ -59,7 +59,24 @@ def test_a_done_folder_without_rights_takes_nothing_and_loses_nothing(exam: Fake
     """The item stays where it was."""
     exam.chmod("/done", 0o500, force_unix_mode=True)
 
-    with pytest.raises(DiskRefused):
+    with pytest.raises(DiskRefused, match="may not write in the folder /done, ") as refused:
         LocalDisk().move(FOLDER, Path("/done/2026-03-01/exam"))
 
+    assert "the right to write in /done;" in refused.value.remedy, "of the folder, and not of the item"
+    assert (FOLDER / "open" / "1.dcm").read_bytes() == b"one"
+
+
+@pytest.mark.parametrize("closed", ["/done/2026-03-01", "/drop"])
+def test_a_closed_folder_is_named_and_not_the_item(exam: FakeFilesystem, closed: str) -> None:
+    """The folder of the day, and the one that the item is to leave."""
+    set_uid(0)
+    exam.create_dir("/done/2026-03-01")
+    for folder in ("/done", "/done/2026-03-01", "/drop"):
+        exam.chmod(folder, 0o555 if folder == closed else 0o777, force_unix_mode=True)
+    set_uid(1000)
+
+    with pytest.raises(DiskRefused, match=f"may not write in the folder {closed}, ") as refused:
+        LocalDisk().move(FOLDER, Path("/done/2026-03-01/exam"))
+
+    assert "what is to be moved is all right" in refused.value.remedy
     assert (FOLDER / "open" / "1.dcm").read_bytes() == b"one"

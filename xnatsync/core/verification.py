@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from xnatsync.core.errors import Exit, XnatsyncError
 from xnatsync.core.manifest import Level
@@ -32,6 +32,16 @@ class Verdict(StrEnum):
 
 DIFFERENCES = frozenset({Verdict.MISSING, Verdict.DIFFERS, Verdict.UNREADABLE})
 GRAVITY = (Verdict.MISSING, Verdict.DIFFERS, Verdict.UNREADABLE, Verdict.UNVERIFIABLE, Verdict.EXTRA, Verdict.SAME)
+
+
+NEVER_READ: Final = "which is never followed or read"  # of a link, a pipe or a device that lies in a file's place
+
+
+def advice_unreadable(detail: str) -> str:
+    """Return what a person can do about something that could not be read: another thing may lie in its place."""
+    if NEVER_READ in detail:
+        return "take away what lies in its place: it is no file; then run verify again"
+    return "give this account the right to read it, or replace the disk"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from xnatsync.core.errors import PlaceTaken, SourceChanged, XnatsyncError
+from xnatsync.core.errors import DiskRefused, PlaceTaken, SourceChanged, XnatsyncError
 from xnatsync.core.paths import OWN_FOLDER
 from xnatsync.disk.anchors import Anchors
 from xnatsync.disk.failures import LinkOnTheWay, Operation, one_thing, our_disk
@@ -39,7 +40,22 @@ def move(source: Path, target: Path, anchors: Anchors = _NOWHERE) -> None:
     except LinkOnTheWay as error:
         raise on_a_link(error) from error
     except OSError as error:
-        raise one_thing(error, f"moving {source} to {target}", Operation.RENAME) from error
+        doing = f"moving {source} to {target}"
+        raise _closed(error, target, source) or one_thing(error, doing, Operation.RENAME) from error
+
+
+def _closed(error: OSError, *places: Path) -> DiskRefused | None:
+    """Name the folder in which this account may not write, where that is why something in it was refused."""
+    if error.errno not in {errno.EACCES, errno.EPERM}:
+        return None
+    for place in places:
+        folder = next(each for each in place.parents if os.path.lexists(each))
+        if not os.access(folder, os.W_OK | os.X_OK):
+            return DiskRefused(
+                f"this account may not write in the folder {folder}, so {place.name} neither comes there nor leaves it",
+                advice=f"Give this account the right to write in {folder}; what is to be moved is all right.",
+            )
+    return None
 
 
 def way_to(anchors: Anchors, target: Path) -> Spot:
@@ -49,7 +65,8 @@ def way_to(anchors: Anchors, target: Path) -> Spot:
         make_folder(anchor)
         return reach(anchor, steps, make=True)
     except OSError as error:
-        raise one_thing(error, f"making the way to {target}", Operation.MKDIR) from error
+        doing = f"making the way to {target}"
+        raise _closed(error, target) or one_thing(error, doing, Operation.MKDIR) from error
 
 
 def remove(path: Path, anchors: Anchors = _NOWHERE) -> None:

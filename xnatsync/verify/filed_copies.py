@@ -56,8 +56,9 @@ def examine_copy(
     if is_folder(looking, place):
         sizes = {file.path: file.size for file in look.files}
         unread = {problem.path: problem.reason for problem in look.problems if problem.unreadable}
+        odd = {problem.path: problem.reason for problem in look.problems if not problem.unreadable}
         for file in wanted:
-            judging.one_of_folder(file, sizes, unread, level)
+            judging.one_of_folder(file, sizes, unread, odd, level)
     elif level.rank < Level.PIXELS.rank:
         judging.whole_by_size(wanted, sum(file.size for file in look.files))
     else:
@@ -129,11 +130,14 @@ class _Judging:
     contents: bool
     copy: Copy = field(default_factory=Copy)
 
-    def one_of_folder(self, file: FileRow, sizes: dict[str, int], unread: dict[str, str], level: Level) -> None:
+    def one_of_folder(
+        self, file: FileRow, sizes: dict[str, int], unread: dict[str, str], odd: dict[str, str], level: Level
+    ) -> None:
         """Judge one file of a folder by itself: what is wrong with it says nothing of the next one."""
         if file.path not in sizes:
             blind = next((why for path, why in unread.items() if _covers(path, file.path)), None)
-            self._note(file, *((Verdict.MISSING, "") if blind is None else (Verdict.UNREADABLE, blind)))
+            other = next((why for path, why in odd.items() if _covers(path, file.path)), "")
+            self._note(file, *((Verdict.MISSING, other) if blind is None else (Verdict.UNREADABLE, blind)))
         elif sizes[file.path] != file.stored_size:
             self._note(file, Verdict.DIFFERS, f"it has {sizes[file.path]} bytes instead of {file.stored_size}")
         elif level.rank < Level.PIXELS.rank:

@@ -10,7 +10,7 @@ from threading import Lock
 
 from xnatsync.core.errors import XnatsyncError
 from xnatsync.core.removal_limit import max_delete
-from xnatsync.core.verification import Finding, Looked, Repair, Verdict
+from xnatsync.core.verification import Finding, Looked, Repair, Verdict, advice_unreadable
 from xnatsync.ledger.tree_rows import VersionRow
 from xnatsync.ports.tree import TreeLook
 from xnatsync.routes.tree.mirror_settings import MirrorRoute
@@ -24,6 +24,7 @@ class Refetch:
     def __init__(self, looking: Looking, route: MirrorRoute, tree: Callable[[], TreeLook]) -> None:
         self._looking, self._route, self._tree = looking, route, tree
         self._moved = 0  # to the trash so far: `max_delete` is for this too
+        self._folders: set[str] | None = None  # those that hold files, once somebody asks
         self._lock = Lock()
 
     def mend(self, looked: Looked, *, rehearse: bool) -> list[Repair]:
@@ -45,12 +46,25 @@ class Refetch:
             elif found.side == "tree" and found.verdict is Verdict.MISSING:
                 if found.key in lost or None in lost:
                     yield self._person(looked, found, "the server does not have it either, or could not be asked")
+                elif (in_its_place := self._in_its_place(found.key)) is not None:
+                    yield self._person(looked, found, f"move {in_its_place} away, which lies in its place")
                 else:
                     yield self._due(looked, found, "fetched again by the next sync", rehearse)
             elif found.side == "tree" and found.verdict is Verdict.DIFFERS:
                 yield self._differing(looked, found, lost, rehearse)
             elif found.verdict is Verdict.UNREADABLE:
-                yield self._person(looked, found, "give this account the right to read it, or replace the disk")
+                yield self._person(looked, found, advice_unreadable(found.detail))
+
+    def _in_its_place(self, path: str | None) -> str | None:
+        """Name what the next run would not put a file over: a folder of its name, or a file where its folder was."""
+        if path is None:
+            return None
+        files = self._tree().files
+        if self._folders is None:
+            self._folders = {above for file in files for above in _above(file)}
+        if path in self._folders:
+            return f"the folder {path}"
+        return next((f"the file {above}" for above in _above(path) if above in files), None)
 
     def _differing(self, looked: Looked, found: Finding, lost: set[str | None], rehearse: bool) -> Repair:
         assert found.key is not None
@@ -100,3 +114,9 @@ class Refetch:
 
 
 _NOT_THERE = frozenset({Verdict.MISSING, Verdict.DIFFERS, Verdict.UNVERIFIABLE})
+
+
+def _above(path: str) -> Iterator[str]:
+    """Give the folders that a path leads through."""
+    while path := path.rpartition("/")[0]:
+        yield path
