@@ -66,7 +66,7 @@ def test_what_is_no_file_in_a_tree_is_left_and_named(
     assert found(report) == {("tree", "unreadable")}
     assert {action for action, _ in actions(report)} == {"person"}
     assert {repair.text for repair in report.repairs} == {
-        "take away what lies in its place: it is no file; then run verify again"
+        "take away what is in its place, and run verify again: it is no file"
     }
     assert (report.exit_code, pulled.trash()) == (4, {})
     aside = sorted((tmp_path / "aside").rglob("*"))
@@ -81,8 +81,8 @@ def test_what_is_no_file_in_a_tree_is_left_and_named(
 @pytest.mark.parametrize(
     ("place", "text"),
     [
-        (FIRST, f"move the folder {FIRST} away, which lies in its place"),
-        (FOLDER, f"move the file {FOLDER} away, which lies in its place"),
+        (FIRST, f"move the folder {FIRST} away, which is in its place"),
+        (FOLDER, f"move the file {FOLDER} away, which is in its place"),
     ],
     ids=["a folder for a file", "a file for a folder"],
 )

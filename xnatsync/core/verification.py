@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Literal, Self
+from typing import Literal, Self
 
 from xnatsync.core.errors import Exit, XnatsyncError
 from xnatsync.core.manifest import Level
@@ -34,16 +34,6 @@ DIFFERENCES = frozenset({Verdict.MISSING, Verdict.DIFFERS, Verdict.UNREADABLE})
 GRAVITY = (Verdict.MISSING, Verdict.DIFFERS, Verdict.UNREADABLE, Verdict.UNVERIFIABLE, Verdict.EXTRA, Verdict.SAME)
 
 
-NEVER_READ: Final = "which is never followed or read"  # of a link, a pipe or a device that lies in a file's place
-
-
-def advice_unreadable(detail: str) -> str:
-    """Return what a person can do about something that could not be read: another thing may lie in its place."""
-    if NEVER_READ in detail:
-        return "take away what lies in its place: it is no file; then run verify again"
-    return "give this account the right to read it, or replace the disk"
-
-
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something that is not simply the same."""
@@ -53,6 +43,14 @@ class Finding:
     key: str | None  # SOP Instance UID, or a path; None: the whole target
     detail: str = ""
     count: int = 1  # so many files or objects are meant
+    special: bool = False  # a link, a pipe or a device is in its place
+
+    @property
+    def unreadable_advice(self) -> str:
+        """Return what a person can do where it could not be read."""
+        if self.special:
+            return "take away what is in its place, and run verify again: it is no file"
+        return "give this account the right to read it, or replace the disk"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from xnatsync.core.errors import FolderMissing, PlaceTaken
 from xnatsync.core.paths import OWN_FOLDER
-from xnatsync.core.verification import NEVER_READ
 from xnatsync.disk.failures import why
 from xnatsync.disk.scan import MOST_NS, changed_ns, special
 from xnatsync.disk.spelling import is_odd, told
@@ -117,7 +116,7 @@ class _Look:
 
     def _special(self, path: str, seen: os.stat_result) -> None:
         what = special(seen) or "neither a file nor a folder"
-        self.problems.append(ProblemSeen(path, f"it is {what}, {NEVER_READ}"))
+        self.problems.append(ProblemSeen(path, f"it is {what}, which is never followed or read", special=True))
 
     def _unreadable(self, path: str, error: OSError) -> None:
         self.problems.append(ProblemSeen(path, f"it cannot be looked at: {why(error)}", unreadable=True))

@@ -77,6 +77,7 @@ class ProblemSeen:
     path: str
     reason: str
     unreadable: bool = False  # it may hold data: the item waits; False: a link or special file, never followed
+    special: bool = False  # it is a link, a pipe or a device
 
 
 @dataclass(frozen=True, slots=True)

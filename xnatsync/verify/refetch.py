@@ -10,7 +10,7 @@ from threading import Lock
 
 from xnatsync.core.errors import XnatsyncError
 from xnatsync.core.removal_limit import max_delete
-from xnatsync.core.verification import Finding, Looked, Repair, Verdict, advice_unreadable
+from xnatsync.core.verification import Finding, Looked, Repair, Verdict
 from xnatsync.ledger.tree_rows import VersionRow
 from xnatsync.ports.tree import TreeLook
 from xnatsync.routes.tree.mirror_settings import MirrorRoute
@@ -47,13 +47,13 @@ class Refetch:
                 if found.key in lost or None in lost:
                     yield self._person(looked, found, "the server does not have it either, or could not be asked")
                 elif (in_its_place := self._in_its_place(found.key)) is not None:
-                    yield self._person(looked, found, f"move {in_its_place} away, which lies in its place")
+                    yield self._person(looked, found, f"move {in_its_place} away, which is in its place")
                 else:
                     yield self._due(looked, found, "fetched again by the next sync", rehearse)
             elif found.side == "tree" and found.verdict is Verdict.DIFFERS:
                 yield self._differing(looked, found, lost, rehearse)
             elif found.verdict is Verdict.UNREADABLE:
-                yield self._person(looked, found, advice_unreadable(found.detail))
+                yield self._person(looked, found, found.unreadable_advice)
 
     def _in_its_place(self, path: str | None) -> str | None:
         """Name what the next run would not put a file over: a folder of its name, or a file where its folder was."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from xnatsync.core.verification import Finding, Looked, Repair, Verdict, advice_unreadable
+from xnatsync.core.verification import Finding, Looked, Repair, Verdict
 from xnatsync.routes.tree.mirror_settings import MirrorRoute
 from xnatsync.verify.examiner import Looking
 
@@ -33,7 +33,7 @@ class Resend:
             elif found.side == "tree" and found.verdict is Verdict.DIFFERS:
                 yield _person(looked, found, "it is not what was sent: the next sync sends it if it was edited")
             elif found.verdict is Verdict.UNREADABLE:
-                yield _person(looked, found, advice_unreadable(found.detail))
+                yield _person(looked, found, found.unreadable_advice)
 
     def _missing(self, looked: Looked, found: Finding, lost_here: set[str | None], rehearse: bool) -> Repair:
         if found.key is None:

@@ -42,6 +42,7 @@ def compare_tree(
     level: Level,
 ) -> tuple[Tally, list[Finding]]:
     """Compare what was agreed with what lies in the tree; below `pixels` by names and sizes, else by reading it."""
+    special = [problem.path for problem in look.problems if problem.special]
     blind = [(problem.path, problem.reason) for problem in look.problems]
     judged = _Judged()
     for version in versions:
@@ -50,7 +51,8 @@ def compare_tree(
         if read:
             looking.progress.read("owner", owner_id, judged.tally.expected, judged.tally.read_bytes)
         if verdict is not Verdict.SAME:
-            judged.findings.append(Finding("tree", verdict, version.path, detail))
+            odd = any(f"{version.path}/".startswith(f"{path}/") for path in special)
+            judged.findings.append(Finding("tree", verdict, version.path, detail, special=odd))
     return judged.tally, judged.findings
 
 
