@@ -111,14 +111,19 @@ class FolderState:
                 del self._loaded[key]
 
     def _read(self, held: HeldEntity) -> Entity:
-        """Read what is said of an entity, and compare it with what the manifest says of that."""
+        """Read what is said of an entity."""
+        document, listing = self._texts_of(held)
+        _, thing = read_description(document)
+        return Entity(held.owner, held.place, thing, {(file.key, file.name): file for file in read_listing(listing)})
+
+    def _texts_of(self, held: HeldEntity) -> tuple[str, str]:
+        """Return what is said of an entity, after it was compared with what the manifest says of that."""
         document = self.texts.read(f"{held.place}/{DOCUMENT}")
         listing = self.texts.read(f"{held.place}/{LISTING}") or ""
         if document is None or digest_of(document) != held.document or digest_of(listing) != held.listing:
             what = f"{held.owner.kind.value} {held.owner.id}"
             raise FolderUnusable(f"what the folder says of {what} was changed or damaged")
-        _, thing = read_description(document)
-        return Entity(held.owner, held.place, thing, {(file.key, file.name): file for file in read_listing(listing)})
+        return document, listing
 
     def write(self, entity: Entity) -> None:
         """Write down what changed of an entity."""
@@ -191,8 +196,7 @@ class FolderState:
         The files of the entities are compared when they are read.
         """
         for one in self.held.values():
-            with self.lock:
-                self._read(one)
+            self._texts_of(one)
 
     def strangers(self) -> list[str]:
         """List the files that lie in the folder and are not named by its lists."""
