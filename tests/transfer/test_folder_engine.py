@@ -12,7 +12,9 @@ from transfer.engine_world import furnish
 from transfer.folder_world import PROJECT, Road, WatchedDisk, opened
 from transfer.inline import inline
 from transfer.model import Archive
+from xnatsync.app.certificates import Certificate, Side
 from xnatsync.app.transfer_ends import folder_to_fill, source_folder
+from xnatsync.app.transfer_legs import kept_alone
 from xnatsync.core.described import ThingKind
 from xnatsync.core.errors import (
     ContentDiffers,
@@ -27,6 +29,7 @@ from xnatsync.core.folder_documents import Origin
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.disk.tree import LocalTree
 from xnatsync.routes.transfer.folder import TransferFolder
+from xnatsync.verify.transfers import Examined
 
 
 class Killed(BaseException):
@@ -222,6 +225,20 @@ def test_filling_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
             road.send()
         assert road.there.state() == source.state(), number
         assert road.first.codes() | road.second.codes() == set(), number
+
+
+def test_what_the_source_no_longer_has_is_named_when_the_folder_is_sealed_again(road: Road) -> None:
+    """It stays in the folder, as at any destination, and nobody takes it for what was certified last."""
+    road.fill()
+    gone = road.source.find("S2_MR")
+    state, side = opened(road.disk), Side("a", "https://a.example.org", PROJECT)
+    examined = tuple(Examined(one.owner) for one in state.held.values() if one.owner.id != gone.id)
+    made = Certificate(
+        id="XSC-1", route="t", run_id=1, made_at="", program="", source=side, destination=side, dicom="copy",
+        filtering={}, planned={}, moved={}, entities=examined,
+    )  # fmt: skip
+
+    assert kept_alone(state, made) == [{"kind": "session", "source_id": gone.id, "label": "S2_MR"}]
 
 
 def test_what_was_taken_out_of_the_folder_is_put_back_when_that_is_asked_for(road: Road) -> None:

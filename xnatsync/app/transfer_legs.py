@@ -49,7 +49,18 @@ def first_leg(certificate: Certificate, written: Written) -> dict[str, Any]:
 def seal(end: End, certificate: Certificate, written: Written, now: str) -> None:
     """Seal the folder that was filled with what was compared; one that is sealed and unchanged stays as it is."""
     if end.folder is not None:
-        end.folder.seal(first_leg(certificate, written), now)
+        kept = kept_alone(end.folder, certificate)
+        end.folder.seal({**first_leg(certificate, written), "kept": kept}, now)
+
+
+def kept_alone(state: FolderState, certificate: Certificate) -> list[dict[str, str]]:
+    """List what an earlier filling left in the folder, and the source no longer had when this one was certified."""
+    shown = {one.source.key for one in certificate.entities}
+    return [
+        {"kind": one.owner.kind.value, "source_id": one.owner.id, "label": one.owner.session or one.owner.subject}
+        for one in state.held.values()
+        if one.owner.key not in shown
+    ]
 
 
 def leg_fields(source: End, destination: End) -> dict[str, object]:

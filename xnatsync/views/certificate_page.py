@@ -91,6 +91,8 @@ def _folder(certificate: Certificate) -> Iterator[tuple[str, str]]:
         yield "SHA-256 of its JSON file", str(leg["json_sha256"])
         yield "verified there", f"{leg['files']} files, {leg['bytes']} bytes: {leg['level']}"
         yield "differences there", _counts((name, many) for name, many in leg["differences"].items() if many)
+        kept = ", ".join(str(one["label"]) for one in leg.get("kept", ()))
+        yield "kept in it, and no longer at its source", kept or "none"
         strangers = folder["strangers"]
         yield "files in it that were not sealed", ", ".join(strangers if isinstance(strangers, list) else ()) or "none"
 
