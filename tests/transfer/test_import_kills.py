@@ -129,6 +129,27 @@ def test_killed_anywhere_it_goes_on(tmp_path: Path, *, changes: bool) -> None:
         world.ledger.close()
 
 
+@pytest.mark.parametrize("changes", [True, False], ids=["other UIDs", "the same UIDs"])
+def test_two_coordinators_make_one_session(tmp_path: Path, *, changes: bool) -> None:
+    """The second leaves the upload of the first alone, and finds the session by its objects, whatever its UID is."""
+    world = world_of(tmp_path / "one", changes=changes)
+    names = boundaries(tmp_path / "whole", changes=changes)
+    second = EngineWorld(tmp_path / "two", world.source, world.there, dicom="import", quiet_s=20.0)
+    Boundaries(world, names.index("before build") + 1)
+    assert once(world) is None
+    Boundaries(world)
+    assert isinstance(world.there, ImportingArchive)
+    before = list(world.there.received)
+    assert once(second) is not None
+    assert (second.codes(), world.there.received) == ({"XS-PREARCHIVE-OCCUPIED"}, before)
+    world.clock.s += 4000.0
+    judge(world)
+    assert world.there.received == before
+    second.clock.s = world.clock.s
+    judge(second)
+    assert world.there.received == before
+
+
 class Bad:
     """Days on which anything may fail at any boundary of the destination or the source, from a seed."""
 
