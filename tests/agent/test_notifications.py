@@ -29,13 +29,14 @@ from xnatsync.core.errors import (
     PatientDiffers,
     ServerUnreachable,
     TableUnusable,
+    TreeEdited,
 )
 from xnatsync.core.moment import later
 from xnatsync.ledger.agents import AgentRow
 from xnatsync.ledger.assignments import LookupRow
 from xnatsync.ledger.open import open_ledger
-from xnatsync.ledger.rows import PauseRow
-from xnatsync.ledger.tree_rows import NewAudit
+from xnatsync.ledger.rows import NewUnit, PauseRow
+from xnatsync.ledger.tree_rows import NewAudit, NewTrouble
 
 HOUR = 3600.0
 
@@ -123,14 +124,21 @@ def lost(world: NoticesWorld) -> None:
     """A verification has found that something is not as it was proven."""
     number = world.held(NoRule)
     world.ledger.release_item(number)
-    owner = world.ledger.database["owner"].insert(
-        {"route": "nightly", "project": "P", "kind": "session", "server_id": "E1", "phase": "known", "seen_at": "t",
-         "stamp": "", "tries": 0},
-        pk="id",
-    ).last_pk  # fmt: skip
+    owner = an_owner(world)
     world.ledger.add_audits(
         world.run_id, [NewAudit("t", "names", "missing", detail="3 files", route="nightly", owner_id=owner)], world.time
     )
+
+
+def an_owner(world: NoticesWorld) -> int:
+    """A session of the mirror."""
+    return int(
+        world.ledger.database["owner"].insert(
+            {"route": "nightly", "project": "P", "kind": "session", "server_id": "E1", "phase": "known", "seen_at": "t",
+             "stamp": "", "tries": 0},
+            pk="id",
+        ).last_pk or 0
+    )  # fmt: skip
 
 
 def absent(world: NoticesWorld) -> None:
@@ -150,6 +158,34 @@ def test_each_state_that_asks_a_person_becomes_a_message_with_what_to_do(state: 
     assert "what to do: " in message.body
     found = [row.state for row in world.ledger.causes("ops", "")]
     assert found == [state]
+
+
+@pytest.mark.parametrize("what", ["trouble", "unplaced", "entity", "session of an item"])
+def test_whatever_holds_a_person_may_wait_for_is_in_a_message(what: str, world: NoticesWorld) -> None:
+    """Of trees and of sessions as of items; what is only reported asks nobody."""
+    ledger, now = world.ledger, world.time
+    asks, tells = (
+        NewTrouble("a/b", "XS-TREE-EDITED", "words", True),
+        NewTrouble("a/c", "XS-MIRROR-GONE", "words", False),
+    )
+    if what == "trouble":
+        ledger.set_troubles(an_owner(world), [asks, tells], now)
+    elif what == "unplaced":
+        ledger.set_unplaced("nightly", [asks, tells], now)
+    elif what == "entity":
+        ledger.hold_owner(an_owner(world), hold_of(TreeEdited))
+    else:
+        number = world.held(NoRule)
+        ledger.release_item(number)
+        unit = NewUnit("prod", "P", "S", "E", "1.2", "prod/P/E", 0, 0)
+        (row,) = ledger.settle_item(number, [], [unit], now)
+        ledger.hold_unit(row.id, hold_of(TreeEdited))
+    world.pass_time(1200)
+
+    (message,) = world.out
+    assert "1 thing waiting for a person" in message.title
+    assert "XS-TREE-EDITED" in message.title
+    assert "XS-MIRROR-GONE" not in message.body
 
 
 def test_what_a_person_paused_or_a_route_that_is_gone_asks_nobody(world: NoticesWorld) -> None:
