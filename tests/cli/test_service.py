@@ -59,6 +59,20 @@ def test_what_is_installed_is_what_a_dry_run_prints_and_the_diary_has_it(box: Wo
     assert diary(box).count("service.installed") == 2
 
 
+def test_a_unit_reaches_the_file_of_metrics_and_the_addresses_of_notifications(box: World) -> None:
+    """It may write beside the metrics, and systemd loads the secrets that lie among its credentials."""
+    place = "/run/credentials/xnatsync.service"
+    lines = f'[agent]\nmetrics_file = "/srv/prom/x.prom"\nheartbeat_file = "{place}/beat.url"\n'
+    lines += f'[notify.ops]\nurl_file = "{place}/ops.url"\n[notify.other]\nurl_file = "/etc/other.url"\n'
+    box.config.write_text(box.config.read_text("utf-8") + lines, "utf-8")
+
+    made = box.run("service", "install", *units(box), "--dry-run").out
+
+    assert "ReadWritePaths=-/srv/prom\n" in made
+    loaded = [line for line in made.splitlines() if line.startswith("LoadCredential=")]
+    assert loaded == [f"LoadCredential={name}:/etc/xnatsync/{name}" for name in ("beat.url", "ops.url")]
+
+
 @pytest.mark.parametrize("what", ["edited", "foreign"])
 def test_a_unit_that_is_not_ours_any_more_stays(what: str, box: World) -> None:
     """Neither replaced nor removed, but with --force; `status` says so."""

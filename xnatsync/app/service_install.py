@@ -194,14 +194,17 @@ def program_of(python: Path) -> tuple[str, ...]:
 def _writes(config: Config) -> tuple[Path, ...]:
     """List the folders that the agent writes in, each once, without those that lie in another of them."""
     done = [route.done_folder for route in config.drop_routes.values()]
-    found = sorted({config.ledger.path.parent, *config.folders.values(), *done})
+    metrics = [config.agent.metrics_file.parent] if config.agent.metrics_file is not None else []
+    found = sorted({config.ledger.path.parent, *config.folders.values(), *done, *metrics})
     return tuple(path for path in found if not any(path != top and path.is_relative_to(top) for top in found))
 
 
 def _credentials(config: Config, name: str) -> Mapping[str, Path]:
-    """Return what systemd is to load: the password files that lie in the folder of this unit's credentials."""
+    """Return what systemd is to load: the files of secrets that lie in the folder of this unit's credentials."""
     folder = Path(f"/run/credentials/{name}.service")
-    files = [server.password_file for server in config.servers.values() if server.password_file is not None]
+    named = [server.password_file for server in config.servers.values()]
+    named += [*(target.url_file for target in config.notify.values()), config.agent.heartbeat_file]
+    files = [file for file in named if file is not None]
     return {file.name: CREDENTIALS / file.name for file in sorted(files) if file.parent == folder}
 
 
