@@ -144,3 +144,16 @@ def test_a_source_that_is_not_there_is_told(desk: Desk) -> None:
         assert found["exit_code"] != 0
         assert "NOWHERE" in found["errors"][0]["message"]
     assert written(desk) == []
+
+
+def test_what_is_shown_of_a_transfer_speaks_of_both_sides(desk: Desk) -> None:
+    """A route of the configuration is not called gone from it, and no tree holds what a server has."""
+    configure(desk, ROUTE)
+    assert desk.run("sync").code == 0
+
+    status, why = desk.run("status"), desk.run("why", "S1_MR")
+
+    assert (status.code, why.code) == (0, 0)
+    assert "no longer configured" not in status.out
+    assert "The destination holds 10 files of it" in why.out
+    assert "tree" not in why.out

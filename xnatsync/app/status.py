@@ -71,7 +71,7 @@ class RouteStanding:
 
     name: str
     kind: str  # drop | mirror | push; of a route that is no longer configured, by what the ledger has of it
-    folder: str | None  # None: no longer configured
+    folder: str | None  # None: no longer configured, or a route without one
     counts: tuple[PhaseCount, ...]
     standing: tuple[Standing, ...]
     more: int  # items under way that are not listed in `standing`
@@ -80,6 +80,7 @@ class RouteStanding:
     custody: int = 0  # things in custody that the ledger does not know of: the next run makes items of them
     rivals: int = 0  # things in custody that belong to another ledger, which is there
     notes: tuple[str, ...] = ()  # settings that do not do what one would think
+    is_configured: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +234,7 @@ def _route(
         len(stray.found),
         len(stray.rivals),
         (*_notes(ledger, name), *_refused(ledger, name)),
+        name in config.routes,
     )
 
 

@@ -98,11 +98,13 @@ def _version(row: VersionRow, owner: OwnerRow) -> Iterator[TreeSentence]:
 def _owner_story(ledger: Ledger, row: OwnerRow) -> TreeStory:
     living, past = ledger.living_of(row.id), ledger.count_past(row.id)
     troubles = ledger.troubles(owner_id=row.id)
+    is_transfer = bool(ledger.counterparts(row.id))
+    holder, other = ("The destination", "the destination's") if is_transfer else ("The tree", "the server's")
     sentences = [
         TreeSentence(row.seen_at, f"{_called(row)} ({row.server_id}) was first seen on the server.", "known"),
         TreeSentence(
             None,
-            f"The tree holds {counted(len(living), 'file')} of it, {size(sum(v.size for v in living))}, "
+            f"{holder} holds {counted(len(living), 'file')} of it, {size(sum(v.size for v in living))}, "
             f"of {counted(len({v.key for v in living if v.label}), 'resource')}.",
             "brought",
         ),
@@ -111,7 +113,7 @@ def _owner_story(ledger: Ledger, row: OwnerRow) -> TreeStory:
         words = ", ".join(f"{many} {why}" for why, many in sorted(past.items()))
         sentences.append(TreeSentence(None, f"What was there before and no longer is: {words}.", "ended"))
     if row.agreed_at is not None:
-        text = "Its files were last compared with the server's, one by one."
+        text = f"Its files were last compared with {other}, one by one."
         sentences.append(TreeSentence(row.agreed_at, text, "agreed"))
     if row.gone_at is not None:
         sentences.append(TreeSentence(row.gone_at, "The server no longer has it.", "gone"))

@@ -858,7 +858,10 @@ class GoneThere(TransferError):
     """What had been transferred was deleted at the destination; it is sent again only when that is asked for."""
 
     code = "XS-GONE-THERE"
-    advice = "If it is wanted there, run the transfer with `--repair`: then it is sent again."
+    advice = (
+        "If it is wanted there, run the transfer with `--repair`: then it is sent again. For a route of the "
+        "configuration, put it there by hand: it is over when both sides agree."
+    )
 
 
 class LabelTaken(TransferError):

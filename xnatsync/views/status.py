@@ -86,7 +86,8 @@ def _verify_line(run: RunRow) -> Line:
 
 def _route(route: RouteStanding) -> Iterator[Block]:
     is_given = given_route(route.name) is not None
-    yield Line(f"{route.name}  {route.folder or ('' if is_given else '(no longer configured)')}".rstrip(), Tone.HEAD)
+    where = route.folder or ("" if is_given or route.is_configured else "(no longer configured)")
+    yield Line(f"{route.name}  {where}".rstrip(), Tone.HEAD)
     for note in route.notes:
         yield Line(note, Tone.WARN, indent=2)
     if route.kind != "drop":
