@@ -38,11 +38,12 @@ from xnatsync.core.import_decision import (
 from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.core.packing import SMALL_BYTES
 from xnatsync.core.remote import ImportTarget, PrearchiveSeen, PrearchiveState, SessionSeen
+from xnatsync.dicom.identity import PixelFacts
 from xnatsync.dicom.make import SeriesPlan, StudyPlan, make_study
 from xnatsync.routes.transfer.carry import Reading
 from xnatsync.routes.transfer.importing import Imported, Importer, act, look
 from xnatsync.routes.transfer.load import Load
-from xnatsync.routes.transfer.pixels import compare_shown, facts_of
+from xnatsync.routes.transfer.pixels import SAME, Verdict, compare_shown, facts_of, verdict
 
 LABEL = "S1_MR"
 KEYS = [ResourceKey("1", "DICOM"), ResourceKey("2", "DICOM")]
@@ -148,6 +149,33 @@ def test_other_pixels_at_the_destination_are_seen(pair: Pair, wish: ImportWish) 
     )
 
     assert (len(shown.same), len(shown.differs), len(shown.missing)) == (5, 1, 1)
+
+
+def facts(
+    pixels: bytes | None = None, content: bytes | None = None, syntax: str = "1.2", problem: str = ""
+) -> PixelFacts:
+    return PixelFacts("1.2.3", syntax, pixels, problem, content)
+
+
+VERDICTS = [
+    (facts(b"a"), facts(b"a", syntax="1.9"), Verdict.PIXELS),
+    (facts(b"a"), facts(b"b"), Verdict.DIFFERS),
+    (facts(b"a"), facts(b"b", syntax="1.9"), Verdict.RECODED),
+    (facts(b"a"), facts(None, b"c", syntax="1.9"), Verdict.DIFFERS),
+    (facts(None, b"c"), facts(b"a", b"c"), Verdict.DIFFERS),
+    (facts(b"a"), facts(b"a", problem="truncated"), Verdict.DIFFERS),
+    (facts(b"a"), None, Verdict.MISSING),
+    (facts(None, b"c"), facts(None, b"c"), Verdict.CONTENT),
+    (facts(None, b"c"), facts(None, b"d"), Verdict.UID),
+    (facts(None, None), facts(None, None), Verdict.UID),
+]
+
+
+@pytest.mark.parametrize(("ours", "theirs", "said"), VERDICTS)
+def test_what_an_object_shows_is_judged(ours: PixelFacts, theirs: PixelFacts | None, said: Verdict) -> None:
+    """Pixel data count where a side has any; another transfer syntax alone is no difference and no proof."""
+    assert verdict(ours, theirs) is said
+    assert (said in SAME) == (said in {Verdict.PIXELS, Verdict.CONTENT})
 
 
 def test_what_is_no_object_or_of_another_study_is_told(pair: Pair, wish: ImportWish, tmp_path: Path) -> None:

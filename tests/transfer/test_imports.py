@@ -11,7 +11,8 @@ import pydicom
 import pytest
 
 from big_project import add_resource
-from transfer.imports_world import LABEL, NAME, Moving, anonymise, moving
+from dicom_pieces import without_pixels
+from transfer.imports_world import LABEL, NAME, SCRIPT, Moving, anonymise, moving
 from transfer_world import SOURCE, TARGET
 from xnatsync.core.described import Described, ThingKind
 from xnatsync.core.errors import Usage
@@ -226,6 +227,25 @@ def test_a_big_object_is_imported_and_read_on_both_sides(moved: Moving) -> None:
         if len(moved.grave(reads=True)) and name.startswith(str(image.SOPInstanceUID)):
             break
     assert moved.grave(reads=True)["5 DICOM/odd name 0"] == "differs"
+
+
+def test_an_object_without_pixels_is_known_by_its_uid_where_a_script_changed_it(tmp_path: Path) -> None:
+    """It is named as that, and what is changed there later is grave all the same."""
+    with moving(tmp_path, script=f"{SCRIPT}- (0040,A730)\n") as moved:
+        uid = str(pydicom.dcmread(io.BytesIO(moved.study[0][1]), stop_before_pixels=True).StudyInstanceUID)
+        path = without_pixels(tmp_path / "sr.dcm", "report", "what was found", study=uid, sop_uid="2.25.77")
+        moved.plant({"report": path.read_bytes()}, ResourceKey("9", "secondary"))
+
+        assert (moved.run().outcome, moved.codes(), moved.grave()) == ("complete", {}, {})
+        told = {one.name: one.fate.value for one in moved.examined().comparison.differences if one.what == "file"}
+        assert told == {"secondary/report": "known by its UID alone"}
+        owner = moved.there
+        files = moved.pair.target.server.all_files([owner])[owner].files
+        (file,) = [one for one in files if one.name == "2.25.77.dcm"]
+        moved.resource(moved.pair.target, owner, file.scan, file.resource).entries[file.name].digest = "0" * 32
+        assert moved.grave() == {"9 secondary/report": "differs"}
+        moved.run(sync_new_only=False)
+        assert moved.codes() == {"9/secondary/report": "XS-OBJECTS-DIFFER"}
 
 
 def test_a_session_without_objects_goes_by_copy(moved: Moving) -> None:
