@@ -51,7 +51,8 @@ class Notifier:
         except XnatsyncError:  # the ledger is unwell, which the dispatchers find out; a file cannot be written
             return
         except Exception as error:  # a library may raise anything: the next step tries again
-            self._on_bug("".join(traceback.format_exception_only(error)))
+            if not self._stop.is_set():  # else the ledger was closed meanwhile
+                self._on_bug("".join(traceback.format_exception_only(error)))
 
 
 class Seldom:
