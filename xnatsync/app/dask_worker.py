@@ -211,7 +211,7 @@ def _server(end: End, places: int) -> XnatServer:
         found = _now[0].servers.get(end)
         if found is None:
             try:
-                config = ServerConfig.model_validate_json(end.config)
+                config = ServerConfig.model_validate(json.loads(end.config))
             except ValueError:
                 raise ConfigError(f"server {end.name} cannot be used by this version of a worker") from None
             connections = max(config.connections, places + 2)
@@ -232,7 +232,8 @@ def _lines(source: End, destination: End) -> Lines:
     with _now[0].lock:
         if (source, destination) not in _now[0].lines:
             connections = {
-                end.name: ServerConfig.model_validate_json(end.config).connections for end in (source, destination)
+                end.name: ServerConfig.model_validate(json.loads(end.config)).connections
+                for end in (source, destination)
             }
             _now[0].lines[source, destination] = Lines(connections)
         return _now[0].lines[source, destination]
