@@ -67,7 +67,7 @@ def test_two_that_write_to_one_log_lose_nothing(tmp_path: Path) -> None:
         thread.join()
 
     assert sorted(numbers(tmp_path)) == list(range(writers * each))
-    assert len(list(tmp_path.iterdir())) > 10
+    assert len(list(tmp_path.iterdir())) > 1  # one that finds another at it writes on, and rotates later
 
 
 def test_a_file_that_was_moved_away_is_left_at_once(tmp_path: Path) -> None:
