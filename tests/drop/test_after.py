@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,30 @@ def test_keep_notices_what_is_added_later(world: DropWorld) -> None:
     assert len(imports(world, requests)) == 1
     assert world.archived(LABEL) == uids(files)
     assert only(report).units[0].receipt is not None
+
+
+def test_what_was_kept_in_another_folder_is_not_taken_for_what_is_here(world: DropWorld) -> None:
+    """Two configurations of one ledger have a route of one name: a file of the same path, size and time is another."""
+    world.configure(after="keep")
+    first = world.study()
+    sent = uids(first)
+    assert world.sync().exit_code == 0
+    stamps = [path.stat() for path in first]
+    world.folder = world.root / "second"
+    world.configure(after="keep")
+    second = world.study(patient="SUB2", seed=2)
+    for path, stamp in zip(second, stamps, strict=True):
+        data = path.read_bytes()
+        assert len(data) == stamp.st_size
+        os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+
+    assert world.sync().exit_code == 0
+
+    assert world.archived(LABEL) == sent
+    assert world.archived("SUB2_MR_20260301") == uids(second)
+    requests = len(world.server.log)
+    assert world.sync().exit_code == 0
+    assert world.writes(requests) == []
 
 
 def test_keep_notices_what_is_changed_later(world: DropWorld) -> None:

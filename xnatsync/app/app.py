@@ -174,6 +174,8 @@ class App:
         for name, route in routes.items():
             with ledger.write():
                 changed = ledger.remember_route(name, "drop", route_digest(self.config.routes[name]), now)
+                if route.given is None:
+                    ledger.note_drop_folder(name, str(route.folder), now)
                 if changed or route.given is not None:  # whoever gives the same command again asks for another try
                     wake(ledger, name, now, selects=_selects(route))
         return World(

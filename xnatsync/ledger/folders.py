@@ -39,6 +39,25 @@ class Folders(Connection):
         )
         return self._all(ItemRow, sql, [route])
 
+    def note_drop_folder(self, route: str, folder: str, now: str) -> bool:
+        """Note where the drop folder of a route is; True when it was another before.
+
+        Then what was delivered from there and kept is no reason to pass over what looks like it here: a file of the
+        same path, size and time may be another one.  What a person gave up stays given up.
+        """
+        known = self._scalar("select folder from drop_folder where route = ?", [route])
+        if known == folder:
+            return False
+        with self.write():
+            self._run(
+                "insert into drop_folder values (?, ?, ?) on conflict (route) do update set folder = excluded.folder, "
+                "at = excluded.at",
+                [route, folder, now],
+            )
+            if known is not None:
+                self._run("update item set fingerprint = '' where route = ? and phase = 'done'", [route])
+        return known is not None
+
     # --- done folders --------------------------------------------------------------------------------------------
 
     def remember_done(self, route: str, folder: str, now: str) -> None:
