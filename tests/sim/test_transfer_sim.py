@@ -19,6 +19,7 @@ from sim.transfer_world import TransferHistory
 
 SEEDS = int(os.environ.get("XNATSYNC_TRANSFER_SIM_SEEDS", "16"))  # long runs by `sim.transfer_run`
 CATCH_SEEDS = 300
+FOUND = (1484, 1649, 1830)
 # Where each was caught last, so that the search is short; any other seed within CATCH_SEEDS is as good.
 LAST = {
     "overwrites_the_files_of_others": 18,
@@ -49,6 +50,12 @@ def test_no_history_breaks_a_promise() -> None:
 
     assert figures.failed == []
     assert GRID.unexpected(figures.fired) == []
+
+
+@pytest.mark.parametrize("seed", FOUND)
+def test_what_was_found_stays_mended(seed: int) -> None:
+    """1649: a write whose end the ledger could not note was made again at once."""
+    assert fails(seed, None) is None
 
 
 def test_a_seed_plays_the_same_history() -> None:

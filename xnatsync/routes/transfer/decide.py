@@ -238,7 +238,7 @@ class Deciding:
     def _is_quiet(self, text: str, effect: str) -> bool:
         """Return whether a change may be made: no earlier one of its kind may still land."""
         deed = self._deed(text, effect)
-        if deed is None or deed.outcome != "unknown" or self.world.now() >= deed.quiet_at:
+        if deed is None or deed.outcome not in {None, "unknown"} or self.world.now() >= deed.quiet_at:
             return True
         self.wanted.later = max(self.wanted.later, deed.quiet_at)
         return False
