@@ -19,7 +19,7 @@ from sim.transfer_world import TransferHistory
 
 SEEDS = int(os.environ.get("XNATSYNC_TRANSFER_SIM_SEEDS", "16"))  # long runs by `sim.transfer_run`
 CATCH_SEEDS = 300
-FOUND = (1484, 1649, 1830)
+FOUND = (1484, 1649, 1830, 2095, 2880)
 # Where each was caught last, so that the search is short; any other seed within CATCH_SEEDS is as good.
 LAST = {
     "overwrites_the_files_of_others": 18,

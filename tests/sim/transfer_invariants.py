@@ -30,7 +30,7 @@ class TransferJudge:
         self.ever: set[object] = set()  # every value and content that the source ever had
         self.by_people: dict[tuple[str, str, str, str], object] = {}  # at the destination, as they left it
         self.removed: dict[tuple[str, str, str, str], set[str]] = {}  # by people: whose ledger knew it
-        self.shown: dict[str, Facts] = {}  # by ID of an entity of the destination: what we were last shown of it
+        self.shown: dict[tuple[str, str], Facts] = {}  # by coordinator and ID there: what it saw last
         self.unsaid: set[tuple[str, str, str]] = set()  # files of the source of which no digest was stated
         self.silent: set[str] = set()  # entities of the destination that changed without a trace
         self.uploads: list[tuple[int, str, str]] = []  # of strangers: since when, label and UID
@@ -93,14 +93,18 @@ class TransferJudge:
                 if not side.held.digests:
                     self.unsaid.add((number, "", ""))
             return
-        kept = {key: value for key, value in self.shown.get(number, {}).items() if (key[2] == "file") is not files}
+        kept = {
+            key: value
+            for key, value in self.shown.get((side.writer, number), {}).items()
+            if (key[2] == "file") is not files
+        }
         away = {(number, file.scan, "file", f"{file.resource}/{file.name}") for file in hidden}
         kept |= {
             key: value
             for key, value in flat(self.history.there).items()
             if key[0] == number and (key[2] == "file") is files and key not in away
         }
-        self.shown[number] = kept
+        self.shown[side.writer, number] = kept
 
     def has_digest(self, side: SimSide, number: str, key: ResourceKey, name: str) -> bool:
         """Whether a digest was stated of a file; `no digest` of a single listing is not remembered apart."""
@@ -142,7 +146,7 @@ class TransferJudge:
                 if 0 <= born < began - 8_000 or born < 0:
                     self.broken("S3", "a session was created whose study is there under another label")
 
-    def effect(self, writer: str, act: Callable[[], object]) -> object:
+    def effect(self, writer: str, act: Callable[[], object], *, is_late: bool = False) -> object:
         """S3, S10: does something at the destination, and judges what it changed."""
         before = flat(self.history.there)
         result = act()
@@ -154,7 +158,7 @@ class TransferJudge:
             if after[key] == value:
                 continue
             is_theirs = self.by_people.get(key) == value and value not in self.ever
-            if is_theirs and self.shown.get(key[0], {}).get(key) == value:
+            if is_theirs and not is_late and self.shown.get((writer, key[0]), {}).get(key) == value:
                 self.broken("S3", f"{key[2]} {key[3]} of {key[0]} was somebody's, and is overwritten")
             self.by_people.pop(key, None)
         for key in after.keys() - before.keys():
@@ -210,7 +214,7 @@ class TransferJudge:
             number = rows[0][0]
             shown = {
                 value
-                for key, value in self.shown.get(number, {}).items()
+                for key, value in self.shown.get((coordinator.name, number), {}).items()
                 if key[2] == "file" and key[3] == f"{version.label}/{version.name}"
             }
             digests = {hashlib.md5(one, usedforsecurity=False).hexdigest() for one in shown if isinstance(one, bytes)}

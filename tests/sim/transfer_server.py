@@ -410,7 +410,7 @@ class SimSide:
         """An effect that nobody waits for: what it meets is told to nobody."""
         self.history.judge.under_way.subtract((self.writer, one) for one in of)
         with suppress(XnatsyncError, KeyError):
-            self.history.judge.effect(self.writer, act)
+            self.history.judge.effect(self.writer, act, is_late=True)
 
     def _read(self, method: str) -> bool:
         history, where = self.history, f"{self.side}.{method}"
