@@ -146,6 +146,8 @@ TAMPERED: list[tuple[str, Described | None, Contents, tuple[Fate, str, str, str]
     ("a resource gone", THERE, without(3), (Fate.MISSING, "resource", "2", "NIFTI")),
     ("an empty resource gone", replace(THERE, resources=THERE.resources[:1]), FILES,
      (Fate.MISSING, "resource", "", "EMPTY")),
+    ("a format that is gone", replace(THERE, resources=(Stored("QC", "", "", "QC"), Stored("EMPTY"))), FILES,
+     (Fate.DIFFERS, "resource", "", "QC")),
     ("a format", replace(THERE, resources=(Stored("QC", "", "TXT", "QC"), Stored("EMPTY"))), FILES,
      (Fate.DIFFERS, "resource", "", "QC")),
     ("a size", THERE, file_changed(4, size=1), (Fate.DIFFERS, "file", "", "QC/x.csv")),
@@ -315,11 +317,13 @@ def _terms(dicom: str, made: set[str]) -> Terms:
 
 def test_what_is_more_at_the_destination_is_told_and_hinders_nothing() -> None:
     files = replace(FILES, files=(*FILES.files, file("", "QC", "y.csv"), file("", "OURS", "z")))
-    there = replace(THERE, parts=(*THERE.parts, scan("9")), shares=(*THERE.shares, Share("X", "Y")))
+    given = (Stored("QC", "", "CSV", "QC"), Stored("EMPTY", "", "", "RAW"))  # XNAT does, of its own accord
+    there = replace(THERE, resources=given, parts=(*THERE.parts, scan("9")), shares=(*THERE.shares, Share("X", "Y")))
     found = compared(there, files)
     assert found.is_complete
     assert {(one.what, one.part, one.name) for one in found.differences if one.fate is Fate.EXTRA} == {
         ("part", "9", ""), ("share", "", "X"), ("file", "", "QC/y.csv"), ("resource", "", "OURS"),
+        ("resource", "", "EMPTY"),
     }  # fmt: skip
 
 

@@ -319,7 +319,9 @@ class _Files:
         if mine is None or theirs is None:
             return
         for name, one, other in (("format", mine.format, theirs.format), ("content", mine.content, theirs.content)):
-            if one != other:
+            if one != other and not one:  # the first of a scan gets RAW (§5.1)
+                self._tell(Fate.EXTRA, "resource", *place, f"its {name} is given there alone", count=0)
+            elif one != other:
                 self._tell(Fate.DIFFERS, "resource", *place, f"its {name} differs", count=0)
 
     def _file(self, place: Place, mine: RemoteFile, theirs: RemoteFile | None) -> None:
