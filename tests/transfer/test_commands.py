@@ -174,6 +174,34 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_asked(desk: Desk, wo
     assert desk.run("project", "transfer", "-p", "prod", *words, "--yes").code == 2
 
 
+def test_one_project_under_two_addresses_is_no_transfer(desk: Desk) -> None:
+    """It would agree with itself, and be called complete; whoever believes that deletes the only one."""
+    other = desk.pair.source.box.url.replace("127.0.0.1", "localhost")
+    there = ("--dest-url", other, "--dest-user", USER, "--dest-pass", PASSWORD, "--dest-project", "NEURO")
+    for words in (("transfer", "--yes"), ("transfer", "--dry-run"), ("transfer-check",)):
+        ran = desk.run("project", words[0], *HERE, *there, *words[1:])
+        assert ran.code == 2, (words, ran)
+        assert "same project" in ran.out + ran.err
+        assert "complete" not in ran.out
+    assert not list(desk.root.rglob("certificates/*.json"))
+    assert desk.run("project", "transfer", *HERE, *THERE[:2], "--dest-project", "NEURO", "--yes").code == 0
+    assert desk.run("project", "transfer", *HERE, *THERE[:2], "--dest-project", "NEURO", "--yes").code == 0
+
+
+def test_a_label_that_the_destination_would_not_keep_is_foreseen_and_never_called_transferred(desk: Desk) -> None:
+    assert desk.run("project", "transfer-check", *HERE, *THERE).code == 0
+    desk.pair.source.put("/data/projects/NEURO/subjects/Subject%20X")
+
+    check = desk.run("project", "transfer-check", *HERE, *THERE)
+    ran = desk.transfer()
+
+    assert check.code == 3
+    assert "Subject%20X" in check.out
+    assert ran.code == 3
+    assert "Subject%20X: looked at" in ran.out + ran.err
+    assert "Subject%20X: transferred" not in ran.out + ran.err
+
+
 def test_a_project_that_is_not_there_makes_none(desk: Desk) -> None:
     ran = desk.run("project", "transfer", "-p", "prod", "-P", "NEURA", *THERE, "--yes")
     assert ran.code == 3

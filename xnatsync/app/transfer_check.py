@@ -8,10 +8,12 @@ from typing import Final, Literal
 
 from xnatsync.core.errors import Exit, NotThere, XnatsyncError
 from xnatsync.core.inventory import Inventory, Owner, OwnerKind
+from xnatsync.core.labels import is_sent_label
 from xnatsync.core.remote import ServerAbout
 from xnatsync.core.transfer_filter import TransferFilter
 from xnatsync.core.wording import counted
 from xnatsync.ports.transfer import ProjectRules, TransferServer
+from xnatsync.routes.transfer.survey import refuse_itself
 
 State = Literal["ok", "problem", "warning"]
 _NAMED: Final = 5
@@ -96,7 +98,10 @@ class _Asking:
         if here is not None:
             self._types(here, rules)
             self._space(here, rules)
+            if not self.destination.is_folder:
+                self._labels(here)
             if there is not None:
+                self._is_another(here, there)
                 self._clashes(here, there)
 
     def _side(self, what: str, side: Asked) -> bool:
@@ -191,6 +196,27 @@ class _Asking:
             self._say("space", "problem", words, advice="Make room there, or leave something out.")
         else:
             self._say("space", "ok", f"{_gigabytes(size)} are to be carried, {_gigabytes(rules.free_bytes)} are free")
+
+    def _labels(self, here: Inventory) -> None:
+        """Look for labels that the destination would not keep as they are: those entities are refused."""
+        odd = [
+            _label(owner)
+            for owner in self._wanted(here)
+            if owner.kind is not OwnerKind.PROJECT and owner.id not in self.known and not is_sent_label(_label(owner))
+        ]
+        if odd:
+            words = f"{counted(len(odd), 'label')} would not be kept as they are, such as {', '.join(odd[:_NAMED])}"
+            advice = "Give them other labels at the source; else they are left out, and named."
+            self._say("labels", "problem", words, advice=advice)
+
+    def _is_another(self, here: Inventory, there: Inventory) -> None:
+        """Make sure that the two ends are not one project under two addresses."""
+        if self.source.is_folder or self.destination.is_folder:
+            return
+        try:
+            refuse_itself(here, there)
+        except XnatsyncError as error:
+            self._failed("two projects", error)
 
     def _clashes(self, here: Inventory, there: Inventory) -> None:
         """Look for labels that are taken over there by what was not transferred."""

@@ -22,6 +22,7 @@ from xnatsync.disk.tree import LocalTree
 from xnatsync.ports.tree import TreeDisk
 from xnatsync.routes.transfer.folder import TransferFolder
 from xnatsync.routes.transfer.folder_state import FolderState, open_folder
+from xnatsync.routes.transfer.settings import FOLDER
 from xnatsync.xnat.server import XnatServer
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from xnatsync.ledger.ledger import Ledger
     from xnatsync.ports.transfer import TransferServer
 
-PREFIX = "folder:"  # begins the name of a folder; no server's name holds a colon
 _FILL = "`xnatsync project transfer --to-folder DIR` fills one."
 
 
@@ -69,7 +69,7 @@ class Ends:
 
 def source_name(origin: Origin) -> str:
     """Return what every folder is called that was filled from one server: a second one goes on with the first."""
-    return f"{PREFIX}{hashlib.sha256(origin.url.encode()).hexdigest()[:8]}"
+    return f"{FOLDER}{hashlib.sha256(origin.url.encode()).hexdigest()[:8]}"
 
 
 def ends_of(app: App, config: TransferConfig) -> Ends:
@@ -114,7 +114,7 @@ def _from_folder(state: FolderState, path: Path) -> End:
 
 
 def _to_folder(state: FolderState, path: Path) -> End:
-    name, server = f"{PREFIX}{state.manifest.id[:8]}", _as_server(TransferFolder(state, is_source=False))
+    name, server = f"{FOLDER}{state.manifest.id[:8]}", _as_server(TransferFolder(state, is_source=False))
     return End(name, str(path), state.manifest.origin.project, lambda: server, state)
 
 

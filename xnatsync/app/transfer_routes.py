@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xnatsync.app.status import reading
-from xnatsync.app.transfer_ends import PREFIX
 from xnatsync.config.model import TransferConfig
 from xnatsync.core.errors import Bug, RouteUnknown, SourceGone, XnatsyncError
 from xnatsync.core.given import transferred
 from xnatsync.engine.progress import Progress
 from xnatsync.ledger.ledger import Ledger
+from xnatsync.routes.transfer.settings import FOLDER
 
 if TYPE_CHECKING:
     from xnatsync.app.app import App
@@ -86,7 +86,7 @@ def _ordered_before(app: App, name: str) -> TransferConfig:
         rows = ledger.certificates(name) if ledger is not None else []
     found = transferred(name)
     ends = {found.server, found.to_server} if found is not None else set[str]()
-    named = {end for end in ends if not end.startswith(PREFIX)}
+    named = {end for end in ends if not end.startswith(FOLDER)}
     if not rows or found is None or named - app.config.servers.keys():
         raise RouteUnknown(
             f"no transfer is called {name}, or its servers are not configured",

@@ -15,6 +15,7 @@ from xnatsync.core.errors import LabelUnusable
 MAX_LABEL = 255  # characters: as wide as XNAT's text columns, and as long as the folder of that name may be called
 _CLEANED = str.maketrans(dict.fromkeys("`~@#$%^&*()+=[]{}|\\/?:;',.<> ", "_"))
 _VALID = re.compile(r"[A-Za-z0-9_-]+")
+_SENT = re.compile(r"[A-Za-z0-9._-]+")
 _FIELD = re.compile(r"[A-Z][A-Za-z0-9]*|\([0-9A-Fa-f]{4},[0-9A-Fa-f]{4}\)")
 _GIVEN = re.compile(r"table\.[^{}|:']+|[a-z][a-z0-9_]*")  # what a rule found: a column of its table, a group
 
@@ -30,6 +31,11 @@ def clean_label(text: str) -> str:
 def is_valid_label(text: str) -> bool:
     """Return whether XNAT saves a subject or session under this label as it is, and keep all of it."""
     return len(text) <= MAX_LABEL and _VALID.fullmatch(text) is not None
+
+
+def is_sent_label(text: str) -> bool:
+    """Return whether an address holds this label as it is; XNAT would keep any other encoded (hierarchy.md §1.6)."""
+    return _SENT.fullmatch(text) is not None
 
 
 def suffixed(label: str, number: int) -> str:

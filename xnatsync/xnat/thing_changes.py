@@ -22,6 +22,7 @@ from xnatsync.core.errors import (
     ReplyStrange,
 )
 from xnatsync.core.inventory import Owner, OwnerKind
+from xnatsync.core.labels import is_sent_label
 from xnatsync.xnat import (
     addresses,
     asked,
@@ -41,7 +42,6 @@ from xnatsync.xnat.exchange import Body
 from xnatsync.xnat.wire import Call, Due
 
 WRITE_S: Final = 600.0  # a document of thousands of scans is stored row by row
-_LABEL: Final = re.compile(r"[A-Za-z0-9._-]+")
 _MADE: Final = re.compile(r"(?:/[A-Za-z0-9._/-]*/)?([A-Za-z0-9._-]{1,256})")
 _HOME: Final = ("project", "subject_ID")
 _BEFORE: Final = frozenset(  # what stands before them in a session
@@ -225,7 +225,7 @@ def _insert(top: Node, held: Node) -> None:
 
 def _check_label(label: str) -> None:
     """Raise NameRefused for a label that an address would have to encode, which XNAT would keep encoded (§1.6)."""
-    if not _LABEL.fullmatch(label):
+    if not is_sent_label(label):
         raise NameRefused(
             f"XNAT would not keep the label {label!r} as it is", advice="Give it another label at the source."
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from xnatsync.core.transfer_filter import TransferFilter
 
 DicomPolicy = Literal["copy", "import"]
+FOLDER: Final = "folder:"  # begins the name of a folder; no server's name holds a colon
 
 
 @dataclass(frozen=True, slots=True)

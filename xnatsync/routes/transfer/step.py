@@ -115,8 +115,8 @@ class TransferStep:
                 return self._end(row, owner, look, wanted)
             self._write_down(row, look, wanted)
             self.written.add(row.id)
-            world.progress.owner(row.id, label_of(owner), "transferred")
             self._act(acting, wanted.effects, look.there_owner, place)
+            world.progress.owner(row.id, label_of(owner), "transferred")
         raise EffectMissing("the destination said yes, and shows again and again that it was not done")
 
     def _act(self, acting: Acting, effects: Sequence[Effect], there: Owner | None, place: Place | None) -> None:

@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from xnatsync.core.errors import NameHostile, NotCarried, NotThere
+from xnatsync.core.errors import NameHostile, NotCarried, NotThere, Usage
 from xnatsync.core.inventory import Inventory, Owner, OwnerKind, ResourceSeen
 from xnatsync.core.mirror_decision import Trouble
 from xnatsync.ledger.counterparts import CounterpartRow
 from xnatsync.ledger.ledger import Ledger
 from xnatsync.ledger.tree_rows import OwnerRow
-from xnatsync.routes.transfer.settings import TransferRoute
+from xnatsync.routes.transfer.settings import FOLDER, TransferRoute
 from xnatsync.routes.transfer.world import TransferWorld
 
 ALL = frozenset(OwnerKind)
@@ -102,6 +102,8 @@ def survey(world: TransferWorld, route: TransferRoute) -> TransferSurvey:
         there_parts = dict(destination.part_stamps(route.to_project))
     except NotThere:
         pass  # it is created
+    if there is not None and not route.to_folder and not route.server.startswith(FOLDER):
+        refuse_itself(listing, there)
     found.projects = projects_of(world.ledger, route)
     _index(found, there)
     wanted = _wanted(found, listing)
@@ -126,6 +128,28 @@ def survey(world: TransferWorld, route: TransferRoute) -> TransferSurvey:
         listed = {owner.key for owner in listing.owners}
         found.gone = [row for row in world.ledger.owners(route.name, ("known", "agreed")) if row.key not in listed]
     return found
+
+
+def refuse_itself(here: Inventory, there: Inventory) -> None:
+    """Raise Usage where both ends are one project of one server, which is reached by two addresses.
+
+    A server gives accession IDs and times of insertion itself, so a copy never has those of its source.
+    """
+    mine, theirs = _own_marks(here), _own_marks(there)
+    if here.project == there.project and mine and mine == theirs:
+        raise Usage(
+            f"source and destination are the same project: both addresses list the same entities of {here.project},"
+            " with the same IDs and times of insertion",
+            advice="Name the address of the other server. Nothing was copied.",
+        )
+
+
+def _own_marks(listed: Inventory) -> set[tuple[OwnerKind, str, str, str]]:
+    return {
+        (owner.kind, owner.id, label_of(owner), owner.stamp)
+        for owner in listed.owners
+        if owner.kind is not OwnerKind.PROJECT and not owner.home
+    }
 
 
 def seen(owner: Owner, resources: Iterable[ResourceSeen], parts: str, salt: str = "") -> str:
