@@ -183,6 +183,26 @@ def test_what_was_accepted_is_not_asked_again_and_lapses_with_its_content(world:
     assert world.sync().exit_code == 0
 
 
+def test_a_session_that_was_proven_again_is_counted_once(world: DropWorld) -> None:
+    """Also its bytes: an item that is read again has another receipt, and no more data."""
+    files = world.study("exam")
+    (files[0].parent / "IM9").write_bytes(b"")
+    world.sync()
+    with world.ledger() as ledger:
+        before = ledger.delivered()
+    accept(load(world.config), ["exam"])
+    world.sync()
+
+    with world.ledger() as ledger:
+        assert ledger.delivered() == before
+        assert [row[2] for row in before] == [1]
+        assert sum(ledger.receipt(unit.id) is not None for unit in ledger.units(item_id=1, living=False)) == 2
+    world.study("later", patient="SUB2", seed=2)
+    world.sync()
+    with world.ledger() as ledger:
+        assert [row[2] for row in ledger.delivered()] == [2]
+
+
 @pytest.mark.parametrize("after", ["move", "delete"])
 def test_what_was_accepted_is_never_removed(world: DropWorld, after: str) -> None:
     """Whatever becomes of what was delivered."""
