@@ -100,6 +100,7 @@ def _story(config: Config, ledger: Ledger, item: ItemRow, what: str) -> Story:
         *(sentence for unit in units for sentence in _unit(ledger, unit, events, account)),
         *_item_events(events),
         *_end(item),
+        *_after_filing(ledger, item, events),
     ]
     waits = waits_now(config, ledger, item, units, pauses=False)
     left_out = any(file.left_by for file in files)
@@ -191,6 +192,16 @@ def _end(item: ItemRow) -> Iterator[Sentence]:
         yield Sentence(item.moved_at, words, "filed")
     elif item.hold is not None:
         yield _held(item, "It")
+
+
+def _after_filing(ledger: Ledger, item: ItemRow, events: Iterable[EventRow]) -> Iterator[Sentence]:
+    """Tell what became of the filed copy: that it was let go, or why it was not."""
+    for event in events:
+        if event.code == "copy.let_go":
+            yield Sentence(event.at, f"Its filed copy was let go: {event.text}.", "note")
+    last = ledger.retention(item.id)
+    if last is not None and last.outcome == "kept":
+        yield Sentence(last.at, f"Its filed copy stays although its time is over: {last.detail}.", "note")
 
 
 # --- a unit ------------------------------------------------------------------------------------------------------
