@@ -15,6 +15,7 @@ from drop_world import DropWorld
 from verify_world import LABEL, filed, flip, look, lose, resources, untouched, writes
 from xnatsync.app.app import App
 from xnatsync.app.prune import PruneReport, prune
+from xnatsync.app.story import tell
 from xnatsync.config.load import load
 from xnatsync.core.errors import Bug, ConfigError, LedgerHeld, NothingFound
 from xnatsync.disk.local import LocalDisk
@@ -150,6 +151,43 @@ def test_an_archive_goes_as_a_whole(empty: DropWorld) -> None:
     assert (let.outcome, let.left) == ("gone", 0)
     assert not list((empty.folder / "done").rglob("*.zip"))
     assert untouched(look(empty))
+
+
+def test_an_archive_with_a_file_that_was_never_sent_stays_and_that_is_the_reason(empty: DropWorld) -> None:
+    empty.study()
+    (empty.folder / "exam" / "note.txt").write_text("of the technician")
+    shutil.make_archive(str(empty.root / "exam"), "zip", empty.folder / "exam")
+    shutil.rmtree(empty.folder / "exam")
+    (empty.root / "exam.zip").rename(empty.folder / "exam.zip")
+    assert empty.sync().exit_code == 0
+
+    report = let_go(empty)
+
+    assert (report.gone, [let.why for let in report.kept]) == (
+        [],
+        ["files of it were never sent, or are not as they were filed"],
+    )
+    assert len(list((empty.folder / "done").rglob("*.zip"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("lost", "words"),
+    [
+        (False, "Its filed copy was let go: item 1: 5 filed files removed"),
+        (True, f"Its filed copy stays although its time is over: session {LABEL}: 1 object missing on the server."),
+    ],
+)
+def test_why_tells_what_became_of_the_filed_copy(world: DropWorld, lost: bool, words: str) -> None:
+    def told() -> str:
+        return " ".join(sentence.text for sentence in tell(load(world.config), "1").stories[0].sentences)
+
+    assert "filed copy" not in told()
+    if lost:
+        lose(world, world.stored(LABEL)[0])
+    let_go(world)
+
+    assert words in told()
+    assert told().count("filed copy") == 1
 
 
 class Dies(LocalDisk):

@@ -25,6 +25,7 @@ from xnatsync.verify.examiner import Looking
 from xnatsync.verify.filed_copies import NO_CONTENT, filed_place, is_folder
 
 AGAIN_S = 86_400.0  # what could not go is tried again after a day
+_UNTOUCHED = "files of it were never sent, or are not as they were filed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,8 @@ class Retaining:
             self._announce(item, units, goes, why)
             self._remove(place, [] if single else goes)
         self._freed += size
+        if left and not goes:
+            why = _UNTOUCHED
         return Let(item, "rest" if left else "gone", why, files=len(goes), bytes=size, left=left)
 
     def _obstacle(self, drops: Drops, unit: UnitRow) -> tuple[Verdict, str] | None:
