@@ -174,6 +174,18 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_asked(desk: Desk, wo
     assert desk.run("project", "transfer", "-p", "prod", *words, "--yes").code == 2
 
 
+def test_what_ends_with_an_incomplete_certificate_is_never_called_complete(desk: Desk) -> None:
+    """The destination had another value before: nobody has to do anything, and the copy is not complete."""
+    desk.pair.target.put("/data/projects/NEURO_DEV", description="another")
+    told, document = desk.transfer(), desk.document()
+
+    assert told.code == 3
+    assert "staging: partial" in told.out
+    assert "certificate: incomplete" in told.out
+    assert document["outcome"] == "partial"
+    assert document["certificate"]["outcome"] == "incomplete"
+
+
 def test_one_project_under_two_addresses_is_no_transfer(desk: Desk) -> None:
     """It would agree with itself, and be called complete; whoever believes that deletes the only one."""
     other = desk.pair.source.box.url.replace("127.0.0.1", "localhost")

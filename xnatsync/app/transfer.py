@@ -98,6 +98,12 @@ class TransferReport:
         return counts_of(self.done)
 
     @property
+    def ended(self) -> str:
+        """Say in one word how it ended: never `complete` where something of it is lost, differs or waits."""
+        word = self.done.outcome
+        return "partial" if word == "complete" and self.exit_code != Exit.OK else word
+
+    @property
     def exit_code(self) -> int:
         """0 only when everything that was to be carried is there as it was."""
         if self.all_errors:

@@ -90,7 +90,7 @@ def _closing(report: SyncReport) -> str:
     parts += [f"{counted(unwanted, 'item')} not selected"] if unwanted else []
     parts += [f"{counted(left_out, 'file')} left out by the selection"] if left_out else []
     parts += mirrors_closing(mirrors) if mirrors else []
-    parts += [f"transfer {part.route}: {part.done.outcome}" for part in report.transfers]
+    parts += [f"transfer {part.route}: {part.ended}" for part in report.transfers]
     errors = len(report.all_errors)
     parts += [f"{counted(errors, 'error')}"] if errors else []
     return ", ".join(parts) + (" (interrupted: run it again to go on)" if report.interrupted else "")

@@ -36,7 +36,7 @@ def transfer_fields(report: TransferReport, code: int) -> dict[str, object]:
     return {
         "dry_run": False,
         "route": report.route,
-        "outcome": done.outcome,
+        "outcome": report.ended,
         "exit_code": code,
         "source": side_fields(report.source),
         "destination": side_fields(report.destination),
@@ -72,7 +72,7 @@ def transfer_blocks(report: TransferReport) -> Iterator[Block]:
     """A run, for a person."""
     done = report.done
     there = f"{report.destination.project} of {report.destination.server}"
-    yield Line(f"project {report.source.project} of {report.source.server} to {there}: {done.outcome}", _tone(report))
+    yield Line(f"project {report.source.project} of {report.source.server} to {there}: {report.ended}", _tone(report))
     for name, counts in counts_fields(done).items():
         told = ", ".join(f"{many} {fate}" for fate, many in counts.items())
         yield Line(f"{name}: {told}", indent=2)
