@@ -86,3 +86,8 @@ def test_the_wording_of_an_error_is_no_part_of_what_makes_a_cause() -> None:
     other = causes.Cause(state=State.HELD, place="route r", code="XS-BUG", detail="c", note="d", many=9)
 
     assert one.key == other.key
+
+
+def test_a_sentence_that_follows_a_number_of_things_does_not_name_them_again() -> None:
+    """`1 table a lookup table is refused` was sent to a person."""
+    assert [state for state, asking in ASKING.items() if asking.things and asking.sentence.startswith("a ")] == []

@@ -69,7 +69,7 @@ ASKING = {
         True, "in the inbox: no place is known for it", "Say where it belongs (`assign`), or add a rule.", "thing"
     ),
     State.TABLE: Asking(
-        True, "a lookup table is refused", "`xnatsync status` shows its line; correct the file.", "table"
+        True, "refused", "`xnatsync status` shows its line; correct the file.", "lookup table"
     ),
     State.LOGIN: Asking(
         True, "the server refuses the login or the connection", "Check the account with `xnatsync doctor`.", urgent=True

@@ -19,7 +19,7 @@ def prune_blocks(report: PruneReport) -> Iterator[Block]:
     """Tell a person what went, what stays, and why."""
     gone, kept = report.gone, report.kept
     for let in gone:
-        stays = f"; {counted(let.left, 'file')} stay, never sent or changed since" if let.left else ""
+        stays = f"; {counted(let.left, 'file')} left there, never sent or changed since" if let.left else ""
         yield Line(f"{item_name(let.item)}: {counted(let.files, 'file')}, {size_words(let.bytes)}, {let.why}{stays}")
     for let in kept:
         yield Line(f"{item_name(let.item)} stays: {let.why}", Tone.WARN)
