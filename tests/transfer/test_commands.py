@@ -184,6 +184,9 @@ def test_what_ends_with_an_incomplete_certificate_is_never_called_complete(desk:
     assert "certificate: incomplete" in told.out
     assert document["outcome"] == "partial"
     assert document["certificate"]["outcome"] == "incomplete"
+    status = json.loads(desk.run("project", "transfer-status", "-P", "NEURO", "-o", "json").out)
+    rows = json.loads(desk.run("project", "transfer-history", "-P", "NEURO", "-o", "json").out)
+    assert {status["status"], *(row["status"] for row in rows)} == {"partial"}
 
 
 def test_one_project_under_two_addresses_is_no_transfer(desk: Desk) -> None:

@@ -145,8 +145,8 @@ class Transfers:
             world = self._world(whole.ledger, whole.run_id, progress)
             self._begin(world)
             report = self._carried(world, only, on_bug)
-            self._end(world, report)
             self._settle(world, report, sign)
+            self._end(world, report)
         report.elapsed_s = time.monotonic() - began
         return report
 
@@ -267,6 +267,9 @@ class Transfers:
         if self._is_to_sign(world.ledger, report):
             self._sign(world, report, sign)
         self._tell_certificate(world.ledger, report)
+        if report.ended != report.done.outcome:  # the certificate says so, and the run itself has ended
+            counts = counts_of(report.done)
+            world.ledger.end_transfer_run(world.run_id, self.route, report.ended, counts, world.now())
 
     def _remember(self, world: TransferWorld) -> None:
         refuse_exchanged(world.ledger, self.route, self.ends.destination)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from xnatsync.app.transfer_legs import folder_fields
 from xnatsync.app.transfer_plan import due, step_digest
+from xnatsync.core.moment import clock_words
 from xnatsync.core.wording import counted
 from xnatsync.routes.transfer.wanted import CarryFiles, Change, Create, Effect, ImportFiles
 from xnatsync.views.blocks import Block, Line, Tone
@@ -240,4 +241,5 @@ def status_blocks(found: tuple[TransferRunRow, CertificateRow | None]) -> Iterat
         told = ", ".join(f"{row[f'{name}_{fate}']} {fate}" for fate in ("synced", "failed", "skipped"))
         yield Line(f"{name}: {told}", indent=2)
     if signed is not None:
-        yield Line(f"certificate: {signed.outcome}, {signed.path}", indent=2)
+        of = "" if signed.run_id == run.run_id else f" of transfer {signed.run_id}, made {clock_words(signed.made_at)}"
+        yield Line(f"certificate{of}: {signed.outcome}, {signed.path}", indent=2)
