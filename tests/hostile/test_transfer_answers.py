@@ -18,7 +18,7 @@ from hostile.oracle import judged
 from unit.xnat_scripted import Answer, Asked, Scripted, connected, scripted
 from xnatsync.core.described import Described, Part, ThingKind
 from xnatsync.core.errors import LoginLost, NotThere, OutcomeUnknown, PlaceTaken, ReplyStrange, XnatsyncError
-from xnatsync.core.inventory import Owner, OwnerKind
+from xnatsync.core.inventory import Owner, OwnerKind, ResourceKey
 from xnatsync.ports.transfer import Readable, TransferServer
 from xnatsync.xnat import documents, part_files, things
 from xnatsync.xnat.server import XnatServer
@@ -326,9 +326,39 @@ def test_what_is_there_already_is_not_made_again() -> None:
         assert not [asked for asked in script.asked if asked.method == "PUT"]
 
 
+CATALOGUE = (
+    b'<cat:DCMCatalog xmlns:cat="http://nrg.wustl.edu/catalog" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
+    b"<cat:entries>"
+    b'<cat:entry URI="1.dcm" ID="1.dcm" UID="1.2.3" xsi:type="cat:dcmEntry"/>'
+    b'<cat:entry URI="2.dcm" ID="2.dcm" UID="no UID" xsi:type="cat:dcmEntry"/>'
+    b"</cat:entries></cat:DCMCatalog>"
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (CATALOGUE, {"1.dcm": "1.2.3"}),
+        (CATALOGUE[:-30], {}),
+        (b"<!DOCTYPE x [<!ENTITY a 'b'>]>" + CATALOGUE, {}),
+        (b"<cat:Other xmlns:cat='http://nrg.wustl.edu/catalog'/>", {}),
+        (b"{}", {}),
+        (b"", {}),
+    ],
+)
+def test_uids_are_read_of_a_catalogue_alone(body: bytes, found: dict[str, str]) -> None:
+    """Where it is no catalogue, or is cut, none is known: the objects themselves say it then."""
+    with scripted() as script, connected(script) as server:
+        script.on(
+            "GET", "/data/experiments/E1/scans/4/resources/DICOM", Answer(200, body, {"Content-Type": "text/xml"})
+        )
+        assert dict(server.object_uids(SESSION, ResourceKey("4", "DICOM"))) == found
+
+
 def test_the_tables_have_every_method_of_a_transfer() -> None:
     """What mirrors and pushes read as well is in the tables of theirs."""
     mine = {name for kind in (TransferServer, Readable) for name in vars(kind) if not name.startswith("_")}
-    here = {name.split()[0] for name in (*READING, *WRITES)} | {name.partition(".")[2] for name in LISTINGS} | {"rules"}
+    here = {name.split()[0] for name in (*READING, *WRITES)} | {name.partition(".")[2] for name in LISTINGS}
+    here |= {"rules", "object_uids"}  # with tests of their own
     theirs = {"inventory", "fetch_resources", "fetch_file", "metadata"}
     assert mine - theirs == (here & vars(XnatServer).keys())

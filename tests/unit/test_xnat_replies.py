@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from xnatsync.core.errors import Bug, ReplyStrange, RequestRefused
+from xnatsync.core.errors import Bug, ReplyStrange, RequestRefused, Usage
 from xnatsync.core.remote import PrearchiveState
 from xnatsync.xnat import catalog, names, replies, wire
 from xnatsync.xnat.failures import Verb
@@ -388,7 +388,7 @@ def test_names_are_encoded_and_never_climb() -> None:
     """A label cannot leave its place in an address."""
     assert wire.session("a/b?c#d").path == "/data/experiments/a%2Fb%3Fc%23d"
     for name in ("", ".", ".."):
-        with pytest.raises(Bug):
+        with pytest.raises(Usage):
             wire.session(name)
     with pytest.raises(Bug):
         wire.resource_files("XNAT_E1", "123")

@@ -10,6 +10,7 @@ import errno
 import os
 import platform
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from xnatsync.ledger.place import create, refuse_place
 
 _OWN_FILE = sys.platform.startswith("linux")
 _BEGIN = b"\nprocess "  # of every lock; the first byte is what Windows locks
+_LOOKS, _LOOK_S = 10, 0.02  # at the name of a holder that has not written it yet
 _TRIES = 10  # a ledger that is replaced while it is locked is locked anew
 
 
@@ -102,9 +104,16 @@ def _is(own: Path, handle: int) -> bool:
 
 
 def _holder(beside: Path) -> str:
-    try:
-        with beside.open("rb") as file:
-            file.seek(1)
-            return file.read(200).decode("utf-8", "replace").strip() or "one that has just begun"
-    except OSError:
-        return "its lock file was removed, and it goes on"
+    """Say who holds it; one that has just begun is given the time to say so."""
+    said = "its lock file was removed, and it goes on"
+    for _ in range(_LOOKS):
+        try:
+            with beside.open("rb") as file:
+                file.seek(1)
+                if found := file.read(200).decode("utf-8", "replace").strip():
+                    return found
+                said = "one that has just begun"
+        except OSError:
+            pass
+        time.sleep(_LOOK_S)
+    return said

@@ -75,7 +75,7 @@ class Away:
         for some in _shared_out(effects):
             self._send(some, there)
 
-    def fetch(self, there: Owner, files: Sequence[Fetch]) -> dict[Fetch, Bytes]:
+    def contents_of(self, there: Owner, files: Sequence[Fetch]) -> dict[Fetch, Bytes]:
         """Have files fetched where the worker is, to compare them; what it could not fetch of a file is missing."""
         answer = self.place.do(self._errand(self.acting.world.ids.request_id(), there, files))
         found = {}

@@ -329,7 +329,7 @@ class TransferStep:
             DecidingFiles(deciding, acting.passed, acting.left, ask).decide()
         if not asked or look.there_owner is None:
             return
-        for order, found in Away(acting, place).fetch(look.there_owner, asked).items():
+        for order, found in Away(acting, place).contents_of(look.there_owner, asked).items():
             if order.side == "source":
                 acting.passed[order.key, order.name] = found
             else:
