@@ -191,7 +191,7 @@ def test_what_was_changed_at_the_destination_is_told_and_left(
 
 
 def test_relabelled_at_the_destination_is_known_by_its_id(moved: EngineWorld) -> None:
-    """It is told, and nothing is sent again; what is new goes to where it is."""
+    """Case 13: it is told, and nothing is sent again; what is new goes to where it is."""
     there = moved.there.find("S1_MR")
     there.label = "RENAMED"
     touched(moved.there)
@@ -228,7 +228,7 @@ def test_a_stranger_under_the_label_is_never_merged(tmp_path: Path) -> None:
 
 
 def test_a_study_that_is_there_under_another_label_is_told_before_anything_is_made(tmp_path: Path) -> None:
-    """And so is an upload that waits for the same place."""
+    """Case 15; and so is an upload that waits for the same place.  The others go on, nothing is merged."""
     world = EngineWorld(tmp_path / "one")
     furnish(world.source)
     world.there.project("Q")
@@ -260,7 +260,7 @@ def test_two_coordinators_come_to_one_end(tmp_path: Path) -> None:
 
 
 def test_shares_are_made_among_what_is_transferred(moved: EngineWorld) -> None:
-    """One with a project that does not travel is told; it is made once that one is transferred."""
+    """Case 11: one with a project that does not travel is told; it is made once that one is transferred."""
     source, there = moved.source, moved.there
     source.project("P2")
     one = source.find("S1_MR")
@@ -317,7 +317,7 @@ def test_a_value_that_is_kept_otherwise_is_told_and_not_sent_again(tmp_path: Pat
 
 
 def test_what_the_source_has_lost_is_asked_for_once_a_run(moved: EngineWorld) -> None:
-    """An outcome of its own: the rest arrives, and nothing counts as failed."""
+    """Case 14, an outcome of its own: the rest arrives, and nothing counts as failed."""
     one = moved.source.find("S1_MR")
     res = moved.source.put(one, "QC", {"lost.txt": b"?", "here.txt": b"!"})
     res.lost.add("lost.txt")

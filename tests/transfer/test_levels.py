@@ -11,7 +11,7 @@ from xnatsync.routes.transfer.proof import prove
 
 
 def test_files_of_every_level_arrive_byte_for_byte() -> None:
-    """Beside what is there, in a resource of another label; the source is only read."""
+    """Case 12: beside what is there, in a resource of another label; the source is only read."""
     with two_servers() as pair:
         fill(pair.target)
         writes = pair.source.writes()
